@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * capture - packets of a capture in, frames and what went wrong out.
+ *
+ *	packet -> layers -> (fragments) -> streams -> tcp -> (tls) -> link
+ *
+ * Every byte of a stream is in a frame that is told, or in a loss that is
+ * told. All memory is under the ceilings of struct cap_limits.
+ */
+#ifndef CAPTURE_H
+#define CAPTURE_H
+
+#include "proto/link.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CAP_PORT 26000 /* the default */
+#define CAP_END_CHARS 56 /* "[IPv6]:port" and NUL */
+#define CAP_PORTS_MAX 64
+
+enum cap_dir {
+	CAP_UP = 0, /* from the side that opened the connection */
+	CAP_DOWN = 1,
+};
+
+enum cap_overlap {
+	CAP_OVERLAP_FIRST = 0, /* what came first wins */
+	CAP_OVERLAP_LAST,
+};
+
+enum cap_event_type {
+	CAP_FRAME = 0, /* a good frame */
+	CAP_GAP, /* bytes of the stream that are not in the capture */
+	CAP_SKIP, /* bytes passed over on the way to the next frame */
+	CAP_OVERLAP, /* bytes sent twice with different contents */
+	CAP_MALFORMED, /* a bad frame or payload; bytes: what it took */
+	CAP_LIMIT, /* a ceiling was reached; bytes: what was dropped */
+	CAP_N_EVENTS
+};
+
+/* What others may know of a TCP stream. */
+struct cap_stream {
+	uint64_t number; /* from 0 */
+	char end[2][CAP_END_CHARS]; /* [0] opened it; "ADDR:PORT" */
+	uint8_t end_chars[2];
+	enum bnet_order order; /* AUTO while not known */
+	bool tls;
+	bool recognised; /* it carries frames: a good one was seen */
+	uintptr_t user; /* the sink's own; 0 at first */
+};
+
+struct cap_event {
+	enum cap_event_type type;
+	enum cap_dir dir;
+	int64_t time_ns; /* unix, of the packet */
+	uint64_t packet; /* its number in the capture, from 1 */
+	uint64_t number; /* FRAME: from 1 */
+	const struct cap_stream *stream; /* NULL: a limit of the whole */
+	uint64_t bytes;
+	const char *reason; /* static; not for FRAME */
+	const struct bnet_packet *frame; /* FRAME; borrowed for the call */
+};
+
+/* Counts of all that passed; bytes where it says so. */
+struct cap_counters {
+	uint64_t packets, packet_bytes; /* as captured */
+	uint64_t not_tcp; /* packets that are not TCP over IP */
+	uint64_t bad_packets; /* headers cut or inconsistent */
+	uint64_t cut_packets; /* shorter in the capture than sent */
+	uint64_t fragments, datagrams; /* IP fragments; made whole */
+	uint64_t segments, segment_bytes; /* TCP with payload */
+	uint64_t retransmissions, retransmitted_bytes;
+	uint64_t out_of_order;
+	uint64_t streams, streams_selected; /* seen; decoded */
+	uint64_t streams_no_start; /* their beginning is not there */
+	uint64_t resets;
+	uint64_t keyless_streams; /* TLS, no secret for it */
+	uint64_t events[CAP_N_EVENTS];
+	uint64_t event_bytes[CAP_N_EVENTS];
+};
+
+struct cap_limits {
+	size_t stream_bytes; /* held out of order, one direction */
+	size_t total_bytes; /* held, all streams together */
+	size_t n_streams; /* open at once */
+	int64_t idle_ns; /* a silent stream is closed */
+};
+
+struct cap_keylog;
+
+struct cap_settings {
+	uint16_t ports[CAP_PORTS_MAX]; /* of the side that listens */
+	size_t n_ports;
+	bool any_port; /* select by what the first bytes look like */
+	enum bnet_order order; /* AUTO: found */
+	enum cap_overlap overlap;
+	uint32_t frame_max_bytes; /* 0: the default of bnet_link */
+	uint32_t payload_max_bytes; /* 0: the same */
+	struct cap_limits limits; /* a 0 in it: its default */
+	const struct cap_keylog *keylog; /* TLS secrets, or NULL; borrowed */
+};
+
+struct cap_sink {
+	void (*event)(void *arg, const struct cap_event *event);
+	void (*closed)(void *arg, struct cap_stream *stream); /* or NULL */
+	void *arg;
+};
+
+struct cap;
+
+/* Both are copied. Returns NULL when out of memory. */
+struct cap *
+cap_new(const struct cap_settings *set, const struct cap_sink *sink);
+void cap_free(struct cap *cap); /* NULL is allowed */
+
+/*
+ * One packet: `data` as captured, `wire_bytes` as sent, `linktype` a DLT_ of
+ * libpcap. *stream: the selected or not yet judged stream it is part of, or
+ * NULL; borrowed until the next call.
+ *	BNET_OK, BNET_ENOMEM (the packet is lost, the rest goes on)
+ */
+BNET_MUST enum bnet_err
+cap_packet(struct cap *cap, int linktype, int64_t time_ns,
+    struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream);
+
+/* The end of the capture: whatever is held is told. */
+void cap_finish(struct cap *cap);
+
+const struct cap_counters *cap_counters(const struct cap *cap);
+
+/* Is this DLT_ one that cap_packet() reads? */
+bool cap_linktype_known(int linktype);
+
+#endif

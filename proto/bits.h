@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bnet_bits - the bit-packed primitives (bluenet-wire.5, PRIMITIVES).
+ *
+ *	u32	3-bit count n; n = 0..6: the next 4n bits; n = 7: 32 bits
+ *	u64	the same in groups of 5 bits; n = 7: 64 bits
+ *	i32 i64	a sign bit (1 = negative), then the magnitude as u32, u64
+ *	bool	one bit
+ *	string	u32 length, then that many 8-bit bytes
+ *
+ * Bits run from the least significant of each byte. Reading is sticky: past
+ * the end, or at a value that its type cannot hold, `bad` is set and every
+ * read yields 0, so check once, before sizing, looping or acting. Writing
+ * is sticky too, its error in `err`.
+ */
+#ifndef BNET_BITS_H
+#define BNET_BITS_H
+
+#include "buf.h"
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bnet_bits_rd {
+	const uint8_t *p, *end; /* borrowed; p is the next byte to load */
+	uint64_t acc; /* loaded bits, the next one lowest */
+	uint32_t n_acc; /* how many of them */
+	bool bad;
+};
+
+struct bnet_bits_wr {
+	struct bnet_buf *out; /* borrowed */
+	uint64_t acc; /* bits not yet in out, at most 7 between calls */
+	uint32_t n_acc;
+	enum bnet_err err; /* BNET_OK, or the first BNET_ELIMIT, ENOMEM */
+};
+
+/* Start at the first bit of `in`, which must outlive the reader. */
+void bnet_bits_read(struct bnet_bits_rd *rd, struct bnet_slice in);
+
+uint32_t bnet_bits_u32(struct bnet_bits_rd *rd);
+uint64_t bnet_bits_u64(struct bnet_bits_rd *rd);
+int32_t bnet_bits_i32(struct bnet_bits_rd *rd);
+int64_t bnet_bits_i64(struct bnet_bits_rd *rd);
+bool bnet_bits_bool(struct bnet_bits_rd *rd);
+
+/* The next `n` bits as a number, lowest first; n is at most 32. */
+uint32_t bnet_bits_raw(struct bnet_bits_rd *rd, uint32_t n);
+
+/* Bits not yet read. */
+size_t bnet_bits_left(const struct bnet_bits_rd *rd);
+
+/*
+ * A string, copied to the tail of `store` with a NUL behind it that
+ * *len_bytes does not count (the bytes themselves may hold NULs). *str stays
+ * valid until `store` moves: reserve enough first and it does not.
+ * Its length is checked against what is left before anything is allocated.
+ *	BNET_OK, or BNET_EMESSAGE where rd went bad, BNET_ELIMIT, BNET_ENOMEM
+ */
+BNET_MUST enum bnet_err bnet_bits_string(struct bnet_bits_rd *rd,
+    struct bnet_buf *store, const char **str, uint32_t *len_bytes);
+
+/* Write at the tail of `out`. Each value takes the smallest n. */
+void bnet_bits_write(struct bnet_bits_wr *wr, struct bnet_buf *out);
+
+void bnet_bits_put_u32(struct bnet_bits_wr *wr, uint32_t v);
+void bnet_bits_put_u64(struct bnet_bits_wr *wr, uint64_t v);
+void bnet_bits_put_i32(struct bnet_bits_wr *wr, int32_t v);
+void bnet_bits_put_i64(struct bnet_bits_wr *wr, int64_t v);
+void bnet_bits_put_bool(struct bnet_bits_wr *wr, bool v);
+void bnet_bits_put_string(
+    struct bnet_bits_wr *wr, const char *str, uint32_t len_bytes);
+
+/*
+ * Fill the last byte with 0 bits and write it.
+ *	BNET_OK, or the first error of any put: BNET_ELIMIT, BNET_ENOMEM
+ */
+BNET_MUST enum bnet_err bnet_bits_finish(struct bnet_bits_wr *wr);
+
+#endif

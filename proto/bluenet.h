@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* All of libbluenet, for an embedder. See bluenet(3) and bluenet-wire(5). */
+#ifndef BLUENET_H
+#define BLUENET_H
+
+#define BNET_VERSION "0.1.0"
+
+#include "bits.h"
+#include "buf.h"
+#include "codec.h"
+#include "err.h"
+#include "frame.h"
+#include "header.h"
+#include "link.h"
+#include "message.h"
+#include "tls.h"
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "buf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUF_MIN_BYTES 256
+
+void
+bnet_buf_init(struct bnet_buf *buf, size_t max_bytes)
+{
+	*buf = (struct bnet_buf){ .max = max_bytes };
+}
+
+void
+bnet_buf_free(struct bnet_buf *buf)
+{
+	free(buf->p);
+	bnet_buf_init(buf, buf->max);
+}
+
+void
+bnet_buf_clear(struct bnet_buf *buf)
+{
+	buf->at = 0;
+	buf->len = 0;
+}
+
+static enum bnet_err
+grow(struct bnet_buf *buf, size_t need)
+{
+	size_t cap = buf->cap < BUF_MIN_BYTES ? BUF_MIN_BYTES : buf->cap;
+	uint8_t *p;
+
+	while (cap < need)
+		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+	/* never allocate far beyond a ceiling that is close */
+	if (cap > buf->max && need <= buf->max && buf->max > BUF_MIN_BYTES)
+		cap = buf->max;
+	p = malloc(cap);
+	if (p == NULL)
+		return BNET_ENOMEM;
+	if (buf->len > 0)
+		memcpy(p, buf->p + buf->at, buf->len);
+	free(buf->p);
+	buf->p = p;
+	buf->at = 0;
+	buf->cap = cap;
+	return BNET_OK;
+}
+
+enum bnet_err
+bnet_buf_room(struct bnet_buf *buf, size_t n, uint8_t **tail)
+{
+	enum bnet_err err;
+
+	if (n > buf->max || buf->len > buf->max - n)
+		return BNET_ELIMIT;
+	if (buf->p == NULL || buf->cap < buf->len + n) {
+		err = grow(buf, buf->len + n);
+		if (err != BNET_OK)
+			return err;
+	} else if (buf->cap - buf->at - buf->len < n) {
+		memmove(buf->p, buf->p + buf->at, buf->len);
+		buf->at = 0;
+	}
+	*tail = buf->p + buf->at + buf->len;
+	return BNET_OK;
+}
+
+void
+bnet_buf_added(struct bnet_buf *buf, size_t n)
+{
+	buf->len += n;
+}
+
+enum bnet_err
+bnet_buf_append(struct bnet_buf *buf, struct bnet_slice in)
+{
+	uint8_t *tail;
+	enum bnet_err err;
+
+	if (in.len == 0)
+		return BNET_OK;
+	err = bnet_buf_room(buf, in.len, &tail);
+	if (err != BNET_OK)
+		return err;
+	memcpy(tail, in.p, in.len);
+	buf->len += in.len;
+	return BNET_OK;
+}
+
+void
+bnet_buf_consume(struct bnet_buf *buf, size_t n)
+{
+	buf->at += n;
+	buf->len -= n;
+	if (buf->len == 0)
+		buf->at = 0;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bnet_link - one connection, both ways: the one file that knows the order
+ * of the stages.
+ *
+ *	bytes in  -> tls -> frame -> header -> codec -> sink
+ *	bytes out <- tls <- frame <- header <- codec <- bnet_link_send()
+ *
+ * Memory in, memory out; it owns no socket and never blocks. A frame that
+ * lies whole in what is fed is not copied. An idle plain link holds no
+ * buffer.
+ */
+#ifndef BNET_LINK_H
+#define BNET_LINK_H
+
+#include "bits.h"
+#include "buf.h"
+#include "codec.h"
+#include "err.h"
+#include "frame.h"
+#include "header.h"
+#include "tls.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bnet_packet {
+	uint32_t size_bytes; /* in: bytes after the word, on the wire */
+	enum bnet_codec_id codec; /* in: how it came; out: see send */
+	bool has_oob;
+	bool has_header; /* `header` is set; implies has_oob */
+	struct bnet_header header;
+	struct bnet_bits_rd forks; /* in: reads header.forks ids */
+	const uint64_t *fork_ids; /* out: header.forks of them */
+	size_t trailing_bytes; /* in: out-of-band bytes behind the header */
+	struct bnet_slice oob; /* in; out: sent as it is if !has_header */
+	struct bnet_slice wire_payload; /* in: still compressed */
+	struct bnet_slice payload; /* decompressed; see `inflate` */
+};
+
+/*
+ * Told each packet in order, once. Everything in it is borrowed for the
+ * call. A return other than BNET_OK stops bnet_link_feed() with it.
+ */
+struct bnet_link_sink {
+	enum bnet_err (*packet)(void *arg, const struct bnet_packet *packet);
+	/*
+	 * A well-framed packet whose payload is bad (`why`: BNET_EZLIB,
+	 * BNET_ESNAPPY, BNET_EPAYLOAD); its payload is empty. NULL: such a
+	 * packet stops bnet_link_feed() with `why`.
+	 */
+	enum bnet_err (*bad)(
+	    void *arg, const struct bnet_packet *packet, enum bnet_err why);
+	void *arg;
+};
+
+/* Zero-initialise, then set what differs from the defaults. */
+struct bnet_link_settings {
+	enum bnet_order order; /* AUTO: found from the first frame */
+	uint32_t frame_max_bytes; /* 0: BNET_FRAME_MAX_BYTES */
+	uint32_t payload_max_bytes; /* 0: BNET_PAYLOAD_MAX_BYTES */
+	size_t out_max_bytes; /* ceiling of the output; 0: 4 x frame_max */
+	uint32_t threshold_bytes; /* compress from here; 0: the default */
+	enum bnet_codec_id codec; /* to send with; NONE: never compress */
+	bool no_inflate; /* leave payloads as they came: payload is
+				   wire_payload, nothing is bad */
+	struct bnet_tls_ctx *tls; /* NULL: plain */
+	const char *tls_host; /* as bnet_tls_new() */
+};
+
+struct bnet_link;
+
+/*
+ * `codecs` is borrowed: it must outlive the link, and be used by the thread
+ * that uses the link. For a TLS client the first flight is in the output.
+ *	BNET_OK, BNET_ENOMEM, BNET_ETLS
+ */
+BNET_MUST enum bnet_err bnet_link_new(const struct bnet_link_settings *set,
+    struct bnet_codecs *codecs, struct bnet_link **link);
+
+/* NULL is allowed. */
+void bnet_link_free(struct bnet_link *link);
+
+/*
+ * Take bytes from the peer and tell the sink each packet they complete. What
+ * is left of an incomplete frame is kept, at most the frame limit.
+ *	BNET_OK		all of `in` taken
+ *	BNET_CLOSED	TLS close_notify came, after the packets before it
+ *	BNET_ERESERVED, BNET_ECODECS, BNET_EOOB, BNET_ESIZE
+ *			the stream is lost; what was not told is
+ *			bnet_link_pending(), then `in` from *used_bytes on
+ *	BNET_EZLIB, BNET_ESNAPPY, BNET_EPAYLOAD	where the sink has no `bad`
+ *	BNET_ETLS, BNET_ELIMIT, BNET_ENOMEM
+ *	else		what the sink returned; *used_bytes behind its packet
+ * TLS output (handshake, alert) may be waiting after any of these.
+ */
+BNET_MUST enum bnet_err
+bnet_link_feed(struct bnet_link *link, struct bnet_slice in,
+    const struct bnet_link_sink *sink, size_t *used_bytes);
+
+/*
+ * The peer's bytes ended.
+ *	BNET_CLOSED	in order: between frames, and under TLS after
+ *			close_notify
+ *	BNET_ECUT	in the middle of a frame, or without close_notify
+ */
+BNET_MUST enum bnet_err bnet_link_end(const struct bnet_link *link);
+
+/* Bytes of the incomplete frame that is kept; borrowed until next fed. */
+struct bnet_slice bnet_link_pending(const struct bnet_link *link);
+
+/* How many more bytes that frame needs; 0 where that is not known yet. */
+size_t bnet_link_missing_bytes(const struct bnet_link *link);
+
+/* Forget the incomplete frame: the next byte fed starts a frame. Plain only. */
+void bnet_link_reset(struct bnet_link *link);
+
+/* The byte order: AUTO while not known. */
+enum bnet_order bnet_link_order(const struct bnet_link *link);
+void bnet_link_set_order(struct bnet_link *link, enum bnet_order order);
+
+/* From now on compress with `codec` (what the peer's hello offered). */
+void bnet_link_set_codec(struct bnet_link *link, enum bnet_codec_id codec);
+
+/*
+ * Append a packet to the output: header (or oob), and payload, compressed
+ * with the link's codec where that is worth it. Reads has_oob, has_header,
+ * header, fork_ids, oob, payload; or, where codec is not NONE, wire_payload
+ * goes out as it is, marked as that codec. In the peer's byte order, little
+ * while that is not known.
+ *	BNET_OK
+ *	BNET_MORE	TLS handshake not done; nothing taken
+ *	BNET_ESIZE	over the frame limit; nothing sent
+ *	BNET_ELIMIT	the output's ceiling; nothing sent (plain) or the
+ *			connection is lost (TLS)
+ *	BNET_ETLS, BNET_ENOMEM
+ */
+BNET_MUST enum bnet_err
+bnet_link_send(struct bnet_link *link, const struct bnet_packet *packet);
+
+/* Append close_notify where there is TLS. Returns as bnet_tls_close(). */
+BNET_MUST enum bnet_err bnet_link_close(struct bnet_link *link);
+
+/* What to write to the peer; borrowed until the link is next used. */
+struct bnet_slice bnet_link_output(const struct bnet_link *link);
+
+/* The first `n` bytes of the output were written. */
+void bnet_link_output_done(struct bnet_link *link, size_t n);
+
+/* The TLS of the link, borrowed; NULL where plain. */
+struct bnet_tls *bnet_link_tls(struct bnet_link *link);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bnet_tls - ciphertext <-> plaintext over an OpenSSL BIO pair.
+ *
+ *	wire in  -> [ pair ] -> SSL -> plaintext out
+ *	wire out <- [ pair ] <- SSL <- plaintext in
+ *
+ * TLS 1.2 and 1.3, both ends, ALPN bluenet/1 (bluenet-wire.5, TLS). No
+ * socket and no file: certificates and keys are PEM text in memory. The pair
+ * is sized (OpenSSL's default is 34 KiB) and OpenSSL's own buffers are
+ * released when idle.
+ */
+#ifndef BNET_TLS_H
+#define BNET_TLS_H
+
+#include "buf.h"
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define BNET_TLS_ALPN "bluenet/1"
+#define BNET_TLS_PAIR_BYTES 4096 /* the default, each way */
+
+enum bnet_tls_version {
+	BNET_TLS_1_2 = 12,
+	BNET_TLS_1_3 = 13,
+};
+
+enum bnet_tls_role {
+	BNET_TLS_CLIENT,
+	BNET_TLS_SERVER,
+};
+
+/*
+ * Told every secret as a line of the NSS key log format, without newline.
+ * `line` is borrowed for the call.
+ */
+typedef void bnet_tls_keylog(void *arg, const char *line);
+
+/* All borrowed until bnet_tls_ctx_new() returns, but keylog and its arg. */
+struct bnet_tls_settings {
+	enum bnet_tls_role role;
+	struct bnet_slice cert_pem; /* chain, leaf first; a server's must */
+	struct bnet_slice key_pem;
+	struct bnet_slice ca_pem; /* trusted; empty: peer not verified */
+	bool require_peer_cert; /* server: refuse a client without */
+	enum bnet_tls_version version_min; /* 0: 1.2 */
+	enum bnet_tls_version version_max; /* 0: 1.3 */
+	bool require_alpn; /* fail unless the peer agrees on BNET_TLS_ALPN */
+	size_t pair_bytes; /* each way; 0: BNET_TLS_PAIR_BYTES */
+	bnet_tls_keylog *keylog; /* NULL: none */
+	void *keylog_arg;
+};
+
+struct bnet_tls_ctx; /* what connections share; counted references */
+struct bnet_tls; /* one connection */
+
+/*
+ *	BNET_OK		*ctx is the caller's, for bnet_tls_ctx_free()
+ *	BNET_ETLS	certificate, key or CA not usable; the reason, if
+ *			`reason` is not NULL, is written there, NUL-ended
+ *	BNET_ENOMEM
+ */
+BNET_MUST enum bnet_err bnet_tls_ctx_new(const struct bnet_tls_settings *set,
+    struct bnet_tls_ctx **ctx, char *reason, size_t reason_bytes);
+
+/* Connections made from it live on. NULL is allowed. */
+void bnet_tls_ctx_free(struct bnet_tls_ctx *ctx);
+
+/*
+ * One connection. `host`, for a client: the name sent as SNI and demanded of
+ * the certificate when there is a CA; NULL: neither. An address (IPv4, IPv6)
+ * is demanded as such and not sent. Returns NULL when out of memory.
+ */
+struct bnet_tls *bnet_tls_new(struct bnet_tls_ctx *ctx, const char *host);
+
+/* NULL is allowed. */
+void bnet_tls_free(struct bnet_tls *tls);
+
+/*
+ * Begin (a client's first flight) or go on; appends to `wire`. Called for a
+ * client once before anything else; not needed afterwards.
+ * Returns as bnet_tls_feed().
+ */
+BNET_MUST enum bnet_err
+bnet_tls_start(struct bnet_tls *tls, struct bnet_buf *wire);
+
+/*
+ * Take ciphertext `in`, all of it; append plaintext to `plain` and what is to
+ * be sent to `wire`. Send `wire` even on error: it may hold the alert.
+ *	BNET_OK		bnet_tls_ready() tells whether the handshake is done
+ *	BNET_CLOSED	close_notify came; plaintext before it is in `plain`
+ *	BNET_ETLS	see bnet_tls_reason(); the connection is lost
+ *	BNET_ELIMIT, BNET_ENOMEM	of `plain` or `wire`; lost as well
+ */
+BNET_MUST enum bnet_err bnet_tls_feed(struct bnet_tls *tls,
+    struct bnet_slice in, struct bnet_buf *plain, struct bnet_buf *wire);
+
+/*
+ * Encrypt `plain`, all of it, appending to `wire`. Only when ready.
+ *	BNET_OK, BNET_ETLS, BNET_ELIMIT, BNET_ENOMEM
+ *	BNET_MORE	the handshake is not done; nothing taken
+ */
+BNET_MUST enum bnet_err bnet_tls_send(
+    struct bnet_tls *tls, struct bnet_slice plain, struct bnet_buf *wire);
+
+/* Append close_notify to `wire`. BNET_OK, BNET_ELIMIT, BNET_ENOMEM, ETLS. */
+BNET_MUST enum bnet_err
+bnet_tls_close(struct bnet_tls *tls, struct bnet_buf *wire);
+
+/*
+ * The transport ended.
+ *	BNET_CLOSED	after close_notify: an orderly end
+ *	BNET_ECUT	without it: somebody or something cut the connection
+ */
+BNET_MUST enum bnet_err bnet_tls_end(const struct bnet_tls *tls);
+
+bool bnet_tls_ready(const struct bnet_tls *tls);
+
+/* 0 before the handshake is done. */
+enum bnet_tls_version bnet_tls_version(const struct bnet_tls *tls);
+
+/* The agreed protocol is BNET_TLS_ALPN. */
+bool bnet_tls_alpn(const struct bnet_tls *tls);
+
+/*
+ * The peer's certificate as an OpenSSL X509, borrowed until bnet_tls_free();
+ * NULL where it gave none.
+ */
+struct x509_st *bnet_tls_peer_cert(const struct bnet_tls *tls);
+
+/* Why it failed, in words; "" if it did not. Valid until bnet_tls_free(). */
+const char *bnet_tls_reason(const struct bnet_tls *tls);
+
+#endif
