@@ -55,12 +55,13 @@ uint64_t
 bnet_bits_u64(struct bnet_bits_rd *rd)
 {
 	uint32_t n = bnet_bits_raw(rd, COUNT_BITS);
-	uint64_t low;
+	uint64_t low, high;
 
 	if (n != COUNT_FULL)
 		return bnet_bits_raw(rd, n * GROUP_U64);
 	low = bnet_bits_raw(rd, 32);
-	return low | (uint64_t)bnet_bits_raw(rd, 32) << 32;
+	high = bnet_bits_raw(rd, 32);
+	return rd->bad ? 0 : high << 32 | low;
 }
 
 /* The magnitudes of the lowest values are one above the highest. */

@@ -5,16 +5,13 @@
 
 #include <stdlib.h>
 
-static const struct bnet_codec *const table[] = {
+static const struct bnet_codec *const table[BNET_CODEC_N] = {
 	[BNET_CODEC_ZLIB] = &bnet_codec_zlib,
 	[BNET_CODEC_SNAPPY] = &bnet_codec_snappy,
 };
 
-#define N_CODECS (sizeof(table) / sizeof(table[0]))
-
-struct bnet_codecs {
-	void *ctx[N_CODECS];
-};
+#define HEADER_MAX_BYTES (UINT32_C(1) << 28) /* no frame holds more */
+#define PLAIN_MAX_BYTES (UINT32_C(1) << 28)
 
 struct bnet_codecs *
 bnet_codecs_new(void)
@@ -23,7 +20,11 @@ bnet_codecs_new(void)
 
 	if (codecs == NULL)
 		return NULL;
-	for (size_t i = 0; i < N_CODECS; i++) {
+	bnet_buf_init(&codecs->inflated, UINT32_MAX);
+	bnet_buf_init(&codecs->deflated, SIZE_MAX / 2);
+	bnet_buf_init(&codecs->header, HEADER_MAX_BYTES);
+	bnet_buf_init(&codecs->plain, PLAIN_MAX_BYTES);
+	for (size_t i = 0; i < BNET_CODEC_N; i++) {
 		if (table[i] == NULL || table[i]->open == NULL)
 			continue;
 		codecs->ctx[i] = table[i]->open();
@@ -40,9 +41,13 @@ bnet_codecs_free(struct bnet_codecs *codecs)
 {
 	if (codecs == NULL)
 		return;
-	for (size_t i = 0; i < N_CODECS; i++)
+	for (size_t i = 0; i < BNET_CODEC_N; i++)
 		if (codecs->ctx[i] != NULL)
 			table[i]->close(codecs->ctx[i]);
+	bnet_buf_free(&codecs->inflated);
+	bnet_buf_free(&codecs->deflated);
+	bnet_buf_free(&codecs->header);
+	bnet_buf_free(&codecs->plain);
 	free(codecs);
 }
 
@@ -73,7 +78,7 @@ bnet_codec_encode(struct bnet_codecs *codecs, enum bnet_codec_id id,
 const char *
 bnet_codec_name(enum bnet_codec_id id)
 {
-	if (id == BNET_CODEC_NONE || (size_t)id >= N_CODECS)
+	if (id == BNET_CODEC_NONE || (size_t)id >= BNET_CODEC_N)
 		return "none";
 	return table[id]->name;
 }

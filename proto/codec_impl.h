@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What a codec's file offers to codec.c; not installed. */
+/* What codec.c shares with the codecs' files and with link.c; not installed. */
 #ifndef BNET_CODEC_IMPL_H
 #define BNET_CODEC_IMPL_H
 
 #include "codec.h"
+
+#define BNET_CODEC_N 3
 
 /* One row a codec; `ctx` is what `open` made, NULL where it has none. */
 struct bnet_codec {
@@ -14,6 +16,18 @@ struct bnet_codec {
 	    struct bnet_slice in, uint32_t max_bytes, struct bnet_buf *out);
 	enum bnet_err (*encode)(void *ctx, enum bnet_order order,
 	    struct bnet_slice in, struct bnet_buf *out);
+};
+
+/*
+ * A thread's contexts, and the buffers that a link needs only during a call,
+ * so that an idle link holds none.
+ */
+struct bnet_codecs {
+	void *ctx[BNET_CODEC_N];
+	struct bnet_buf inflated; /* the payload of the packet told */
+	struct bnet_buf deflated; /* the payload being sent */
+	struct bnet_buf header; /* the header being sent */
+	struct bnet_buf plain; /* TLS plaintext that came in */
 };
 
 extern const struct bnet_codec bnet_codec_zlib;

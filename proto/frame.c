@@ -89,21 +89,19 @@ bnet_frame_detect(
 	    judge(in, BNET_ORDER_LITTLE, size_max_bytes, &word, &oob_bytes);
 	network =
 	    judge(in, BNET_ORDER_NETWORK, size_max_bytes, &word, &oob_bytes);
-	if (little == BNET_OK && network == BNET_OK)
-		return BNET_OK;
-	/* one is settled, the other out of the question or still open */
-	if (little == BNET_MORE || network == BNET_MORE) {
-		if (little > BNET_MORE)
-			*order = BNET_ORDER_NETWORK;
-		else if (network > BNET_MORE)
-			*order = BNET_ORDER_LITTLE;
-		else
-			return BNET_MORE;
-		return BNET_OK;
-	}
+	/*
+	 * Whoever is open, is open for its oob_len: no frame is so short that
+	 * waiting for it would stall, and how the bytes were cut into reads
+	 * does not change the answer.
+	 */
+	if (little == BNET_MORE || network == BNET_MORE)
+		return BNET_MORE;
 	if (little != BNET_OK && network != BNET_OK)
 		return little;
-	*order = little == BNET_OK ? BNET_ORDER_LITTLE : BNET_ORDER_NETWORK;
+	if (little != BNET_OK)
+		*order = BNET_ORDER_NETWORK;
+	else if (network != BNET_OK)
+		*order = BNET_ORDER_LITTLE;
 	return BNET_OK;
 }
 
@@ -116,10 +114,12 @@ bnet_frame_encode(const struct bnet_frame *frame, enum bnet_order order,
 	uint8_t *p;
 	enum bnet_err err;
 
+	/* each by itself first: the sum must not wrap */
+	if (frame->payload.len > size_max_bytes ||
+	    (has_oob && frame->oob.len > size_max_bytes))
+		return BNET_ESIZE;
 	size = frame->payload.len;
 	if (has_oob) {
-		if (frame->oob.len > size_max_bytes)
-			return BNET_ESIZE;
 		size += BNET_FRAME_OOB_BYTES + frame->oob.len;
 		head_bytes = HEAD_BYTES;
 	}

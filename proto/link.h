@@ -73,7 +73,9 @@ struct bnet_link;
 
 /*
  * `codecs` is borrowed: it must outlive the link, and be used by the thread
- * that uses the link. For a TLS client the first flight is in the output.
+ * that uses the link. All links of a thread can share it; a sink may send on
+ * any of them, but not feed one. For a TLS client the first flight is in the
+ * output.
  *	BNET_OK, BNET_ENOMEM, BNET_ETLS
  */
 BNET_MUST enum bnet_err bnet_link_new(const struct bnet_link_settings *set,
@@ -124,29 +126,39 @@ void bnet_link_set_order(struct bnet_link *link, enum bnet_order order);
 void bnet_link_set_codec(struct bnet_link *link, enum bnet_codec_id codec);
 
 /*
- * Append a packet to the output: header (or oob), and payload, compressed
- * with the link's codec where that is worth it. Reads has_oob, has_header,
- * header, fork_ids, oob, payload; or, where codec is not NONE, wire_payload
- * goes out as it is, marked as that codec. In the peer's byte order, little
- * while that is not known.
+ * Queue a packet: header (or oob), and payload, compressed with the link's
+ * codec where that is worth it. Reads has_oob, has_header, header, fork_ids,
+ * oob, payload; or, where codec is not NONE, wire_payload goes out as it is,
+ * marked as that codec. In the peer's byte order, little while that is not
+ * known. What is queued together leaves in one TLS record (up to 16 KiB),
+ * once the handshake is done.
  *	BNET_OK
- *	BNET_MORE	TLS handshake not done; nothing taken
- *	BNET_ESIZE	over the frame limit; nothing sent
- *	BNET_ELIMIT	the output's ceiling; nothing sent (plain) or the
- *			connection is lost (TLS)
- *	BNET_ETLS, BNET_ENOMEM
+ *	BNET_ESIZE	over the frame limit; nothing queued
+ *	BNET_ELIMIT	the output's ceiling; nothing queued
+ *	BNET_ENOMEM	nothing queued
  */
 BNET_MUST enum bnet_err
 bnet_link_send(struct bnet_link *link, const struct bnet_packet *packet);
 
-/* Append close_notify where there is TLS. Returns as bnet_tls_close(). */
-BNET_MUST enum bnet_err bnet_link_close(struct bnet_link *link);
-
-/* What to write to the peer; borrowed until the link is next used. */
-struct bnet_slice bnet_link_output(const struct bnet_link *link);
+/*
+ * What to write to the peer; *out is borrowed until the link is next used,
+ * empty where there is nothing to write (yet). Write it, then call
+ * bnet_link_output_done().
+ *	BNET_OK
+ *	BNET_ETLS, BNET_ELIMIT, BNET_ENOMEM	encrypting failed; the
+ *			connection is lost
+ */
+BNET_MUST enum bnet_err
+bnet_link_output(struct bnet_link *link, struct bnet_slice *out);
 
 /* The first `n` bytes of the output were written. */
 void bnet_link_output_done(struct bnet_link *link, size_t n);
+
+/*
+ * Orderly end: what is queued, then close_notify where there is TLS, is in
+ * the output. Nothing is to be sent afterwards. Returns as bnet_link_output().
+ */
+BNET_MUST enum bnet_err bnet_link_close(struct bnet_link *link);
 
 /* The TLS of the link, borrowed; NULL where plain. */
 struct bnet_tls *bnet_link_tls(struct bnet_link *link);

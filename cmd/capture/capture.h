@@ -57,7 +57,7 @@ struct cap_event {
 	int64_t time_ns; /* unix, of the packet */
 	uint64_t packet; /* its number in the capture, from 1 */
 	uint64_t number; /* FRAME: from 1 */
-	const struct cap_stream *stream; /* NULL: a limit of the whole */
+	struct cap_stream *stream; /* NULL: a limit of the whole */
 	uint64_t bytes;
 	const char *reason; /* static; not for FRAME */
 	const struct bnet_packet *frame; /* FRAME; borrowed for the call */

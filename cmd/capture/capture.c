@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/capture/capture.h"
+
+#include "cmd/capture/fragments.h"
+#include "cmd/capture/stream.h"
+#include "cmd/capture/tls_record.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STREAM_BYTES ((size_t)4 << 20)
+#define TOTAL_BYTES ((size_t)256 << 20)
+#define N_STREAMS ((size_t)65536)
+#define IDLE_NS INT64_C(600000000000)
+/* How long stray segments of a connection that ended are still its own. */
+#define LINGER_NS INT64_C(5000000000)
+/* A SYN seen late belongs to data that starts at most so far behind it. */
+#define LATE_SYN_BYTES (1 << 20)
+
+/* ---- events ---- */
+
+void
+cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
+    enum cap_event_type type, uint64_t bytes, const char *reason)
+{
+	struct cap_event event = { .type = type,
+		.dir = dir,
+		.time_ns = cap->time_ns,
+		.packet = cap->counters.packets,
+		.bytes = bytes,
+		.reason = reason };
+
+	if (stream != NULL) {
+		if (stream->ignored || stream->undecided)
+			return;
+		event.stream = &stream->pub;
+	}
+	cap->counters.events[type]++;
+	cap->counters.event_bytes[type] += bytes;
+	cap->sink.event(cap->sink.arg, &event);
+}
+
+void
+cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
+    const struct bnet_packet *frame)
+{
+	struct cap_event event;
+
+	stream->pub.recognised = true;
+	event.type = CAP_FRAME;
+	event.dir = dir;
+	event.time_ns = cap->time_ns;
+	event.packet = cap->counters.packets;
+	event.number = ++cap->counters.events[CAP_FRAME];
+	event.stream = &stream->pub;
+	event.bytes = BNET_FRAME_WORD_BYTES + (uint64_t)frame->size_bytes;
+	event.reason = NULL;
+	event.frame = frame;
+	cap->counters.event_bytes[CAP_FRAME] += event.bytes;
+	cap->sink.event(cap->sink.arg, &event);
+}
+
+/* ---- what tcp tells ---- */
+
+static void
+on_data(void *arg, struct bnet_slice data)
+{
+	sniff_bytes(arg, data);
+}
+
+static void
+on_gap(void *arg, uint64_t bytes, const char *reason)
+{
+	sniff_gap(arg, bytes, reason);
+}
+
+static void
+on_conflict(void *arg, uint64_t bytes, const char *reason)
+{
+	const struct flow_ref *ref = arg;
+
+	cap_emit(ref->cap, ref->stream, ref->dir, CAP_OVERLAP, bytes, reason);
+}
+
+static void
+on_limit(void *arg, uint64_t bytes)
+{
+	const struct flow_ref *ref = arg;
+
+	cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, bytes,
+	    "too much is held out of order");
+}
+
+static const struct tcp_sink tcp_sink = { on_data, on_gap, on_conflict,
+	on_limit };
+
+/* ---- streams ---- */
+
+static void
+release(struct cap *cap, struct stream *s)
+{
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
+		tcp_drop(&s->half[dir], &cap->tcp);
+		flow_free(cap, &s->flow[dir]);
+	}
+	cap_tls_free(s->tls);
+	s->tls = NULL;
+}
+
+/* Called from within the stages, so what they use is freed at the close. */
+void
+cap_ignore(struct cap *cap, struct stream *stream)
+{
+	(void)cap;
+	stream->ignored = true;
+}
+
+static void
+close_stream(struct cap *cap, struct stream *s)
+{
+	for (int dir = CAP_UP; dir <= CAP_DOWN && !s->ignored; dir++) {
+		struct flow_ref ref = { cap, s, (enum cap_dir)dir };
+
+		tcp_flush(&s->half[dir], &cap->tcp, &ref);
+	}
+	sniff_finish(cap, s);
+	release(cap, s);
+	if (cap->sink.closed != NULL)
+		cap->sink.closed(cap->sink.arg, &s->pub);
+	streams_remove(&cap->streams, s);
+}
+
+/* The least recently seen; one that ended goes first. */
+static void
+evict(struct cap *cap, const char *reason)
+{
+	struct streams *streams = &cap->streams;
+	struct stream *s = streams->closing.oldest != NULL
+	    ? streams->closing.oldest
+	    : streams->open.oldest;
+
+	if (!s->closing && !s->ignored)
+		cap_emit(cap, s, CAP_UP, CAP_LIMIT,
+		    s->half[0].held_bytes + s->half[1].held_bytes +
+			s->flow[0].held_bytes + s->flow[1].held_bytes,
+		    reason);
+	close_stream(cap, s);
+}
+
+static void
+expire(struct cap *cap)
+{
+	struct streams *streams = &cap->streams;
+	struct stream *s;
+
+	while ((s = streams->closing.oldest) != NULL &&
+	    cap->time_ns - s->seen_ns > LINGER_NS)
+		close_stream(cap, s);
+	while ((s = streams->open.oldest) != NULL &&
+	    cap->time_ns - s->seen_ns > cap->set.limits.idle_ns)
+		close_stream(cap, s);
+}
+
+static bool
+is_listed(const struct cap *cap, uint16_t port)
+{
+	for (size_t i = 0; i < cap->set.n_ports; i++)
+		if (cap->set.ports[i] == port)
+			return true;
+	return false;
+}
+
+/* Did the sender of this, the first segment seen, open the connection? */
+static bool
+sender_opened(const struct cap *cap, const struct cap_segment *seg)
+{
+	if (seg->flags & TCP_SYN)
+		return !(seg->flags & TCP_ACK);
+	if (is_listed(cap, seg->dst.port) != is_listed(cap, seg->src.port))
+		return is_listed(cap, seg->dst.port);
+	return seg->src.port >= seg->dst.port;
+}
+
+static void
+write_end(struct stream *s, int i, const struct cap_end *end)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	inet_ntop(end->v6 ? AF_INET6 : AF_INET, end->ip, ip, sizeof(ip));
+	s->pub.end_chars[i] =
+	    (uint8_t)snprintf(s->pub.end[i], sizeof(s->pub.end[i]),
+		end->v6 ? "[%s]:%u" : "%s:%u", ip, end->port);
+}
+
+static struct stream *
+open_stream(struct cap *cap, const struct stream_key *key, int sender,
+    const struct cap_segment *seg)
+{
+	struct stream *s;
+
+	if (cap->streams.n >= cap->set.limits.n_streams)
+		evict(cap, "too many streams at once: the oldest is closed");
+	s = streams_add(&cap->streams, key);
+	if (s == NULL)
+		return NULL;
+	cap->counters.streams++;
+	s->opener = (uint8_t)(sender_opened(cap, seg) ? sender : !sender);
+	s->pub.order = cap->set.order;
+	s->undecided = cap->set.any_port && !is_listed(cap, seg->src.port) &&
+	    !is_listed(cap, seg->dst.port);
+	write_end(s, 0, &key->end[s->opener]);
+	write_end(s, 1, &key->end[!s->opener]);
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		bnet_buf_init(
+		    &s->flow[dir].hunted, cap->set.limits.stream_bytes);
+	return s;
+}
+
+/* Does this SYN open another connection between the same ends? */
+static bool
+is_reuse(const struct stream *s, int dir, const struct cap_segment *seg)
+{
+	const struct tcp_half *half = &s->half[dir];
+
+	if (!(seg->flags & TCP_SYN))
+		return false;
+	if (s->isn_known[dir])
+		return s->isn[dir] != seg->seq;
+	if (s->closing)
+		return true;
+	return half->started && half->next_seq - seg->seq - 1 > LATE_SYN_BYTES;
+}
+
+static void
+note_syn(struct stream *s, int dir, const struct cap_segment *seg)
+{
+	s->isn_known[dir] = true;
+	s->isn[dir] = seg->seq;
+	tcp_start(&s->half[dir], seg->seq + 1);
+	if (seg->flags & TCP_ACK)
+		tcp_start(&s->half[!dir], seg->ack);
+}
+
+/* The stream of a segment, opened where it is new; *dir is its direction. */
+static struct stream *
+stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir)
+{
+	struct stream_key key;
+	int order = memcmp(seg->src.ip, seg->dst.ip, sizeof(seg->src.ip));
+	int sender;
+	struct stream *s;
+
+	if (order == 0)
+		order = (int)seg->src.port - (int)seg->dst.port;
+	sender = order > 0;
+	key.end[sender] = seg->src;
+	key.end[!sender] = seg->dst;
+	s = streams_find(&cap->streams, &key);
+	if (s != NULL && is_reuse(s, sender != s->opener, seg)) {
+		close_stream(cap, s);
+		s = NULL;
+	}
+	/* a stray end of a connection that is over opens nothing */
+	if (s == NULL && seg->data.len == 0 &&
+	    (seg->flags & (TCP_RST | TCP_FIN)))
+		return NULL;
+	if (s == NULL)
+		s = open_stream(cap, &key, sender, seg);
+	if (s != NULL)
+		*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
+	return s;
+}
+
+/* ---- packets ---- */
+
+static void
+segment_done(struct cap *cap, struct stream *s, const struct cap_segment *seg)
+{
+	bool closing = s->closing;
+
+	if ((seg->flags & TCP_RST) && !closing) {
+		cap->counters.resets++;
+		closing = true;
+	}
+	if (s->half[0].ended && s->half[1].ended)
+		closing = true;
+	s->seen_ns = cap->time_ns;
+	streams_touch(&cap->streams, s, closing);
+	if (s->ignored)
+		release(cap, s);
+	while (
+	    cap->held_bytes > cap->set.limits.total_bytes && cap->streams.n > 1)
+		evict(cap, "the memory limit: the oldest stream is closed");
+}
+
+static enum bnet_err
+on_segment(
+    struct cap *cap, const struct cap_segment *seg, struct cap_stream **out)
+{
+	struct flow_ref ref = { .cap = cap };
+	struct stream *s;
+	enum bnet_err err = BNET_OK;
+
+	if (!cap->set.any_port && !is_listed(cap, seg->src.port) &&
+	    !is_listed(cap, seg->dst.port))
+		return BNET_OK;
+	if (seg->data.len > 0) {
+		cap->counters.segments++;
+		cap->counters.segment_bytes += seg->data.len;
+	}
+	s = stream_of(cap, seg, &ref.dir);
+	if (s == NULL)
+		return BNET_OK;
+	ref.stream = s;
+	if (seg->flags & TCP_SYN)
+		note_syn(s, ref.dir, seg);
+	if (seg->flags & TCP_ACK)
+		tcp_acknowledge(&s->half[!ref.dir], seg->ack);
+	if (!s->ignored)
+		err = tcp_segment(
+		    &s->half[ref.dir], &cap->tcp, seg, cap->time_ns, &ref);
+	*out = s->ignored ? NULL : &s->pub;
+	segment_done(cap, s, seg);
+	/* eviction may have taken it, in a capture with one stream at most */
+	if (cap->streams.last_hit != s)
+		*out = NULL;
+	return err;
+}
+
+static void
+on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
+{
+	size_t evicted_bytes;
+	enum bnet_err err;
+
+	cap->counters.fragments++;
+	err =
+	    cap_fragments_add(cap->fragments, ip, cap->time_ns, &evicted_bytes);
+	if (evicted_bytes > 0)
+		cap_emit(cap, NULL, CAP_UP, CAP_LIMIT, evicted_bytes,
+		    "an IP datagram was not completed in time");
+	if (err == BNET_OK) {
+		cap->counters.datagrams++;
+		*layer = CAP_LAYER_TCP;
+	} else if (err != BNET_MORE) {
+		*layer = CAP_LAYER_BAD;
+	}
+}
+
+enum bnet_err
+cap_packet(struct cap *cap, int linktype, int64_t time_ns,
+    struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream)
+{
+	struct cap_counters *n = &cap->counters;
+	struct cap_segment seg;
+	struct cap_ip ip;
+	enum cap_layer layer;
+
+	*stream = NULL;
+	cap->time_ns = time_ns;
+	n->packets++;
+	n->packet_bytes += data.len;
+	n->cut_packets += data.len < wire_bytes;
+	layer = cap_layers_ip(linktype, data, wire_bytes, &ip);
+	if (layer == CAP_LAYER_FRAGMENT)
+		on_fragment(cap, &ip, &layer);
+	if (layer == CAP_LAYER_TCP)
+		layer = cap_layers_tcp(&ip, &seg);
+	n->not_tcp += layer == CAP_LAYER_OTHER;
+	n->bad_packets += layer == CAP_LAYER_BAD;
+	expire(cap);
+	return layer == CAP_LAYER_TCP ? on_segment(cap, &seg, stream) : BNET_OK;
+}
+
+/* In the order in which they came, so that the output is stable. */
+void
+cap_finish(struct cap *cap)
+{
+	struct streams *streams = &cap->streams;
+	struct stream *first, *a, *b;
+
+	while (streams->n > 0) {
+		a = streams->closing.oldest;
+		b = streams->open.oldest;
+		first =
+		    a == NULL || (b != NULL && b->seen_ns < a->seen_ns) ? b : a;
+		close_stream(cap, first);
+	}
+}
+
+const struct cap_counters *
+cap_counters(const struct cap *cap)
+{
+	return &cap->counters;
+}
+
+/* ---- life ---- */
+
+static void
+set_defaults(struct cap_settings *set)
+{
+	struct cap_limits *limits = &set->limits;
+
+	if (set->n_ports == 0)
+		set->ports[set->n_ports++] = CAP_PORT;
+	if (set->frame_max_bytes == 0)
+		set->frame_max_bytes = BNET_FRAME_MAX_BYTES;
+	if (limits->stream_bytes == 0)
+		limits->stream_bytes = STREAM_BYTES;
+	if (limits->total_bytes == 0)
+		limits->total_bytes = TOTAL_BYTES;
+	if (limits->n_streams == 0)
+		limits->n_streams = N_STREAMS;
+	if (limits->idle_ns == 0)
+		limits->idle_ns = IDLE_NS;
+}
+
+struct cap *
+cap_new(const struct cap_settings *set, const struct cap_sink *sink)
+{
+	struct cap *cap = calloc(1, sizeof(*cap));
+
+	if (cap == NULL)
+		return NULL;
+	cap->set = *set;
+	cap->sink = *sink;
+	set_defaults(&cap->set);
+	cap->tcp = (struct tcp_shared){ .sink = &tcp_sink,
+		.overlap = cap->set.overlap,
+		.held_max_bytes = cap->set.limits.stream_bytes,
+		.held_bytes = &cap->held_bytes,
+		.counters = &cap->counters };
+	cap->codecs = bnet_codecs_new();
+	cap->fragments = cap_fragments_new();
+	if (cap->codecs == NULL || cap->fragments == NULL ||
+	    !streams_init(&cap->streams, cap->set.limits.n_streams)) {
+		cap_free(cap);
+		return NULL;
+	}
+	return cap;
+}
+
+void
+cap_free(struct cap *cap)
+{
+	if (cap == NULL)
+		return;
+	while (cap->streams.n > 0) {
+		struct stream *s = cap->streams.open.oldest != NULL
+		    ? cap->streams.open.oldest
+		    : cap->streams.closing.oldest;
+
+		release(cap, s);
+		streams_remove(&cap->streams, s);
+	}
+	streams_free(&cap->streams);
+	cap_fragments_free(cap->fragments);
+	bnet_codecs_free(cap->codecs);
+	free(cap);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One direction of a stream: bytes in order -> link -> frames. After a gap or
+ * a bad frame it hunts for the next place where frames start.
+ */
+#include "cmd/capture/stream.h"
+
+#include <string.h>
+
+/* A stream that might carry anything is looked at no further than this. */
+#define UNDECIDED_BYTES (256 * 1024)
+
+static struct flow *
+flow_of(const struct flow_ref *ref)
+{
+	return &ref->stream->flow[ref->dir];
+}
+
+/* Keep the sum over all streams true. */
+static void
+account(struct cap *cap, struct flow *flow)
+{
+	size_t held = flow->hunted.cap;
+
+	if (flow->link != NULL)
+		held += bnet_link_pending(flow->link).len;
+	cap->held_bytes += held - flow->held_bytes;
+	flow->held_bytes = held;
+}
+
+void
+flow_free(struct cap *cap, struct flow *flow)
+{
+	cap->held_bytes -= flow->held_bytes;
+	flow->held_bytes = 0;
+	bnet_link_free(flow->link);
+	flow->link = NULL;
+	hunt_free(&flow->hunt);
+	bnet_buf_free(&flow->hunted);
+}
+
+/* ---- frames ---- */
+
+static enum bnet_err
+on_packet(void *arg, const struct bnet_packet *packet)
+{
+	const struct flow_ref *ref = arg;
+
+	if (ref->stream->pub.order == BNET_ORDER_AUTO)
+		ref->stream->pub.order = bnet_link_order(flow_of(ref)->link);
+	cap_emit_frame(ref->cap, ref->stream, ref->dir, packet);
+	return BNET_OK;
+}
+
+static enum bnet_err
+on_bad(void *arg, const struct bnet_packet *packet, enum bnet_err why)
+{
+	const struct flow_ref *ref = arg;
+
+	cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
+	    BNET_FRAME_WORD_BYTES + (uint64_t)packet->size_bytes,
+	    bnet_strerror(why));
+	return BNET_OK;
+}
+
+static bool
+open_link(const struct flow_ref *ref)
+{
+	const struct cap_settings *set = &ref->cap->set;
+	struct flow *flow = flow_of(ref);
+	struct bnet_link_settings link_set = {
+		.order = ref->stream->pub.order,
+		.frame_max_bytes = set->frame_max_bytes,
+		.payload_max_bytes = set->payload_max_bytes,
+	};
+
+	if (flow->link != NULL)
+		return true;
+	return bnet_link_new(&link_set, ref->cap->codecs, &flow->link) ==
+	    BNET_OK;
+}
+
+/* ---- hunting ---- */
+
+static void
+start_hunt(const struct flow_ref *ref, bool at_start, const char *reason)
+{
+	struct flow *flow = flow_of(ref);
+
+	hunt_free(&flow->hunt);
+	hunt_init(&flow->hunt, ref->stream->pub.order,
+	    ref->cap->set.frame_max_bytes, at_start);
+	flow->state = FLOW_HUNTING;
+	flow->skip_reason = reason;
+}
+
+static void
+tell_skipped(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (flow->skipped_bytes > 0)
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_SKIP,
+		    flow->skipped_bytes, flow->skip_reason);
+	flow->skipped_bytes = 0;
+}
+
+static void
+skip(struct flow *flow, size_t n)
+{
+	flow->skipped_bytes += n;
+	bnet_buf_consume(&flow->hunted, n);
+}
+
+/*
+ * Feed the link; *left is what is not in a frame when the framing is lost.
+ * Returns false then, having told why.
+ */
+static bool
+feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
+{
+	struct flow_ref arg = *ref;
+	const struct bnet_link_sink sink = { on_packet, on_bad, &arg };
+	struct flow *flow = flow_of(ref);
+	enum bnet_err err;
+	size_t used;
+
+	if (bnet_link_order(flow->link) == BNET_ORDER_AUTO)
+		bnet_link_set_order(flow->link, ref->stream->pub.order);
+	err = bnet_link_feed(flow->link, in, &sink, &used);
+	*left = bnet_slice_from(in, used);
+	if (err == BNET_OK)
+		return true;
+	cap_emit(ref->cap, ref->stream, ref->dir,
+	    err == BNET_ENOMEM || err == BNET_ELIMIT ? CAP_LIMIT
+						     : CAP_MALFORMED,
+	    0, bnet_strerror(err));
+	return false;
+}
+
+/* Frames start `at` bytes from here: read them where they lie. */
+static void
+found(const struct flow_ref *ref, size_t at, enum bnet_order order)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_slice left;
+
+	skip(flow, at);
+	if (ref->stream->pub.order == BNET_ORDER_AUTO)
+		ref->stream->pub.order = order;
+	ref->stream->undecided = false;
+	tell_skipped(ref);
+	bnet_link_reset(flow->link);
+	bnet_link_set_order(flow->link, order);
+	if (feed(ref, bnet_buf_slice(&flow->hunted), &left)) {
+		bnet_buf_free(&flow->hunted);
+		hunt_free(&flow->hunt);
+		flow->state = FLOW_SYNCED;
+		return;
+	}
+	bnet_buf_consume(&flow->hunted, flow->hunted.len - left.len);
+	start_hunt(ref, false, "no frames");
+	skip(flow, 1);
+}
+
+static void
+hunt_on(const struct flow_ref *ref, bool last)
+{
+	struct flow *flow = flow_of(ref);
+	enum bnet_order order;
+	enum hunt_result result;
+	size_t at;
+
+	while (flow->state == FLOW_HUNTING && flow->hunted.len > 0) {
+		result = hunt_step(&flow->hunt, bnet_buf_slice(&flow->hunted),
+		    last, &at, &order);
+		if (result == HUNT_FOUND) {
+			found(ref, at, order);
+			continue;
+		}
+		if (ref->stream->undecided &&
+		    (result == HUNT_NONE ||
+			flow->skipped_bytes + at > UNDECIDED_BYTES)) {
+			cap_ignore(ref->cap, ref->stream);
+			return;
+		}
+		skip(flow, at);
+		hunt_dropped(&flow->hunt, at);
+		break;
+	}
+}
+
+/* All that is held has no frames in it, and there is no room for more. */
+static void
+hunted_full(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+
+	cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, flow->hunted.len,
+	    "no frames found in as much as may be held of a stream");
+	skip(flow, flow->hunted.len);
+	start_hunt(ref, false, flow->skip_reason);
+}
+
+static void
+hunt_bytes(const struct flow_ref *ref, struct bnet_slice in)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (bnet_buf_append(&flow->hunted, in) != BNET_OK) {
+		hunted_full(ref);
+		if (bnet_buf_append(&flow->hunted, in) != BNET_OK) {
+			flow->skipped_bytes += in.len;
+			return;
+		}
+	}
+	hunt_on(ref, false);
+}
+
+/* The framing was lost: hunt in what is left, from the second byte on. */
+static void
+lose_sync(const struct flow_ref *ref, struct bnet_slice left)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_slice kept = bnet_link_pending(flow->link);
+
+	start_hunt(ref, false, "no frames");
+	if (bnet_buf_append(&flow->hunted, kept) != BNET_OK)
+		flow->skipped_bytes += kept.len;
+	bnet_link_reset(flow->link);
+	if (bnet_buf_append(&flow->hunted, left) != BNET_OK)
+		flow->skipped_bytes += left.len;
+	if (flow->hunted.len > 0)
+		skip(flow, 1);
+	hunt_on(ref, false);
+}
+
+/* ---- what the stages before call ---- */
+
+static struct bnet_slice
+discard(struct flow *flow, struct bnet_slice in)
+{
+	size_t n = in.len;
+
+	if (n > flow->discard_bytes)
+		n = (size_t)flow->discard_bytes;
+	flow->discard_bytes -= n;
+	flow->skipped_bytes += n;
+	return bnet_slice_from(in, n);
+}
+
+/* The first bytes: a stream that may carry anything has to show frames. */
+static void
+start(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (ref->stream->half[ref->dir].no_start)
+		start_hunt(ref, false, "rest of a frame without its start");
+	else if (ref->stream->undecided)
+		start_hunt(ref, true, "no frames");
+	else
+		flow->state = FLOW_SYNCED;
+}
+
+void
+flow_bytes(const struct flow_ref *ref, struct bnet_slice in)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_slice left;
+
+	if (!open_link(ref)) {
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, in.len,
+		    bnet_strerror(BNET_ENOMEM));
+		return;
+	}
+	if (flow->state == FLOW_START)
+		start(ref);
+	if (flow->discard_bytes > 0) {
+		in = discard(flow, in);
+		if (flow->discard_bytes == 0)
+			tell_skipped(ref);
+	}
+	if (in.len > 0 && flow->state == FLOW_HUNTING)
+		hunt_bytes(ref, in);
+	else if (in.len > 0 && !feed(ref, in, &left))
+		lose_sync(ref, left);
+	account(ref->cap, flow);
+}
+
+/*
+ * A gap inside a frame whose length is known costs that frame only: the next
+ * one starts where it would have ended.
+ */
+static bool
+gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
+{
+	struct flow *flow = flow_of(ref);
+	size_t kept, missing;
+
+	if (flow->link == NULL || flow->state != FLOW_SYNCED)
+		return false;
+	if (flow->discard_bytes > 0) {
+		if (bytes > flow->discard_bytes)
+			return false;
+		flow->discard_bytes -= bytes;
+		if (flow->discard_bytes == 0)
+			tell_skipped(ref);
+		return true;
+	}
+	kept = bnet_link_pending(flow->link).len;
+	missing = bnet_link_missing_bytes(flow->link);
+	if (missing == 0 || bytes > missing)
+		return false;
+	bnet_link_reset(flow->link);
+	flow->skip_reason = "rest of a frame with a gap in it";
+	flow->skipped_bytes += kept;
+	flow->discard_bytes = missing - bytes;
+	if (flow->discard_bytes == 0)
+		tell_skipped(ref);
+	return true;
+}
+
+static void
+resync_after_gap(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (flow->state == FLOW_HUNTING)
+		hunt_on(ref, true); /* frames may end at the gap */
+	flow->skipped_bytes += flow->hunted.len;
+	bnet_buf_free(&flow->hunted);
+	if (flow->link != NULL) {
+		flow->skipped_bytes += bnet_link_pending(flow->link).len;
+		bnet_link_reset(flow->link);
+	}
+	flow->discard_bytes = 0;
+	start_hunt(ref, false, "rest of a frame with a gap in it");
+}
+
+void
+flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+{
+	cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
+	if (bytes == 0 || !open_link(ref))
+		return;
+	if (!gap_in_frame(ref, bytes))
+		resync_after_gap(ref);
+	account(ref->cap, flow_of(ref));
+}
+
+void
+flow_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+{
+	if (bytes > 0)
+		cap_emit(
+		    ref->cap, ref->stream, ref->dir, CAP_SKIP, bytes, reason);
+	if (!open_link(ref))
+		return;
+	resync_after_gap(ref);
+	account(ref->cap, flow_of(ref));
+}
+
+void
+flow_finish(const struct flow_ref *ref, bool orderly)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_slice kept;
+
+	if (flow->link == NULL)
+		return;
+	if (flow->state == FLOW_HUNTING) {
+		hunt_on(ref, true);
+		flow->skipped_bytes += flow->hunted.len;
+		bnet_buf_free(&flow->hunted);
+	}
+	tell_skipped(ref);
+	kept = bnet_link_pending(flow->link);
+	if (kept.len > 0 && orderly)
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
+		    kept.len, "the stream ended inside a frame");
+	else if (kept.len > 0)
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP,
+		    bnet_link_missing_bytes(flow->link),
+		    "the capture ends inside a frame");
+}

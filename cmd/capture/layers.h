@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layers - from a captured packet to the TCP segment in it.
+ *
+ *	Ethernet (VLAN, QinQ), Linux cooked 1 and 2, raw IP, NULL, LOOP
+ *	  -> IPv4, IPv6 with extension headers -> [fragment] -> TCP
+ *
+ * Nothing is allocated and nothing read past the captured bytes. Lengths
+ * are those that IP states, so Ethernet padding is no payload; an IP length
+ * of 0 (segmentation offload) means all of the packet.
+ */
+#ifndef CAPTURE_LAYERS_H
+#define CAPTURE_LAYERS_H
+
+#include "proto/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+/* One end of a connection; IPv4 in the first 4 bytes of ip. */
+struct cap_end {
+	uint8_t ip[16];
+	uint16_t port;
+	bool v6;
+};
+
+enum cap_layer {
+	CAP_LAYER_TCP, /* segment is set */
+	CAP_LAYER_FRAGMENT, /* ip and fragment are set */
+	CAP_LAYER_OTHER, /* something that is not TCP over IP */
+	CAP_LAYER_BAD, /* headers cut off or inconsistent */
+};
+
+/* What IP says of the bytes in it. */
+struct cap_ip {
+	struct cap_end src, dst; /* ports are 0 */
+	uint8_t protocol; /* 6 TCP */
+	struct bnet_slice data; /* captured; borrowed */
+	size_t missing_bytes; /* sent behind data, but not captured */
+	bool fragment;
+	bool more; /* fragment: not the last */
+	uint32_t id; /* fragment */
+	uint32_t offset_bytes; /* fragment */
+};
+
+struct cap_segment {
+	struct cap_end src, dst;
+	uint32_t seq, ack;
+	uint8_t flags; /* TCP_* */
+	struct bnet_slice data; /* payload as captured; borrowed */
+	size_t missing_bytes; /* payload sent but not captured */
+};
+
+/* A packet of `linktype` (DLT_), `wire_bytes` long when it was sent. */
+enum cap_layer cap_layers_ip(int linktype, struct bnet_slice packet,
+    size_t wire_bytes, struct cap_ip *ip);
+
+/* What whole IP data holds: TCP, OTHER or BAD. */
+enum cap_layer
+cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment);
+
+#endif

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/capture/tcp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A hole that was acknowledged is waited for, in segments and in time. */
+#define WAIT_SEGMENTS 256
+#define WAIT_NS INT64_C(3000000000)
+/* The beginning is waited for less: there is nothing to show until then. */
+#define START_SEGMENTS 64
+#define START_NS INT64_C(1000000000)
+/* Where segments are captured in part, holes are the rule. */
+#define CUT_SEGMENTS 4
+
+struct tcp_piece {
+	struct tcp_piece *next;
+	uint32_t seq;
+	uint32_t len;
+	uint8_t data[];
+};
+
+/* Distance from `from` to `to` in sequence space, negative if before. */
+static int32_t
+distance(uint32_t from, uint32_t to)
+{
+	return (int32_t)(to - from);
+}
+
+void
+tcp_start(struct tcp_half *half, uint32_t seq)
+{
+	if (half->started)
+		return;
+	half->started = true;
+	half->next_seq = seq;
+	half->n_waited = 0;
+}
+
+void
+tcp_acknowledge(struct tcp_half *half, uint32_t ack)
+{
+	if (half->acked && distance(half->peer_ack, ack) <= 0)
+		return;
+	half->acked = true;
+	half->peer_ack = ack;
+}
+
+static void
+account(struct tcp_half *half, const struct tcp_shared *shared, ssize_t bytes)
+{
+	half->held_bytes += (size_t)bytes;
+	*shared->held_bytes += (size_t)bytes;
+}
+
+static ssize_t
+piece_bytes(const struct tcp_piece *piece)
+{
+	return (ssize_t)(sizeof(*piece) + piece->len);
+}
+
+/* Take the first piece off. */
+static struct tcp_piece *
+pop(struct tcp_half *half, const struct tcp_shared *shared)
+{
+	struct tcp_piece *piece = half->head;
+
+	half->head = piece->next;
+	if (half->head == NULL)
+		half->tail = NULL;
+	account(half, shared, -piece_bytes(piece));
+	return piece;
+}
+
+void
+tcp_drop(struct tcp_half *half, const struct tcp_shared *shared)
+{
+	while (half->head != NULL)
+		free(pop(half, shared));
+}
+
+/* A copy of `data` behind *after, or first where after is NULL. */
+static enum bnet_err
+insert(struct tcp_half *half, const struct tcp_shared *shared,
+    struct tcp_piece *after, uint32_t seq, struct bnet_slice data)
+{
+	struct tcp_piece *piece = malloc(sizeof(*piece) + data.len);
+	struct tcp_piece **link = after != NULL ? &after->next : &half->head;
+
+	if (piece == NULL)
+		return BNET_ENOMEM;
+	piece->seq = seq;
+	piece->len = (uint32_t)data.len;
+	memcpy(piece->data, data.p, data.len);
+	piece->next = *link;
+	*link = piece;
+	if (piece->next == NULL)
+		half->tail = piece;
+	account(half, shared, piece_bytes(piece));
+	return BNET_OK;
+}
+
+/* `data` lies over a held piece from `at` in it; returns where they differ. */
+static void
+compare(struct tcp_piece *piece, uint32_t at, struct bnet_slice data,
+    const struct tcp_shared *shared, void *arg)
+{
+	uint64_t differ = 0;
+
+	for (size_t i = 0; i < data.len; i++)
+		differ += piece->data[at + i] != data.p[i];
+	if (differ == 0)
+		return;
+	if (shared->overlap == CAP_OVERLAP_LAST) {
+		memcpy(piece->data + at, data.p, data.len);
+		shared->sink->conflict(arg, differ,
+		    "sent twice with different contents, the last kept");
+		return;
+	}
+	shared->sink->conflict(
+	    arg, differ, "sent twice with different contents, the first kept");
+}
+
+/* Hold what of [seq, seq + len) is not held yet; settle the rest. */
+static enum bnet_err
+hold(struct tcp_half *half, const struct tcp_shared *shared, uint32_t seq,
+    struct bnet_slice data, void *arg)
+{
+	struct tcp_piece *before = NULL, *piece = half->head;
+	enum bnet_err err = BNET_OK;
+
+	if (half->tail != NULL &&
+	    distance(half->tail->seq + half->tail->len, seq) >= 0) {
+		before = half->tail; /* the common case: behind all */
+		piece = NULL;
+	}
+	while (data.len > 0 && err == BNET_OK) {
+		size_t n = data.len;
+
+		if (piece != NULL) {
+			int32_t to_piece = distance(seq, piece->seq);
+			int32_t to_end = distance(seq, piece->seq + piece->len);
+
+			if (to_end <= 0) {
+				before = piece;
+				piece = piece->next;
+				continue;
+			}
+			if (to_piece <= 0) { /* the first bytes are held */
+				n = n < (size_t)to_end ? n : (size_t)to_end;
+				compare(piece, (uint32_t)-to_piece,
+				    (struct bnet_slice){ data.p, n }, shared,
+				    arg);
+				shared->counters->retransmitted_bytes += n;
+				seq += (uint32_t)n;
+				data = bnet_slice_from(data, n);
+				continue;
+			}
+			n = n < (size_t)to_piece ? n : (size_t)to_piece;
+		}
+		err = insert(half, shared, before, seq,
+		    (struct bnet_slice){ data.p, n });
+		before = before != NULL ? before->next : half->head;
+		seq += (uint32_t)n;
+		data = bnet_slice_from(data, n);
+	}
+	return err;
+}
+
+static void
+pass(struct tcp_half *half, const struct tcp_shared *shared,
+    struct bnet_slice data, void *arg)
+{
+	half->next_seq += (uint32_t)data.len;
+	shared->sink->data(arg, data);
+}
+
+/* Pass on the pieces that are next. */
+static void
+drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
+{
+	while (half->head != NULL &&
+	    distance(half->next_seq, half->head->seq) <= 0) {
+		struct tcp_piece *piece = pop(half, shared);
+		int32_t old = distance(piece->seq, half->next_seq);
+
+		if (old < (int32_t)piece->len)
+			pass(half, shared,
+			    (struct bnet_slice){
+				piece->data + old, piece->len - (uint32_t)old },
+			    arg);
+		free(piece);
+		half->n_waited = 0;
+	}
+	half->ended = half->fin && half->started &&
+	    distance(half->next_seq, half->fin_seq) <= 0;
+}
+
+/* Give the hole before the first piece up. */
+static void
+give_up(struct tcp_half *half, const struct tcp_shared *shared,
+    const char *reason, void *arg)
+{
+	uint32_t missing = half->head->seq - half->next_seq;
+
+	half->next_seq = half->head->seq;
+	shared->sink->gap(arg, missing, reason);
+	drain(half, shared, arg);
+}
+
+static void
+start_late(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
+{
+	if (half->started || half->head == NULL)
+		return;
+	half->started = true;
+	half->no_start = true;
+	half->next_seq = half->head->seq;
+	shared->counters->streams_no_start++;
+	shared->sink->gap(
+	    arg, 0, "the beginning of the stream is not in the capture");
+	drain(half, shared, arg);
+}
+
+/* What is held for a hole: is it time to stop waiting? */
+static void
+judge_wait(struct tcp_half *half, const struct tcp_shared *shared,
+    int64_t time_ns, void *arg)
+{
+	int64_t waited_ns = time_ns - half->waits_since_ns;
+
+	if (half->head == NULL)
+		return;
+	if (half->held_bytes > shared->held_max_bytes) {
+		shared->sink->limit(arg, half->held_bytes);
+		start_late(half, shared, arg);
+		if (half->head != NULL)
+			give_up(half, shared, "not in the capture", arg);
+		return;
+	}
+	if (!half->started) {
+		if (half->n_waited >= START_SEGMENTS || waited_ns >= START_NS)
+			start_late(half, shared, arg);
+		return;
+	}
+	if (half->cut && half->n_waited >= CUT_SEGMENTS) {
+		give_up(half, shared, "not captured (snapshot length)", arg);
+		return;
+	}
+	if (half->acked && distance(half->head->seq, half->peer_ack) >= 0 &&
+	    (half->n_waited >= WAIT_SEGMENTS || waited_ns >= WAIT_NS))
+		give_up(half, shared, "not in the capture", arg);
+}
+
+static void
+note_fin(struct tcp_half *half, const struct cap_segment *segment)
+{
+	if (!(segment->flags & TCP_FIN))
+		return;
+	half->fin = true;
+	half->fin_seq = segment->seq + (uint32_t)segment->data.len +
+	    (uint32_t)segment->missing_bytes;
+}
+
+/* Data that was passed on already: drop that part. */
+static void
+trim_old(struct tcp_half *half, const struct tcp_shared *shared, uint32_t *seq,
+    struct bnet_slice *data)
+{
+	int32_t ahead = distance(half->next_seq, *seq);
+	size_t old;
+
+	if (ahead >= 0)
+		return;
+	old = (size_t) - (int64_t)ahead;
+	if (old > data->len)
+		old = data->len;
+	shared->counters->retransmissions++;
+	shared->counters->retransmitted_bytes += old;
+	*seq += (uint32_t)old;
+	*data = bnet_slice_from(*data, old);
+}
+
+enum bnet_err
+tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
+    const struct cap_segment *segment, int64_t time_ns, void *arg)
+{
+	struct bnet_slice data = segment->data;
+	uint32_t seq = segment->seq + ((segment->flags & TCP_SYN) != 0);
+	enum bnet_err err;
+
+	note_fin(half, segment);
+	half->cut |= segment->missing_bytes > 0;
+	if (half->started && data.len > 0)
+		trim_old(half, shared, &seq, &data);
+	if (data.len > 0 && half->started && half->head == NULL &&
+	    seq == half->next_seq) {
+		pass(half, shared, data, arg);
+		half->ended =
+		    half->fin && distance(half->next_seq, half->fin_seq) <= 0;
+		return BNET_OK;
+	}
+	if (data.len > 0) {
+		if (half->head == NULL) {
+			half->n_waited = 0;
+			half->waits_since_ns = time_ns;
+		}
+		if (half->started && seq != half->next_seq)
+			shared->counters->out_of_order++;
+		err = hold(half, shared, seq, data, arg);
+		if (err != BNET_OK)
+			return err;
+		half->n_waited++;
+	}
+	if (half->started)
+		drain(half, shared, arg);
+	judge_wait(half, shared, time_ns, arg);
+	return BNET_OK;
+}
+
+void
+tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
+{
+	start_late(half, shared, arg);
+	while (half->head != NULL)
+		give_up(half, shared, "not in the capture", arg);
+	if (half->started && half->fin && !half->ended &&
+	    distance(half->next_seq, half->fin_seq) > 0)
+		shared->sink->gap(arg, half->fin_seq - half->next_seq,
+		    "the end of the stream is not in the capture");
+	half->ended = true;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli - what all tools say and take in the same way: exit codes, messages,
+ * sizes and durations.
+ */
+#ifndef COMMON_CLI_H
+#define COMMON_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The same in every tool where it has the case at all. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1, /* could not read, or did not do it */
+	CLI_USAGE = 2,
+	CLI_LOSSY = 3, /* read, but not all of it was good */
+};
+
+/* The name that messages start with; borrowed. */
+void cli_name(const char *name);
+
+/* "NAME: message" on standard error. */
+void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, a hint where the manual is, and exit with CLI_USAGE. */
+_Noreturn void
+cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same without the hint, and exit with CLI_FAILED. */
+_Noreturn void
+cli_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * A number, a size (K, M, G: powers of 1024) or a duration (ns, us, ms, s, m,
+ * h; none: s) from the text of option `what`, within [min, max]; otherwise
+ * it is bad usage, and says what was expected.
+ */
+uint64_t
+cli_number(const char *what, const char *text, uint64_t min, uint64_t max);
+uint64_t
+cli_size(const char *what, const char *text, uint64_t min, uint64_t max);
+int64_t cli_duration_ns(
+    const char *what, const char *text, int64_t min_ns, int64_t max_ns);
+
+/*
+ * The index of `text` in `words`, which end with NULL; otherwise it is bad
+ * usage, and says what there is.
+ */
+int cli_word(const char *what, const char *text, const char *const *words);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/common/outbuf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define FLUSH_AT (OUTBUF_BYTES - OUTBUF_SPARE)
+
+void
+out_init(struct outbuf *out, int fd, bool each_line)
+{
+	out->fd = fd;
+	out->error = 0;
+	out->each_line = each_line;
+	out->n = 0;
+}
+
+void
+out_flush(struct outbuf *out)
+{
+	size_t at = 0;
+	ssize_t n;
+
+	while (at < out->n && out->error == 0) {
+		n = write(out->fd, out->p + at, out->n - at);
+		if (n >= 0)
+			at += (size_t)n;
+		else if (errno != EINTR)
+			out->error = errno;
+	}
+	out->n = 0;
+}
+
+void
+out_line(struct outbuf *out)
+{
+	OUT_LIT(out, "\n");
+	if (out->each_line || out->n > FLUSH_AT)
+		out_flush(out);
+}
+
+void
+out_bytes(struct outbuf *out, const void *p, size_t n)
+{
+	const char *from = p;
+
+	while (n > 0) {
+		size_t part = sizeof(out->p) - OUTBUF_SPARE / 2 - out->n;
+
+		part = part < n ? part : n;
+		memcpy(out->p + out->n, from, part);
+		out->n += part;
+		from += part;
+		n -= part;
+		if (out->n > OUTBUF_BYTES)
+			out_flush(out);
+	}
+}
+
+void
+out_str(struct outbuf *out, const char *s)
+{
+	out_bytes(out, s, strlen(s));
+}
+
+void
+out_hex(struct outbuf *out, const uint8_t *p, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		char two[2] = { digits[p[i] >> 4], digits[p[i] & 15] };
+
+		out_short(out, two, 2);
+	}
+}
+
+/* Length of the UTF-8 character at `p` (RFC 3629), 0 if it is none. */
+static size_t
+utf8_bytes(const unsigned char *p, size_t n)
+{
+	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = p[0] < 0x80    ? 1
+	    : (p[0] & 0xe0) == 0xc0 ? 2
+	    : (p[0] & 0xf0) == 0xe0 ? 3
+	    : (p[0] & 0xf8) == 0xf0 ? 4
+				    : 0;
+	uint32_t v;
+
+	if (len <= 1 || len > n)
+		return len <= n ? len : 0;
+	v = p[0] & (0x7fu >> len);
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		v = v << 6 | (p[i] & 0x3f);
+	}
+	if (v < lowest[len] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+		return 0;
+	return len;
+}
+
+static void
+json_escape(struct outbuf *out, unsigned char c)
+{
+	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+	const char *at = c == 0 ? NULL : strchr(from, c);
+	char text[8] = { '\\' };
+
+	if (at != NULL) {
+		text[1] = to[at - from];
+		out_short(out, text, 2);
+		return;
+	}
+	snprintf(text, sizeof(text), "\\u%04x", c);
+	out_short(out, text, 6);
+}
+
+void
+out_json(struct outbuf *out, const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	OUT_LIT(out, "\"");
+	while (n > 0) {
+		size_t len = utf8_bytes(p, n);
+
+		if (len == 0)
+			OUT_LIT(out, "\\ufffd");
+		else if (p[0] < 0x20 || p[0] == '"' || p[0] == '\\')
+			json_escape(out, p[0]);
+		else
+			out_short(out, (const char *)p, len);
+		len = len == 0 ? 1 : len;
+		p += len;
+		n -= len;
+	}
+	OUT_LIT(out, "\"");
+}
+
+void
+out_safe(struct outbuf *out, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\')
+			out_short(out, &s[i], 1);
+		else
+			out_printf(out, "\\x%02x", c);
+	}
+}
+
+static const char pairs[] = "0001020304050607080910111213141516171819"
+			    "2021222324252627282930313233343536373839"
+			    "4041424344454647484950515253545556575859"
+			    "6061626364656667686970717273747576777879"
+			    "8081828384858687888990919293949596979899";
+
+void
+out_u64(struct outbuf *out, uint64_t v)
+{
+	char text[20];
+	size_t at = sizeof(text);
+
+	while (v >= 100) {
+		at -= 2;
+		memcpy(text + at, pairs + v % 100 * 2, 2);
+		v /= 100;
+	}
+	if (v >= 10) {
+		at -= 2;
+		memcpy(text + at, pairs + v * 2, 2);
+	} else {
+		text[--at] = (char)('0' + v);
+	}
+	out_short(out, text + at, sizeof(text) - at);
+}
+
+void
+out_i64(struct outbuf *out, int64_t v)
+{
+	if (v < 0) {
+		OUT_LIT(out, "-");
+		out_u64(out, UINT64_C(0) - (uint64_t)v);
+		return;
+	}
+	out_u64(out, (uint64_t)v);
+}
+
+void
+out_zeros(struct outbuf *out, uint64_t v, unsigned width)
+{
+	char text[20];
+
+	for (unsigned i = width; i > 0; i--) {
+		text[i - 1] = (char)('0' + v % 10);
+		v /= 10;
+	}
+	out_short(out, text, width);
+}
+
+void
+out_printf(struct outbuf *out, const char *fmt, ...)
+{
+	char text[OUTBUF_SPARE / 4];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	out_short(
+	    out, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}

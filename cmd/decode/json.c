@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* -o json: one object a line; the hot path of the decoder. */
+#include "cmd/decode/output.h"
+
+#include <string.h>
+
+static void
+put_ends(struct outbuf *out, const struct cap_event *event)
+{
+	const struct cap_stream *s = event->stream;
+
+	if (s == NULL) {
+		OUT_LIT(out,
+		    ",\"stream\":null,\"dir\":null,\"src\":null,"
+		    "\"dst\":null");
+		return;
+	}
+	OUT_LIT(out, ",\"stream\":");
+	out_u64(out, s->number);
+	if (event->dir == CAP_UP)
+		OUT_LIT(out, ",\"dir\":\"up\",\"src\":\"");
+	else
+		OUT_LIT(out, ",\"dir\":\"down\",\"src\":\"");
+	out_short(out, s->end[event->dir], s->end_chars[event->dir]);
+	OUT_LIT(out, "\",\"dst\":\"");
+	out_short(out, s->end[!event->dir], s->end_chars[!event->dir]);
+	OUT_LIT(out, "\"");
+}
+
+static void
+put_time(struct output *output, const struct cap_event *event)
+{
+	struct outbuf *out = output->out;
+
+	output_epoch(output, event->time_ns);
+	OUT_LIT(out, ",\"time\":\"");
+	out_short(out, output->time, output->time_chars);
+	OUT_LIT(out, "\",\"packet\":");
+	out_u64(out, event->packet);
+}
+
+/* The name; 0x... where it is not known, null for "no key". */
+static void
+put_key_name(struct outbuf *out, const struct record *record)
+{
+	int32_t key = record->event->frame->header.key;
+
+	if (record->key_name != NULL)
+		out_json(out, record->key_name, strlen(record->key_name));
+	else if (key == 0)
+		OUT_LIT(out, "null");
+	else
+		out_printf(out, "\"0x%08x\"", (uint32_t)key);
+}
+
+static void
+put_forks(struct outbuf *out, const struct bnet_packet *frame)
+{
+	struct bnet_bits_rd rd = frame->forks;
+
+	for (uint32_t i = 0; i < frame->header.forks; i++) {
+		if (i > 0)
+			OUT_LIT(out, ",");
+		out_u64(out, bnet_bits_u64(&rd));
+	}
+}
+
+static void
+put_header(struct outbuf *out, const struct record *record)
+{
+	const struct bnet_packet *frame = record->event->frame;
+	const struct bnet_header *h = &frame->header;
+
+	if (!frame->has_header) {
+		OUT_LIT(out, ",\"header\":null");
+		return;
+	}
+	OUT_LIT(out, ",\"header\":{\"source\":");
+	out_i64(out, h->source);
+	OUT_LIT(out, ",\"dest_type\":");
+	out_i64(out, h->dest_type);
+	OUT_LIT(out, ",\"dest\":");
+	out_i64(out, h->dest);
+	OUT_LIT(out, ",\"key\":");
+	out_i64(out, h->key);
+	OUT_LIT(out, ",\"key_name\":");
+	put_key_name(out, record);
+	OUT_LIT(out, ",\"forks\":");
+	out_u64(out, h->forks);
+	OUT_LIT(out, ",\"serial\":");
+	out_u64(out, h->serial);
+	OUT_LIT(out, ",\"latency_ms\":");
+	out_u64(out, h->latency_ms);
+	if (h->priority)
+		OUT_LIT(out, ",\"priority\":true,\"timestamp\":");
+	else
+		OUT_LIT(out, ",\"priority\":false,\"timestamp\":");
+	out_u64(out, h->timestamp);
+	OUT_LIT(out, ",\"fork_ids\":[");
+	put_forks(out, frame);
+	OUT_LIT(out, "]}");
+}
+
+static void
+put_order_size_codec(struct outbuf *out, const struct cap_event *event)
+{
+	static const char *const codec[] = {
+		[BNET_CODEC_NONE] = ",\"codec\":\"none\",\"oob_len\":",
+		[BNET_CODEC_ZLIB] = ",\"codec\":\"zlib\",\"oob_len\":",
+		[BNET_CODEC_SNAPPY] = ",\"codec\":\"snappy\",\"oob_len\":",
+	};
+	const struct bnet_packet *frame = event->frame;
+
+	if (event->stream->order == BNET_ORDER_NETWORK)
+		OUT_LIT(out, ",\"order\":\"network\",\"size\":");
+	else
+		OUT_LIT(out, ",\"order\":\"little\",\"size\":");
+	out_u64(out, frame->size_bytes);
+	out_str(out, codec[frame->codec]);
+	out_u64(out, frame->oob.len);
+}
+
+static void
+put_hex(struct outbuf *out, const char *name, struct bnet_slice bytes)
+{
+	out_str(out, name);
+	out_hex(out, bytes.p, bytes.len);
+	OUT_LIT(out, "\"");
+}
+
+static void
+json_frame(struct output *output, const struct record *record)
+{
+	const struct cap_event *event = record->event;
+	struct outbuf *out = output->out;
+
+	OUT_LIT(out, "{\"type\":\"frame\",\"number\":");
+	out_u64(out, event->number);
+	put_time(output, event);
+	put_ends(out, event);
+	put_order_size_codec(out, event);
+	put_header(out, record);
+	OUT_LIT(out, ",\"payload_len\":");
+	out_u64(out, event->frame->payload.len);
+	if (record->message != NULL) {
+		OUT_LIT(out, ",\"message\":");
+		json_message(out, record->message);
+	}
+	if (output->opt->payload_hex) {
+		put_hex(out, ",\"payload\":\"", event->frame->payload);
+		put_hex(out, ",\"oob\":\"", event->frame->oob);
+	}
+	OUT_LIT(out, "}");
+	out_line(out);
+}
+
+static void
+json_record(struct output *output, const struct record *record)
+{
+	const struct cap_event *event = record->event;
+	struct outbuf *out = output->out;
+
+	if (event->type == CAP_FRAME) {
+		json_frame(output, record);
+		return;
+	}
+	OUT_LIT(out, "{\"type\":\"");
+	out_str(out, output_event_name(event->type));
+	OUT_LIT(out, "\"");
+	put_time(output, event);
+	put_ends(out, event);
+	OUT_LIT(out, ",\"bytes\":");
+	out_u64(out, event->bytes);
+	OUT_LIT(out, ",\"reason\":");
+	out_json(out, event->reason, strlen(event->reason));
+	OUT_LIT(out, "}");
+	out_line(out);
+}
+
+const struct output_format output_json = { json_record };

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/decode/progress.h"
+
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_EVERY 1024 /* packets between looks at the clock */
+#define DRAW_NS INT64_C(200000000)
+#define WIDTH_DEFAULT 80
+#define WIDTH_TEXT 24 /* beside the bar */
+#define BAR_MAX 256
+
+static int64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+void
+progress_init(struct progress *progress, const struct options *opt,
+    const struct source *src)
+{
+	bool lines = opt->output != OUTPUT_NONE && !opt->quiet;
+	uint64_t at, size;
+
+	*progress = (struct progress){ .on = opt->progress == WHEN_ALWAYS };
+	if (opt->progress == WHEN_AUTO)
+		progress->on =
+		    isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) != lines;
+	if (!source_progress(src, &at, &size))
+		progress->on = false;
+	progress->drawn_ns = now_ns();
+}
+
+static void
+draw(const struct source *src)
+{
+	struct winsize ws = { .ws_col = 0 };
+	char bar[BAR_MAX + 1];
+	uint64_t at, size;
+	unsigned width, full;
+
+	if (!source_progress(src, &at, &size))
+		return;
+	at = at < size ? at : size;
+	ioctl(STDERR_FILENO, TIOCGWINSZ, &ws);
+	width = ws.ws_col != 0 ? ws.ws_col : WIDTH_DEFAULT;
+	width = width > WIDTH_TEXT ? width - WIDTH_TEXT : 1;
+	width = width < BAR_MAX ? width : BAR_MAX;
+	full = (unsigned)((double)width * (double)at / (double)size);
+	for (unsigned i = 0; i < width; i++)
+		bar[i] = i < full ? '#' : '.';
+	bar[width] = '\0';
+	fprintf(stderr, "\r[%s] %3u%% %6.0f MB ", bar,
+	    (unsigned)(100 * (double)at / (double)size), (double)at / 1e6);
+	fflush(stderr);
+}
+
+void
+progress_step(struct progress *progress, const struct source *src)
+{
+	int64_t now;
+
+	if (!progress->on || ++progress->calls % LOOK_EVERY != 0)
+		return;
+	now = now_ns();
+	if (now - progress->drawn_ns < DRAW_NS)
+		return;
+	progress->drawn_ns = now;
+	progress->drawn = true;
+	draw(src);
+}
+
+void
+progress_end(struct progress *progress)
+{
+	if (progress->drawn)
+		fputs("\r\033[K", stderr);
+	progress->on = false;
+}

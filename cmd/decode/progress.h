@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* A bar on standard error for a file that takes a while. */
+#ifndef DECODE_PROGRESS_H
+#define DECODE_PROGRESS_H
+
+#include "cmd/capture/source.h"
+#include "cmd/decode/options.h"
+
+struct progress {
+	bool on;
+	bool drawn;
+	uint64_t calls;
+	int64_t drawn_ns; /* monotonic */
+};
+
+/*
+ * On where a file is read, standard error is a terminal, and standard output
+ * is not one that lines go to.
+ */
+void progress_init(struct progress *progress, const struct options *opt,
+    const struct source *src);
+
+/* Called for each packet; draws a few times a second. */
+void progress_step(struct progress *progress, const struct source *src);
+
+/* Take the bar off the screen. */
+void progress_end(struct progress *progress);
+
+#endif

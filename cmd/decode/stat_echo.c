@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * -z echo: how long echoes took, by the clock of the capture.
+ *
+ * A reply belongs to the echo of the same stream, the other direction, the
+ * same cookie and the same time of sending (cookies of two askers may be the
+ * same where their echoes share a node's stream). So an echo through a
+ * relay of which both sides are captured counts on each of them.
+ */
+#include "cmd/decode/stat_impl.h"
+#include "cmd/stats/map.h"
+#include "cmd/stats/summary.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUTSTANDING_MAX 65536
+#define TARGETS_MAX 4096
+#define NS_PER_S 1e9
+
+enum layer {
+	LAYER_NETWORK = 0, /* answered by the thread that reads the network */
+	LAYER_SERVICE, /* from the queue of the application */
+	LAYER_BOTH,
+};
+
+/* Who was asked, on which layer. */
+struct target {
+	uint64_t dest_type, dest, layer; /* the key */
+	uint64_t echoes;
+	struct summary time_s; /* of those answered */
+};
+
+struct waiting {
+	uint64_t stream, dir, cookie, sent_ns; /* the key */
+	int64_t time_ns;
+	struct target *target;
+	struct waiting *older, *newer;
+};
+
+#define WAITING_KEY_WORDS 4
+
+struct echo {
+	struct map targets, waiting;
+	struct target others[2]; /* by layer: targets without a row */
+	struct waiting *oldest, *newest;
+	uint64_t n_given_up; /* for want of room */
+	uint64_t n_repeated; /* the same echo again, before a reply */
+	uint64_t n_stray; /* replies to nothing we know */
+};
+
+static void
+echo_free(void *state)
+{
+	struct echo *st = state;
+
+	map_free(&st->targets);
+	map_free(&st->waiting);
+	free(st);
+}
+
+static void *
+echo_new(const char *arg, char *err, size_t err_bytes)
+{
+	struct echo *st = calloc(1, sizeof(*st));
+
+	(void)arg, (void)err, (void)err_bytes;
+	if (st != NULL)
+		st->others[LAYER_SERVICE].layer = LAYER_SERVICE;
+	if (st != NULL &&
+	    (!map_init(&st->targets, sizeof(struct target), 3, TARGETS_MAX) ||
+		!map_init(&st->waiting, sizeof(struct waiting),
+		    WAITING_KEY_WORDS, OUTSTANDING_MAX))) {
+		echo_free(st);
+		return NULL;
+	}
+	return st;
+}
+
+static void
+unlink_waiting(struct echo *st, struct waiting *w)
+{
+	*(w->older == NULL ? &st->oldest : &w->older->newer) = w->newer;
+	*(w->newer == NULL ? &st->newest : &w->newer->older) = w->older;
+}
+
+static void
+forget(struct echo *st, struct waiting *w)
+{
+	uint64_t key[WAITING_KEY_WORDS];
+
+	memcpy(key, w, sizeof(key));
+	unlink_waiting(st, w);
+	map_remove(&st->waiting, key);
+}
+
+static void
+asked(struct echo *st, const struct record *record, const uint64_t *key)
+{
+	const struct bnet_header *header = &record->event->frame->header;
+	uint32_t flags = record->message->u.echo.flags;
+	const uint64_t who[3] = { (uint64_t)header->dest_type,
+		(uint64_t)header->dest,
+		flags & BNET_ECHO_F_SERVICE ? LAYER_SERVICE : LAYER_NETWORK };
+	struct target *target = map_get(&st->targets, who);
+	struct waiting *w = map_find(&st->waiting, key);
+
+	if (target == st->targets.others)
+		target = &st->others[who[2]];
+	target->echoes++;
+	if (w != NULL) {
+		st->n_repeated++;
+		unlink_waiting(st, w);
+	} else {
+		if (st->waiting.n == OUTSTANDING_MAX) {
+			st->n_given_up++;
+			forget(st, st->oldest);
+		}
+		w = map_get(&st->waiting, key);
+		if (w == st->waiting.others) { /* no memory */
+			st->n_given_up++;
+			return;
+		}
+	}
+	w->time_ns = record->event->time_ns;
+	w->target = target;
+	w->older = st->newest;
+	w->newer = NULL;
+	*(w->older == NULL ? &st->oldest : &w->older->newer) = w;
+	st->newest = w;
+}
+
+static void
+answered(struct echo *st, const struct record *record, const uint64_t *key)
+{
+	struct waiting *w = map_find(&st->waiting, key);
+
+	if (w == NULL) {
+		st->n_stray++;
+		return;
+	}
+	summary_add(&w->target->time_s,
+	    (double)stat_since_ns(record->event->time_ns, w->time_ns) /
+		NS_PER_S);
+	forget(st, w);
+}
+
+static void
+echo_record(void *state, const struct record *record)
+{
+	struct echo *st = state;
+	const struct cap_event *event = record->event;
+	const struct bnet_message *message = record->message;
+	uint64_t key[WAITING_KEY_WORDS];
+	bool reply;
+
+	if (event->type != CAP_FRAME || message == NULL ||
+	    (message->type != BNET_MSG_ECHO &&
+		message->type != BNET_MSG_ECHO_REPLY))
+		return;
+	reply = message->type == BNET_MSG_ECHO_REPLY;
+	key[0] = event->stream->number;
+	key[1] = (event->dir == CAP_DOWN) != reply; /* of the echo */
+	key[2] = message->u.echo.cookie;
+	key[3] = message->u.echo.sent_ns;
+	if (reply)
+		answered(st, record, key);
+	else
+		asked(st, record, key);
+}
+
+/* Destinations by kind and id, of each the network layer first. */
+static int
+by_target(const void *a, const void *b)
+{
+	const struct target *x = *(void *const *)a, *y = *(void *const *)b;
+	const int64_t p[3] = { (int64_t)x->dest_type, (int64_t)x->dest,
+		(int64_t)x->layer };
+	const int64_t q[3] = { (int64_t)y->dest_type, (int64_t)y->dest,
+		(int64_t)y->layer };
+
+	for (int i = 0; i < 3; i++)
+		if (p[i] != q[i])
+			return p[i] < q[i] ? -1 : 1;
+	return 0;
+}
+
+static const struct table_column columns[] = {
+	{ .name = "kind", .head = "kind", .left = true },
+	{ .name = "id", .head = "id" },
+	{ .name = "layer", .head = "layer", .left = true },
+	{ .name = "count", .head = "count" },
+	{ .name = "replies", .head = "replies" },
+	{ .name = "lost", .head = "lost" },
+	{ .name = "min_s", .head = "min", .unit = "s", .decimals = 6 },
+	{ .name = "max_s", .head = "max", .unit = "s", .decimals = 6 },
+	{ .name = "avg_s", .head = "avg", .unit = "s", .decimals = 6 },
+	{ .name = "stddev_s", .head = "stddev", .unit = "s", .decimals = 6 },
+};
+
+/* From the column of the layer on. */
+static void
+print_numbers(struct table *table, const struct target *target)
+{
+	static const char *const layers[] = { "network", "service", "both" };
+	const struct summary *time_s = &target->time_s;
+
+	table_str(table, layers[target->layer]);
+	table_u64(table, target->echoes);
+	table_u64(table, time_s->count);
+	table_u64(table, target->echoes - time_s->count);
+	if (time_s->count == 0)
+		return;
+	table_f64(table, time_s->min);
+	table_f64(table, time_s->max);
+	table_f64(table, time_s->mean);
+	table_f64(table, summary_stddev(time_s));
+}
+
+static void
+print_target(struct table *table, const struct target *target)
+{
+	const char *name = stat_dest_name((int64_t)target->dest_type);
+
+	table_row(table);
+	if (name != NULL)
+		table_str(table, name);
+	else
+		table_fmt(table, "type %" PRId64, (int64_t)target->dest_type);
+	table_i64(table, (int64_t)target->dest);
+	print_numbers(table, target);
+}
+
+static void
+print_named(struct table *table, const char *name, const struct target *target)
+{
+	if (target->echoes == 0 && target->layer != LAYER_BOTH)
+		return;
+	table_row(table);
+	table_str(table, name);
+	table_null(table);
+	print_numbers(table, target);
+}
+
+/* All together, each layer and both. */
+static void
+print_all(struct table *table, const struct echo *st)
+{
+	struct target all[3] = { st->others[LAYER_NETWORK],
+		st->others[LAYER_SERVICE], { .layer = LAYER_BOTH } };
+	const struct target *target;
+
+	for (size_t i = 0; i < st->targets.n; i++) {
+		target = map_at(&st->targets, i);
+		all[target->layer].echoes += target->echoes;
+		summary_merge(&all[target->layer].time_s, &target->time_s);
+	}
+	for (int i = LAYER_NETWORK; i < LAYER_BOTH; i++) {
+		all[LAYER_BOTH].echoes += all[i].echoes;
+		summary_merge(&all[LAYER_BOTH].time_s, &all[i].time_s);
+	}
+	for (int i = LAYER_BOTH; i >= LAYER_NETWORK; i--)
+		print_named(table, "all", &all[i]);
+}
+
+static void
+add_notes(struct table *table, const struct echo *st)
+{
+	const struct {
+		uint64_t n;
+		const char *what;
+	} notes[] = {
+		{ st->n_stray, "replies without an echo" },
+		{ st->n_repeated, "echoes sent again before a reply" },
+		{ st->n_given_up,
+		    "echoes given up, as too many were outstanding" },
+		{ st->targets.n_refused,
+		    "echoes to (others), as there were too many ids" },
+	};
+
+	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
+		if (notes[i].n > 0)
+			table_note(
+			    table, "%" PRIu64 " %s", notes[i].n, notes[i].what);
+}
+
+static void
+echo_print(const void *state, struct stat_out *to)
+{
+	const struct echo *st = state;
+	void **rows = map_sorted(&st->targets, by_target);
+	struct table table;
+
+	table_init(&table, "echo", "Echoes and their replies", columns,
+	    sizeof(columns) / sizeof(columns[0]));
+	print_all(&table, st);
+	for (size_t i = 0; rows != NULL && i < st->targets.n; i++)
+		print_target(&table, rows[i]);
+	for (int i = LAYER_NETWORK; i < LAYER_BOTH; i++)
+		print_named(&table, "(others)", &st->others[i]);
+	add_notes(&table, st);
+	if (rows == NULL && st->targets.n > 0)
+		to->failed = true;
+	free(rows);
+	stat_print(to, &table);
+}
+
+const struct stat_ops stat_echo = {
+	.info = { .name = "echo",
+	    .about =
+		"time from echo to reply, lost echoes, by node and layer" },
+	.needs = STATISTICS_NEEDS_MESSAGE,
+	.make = echo_new,
+	.record = echo_record,
+	.print = echo_print,
+	.destroy = echo_free,
+};

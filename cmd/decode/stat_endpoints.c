@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * -z endpoints: the ids that headers name.
+ *
+ * A destination is of a kind (node, client, ...); a frame with forks goes to
+ * each of its fork ids, which are clients. A source is an id only: whether a
+ * node's or a client's the header does not say.
+ */
+#include "cmd/decode/stat_impl.h"
+#include "cmd/stats/map.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum role {
+	ROLE_DEST = 0,
+	ROLE_SOURCE,
+};
+
+struct key {
+	uint64_t role; /* enum role */
+	uint64_t dest_type; /* bits of the i64; 0 for a source */
+	uint64_t id; /* bits of the i64 */
+};
+
+struct row {
+	struct key key;
+	uint64_t frames, bytes;
+};
+
+struct endpoints {
+	struct map rows;
+	struct row *last[2]; /* by role: the one used last, or NULL */
+};
+
+static void
+endpoints_free(void *state)
+{
+	struct endpoints *st = state;
+
+	map_free(&st->rows);
+	free(st);
+}
+
+static void *
+endpoints_new(const char *arg, char *err, size_t err_bytes)
+{
+	struct endpoints *st = calloc(1, sizeof(*st));
+
+	(void)arg, (void)err, (void)err_bytes;
+	if (st != NULL &&
+	    !map_init(&st->rows, sizeof(struct row),
+		sizeof(struct key) / sizeof(uint64_t), MAP_ENTRIES_MAX)) {
+		free(st);
+		return NULL;
+	}
+	return st;
+}
+
+static void
+count(struct endpoints *st, const struct key *key, uint64_t bytes)
+{
+	uint64_t words[3] = { key->role, key->dest_type, key->id };
+	struct row *row = st->last[key->role];
+
+	if (row == NULL || row->key.id != key->id ||
+	    row->key.dest_type != key->dest_type) {
+		row = map_get(&st->rows, words);
+		if (row != st->rows.others)
+			st->last[key->role] = row;
+	}
+	row->frames++;
+	row->bytes += bytes;
+}
+
+static void
+endpoints_record(void *state, const struct record *record)
+{
+	struct endpoints *st = state;
+	const struct bnet_packet *frame = record->event->frame;
+	struct bnet_bits_rd forks;
+	uint64_t bytes;
+
+	if (record->event->type != CAP_FRAME || !frame->has_header)
+		return;
+	bytes = stat_wire_bytes(frame);
+	count(st,
+	    &(struct key){ ROLE_SOURCE, 0, (uint64_t)frame->header.source },
+	    bytes);
+	if (frame->header.forks == 0)
+		count(st,
+		    &(struct key){ ROLE_DEST, (uint64_t)frame->header.dest_type,
+			(uint64_t)frame->header.dest },
+		    bytes);
+	forks = frame->forks;
+	for (uint32_t i = 0; i < frame->header.forks && !forks.bad; i++)
+		count(st,
+		    &(struct key){
+			ROLE_DEST, BNET_DEST_CLIENT, bnet_bits_u64(&forks) },
+		    bytes);
+}
+
+/* Sources, then destinations by kind, then by id. */
+static int
+by_id(const void *a, const void *b)
+{
+	const struct row *x = *(void *const *)a, *y = *(void *const *)b;
+	int64_t i, j;
+
+	if (x->key.role != y->key.role)
+		return x->key.role == ROLE_SOURCE ? -1 : 1;
+	i = (int64_t)x->key.dest_type;
+	j = (int64_t)y->key.dest_type;
+	if (i == j) {
+		i = (int64_t)x->key.id;
+		j = (int64_t)y->key.id;
+	}
+	return (i > j) - (i < j);
+}
+
+static const struct table_column columns[] = {
+	{ .name = "kind", .head = "kind", .left = true },
+	{ .name = "id", .head = "id" },
+	{ .name = "frames_sent", .head = "frames sent" },
+	{ .name = "bytes_sent", .head = "bytes sent" },
+	{ .name = "frames_received", .head = "frames received" },
+	{ .name = "bytes_received", .head = "bytes received" },
+};
+
+static void
+print_row(struct table *table, const struct row *row)
+{
+	const char *name = stat_dest_name((int64_t)row->key.dest_type);
+
+	table_row(table);
+	if (row->key.role == ROLE_SOURCE)
+		table_str(table, "source");
+	else if (name != NULL)
+		table_str(table, name);
+	else
+		table_fmt(table, "type %" PRId64, (int64_t)row->key.dest_type);
+	/* a client's id may be any u64 in a fork */
+	if (row->key.role == ROLE_DEST &&
+	    row->key.dest_type == BNET_DEST_CLIENT)
+		table_u64(table, row->key.id);
+	else
+		table_i64(table, (int64_t)row->key.id);
+	if (row->key.role == ROLE_DEST) {
+		table_null(table);
+		table_null(table);
+	}
+	table_u64(table, row->frames);
+	table_u64(table, row->bytes);
+}
+
+static void
+print_others(struct table *table, const struct map *rows)
+{
+	const struct row *others = rows->others;
+
+	if (rows->n_refused == 0)
+		return;
+	table_row(table);
+	table_str(table, "(others)");
+	table_null(table);
+	table_null(table);
+	table_null(table);
+	table_u64(table, others->frames);
+	table_u64(table, others->bytes);
+	table_note(table,
+	    "only the first %zu endpoints have a row; (others) counts frames "
+	    "from and to the rest",
+	    rows->n);
+}
+
+static void
+endpoints_print(const void *state, struct stat_out *to)
+{
+	const struct endpoints *st = state;
+	void **rows = map_sorted(&st->rows, by_id);
+	struct table table;
+
+	table_init(&table, "endpoints", "Endpoints", columns,
+	    sizeof(columns) / sizeof(columns[0]));
+	for (size_t i = 0; rows != NULL && i < st->rows.n; i++)
+		print_row(&table, rows[i]);
+	print_others(&table, &st->rows);
+	if (rows == NULL && st->rows.n > 0)
+		to->failed = true;
+	free(rows);
+	stat_print(to, &table);
+}
+
+const struct stat_ops stat_endpoints = {
+	.info = { .name = "endpoints",
+	    .about = "frames and bytes of each source, node and client id" },
+	.make = endpoints_new,
+	.record = endpoints_record,
+	.print = endpoints_print,
+	.destroy = endpoints_free,
+};

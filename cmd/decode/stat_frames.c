@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* -z frames: what kinds of frames there are, how large, how well packed. */
+#include "cmd/decode/stat_impl.h"
+#include "cmd/stats/histogram.h"
+#include "cmd/stats/summary.h"
+
+#include <stdlib.h>
+
+#define N_CODECS 3
+#define HEADER_SUB_BITS 3 /* every size to 15, where headers mostly are */
+#define ROWS_WITH_EMPTY 32 /* above it empty buckets are left out */
+
+enum oob_kind {
+	OOB_NONE = 0,
+	OOB_OTHER, /* bytes that are no header */
+	OOB_HEADER,
+	N_OOB
+};
+
+struct group {
+	uint64_t frames;
+	uint64_t bytes; /* on the wire, with the word */
+	uint64_t packed_bytes; /* payload on the wire */
+	uint64_t payload_bytes; /* decompressed */
+};
+
+/*
+ * Each frame counts in one group of `groups`; all sums are made of them at
+ * the end.
+ */
+struct frames {
+	struct group groups[2][N_OOB][N_CODECS]; /* first: direction */
+	struct group priority, pings, ping_backs, forks;
+	struct tally frame, header, payload; /* sizes */
+	struct histogram frame_sizes, header_sizes;
+};
+
+static void
+frames_free(void *state)
+{
+	struct frames *st = state;
+
+	histogram_free(&st->frame_sizes);
+	histogram_free(&st->header_sizes);
+	free(st);
+}
+
+static void *
+frames_new(const char *arg, char *err, size_t err_bytes)
+{
+	struct frames *st = calloc(1, sizeof(*st));
+
+	(void)arg, (void)err, (void)err_bytes;
+	if (st != NULL &&
+	    (!histogram_init(&st->frame_sizes, 0) ||
+		!histogram_init(&st->header_sizes, HEADER_SUB_BITS))) {
+		frames_free(st);
+		return NULL;
+	}
+	return st;
+}
+
+static inline void
+count(struct group *group, const struct bnet_packet *frame)
+{
+	group->frames++;
+	group->bytes += stat_wire_bytes(frame);
+	group->packed_bytes += frame->wire_payload.len;
+	group->payload_bytes += frame->payload.len;
+}
+
+static void
+count_header(struct frames *st, const struct bnet_packet *frame)
+{
+	uint64_t bytes = frame->oob.len - frame->trailing_bytes;
+
+	tally_add(&st->header, bytes);
+	histogram_add(&st->header_sizes, bytes);
+	if (frame->header.priority)
+		count(&st->priority, frame);
+	if (frame->header.timestamp != 0)
+		count(&st->pings, frame);
+	if (frame->header.timestamp & BNET_TIMESTAMP_PING_BACK)
+		count(&st->ping_backs, frame);
+	if (frame->header.forks != 0)
+		count(&st->forks, frame);
+}
+
+static void
+frames_record(void *state, const struct record *record)
+{
+	struct frames *st = state;
+	const struct bnet_packet *frame = record->event->frame;
+	enum oob_kind kind = OOB_NONE;
+
+	if (record->event->type != CAP_FRAME)
+		return;
+	if (frame->has_header)
+		kind = OOB_HEADER;
+	else if (frame->has_oob)
+		kind = OOB_OTHER;
+	count(&st->groups[record->event->dir][kind][frame->codec], frame);
+	tally_add(&st->frame, stat_wire_bytes(frame));
+	tally_add(&st->payload, frame->payload.len);
+	histogram_add(&st->frame_sizes, stat_wire_bytes(frame));
+	if (kind == OOB_HEADER)
+		count_header(st, frame);
+}
+
+static void
+merge(struct group *to, const struct group *from)
+{
+	to->frames += from->frames;
+	to->bytes += from->bytes;
+	to->packed_bytes += from->packed_bytes;
+	to->payload_bytes += from->payload_bytes;
+}
+
+/* The sum of groups; -1: any direction, kind or codec. */
+static struct group
+sum(const struct frames *st, int dir, int kind, int codec)
+{
+	struct group all = { 0 };
+
+	for (int d = 0; d < 2; d++)
+		for (int k = 0; k < N_OOB; k++)
+			for (int c = 0; c < N_CODECS; c++)
+				if ((dir < 0 || d == dir) &&
+				    (kind < 0 || k == kind) &&
+				    (codec < 0 || c == codec))
+					merge(&all, &st->groups[d][k][c]);
+	return all;
+}
+
+static void
+print_kinds(const struct frames *st, struct stat_out *to)
+{
+	static const struct table_column columns[] = {
+		{ .name = "kind", .head = "", .left = true },
+		{ .name = "frames", .head = "frames" },
+		{ .name = "frames_percent", .head = "%", .decimals = 1 },
+		{ .name = "bytes", .head = "bytes on the wire" },
+		{ .name = "payload_bytes", .head = "payload bytes" },
+	};
+	const struct group all = sum(st, -1, -1, -1);
+	const struct {
+		const char *name;
+		struct group group;
+	} rows[] = {
+		{ "all", all },
+		{ "up", sum(st, CAP_UP, -1, -1) },
+		{ "down", sum(st, CAP_DOWN, -1, -1) },
+		{ "with header", sum(st, -1, OOB_HEADER, -1) },
+		{ "other out-of-band", sum(st, -1, OOB_OTHER, -1) },
+		{ "no out-of-band", sum(st, -1, OOB_NONE, -1) },
+		{ "priority", st->priority },
+		{ "ping", st->pings },
+		{ "ping, ping back", st->ping_backs },
+		{ "forks", st->forks },
+	};
+	struct table table;
+
+	table_init(&table, "frames", "Frames", columns, 5);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		table_row(&table);
+		table_str(&table, rows[i].name);
+		table_u64(&table, rows[i].group.frames);
+		table_f64(
+		    &table, stat_percent(rows[i].group.frames, all.frames));
+		table_u64(&table, rows[i].group.bytes);
+		table_u64(&table, rows[i].group.payload_bytes);
+	}
+	stat_print(to, &table);
+}
+
+static void
+print_codecs(const struct frames *st, struct stat_out *to)
+{
+	static const struct table_column columns[] = {
+		{ .name = "codec", .head = "codec", .left = true },
+		{ .name = "frames", .head = "frames" },
+		{ .name = "payload_bytes", .head = "payload bytes before" },
+		{ .name = "packed_bytes", .head = "and after" },
+		{ .name = "ratio", .head = "ratio", .decimals = 3 },
+	};
+	struct table table;
+	struct group group;
+
+	table_init(&table, "frames.codecs", "Compression", columns, 5);
+	for (int codec = 0; codec < N_CODECS; codec++) {
+		group = sum(st, -1, -1, codec);
+		table_row(&table);
+		table_str(&table, bnet_codec_name((enum bnet_codec_id)codec));
+		table_u64(&table, group.frames);
+		table_u64(&table, group.payload_bytes);
+		table_u64(&table, group.packed_bytes);
+		if (group.payload_bytes > 0)
+			table_f64(&table,
+			    (double)group.packed_bytes /
+				(double)group.payload_bytes);
+	}
+	stat_print(to, &table);
+}
+
+static void
+print_sizes(const struct frames *st, struct stat_out *to)
+{
+	static const struct table_column columns[] = {
+		{ .name = "of", .head = "size of", .left = true },
+		{ .name = "count", .head = "count" },
+		{ .name = "min_bytes", .head = "min" },
+		{ .name = "avg_bytes", .head = "avg", .decimals = 1 },
+		{ .name = "max_bytes", .head = "max" },
+	};
+	const struct {
+		const char *name;
+		const struct tally *tally;
+	} rows[] = {
+		{ "frame on the wire", &st->frame },
+		{ "header", &st->header },
+		{ "payload", &st->payload },
+	};
+	struct table table;
+
+	table_init(&table, "frames.sizes", "Sizes in bytes", columns, 5);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		table_row(&table);
+		table_str(&table, rows[i].name);
+		table_u64(&table, rows[i].tally->count);
+		if (rows[i].tally->count == 0)
+			continue;
+		table_u64(&table, rows[i].tally->min);
+		table_f64(&table, tally_mean(rows[i].tally));
+		table_u64(&table, rows[i].tally->max);
+	}
+	stat_print(to, &table);
+}
+
+static void
+print_histogram(const struct histogram *hist, const char *name,
+    const char *title, struct stat_out *to)
+{
+	static const struct table_column columns[] = {
+		{ .name = "from_bytes", .head = "from" },
+		{ .name = "to_bytes", .head = "to" },
+		{ .name = "frames", .head = "frames" },
+		{ .name = "percent", .head = "%", .decimals = 1 },
+		{ .name = "bar", .head = "", .bar = true },
+	};
+	uint64_t total = histogram_total(hist);
+	size_t first = 0, end = hist->n_buckets;
+	struct table table;
+
+	table_init(&table, name, title, columns, 5);
+	while (first < end && hist->counts[first] == 0)
+		first++;
+	while (end > first && hist->counts[end - 1] == 0)
+		end--;
+	for (size_t i = first; i < end; i++) {
+		if (hist->counts[i] == 0 && end - first > ROWS_WITH_EMPTY)
+			continue;
+		table_row(&table);
+		table_u64(&table, histogram_low(hist, i));
+		table_u64(&table, histogram_high(hist, i));
+		table_u64(&table, hist->counts[i]);
+		table_f64(&table, stat_percent(hist->counts[i], total));
+		table_u64(&table, hist->counts[i]);
+	}
+	if (to->json || total > 0)
+		stat_print(to, &table);
+	else
+		table_free(&table);
+}
+
+static void
+frames_print(const void *state, struct stat_out *to)
+{
+	const struct frames *st = state;
+
+	print_kinds(st, to);
+	print_codecs(st, to);
+	print_sizes(st, to);
+	print_histogram(&st->frame_sizes, "frames.frame_sizes",
+	    "Frames by size on the wire", to);
+	print_histogram(
+	    &st->header_sizes, "frames.header_sizes", "Headers by size", to);
+}
+
+const struct stat_ops stat_frames = {
+	.info = { .name = "frames",
+	    .about =
+		"counts, bytes, compression, sizes of frames and headers" },
+	.needs = STATISTICS_NEEDS_PAYLOAD,
+	.make = frames_new,
+	.record = frames_record,
+	.print = frames_print,
+	.destroy = frames_free,
+};

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/decode/statistics.h"
+
+#include "cmd/decode/stat_impl.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_S 1000000000
+#define SPEC_CHARS 64
+
+struct active {
+	const struct stat_ops *ops;
+	void *state; /* owned */
+	char spec[SPEC_CHARS];
+};
+
+struct statistics {
+	struct active active[STATISTICS_MAX];
+	size_t n;
+};
+
+static const struct stat_ops *const all[] = {
+	&stat_frames,
+	&stat_streams,
+	&stat_keys,
+	&stat_endpoints,
+	&stat_io,
+	&stat_echo,
+	&stat_health,
+};
+
+#define N_ALL (sizeof(all) / sizeof(all[0]))
+
+const struct statistics_info *
+statistics_info(size_t i)
+{
+	return i < N_ALL ? &all[i]->info : NULL;
+}
+
+struct statistics *
+statistics_new(void)
+{
+	return calloc(1, sizeof(struct statistics));
+}
+
+void
+statistics_free(struct statistics *st)
+{
+	if (st == NULL)
+		return;
+	for (size_t i = 0; i < st->n; i++)
+		st->active[i].ops->destroy(st->active[i].state);
+	free(st);
+}
+
+static void
+say_names(const char *spec, char *err, size_t err_bytes)
+{
+	size_t at;
+
+	snprintf(err, err_bytes, "no statistic '%.*s'; there are",
+	    (int)strcspn(spec, ","), spec);
+	for (size_t i = 0; i < N_ALL; i++) {
+		at = strlen(err);
+		snprintf(err + at, err_bytes - at, "%s %s%s%s",
+		    i == 0 ? "" : ",", all[i]->info.name,
+		    all[i]->info.arg == NULL ? "" : ",",
+		    all[i]->info.arg == NULL ? "" : all[i]->info.arg);
+	}
+}
+
+static const struct stat_ops *
+find(const char *spec)
+{
+	size_t n = strcspn(spec, ",");
+
+	for (size_t i = 0; i < N_ALL; i++)
+		if (strlen(all[i]->info.name) == n &&
+		    memcmp(all[i]->info.name, spec, n) == 0)
+			return all[i];
+	return NULL;
+}
+
+/* Start the statistic of a good name. */
+static bool
+start(struct statistics *st, const struct stat_ops *ops, const char *spec,
+    char *err, size_t err_bytes)
+{
+	const char *arg = strchr(spec, ',');
+	struct active *active = &st->active[st->n];
+
+	if (arg != NULL && ops->info.arg == NULL) {
+		snprintf(err, err_bytes, "'%s': %s takes no argument", spec,
+		    ops->info.name);
+		return false;
+	}
+	active->ops = ops;
+	snprintf(active->spec, sizeof(active->spec), "%s", spec);
+	err[0] = '\0';
+	active->state = ops->make(arg == NULL ? NULL : arg + 1, err, err_bytes);
+	if (active->state == NULL) {
+		if (err[0] == '\0')
+			snprintf(err, err_bytes, "out of memory");
+		return false;
+	}
+	st->n++;
+	return true;
+}
+
+bool
+statistics_add(
+    struct statistics *st, const char *spec, char *err, size_t err_bytes)
+{
+	const struct stat_ops *ops = find(spec);
+
+	if (ops == NULL) {
+		say_names(spec, err, err_bytes);
+		return false;
+	}
+	if (strlen(spec) >= SPEC_CHARS) {
+		snprintf(err, err_bytes, "'%s' is too long", spec);
+		return false;
+	}
+	for (size_t i = 0; i < st->n; i++)
+		if (strcmp(st->active[i].spec, spec) == 0)
+			return true;
+	if (st->n == STATISTICS_MAX) {
+		snprintf(
+		    err, err_bytes, "more than %d statistics", STATISTICS_MAX);
+		return false;
+	}
+	return start(st, ops, spec, err, err_bytes);
+}
+
+size_t
+statistics_n(const struct statistics *st)
+{
+	return st->n;
+}
+
+unsigned
+statistics_needs(const struct statistics *st)
+{
+	unsigned needs = 0;
+
+	for (size_t i = 0; i < st->n; i++)
+		needs |= st->active[i].ops->needs;
+	return needs;
+}
+
+void
+statistics_record(struct statistics *st, const struct record *record)
+{
+	for (size_t i = 0; i < st->n; i++)
+		st->active[i].ops->record(st->active[i].state, record);
+}
+
+bool
+statistics_print(const struct statistics *st, FILE *out, bool json,
+    const struct cap_counters *counters)
+{
+	struct stat_out to = { .out = out, .json = json, .counters = counters };
+
+	for (size_t i = 0; i < st->n; i++)
+		st->active[i].ops->print(st->active[i].state, &to);
+	return !to.failed && !ferror(out);
+}
+
+void
+stat_print(struct stat_out *to, struct table *table)
+{
+	if (!to->json && to->n_tables > 0)
+		fputc('\n', to->out);
+	if (!table_print(table, to->out, to->json))
+		to->failed = true;
+	to->n_tables++;
+	table_free(table);
+}
+
+double
+stat_percent(uint64_t part, uint64_t whole)
+{
+	return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
+}
+
+void
+stat_time(struct table *table, int64_t time_ns)
+{
+	uint64_t ns = time_ns < 0 ? 0 - (uint64_t)time_ns : (uint64_t)time_ns;
+
+	table_fmt(table, "%s%" PRIu64 ".%09" PRIu64, time_ns < 0 ? "-" : "",
+	    ns / NS_PER_S, ns % NS_PER_S);
+}
+
+const char *
+stat_dest_name(int64_t dest_type)
+{
+	static const char *const names[] = {
+		[BNET_DEST_HOP] = "hop",
+		[BNET_DEST_NODE] = "node",
+		[BNET_DEST_CLIENT] = "client",
+		[BNET_DEST_BROADCAST] = "broadcast",
+		[BNET_DEST_ANY] = "any",
+	};
+
+	if (dest_type < 0 || dest_type > BNET_DEST_ANY)
+		return NULL;
+	return names[dest_type];
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* -o text: one line a frame, or with -V every field on its own. */
+#include "cmd/decode/output.h"
+
+#include <ctype.h>
+
+#define HEX_ROW_BYTES 16
+#define FORKS_SHOWN 8
+
+enum paint {
+	PAINT_OFF = 0,
+	PAINT_TIME,
+	PAINT_UP,
+	PAINT_DOWN,
+	PAINT_KEY,
+	PAINT_MESSAGE,
+	PAINT_BAD,
+};
+
+static void
+paint(struct output *output, enum paint what)
+{
+	static const char *const code[] = {
+		[PAINT_OFF] = "\033[0m",
+		[PAINT_TIME] = "\033[2m",
+		[PAINT_UP] = "\033[36m",
+		[PAINT_DOWN] = "\033[35m",
+		[PAINT_KEY] = "\033[1m",
+		[PAINT_MESSAGE] = "\033[32m",
+		[PAINT_BAD] = "\033[1;31m",
+	};
+
+	if (output->color)
+		out_str(output->out, code[what]);
+}
+
+/* Time, ends, direction: the opener stands left. */
+static void
+put_where(struct output *output, const struct cap_event *event)
+{
+	const struct cap_stream *s = event->stream;
+	struct outbuf *out = output->out;
+
+	if (output->opt->time != TIME_NONE) {
+		paint(output, PAINT_TIME);
+		output_time(output, event->time_ns);
+		out_short(out, output->time, output->time_chars);
+		paint(output, PAINT_OFF);
+		OUT_LIT(out, " ");
+	}
+	if (s == NULL)
+		return;
+	out_short(out, s->end[0], s->end_chars[0]);
+	paint(output, event->dir == CAP_UP ? PAINT_UP : PAINT_DOWN);
+	if (event->dir == CAP_UP)
+		OUT_LIT(out, " > ");
+	else
+		OUT_LIT(out, " < ");
+	paint(output, PAINT_OFF);
+	out_short(out, s->end[1], s->end_chars[1]);
+	OUT_LIT(out, "  ");
+}
+
+/*
+ * The header does not say what kind the source is. Who connected with a hello
+ * said it; else a packet for clients comes from a node, others from a client.
+ */
+static const char *
+source_kind(const struct record *record)
+{
+	const struct cap_event *event = record->event;
+	int64_t dest_type = event->frame->header.dest_type;
+	uint32_t role = (uint32_t)event->stream->user;
+
+	if (event->dir == CAP_UP && output_role(role) != NULL)
+		return output_role(role);
+	if (dest_type == BNET_DEST_CLIENT || dest_type == BNET_DEST_BROADCAST)
+		return "node";
+	return dest_type == BNET_DEST_HOP ? NULL : "client";
+}
+
+static void
+put_source(struct outbuf *out, const struct record *record)
+{
+	const struct bnet_header *h = &record->event->frame->header;
+	const char *kind = source_kind(record);
+
+	if (kind != NULL) {
+		out_str(out, kind);
+		OUT_LIT(out, " ");
+	}
+	if (h->source == 0)
+		OUT_LIT(out, "-"); /* the relay fills it in */
+	else
+		out_i64(out, h->source);
+}
+
+static void
+put_forks(struct outbuf *out, const struct bnet_packet *frame)
+{
+	struct bnet_bits_rd rd = frame->forks;
+
+	OUT_LIT(out, "clients ");
+	for (uint32_t i = 0; i < frame->header.forks; i++) {
+		if (i == FORKS_SHOWN) {
+			out_printf(
+			    out, " and %u more", frame->header.forks - i);
+			break;
+		}
+		if (i > 0)
+			OUT_LIT(out, ",");
+		out_u64(out, bnet_bits_u64(&rd));
+	}
+}
+
+static void
+put_dest(struct outbuf *out, const struct bnet_packet *frame)
+{
+	const struct bnet_header *h = &frame->header;
+
+	switch (h->dest_type) {
+	case BNET_DEST_HOP:
+		OUT_LIT(out, "hop");
+		break;
+	case BNET_DEST_NODE:
+		OUT_LIT(out, "node ");
+		out_i64(out, h->dest);
+		break;
+	case BNET_DEST_CLIENT:
+		if (h->forks > 0) {
+			put_forks(out, frame);
+			break;
+		}
+		OUT_LIT(out, "client ");
+		out_i64(out, h->dest);
+		break;
+	case BNET_DEST_BROADCAST:
+		OUT_LIT(out, "all clients");
+		if (h->dest != 0)
+			out_printf(out, " of %lld", (long long)h->dest);
+		break;
+	case BNET_DEST_ANY:
+		OUT_LIT(out, "any node");
+		break;
+	default:
+		out_printf(out, "type %lld id %lld", (long long)h->dest_type,
+		    (long long)h->dest);
+	}
+}
+
+static void
+put_key(struct output *output, const struct record *record)
+{
+	int32_t key = record->event->frame->header.key;
+
+	paint(output, PAINT_KEY);
+	if (record->key_name != NULL)
+		out_safe(
+		    output->out, record->key_name, strlen(record->key_name));
+	else if (key == 0)
+		OUT_LIT(output->out, "machoNet");
+	else
+		out_printf(output->out, "0x%08x", (uint32_t)key);
+	paint(output, PAINT_OFF);
+}
+
+/* "zlib 395->700", or the length alone. */
+static void
+put_sizes(struct outbuf *out, const struct bnet_packet *frame)
+{
+	if (frame->codec != BNET_CODEC_NONE) {
+		out_str(out, bnet_codec_name(frame->codec));
+		OUT_LIT(out, " ");
+		out_u64(out, frame->wire_payload.len);
+		OUT_LIT(out, "->");
+	}
+	out_u64(out, frame->payload.len);
+}
+
+static void
+put_marks(struct outbuf *out, const struct bnet_header *h)
+{
+	if (h->latency_ms != 0)
+		out_printf(out, "  %u ms", h->latency_ms);
+	if (h->priority)
+		OUT_LIT(out, "  priority");
+	if (h->serial != 0)
+		out_printf(out, "  serial %u", h->serial);
+	if (h->timestamp == 0)
+		return;
+	if (h->key == BNET_KEY_PONG)
+		OUT_LIT(out, "  pong");
+	else if (h->timestamp & BNET_TIMESTAMP_PING_BACK)
+		OUT_LIT(out, "  ping, ping back");
+	else
+		OUT_LIT(out, "  ping");
+}
+
+static void
+put_message(struct output *output, const struct record *record)
+{
+	if (record->message_type == BNET_MSG_NONE)
+		return;
+	OUT_LIT(output->out, "  ");
+	if (record->message == NULL) {
+		paint(output, PAINT_BAD);
+		OUT_LIT(output->out, "bad session message");
+	} else {
+		paint(output, PAINT_MESSAGE);
+		text_message(output->out, record->message);
+	}
+	paint(output, PAINT_OFF);
+}
+
+/* A frame without a BlueNet header belongs to the application above. */
+static void
+put_headerless(struct outbuf *out, const struct bnet_packet *frame)
+{
+	OUT_LIT(out, "machoNet  ");
+	put_sizes(out, frame);
+	if (frame->has_oob)
+		out_printf(
+		    out, "  %zu out-of-band bytes, no header", frame->oob.len);
+}
+
+static void
+put_hex(struct outbuf *out, struct bnet_slice bytes)
+{
+	for (size_t at = 0; at < bytes.len; at += HEX_ROW_BYTES) {
+		char ascii[HEX_ROW_BYTES];
+		size_t n = bytes.len - at;
+
+		n = n < HEX_ROW_BYTES ? n : HEX_ROW_BYTES;
+		out_printf(out, "\t0x%04zx: ", at);
+		for (size_t i = 0; i < HEX_ROW_BYTES; i++) {
+			if (i % 2 == 0)
+				OUT_LIT(out, " ");
+			if (i < n)
+				out_hex(out, bytes.p + at + i, 1);
+			else
+				OUT_LIT(out, "  ");
+		}
+		for (size_t i = 0; i < n; i++)
+			ascii[i] = (char)(bytes.p[at + i] >= 0x20 &&
+				    bytes.p[at + i] < 0x7f
+				? bytes.p[at + i]
+				: '.');
+		OUT_LIT(out, "  ");
+		out_short(out, ascii, n);
+		out_line(out);
+	}
+}
+
+static void
+field(struct outbuf *out, const char *name)
+{
+	out_printf(out, "    %-12s ", name);
+}
+
+static void
+verbose_number(struct outbuf *out, const char *name, int64_t v)
+{
+	field(out, name);
+	out_i64(out, v);
+	out_line(out);
+}
+
+static void
+verbose_header(struct output *output, const struct record *record)
+{
+	const struct bnet_packet *frame = record->event->frame;
+	const struct bnet_header *h = &frame->header;
+	struct outbuf *out = output->out;
+
+	verbose_number(out, "source", h->source);
+	verbose_number(out, "dest_type", h->dest_type);
+	verbose_number(out, "dest", h->dest);
+	field(out, "key");
+	out_printf(out, "%d (0x%08x) ", h->key, (uint32_t)h->key);
+	put_key(output, record);
+	out_line(out);
+	verbose_number(out, "forks", h->forks);
+	if (h->forks > 0) {
+		struct bnet_bits_rd rd = frame->forks;
+
+		field(out, "fork_ids");
+		for (uint32_t i = 0; i < h->forks; i++) {
+			out_u64(out, bnet_bits_u64(&rd));
+			OUT_LIT(out, " ");
+		}
+		out_line(out);
+	}
+	verbose_number(out, "serial", h->serial);
+	verbose_number(out, "latency_ms", h->latency_ms);
+	field(out, "priority");
+	out_str(out, h->priority ? "true" : "false");
+	out_line(out);
+	field(out, "timestamp");
+	out_u64(out, h->timestamp);
+	out_line(out);
+	if (frame->trailing_bytes > 0)
+		verbose_number(out, "trailing", (int64_t)frame->trailing_bytes);
+}
+
+static void
+verbose_frame(struct output *output, const struct record *record)
+{
+	const struct cap_event *event = record->event;
+	const struct bnet_packet *frame = event->frame;
+	struct outbuf *out = output->out;
+
+	field(out, "frame");
+	out_printf(out, "%llu, packet %llu, stream %llu%s",
+	    (unsigned long long)event->number,
+	    (unsigned long long)event->packet,
+	    (unsigned long long)event->stream->number,
+	    event->stream->tls ? ", TLS" : "");
+	out_line(out);
+	field(out, "order");
+	out_str(out,
+	    event->stream->order == BNET_ORDER_NETWORK ? "network" : "little");
+	out_line(out);
+	verbose_number(out, "size", frame->size_bytes);
+	verbose_number(out, "oob_len", (int64_t)frame->oob.len);
+	if (frame->has_header)
+		verbose_header(output, record);
+	field(out, "payload");
+	put_sizes(out, frame);
+	OUT_LIT(out, " bytes");
+	out_line(out);
+}
+
+static void
+text_frame(struct output *output, const struct record *record)
+{
+	const struct bnet_packet *frame = record->event->frame;
+	struct outbuf *out = output->out;
+
+	if (!frame->has_header) {
+		put_headerless(out, frame);
+		out_line(out);
+	} else {
+		put_source(out, record);
+		OUT_LIT(out, " -> ");
+		put_dest(out, frame);
+		OUT_LIT(out, "  ");
+		put_key(output, record);
+		OUT_LIT(out, "  ");
+		put_sizes(out, frame);
+		put_marks(out, &frame->header);
+		put_message(output, record);
+		out_line(out);
+	}
+	if (output->opt->verbose)
+		verbose_frame(output, record);
+	if (output->opt->hex) {
+		if (frame->has_oob && !frame->has_header)
+			put_hex(out, frame->oob);
+		put_hex(out, frame->payload);
+	}
+}
+
+static void
+text_record(struct output *output, const struct record *record)
+{
+	const struct cap_event *event = record->event;
+	struct outbuf *out = output->out;
+
+	put_where(output, event);
+	if (event->type == CAP_FRAME) {
+		text_frame(output, record);
+		return;
+	}
+	paint(output, PAINT_BAD);
+	out_str(out, output_event_name(event->type));
+	paint(output, PAINT_OFF);
+	out_printf(out, " %llu bytes: %s", (unsigned long long)event->bytes,
+	    event->reason);
+	out_line(out);
+}
+
+const struct output_format output_text = { text_record };

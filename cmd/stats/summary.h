@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * summary - count, minimum, maximum, mean and standard deviation of values
+ * that are seen once and not kept.
+ *
+ *	struct summary	of doubles, with deviation; numerically stable
+ *	struct tally	of integers, without; a few instructions a value
+ *
+ * Both start out zeroed, and can be merged: of two halves of the values, in
+ * any order, the result is that of the whole.
+ */
+#ifndef SUMMARY_H
+#define SUMMARY_H
+
+#include <stdint.h>
+
+struct summary {
+	uint64_t count;
+	double min, max; /* 0 while count is 0 */
+	double mean;
+	double m2; /* sum of squared distances from the mean */
+};
+
+void summary_add(struct summary *sum, double value);
+
+/* Add all that `from` has seen. */
+void summary_merge(struct summary *sum, const struct summary *from);
+
+/* Of the population, as ping's mdev: 0 where count is under 2. */
+double summary_stddev(const struct summary *sum);
+
+struct tally {
+	uint64_t count;
+	uint64_t sum;
+	uint64_t min, max; /* 0 while count is 0 */
+};
+
+static inline void
+tally_add(struct tally *tally, uint64_t value)
+{
+	if (value > tally->max)
+		tally->max = value;
+	if (value < tally->min || tally->count == 0)
+		tally->min = value;
+	tally->sum += value;
+	tally->count++;
+}
+
+void tally_merge(struct tally *tally, const struct tally *from);
+
+/* 0 where count is 0. */
+double tally_mean(const struct tally *tally);
+
+#endif

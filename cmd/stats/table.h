@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table - rows of typed cells, printed as text or as one line of JSON.
+ *
+ *	table_init(&table, "keys", "Keys", columns, n_columns);
+ *	for (...) {
+ *		table_row(&table);
+ *		table_str(&table, name);
+ *		table_u64(&table, frames);
+ *	}
+ *	ok = table_print(&table, stdout, json);
+ *	table_free(&table);
+ *
+ * Text is plain ASCII; columns are as wide as what is in them, numbers to the
+ * right. What does not fit in 80 columns goes on in further blocks, which
+ * repeat the first column. JSON:
+ *
+ *	{"type":"statistics","name":"keys","columns":["key","frames"],
+ *	 "rows":[["chat::line",7]],"notes":["..."]}
+ *
+ * where "notes" is there only if there are any. Running out of memory is
+ * remembered and told by table_print().
+ */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define TABLE_COLUMNS_MAX 32
+
+enum table_in {
+	TABLE_BOTH = 0,
+	TABLE_TEXT, /* the column is in the text only */
+	TABLE_JSON,
+};
+
+struct table_column {
+	const char *name; /* in JSON, with the unit: "latency_avg_ms" */
+	const char *head; /* in text, wrapped at spaces: "latency avg" */
+	const char *unit; /* behind the head; or NULL */
+	unsigned decimals; /* of table_f64() */
+	enum table_in in; /* not TABLE_JSON of the first one */
+	bool left; /* strings; numbers read better without */
+	bool bar; /* table_u64() shown as a bar to the largest; text only */
+};
+
+enum table_cell_type {
+	TABLE_NULL = 0,
+	TABLE_U64,
+	TABLE_I64,
+	TABLE_F64,
+	TABLE_STR,
+};
+
+struct table_cell {
+	enum table_cell_type type;
+	union {
+		uint64_t u64;
+		int64_t i64;
+		double f64;
+		char *str; /* owned */
+	} v;
+};
+
+struct table {
+	const char *name, *title; /* borrowed, as are the columns */
+	const struct table_column *columns;
+	size_t n_columns;
+	struct table_cell *cells; /* owned; row by row */
+	size_t n_cells, cap_cells, n_rows;
+	char **notes; /* owned */
+	size_t n_notes;
+	bool failed; /* out of memory: cells or notes are missing */
+};
+
+/* n_columns is at most TABLE_COLUMNS_MAX; the title may be NULL. */
+void table_init(struct table *table, const char *name, const char *title,
+    const struct table_column *columns, size_t n_columns);
+void table_free(struct table *table);
+
+/* Start a row; cells that the one before it did not get are null. */
+void table_row(struct table *table);
+
+/* The next cell of the row. One too many is dropped. */
+void table_null(struct table *table);
+void table_u64(struct table *table, uint64_t v);
+void table_i64(struct table *table, int64_t v);
+void table_f64(struct table *table, double v); /* NaN, infinite: null */
+void table_str(struct table *table, const char *v); /* copied; NULL: null */
+void table_fmt(struct table *table, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A line under the table. */
+void table_note(struct table *table, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* False when writing failed, or memory had run out before. */
+bool table_print(const struct table *table, FILE *out, bool json);
+
+/* The two that it chooses from. */
+void table_print_text(const struct table *table, FILE *out);
+void table_print_json(const struct table *table, FILE *out);
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+#include "link.h"
+
+#include "codec_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TLS_CHUNK_BYTES 65536 /* ciphertext decrypted at a time */
+#define HEAD_BYTES (BNET_FRAME_WORD_BYTES + BNET_FRAME_OOB_BYTES)
+#define WORTH_PERCENT 90 /* a compressed payload is kept below this */
+
+struct bnet_link {
+	struct bnet_codecs *codecs; /* borrowed */
+	struct bnet_tls *tls; /* NULL: plain */
+	enum bnet_order order; /* AUTO while not known */
+	enum bnet_codec_id codec; /* to send with */
+	uint32_t frame_max_bytes;
+	uint32_t payload_max_bytes;
+	uint32_t threshold_bytes;
+	bool no_inflate;
+	struct bnet_buf in; /* an incomplete frame, mostly */
+	struct bnet_buf queue; /* TLS: frames to be encrypted */
+	struct bnet_buf out; /* to be written */
+};
+
+static uint32_t
+or_default(uint32_t v, uint32_t dflt)
+{
+	return v != 0 ? v : dflt;
+}
+
+static void
+set_limits(struct bnet_link *link, const struct bnet_link_settings *set)
+{
+	size_t out_max_bytes;
+
+	link->frame_max_bytes =
+	    or_default(set->frame_max_bytes, BNET_FRAME_MAX_BYTES);
+	if (link->frame_max_bytes > BNET_FRAME_MAX_BYTES_TOP)
+		link->frame_max_bytes = BNET_FRAME_MAX_BYTES_TOP;
+	link->payload_max_bytes =
+	    or_default(set->payload_max_bytes, BNET_PAYLOAD_MAX_BYTES);
+	link->threshold_bytes =
+	    or_default(set->threshold_bytes, BNET_THRESHOLD_BYTES);
+	out_max_bytes = set->out_max_bytes != 0
+	    ? set->out_max_bytes
+	    : 4 * (size_t)link->frame_max_bytes;
+	bnet_buf_init(
+	    &link->in, (size_t)link->frame_max_bytes + 2 * TLS_CHUNK_BYTES);
+	bnet_buf_init(&link->queue, out_max_bytes);
+	/* a TLS record adds at most 1/8 of small ones, and the handshake */
+	bnet_buf_init(&link->out,
+	    set->tls == NULL
+		? out_max_bytes
+		: out_max_bytes + out_max_bytes / 8 + TLS_CHUNK_BYTES);
+}
+
+enum bnet_err
+bnet_link_new(const struct bnet_link_settings *set, struct bnet_codecs *codecs,
+    struct bnet_link **out)
+{
+	struct bnet_link *link = calloc(1, sizeof(*link));
+	enum bnet_err err = BNET_OK;
+
+	*out = NULL;
+	if (link == NULL)
+		return BNET_ENOMEM;
+	link->codecs = codecs;
+	link->order = set->order;
+	link->codec = set->codec;
+	link->no_inflate = set->no_inflate;
+	set_limits(link, set);
+	if (set->tls != NULL) {
+		link->tls = bnet_tls_new(set->tls, set->tls_host);
+		err = link->tls == NULL ? BNET_ENOMEM
+					: bnet_tls_start(link->tls, &link->out);
+	}
+	if (err != BNET_OK) {
+		bnet_link_free(link);
+		return err;
+	}
+	*out = link;
+	return BNET_OK;
+}
+
+void
+bnet_link_free(struct bnet_link *link)
+{
+	if (link == NULL)
+		return;
+	bnet_tls_free(link->tls);
+	bnet_buf_free(&link->in);
+	bnet_buf_free(&link->queue);
+	bnet_buf_free(&link->out);
+	free(link);
+}
+
+/* ---- in: frame -> header -> codec -> sink ---- */
+
+static enum bnet_err
+inflate_payload(struct bnet_link *link, struct bnet_packet *packet)
+{
+	struct bnet_codecs *codecs = link->codecs;
+	enum bnet_err err;
+
+	if (packet->codec == BNET_CODEC_NONE || link->no_inflate) {
+		packet->payload = packet->wire_payload;
+		return BNET_OK;
+	}
+	err = bnet_codec_decode(codecs, packet->codec,
+	    link->order == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE : link->order,
+	    packet->wire_payload, link->payload_max_bytes, &codecs->inflated);
+	packet->payload = bnet_buf_slice(&codecs->inflated);
+	return err;
+}
+
+static enum bnet_err
+deliver(struct bnet_link *link, const struct bnet_frame *frame,
+    const struct bnet_link_sink *sink)
+{
+	struct bnet_packet packet;
+	enum bnet_err err;
+
+	packet.size_bytes = frame->size_bytes;
+	packet.codec = frame->flags & BNET_FRAME_F_ZLIB ? BNET_CODEC_ZLIB
+	    : frame->flags & BNET_FRAME_F_SNAPPY        ? BNET_CODEC_SNAPPY
+							: BNET_CODEC_NONE;
+	packet.has_oob = (frame->flags & BNET_FRAME_F_OOB) != 0;
+	packet.oob = frame->oob;
+	packet.fork_ids = NULL;
+	packet.trailing_bytes = 0;
+	packet.has_header = packet.has_oob &&
+	    bnet_header_decode(frame->oob, &packet.header, &packet.forks,
+		&packet.trailing_bytes) == BNET_OK;
+	packet.wire_payload = frame->payload;
+	err = inflate_payload(link, &packet);
+	if (err == BNET_OK)
+		return sink->packet(sink->arg, &packet);
+	packet.payload = (struct bnet_slice){ NULL, 0 };
+	if (err == BNET_ENOMEM || err == BNET_ELIMIT || sink->bad == NULL)
+		return err;
+	return sink->bad(sink->arg, &packet, err);
+}
+
+/*
+ * The first frame of `bytes`, told if it is whole. While the byte order is
+ * open each frame is asked; one that is well formed both ways is read in the
+ * default.
+ */
+static enum bnet_err
+cut(struct bnet_link *link, struct bnet_slice bytes,
+    const struct bnet_link_sink *sink, size_t *used_bytes)
+{
+	enum bnet_order order = link->order;
+	struct bnet_frame frame;
+	enum bnet_err err;
+
+	*used_bytes = 0;
+	if (order == BNET_ORDER_AUTO) {
+		err = bnet_frame_detect(bytes, link->frame_max_bytes, &order);
+		if (err != BNET_OK)
+			return err;
+		link->order = order;
+		if (order == BNET_ORDER_AUTO)
+			order = BNET_ORDER_LITTLE;
+	}
+	err = bnet_frame_decode(
+	    bytes, order, link->frame_max_bytes, &frame, used_bytes);
+	if (err != BNET_OK)
+		return err;
+	return deliver(link, &frame, sink);
+}
+
+/* Bytes that the frame in `in` needs before it can be looked at again. */
+static size_t
+needs_bytes(const struct bnet_link *link)
+{
+	struct bnet_slice in = bnet_buf_slice(&link->in);
+	struct bnet_frame frame;
+	size_t used, whole;
+
+	if (in.len < BNET_FRAME_WORD_BYTES)
+		return BNET_FRAME_WORD_BYTES - in.len;
+	if (bnet_frame_decode(in,
+		link->order == BNET_ORDER_NETWORK ? BNET_ORDER_NETWORK
+						  : BNET_ORDER_LITTLE,
+		link->frame_max_bytes, &frame, &used) != BNET_MORE)
+		return 1; /* the order is open: a byte more may tell */
+	if ((frame.flags & BNET_FRAME_F_OOB) && in.len < HEAD_BYTES)
+		return HEAD_BYTES - in.len;
+	whole = BNET_FRAME_WORD_BYTES + (size_t)frame.size_bytes;
+	if (link->order == BNET_ORDER_AUTO && in.len < HEAD_BYTES)
+		return 1;
+	return whole - in.len;
+}
+
+/* Go on with the frame kept in `in`, taking from *rest what it needs. */
+static enum bnet_err
+feed_kept(struct bnet_link *link, struct bnet_slice *rest,
+    const struct bnet_link_sink *sink)
+{
+	size_t used, n;
+	enum bnet_err err;
+
+	for (;;) {
+		err = cut(link, bnet_buf_slice(&link->in), sink, &used);
+		if (err != BNET_MORE)
+			break;
+		if (rest->len == 0)
+			return BNET_MORE;
+		n = needs_bytes(link);
+		if (n > rest->len)
+			n = rest->len;
+		err = bnet_buf_append(
+		    &link->in, (struct bnet_slice){ rest->p, n });
+		if (err != BNET_OK)
+			return err;
+		*rest = bnet_slice_from(*rest, n);
+	}
+	bnet_buf_consume(&link->in, used);
+	if (link->in.len == 0)
+		bnet_buf_free(&link->in);
+	return err;
+}
+
+/* Plain bytes: frames are cut where they lie, the last part is kept. */
+static enum bnet_err
+feed_plain(struct bnet_link *link, struct bnet_slice in,
+    const struct bnet_link_sink *sink, size_t *used_bytes)
+{
+	struct bnet_slice rest = in;
+	enum bnet_err err = BNET_OK;
+	size_t used;
+
+	while (link->in.len > 0 && err == BNET_OK)
+		err = feed_kept(link, &rest, sink);
+	while (rest.len > 0 && err == BNET_OK) {
+		err = cut(link, rest, sink, &used);
+		rest = bnet_slice_from(rest, used);
+	}
+	if (err == BNET_MORE) {
+		err = bnet_buf_append(&link->in, rest);
+		if (err == BNET_OK)
+			rest = (struct bnet_slice){ NULL, 0 };
+	}
+	*used_bytes = in.len - rest.len;
+	return err;
+}
+
+/*
+ * Where the sink stops in the middle, the plaintext behind its packet is kept
+ * for the next call.
+ */
+static enum bnet_err
+feed_tls(struct bnet_link *link, struct bnet_slice in,
+    const struct bnet_link_sink *sink, size_t *used_bytes)
+{
+	struct bnet_buf *plain = &link->codecs->plain;
+	struct bnet_slice got;
+	enum bnet_err err = BNET_OK, tls_err = BNET_OK, keep_err;
+	size_t used;
+
+	*used_bytes = 0;
+	do {
+		struct bnet_slice chunk = { in.p + *used_bytes,
+			in.len - *used_bytes };
+
+		if (chunk.len > TLS_CHUNK_BYTES)
+			chunk.len = TLS_CHUNK_BYTES;
+		*used_bytes += chunk.len;
+		bnet_buf_clear(plain);
+		tls_err = bnet_tls_feed(link->tls, chunk, plain, &link->out);
+		got = bnet_buf_slice(plain);
+		err = feed_plain(link, got, sink, &used);
+		if (err != BNET_OK) {
+			keep_err = bnet_buf_append(
+			    &link->in, bnet_slice_from(got, used));
+			return keep_err != BNET_OK ? keep_err : err;
+		}
+	} while (tls_err == BNET_OK && *used_bytes < in.len);
+	return tls_err;
+}
+
+enum bnet_err
+bnet_link_feed(struct bnet_link *link, struct bnet_slice in,
+    const struct bnet_link_sink *sink, size_t *used_bytes)
+{
+	if (link->tls != NULL)
+		return feed_tls(link, in, sink, used_bytes);
+	return feed_plain(link, in, sink, used_bytes);
+}
+
+enum bnet_err
+bnet_link_end(const struct bnet_link *link)
+{
+	if (link->in.len > 0)
+		return BNET_ECUT;
+	return link->tls == NULL ? BNET_CLOSED : bnet_tls_end(link->tls);
+}
+
+struct bnet_slice
+bnet_link_pending(const struct bnet_link *link)
+{
+	return bnet_buf_slice(&link->in);
+}
+
+size_t
+bnet_link_missing_bytes(const struct bnet_link *link)
+{
+	size_t n = needs_bytes(link);
+
+	if (link->in.len < HEAD_BYTES || link->order == BNET_ORDER_AUTO)
+		return 0;
+	return n;
+}
+
+void
+bnet_link_reset(struct bnet_link *link)
+{
+	bnet_buf_free(&link->in);
+}
+
+enum bnet_order
+bnet_link_order(const struct bnet_link *link)
+{
+	return link->order;
+}
+
+void
+bnet_link_set_order(struct bnet_link *link, enum bnet_order order)
+{
+	link->order = order;
+}
+
+void
+bnet_link_set_codec(struct bnet_link *link, enum bnet_codec_id codec)
+{
+	link->codec = codec;
+}
+
+/* ---- out: codec -> header -> frame -> tls ---- */
+
+static const uint32_t codec_flags[BNET_CODEC_N] = {
+	[BNET_CODEC_ZLIB] = BNET_FRAME_F_ZLIB,
+	[BNET_CODEC_SNAPPY] = BNET_FRAME_F_SNAPPY,
+};
+
+/* Compress where it is long enough, and keep that where it is worth it. */
+static enum bnet_err
+pack_payload(struct bnet_link *link, enum bnet_order order,
+    const struct bnet_packet *packet, struct bnet_frame *frame)
+{
+	struct bnet_buf *packed = &link->codecs->deflated;
+	enum bnet_err err;
+
+	frame->payload = packet->payload;
+	if (packet->codec != BNET_CODEC_NONE) {
+		frame->payload = packet->wire_payload;
+		frame->flags |= codec_flags[packet->codec];
+		return BNET_OK;
+	}
+	if (link->codec == BNET_CODEC_NONE ||
+	    packet->payload.len < link->threshold_bytes)
+		return BNET_OK;
+	err = bnet_codec_encode(
+	    link->codecs, link->codec, order, packet->payload, packed);
+	if (err != BNET_OK)
+		return err;
+	if (packed->len < packet->payload.len * WORTH_PERCENT / 100) {
+		frame->payload = bnet_buf_slice(packed);
+		frame->flags |= codec_flags[link->codec];
+	}
+	return BNET_OK;
+}
+
+static enum bnet_err
+pack_oob(struct bnet_link *link, const struct bnet_packet *packet,
+    struct bnet_frame *frame)
+{
+	struct bnet_buf *header = &link->codecs->header;
+	enum bnet_err err;
+
+	if (!packet->has_oob && !packet->has_header)
+		return BNET_OK;
+	frame->flags |= BNET_FRAME_F_OOB;
+	frame->oob = packet->oob;
+	if (!packet->has_header)
+		return BNET_OK;
+	bnet_buf_clear(header);
+	err = bnet_header_encode(&packet->header, packet->fork_ids, header);
+	frame->oob = bnet_buf_slice(header);
+	return err;
+}
+
+enum bnet_err
+bnet_link_send(struct bnet_link *link, const struct bnet_packet *packet)
+{
+	enum bnet_order order =
+	    link->order == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE : link->order;
+	struct bnet_frame frame = { .flags = 0 };
+	enum bnet_err err;
+
+	err = pack_oob(link, packet, &frame);
+	if (err == BNET_OK)
+		err = pack_payload(link, order, packet, &frame);
+	if (err == BNET_EPAYLOAD)
+		err = BNET_ESIZE;
+	if (err != BNET_OK)
+		return err;
+	return bnet_frame_encode(&frame, order, link->frame_max_bytes,
+	    link->tls != NULL ? &link->queue : &link->out);
+}
+
+enum bnet_err
+bnet_link_output(struct bnet_link *link, struct bnet_slice *out)
+{
+	enum bnet_err err = BNET_OK;
+
+	if (link->queue.len > 0 && bnet_tls_ready(link->tls)) {
+		err = bnet_tls_send(
+		    link->tls, bnet_buf_slice(&link->queue), &link->out);
+		bnet_buf_free(&link->queue);
+	}
+	*out = bnet_buf_slice(&link->out);
+	return err;
+}
+
+void
+bnet_link_output_done(struct bnet_link *link, size_t n)
+{
+	bnet_buf_consume(&link->out, n);
+	if (link->out.len == 0)
+		bnet_buf_free(&link->out);
+}
+
+enum bnet_err
+bnet_link_close(struct bnet_link *link)
+{
+	struct bnet_slice out;
+	enum bnet_err err;
+
+	err = bnet_link_output(link, &out);
+	if (err != BNET_OK || link->tls == NULL)
+		return err;
+	return bnet_tls_close(link->tls, &link->out);
+}
+
+struct bnet_tls *
+bnet_link_tls(struct bnet_link *link)
+{
+	return link->tls;
+}

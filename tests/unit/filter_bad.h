@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* Expressions that are none: the column, and what is said of them. */
+#ifndef TESTS_FILTER_BAD_H
+#define TESTS_FILTER_BAD_H
+
+#include <stddef.h>
+
+static const struct bad_row {
+	const char *text;
+	size_t column;
+	const char *says;
+} bad_rows[] = {
+	/* clang-format off */
+	{ "", 1,
+	    "expected a field, ! or (, not the end" },
+	{ "   ", 4,
+	    "expected a field, ! or (, not the end" },
+	{ "(", 2,
+	    "expected a field, ! or (, not the end" },
+	{ "priority &&", 12,
+	    "expected a field, ! or (, not the end" },
+	{ "priority || ", 13,
+	    "expected a field, ! or (, not the end" },
+	{ "!", 2,
+	    "expected a field, ! or (, not the end" },
+	{ "()", 2,
+	    "expected a field, ! or (, not \")\"" },
+	{ "(priority", 10,
+	    "expected ): the ( at column 1 is not closed" },
+	{ "(priority) && (dest == 7", 25,
+	    "expected ): the ( at column 15 is not closed" },
+	{ "priority)", 9,
+	    "expected an operator, &&, || or the end, not \")\"" },
+	{ "(priority dest)", 11,
+	    "expected an operator, &&, || or ), not \"dest\"" },
+	{ "priority dest", 10,
+	    "expected an operator, &&, || or the end, not \"dest\"" },
+	{ "priority == true dest", 18,
+	    "expected &&, || or the end, not \"dest\"" },
+	{ "dest == 7 8", 11,
+	    "expected &&, || or the end, not \"8\"" },
+	{ "&& priority", 1,
+	    "expected a field, ! or (, not \"&&\"" },
+	{ "5 < latency_ms", 1,
+	    "expected a field, not \"5\": a comparison is FIELD OPERATOR "
+	    "VALUE" },
+	{ "\"a\" == key_name", 1,
+	    "expected a field, not \"a\": a comparison is FIELD OPERATOR "
+	    "VALUE" },
+	{ "-5", 1,
+	    "expected a field, not \"-5\": a comparison is FIELD OPERATOR"
+	    " VALUE" },
+	{ "latncy_ms > 5", 1,
+	    "unknown field \"latncy_ms\": did you mean \"latency_ms\"?" },
+	{ "keyname == \"x\"", 1,
+	    "unknown field \"keyname\": did you mean \"key_name\"?" },
+	{ "Priority", 1,
+	    "unknown field \"Priority\": did you mean \"priority\"?" },
+	{ "lat", 1,
+	    "unknown field \"lat\": did you mean \"latency_ms\"?" },
+	{ "foo == 1", 1,
+	    "unknown field \"foo\" (-Y help lists them)" },
+	{ "destination", 1,
+	    "unknown field \"destination\": did you mean \"dest\"?" },
+	{ "a_very_long_field_name_that_is_nothing_at_all_and_goes_on =="
+	  " 1", 1,
+	    "unknown field \"a_very_long_field_name_that_is_nothing_at..."
+	    "\" (-Y help lists them)" },
+	{ "key_name < 5", 10,
+	    "key_name is a string: \"<\" does not fit it, but == != in co"
+	    "ntains matches do" },
+	{ "key_name == 5", 13,
+	    "key_name is a string: expected text in double quotes, not \""
+	    "5\"" },
+	{ "key_name == chat::line", 13,
+	    "key_name is a string: expected text in double quotes, not \""
+	    "chat::line\"" },
+	{ "key_name == ", 13,
+	    "key_name is a string: expected text in double quotes, not th"
+	    "e end" },
+	{ "key_name in { \"a\"..\"b\" }", 18,
+	    "key_name is a string: ranges are for numbers" },
+	{ "key_name contains pong", 19,
+	    "key_name is a string: expected text in double quotes, not \""
+	    "pong\"" },
+	{ "key_name matches pong", 18,
+	    "expected a regular expression in double quotes, not \"pong\"" },
+	{ "key_name matches \"a\\x00b\"", 18,
+	    "a regular expression cannot hold a byte 0" },
+	{ "key_name matches \"(a)\\\\1\"", 18,
+	    "back-references are no part of extended regular expressions" },
+	{ "key_name matches \"((((a+)+)+)+){9}{9}{9}\"", 18,
+	    "the regular expression repeats too much" },
+	{ "key_name matches \"a{300}{300}\"", 18,
+	    "the regular expression repeats too much" },
+	{ "priority == \"x\"", 13,
+	    "priority is true or false, not \"x\"" },
+	{ "priority == maybe", 13,
+	    "priority is true or false, not \"maybe\"" },
+	{ "priority == \"true\"", 13,
+	    "priority is true or false, not \"true\"" },
+	{ "priority == 2", 13,
+	    "priority is true or false, not \"2\"" },
+	{ "priority < true", 10,
+	    "priority is true or false: \"<\" does not fit it, but == != "
+	    "do" },
+	{ "priority in { true }", 10,
+	    "priority is true or false: \"in\" does not fit it, but == !="
+	    " do" },
+	{ "codec == \"gzip\"", 10,
+	    "codec is none, zlib or snappy, not \"gzip\"" },
+	{ "codec == gzip", 10,
+	    "codec is none, zlib or snappy, not \"gzip\"" },
+	{ "codec < zlib", 7,
+	    "codec is a word: \"<\" does not fit it, but == != in contain"
+	    "s matches do" },
+	{ "codec == 1", 10,
+	    "codec is none, zlib or snappy, not \"1\"" },
+	{ "codec in { none..zlib }", 16,
+	    "codec is a word: ranges are for numbers" },
+	{ "codec in { none, gzip }", 18,
+	    "codec is none, zlib or snappy, not \"gzip\"" },
+	{ "codec in none", 10,
+	    "expected { after in, not \"none\"" },
+	{ "codec in {}", 11,
+	    "codec is none, zlib or snappy, not \"}\"" },
+	{ "codec in { none, }", 18,
+	    "codec is none, zlib or snappy, not \"}\"" },
+	{ "codec in { none zlib }", 17,
+	    "expected a comma or }, not \"zlib\"" },
+	{ "codec in { none", 16,
+	    "expected a comma or }, not the end" },
+	{ "message == pong", 12,
+	    "message is hello, welcome, refuse, error, register, roster, "
+	    "roster-reply, echo, echo-reply, keepalive, discard or drain,"
+	    " not \"pong\"" },
+	{ "type == fram", 9,
+	    "type is frame, gap, skip, overlap, malformed or limit, not "
+	    "\"fram\"" },
+	{ "dir == \"sideways\"", 8,
+	    "dir is up or down, not \"sideways\"" },
+	{ "dest_type == \"x\"", 14,
+	    "dest_type is a number, or hop, node, client, broadcast or an"
+	    "y, not \"x\"" },
+	{ "dest_type contains \"n\"", 11,
+	    "dest_type is a number: \"contains\" does not fit it, but == "
+	    "!= < <= > >= in do" },
+	{ "dest_type == relay", 14,
+	    "dest_type is a number, or hop, node, client, broadcast or an"
+	    "y, not \"relay\"" },
+	{ "source == \"5\"", 11,
+	    "source is a number, not \"5\"" },
+	{ "source == five", 11,
+	    "source is a number, not \"five\"" },
+	{ "source == 5x", 11,
+	    "source is a number, not \"5x\"" },
+	{ "source == 0x", 11,
+	    "source is a number, not \"0x\"" },
+	{ "source == -", 11,
+	    "source is a number, not \"-\"" },
+	{ "source == 1.5", 11,
+	    "source is a number, not \"1.5\"" },
+	{ "source == dest", 11,
+	    "source is a number, not \"dest\"" },
+	{ "source == 18446744073709551616", 11,
+	    "\"18446744073709551616\" is out of range: numbers are -92233"
+	    "72036854775808 to 18446744073709551615" },
+	{ "source == -9223372036854775809", 11,
+	    "\"-9223372036854775809\" is out of range: numbers are -92233"
+	    "72036854775808 to 18446744073709551615" },
+	{ "source == 0x10000000000000000", 11,
+	    "\"0x10000000000000000\" is out of range: numbers are -922337"
+	    "2036854775808 to 18446744073709551615" },
+	{ "source == 99999999999999999999999999", 11,
+	    "\"99999999999999999999999999\" is out of range: numbers are "
+	    "-9223372036854775808 to 18446744073709551615" },
+	{ "source in { 5..1 }", 13,
+	    "the range is empty: its first end is above its last" },
+	{ "source in { 1..2..3 }", 17,
+	    "expected a comma or }, not a third end of a range" },
+	{ "source in { ..3 }", 13,
+	    "source is a number, not \"..\"" },
+	{ "source in { 1.. }", 17,
+	    "source is a number, not \"}\"" },
+	{ "source == 1..2", 12,
+	    "expected &&, || or the end, not \"..\"" },
+	{ "key == 0x100000000", 8,
+	    "\"0x100000000\" is out of range: keys are -2147483648 to 214"
+	    "7483647, or 0x0 to 0xffffffff" },
+	{ "key == 2147483648", 8,
+	    "\"2147483648\" is out of range: keys are -2147483648 to 2147"
+	    "483647, or 0x0 to 0xffffffff" },
+	{ "key == -2147483649", 8,
+	    "\"-2147483649\" is out of range: keys are -2147483648 to 214"
+	    "7483647, or 0x0 to 0xffffffff" },
+	{ "key in { 0x1..5 }", 10,
+	    "both ends of a range of keys are to be 0x... or neither" },
+	{ "time == \"now\"", 9,
+	    "time is seconds since 1970 with at most 9 decimals, not \"no"
+	    "w\"" },
+	{ "time == 0x10", 9,
+	    "time is seconds since 1970 with at most 9 decimals, not \"0x"
+	    "10\"" },
+	{ "time > 1.1234567890", 8,
+	    "time is seconds since 1970 with at most 9 decimals, not \"1."
+	    "1234567890\"" },
+	{ "time > 1.", 8,
+	    "time is seconds since 1970 with at most 9 decimals, not \"1."
+	    "\"" },
+	{ "time == .5", 9,
+	    "time is seconds since 1970 with at most 9 decimals, not \".5"
+	    "\"" },
+	{ "time > 9223372037", 8,
+	    "\"9223372037\" is out of range: times are -9223372036.854775"
+	    "807 to 9223372036.854775807" },
+	{ "time > 9223372036.854775808", 8,
+	    "\"9223372036.854775808\" is out of range: times are -9223372"
+	    "036.854775807 to 9223372036.854775807" },
+	{ "time > -99999999999", 8,
+	    "\"-99999999999\" is out of range: times are -9223372036.8547"
+	    "75807 to 9223372036.854775807" },
+	{ "src == \"localhost\"", 8,
+	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "\"localhost\"" },
+	{ "src == 127.0.0.1:65536", 8,
+	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "\"127.0.0.1:65536\"" },
+	{ "src == 127.0.0.1:", 8,
+	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "\"127.0.0.1:\"" },
+	{ "src == 127.0.0", 8,
+	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "\"127.0.0\"" },
+	{ "src == [::1", 8,
+	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "\"[::1\"" },
+	{ "src == \"::1]:5\"", 8,
+	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "\"::1]:5\"" },
+	{ "src == \"\"", 8,
+	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "\"\"" },
+	{ "src < 127.0.0.1", 5,
+	    "src is an address: \"<\" does not fit it, but == != in conta"
+	    "ins matches do" },
+	{ "src == (", 8,
+	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "\"(\"" },
+	{ "payload == 5", 12,
+	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
+	    "h as 0a:0b:0c, not \"5\"" },
+	{ "payload == a:b", 12,
+	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
+	    "h as 0a:0b:0c, not \"a:b\"" },
+	{ "payload == 0a-0b", 12,
+	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
+	    "h as 0a:0b:0c, not \"0a-0b\"" },
+	{ "payload matches \"x\"", 9,
+	    "payload is bytes: \"matches\" does not fit it, but == != in "
+	    "contains do" },
+	{ "payload < \"x\"", 9,
+	    "payload is bytes: \"<\" does not fit it, but == != in contai"
+	    "ns do" },
+	{ "payload contains 0a:0b:", 18,
+	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
+	    "h as 0a:0b:0c, not \"0a:0b:\"" },
+	{ "payload contains zz", 18,
+	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
+	    "h as 0a:0b:0c, not \"zz\"" },
+	{ "priority = true", 10,
+	    "\"=\" alone is no operator: write ==" },
+	{ "priority & header", 10,
+	    "\"&\" alone is no operator: write &&" },
+	{ "priority | header", 10,
+	    "\"|\" alone is no operator: write ||" },
+	{ "key_name == 'x'", 13,
+	    "strings are put in double quotes, not single ones" },
+	{ "key_name ~ \"x\"", 10,
+	    "\"~\" is no operator: write matches" },
+	{ "priority % 2", 10,
+	    "unexpected character \"%\"" },
+	{ "priorit\303\244t", 1,
+	    "unknown field \"priorit\303\244t\": did you mean \"priority"
+	    "\"?" },
+	{ "key_name == \"x", 13,
+	    "string without its closing \"" },
+	{ "key_name == \"x\\", 13,
+	    "string without its closing \"" },
+	{ "key_name == \"a\\q\"", 15,
+	    "unknown escape: expected \\\" \\\\ \\n or \\xNN (a backslash"
+	    " itself is \\\\)" },
+	{ "key_name == \"a\\x5\"", 15,
+	    "expected two hexadecimal digits after \\x" },
+	{ "key_name == \"a\\xg5\"", 15,
+	    "expected two hexadecimal digits after \\x" },
+	{ "key_name == \"\\.\" && priority", 14,
+	    "unknown escape: expected \\\" \\\\ \\n or \\xNN (a backslash"
+	    " itself is \\\\)" },
+	{ "key_name == \"\346\227\245\346\234\254\" priority", 18,
+	    "expected &&, || or the end, not \"priority\"" },
+	{ "key_name == \"\303\274\" && latncy", 20,
+	    "unknown field \"latncy\": did you mean \"latency_ms\"?" },
+	{ "priority < 5 < 6", 10,
+	    "priority is true or false: \"<\" does not fit it, but == != "
+	    "do" },
+	{ "1..2", 1,
+	    "expected a field, not \"1\": a comparison is FIELD OPERATOR "
+	    "VALUE" },
+	{ "..", 1,
+	    "expected a field, ! or (, not \"..\"" },
+	{ "priority AND header", 10,
+	    "expected an operator, &&, || or the end, not \"AND\"" },
+	{ "key_name contains", 18,
+	    "key_name is a string: expected text in double quotes, not th"
+	    "e end" },
+	{ "dest == ==", 9,
+	    "dest is a number, not \"==\"" },
+	{ "dest == 7 \001", 11,
+	    "unexpected byte 0x01" },
+	{ "dest == 7 \377", 11,
+	    "unexpected byte 0xff" },
+	{ "payloud == \"x\"", 1,
+	    "unknown field \"payloud\": did you mean \"payload\"?" },
+	{ "source_id == 5", 1,
+	    "unknown field \"source_id\": did you mean \"source\"?" },
+	{ "prority", 1,
+	    "unknown field \"prority\": did you mean \"priority\"?" },
+	{ "codec == \"a\tb\346\227\245\346\234\254\350\252\236\346\227"
+	  "\245\346\234\254\350\252\236\346\227\245\346\234\254\350\252"
+	  "\236\346\227\245\346\234\254\350\252\236\346\227\245\346\234"
+	  "\254\350\252\236\346\227\245\346\234\254\350\252\236\346\227"
+	  "\245\346\234\254\350\252\236\346\227\245\346\234\254\350\252"
+	  "\236\"", 10,
+	    "codec is none, zlib or snappy, not \"a?b\346\227\245\346\234"
+	    "\254\350\252\236\346\227\245\346\234\254\350\252\236\346\227"
+	    "\245\346\234\254\350\252\236\346\227\245\346\234\254\350\252"
+	    "\236..." },
+	/* clang-format on */
+};
+
+#endif
