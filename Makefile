@@ -60,14 +60,81 @@ $(BUILD)/bluenet-decode: $(call obj,cmd/decode/main.c) $(DECODE_A) \
     $(SHARED_A) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CMD) $(LIBS_LIB)
 
+# ---- what a user asks for ---------------------------------------------------
+
+# Installs what is missing; nothing to do, and no network, when all is there.
+.PHONY: deps
+deps:
+	@sh tests/tools/deps.sh
+
+DEMO = fixtures/captures/plain.pcap
+.PHONY: demo
+demo: $(BUILD)/bluenet-decode
+	@echo '$$ bluenet-decode -r $(DEMO) --keys fixtures/keys.txt -c 20'
+	@$< -r $(DEMO) --keys fixtures/keys.txt -c 20
+	@echo
+	@echo '$$ bluenet-decode -r $(DEMO) --keys fixtures/keys.txt -q' \
+	    '-z frames -z streams -z keys'
+	@$< -r $(DEMO) --keys fixtures/keys.txt -q -z frames -z streams -z keys
+
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
+INCDIR = $(DESTDIR)$(PREFIX)/include/bluenet
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+HEADERS = $(filter-out %_impl.h,$(wildcard proto/*.h))
+COMPLETION = cmd/decode/completion
+
+$(BUILD)/bluenet.pc: proto/bluenet.pc.in Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    $< > $@
+
+.PHONY: install
+install: all $(BUILD)/bluenet.pc
+	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
+	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR)
+	install -m 755 $(PROGRAMS) $(BINDIR)
+	install -m 644 $(LIB_A) $(LIBDIR)
+	install -m 755 $(LIB_SO) $(LIBDIR)
+	ln -sf $(notdir $(LIB_SO)) $(LIBDIR)/libbluenet.so
+	install -m 644 $(HEADERS) $(INCDIR)
+	install -m 644 $(BUILD)/bluenet.pc $(LIBDIR)/pkgconfig
+	install -m 644 $(wildcard man/*.1) $(MANDIR)/man1
+	install -m 644 $(wildcard man/*.3) $(MANDIR)/man3
+	install -m 644 $(wildcard man/*.5) $(MANDIR)/man5
+	install -m 644 $(COMPLETION)/bluenet-decode.bash \
+	    $(BASHDIR)/bluenet-decode
+	install -m 644 $(COMPLETION)/_bluenet-decode $(ZSHDIR)
+
+.PHONY: uninstall
+uninstall:
+	rm -f $(patsubst $(BUILD)/%,$(BINDIR)/%,$(PROGRAMS))
+	rm -f $(LIBDIR)/libbluenet.a $(LIBDIR)/libbluenet.so* \
+	    $(LIBDIR)/pkgconfig/bluenet.pc
+	rm -rf $(INCDIR)
+	rm -f $(patsubst man/%,$(MANDIR)/man1/%,$(wildcard man/*.1)) \
+	    $(patsubst man/%,$(MANDIR)/man3/%,$(wildcard man/*.3)) \
+	    $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5))
+	rm -f $(BASHDIR)/bluenet-decode $(ZSHDIR)/_bluenet-decode
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD) build-*
+
 # ---- tests ------------------------------------------------------------------
 
 UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
+UNIT_HELP = $(call obj,$(filter-out tests/unit/test_%,$(wildcard \
+    tests/unit/*.c)))
 TOOL_BIN = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
+WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(DECODE_A) $(SHARED_A) $(LIB_A)
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(DECODE_A) \
+    $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(UNIT_LDFLAGS) $(LIBS_TEST) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(WRAP) -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_CMD) $(LIBS_LIB)
 
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(SHARED_A) $(LIB_A)
@@ -75,15 +142,108 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(SHARED_A) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) $(LIBS_CMD) \
 	    $(LIBS_LIB)
 
-.PHONY: unit
-unit: $(UNIT_BIN)
-	@set -e; for t in $^; do $$t; done
+# The unit tests and the tools' tests of one build; the last lines count.
+.PHONY: test
+test: $(PROGRAMS) $(UNIT_BIN) $(TOOL_BIN)
+	@BUILD=$(BUILD) sh tests/tools/run-tests.sh
 
-.PHONY: clean
-clean:
-	rm -rf $(BUILD)
+SAN = -O1 -g -fno-omit-frame-pointer
+.PHONY: test-asan
+test-asan:
+	@echo '== ASan and UBSan =='
+	@$(MAKE) BUILD=$(BUILD)-asan LDFLAGS='$(LDFLAGS)' CFLAGS='$(SAN) \
+	    -fsanitize=address,undefined -fno-sanitize-recover=undefined' test
+
+# Fuzzers: clang, every source instrumented, one program a parser.
+FUZZ_BUILD = $(BUILD)-fuzz
+FUZZ_SECONDS ?= 20
+FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN = $(patsubst tests/fuzz/%.c,$(FUZZ_BUILD)/fuzz/%,$(FUZZ_SRC))
+FUZZ_SAN = address,undefined
+
+.PHONY: fuzz-build
+fuzz-build:
+	@$(MAKE) BUILD=$(FUZZ_BUILD) CC=clang CFLAGS='-O1 -g \
+	    -fsanitize=fuzzer-no-link,$(FUZZ_SAN) \
+	    -fno-sanitize-recover=undefined' $(FUZZ_BIN)
+
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(DECODE_A) $(SHARED_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
+	    $(LIBS_CMD) $(LIBS_LIB)
+
+# Each over its seeds, then FUZZ_SECONDS of its own ideas.
+.PHONY: test-fuzz
+test-fuzz: fuzz-build $(BUILD)/tools/seeds
+	@echo '== fuzzers, $(FUZZ_SECONDS) s each =='
+	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh \
+	    $(FUZZ_BIN)
+
+# The long run: an hour each, or FUZZ_SECONDS.
+.PHONY: fuzz
+fuzz:
+	@$(MAKE) FUZZ_SECONDS=$(if $(filter command line environment,$(origin \
+	    FUZZ_SECONDS)),$(FUZZ_SECONDS),3600) test-fuzz
+
+.PHONY: bench
+bench: $(PROGRAMS) $(BUILD)/tools/gen $(BUILD)/tools/pcaploop
+	@BUILD=$(BUILD) sh tests/bench/decode.sh
+
+.PHONY: check
+check:
+	@$(MAKE) all
+	@$(MAKE) lint
+	@$(MAKE) test-fuzz
+	@$(MAKE) test-asan
+	@echo '== tests =='
+	@$(MAKE) test
+
+# ---- lint -------------------------------------------------------------------
+
+C_FILES = $(shell git ls-files '*.c' '*.h' 2>/dev/null || find . -name '*.[ch]')
+SH_FILES = .ci/run $(wildcard tests/*/*.sh)
+BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
+
+.PHONY: lint
+lint: lint-cc lint-text lint-proto
+
+.PHONY: lint-cc
+lint-cc:
+	@echo '== warnings as errors: gcc, clang =='
+	@$(MAKE) BUILD=$(BUILD)-gcc CC=gcc CFLAGS='-O2 -Werror' objects
+	@$(MAKE) BUILD=$(BUILD)-clang CC=clang CFLAGS='-O2 -Werror' objects
+	@echo '== cppcheck =='
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+	    --enable=warning,performance,portability -j 2 -I. \
+	    --suppress=missingIncludeSystem proto cmd
+
+.PHONY: objects
+objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(DECODE_SRC) $(UNIT_SRC) \
+    $(TOOL_SRC) $(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: lint-text
+lint-text:
+	@echo '== clang-format, shellcheck, mandoc =='
+	@clang-format --dry-run --Werror $(C_FILES)
+	@shellcheck $(SH_FILES)
+	@shellcheck -s bash $(COMPLETION)/bluenet-decode.bash
+	@mandoc -Tlint -W warning man/*.[135]
+	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))
+
+# proto/ is memory in, memory out: it may call these and nothing else.
+.PHONY: lint-proto
+lint-proto: $(LIB_A)
+	@echo '== proto/ free of I/O =='
+	@nm -u $< | awk '$$1 == "U" && $$2 !~ /^bnet_/ { print $$2 }' | \
+	    LC_ALL=C sort -u | LC_ALL=C comm -13 proto/externals.ok - | \
+	    (! grep .)
+
+.PHONY: format
+format:
+	clang-format -i $(C_FILES)
 
 .PRECIOUS: $(BUILD)/%.o
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
-    $(DECODE_SRC) $(UNIT_SRC) $(TOOL_SRC)))
+    $(DECODE_SRC) $(wildcard tests/unit/*.c) $(TOOL_SRC) \
+    $(wildcard tests/fuzz/*.c)))

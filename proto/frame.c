@@ -5,6 +5,8 @@
 
 #define SIZE_MASK ((UINT32_C(1) << 28) - 1)
 #define CODECS (BNET_FRAME_F_ZLIB | BNET_FRAME_F_SNAPPY)
+#define ZLIB_MIN_BYTES 12 /* the raw size, and a stream of nothing */
+#define ZLIB_EXPANSION_MAX 1032
 #define HEAD_BYTES (BNET_FRAME_WORD_BYTES + BNET_FRAME_OOB_BYTES)
 
 uint32_t
@@ -77,18 +79,54 @@ bnet_frame_decode(struct bnet_slice in, enum bnet_order order,
 	return BNET_OK;
 }
 
+/*
+ * A short frame in one order can be an empty compressed one in the other
+ * (00000020 is 32 bytes, or zlib of none), so for detection the first bytes
+ * of a compressed payload are looked at too, where no out-of-band section
+ * stands before them. They are never waited for in vain: under the other
+ * order such a frame has at least 16 bytes.
+ */
+static enum bnet_err
+judge_payload(struct bnet_slice in, enum bnet_order order, uint32_t word)
+{
+	uint32_t size = word & SIZE_MASK, raw_bytes;
+
+	if ((word & CODECS) == 0 || (word & BNET_FRAME_F_OOB))
+		return BNET_OK;
+	if (size < (word & BNET_FRAME_F_ZLIB ? ZLIB_MIN_BYTES : 1))
+		return BNET_EZLIB;
+	if (size < BNET_FRAME_OOB_BYTES)
+		return BNET_OK;
+	if (in.len < HEAD_BYTES)
+		return BNET_MORE;
+	if (word & BNET_FRAME_F_SNAPPY) /* the length, 0 of more than itself */
+		return in.p[BNET_FRAME_WORD_BYTES] == 0 && size > 1
+		    ? BNET_ESNAPPY
+		    : BNET_OK;
+	raw_bytes = bnet_order_get_u32(order, in.p + BNET_FRAME_WORD_BYTES);
+	return raw_bytes / ZLIB_EXPANSION_MAX > size ? BNET_EZLIB : BNET_OK;
+}
+
+static enum bnet_err
+judge_order(
+    struct bnet_slice in, enum bnet_order order, uint32_t size_max_bytes)
+{
+	uint32_t word, oob_bytes;
+	enum bnet_err err;
+
+	err = judge(in, order, size_max_bytes, &word, &oob_bytes);
+	return err != BNET_OK ? err : judge_payload(in, order, word);
+}
+
 enum bnet_err
 bnet_frame_detect(
     struct bnet_slice in, uint32_t size_max_bytes, enum bnet_order *order)
 {
-	uint32_t word, oob_bytes;
 	enum bnet_err little, network;
 
 	*order = BNET_ORDER_AUTO;
-	little =
-	    judge(in, BNET_ORDER_LITTLE, size_max_bytes, &word, &oob_bytes);
-	network =
-	    judge(in, BNET_ORDER_NETWORK, size_max_bytes, &word, &oob_bytes);
+	little = judge_order(in, BNET_ORDER_LITTLE, size_max_bytes);
+	network = judge_order(in, BNET_ORDER_NETWORK, size_max_bytes);
 	/*
 	 * Whoever is open, is open for its oob_len: no frame is so short that
 	 * waiting for it would stall, and how the bytes were cut into reads

@@ -7,17 +7,6 @@
 
 #include <string.h>
 
-/* The fewest bits that each takes: a count, and a sign where it has one. */
-static const uint32_t bits_min[] = {
-	[BNET_U32] = 3,
-	[BNET_U64] = 3,
-	[BNET_I32] = 4,
-	[BNET_I64] = 4,
-	[BNET_BOOL] = 1,
-	[BNET_STRING] = 3,
-	[BNET_ARRAY] = 3,
-};
-
 /* No body needs this many times its own length of store. */
 #define STORE_PER_BODY 64
 
@@ -52,20 +41,10 @@ read_string(struct reader *rd, struct bnet_string *s)
 	return BNET_OK;
 }
 
-/* Can n elements be in the bits that are left? */
-static bool
-elements_fit(const struct reader *rd, const struct bnet_list *list, uint32_t n)
-{
-	uint32_t bits = 0;
-
-	for (size_t i = 0; i < list->n_fields; i++)
-		bits += bits_min[list->fields[i].kind];
-	return n <= bnet_bits_left(&rd->bits) / bits;
-}
-
 /*
  * An array stands before any string of its message, so at the start of the
- * store, which malloc() has aligned for it.
+ * store, which malloc() has aligned for it. A claim of more elements than the
+ * bits can hold ends with the bits, while measuring.
  */
 static enum bnet_err
 read_array(
@@ -79,8 +58,6 @@ read_array(
 	uint8_t *element = (uint8_t *)&scratch;
 	enum bnet_err err;
 
-	if (rd->bits.bad || !elements_fit(rd, list, n))
-		return BNET_EMESSAGE;
 	if (n == 0)
 		return BNET_OK;
 	rd->need_bytes += array_bytes;

@@ -48,7 +48,10 @@ cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
 {
 	struct cap_event event;
 
-	stream->pub.recognised = true;
+	if (!stream->pub.recognised) {
+		stream->pub.recognised = true;
+		cap->counters.streams_selected++;
+	}
 	event.type = CAP_FRAME;
 	event.dir = dir;
 	event.time_ns = cap->time_ns;

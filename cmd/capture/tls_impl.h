@@ -54,6 +54,7 @@ struct tls_half {
 	bool blocked; /* the next record needs the other side's hello */
 	bool synced; /* a record starts at in[0], behind skip_bytes */
 	bool hello; /* the hello of this side is known */
+	bool retry; /* it will be: this side asked for another one */
 	bool advance; /* the next record has the next keys */
 	bool blind; /* no handshake secret: only look for traffic */
 	bool next_set; /* `next` and next_secret are those after `now` */

@@ -135,8 +135,10 @@ server_hello(struct cap_tls *tls, struct bnet_slice in)
 	}
 	if (rd.bad || exts.bad)
 		return false;
-	if (memcmp(random.p, retry_random, sizeof(retry_random)) == 0)
+	if (memcmp(random.p, retry_random, sizeof(retry_random)) == 0) {
+		tls->half[CAP_DOWN].retry = true;
 		return true; /* the one that counts follows */
+	}
 	if (tls->half[CAP_DOWN].hello &&
 	    (tls->version == TLS_1_3 || version == TLS_1_3))
 		return true;

@@ -220,6 +220,17 @@ derailed(struct cap_tls *tls, enum cap_dir dir)
 	return TLS_ON;
 }
 
+/* Is it a record that can not be read before both hellos are? */
+static bool
+before_hellos(const struct cap_tls *tls, const struct tls_half *h, uint8_t type)
+{
+	if (tls_hellos(tls))
+		return false;
+	if (type == TLS_CHANGE_CIPHER) /* behind a retry it is for show */
+		return h->hello || !h->retry;
+	return type == TLS_DATA;
+}
+
 enum tls_step
 tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in,
     bool last, size_t *used)
@@ -247,8 +258,7 @@ tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in,
 	n = TLS_HEAD_BYTES + body_bytes(in.p);
 	if (n > in.len)
 		return TLS_MORE;
-	if (!tls_hellos(tls) &&
-	    (in.p[0] == TLS_DATA || in.p[0] == TLS_CHANGE_CIPHER)) {
+	if (before_hellos(tls, h, in.p[0])) {
 		if (h->hello)
 			return TLS_BLOCKED;
 		tls_kill_both(tls, CAP_TLS_NO_START, tls_no_start);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Regular expressions, weighed before regcomp() sees them: it writes x+ and
- * x{9} out as copies of x and recurses into parentheses, so a short text can
- * take any memory and stack.
+ * x{9} out as copies of x, recurses into parentheses, and with glibc takes
+ * exponential time over a loop around nothing, such as (|)*. So a short text
+ * could take any memory, stack and time.
  */
 #include "cmd/decode/filter_impl.h"
 
@@ -14,10 +15,24 @@
 #define REGEX_NODES_MAX 2000 /* of one */
 #define REGEX_NODES_TOTAL 20000 /* of all in a filter */
 
+/* One level of parentheses: its nodes, and what of it can be empty. */
+struct level {
+	size_t nodes;
+	bool some; /* one of the branches that ended */
+	bool before; /* this branch, up to its last part */
+	bool last; /* that last part */
+};
+
 struct weight {
-	size_t group[REGEX_DEPTH_MAX + 1]; /* nodes so far, a level each */
-	size_t last; /* nodes of what a repetition would repeat */
+	struct level level[REGEX_DEPTH_MAX + 1];
 	size_t depth;
+	size_t last; /* nodes of what a repetition would repeat */
+	bool loop; /* something that can be empty is repeated endlessly */
+};
+
+struct repetition {
+	size_t least, copies;
+	bool endless;
 };
 
 static size_t
@@ -27,19 +42,56 @@ capped(size_t n)
 }
 
 static void
-weigh_atom(struct weight *w, size_t nodes)
+weigh_atom(struct weight *w, size_t nodes, bool empty)
 {
+	struct level *lv = &w->level[w->depth];
+
 	w->last = nodes;
-	w->group[w->depth] = capped(w->group[w->depth] + nodes);
+	lv->nodes = capped(lv->nodes + nodes);
+	lv->before = lv->before && lv->last;
+	lv->last = empty;
 }
 
 static void
-weigh_repeat(struct weight *w, size_t times)
+weigh_repeat(struct weight *w, const struct repetition *r)
 {
-	size_t more = capped(w->last * (capped(times) - 1) + 1);
+	struct level *lv = &w->level[w->depth];
+	size_t more = capped(w->last * (capped(r->copies) - 1) + 1);
 
-	w->group[w->depth] = capped(w->group[w->depth] + more);
+	lv->nodes = capped(lv->nodes + more);
 	w->last = capped(w->last + more);
+	w->loop = w->loop || (r->endless && lv->last);
+	lv->last = lv->last || r->least == 0;
+}
+
+static void
+weigh_open(struct weight *w)
+{
+	w->level[++w->depth] =
+	    (struct level){ .nodes = 1, .before = true, .last = true };
+}
+
+static void
+weigh_branch(struct weight *w)
+{
+	struct level *lv = &w->level[w->depth];
+
+	lv->nodes = capped(lv->nodes + 1);
+	lv->some = lv->some || (lv->before && lv->last);
+	lv->before = lv->last = true;
+}
+
+static void
+weigh_close(struct weight *w)
+{
+	const struct level *lv = &w->level[w->depth];
+
+	if (w->depth == 0) { /* a character like others */
+		weigh_atom(w, 1, false);
+		return;
+	}
+	w->depth--;
+	weigh_atom(w, lv->nodes, lv->some || (lv->before && lv->last));
 }
 
 /* What follows the bracket expression that starts at `s`. */
@@ -64,9 +116,9 @@ skip_bracket(const char *s)
 	return *s == '\0' ? s : s + 1;
 }
 
-/* {n}, {n,} or {n,m}: what follows it, and *times the most copies. */
+/* {n}, {n,}, {,m} or {n,m}; returns what follows it. */
 static const char *
-skip_braces(const char *s, size_t *times)
+read_braces(const char *s, struct repetition *r)
 {
 	size_t n[2] = { 0, 0 };
 	int i = 0;
@@ -77,45 +129,53 @@ skip_braces(const char *s, size_t *times)
 		else
 			n[i] = capped(n[i] * 10 + (size_t)(*s - '0'));
 	}
-	*times = (n[0] > n[1] ? n[0] : n[1]) + 1;
+	r->least = n[0];
+	r->copies = (n[0] > n[1] ? n[0] : n[1]) + 1;
+	r->endless = s[-1] == ',';
 	return *s == '}' ? s + 1 : s;
 }
 
-/* One character or bracket; where the next starts, NULL where too deep. */
+/* * + ? or braces; returns what follows. */
+static const char *
+weigh_repetition(struct weight *w, const char *s)
+{
+	struct repetition r = { *s == '+', *s == '+' ? 2 : 1, *s != '?' };
+	const char *end = *s == '{' ? read_braces(s, &r) : s + 1;
+
+	weigh_repeat(w, &r);
+	w->level[w->depth].nodes += (size_t)(end - s);
+	return end;
+}
+
+/* One part; returns where the next starts, NULL where it is too deep. */
 static const char *
 weigh_step(struct weight *w, const char *s)
 {
-	const size_t depth = w->depth;
-	const char *end;
-	size_t times;
-
 	switch (*s) {
 	case '\\':
-		weigh_atom(w, 1);
+		weigh_atom(w, 1, s[1] != '\0' && strchr("bB<>`'", s[1]));
 		return s[1] == '\0' ? s + 1 : s + 2;
 	case '[':
-		weigh_atom(w, 1);
+		weigh_atom(w, 1, false);
 		return skip_bracket(s);
 	case '(':
 		if (w->depth == REGEX_DEPTH_MAX)
 			return NULL;
-		w->group[++w->depth] = 1;
+		weigh_open(w);
 		return s + 1;
 	case ')':
-		if (w->depth > 0)
-			w->depth--;
-		weigh_atom(w, w->depth < depth ? w->group[depth] : 1);
+		weigh_close(w);
 		return s + 1;
+	case '|':
+		weigh_branch(w);
+		return s + 1;
+	case '*':
 	case '+':
-		weigh_repeat(w, 2);
-		return s + 1;
+	case '?':
 	case '{':
-		end = skip_braces(s, &times);
-		weigh_repeat(w, times);
-		w->group[w->depth] += (size_t)(end - s);
-		return end;
+		return weigh_repetition(w, s);
 	default:
-		weigh_atom(w, 1);
+		weigh_atom(w, 1, *s == '^' || *s == '$');
 		return s + 1;
 	}
 }
@@ -141,7 +201,7 @@ has_back_reference(const char *s)
 static bool
 affordable(struct filter_parse *p, const char *s)
 {
-	struct weight w = { .depth = 0 };
+	struct weight w = { .level = { { 0, false, true, true } } };
 
 	if (strlen(s) > REGEX_CHARS_MAX)
 		return filter_fail(p, p->tok.at,
@@ -157,10 +217,15 @@ affordable(struct filter_parse *p, const char *s)
 		return filter_fail(p, p->tok.at,
 		    "the regular expression is nested more than %d deep",
 		    REGEX_DEPTH_MAX);
+	if (w.loop)
+		return filter_fail(p, p->tok.at,
+		    "the regular expression repeats endlessly what can be "
+		    "empty");
 	for (; w.depth > 0; w.depth--)
-		w.group[w.depth - 1] += w.group[w.depth];
-	p->regex_nodes += w.group[0];
-	if (w.group[0] > REGEX_NODES_MAX || p->regex_nodes > REGEX_NODES_TOTAL)
+		w.level[w.depth - 1].nodes += w.level[w.depth].nodes;
+	p->regex_nodes += w.level[0].nodes;
+	if (w.level[0].nodes > REGEX_NODES_MAX ||
+	    p->regex_nodes > REGEX_NODES_TOTAL)
 		return filter_fail(
 		    p, p->tok.at, "the regular expression repeats too much");
 	return true;

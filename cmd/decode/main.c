@@ -40,6 +40,7 @@ struct decode {
 	bool names; /* key names are of use */
 	uint64_t n_shown;
 	bool done; /* -c reached, or nobody reads */
+	bool lossy; /* not all that was read was good */
 	int exit_code;
 };
 
@@ -239,8 +240,8 @@ load_embedded_secrets(struct decode *d)
 		return;
 	err = cap_pcapng_secrets_path(path, d->keylog, &n_blocks);
 	if (err != BNET_OK)
-		cli_warn("%s: its decryption secrets: %s", path,
-		    bnet_strerror(err));
+		cli_warn(
+		    "%s: its decryption secrets: %s", path, bnet_strerror(err));
 }
 
 static void
@@ -305,6 +306,15 @@ check_writing(struct decode *d)
 		d->done = true;
 }
 
+static bool
+is_lossy(const struct cap_counters *n)
+{
+	return n->events[CAP_GAP] + n->events[CAP_SKIP] +
+	    n->events[CAP_OVERLAP] + n->events[CAP_MALFORMED] +
+	    n->events[CAP_LIMIT] >
+	    0;
+}
+
 static void
 loop(struct decode *d)
 {
@@ -325,7 +335,12 @@ loop(struct decode *d)
 		progress_step(&progress, d->src);
 		check_writing(d);
 	}
-	cap_finish(d->cap);
+	/* what is under way when somebody stops us is not lost */
+	d->lossy = is_lossy(cap_counters(d->cap));
+	if (!d->done)
+		cap_finish(d->cap);
+	if (!d->done && !interrupted)
+		d->lossy = is_lossy(cap_counters(d->cap));
 	progress_end(&progress);
 	out_flush(&stdout_buf);
 	if (result == SOURCE_ERROR) {
@@ -370,15 +385,6 @@ print_summary(const struct decode *d)
 		cli_warn("%llu TLS streams could not be decrypted: their"
 			 " secrets are not there (--keylog)",
 		    (unsigned long long)n->keyless_streams);
-}
-
-static bool
-is_lossy(const struct cap_counters *n)
-{
-	return n->events[CAP_GAP] + n->events[CAP_SKIP] +
-	    n->events[CAP_OVERLAP] + n->events[CAP_MALFORMED] +
-	    n->events[CAP_LIMIT] >
-	    0;
 }
 
 static void
@@ -452,7 +458,7 @@ main(int argc, char **argv)
 	print_statistics(&d);
 	print_summary(&d);
 	finish_writing(&d);
-	if (d.exit_code == CLI_OK && is_lossy(cap_counters(d.cap)))
+	if (d.exit_code == CLI_OK && d.lossy)
 		d.exit_code = CLI_LOSSY;
 	free_all(&d);
 	return d.exit_code;

@@ -282,7 +282,7 @@ add_notes(struct table *table, const struct echo *st)
 	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
 		if (notes[i].n > 0)
 			table_note(
-			    table, "%" PRIu64 " %s", notes[i].n, notes[i].what);
+			    table, "%s: %" PRIu64, notes[i].what, notes[i].n);
 }
 
 static void

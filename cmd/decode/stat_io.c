@@ -25,6 +25,21 @@ struct io {
 	int64_t interval_ns;
 };
 
+static const struct {
+	const char *name;
+	int64_t ns;
+} units[] = {
+	{ "", NS_PER_S },
+	{ "s", NS_PER_S },
+	{ "ms", 1000000 },
+	{ "us", 1000 },
+	{ "ns", 1 },
+	{ "m", 60 * NS_PER_S },
+	{ "h", 3600 * NS_PER_S },
+};
+
+#define N_UNITS (sizeof(units) / sizeof(units[0]))
+
 /*
  * "1s", "500ms", "1.5m", "0.5" (seconds) as nanoseconds, from 1 to
  * INTERVAL_MAX_NS. False: it is none.
@@ -32,27 +47,15 @@ struct io {
 static bool
 parse_interval(const char *arg, int64_t *ns)
 {
-	static const struct {
-		const char *name;
-		int64_t ns;
-	} units[] = {
-		{ "", NS_PER_S },
-		{ "s", NS_PER_S },
-		{ "ms", 1000000 },
-		{ "us", 1000 },
-		{ "ns", 1 },
-		{ "m", 60 * NS_PER_S },
-		{ "h", 3600 * NS_PER_S },
-	};
 	size_t n_digits = strspn(arg, "0123456789."), u = 0;
 	char number[32], *end;
 	double value;
 
-	while (u < sizeof(units) / sizeof(units[0]) &&
-	    strcmp(arg + n_digits, units[u].name) != 0)
+	if (n_digits == 0 || n_digits >= sizeof(number))
+		return false;
+	while (u < N_UNITS && strcmp(arg + n_digits, units[u].name) != 0)
 		u++;
-	if (u == sizeof(units) / sizeof(units[0]) || n_digits == 0 ||
-	    n_digits >= sizeof(number))
+	if (u == N_UNITS)
 		return false;
 	memcpy(number, arg, n_digits);
 	number[n_digits] = '\0';
@@ -223,10 +226,10 @@ print_others(struct table *table, const struct map *rows)
 	if (rows->n_refused == 0)
 		return;
 	table_row(table);
-	for (int i = 0; i < 3; i++) /* up to the numbers */
+	table_str(table, "(others)");
+	for (int i = 1; i < 3; i++) /* up to the numbers */
 		table_null(table);
 	print_numbers(table, rows->others);
-	table_str(table, "(others)");
 	table_note(table,
 	    "only the first %zu intervals with traffic have a row: the last "
 	    "row is of all others",

@@ -144,9 +144,8 @@ static void
 print_rest(struct table *table, const char *name, const struct row *row)
 {
 	table_row(table);
-	table_null(table);
 	table_str(table, name);
-	for (int i = 0; i < 9; i++) /* up to the numbers */
+	for (int i = 1; i < 11; i++) /* up to the numbers */
 		table_null(table);
 	print_numbers(table, row);
 }
@@ -198,7 +197,7 @@ streams_print(const void *state, struct stat_out *to)
 		    st->rows.n);
 	}
 	if (st->whole.losses > 0)
-		print_rest(&table, "(no one stream)", &st->whole);
+		print_rest(&table, "(no stream)", &st->whole);
 	if (rows == NULL && st->rows.n > 0)
 		to->failed = true;
 	free(rows);

@@ -76,7 +76,7 @@ source_kind(const struct record *record)
 		return output_role(role);
 	if (dest_type == BNET_DEST_CLIENT || dest_type == BNET_DEST_BROADCAST)
 		return "node";
-	return dest_type == BNET_DEST_HOP ? NULL : "client";
+	return dest_type == BNET_DEST_HOP ? "peer" : "client";
 }
 
 static void
@@ -85,14 +85,11 @@ put_source(struct outbuf *out, const struct record *record)
 	const struct bnet_header *h = &record->event->frame->header;
 	const char *kind = source_kind(record);
 
-	if (kind != NULL) {
-		out_str(out, kind);
-		OUT_LIT(out, " ");
-	}
+	out_str(out, kind);
 	if (h->source == 0)
-		OUT_LIT(out, "-"); /* the relay fills it in */
-	else
-		out_i64(out, h->source);
+		return; /* for the relay to fill in */
+	OUT_LIT(out, " ");
+	out_i64(out, h->source);
 }
 
 static void

@@ -60,7 +60,7 @@ END_TEST
 START_TEST(io)
 {
 	struct statistics *st = made_statistics("io,100ms");
-	const struct cap_stream stream = made_stream(0);
+	struct cap_stream stream = made_stream(0);
 	const struct bnet_packet frame = { .size_bytes = 96 };
 
 	tell_frame(st, &stream, CAP_UP, T0, &frame, NULL);
@@ -89,7 +89,7 @@ END_TEST
 START_TEST(io_far_apart)
 {
 	struct statistics *st = made_statistics("io,1ns");
-	const struct cap_stream stream = made_stream(0);
+	struct cap_stream stream = made_stream(0);
 	const struct bnet_packet frame = { .size_bytes = 96 };
 	char *text;
 
@@ -120,7 +120,7 @@ struct tell_echo {
 static void
 tell_echo(struct statistics *st, const struct tell_echo *e)
 {
-	const struct cap_stream stream = made_stream(e->stream);
+	struct cap_stream stream = made_stream(e->stream);
 	const struct bnet_packet frame = { .size_bytes = 50,
 		.has_oob = true,
 		.has_header = true,
@@ -272,7 +272,7 @@ START_TEST(health)
 		.event_bytes = {
 		    [CAP_FRAME] = 700, [CAP_GAP] = 50, [CAP_MALFORMED] = 24 } };
 	struct statistics *st = made_statistics("health");
-	const struct cap_stream stream = made_stream(0);
+	struct cap_stream stream = made_stream(0);
 	const char zlib[] = "bad zlib payload";
 
 	tell_loss(st, &stream, CAP_MALFORMED, T0, 8, "bad zlib payload");

@@ -273,6 +273,39 @@ END_TEST
 
 #define NOT_PEM BYTES("-----BEGIN CERTIFICATE-----\nAAAA\n")
 
+struct bad_settings {
+	enum bnet_tls_role role;
+	struct bnet_slice cert, key, ca;
+	enum bnet_tls_version min, max;
+	const char *why; /* how the reason starts */
+};
+
+static void
+check_bad(const struct bad_settings *row)
+{
+	struct bnet_tls_settings set = {
+		.role = row->role,
+		.cert_pem = row->cert,
+		.key_pem = row->key,
+		.ca_pem = row->ca,
+		.version_min = row->min,
+		.version_max = row->max,
+	};
+	struct bnet_tls_ctx *ctx = NULL;
+	char why[100] = "?", little[5] = "????";
+
+	unit_err(row->why, bnet_tls_ctx_new(&set, &ctx, why, sizeof(why)),
+	    BNET_ETLS);
+	ck_assert_ptr_null(ctx);
+	ck_assert_msg(strncmp(why, row->why, strlen(row->why)) == 0,
+	    "\"%s\", not \"%s\"", why, row->why);
+	unit_err(row->why, bnet_tls_ctx_new(&set, &ctx, NULL, 0), BNET_ETLS);
+	unit_err(row->why, bnet_tls_ctx_new(&set, &ctx, little, sizeof(little)),
+	    BNET_ETLS);
+	ck_assert_uint_eq(strlen(little), 4);
+	ck_assert_uint_eq(ERR_peek_error(), 0);
+}
+
 /* Settings that no connection can be made with. */
 START_TEST(bad_settings)
 {
@@ -280,12 +313,7 @@ START_TEST(bad_settings)
 			  text = BYTES("no PEM at all\n");
 	struct bnet_slice cut = cert_of(ID_CHAINED); /* in its second one */
 	struct bnet_buf locked = { .max = 1 << 16 };
-	struct {
-		enum bnet_tls_role role;
-		struct bnet_slice cert, key, ca;
-		enum bnet_tls_version min, max;
-		const char *why;
-	} rows[] = {
+	struct bad_settings rows[] = {
 		{ BNET_TLS_SERVER, none, none, none, 0, 0,
 		    "a server needs a certificate" },
 		{ BNET_TLS_CLIENT, cert_of(ID_CLIENT), none, none, 0, 0,
@@ -313,30 +341,8 @@ START_TEST(bad_settings)
 	rows[6].cert.len -= 40;
 	put_key(&locked, idents[ID_SERVER].key, EVP_aes_128_cbc());
 	rows[8].key = bnet_buf_slice(&locked);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct bnet_tls_settings set = { .role = rows[i].role,
-			.cert_pem = rows[i].cert,
-			.key_pem = rows[i].key,
-			.ca_pem = rows[i].ca,
-			.version_min = rows[i].min,
-			.version_max = rows[i].max };
-		struct bnet_tls_ctx *ctx = NULL;
-		char why[100] = "?", little[5] = "????";
-
-		ck_assert_int_eq(
-		    bnet_tls_ctx_new(&set, &ctx, why, sizeof(why)), BNET_ETLS);
-		ck_assert_ptr_null(ctx);
-		ck_assert_msg(
-		    strncmp(why, rows[i].why, strlen(rows[i].why)) == 0,
-		    "%zu: %s", i, why);
-		ck_assert_int_eq(
-		    bnet_tls_ctx_new(&set, &ctx, NULL, 0), BNET_ETLS);
-		ck_assert_int_eq(
-		    bnet_tls_ctx_new(&set, &ctx, little, sizeof(little)),
-		    BNET_ETLS);
-		ck_assert_uint_eq(strlen(little), 4);
-		ck_assert_uint_eq(ERR_peek_error(), 0);
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_bad(&rows[i]);
 	bnet_buf_free(&locked);
 }
 END_TEST

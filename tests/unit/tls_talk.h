@@ -159,13 +159,14 @@ talk_settle(struct talk *t)
 static inline void
 talk_shake(struct talk *t)
 {
-	while (!SSL_is_init_finished(t->ssl[CAP_UP]) ||
-	    !SSL_is_init_finished(t->ssl[CAP_DOWN])) {
+	for (int rounds = 0; rounds < 8; rounds++) {
 		(void)SSL_do_handshake(t->ssl[CAP_UP]);
+		(void)talk_carry(t, CAP_UP);
 		(void)SSL_do_handshake(t->ssl[CAP_DOWN]);
-		ck_assert_uint_ne(
-		    talk_carry(t, CAP_UP) + talk_carry(t, CAP_DOWN), 0);
+		(void)talk_carry(t, CAP_DOWN);
 	}
+	ck_assert(SSL_is_init_finished(t->ssl[CAP_UP]));
+	ck_assert(SSL_is_init_finished(t->ssl[CAP_DOWN]));
 	talk_settle(t);
 }
 
@@ -187,6 +188,13 @@ talk_say(struct talk *t, enum cap_dir dir, size_t n)
 	bnet_buf_added(&t->plain, n);
 	ck_assert_int_eq(SSL_write(t->ssl[dir], tail, (int)n), (int)n);
 	m->stream_len = talk_carry(t, dir);
+	/* a key update may have gone out in front of it */
+	tail = t->wire.p + t->flights[t->n_flights - 1].at;
+	for (size_t r; (r = 5 + ((size_t)tail[3] << 8 | tail[4])) <
+	     m->stream_len; tail += r) {
+		m->stream_at += r;
+		m->stream_len -= r;
+	}
 	t->n_messages++;
 	talk_settle(t);
 }

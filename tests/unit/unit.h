@@ -78,10 +78,12 @@ static inline unsigned
 unit_nibble(char c)
 {
 	static const char digits[] = "0123456789abcdef";
-	const char *at = c == '\0' ? NULL : strchr(digits, c);
+	unsigned v = 0;
 
-	ck_assert_msg(at != NULL, "not a hex digit: %c", c);
-	return (unsigned)(at - digits);
+	while (digits[v] != '\0' && digits[v] != c)
+		v++;
+	ck_assert_msg(digits[v] != '\0', "not a hex digit: %c", c);
+	return v;
 }
 
 /* The bytes that `hex` spells (blanks are skipped), as unit_copy() of them. */
