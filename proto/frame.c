@@ -107,26 +107,36 @@ judge_payload(struct bnet_slice in, enum bnet_order order, uint32_t word)
 	return raw_bytes / ZLIB_EXPANSION_MAX > size ? BNET_EZLIB : BNET_OK;
 }
 
+/* Well formed both ways: do the payloads tell them apart? */
 static enum bnet_err
-judge_order(
-    struct bnet_slice in, enum bnet_order order, uint32_t size_max_bytes)
+break_tie(struct bnet_slice in, uint32_t little_word, uint32_t network_word,
+    enum bnet_order *order)
 {
-	uint32_t word, oob_bytes;
-	enum bnet_err err;
+	enum bnet_err little, network;
 
-	err = judge(in, order, size_max_bytes, &word, &oob_bytes);
-	return err != BNET_OK ? err : judge_payload(in, order, word);
+	little = judge_payload(in, BNET_ORDER_LITTLE, little_word);
+	network = judge_payload(in, BNET_ORDER_NETWORK, network_word);
+	if (little == BNET_MORE || network == BNET_MORE)
+		return BNET_MORE;
+	if (little != BNET_OK && network == BNET_OK)
+		*order = BNET_ORDER_NETWORK;
+	else if (little == BNET_OK && network != BNET_OK)
+		*order = BNET_ORDER_LITTLE;
+	return BNET_OK;
 }
 
 enum bnet_err
 bnet_frame_detect(
     struct bnet_slice in, uint32_t size_max_bytes, enum bnet_order *order)
 {
+	uint32_t little_word, network_word, oob_bytes;
 	enum bnet_err little, network;
 
 	*order = BNET_ORDER_AUTO;
-	little = judge_order(in, BNET_ORDER_LITTLE, size_max_bytes);
-	network = judge_order(in, BNET_ORDER_NETWORK, size_max_bytes);
+	little = judge(
+	    in, BNET_ORDER_LITTLE, size_max_bytes, &little_word, &oob_bytes);
+	network = judge(
+	    in, BNET_ORDER_NETWORK, size_max_bytes, &network_word, &oob_bytes);
 	/*
 	 * Whoever is open, is open for its oob_len: no frame is so short that
 	 * waiting for it would stall, and how the bytes were cut into reads
@@ -134,12 +144,11 @@ bnet_frame_detect(
 	 */
 	if (little == BNET_MORE || network == BNET_MORE)
 		return BNET_MORE;
+	if (little == BNET_OK && network == BNET_OK)
+		return break_tie(in, little_word, network_word, order);
 	if (little != BNET_OK && network != BNET_OK)
 		return little;
-	if (little != BNET_OK)
-		*order = BNET_ORDER_NETWORK;
-	else if (network != BNET_OK)
-		*order = BNET_ORDER_LITTLE;
+	*order = little == BNET_OK ? BNET_ORDER_LITTLE : BNET_ORDER_NETWORK;
 	return BNET_OK;
 }
 

@@ -36,7 +36,7 @@ struct bnet_packet {
 	size_t trailing_bytes; /* in: out-of-band bytes behind the header */
 	struct bnet_slice oob; /* in; out: sent as it is if !has_header */
 	struct bnet_slice wire_payload; /* in: still compressed */
-	struct bnet_slice payload; /* decompressed; see `inflate` */
+	struct bnet_slice payload; /* decompressed; see `no_inflate` */
 };
 
 /*

@@ -20,7 +20,9 @@
 
 struct frame {
 	char *text;
-	uint64_t from, to; /* in the stream; only of expected ones */
+	/* only of expected ones: */
+	uint64_t from, to; /* in the stream */
+	bool header;
 };
 
 struct frames {
@@ -41,6 +43,7 @@ struct way {
 	uint64_t total; /* bytes of the expected frames */
 	struct range *lost;
 	size_t n_lost;
+	bool pause; /* it was long enough to give the stream up */
 	uint64_t n_events, gap_bytes;
 };
 
@@ -263,6 +266,7 @@ take_expected(struct expect *x, const json_t *obj, const char *where)
 	frame.to = frame.from + get_number(obj, "size", where) + 4;
 	frame.text =
 	    frame_text(obj, get_text(obj, "payload_sha256", where), where);
+	frame.header = json_is_object(json_object_get(obj, "header"));
 	way->total = frame.to;
 	frames_push(&way->expected, &frame);
 }
@@ -278,6 +282,7 @@ take_lost(struct expect *x, const json_t *obj, const char *where)
 	range = &way->lost[way->n_lost++];
 	range->from = get_number(obj, "from", where);
 	range->to = get_number(obj, "to", where);
+	way->pause |= json_object_get(obj, "pause") != NULL;
 	range->inserted = json_object_get(obj, "inserted") == NULL
 	    ? 0
 	    : get_number(obj, "inserted", where);

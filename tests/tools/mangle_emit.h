@@ -339,6 +339,19 @@ print_lost(FILE *f, const struct conn *conn, int way, size_t from, size_t to,
 	    dir_original(dir, to), more);
 }
 
+static bool
+syn_sent(const struct mangle *m, uint32_t conn, int way)
+{
+	for (size_t i = 0; i < m->segs.n; i++) {
+		const struct seg *seg = &m->segs.p[i];
+
+		if (seg->conn == conn && seg->dir == way && seg->off < 0 &&
+		    (seg->flags & PKT_SYN) != 0)
+			return seg->end != 0;
+	}
+	return false;
+}
+
 static void
 list_lost_dir(FILE *f, const struct conn *conn, int way)
 {
@@ -388,8 +401,13 @@ list_lost(struct mangle *m, const char *path, bool pause)
 	if (f == NULL)
 		err(1, "%s", path);
 	mark_sent(m);
-	for (uint32_t i = 0; i < 2 * m->n_conns; i++)
-		list_lost_dir(f, &m->conns[i / 2], i % 2);
+	for (uint32_t i = 0; i < 2 * m->n_conns; i++) {
+		const struct conn *conn = &m->conns[i / 2];
+
+		if (!syn_sent(m, i / 2, i % 2))
+			print_lost(f, conn, i % 2, 0, 0, ",\"syn\":true");
+		list_lost_dir(f, conn, i % 2);
+	}
 	if (pause)
 		list_pause(f, m);
 	if (fclose(f) != 0)

@@ -93,6 +93,8 @@ static const struct bad_row {
 	    "the regular expression repeats too much" },
 	{ "key_name matches \"a{300}{300}\"", 18,
 	    "the regular expression repeats too much" },
+	{ "key_name matches \"(a*|b)*\"", 18,
+	    "the regular expression repeats endlessly what can be empty" },
 	{ "priority == \"x\"", 13,
 	    "priority is true or false, not \"x\"" },
 	{ "priority == maybe", 13,

@@ -279,6 +279,14 @@ static const struct detect {
 	{ "both codecs, size", "01000060", 1000, BNET_ECODECS, 0, 4 },
 	{ "text", "47455420", 1000, BNET_ESIZE, 0, 4 },
 	{ "zlib, little", "05000020", 1000, BNET_OK, BNET_ORDER_LITTLE, 4 },
+	{ "32 bytes, network, or zlib of none", "00000020", 1000, BNET_OK,
+	    BNET_ORDER_NETWORK, 4 },
+	{ "64 bytes, little, or snappy of none", "40000000", 1000, BNET_OK,
+	    BNET_ORDER_LITTLE, 4 },
+	{ "oob, 32 bytes, network, or zlib of 150 MB", "1000002000000009", 1000,
+	    BNET_OK, BNET_ORDER_NETWORK, 8 },
+	{ "oob, 64 bytes, network, or snappy of nothing and more",
+	    "1000004000000009", 1000, BNET_OK, BNET_ORDER_NETWORK, 8 },
 	{ "snappy, network", "40000005", 1000, BNET_OK, BNET_ORDER_NETWORK, 4 },
 };
 

@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What `make install` puts, and that the example of bluenet(3) is true.
+
+setup() {
+	case $BNET_BUILD in
+	*-asan) skip "the library as users get it" ;;
+	esac
+	root=$BATS_TEST_TMPDIR/root
+	make -s BUILD="$BNET_BUILD" DESTDIR="$root" PREFIX=/opt/bluenet \
+	    install >/dev/null
+	prefix=$root/opt/bluenet
+	export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+	export PKG_CONFIG_SYSROOT_DIR=$root
+	cd "$BATS_TEST_DIRNAME/../.."
+}
+
+embed() {
+	sh tests/tools/extract-example.sh man/bluenet.3 embed.c \
+	    >"$BATS_TEST_TMPDIR/embed.c"
+	sh tests/tools/extract-example.sh man/bluenet.3 embed.out \
+	    >"$BATS_TEST_TMPDIR/embed.out"
+	[ -s "$BATS_TEST_TMPDIR/embed.c" ]
+	[ -s "$BATS_TEST_TMPDIR/embed.out" ]
+}
+
+@test "install puts what the README says" {
+	for f in bin/bluenet-decode lib/libbluenet.a lib/libbluenet.so \
+	    lib/libbluenet.so.0 lib/pkgconfig/bluenet.pc \
+	    include/bluenet/bluenet.h share/man/man1/bluenet-decode.1 \
+	    share/man/man3/bluenet.3 share/man/man5/bluenet-wire.5 \
+	    share/bash-completion/completions/bluenet-decode \
+	    share/zsh/site-functions/_bluenet-decode; do
+		[ -e "$prefix/$f" ] || { echo "missing: $f"; false; }
+	done
+	"$prefix/bin/bluenet-decode" --version
+	! ls "$prefix"/include/bluenet/*_impl.h
+}
+
+@test "uninstall leaves no file" {
+	make -s BUILD="$BNET_BUILD" DESTDIR="$root" PREFIX=/opt/bluenet \
+	    uninstall
+	left=$(find "$root" -type f -o -type l)
+	echo "$left"
+	[ -z "$left" ]
+}
+
+@test "the shared library exports bnet_ names only" {
+	run bash -c "nm -D --defined-only '$prefix/lib/libbluenet.so' |
+	    awk '{ print \$3 }' | grep -v '^bnet_'"
+	[ -z "$output" ]
+	readelf -d "$prefix/lib/libbluenet.so" | grep -q 'libbluenet.so.0'
+}
+
+@test "the example of bluenet(3) compiles and prints what it says, shared" {
+	embed
+	# shellcheck disable=SC2046
+	cc -std=c17 -Wall -Wextra -Werror -o "$BATS_TEST_TMPDIR/embed" \
+	    "$BATS_TEST_TMPDIR/embed.c" $(pkg-config --cflags --libs bluenet)
+	LD_LIBRARY_PATH=$prefix/lib "$BATS_TEST_TMPDIR/embed" \
+	    >"$BATS_TEST_TMPDIR/got"
+	diff -u "$BATS_TEST_TMPDIR/embed.out" "$BATS_TEST_TMPDIR/got"
+}
+
+@test "the example of bluenet(3), static" {
+	embed
+	# shellcheck disable=SC2046
+	cc -std=c17 -o "$BATS_TEST_TMPDIR/embed" "$BATS_TEST_TMPDIR/embed.c" \
+	    $(pkg-config --cflags bluenet) "$prefix/lib/libbluenet.a" \
+	    -lssl -lcrypto -lz -lsnappy
+	"$BATS_TEST_TMPDIR/embed" >"$BATS_TEST_TMPDIR/got"
+	diff -u "$BATS_TEST_TMPDIR/embed.out" "$BATS_TEST_TMPDIR/got"
+}
+
+@test "each installed header compiles alone" {
+	for h in "$prefix"/include/bluenet/*.h; do
+		printf '#include <%s>\nint main(void) { return 0; }\n' \
+		    "$(basename "$h")" >"$BATS_TEST_TMPDIR/one.c"
+		cc -std=c17 -Wall -Wextra -Werror -fsyntax-only \
+		    -I"$prefix/include/bluenet" "$BATS_TEST_TMPDIR/one.c"
+	done
+}
