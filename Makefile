@@ -186,7 +186,7 @@ fuzz:
 	    FUZZ_SECONDS)),$(FUZZ_SECONDS),3600) test-fuzz
 
 .PHONY: bench
-bench: $(PROGRAMS) $(BUILD)/tools/gen $(BUILD)/tools/pcaploop
+bench: $(PROGRAMS) $(TOOL_BIN)
 	@BUILD=$(BUILD) sh tests/bench/decode.sh
 
 .PHONY: check

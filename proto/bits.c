@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bits.h"
 
-#include <string.h>
-
-#define COUNT_BITS 3
-#define COUNT_FULL 7 /* the value follows in all its bits */
-#define GROUP_U32 4 /* bits a group */
-#define GROUP_U64 5
-
 void
 bnet_bits_read(struct bnet_bits_rd *rd, struct bnet_slice in)
 {
@@ -15,94 +8,37 @@ bnet_bits_read(struct bnet_bits_rd *rd, struct bnet_slice in)
 		.end = in.len == 0 ? in.p : in.p + in.len };
 }
 
-/* Load bytes until at least 57 bits are there, or all that is left. */
-static void
-refill(struct bnet_bits_rd *rd)
+/* Eight bytes, the first one lowest; a single load where that is so. */
+static uint64_t
+load_u64(const uint8_t *p)
 {
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		v |= (uint64_t)p[i] << (8 * i);
+	return v;
+}
+
+/*
+ * Load until at least 57 bits are there, or all that is left. The wide load
+ * leaves bits of the next byte above n_acc; they are loaded again, the same.
+ */
+void
+bnet_bits_refill(struct bnet_bits_rd *rd)
+{
+	uint32_t n_bytes;
+
+	if (rd->end - rd->p >= 8) {
+		rd->acc |= load_u64(rd->p) << rd->n_acc;
+		n_bytes = (63 - rd->n_acc) / 8;
+		rd->p += n_bytes;
+		rd->n_acc += n_bytes * 8;
+		return;
+	}
 	while (rd->n_acc <= 56 && rd->p < rd->end) {
 		rd->acc |= (uint64_t)*rd->p++ << rd->n_acc;
 		rd->n_acc += 8;
 	}
-}
-
-uint32_t
-bnet_bits_raw(struct bnet_bits_rd *rd, uint32_t n)
-{
-	uint64_t v;
-
-	if (rd->n_acc < n) {
-		refill(rd);
-		if (rd->n_acc < n)
-			rd->bad = true;
-	}
-	if (rd->bad)
-		return 0;
-	v = rd->acc & ((UINT64_C(1) << n) - 1);
-	rd->acc >>= n;
-	rd->n_acc -= n;
-	return (uint32_t)v;
-}
-
-uint32_t
-bnet_bits_u32(struct bnet_bits_rd *rd)
-{
-	uint32_t n = bnet_bits_raw(rd, COUNT_BITS);
-
-	return bnet_bits_raw(rd, n == COUNT_FULL ? 32 : n * GROUP_U32);
-}
-
-uint64_t
-bnet_bits_u64(struct bnet_bits_rd *rd)
-{
-	uint32_t n = bnet_bits_raw(rd, COUNT_BITS);
-	uint64_t low, high;
-
-	if (n != COUNT_FULL)
-		return bnet_bits_raw(rd, n * GROUP_U64);
-	low = bnet_bits_raw(rd, 32);
-	high = bnet_bits_raw(rd, 32);
-	return rd->bad ? 0 : high << 32 | low;
-}
-
-/* The magnitudes of the lowest values are one above the highest. */
-int32_t
-bnet_bits_i32(struct bnet_bits_rd *rd)
-{
-	uint32_t sign = bnet_bits_raw(rd, 1);
-	uint32_t v = bnet_bits_u32(rd);
-
-	if (v > (uint32_t)INT32_MAX + sign) {
-		rd->bad = true;
-		return 0;
-	}
-	return sign ? (int32_t) - (int64_t)v : (int32_t)v;
-}
-
-int64_t
-bnet_bits_i64(struct bnet_bits_rd *rd)
-{
-	uint32_t sign = bnet_bits_raw(rd, 1);
-	uint64_t v = bnet_bits_u64(rd);
-
-	if (v > (uint64_t)INT64_MAX + sign) {
-		rd->bad = true;
-		return 0;
-	}
-	if (v > INT64_MAX)
-		return INT64_MIN;
-	return sign ? -(int64_t)v : (int64_t)v;
-}
-
-bool
-bnet_bits_bool(struct bnet_bits_rd *rd)
-{
-	return bnet_bits_raw(rd, 1) != 0;
-}
-
-size_t
-bnet_bits_left(const struct bnet_bits_rd *rd)
-{
-	return (size_t)(rd->end - rd->p) * 8 + rd->n_acc;
 }
 
 enum bnet_err
@@ -114,7 +50,7 @@ bnet_bits_string(struct bnet_bits_rd *rd, struct bnet_buf *store,
 	enum bnet_err err;
 
 	if (rd->bad || n > bnet_bits_left(rd) / 8) {
-		rd->bad = true;
+		bnet_bits_fail(rd);
 		return BNET_EMESSAGE;
 	}
 	err = bnet_buf_room(store, (size_t)n + 1, &tail);
@@ -159,7 +95,7 @@ groups(uint64_t v, uint32_t group_bits)
 {
 	uint32_t n = 0;
 
-	while (n < COUNT_FULL && (v >> (n * group_bits)) != 0)
+	while (n < BNET_BITS_COUNT_FULL && (v >> (n * group_bits)) != 0)
 		n++;
 	return n;
 }
@@ -167,20 +103,20 @@ groups(uint64_t v, uint32_t group_bits)
 void
 bnet_bits_put_u32(struct bnet_bits_wr *wr, uint32_t v)
 {
-	uint32_t n = groups(v, GROUP_U32);
+	uint32_t n = groups(v, BNET_BITS_GROUP_U32);
 
-	put(wr, n, COUNT_BITS);
-	put(wr, v, n == COUNT_FULL ? 32 : n * GROUP_U32);
+	put(wr, n, BNET_BITS_COUNT);
+	put(wr, v, n == BNET_BITS_COUNT_FULL ? 32 : n * BNET_BITS_GROUP_U32);
 }
 
 void
 bnet_bits_put_u64(struct bnet_bits_wr *wr, uint64_t v)
 {
-	uint32_t n = groups(v, GROUP_U64);
+	uint32_t n = groups(v, BNET_BITS_GROUP_U64);
 
-	put(wr, n, COUNT_BITS);
-	if (n != COUNT_FULL) {
-		put(wr, (uint32_t)v, n * GROUP_U64);
+	put(wr, n, BNET_BITS_COUNT);
+	if (n != BNET_BITS_COUNT_FULL) {
+		put(wr, (uint32_t)v, n * BNET_BITS_GROUP_U64);
 		return;
 	}
 	put(wr, (uint32_t)v, 32);

@@ -40,17 +40,106 @@ struct bnet_bits_wr {
 /* Start at the first bit of `in`, which must outlive the reader. */
 void bnet_bits_read(struct bnet_bits_rd *rd, struct bnet_slice in);
 
-uint32_t bnet_bits_u32(struct bnet_bits_rd *rd);
-uint64_t bnet_bits_u64(struct bnet_bits_rd *rd);
-int32_t bnet_bits_i32(struct bnet_bits_rd *rd);
-int64_t bnet_bits_i64(struct bnet_bits_rd *rd);
-bool bnet_bits_bool(struct bnet_bits_rd *rd);
+#define BNET_BITS_COUNT 3
+#define BNET_BITS_COUNT_FULL 7 /* the value follows in all its bits */
+#define BNET_BITS_GROUP_U32 4 /* bits a group */
+#define BNET_BITS_GROUP_U64 5
+
+/* Load more of the input; for bnet_bits_raw(). */
+void bnet_bits_refill(struct bnet_bits_rd *rd);
+
+/* Nothing more can be read: `bad`, and every read yields 0. */
+static inline void
+bnet_bits_fail(struct bnet_bits_rd *rd)
+{
+	rd->bad = true;
+	rd->p = rd->end;
+	rd->acc = 0;
+	rd->n_acc = 0;
+}
 
 /* The next `n` bits as a number, lowest first; n is at most 32. */
-uint32_t bnet_bits_raw(struct bnet_bits_rd *rd, uint32_t n);
+static inline uint32_t
+bnet_bits_raw(struct bnet_bits_rd *rd, uint32_t n)
+{
+	uint64_t v;
+
+	if (rd->n_acc < n) {
+		bnet_bits_refill(rd);
+		if (rd->n_acc < n) {
+			bnet_bits_fail(rd);
+			return 0;
+		}
+	}
+	v = rd->acc & ((UINT64_C(1) << n) - 1);
+	rd->acc >>= n;
+	rd->n_acc -= n;
+	return (uint32_t)v;
+}
+
+static inline uint32_t
+bnet_bits_u32(struct bnet_bits_rd *rd)
+{
+	uint32_t n = bnet_bits_raw(rd, BNET_BITS_COUNT);
+
+	return bnet_bits_raw(
+	    rd, n == BNET_BITS_COUNT_FULL ? 32 : n * BNET_BITS_GROUP_U32);
+}
+
+static inline uint64_t
+bnet_bits_u64(struct bnet_bits_rd *rd)
+{
+	uint32_t n = bnet_bits_raw(rd, BNET_BITS_COUNT);
+	uint64_t low, high;
+
+	if (n != BNET_BITS_COUNT_FULL)
+		return bnet_bits_raw(rd, n * BNET_BITS_GROUP_U64);
+	low = bnet_bits_raw(rd, 32);
+	high = bnet_bits_raw(rd, 32);
+	return rd->bad ? 0 : high << 32 | low;
+}
+
+/* The magnitudes of the lowest values are one above the highest. */
+static inline int32_t
+bnet_bits_i32(struct bnet_bits_rd *rd)
+{
+	uint32_t sign = bnet_bits_raw(rd, 1);
+	uint32_t v = bnet_bits_u32(rd);
+
+	if (v > (uint32_t)INT32_MAX + sign) {
+		bnet_bits_fail(rd);
+		return 0;
+	}
+	return (int32_t)(sign ? -(int64_t)v : (int64_t)v);
+}
+
+static inline int64_t
+bnet_bits_i64(struct bnet_bits_rd *rd)
+{
+	uint32_t sign = bnet_bits_raw(rd, 1);
+	uint64_t v = bnet_bits_u64(rd);
+
+	if (v > (uint64_t)INT64_MAX + sign) {
+		bnet_bits_fail(rd);
+		return 0;
+	}
+	if (v > INT64_MAX)
+		return INT64_MIN;
+	return sign ? -(int64_t)v : (int64_t)v;
+}
+
+static inline bool
+bnet_bits_bool(struct bnet_bits_rd *rd)
+{
+	return bnet_bits_raw(rd, 1) != 0;
+}
 
 /* Bits not yet read. */
-size_t bnet_bits_left(const struct bnet_bits_rd *rd);
+static inline size_t
+bnet_bits_left(const struct bnet_bits_rd *rd)
+{
+	return (size_t)(rd->end - rd->p) * 8 + rd->n_acc;
+}
 
 /*
  * A string, copied to the tail of `store` with a NUL behind it that

@@ -289,8 +289,8 @@ add_line(struct cap_keylog *log, struct bnet_slice line, bool *bad)
 
 /* The lines of `text` that end in it; *used: up to behind the last. */
 static enum bnet_err
-add_lines(struct cap_keylog *log, struct bnet_slice text, size_t *used,
-    bool *bad)
+add_lines(
+    struct cap_keylog *log, struct bnet_slice text, size_t *used, bool *bad)
 {
 	enum bnet_err err = BNET_OK;
 

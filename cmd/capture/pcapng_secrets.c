@@ -41,8 +41,7 @@ u32(const struct reader *rd, const uint8_t *p)
 static bool
 read_at(struct reader *rd, off_t at, uint8_t *out, size_t n)
 {
-	return fseeko(rd->f, at, SEEK_SET) == 0 &&
-	    fread(out, 1, n, rd->f) == n;
+	return fseeko(rd->f, at, SEEK_SET) == 0 && fread(out, 1, n, rd->f) == n;
 }
 
 /* The byte order of the section whose head is at rd->at. */

@@ -28,8 +28,8 @@
  *	BNET_ETLS	a line is malformed; as cap_keylog_add()
  *	BNET_ENOMEM
  */
-BNET_MUST enum bnet_err cap_pcapng_secrets(
-    FILE *f, struct cap_keylog *log, size_t *n_blocks);
+BNET_MUST enum bnet_err
+cap_pcapng_secrets(FILE *f, struct cap_keylog *log, size_t *n_blocks);
 
 /* The same of a file; BNET_ECUT with errno where it can not be opened. */
 BNET_MUST enum bnet_err cap_pcapng_secrets_path(

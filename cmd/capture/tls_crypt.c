@@ -117,8 +117,8 @@ ctx_set(struct tls_opener *op, const struct cipher *c, const uint8_t *key)
 	if (op->ctx == NULL ||
 	    EVP_DecryptInit_ex(op->ctx, c->evp(), NULL, NULL, NULL) != 1)
 		return false;
-	if (EVP_CIPHER_CTX_ctrl(op->ctx, EVP_CTRL_AEAD_SET_IVLEN,
-		TLS_NONCE_BYTES, NULL) != 1)
+	if (EVP_CIPHER_CTX_ctrl(
+		op->ctx, EVP_CTRL_AEAD_SET_IVLEN, TLS_NONCE_BYTES, NULL) != 1)
 		return false;
 	/* CCM makes the size of its tag part of the key schedule */
 	if (c->ccm &&

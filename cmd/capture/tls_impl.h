@@ -104,8 +104,8 @@ extern const char tls_missing[]; /* the reason of a hole */
 extern const char tls_no_start[]; /* and of hellos that are not there */
 
 /* `n` bytes fed could not be read, or (0) there is a hole. */
-void tls_lose(
-    struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason);
+void
+tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason);
 
 /* Tell the losses up to here. */
 void tls_tell(struct cap_tls *tls, enum cap_dir dir);
@@ -152,8 +152,8 @@ enum tls_opened tls_keys_open(struct cap_tls *tls, enum cap_dir dir,
 /* ---- tls_message.c ------------------------------------------------------- */
 
 /* The contents of one handshake record. */
-void tls_messages_feed(
-    struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in);
+void
+tls_messages_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in);
 
 /* Forget a message that is not whole. */
 void tls_messages_reset(struct tls_messages *messages, bool lost);

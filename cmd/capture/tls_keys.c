@@ -93,8 +93,7 @@ start_13(struct cap_tls *tls, enum cap_dir dir)
 			tls_opener_free(&tls->early);
 		OPENSSL_cleanse(&early, sizeof(early));
 	}
-	return usable(
-	    tls, dir, tls_opener_13(&h->now, tls->suite, &h->secret));
+	return usable(tls, dir, tls_opener_13(&h->now, tls->suite, &h->secret));
 }
 
 bool
@@ -119,8 +118,8 @@ next_make(struct cap_tls *tls, enum cap_dir dir)
 	if (h->next_set)
 		return BNET_OK;
 	if (h->level == TLS_TRAFFIC)
-		err = tls_secret_update(
-		    tls->suite, &h->secret, &h->next_secret);
+		err =
+		    tls_secret_update(tls->suite, &h->secret, &h->next_secret);
 	else if (!secret_find(tls, label(dir, TLS_TRAFFIC), &h->next_secret))
 		return BNET_MORE; /* the key log has not got it */
 	if (err == BNET_OK)
@@ -209,8 +208,7 @@ try_next(struct cap_tls *tls, enum cap_dir dir, const uint8_t *head,
 	uint64_t seq = h->seq;
 
 	if (tls->version != TLS_1_3 || next_make(tls, dir) != BNET_OK ||
-	    !try_numbers(
-		tls, h, &h->next, 0, h->slack, head, body, n_out))
+	    !try_numbers(tls, h, &h->next, 0, h->slack, head, body, n_out))
 		return false;
 	seq = h->seq;
 	next_take(h);
@@ -253,8 +251,8 @@ tls_keys_open(struct cap_tls *tls, enum cap_dir dir, const uint8_t *head,
 		goto opened;
 	}
 	if (early && tls->early.ctx != NULL &&
-	    tls_open(&tls->early, tls->early_seq, head, body, tls->out,
-		n_out)) {
+	    tls_open(
+		&tls->early, tls->early_seq, head, body, tls->out, n_out)) {
 		tls->early_seq++;
 		return TLS_EARLY;
 	}

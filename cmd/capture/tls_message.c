@@ -98,8 +98,8 @@ static const uint8_t retry_random[CAP_RANDOM_BYTES] = { 0xcf, 0x21, 0xad, 0x74,
 	0xc8, 0xa8, 0x33, 0x9c };
 
 static void
-agreed(struct cap_tls *tls, uint32_t version, uint32_t suite,
-    uint32_t compression)
+agreed(
+    struct cap_tls *tls, uint32_t version, uint32_t suite, uint32_t compression)
 {
 	tls->version = (uint16_t)version;
 	tls->suite_id = (uint16_t)suite;
@@ -112,8 +112,8 @@ agreed(struct cap_tls *tls, uint32_t version, uint32_t suite,
 		tls_kill_both(tls, CAP_TLS_UNSUPPORTED,
 		    "cipher suite not supported: only GCM, CCM, ChaCha20");
 	else if (compression != 0)
-		tls_kill_both(tls, CAP_TLS_UNSUPPORTED,
-		    "TLS compression not supported");
+		tls_kill_both(
+		    tls, CAP_TLS_UNSUPPORTED, "TLS compression not supported");
 }
 
 static bool
@@ -167,8 +167,7 @@ complete(struct cap_tls *tls, enum cap_dir dir)
 		h->advance = h->level == TLS_HANDSHAKE;
 		break;
 	case TLS_KEY_UPDATE:
-		h->advance =
-		    h->level == TLS_TRAFFIC && tls->version == TLS_1_3;
+		h->advance = h->level == TLS_TRAFFIC && tls->version == TLS_1_3;
 		break;
 	default:
 		break;
@@ -192,8 +191,8 @@ tls_messages_reset(struct tls_messages *messages, bool lost)
 static void
 opened(struct tls_messages *m)
 {
-	m->left_bytes = (uint32_t)m->head[1] << 16 |
-	    (uint32_t)m->head[2] << 8 | m->head[3];
+	m->left_bytes =
+	    (uint32_t)m->head[1] << 16 | (uint32_t)m->head[2] << 8 | m->head[3];
 	m->keep = m->left_bytes <= TLS_HELLO_MAX_BYTES &&
 	    (m->head[0] == TLS_CLIENT_HELLO || m->head[0] == TLS_SERVER_HELLO);
 	bnet_buf_init(&m->hello, TLS_HELLO_MAX_BYTES);
@@ -235,9 +234,17 @@ tls_messages_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in)
 static const struct {
 	uint8_t min, max;
 } hello_bytes[] = {
-	{ TLS_MESSAGE, TLS_MESSAGE }, { 3, 3 }, { 0, 4 }, { 0, 0x48 },
-	{ 0, 0xff }, { TLS_CLIENT_HELLO, TLS_SERVER_HELLO }, { 0, 0 },
-	{ 0, 0xff }, { 0, 0xff }, { 3, 3 }, { 0, 4 },
+	{ TLS_MESSAGE, TLS_MESSAGE },
+	{ 3, 3 },
+	{ 0, 4 },
+	{ 0, 0x48 },
+	{ 0, 0xff },
+	{ TLS_CLIENT_HELLO, TLS_SERVER_HELLO },
+	{ 0, 0 },
+	{ 0, 0xff },
+	{ 0, 0xff },
+	{ 3, 3 },
+	{ 0, 4 },
 };
 
 enum cap_tls_looks

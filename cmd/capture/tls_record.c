@@ -88,8 +88,7 @@ tls_kill(struct cap_tls *tls, enum cap_dir dir, enum cap_tls_state state,
 }
 
 void
-tls_kill_both(
-    struct cap_tls *tls, enum cap_tls_state state, const char *reason)
+tls_kill_both(struct cap_tls *tls, enum cap_tls_state state, const char *reason)
 {
 	tls_kill(tls, CAP_UP, state, reason);
 	tls_kill(tls, CAP_DOWN, state, reason);
@@ -299,8 +298,7 @@ open_hole(struct tls_half *h, uint64_t missing_bytes, uint64_t dropped_bytes)
 	between = h->in.len - h->hole_at;
 	h->in.len = h->hole_at;
 	h->dropped_bytes += between + dropped_bytes;
-	h->missing_bytes =
-	    sum(h->missing_bytes, sum(missing_bytes, between));
+	h->missing_bytes = sum(h->missing_bytes, sum(missing_bytes, between));
 }
 
 static enum bnet_err
@@ -372,8 +370,7 @@ end(struct cap_tls *tls, enum cap_dir dir)
 		bury(tls, dir);
 	}
 	if (h->in.len > 0)
-		tls_lose(
-		    tls, dir, h->in.len, "the end cuts a TLS record");
+		tls_lose(tls, dir, h->in.len, "the end cuts a TLS record");
 	bnet_buf_free(&h->in);
 	tls_tell(tls, dir);
 }

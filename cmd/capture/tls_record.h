@@ -66,16 +66,15 @@ struct cap_tls_status {
 /* Called within feed, gap and end; they must not call those. */
 struct cap_tls_sink {
 	/* One record's application data, never empty. Borrowed. */
-	void (*plain)(
-	    void *arg, enum cap_dir dir, struct bnet_slice plaintext);
+	void (*plain)(void *arg, enum cap_dir dir, struct bnet_slice plaintext);
 	/*
 	 * The plaintext of `dir` has a hole here: `bytes` of the ciphertext
 	 * fed could not be read (0: only what gap() told of is missing).
 	 * Losses in a row with one reason are one call, made when plaintext
 	 * follows or at the end. `reason` is static.
 	 */
-	void (*lost)(void *arg, enum cap_dir dir, uint64_t bytes,
-	    const char *reason);
+	void (*lost)(
+	    void *arg, enum cap_dir dir, uint64_t bytes, const char *reason);
 	void *arg;
 };
 

@@ -39,8 +39,8 @@ alert(struct tls_half *h, struct bnet_slice in)
 
 /* The contents of an opened record, by their type. */
 static void
-contents(struct cap_tls *tls, enum cap_dir dir, uint8_t type,
-    struct bnet_slice in)
+contents(
+    struct cap_tls *tls, enum cap_dir dir, uint8_t type, struct bnet_slice in)
 {
 	struct tls_half *h = &tls->half[dir];
 
@@ -82,8 +82,7 @@ inner_type(struct bnet_slice *in)
  * is not certain that it is a record.
  */
 static bool
-take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec,
-    size_t n)
+take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 {
 	struct tls_half *h = &tls->half[dir];
 	struct bnet_slice in = { rec + TLS_HEAD_BYTES, n - TLS_HEAD_BYTES };
@@ -232,8 +231,8 @@ before_hellos(const struct cap_tls *tls, const struct tls_half *h, uint8_t type)
 }
 
 enum tls_step
-tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in,
-    bool last, size_t *used)
+tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
+    size_t *used)
 {
 	struct tls_half *h = &tls->half[dir];
 	size_t n;

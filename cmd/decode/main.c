@@ -37,7 +37,7 @@ struct decode {
 	struct bnet_message message;
 	struct output output;
 	bool lines; /* records are shown */
-	bool names; /* key names are of use */
+	bool names, messages; /* these are of use */
 	uint64_t n_shown;
 	bool done; /* -c reached, or nobody reads */
 	bool lossy; /* not all that was read was good */
@@ -81,7 +81,8 @@ on_event(void *arg, const struct cap_event *event)
 		if (d->names)
 			record.key_name =
 			    keys_name(d->keys, event->frame->header.key);
-		decode_message(d, &record);
+		if (d->messages)
+			decode_message(d, &record);
 	}
 	if (d->done || (d->filter != NULL && !filter_match(d->filter, &record)))
 		return;
@@ -179,11 +180,13 @@ static void
 set_output(struct decode *d)
 {
 	const struct options *opt = &d->opt;
+	unsigned needs = d->stats != NULL ? statistics_needs(d->stats) : 0;
 
 	d->lines = !opt->quiet && opt->output != OUTPUT_NONE;
 	d->names = d->lines || d->filter != NULL ||
-	    (d->stats != NULL &&
-		(statistics_needs(d->stats) & STATISTICS_NEEDS_KEY_NAME));
+	    (needs & STATISTICS_NEEDS_KEY_NAME);
+	d->messages =
+	    d->lines || d->filter != NULL || (needs & STATISTICS_NEEDS_MESSAGE);
 	out_init(&stdout_buf, STDOUT_FILENO, opt->line_buffered);
 	d->output = (struct output){ .out = &stdout_buf,
 		.opt = opt,

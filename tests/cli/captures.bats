@@ -349,9 +349,9 @@ not_reported() {
 	# in the header of a packet too
 	for format in --nano --pcapng; do
 		"$tools/mangle" "$captures/net.pcap" "$cap" "$format" \
-			--cut-bytes 90
+			--cut-bytes 90 --lost "$lost"
 		decode_to_json "$cap"
-		"$tools/expect" "$captures/net.jsonl" "$out"
+		"$tools/expect" --lost "$lost" "$captures/net.jsonl" "$out"
 		exits 1
 		[ -s "$messages" ]
 	done

@@ -6,6 +6,7 @@
  * the streams that OUT does not hold, one JSON object a line.
  */
 #include "tests/tools/mangle_emit.h"
+#include "tests/tools/mangle_lost.h"
 #include "tests/tools/mangle_segs.h"
 
 #include <getopt.h>

@@ -41,8 +41,8 @@ static void
 feed(enum cap_dir dir, const uint8_t *p, size_t n)
 {
 	if (n > 0)
-		ck_assert_int_eq(cap_tls_feed(tls, dir,
-				     (struct bnet_slice){ p, n }, &sink),
+		ck_assert_int_eq(
+		    cap_tls_feed(tls, dir, (struct bnet_slice){ p, n }, &sink),
 		    BNET_OK);
 }
 
@@ -178,8 +178,8 @@ START_TEST(test_two_holes)
 		heard_check(&heard, &talk, CAP_DOWN, 0, 0);
 		/* what lies wholly behind both is there: so the last one */
 		ck_assert_uint_ge(heard.plain[CAP_UP].len, 700);
-		ck_assert_mem_eq(heard.plain[CAP_UP].p +
-			heard.plain[CAP_UP].len - 700,
+		ck_assert_mem_eq(
+		    heard.plain[CAP_UP].p + heard.plain[CAP_UP].len - 700,
 		    talk.plain.p + talk.plain.len - 700, 700);
 		done();
 	}
@@ -288,8 +288,8 @@ START_TEST(test_huge_holes)
 
 		feed(f->dir, talk.wire.p + f->at, f->len / 2);
 		if (i >= 12)
-			ck_assert_int_eq(cap_tls_gap(tls, f->dir,
-					     sizes[i % 4], &sink),
+			ck_assert_int_eq(
+			    cap_tls_gap(tls, f->dir, sizes[i % 4], &sink),
 			    BNET_OK);
 		feed(f->dir, talk.wire.p + f->at + f->len / 2,
 		    f->len - f->len / 2);

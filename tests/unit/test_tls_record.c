@@ -59,8 +59,7 @@ feed(enum cap_dir dir, const uint8_t *p, size_t n, size_t chunk)
 		size_t part = n < chunk ? n : chunk;
 		struct bnet_slice bytes = { p, part };
 
-		ck_assert_int_eq(
-		    cap_tls_feed(tls, dir, bytes, &sink), BNET_OK);
+		ck_assert_int_eq(cap_tls_feed(tls, dir, bytes, &sink), BNET_OK);
 		p += part;
 		n -= part;
 	}
@@ -89,8 +88,8 @@ finish(void)
 		ck_assert_uint_eq(st.held_bytes[i], 0);
 		ck_assert_uint_eq(st.lost_bytes[i], heard.lost_bytes[i]);
 		ck_assert_uint_eq(st.plain_bytes[i], heard.plain[i].len);
-		ck_assert_uint_eq(st.read_bytes[i] + st.lost_bytes[i],
-		    talk.stream_len[i]);
+		ck_assert_uint_eq(
+		    st.read_bytes[i] + st.lost_bytes[i], talk.stream_len[i]);
 	}
 	return st;
 }
@@ -185,10 +184,9 @@ log_add(struct cap_keylog *log, const char *part, bool flip)
 			continue;
 		if (flip)
 			*last = *last == '0' ? '1' : '0';
-		ck_assert_int_eq(
-		    cap_keylog_add(log,
-			(struct bnet_slice){
-			    (const void *)line, strlen(line) }),
+		ck_assert_int_eq(cap_keylog_add(log,
+				     (struct bnet_slice){
+					 (const void *)line, strlen(line) }),
 		    BNET_OK);
 	}
 	free(text);
@@ -388,25 +386,26 @@ early_talk(void)
 	talk_close(&talk);
 	talk_disconnect(&talk);
 	talk.n_flights = 0;
+	bnet_buf_clear(&talk.keytext);
 	memset(talk.stream_len, 0, sizeof(talk.stream_len));
 	talk_connect(&talk);
 	ck_assert(SSL_set_session(talk.ssl[CAP_UP], session));
 	SSL_SESSION_free(session);
-	ck_assert(SSL_write_early_data(
-	    talk.ssl[CAP_UP], text, sizeof(text) - 1, &n));
+	ck_assert(
+	    SSL_write_early_data(talk.ssl[CAP_UP], text, sizeof(text) - 1, &n));
 	ck_assert_uint_gt(talk_carry(&talk, CAP_UP), 0);
-	ck_assert_int_eq(SSL_read_early_data(talk.ssl[CAP_DOWN], block,
-			     sizeof(block), &n),
+	ck_assert_int_eq(
+	    SSL_read_early_data(talk.ssl[CAP_DOWN], block, sizeof(block), &n),
 	    SSL_READ_EARLY_DATA_SUCCESS);
 	ck_assert_mem_eq(block, text, n);
-	ck_assert_int_eq(SSL_read_early_data(talk.ssl[CAP_DOWN], block,
-			     sizeof(block), &n),
+	ck_assert_int_eq(
+	    SSL_read_early_data(talk.ssl[CAP_DOWN], block, sizeof(block), &n),
 	    SSL_READ_EARLY_DATA_ERROR);
 	ck_assert_uint_gt(talk_carry(&talk, CAP_DOWN), 0);
 	ck_assert_int_eq(SSL_do_handshake(talk.ssl[CAP_UP]), 1);
 	ck_assert_uint_gt(talk_carry(&talk, CAP_UP), 0);
-	ck_assert_int_eq(SSL_read_early_data(talk.ssl[CAP_DOWN], block,
-			     sizeof(block), &n),
+	ck_assert_int_eq(
+	    SSL_read_early_data(talk.ssl[CAP_DOWN], block, sizeof(block), &n),
 	    SSL_READ_EARLY_DATA_FINISH);
 	talk_shake(&talk);
 	talk_say(&talk, CAP_UP, 100);

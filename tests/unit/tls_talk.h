@@ -190,8 +190,9 @@ talk_say(struct talk *t, enum cap_dir dir, size_t n)
 	m->stream_len = talk_carry(t, dir);
 	/* a key update may have gone out in front of it */
 	tail = t->wire.p + t->flights[t->n_flights - 1].at;
-	for (size_t r; (r = 5 + ((size_t)tail[3] << 8 | tail[4])) <
-	     m->stream_len; tail += r) {
+	for (size_t r;
+	     (r = 5 + ((size_t)tail[3] << 8 | tail[4])) < m->stream_len;
+	     tail += r) {
 		m->stream_at += r;
 		m->stream_len -= r;
 	}
@@ -221,8 +222,8 @@ talk_close(struct talk *t)
 static inline void
 talk_converse(struct talk *t)
 {
-	static const size_t sizes[] = { 1, 128, 37, 1448, 9000, 16384, 250,
-		128, 128, 4096, 2, 700 };
+	static const size_t sizes[] = { 1, 128, 37, 1448, 9000, 16384, 250, 128,
+		128, 4096, 2, 700 };
 
 	for (size_t i = 0; i < 3 * sizeof(sizes) / sizeof(sizes[0]); i++) {
 		size_t n = sizes[i % (sizeof(sizes) / sizeof(sizes[0]))];
@@ -317,12 +318,11 @@ heard_check(const struct heard *h, const struct talk *t, enum cap_dir dir,
 		const struct talk_message *m = &t->messages[i];
 
 		if (m->dir != dir ||
-		    (m->stream_at < to &&
-			m->stream_at + m->stream_len > from))
+		    (m->stream_at < to && m->stream_at + m->stream_len > from))
 			continue;
 		ck_assert_msg(got.len >= m->plain_len &&
-			memcmp(got.p, t->plain.p + m->plain_at,
-			    m->plain_len) == 0,
+			memcmp(got.p, t->plain.p + m->plain_at, m->plain_len) ==
+			    0,
 		    "message %zu (dir %d, %zu bytes at %zu) is not there; "
 		    "hole %zu-%zu: %s",
 		    i, (int)dir, m->plain_len, m->stream_at, from, to,
