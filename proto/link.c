@@ -18,6 +18,7 @@ struct bnet_link {
 	uint32_t frame_max_bytes;
 	uint32_t payload_max_bytes;
 	uint32_t threshold_bytes;
+	size_t out_max_bytes;
 	bool no_inflate;
 	struct bnet_buf in; /* an incomplete frame, mostly */
 	struct bnet_buf queue; /* TLS: frames to be encrypted */
@@ -46,6 +47,7 @@ set_limits(struct bnet_link *link, const struct bnet_link_settings *set)
 	out_max_bytes = set->out_max_bytes != 0
 	    ? set->out_max_bytes
 	    : 4 * (size_t)link->frame_max_bytes;
+	link->out_max_bytes = out_max_bytes;
 	bnet_buf_init(
 	    &link->in, (size_t)link->frame_max_bytes + 2 * TLS_CHUNK_BYTES);
 	bnet_buf_init(&link->queue, out_max_bytes);
@@ -115,9 +117,10 @@ inflate_payload(struct bnet_link *link, struct bnet_packet *packet)
 	return err;
 }
 
+/* *told is false where there was no memory: the frame is still to be told. */
 static enum bnet_err
 deliver(struct bnet_link *link, const struct bnet_frame *frame,
-    const struct bnet_link_sink *sink)
+    const struct bnet_link_sink *sink, bool *told)
 {
 	struct bnet_packet packet;
 	enum bnet_err err;
@@ -135,10 +138,11 @@ deliver(struct bnet_link *link, const struct bnet_frame *frame,
 		&packet.trailing_bytes) == BNET_OK;
 	packet.wire_payload = frame->payload;
 	err = inflate_payload(link, &packet);
+	*told = err != BNET_ENOMEM && err != BNET_ELIMIT;
 	if (err == BNET_OK)
 		return sink->packet(sink->arg, &packet);
 	packet.payload = (struct bnet_slice){ NULL, 0 };
-	if (err == BNET_ENOMEM || err == BNET_ELIMIT || sink->bad == NULL)
+	if (!*told || sink->bad == NULL)
 		return err;
 	return sink->bad(sink->arg, &packet, err);
 }
@@ -155,6 +159,7 @@ cut(struct bnet_link *link, struct bnet_slice bytes,
 	enum bnet_order order = link->order;
 	struct bnet_frame frame;
 	enum bnet_err err;
+	bool told;
 
 	*used_bytes = 0;
 	if (order == BNET_ORDER_AUTO) {
@@ -169,7 +174,10 @@ cut(struct bnet_link *link, struct bnet_slice bytes,
 	    bytes, order, link->frame_max_bytes, &frame, used_bytes);
 	if (err != BNET_OK)
 		return err;
-	return deliver(link, &frame, sink);
+	err = deliver(link, &frame, sink, &told);
+	if (!told)
+		*used_bytes = 0;
+	return err;
 }
 
 /* Bytes that the frame in `in` needs before it can be looked at again. */
@@ -250,7 +258,7 @@ feed_plain(struct bnet_link *link, struct bnet_slice in,
 
 /*
  * Where the sink stops in the middle, the plaintext behind its packet is kept
- * for the next call.
+ * for the next call, which tells that before it decrypts more.
  */
 static enum bnet_err
 feed_tls(struct bnet_link *link, struct bnet_slice in,
@@ -262,9 +270,11 @@ feed_tls(struct bnet_link *link, struct bnet_slice in,
 	size_t used;
 
 	*used_bytes = 0;
+	err = feed_plain(link, (struct bnet_slice){ NULL, 0 }, sink, &used);
+	if (err != BNET_OK)
+		return err;
 	do {
-		struct bnet_slice chunk = { in.p + *used_bytes,
-			in.len - *used_bytes };
+		struct bnet_slice chunk = bnet_slice_from(in, *used_bytes);
 
 		if (chunk.len > TLS_CHUNK_BYTES)
 			chunk.len = TLS_CHUNK_BYTES;
@@ -308,11 +318,15 @@ bnet_link_pending(const struct bnet_link *link)
 size_t
 bnet_link_missing_bytes(const struct bnet_link *link)
 {
-	size_t n = needs_bytes(link);
+	struct bnet_slice in = bnet_buf_slice(&link->in);
+	struct bnet_frame frame;
+	size_t used;
 
-	if (link->in.len < HEAD_BYTES || link->order == BNET_ORDER_AUTO)
+	if (in.len < BNET_FRAME_WORD_BYTES || link->order == BNET_ORDER_AUTO ||
+	    bnet_frame_decode(in, link->order, link->frame_max_bytes, &frame,
+		&used) != BNET_MORE)
 		return 0;
-	return n;
+	return BNET_FRAME_WORD_BYTES + (size_t)frame.size_bytes - in.len;
 }
 
 void
@@ -367,7 +381,8 @@ pack_payload(struct bnet_link *link, enum bnet_order order,
 	    link->codecs, link->codec, order, packet->payload, packed);
 	if (err != BNET_OK)
 		return err;
-	if (packed->len < packet->payload.len * WORTH_PERCENT / 100) {
+	if ((uint64_t)packed->len * 100 <
+	    (uint64_t)packet->payload.len * WORTH_PERCENT) {
 		frame->payload = bnet_buf_slice(packed);
 		frame->flags |= codec_flags[link->codec];
 	}
@@ -408,8 +423,15 @@ bnet_link_send(struct bnet_link *link, const struct bnet_packet *packet)
 		err = BNET_ESIZE;
 	if (err != BNET_OK)
 		return err;
-	return bnet_frame_encode(&frame, order, link->frame_max_bytes,
-	    link->tls != NULL ? &link->queue : &link->out);
+	if (link->tls == NULL)
+		return bnet_frame_encode(
+		    &frame, order, link->frame_max_bytes, &link->out);
+	/* what is encrypted and not yet written counts as well */
+	link->queue.max = link->out_max_bytes > link->out.len
+	    ? link->out_max_bytes - link->out.len
+	    : 0;
+	return bnet_frame_encode(
+	    &frame, order, link->frame_max_bytes, &link->queue);
 }
 
 enum bnet_err

@@ -16,6 +16,8 @@
 #define IDLE_NS INT64_C(600000000000)
 /* How long stray segments of a connection that ended are still its own. */
 #define LINGER_NS INT64_C(5000000000)
+/* Of the memory for all streams, what may remember bytes passed on. */
+#define HISTORY_SHARE 4
 /* A SYN seen late belongs to data that starts at most so far behind it. */
 #define LATE_SYN_BYTES (1 << 20)
 
@@ -430,10 +432,13 @@ cap_new(const struct cap_settings *set, const struct cap_sink *sink)
 	cap->set = *set;
 	cap->sink = *sink;
 	set_defaults(&cap->set);
+	cap->history.max_bytes =
+	    cap->set.limits.total_bytes / HISTORY_SHARE;
 	cap->tcp = (struct tcp_shared){ .sink = &tcp_sink,
 		.overlap = cap->set.overlap,
 		.held_max_bytes = cap->set.limits.stream_bytes,
 		.held_bytes = &cap->held_bytes,
+		.history = &cap->history,
 		.counters = &cap->counters };
 	cap->codecs = bnet_codecs_new();
 	cap->fragments = cap_fragments_new();

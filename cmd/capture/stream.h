@@ -69,6 +69,7 @@ struct cap {
 	struct cap_sink sink;
 	struct cap_counters counters;
 	struct tcp_shared tcp;
+	struct history_budget history;
 	struct bnet_codecs *codecs;
 	struct cap_fragments *fragments;
 	struct streams streams;

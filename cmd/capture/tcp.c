@@ -77,6 +77,7 @@ tcp_drop(struct tcp_half *half, const struct tcp_shared *shared)
 {
 	while (half->head != NULL)
 		free(pop(half, shared));
+	history_free(&half->history, shared->history);
 }
 
 /* A copy of `data` behind *after, or first where after is NULL. */
@@ -171,6 +172,7 @@ static void
 pass(struct tcp_half *half, const struct tcp_shared *shared,
     struct bnet_slice data, void *arg)
 {
+	history_add(&half->history, shared->history, half->next_seq, data);
 	half->next_seq += (uint32_t)data.len;
 	shared->sink->data(arg, data);
 }
@@ -184,6 +186,9 @@ drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 		struct tcp_piece *piece = pop(half, shared);
 		int32_t old = distance(piece->seq, half->next_seq);
 
+		/* held before a SYN showed that the stream starts later */
+		shared->counters->retransmitted_bytes +=
+		    old < (int32_t)piece->len ? (uint32_t)old : piece->len;
 		if (old < (int32_t)piece->len)
 			pass(half, shared,
 			    (struct bnet_slice){
@@ -204,6 +209,7 @@ give_up(struct tcp_half *half, const struct tcp_shared *shared,
 	uint32_t missing = half->head->seq - half->next_seq;
 
 	half->next_seq = half->head->seq;
+	history_break(&half->history);
 	shared->sink->gap(arg, missing, reason);
 	drain(half, shared, arg);
 }
@@ -262,10 +268,29 @@ note_fin(struct tcp_half *half, const struct cap_segment *segment)
 	    (uint32_t)segment->missing_bytes;
 }
 
+/* Bytes that were passed on already, sent again: are they the same? */
+static void
+compare_old(struct tcp_half *half, const struct tcp_shared *shared,
+    uint32_t seq, struct bnet_slice old, void *arg)
+{
+	uint64_t differ;
+
+	/* a keep-alive is one byte of anything, just before the next */
+	if (old.len == 1 && seq + 1 == half->next_seq)
+		return;
+	differ = history_differs(&half->history, half->next_seq, seq, old);
+	if (differ > 0)
+		shared->sink->conflict(arg, differ,
+		    shared->overlap == CAP_OVERLAP_LAST
+			? "sent twice with different contents, the first was "
+			  "decoded"
+			: "sent twice with different contents, the first kept");
+}
+
 /* Data that was passed on already: drop that part. */
 static void
 trim_old(struct tcp_half *half, const struct tcp_shared *shared, uint32_t *seq,
-    struct bnet_slice *data)
+    struct bnet_slice *data, void *arg)
 {
 	int32_t ahead = distance(half->next_seq, *seq);
 	size_t old;
@@ -275,6 +300,8 @@ trim_old(struct tcp_half *half, const struct tcp_shared *shared, uint32_t *seq,
 	old = (size_t) - (int64_t)ahead;
 	if (old > data->len)
 		old = data->len;
+	compare_old(
+	    half, shared, *seq, (struct bnet_slice){ data->p, old }, arg);
 	shared->counters->retransmissions++;
 	shared->counters->retransmitted_bytes += old;
 	*seq += (uint32_t)old;
@@ -292,7 +319,7 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	note_fin(half, segment);
 	half->cut |= segment->missing_bytes > 0;
 	if (half->started && data.len > 0)
-		trim_old(half, shared, &seq, &data);
+		trim_old(half, shared, &seq, &data, arg);
 	if (data.len > 0 && half->started && half->head == NULL &&
 	    seq == half->next_seq) {
 		pass(half, shared, data, arg);

@@ -14,6 +14,7 @@
 #define CAPTURE_TCP_H
 
 #include "cmd/capture/capture.h"
+#include "cmd/capture/history.h"
 #include "cmd/capture/layers.h"
 
 struct tcp_piece;
@@ -41,6 +42,7 @@ struct tcp_half {
 	int64_t waits_since_ns;
 	struct tcp_piece *head, *tail; /* held, by seq, not overlapping */
 	size_t held_bytes; /* with what it takes to hold them */
+	struct history history; /* of what was passed on */
 };
 
 /* What all connections share. */
@@ -49,6 +51,7 @@ struct tcp_shared {
 	enum cap_overlap overlap;
 	size_t held_max_bytes; /* one direction */
 	size_t *held_bytes; /* of all, kept up to date */
+	struct history_budget *history;
 	struct cap_counters *counters;
 };
 
@@ -70,7 +73,7 @@ void tcp_acknowledge(struct tcp_half *half, uint32_t ack);
 void
 tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg);
 
-/* Drop all that is held, untold. */
+/* Drop all that is held or remembered, untold. */
 void tcp_drop(struct tcp_half *half, const struct tcp_shared *shared);
 
 #endif

@@ -3,6 +3,7 @@
  * tls_impl - what the parts of tls_record share, and nobody else sees.
  *
  *	tls_record.c	what comes in: feed, gap, end; holding back; losses
+ *	tls_hole.c	bytes that are missing
  *	tls_step.c	one record, or the search for one after a hole
  *	tls_keys.c	which key opens it, and the change to the next one
  *	tls_message.c	the handshake messages, of which four matter
@@ -100,9 +101,6 @@ tls_hellos(const struct cap_tls *tls)
 
 /* ---- tls_record.c -------------------------------------------------------- */
 
-extern const char tls_missing[]; /* the reason of a hole */
-extern const char tls_no_start[]; /* and of hellos that are not there */
-
 /* `n` bytes fed could not be read, or (0) there is a hole. */
 void
 tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason);
@@ -115,6 +113,28 @@ void tls_kill(struct cap_tls *tls, enum cap_dir dir, enum cap_tls_state state,
     const char *reason);
 void tls_kill_both(
     struct cap_tls *tls, enum cap_tls_state state, const char *reason);
+
+/* ---- tls_hole.c ---------------------------------------------------------- */
+
+extern const char tls_missing[]; /* the reason of a hole */
+extern const char tls_no_start[]; /* and of hellos that are not there */
+
+/* The first `n` bytes of what is held are dealt with. */
+void tls_take(struct tls_half *h, size_t n);
+
+/*
+ * There is a hole behind what is held; `dropped_bytes` of it were fed. Where
+ * one is there already, what lies between the two is given up.
+ */
+void tls_hole_open(
+    struct tls_half *h, uint64_t missing_bytes, uint64_t dropped_bytes);
+
+/*
+ * Go over the hole at the end of `before`, what is left ahead of it. Both
+ * hellos are there, or will never be.
+ */
+void
+tls_hole_cross(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before);
 
 /* ---- tls_step.c ---------------------------------------------------------- */
 

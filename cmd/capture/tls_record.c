@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 /* Trial decryption, in bytes gone over: at first and at most; for each fed. */
+#define BUDGET_FIRST (UINT64_C(8) << 20)
 #define BUDGET_BYTES (UINT64_C(256) << 20)
 #define BUDGET_EACH 64
 #define IN_MAX_BYTES CAP_TLS_HOLD_BYTES
@@ -18,7 +19,7 @@ cap_tls_new(const struct cap_keylog *keylog)
 		return NULL;
 	tls->keylog = keylog;
 	tls->reason = "";
-	tls->budget_bytes = BUDGET_BYTES;
+	tls->budget_bytes = BUDGET_FIRST;
 	for (int dir = 0; dir < 2; dir++) {
 		bnet_buf_init(&tls->half[dir].in, IN_MAX_BYTES);
 		tls->half[dir].synced = true;
@@ -94,104 +95,7 @@ tls_kill_both(struct cap_tls *tls, enum cap_tls_state state, const char *reason)
 	tls_kill(tls, CAP_DOWN, state, reason);
 }
 
-/* ---- holes --------------------------------------------------------------- */
-
-const char tls_missing[] = "bytes are missing";
-const char tls_no_start[] =
-    "the start of the TLS session is not in the capture";
-
-static void
-take(struct tls_half *h, size_t n)
-{
-	bnet_buf_consume(&h->in, n);
-	if (h->hole)
-		h->hole_at -= n;
-}
-
-/* A record is cut by a hole: what it would have changed. */
-static void
-cut(struct cap_tls *tls, enum cap_dir dir, uint8_t type)
-{
-	struct tls_half *h = &tls->half[dir];
-	bool v13 = tls->version == TLS_1_3;
-
-	if (!v13 && h->level == TLS_PLAIN)
-		h->advance = type == TLS_CHANGE_CIPHER;
-	if (v13 && type != TLS_DATA)
-		return;
-	if (v13 && h->level == TLS_PLAIN && !tls_keys_start(tls, dir))
-		return;
-	/* until the first opens, those before it may be of other keys */
-	if (h->records > 0 || (!h->blind && !tls->early_data))
-		h->seq += h->level != TLS_PLAIN;
-}
-
-/*
- * A record began before the hole, with `before` of its bytes. Its head, if
- * that is there, tells where the next one starts.
- */
-static void
-cross_record(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
-{
-	struct tls_half *h = &tls->half[dir];
-	uint64_t left;
-
-	if (before.len < TLS_HEAD_BYTES) {
-		h->synced = false;
-		tls_keys_missed(h, h->missing_bytes);
-		return;
-	}
-	left = TLS_HEAD_BYTES + ((uint64_t)before.p[3] << 8 | before.p[4]) -
-	    before.len;
-	cut(tls, dir, before.p[0]);
-	if (h->missing_bytes <= left) {
-		h->skip_bytes = (uint32_t)(left - h->missing_bytes);
-		return;
-	}
-	h->synced = false;
-	tls_keys_missed(h, h->missing_bytes - left);
-}
-
-/* The hole begins within a record that had one already. */
-static void
-cross_skipped(struct tls_half *h)
-{
-	if (h->missing_bytes <= h->skip_bytes) {
-		h->skip_bytes -= (uint32_t)h->missing_bytes;
-		return;
-	}
-	h->synced = false;
-	tls_keys_missed(h, h->missing_bytes - h->skip_bytes);
-	h->skip_bytes = 0;
-}
-
-/*
- * Go over the hole at the end of `before`, what is left ahead of it. Both
- * hellos are there, or will never be.
- */
-static void
-cross_hole(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
-{
-	struct tls_half *h = &tls->half[dir];
-
-	if (!tls_hellos(tls)) {
-		tls_kill_both(tls, CAP_TLS_NO_START, tls_no_start);
-		return;
-	}
-	tls_messages_reset(&h->messages, true);
-	if (h->skip_bytes > 0)
-		cross_skipped(h);
-	else if (h->synced)
-		cross_record(tls, dir, before);
-	else
-		tls_keys_missed(h, h->missing_bytes);
-	tls_lose(tls, dir, before.len + h->dropped_bytes, tls_missing);
-	take(h, before.len);
-	h->dropped_bytes = 0;
-	h->hole = false;
-	if (h->dead == NULL && !h->synced && h->level == TLS_PLAIN)
-		(void)tls_keys_start(tls, dir);
-}
+/* ---- taking -------------------------------------------------------------- */
 
 /* A hole can be crossed, or must wait until the other side's hello is in. */
 static bool
@@ -199,8 +103,6 @@ must_wait(const struct cap_tls *tls, enum cap_dir dir)
 {
 	return tls->half[dir].hello && !tls->half[!dir].hello;
 }
-
-/* ---- taking -------------------------------------------------------------- */
 
 static void
 bury(struct cap_tls *tls, enum cap_dir dir)
@@ -230,7 +132,7 @@ drain(struct cap_tls *tls, enum cap_dir dir, bool last)
 		if (h->hole)
 			in.len = h->hole_at;
 		step = tls_step(tls, dir, in, last || h->hole, &used);
-		take(h, used);
+		tls_take(h, used);
 		h->blocked = step == TLS_BLOCKED;
 		if (step == TLS_ON)
 			continue;
@@ -240,7 +142,7 @@ drain(struct cap_tls *tls, enum cap_dir dir, bool last)
 		}
 		if (h->blocked) /* for ever: the end has come */
 			break;
-		cross_hole(tls, dir, in);
+		tls_hole_cross(tls, dir, in);
 	}
 	if (h->dead != NULL)
 		bury(tls, dir);
@@ -275,32 +177,6 @@ finish(struct cap_tls *tls)
 	tls->sink = NULL;
 }
 
-static uint64_t
-sum(uint64_t a, uint64_t b)
-{
-	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
-}
-
-/*
- * There is a hole behind what is held; `dropped_bytes` of it were fed. Where
- * one is there already, what lies between the two is given up.
- */
-static void
-open_hole(struct tls_half *h, uint64_t missing_bytes, uint64_t dropped_bytes)
-{
-	uint64_t between;
-
-	if (!h->hole) {
-		h->hole = true;
-		h->hole_at = h->in.len;
-		h->missing_bytes = 0;
-	}
-	between = h->in.len - h->hole_at;
-	h->in.len = h->hole_at;
-	h->dropped_bytes += between + dropped_bytes;
-	h->missing_bytes = sum(h->missing_bytes, sum(missing_bytes, between));
-}
-
 static enum bnet_err
 feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
 {
@@ -317,7 +193,7 @@ feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
 			err = bnet_buf_append(&h->in, part);
 		if (err != BNET_OK) {
 			/* what can not be kept is a hole as well */
-			open_hole(h, bytes.len, bytes.len);
+			tls_hole_open(h, bytes.len, bytes.len);
 			return err == BNET_ENOMEM ? err : BNET_OK;
 		}
 		bytes = bnet_slice_from(bytes, part.len);
@@ -340,7 +216,7 @@ cap_tls_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes,
 	if (err == BNET_OK)
 		err = feed(tls, dir, bytes);
 	else if (bytes.len > 0)
-		open_hole(&tls->half[dir], bytes.len, bytes.len);
+		tls_hole_open(&tls->half[dir], bytes.len, bytes.len);
 	finish(tls);
 	return err;
 }
@@ -352,7 +228,7 @@ cap_tls_gap(struct cap_tls *tls, enum cap_dir dir, uint64_t missing_bytes,
 	enum bnet_err err = begin(tls, sink);
 
 	if (missing_bytes > 0 && tls->half[dir].dead == NULL)
-		open_hole(&tls->half[dir], missing_bytes, 0);
+		tls_hole_open(&tls->half[dir], missing_bytes, 0);
 	if (err == BNET_OK)
 		drain_both(tls, dir);
 	finish(tls);

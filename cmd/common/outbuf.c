@@ -71,9 +71,10 @@ out_hex(struct outbuf *out, const uint8_t *p, size_t n)
 	static const char digits[] = "0123456789abcdef";
 
 	for (size_t i = 0; i < n; i++) {
-		char two[2] = { digits[p[i] >> 4], digits[p[i] & 15] };
-
-		out_short(out, two, 2);
+		out->p[out->n++] = digits[p[i] >> 4];
+		out->p[out->n++] = digits[p[i] & 15];
+		if (out->n > OUTBUF_BYTES)
+			out_flush(out);
 	}
 }
 

@@ -39,6 +39,17 @@ put_time(struct output *output, const struct cap_event *event)
 	out_u64(out, event->packet);
 }
 
+static void
+put_key_hex(struct outbuf *out, uint32_t key)
+{
+	const uint8_t bytes[4] = { (uint8_t)(key >> 24), (uint8_t)(key >> 16),
+		(uint8_t)(key >> 8), (uint8_t)key };
+
+	OUT_LIT(out, "\"0x");
+	out_hex(out, bytes, sizeof(bytes));
+	OUT_LIT(out, "\"");
+}
+
 /* The name; 0x... where it is not known, null for "no key". */
 static void
 put_key_name(struct outbuf *out, const struct record *record)
@@ -50,7 +61,7 @@ put_key_name(struct outbuf *out, const struct record *record)
 	else if (key == 0)
 		OUT_LIT(out, "null");
 	else
-		out_printf(out, "\"0x%08x\"", (uint32_t)key);
+		put_key_hex(out, (uint32_t)key);
 }
 
 static void

@@ -17,34 +17,50 @@ split(int64_t time_ns, time_t *s, int64_t *ns)
 	}
 }
 
-void
-output_epoch(struct output *output, int64_t time_ns)
+/* A number of so many digits. */
+static void
+put_digits(char *p, uint64_t v, unsigned width)
 {
-	time_t s;
-	int64_t ns;
-
-	if (output->time_chars > 0 && output->cached_ns == time_ns)
-		return;
-	output->cached_ns = time_ns;
-	split(time_ns, &s, &ns);
-	output->time_chars = (size_t)snprintf(output->time,
-	    sizeof(output->time), "%lld.%09lld", (long long)s, (long long)ns);
+	for (unsigned i = width; i > 0; i--) {
+		p[i - 1] = (char)('0' + v % 10);
+		v /= 10;
+	}
 }
 
+/*
+ * The second as `format` of strftime has it (NULL: since 1970) is made once,
+ * the fraction for each packet.
+ */
 static void
-calendar(struct output *output, int64_t time_ns, const char *format)
+put_time(struct output *output, int64_t time_ns, const char *format,
+    unsigned n_digits)
 {
 	struct tm tm;
 	time_t s;
 	int64_t ns;
-	size_t n;
 
 	split(time_ns, &s, &ns);
-	localtime_r(&s, &tm);
-	n = strftime(output->time, sizeof(output->time), format, &tm);
-	output->time_chars = n +
-	    (size_t)snprintf(output->time + n, sizeof(output->time) - n,
-		".%06lld", (long long)ns / 1000);
+	if (output->second_chars == 0 || s != output->second) {
+		output->second = s;
+		if (format == NULL) {
+			output->second_chars = (size_t)snprintf(output->time,
+			    sizeof(output->time), "%lld.", (long long)s);
+		} else {
+			localtime_r(&s, &tm);
+			output->second_chars = strftime(
+			    output->time, sizeof(output->time), format, &tm);
+		}
+	}
+	for (unsigned i = n_digits; i < 9; i++)
+		ns /= 10;
+	put_digits(output->time + output->second_chars, (uint64_t)ns, n_digits);
+	output->time_chars = output->second_chars + n_digits;
+}
+
+void
+output_epoch(struct output *output, int64_t time_ns)
+{
+	put_time(output, time_ns, NULL, 9);
 }
 
 static void
@@ -70,16 +86,11 @@ output_time(struct output *output, int64_t time_ns)
 		delta(output, time_ns);
 		return;
 	}
-	if (output->time_chars > 0 && output->cached_ns == time_ns)
-		return;
-	if (how == TIME_EPOCH) {
-		output_epoch(output, time_ns);
-		output->time_chars -= 3; /* microseconds */
-	} else if (how != TIME_NONE) {
-		calendar(output, time_ns,
-		    how == TIME_DATE ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S");
-	}
-	output->cached_ns = time_ns;
+	if (how == TIME_EPOCH)
+		put_time(output, time_ns, NULL, 6);
+	else if (how != TIME_NONE)
+		put_time(output, time_ns,
+		    how == TIME_DATE ? "%Y-%m-%d %H:%M:%S." : "%H:%M:%S.", 6);
 }
 
 const char *

@@ -14,10 +14,10 @@ struct output {
 	struct outbuf *out;
 	const struct options *opt;
 	bool color;
-	/* the text of a time, made once a packet or second */
-	int64_t cached_ns, previous_ns;
-	char time[48];
-	size_t time_chars;
+	char time[64]; /* the text of a time; its part up to the second */
+	size_t time_chars, second_chars; /* is that of `second` */
+	int64_t second;
+	int64_t previous_ns; /* -ttt */
 };
 
 struct output_format {

@@ -85,8 +85,8 @@ check_decode(const struct run *run, struct bnet_slice in)
 	err = bnet_codec_decode(
 	    run->codecs, run->id, run->order, in, run->max, &out);
 	/* up to the next power of two: what was claimed, and can be true */
-	MUST_HOLD(out.cap <= (ceiling > 64 ? 2 * ceiling : 64));
-	MUST_HOLD(out.cap <= 2 * per_byte * (in.len + 8));
+	MUST_HOLD(out.cap <= (ceiling > 128 ? 2 * ceiling : 256));
+	MUST_HOLD(out.cap <= 256 + 2 * per_byte * (in.len + 8));
 	if (err == BNET_OK) {
 		MUST_HOLD(out.len <= run->max);
 		if (run->id == BNET_CODEC_ZLIB)

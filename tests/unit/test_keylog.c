@@ -149,7 +149,7 @@ START_TEST(test_find)
 	ck_assert_uint_eq(s.len, 32);
 	for (size_t i = 0; i < s.len; i++)
 		ck_assert_uint_eq(s.p[i], 0xa0 + i);
-	for (int which = 0; which < CAP_N_SECRETS; which++)
+	for (enum cap_secret which = 0; which < CAP_N_SECRETS; which++)
 		ck_assert(cap_keylog_find(log, the_random, which, &s) ==
 		    (which == CAP_SECRET_SERVER_TRAFFIC));
 	memcpy(other, the_random, sizeof(other));

@@ -138,7 +138,7 @@ START_TEST(test_one_hole)
 	size_t step;
 
 	setup_talk(_i);
-	for (int dir = 0; dir < 2; dir++) {
+	for (enum cap_dir dir = CAP_UP; dir <= CAP_DOWN; dir++) {
 		size_t n = talk.stream_len[dir];
 
 		for (size_t from = hello_end(dir); from < n; from += step) {
@@ -193,7 +193,7 @@ START_TEST(test_hello_missing)
 	struct cap_tls_status st;
 
 	setup_talk(_i);
-	for (int dir = 0; dir < 2; dir++) {
+	for (enum cap_dir dir = CAP_UP; dir <= CAP_DOWN; dir++) {
 		struct hole hole = { dir, 20, 30 };
 
 		feed_all(&hole, 1);
