@@ -85,7 +85,7 @@ expand_label(const struct tls_suite *suite, struct tls_secret secret,
 /* The key block of RFC 5246 section 6.3. */
 static bool
 key_block(const struct tls_suite *suite, struct tls_secret master,
-    uint8_t random[2][CAP_RANDOM_BYTES], uint8_t *out, size_t n)
+    const struct tls_randoms *randoms, uint8_t *out, size_t n)
 {
 	static const char label[] = "key expansion";
 	uint8_t seed[sizeof(label) - 1 + 2 * CAP_RANDOM_BYTES];
@@ -94,8 +94,8 @@ key_block(const struct tls_suite *suite, struct tls_secret master,
 	bool ok;
 
 	memcpy(seed, label, sizeof(label) - 1);
-	memcpy(at, random[1], CAP_RANDOM_BYTES); /* the server's first */
-	memcpy(at + CAP_RANDOM_BYTES, random[0], CAP_RANDOM_BYTES);
+	memcpy(at, randoms->of[1], CAP_RANDOM_BYTES); /* the server's first */
+	memcpy(at + CAP_RANDOM_BYTES, randoms->of[0], CAP_RANDOM_BYTES);
 	params[0] = param_hash(suite);
 	params[1] = OSSL_PARAM_construct_octet_string(
 	    OSSL_KDF_PARAM_SECRET, master.p, master.len);
@@ -151,7 +151,7 @@ tls_opener_13(struct tls_opener *op, const struct tls_suite *suite,
 
 enum bnet_err
 tls_opener_12(struct tls_opener *op, const struct tls_suite *suite,
-    const struct tls_secret *master, uint8_t random[2][CAP_RANDOM_BYTES],
+    const struct tls_secret *master, const struct tls_randoms *randoms,
     bool from_server)
 {
 	const struct cipher *c = &ciphers[suite->cipher];
@@ -166,7 +166,7 @@ tls_opener_12(struct tls_opener *op, const struct tls_suite *suite,
 		key += c->n_key;
 		iv += n_iv;
 	}
-	ok = key_block(suite, *master, random, block, 2 * (c->n_key + n_iv)) &&
+	ok = key_block(suite, *master, randoms, block, 2 * (c->n_key + n_iv)) &&
 	    ctx_set(op, c, key);
 	memcpy(op->iv, iv, ok ? n_iv : 0);
 	OPENSSL_cleanse(block, sizeof(block));

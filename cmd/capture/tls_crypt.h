@@ -41,6 +41,11 @@ struct tls_secret {
 	size_t len;
 };
 
+/* What the hellos said, [0] the client's. */
+struct tls_randoms {
+	uint8_t of[2][CAP_RANDOM_BYTES];
+};
+
 /* The key of one direction. Zero-initialise; reusable. */
 struct tls_opener {
 	EVP_CIPHER_CTX *ctx;
@@ -61,12 +66,12 @@ BNET_MUST enum bnet_err tls_opener_13(struct tls_opener *op,
     const struct tls_suite *suite, const struct tls_secret *secret);
 
 /*
- * The same for TLS 1.2, from the master secret and both randoms ([0] the
- * client's); from_server: the key that the server writes with.
+ * The same for TLS 1.2, from the master secret and both randoms; from_server:
+ * the key that the server writes with.
  */
 BNET_MUST enum bnet_err tls_opener_12(struct tls_opener *op,
     const struct tls_suite *suite, const struct tls_secret *master,
-    uint8_t random[2][CAP_RANDOM_BYTES], bool from_server);
+    const struct tls_randoms *randoms, bool from_server);
 
 /* The secret behind a KeyUpdate. BNET_OK, BNET_ENOMEM, BNET_ETLS (size) */
 BNET_MUST enum bnet_err tls_secret_update(const struct tls_suite *suite,

@@ -80,7 +80,7 @@ struct tls_half {
 struct cap_tls {
 	const struct cap_keylog *keylog;
 	struct tls_half half[2];
-	uint8_t random[2][CAP_RANDOM_BYTES];
+	struct tls_randoms randoms;
 	uint16_t version, suite_id;
 	const struct tls_suite *suite;
 	bool early_data; /* the client may send 0-RTT data */

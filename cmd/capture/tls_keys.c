@@ -24,7 +24,7 @@ secret_find(
 	struct bnet_slice s;
 
 	if (tls->keylog == NULL ||
-	    !cap_keylog_find(tls->keylog, tls->random[CAP_UP], which, &s))
+	    !cap_keylog_find(tls->keylog, tls->randoms.of[CAP_UP], which, &s))
 		return false;
 	memcpy(out->p, s.p, s.len);
 	out->len = s.len;
@@ -54,7 +54,7 @@ start_12(struct cap_tls *tls, enum cap_dir dir)
 		return false;
 	}
 	err = tls_opener_12(
-	    &h->now, tls->suite, &master, tls->random, dir == CAP_DOWN);
+	    &h->now, tls->suite, &master, &tls->randoms, dir == CAP_DOWN);
 	OPENSSL_cleanse(&master, sizeof(master));
 	h->level = TLS_TRAFFIC;
 	return usable(tls, dir, err);

@@ -85,7 +85,7 @@ client_hello(struct cap_tls *tls, struct bnet_slice in)
 		return false;
 	if (tls_hellos(tls) && tls->version == TLS_1_3)
 		return true; /* there is no second handshake in 1.3 */
-	memcpy(tls->random[CAP_UP], random.p, random.len);
+	memcpy(tls->randoms.of[CAP_UP], random.p, random.len);
 	tls->early_data = tls->early_data || early;
 	tls->half[CAP_UP].hello = true;
 	return true;
@@ -142,7 +142,7 @@ server_hello(struct cap_tls *tls, struct bnet_slice in)
 	if (tls->half[CAP_DOWN].hello &&
 	    (tls->version == TLS_1_3 || version == TLS_1_3))
 		return true;
-	memcpy(tls->random[CAP_DOWN], random.p, random.len);
+	memcpy(tls->randoms.of[CAP_DOWN], random.p, random.len);
 	agreed(tls, version, suite, compression);
 	return true;
 }

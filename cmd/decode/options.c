@@ -113,7 +113,7 @@ help(void)
 
 		if (table[i].val < 256)
 			snprintf(letter, sizeof(letter), "-%c%s", table[i].val,
-			    table[i].name != NULL ? ", " : "  ");
+			    table[i].name != NULL ? ", " : "");
 		snprintf(left, sizeof(left), "%s%s%s%s%s", letter,
 		    table[i].name != NULL ? "--" : "",
 		    table[i].name != NULL ? table[i].name : "",

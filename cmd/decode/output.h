@@ -43,7 +43,8 @@ const char *output_event_name(enum cap_event_type type);
 /* text_message.c: a session message in words. */
 void text_message(struct outbuf *out, const struct bnet_message *message);
 
-/* json_message.c: as an object. */
+/* message_fields.c: as an object; and every field on its own line. */
 void json_message(struct outbuf *out, const struct bnet_message *message);
+void verbose_message(struct outbuf *out, const struct bnet_message *message);
 
 #endif

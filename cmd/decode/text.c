@@ -325,6 +325,8 @@ verbose_frame(struct output *output, const struct record *record)
 	put_sizes(out, frame);
 	OUT_LIT(out, " bytes");
 	out_line(out);
+	if (record->message != NULL)
+		verbose_message(out, record->message);
 }
 
 static void

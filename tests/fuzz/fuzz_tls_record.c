@@ -136,10 +136,11 @@ static void
 writer_start(struct run *run, enum cap_dir dir, bool again)
 {
 	struct writer *w = &run->writer[dir];
-	uint8_t random[2][CAP_RANDOM_BYTES];
+	struct tls_randoms randoms;
 	struct tls_secret next;
+	enum bnet_err err;
 
-	memset(random, 0, sizeof(random));
+	memset(&randoms, 0, sizeof(randoms));
 	w->secret.len = run->suite->sha384 || run->version == TLS_1_2 ? 48 : 32;
 	if (again && w->set && run->version == TLS_1_3) {
 		MUST_HOLD(tls_secret_update(run->suite, &w->secret, &next) ==
@@ -148,10 +149,12 @@ writer_start(struct run *run, enum cap_dir dir, bool again)
 	} else {
 		memset(w->secret.p, 7, sizeof(w->secret.p));
 	}
-	MUST_HOLD((run->version == TLS_1_3
-			  ? tls_opener_13(&w->op, run->suite, &w->secret)
-			  : tls_opener_12(&w->op, run->suite, &w->secret,
-				random, dir == CAP_DOWN)) == BNET_OK);
+	if (run->version == TLS_1_3)
+		err = tls_opener_13(&w->op, run->suite, &w->secret);
+	else
+		err = tls_opener_12(
+		    &w->op, run->suite, &w->secret, &randoms, dir == CAP_DOWN);
+	MUST_HOLD(err == BNET_OK);
 	w->set = true;
 	w->seq = 0;
 }
