@@ -192,18 +192,6 @@ out_i64(struct outbuf *out, int64_t v)
 }
 
 void
-out_zeros(struct outbuf *out, uint64_t v, unsigned width)
-{
-	char text[20];
-
-	for (unsigned i = width; i > 0; i--) {
-		text[i - 1] = (char)('0' + v % 10);
-		v /= 10;
-	}
-	out_short(out, text, width);
-}
-
-void
 out_printf(struct outbuf *out, const char *fmt, ...)
 {
 	char text[OUTBUF_SPARE / 4];

@@ -44,10 +44,9 @@ void out_json(struct outbuf *out, const char *s, size_t n);
 /* Printable ASCII as it is, the rest, quotes and backslash as \xNN. */
 void out_safe(struct outbuf *out, const char *s, size_t n);
 
-/* Decimal, at most 20 characters; `width`: padded with zeros. */
+/* Decimal, at most 20 characters. */
 void out_u64(struct outbuf *out, uint64_t v);
 void out_i64(struct outbuf *out, int64_t v);
-void out_zeros(struct outbuf *out, uint64_t v, unsigned width);
 
 void out_printf(struct outbuf *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

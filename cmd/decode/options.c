@@ -335,25 +335,24 @@ parse_one(struct options *opt, int c, const char *arg, const char **bpf)
 static char *
 join_bpf(const char *bpf, char **words, int n)
 {
-	size_t size = 16 + (bpf != NULL ? strlen(bpf) : 0);
-	char *all;
+	bool both = bpf != NULL && n > 0;
+	char *all = NULL;
+	size_t size;
+	FILE *f;
 
-	for (int i = 0; i < n; i++)
-		size += strlen(words[i]) + 1;
 	if (bpf == NULL && n == 0)
 		return NULL;
-	all = malloc(size);
-	if (all == NULL)
+	f = open_memstream(&all, &size);
+	if (f == NULL)
 		cli_die("out of memory");
-	all[0] = '\0';
 	if (bpf != NULL)
-		sprintf(all, n > 0 ? "(%s) and (" : "%s", bpf);
-	for (int i = 0; i < n; i++) {
-		strcat(all, i > 0 ? " " : "");
-		strcat(all, words[i]);
-	}
-	if (bpf != NULL && n > 0)
-		strcat(all, ")");
+		fprintf(f, both ? "(%s) and (" : "%s", bpf);
+	for (int i = 0; i < n; i++)
+		fprintf(f, "%s%s", i > 0 ? " " : "", words[i]);
+	if (both)
+		fputc(')', f);
+	if (fclose(f) != 0)
+		cli_die("out of memory");
 	return all;
 }
 
