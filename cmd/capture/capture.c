@@ -432,8 +432,7 @@ cap_new(const struct cap_settings *set, const struct cap_sink *sink)
 	cap->set = *set;
 	cap->sink = *sink;
 	set_defaults(&cap->set);
-	cap->history.max_bytes =
-	    cap->set.limits.total_bytes / HISTORY_SHARE;
+	cap->history.max_bytes = cap->set.limits.total_bytes / HISTORY_SHARE;
 	cap->tcp = (struct tcp_shared){ .sink = &tcp_sink,
 		.overlap = cap->set.overlap,
 		.held_max_bytes = cap->set.limits.stream_bytes,
