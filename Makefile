@@ -9,6 +9,8 @@ DESTDIR ?=
 CC ?= cc
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap
@@ -144,8 +146,12 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(SHARED_A) $(LIB_A)
 
 # The unit tests and the tools' tests of one build; the last lines count.
 .PHONY: test
-test: $(PROGRAMS) $(UNIT_BIN) $(TOOL_BIN)
+test:
+	@$(MAKE) -j$(JOBS) tested
 	@BUILD=$(BUILD) sh tests/tools/run-tests.sh
+
+.PHONY: tested
+tested: $(PROGRAMS) $(UNIT_BIN) $(TOOL_BIN)
 
 SAN = -O1 -g -fno-omit-frame-pointer
 .PHONY: test-asan
@@ -163,7 +169,7 @@ FUZZ_SAN = address,undefined
 
 .PHONY: fuzz-build
 fuzz-build:
-	@$(MAKE) BUILD=$(FUZZ_BUILD) CC=clang CFLAGS='-O1 -g \
+	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_BUILD) CC=clang CFLAGS='-O1 -g \
 	    -fsanitize=fuzzer-no-link,$(FUZZ_SAN) \
 	    -fno-sanitize-recover=undefined' $(FUZZ_BIN)
 
@@ -191,8 +197,8 @@ bench: $(PROGRAMS) $(TOOL_BIN)
 
 .PHONY: check
 check:
-	@$(MAKE) all
-	@$(MAKE) lint
+	@$(MAKE) -j$(JOBS) all
+	@$(MAKE) -j$(JOBS) lint
 	@$(MAKE) test-fuzz
 	@$(MAKE) test-asan
 	@echo '== tests =='
@@ -210,8 +216,8 @@ lint: lint-cc lint-text lint-proto
 .PHONY: lint-cc
 lint-cc:
 	@echo '== warnings as errors: gcc, clang =='
-	@$(MAKE) BUILD=$(BUILD)-gcc CC=gcc CFLAGS='-O2 -Werror' objects
-	@$(MAKE) BUILD=$(BUILD)-clang CC=clang CFLAGS='-O2 -Werror' objects
+	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-gcc CC=gcc CFLAGS='-O2 -Werror' objects
+	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-clang CC=clang CFLAGS='-O2 -Werror' objects
 	@echo '== cppcheck =='
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
 	    --enable=warning,performance,portability -j 2 -I. \
@@ -225,7 +231,7 @@ objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(DECODE_SRC) $(UNIT_SRC) \
 lint-text:
 	@echo '== clang-format, shellcheck, mandoc =='
 	@clang-format --dry-run --Werror $(C_FILES)
-	@shellcheck $(SH_FILES)
+	@shellcheck $(SH_FILES) $(wildcard tests/cli/*.bats)
 	@shellcheck -s bash $(COMPLETION)/bluenet-decode.bash
 	@mandoc -Tlint -W warning man/*.[135]
 	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))

@@ -112,6 +112,8 @@ release(struct cap *cap, struct stream *s)
 	}
 	cap_tls_free(s->tls);
 	s->tls = NULL;
+	cap->held_bytes -= s->tls_held_bytes;
+	s->tls_held_bytes = 0;
 }
 
 /* Called from within the stages, so what they use is freed at the close. */
@@ -248,9 +250,14 @@ note_syn(struct stream *s, int dir, const struct cap_segment *seg)
 		tcp_start(&s->half[!dir], seg->ack);
 }
 
-/* The stream of a segment, opened where it is new; *dir is its direction. */
-static struct stream *
-stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir)
+/*
+ * The stream of a segment, opened where it is new; *dir is its direction.
+ *	BNET_OK		*out is NULL where it is of none
+ *	BNET_ENOMEM
+ */
+static enum bnet_err
+stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
+    struct stream **out)
 {
 	struct stream_key key;
 	int order = memcmp(seg->src.ip, seg->dst.ip, sizeof(seg->src.ip));
@@ -270,12 +277,14 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir)
 	/* a stray end of a connection that is over opens nothing */
 	if (s == NULL && seg->data.len == 0 &&
 	    (seg->flags & (TCP_RST | TCP_FIN)))
-		return NULL;
+		return BNET_OK;
 	if (s == NULL)
 		s = open_stream(cap, &key, sender, seg);
-	if (s != NULL)
-		*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
-	return s;
+	if (s == NULL)
+		return BNET_ENOMEM;
+	*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
+	*out = s;
+	return BNET_OK;
 }
 
 /* ---- packets ---- */
@@ -296,7 +305,7 @@ segment_done(struct cap *cap, struct stream *s, const struct cap_segment *seg)
 	if (s->ignored)
 		release(cap, s);
 	while (
-	    cap->held_bytes > cap->set.limits.total_bytes && cap->streams.n > 1)
+	    cap->held_bytes > cap->set.limits.total_bytes && cap->streams.n > 0)
 		evict(cap, "the memory limit: the oldest stream is closed");
 }
 
@@ -305,22 +314,22 @@ on_segment(
     struct cap *cap, const struct cap_segment *seg, struct cap_stream **out)
 {
 	struct flow_ref ref = { .cap = cap };
-	struct stream *s;
-	enum bnet_err err = BNET_OK;
+	struct stream *s = NULL;
+	enum bnet_err err;
 
 	if (!cap->set.any_port && !is_listed(cap, seg->src.port) &&
 	    !is_listed(cap, seg->dst.port))
 		return BNET_OK;
-	if (seg->data.len > 0) {
+	if (seg->data.len > 0 && !(seg->flags & TCP_RST)) {
 		cap->counters.segments++;
 		cap->counters.segment_bytes += seg->data.len;
 	}
-	s = stream_of(cap, seg, &ref.dir);
+	err = stream_of(cap, seg, &ref.dir, &s);
 	if (s == NULL)
-		return BNET_OK;
+		return err;
 	ref.stream = s;
 	if (seg->flags & TCP_SYN)
-		note_syn(s, ref.dir, seg);
+		note_syn(s, (int)ref.dir, seg);
 	if (seg->flags & TCP_ACK)
 		tcp_acknowledge(&s->half[!ref.dir], seg->ack);
 	if (!s->ignored)
@@ -328,13 +337,13 @@ on_segment(
 		    &s->half[ref.dir], &cap->tcp, seg, cap->time_ns, &ref);
 	*out = s->ignored ? NULL : &s->pub;
 	segment_done(cap, s, seg);
-	/* eviction may have taken it, in a capture with one stream at most */
+	/* eviction may have taken it, where it alone holds too much */
 	if (cap->streams.last_hit != s)
 		*out = NULL;
 	return err;
 }
 
-static void
+static enum bnet_err
 on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 {
 	size_t evicted_bytes;
@@ -349,9 +358,10 @@ on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 	if (err == BNET_OK) {
 		cap->counters.datagrams++;
 		*layer = CAP_LAYER_TCP;
-	} else if (err != BNET_MORE) {
+	} else if (err == BNET_ELIMIT) {
 		*layer = CAP_LAYER_BAD;
 	}
+	return err == BNET_ENOMEM ? err : BNET_OK;
 }
 
 enum bnet_err
@@ -362,6 +372,7 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	struct cap_segment seg;
 	struct cap_ip ip;
 	enum cap_layer layer;
+	enum bnet_err err = BNET_OK;
 
 	*stream = NULL;
 	cap->time_ns = time_ns;
@@ -370,13 +381,13 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	n->cut_packets += data.len < wire_bytes;
 	layer = cap_layers_ip(linktype, data, wire_bytes, &ip);
 	if (layer == CAP_LAYER_FRAGMENT)
-		on_fragment(cap, &ip, &layer);
+		err = on_fragment(cap, &ip, &layer);
 	if (layer == CAP_LAYER_TCP)
 		layer = cap_layers_tcp(&ip, &seg);
 	n->not_tcp += layer == CAP_LAYER_OTHER;
 	n->bad_packets += layer == CAP_LAYER_BAD;
 	expire(cap);
-	return layer == CAP_LAYER_TCP ? on_segment(cap, &seg, stream) : BNET_OK;
+	return layer == CAP_LAYER_TCP ? on_segment(cap, &seg, stream) : err;
 }
 
 /* In the order in which they came, so that the output is stable. */

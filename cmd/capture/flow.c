@@ -20,7 +20,7 @@ flow_of(const struct flow_ref *ref)
 static void
 account(struct cap *cap, struct flow *flow)
 {
-	size_t held = flow->hunted.cap;
+	size_t held = flow->hunted.cap + hunt_held_bytes(&flow->hunt);
 
 	if (flow->link != NULL)
 		held += bnet_link_pending(flow->link).len;
@@ -160,7 +160,8 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 	}
 	bnet_buf_consume(&flow->hunted, flow->hunted.len - left.len);
 	start_hunt(ref, false, "no frames");
-	skip(flow, 1);
+	if (flow->hunted.len > 0)
+		skip(flow, 1);
 }
 
 static void
@@ -176,6 +177,12 @@ hunt_on(const struct flow_ref *ref, bool last)
 		    last, &at, &order);
 		if (result == HUNT_FOUND) {
 			found(ref, at, order);
+			continue;
+		}
+		if (result == HUNT_NONE && flow->hunt.at_start &&
+		    !ref->stream->undecided) {
+			/* the other direction has frames: look on in this */
+			start_hunt(ref, false, "no frames");
 			continue;
 		}
 		if (ref->stream->undecided &&
@@ -321,13 +328,19 @@ gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
 	return true;
 }
 
+/* Nothing follows at once: fewer frames are enough. */
+static void
+hunt_to_the_end(const struct flow_ref *ref)
+{
+	if (flow_of(ref)->state == FLOW_HUNTING)
+		hunt_on(ref, true);
+}
+
 static void
 resync_after_gap(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
-	if (flow->state == FLOW_HUNTING)
-		hunt_on(ref, true); /* frames may end at the gap */
 	flow->skipped_bytes += flow->hunted.len;
 	bnet_buf_free(&flow->hunted);
 	if (flow->link != NULL) {
@@ -344,6 +357,7 @@ flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 	cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
 	if (bytes == 0 || !open_link(ref))
 		return;
+	hunt_to_the_end(ref);
 	if (!gap_in_frame(ref, bytes))
 		resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
@@ -357,6 +371,7 @@ flow_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 		    ref->cap, ref->stream, ref->dir, CAP_SKIP, bytes, reason);
 	if (!open_link(ref))
 		return;
+	hunt_to_the_end(ref);
 	resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
 }
@@ -379,8 +394,11 @@ flow_finish(const struct flow_ref *ref, bool orderly)
 	if (kept.len > 0 && orderly)
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
 		    kept.len, "the stream ended inside a frame");
-	else if (kept.len > 0)
+	else if (kept.len > 0) {
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_SKIP, kept.len,
+		    "start of a frame without its rest");
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP,
 		    bnet_link_missing_bytes(flow->link),
 		    "the capture ends inside a frame");
+	}
 }

@@ -53,8 +53,9 @@ cap_fragments_free(struct cap_fragments *frags)
 static bool
 same(const struct datagram *d, const struct cap_ip *ip)
 {
-	return d->used && d->id == ip->id && d->protocol == ip->protocol &&
-	    d->src.v6 == ip->src.v6 &&
+	/* of IPv6 only the first fragment's protocol counts (RFC 8200) */
+	return d->used && d->id == ip->id && d->src.v6 == ip->src.v6 &&
+	    (ip->src.v6 || d->protocol == ip->protocol) &&
 	    memcmp(d->src.ip, ip->src.ip, sizeof(d->src.ip)) == 0 &&
 	    memcmp(d->dst.ip, ip->dst.ip, sizeof(d->dst.ip)) == 0;
 }
@@ -104,8 +105,35 @@ put(struct datagram *d, const struct cap_ip *ip)
 		memcpy(d->data + unit * UNIT_BYTES, ip->data.p + at, n);
 		d->held_bytes += n;
 	}
+	if (ip->offset_bytes == 0)
+		d->protocol = ip->protocol;
 	if (!ip->more)
 		d->total_bytes = ip->offset_bytes + ip->data.len;
+}
+
+/* A second end, or something behind the end: not of this datagram. */
+static bool
+contradicts(const struct datagram *d, const struct cap_ip *ip)
+{
+	size_t end_bytes = ip->offset_bytes + ip->data.len;
+
+	return d->total_bytes != 0 &&
+	    (ip->more ? end_bytes > d->total_bytes
+		      : end_bytes != d->total_bytes);
+}
+
+/* Units may lie behind the end too, so counting is not enough. */
+static bool
+is_whole(const struct datagram *d)
+{
+	size_t n = (d->total_bytes + UNIT_BYTES - 1) / UNIT_BYTES;
+
+	if (d->total_bytes == 0 || d->n_units < n)
+		return false;
+	for (size_t unit = 0; unit < n; unit++)
+		if (!(d->have[unit / 8] & 1 << unit % 8))
+			return false;
+	return true;
 }
 
 enum bnet_err
@@ -126,10 +154,12 @@ cap_fragments_add(struct cap_fragments *frags, struct cap_ip *ip,
 	d = find(frags, ip, time_ns, evicted_bytes);
 	if (d == NULL)
 		return BNET_ENOMEM;
+	if (contradicts(d, ip))
+		return BNET_ELIMIT;
 	put(d, ip);
-	if (d->total_bytes == 0 ||
-	    d->n_units != (d->total_bytes + UNIT_BYTES - 1) / UNIT_BYTES)
+	if (!is_whole(d))
 		return BNET_MORE;
+	ip->protocol = d->protocol;
 	ip->data = (struct bnet_slice){ d->data, d->total_bytes };
 	ip->fragment = false;
 	frags->done = d;

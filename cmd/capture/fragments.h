@@ -24,7 +24,8 @@ void cap_fragments_free(struct cap_fragments *frags);
  *	BNET_OK		`ip` is now the whole datagram, its data borrowed
  *			until the next call
  *	BNET_MORE	held
- *	BNET_ELIMIT	it reaches beyond 64 KiB or was not captured whole
+ *	BNET_ELIMIT	it reaches beyond 64 KiB or the datagram's end, or was
+ *			not captured whole
  *	BNET_ENOMEM
  */
 BNET_MUST enum bnet_err cap_fragments_add(struct cap_fragments *frags,

@@ -8,6 +8,8 @@
 
 #define CHAINS_MAX 4096 /* open at a time; later ones are passed over */
 #define EMPTY_MAX 3 /* empty frames in a row that are believed */
+/* Longer headers (of many forks) are not read: it would be done at each place. */
+#define HEADER_MAX_BYTES 128
 
 /* A chain is accepted with this many frames, so many with a good header. */
 static const struct {
@@ -44,6 +46,12 @@ hunt_free(struct hunt *hunt)
 	hunt_init(hunt, hunt->order, hunt->frame_max_bytes, hunt->at_start);
 }
 
+size_t
+hunt_held_bytes(const struct hunt *hunt)
+{
+	return hunt->cap_chains * sizeof(*hunt->chain);
+}
+
 /* One that a sender could have packed: known kind, no bytes behind it. */
 static bool
 plausible_header(struct bnet_slice oob)
@@ -51,7 +59,8 @@ plausible_header(struct bnet_slice oob)
 	struct bnet_header header;
 	size_t trailing_bytes;
 
-	if (bnet_header_decode(oob, &header, NULL, &trailing_bytes) !=
+	if (oob.len > HEADER_MAX_BYTES ||
+	    bnet_header_decode(oob, &header, NULL, &trailing_bytes) !=
 		BNET_OK ||
 	    trailing_bytes != 0)
 		return false;
@@ -75,8 +84,7 @@ enum step {
 
 /* Only word, oob_len and header are looked at, so a long frame is no wait. */
 static enum step
-step_chain(
-    const struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes)
+step_chain(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes)
 {
 	struct bnet_slice in = bnet_slice_from(bytes, chain->next);
 	struct bnet_frame frame;
@@ -84,6 +92,7 @@ step_chain(
 	uint32_t oob_bytes;
 	enum bnet_err err;
 
+	hunt->n_steps++;
 	err = bnet_frame_decode(
 	    in, chain->order, hunt->frame_max_bytes, &frame, &used);
 	if (err > BNET_MORE)
@@ -142,8 +151,8 @@ enum verdict {
 };
 
 static enum verdict
-judge(const struct hunt *hunt, struct hunt_chain *chain,
-    struct bnet_slice bytes, bool last)
+judge(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes,
+    bool last)
 {
 	enum step step = STEP_ON;
 
@@ -161,16 +170,33 @@ judge(const struct hunt *hunt, struct hunt_chain *chain,
 	return OPEN;
 }
 
+/* The latest without a header gives way to one that has. */
+static bool
+make_place(struct hunt *hunt)
+{
+	size_t i = hunt->n_chains;
+
+	while (i > 0 && hunt->chain[i - 1].headers > 0)
+		i--;
+	if (i == 0)
+		return false;
+	memmove(&hunt->chain[i - 1], &hunt->chain[i],
+	    (hunt->n_chains - i) * sizeof(*hunt->chain));
+	hunt->n_chains--;
+	return true;
+}
+
 static void
 keep(struct hunt *hunt, const struct hunt_chain *chain)
 {
 	struct hunt_chain *grown;
 	size_t cap;
 
+	if (hunt->n_chains == CHAINS_MAX &&
+	    (chain->headers == 0 || !make_place(hunt)))
+		return;
 	if (hunt->n_chains == hunt->cap_chains) {
 		cap = hunt->cap_chains == 0 ? 16 : hunt->cap_chains * 2;
-		if (cap > CHAINS_MAX)
-			return;
 		grown = realloc(hunt->chain, cap * sizeof(*grown));
 		if (grown == NULL)
 			return;
@@ -180,12 +206,17 @@ keep(struct hunt *hunt, const struct hunt_chain *chain)
 	hunt->chain[hunt->n_chains++] = *chain;
 }
 
-/* The open chains again, where there are enough bytes; earliest first. */
+/*
+ * The open chains again, where there are enough bytes; earliest first. One
+ * that is good enough waits for those before it that have a header: it may
+ * lie in a payload of theirs.
+ */
 static bool
 judge_open(struct hunt *hunt, struct bnet_slice bytes, bool last,
     struct hunt_chain *found)
 {
 	size_t kept = 0;
+	bool waits = false;
 
 	for (size_t i = 0; i < hunt->n_chains; i++) {
 		struct hunt_chain *chain = &hunt->chain[i];
@@ -193,12 +224,14 @@ judge_open(struct hunt *hunt, struct bnet_slice bytes, bool last,
 
 		if (last || chain->needs <= bytes.len)
 			v = judge(hunt, chain, bytes, last);
-		if (v == ACCEPTED) {
+		if (v == ACCEPTED && !waits) {
 			*found = *chain;
 			return true;
 		}
-		if (v == OPEN)
-			hunt->chain[kept++] = *chain;
+		if (v == REJECTED)
+			continue;
+		waits |= chain->headers > 0;
+		hunt->chain[kept++] = *chain;
 	}
 	hunt->n_chains = kept;
 	return false;
@@ -209,6 +242,10 @@ static bool
 judge_new(struct hunt *hunt, struct bnet_slice bytes, bool last,
     struct hunt_chain *found)
 {
+	bool waits = false;
+
+	for (size_t i = 0; i < hunt->n_chains; i++)
+		waits |= hunt->chain[i].headers > 0;
 	for (; hunt->scanned + BNET_FRAME_WORD_BYTES <= bytes.len;
 	     hunt->scanned++) {
 		if (hunt->at_start && hunt->scanned > 0)
@@ -224,12 +261,14 @@ judge_new(struct hunt *hunt, struct bnet_slice bytes, bool last,
 			    hunt->order != order)
 				continue;
 			v = judge(hunt, &chain, bytes, last);
-			if (v == ACCEPTED) {
+			if (v == ACCEPTED && !waits) {
 				*found = chain;
 				return true;
 			}
-			if (v == OPEN)
-				keep(hunt, &chain);
+			if (v == REJECTED)
+				continue;
+			waits |= chain.headers > 0;
+			keep(hunt, &chain);
 		}
 	}
 	return false;

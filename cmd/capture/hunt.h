@@ -5,6 +5,8 @@
  * The answer is the first place from which several well-formed frames follow
  * each other. A frame with a plausible BlueNet header is worth more than one
  * that is merely within the limits; empty frames (zeros) are worth nothing.
+ * What looks like frames inside a longer frame is not it: where one with such a
+ * header is open, later places wait for it.
  */
 #ifndef CAPTURE_HUNT_H
 #define CAPTURE_HUNT_H
@@ -23,6 +25,7 @@ struct hunt {
 	size_t scanned; /* places judged so far */
 	struct hunt_chain *chain; /* those still open */
 	size_t n_chains, cap_chains;
+	uint64_t n_steps; /* frames looked at: what it cost */
 };
 
 void hunt_init(struct hunt *hunt, enum bnet_order order,
@@ -42,6 +45,9 @@ enum hunt_result {
  */
 enum hunt_result hunt_step(struct hunt *hunt, struct bnet_slice bytes,
     bool last, size_t *at, enum bnet_order *order);
+
+/* What it holds itself, in bytes. */
+size_t hunt_held_bytes(const struct hunt *hunt);
 
 /* The first `n` bytes, in which no frame starts, were dropped. */
 void hunt_dropped(struct hunt *hunt, size_t n);

@@ -20,6 +20,7 @@
 #define IPV4_BYTES 20
 #define IPV6_BYTES 40
 #define TCP_BYTES 20
+#define EXTENSION_BYTES 8 /* the shortest */
 
 #define IP_TCP 6
 #define IP6_HOP_BY_HOP 0
@@ -169,27 +170,27 @@ extension_bytes(uint8_t next, const uint8_t *p)
 	}
 }
 
-static enum cap_layer
-parse_ipv6(struct bnet_slice in, size_t sent_bytes, struct cap_ip *ip)
+/*
+ * Step over the extension headers of `ip`, whose data starts with one of type
+ * ip->protocol or with what they lead to; up to a fragment's.
+ */
+static bool
+step_extensions(struct cap_ip *ip)
 {
-	size_t left_bytes, n;
-	uint8_t next;
+	struct bnet_slice in = ip->data;
+	size_t left_bytes = in.len + ip->missing_bytes, n;
 
-	if (in.len < IPV6_BYTES || in.p[0] >> 4 != 6)
-		return CAP_LAYER_BAD;
-	ip->src.v6 = ip->dst.v6 = true;
-	memcpy(ip->src.ip, in.p + 8, 16);
-	memcpy(ip->dst.ip, in.p + 24, 16);
-	left_bytes = get_u16(in.p + 4);
-	if (left_bytes == 0 && sent_bytes >= IPV6_BYTES)
-		left_bytes = sent_bytes - IPV6_BYTES;
-	next = in.p[6];
-	in = bnet_slice_from(in, IPV6_BYTES);
 	for (int i = 0; i < IP6_HEADERS_MAX && !ip->fragment; i++) {
-		if (in.len < 8 || (n = extension_bytes(next, in.p)) == 0)
+		static const uint8_t any[2];
+		uint8_t next = ip->protocol;
+
+		if (extension_bytes(next, any) == 0)
 			break;
-		if (n > in.len || n > left_bytes)
-			return CAP_LAYER_BAD;
+		if (in.len < EXTENSION_BYTES)
+			return false;
+		n = extension_bytes(next, in.p);
+		if (n > in.len)
+			return false;
 		if (next == IP6_FRAGMENT) {
 			uint16_t frag = get_u16(in.p + 2);
 
@@ -199,12 +200,32 @@ parse_ipv6(struct bnet_slice in, size_t sent_bytes, struct cap_ip *ip)
 			/* an atomic fragment (RFC 6946) is whole */
 			ip->fragment = ip->more || ip->offset_bytes != 0;
 		}
-		next = in.p[0];
+		ip->protocol = in.p[0];
 		in = bnet_slice_from(in, n);
 		left_bytes -= n;
 	}
-	ip->protocol = next;
-	set_data(ip, in, left_bytes);
+	ip->data = in;
+	ip->missing_bytes = left_bytes - in.len;
+	return true;
+}
+
+static enum cap_layer
+parse_ipv6(struct bnet_slice in, size_t sent_bytes, struct cap_ip *ip)
+{
+	size_t left_bytes;
+
+	if (in.len < IPV6_BYTES || in.p[0] >> 4 != 6)
+		return CAP_LAYER_BAD;
+	ip->src.v6 = ip->dst.v6 = true;
+	memcpy(ip->src.ip, in.p + 8, 16);
+	memcpy(ip->dst.ip, in.p + 24, 16);
+	left_bytes = get_u16(in.p + 4);
+	if (left_bytes == 0 && sent_bytes >= IPV6_BYTES)
+		left_bytes = sent_bytes - IPV6_BYTES;
+	ip->protocol = in.p[6];
+	set_data(ip, bnet_slice_from(in, IPV6_BYTES), left_bytes);
+	if (!step_extensions(ip))
+		return CAP_LAYER_BAD;
 	return ip->fragment ? CAP_LAYER_FRAGMENT : CAP_LAYER_TCP;
 }
 
@@ -231,8 +252,8 @@ cap_layers_ip(int linktype, struct bnet_slice packet, size_t wire_bytes,
 	return CAP_LAYER_OTHER;
 }
 
-enum cap_layer
-cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment)
+static enum cap_layer
+parse_tcp(const struct cap_ip *ip, struct cap_segment *segment)
 {
 	const uint8_t *p = ip->data.p;
 	size_t head_bytes;
@@ -260,4 +281,18 @@ cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment)
 	}
 	segment->data = bnet_slice_from(ip->data, head_bytes);
 	return CAP_LAYER_TCP;
+}
+
+enum cap_layer
+cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment)
+{
+	struct cap_ip whole;
+
+	if (!ip->src.v6 || ip->protocol == IP_TCP)
+		return parse_tcp(ip, segment);
+	/* behind a fragment's header there may be more headers */
+	whole = *ip;
+	if (!step_extensions(&whole) || whole.fragment)
+		return CAP_LAYER_BAD;
+	return parse_tcp(&whole, segment);
 }

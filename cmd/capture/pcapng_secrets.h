@@ -25,7 +25,8 @@
  *	BNET_ECUT	reading failed, or a block is inconsistent or cut; the
  *			secrets before it were taken
  *	BNET_ELIMIT	a block is over the limit, or as cap_keylog_add()
- *	BNET_ETLS	a line is malformed; as cap_keylog_add()
+ *	BNET_ETLS	a line is malformed; all good ones of all blocks were
+ *			taken. cap_keylog_problem() is of the last block only
  *	BNET_ENOMEM
  */
 BNET_MUST enum bnet_err

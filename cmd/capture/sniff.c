@@ -40,6 +40,17 @@ on_lost(void *arg, enum cap_dir dir, uint64_t bytes, const char *reason)
 		flow_lost(&ref, bytes, reason);
 }
 
+/* Keep the sum over all streams true. */
+static void
+account_tls(const struct flow_ref *ref)
+{
+	struct stream *s = ref->stream;
+	size_t held = cap_tls_memory_bytes(s->tls);
+
+	ref->cap->held_bytes += held - s->tls_held_bytes;
+	s->tls_held_bytes = held;
+}
+
 static void
 feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 {
@@ -49,6 +60,25 @@ feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 	if (cap_tls_feed(ref->stream->tls, ref->dir, in, &sink) != BNET_OK)
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, in.len,
 		    bnet_strerror(BNET_ENOMEM));
+	account_tls(ref);
+}
+
+/* The few bytes that the other direction kept, too few to tell: now told. */
+static void
+feed_tls_kept(const struct flow_ref *ref)
+{
+	struct flow_ref other = *ref;
+	struct flow *flow;
+	struct bnet_buf first;
+
+	other.dir = ref->dir == CAP_UP ? CAP_DOWN : CAP_UP;
+	flow = &other.stream->flow[other.dir];
+	first = flow->hunted;
+	if (flow->state != FLOW_START || first.len == 0)
+		return;
+	bnet_buf_init(&flow->hunted, first.max);
+	feed_tls(&other, bnet_buf_slice(&first));
+	bnet_buf_free(&first);
 }
 
 static enum cap_tls_looks
@@ -89,6 +119,8 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 	else
 		flow_bytes(ref, bnet_buf_slice(&first));
 	bnet_buf_free(&first);
+	if (s->tls != NULL)
+		feed_tls_kept(ref);
 }
 
 void
@@ -138,6 +170,7 @@ sniff_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 	if (bytes > 0 && cap_tls_gap(s->tls, ref->dir, bytes, &sink) != BNET_OK)
 		cap_emit(ref->cap, s, ref->dir, CAP_LIMIT, 0,
 		    bnet_strerror(BNET_ENOMEM));
+	account_tls(ref);
 }
 
 void

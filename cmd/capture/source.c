@@ -10,6 +10,8 @@
 #define READ_BYTES (1 << 20) /* stdio's buffer: fewer system calls */
 #define POLL_MS 100 /* live: as long as a line may wait */
 #define NS_PER_S INT64_C(1000000000)
+/* A file may say any time; two of these differ by no more than 63 bits. */
+#define TIME_MAX_S INT64_C(4600000000)
 
 struct source {
 	pcap_t *pcap;
@@ -19,6 +21,26 @@ struct source {
 	char path[200];
 	uint64_t n_packets;
 };
+
+static int64_t
+to_ns(const struct timeval *ts, int64_t scale)
+{
+	int64_t s = ts->tv_sec, rest = ts->tv_usec;
+
+	s = s > TIME_MAX_S ? TIME_MAX_S : s < -TIME_MAX_S ? -TIME_MAX_S : s;
+	rest = rest < 0 || rest >= NS_PER_S ? 0 : rest * scale;
+	return s * NS_PER_S + rest;
+}
+
+/* The buffer is ours: standard input lives on without it. */
+static void
+free_source(struct source *src)
+{
+	if (src->file == stdin)
+		setvbuf(stdin, NULL, _IONBF, 0);
+	free(src->buffer);
+	free(src);
+}
 
 static struct source *
 new_source(const char *path, char *err)
@@ -63,8 +85,7 @@ source_open_file(const char *path, char *err)
 		    why);
 		if (!is_stdin)
 			fclose(src->file);
-		free(src->buffer);
-		free(src);
+		free_source(src);
 		return NULL;
 	}
 	return src;
@@ -91,13 +112,14 @@ source_open_live(const char *iface, int snaplen, char *err)
 	pcap_set_tstamp_precision(src->pcap, PCAP_TSTAMP_PRECISION_NANO);
 	status = pcap_activate(src->pcap);
 	if (status < 0) {
-		snprintf(err, SOURCE_ERR_CHARS, "%s: %s%s%.200s", iface,
-		    pcap_statustostr(status),
-		    status == PCAP_ERROR_PERM_DENIED
-			? " (root or CAP_NET_RAW is needed)"
-			: ": ",
-		    status == PCAP_ERROR_PERM_DENIED ? ""
-						     : pcap_geterr(src->pcap));
+		const char *words = pcap_statustostr(status);
+		const char *more = pcap_geterr(src->pcap);
+
+		if (status == PCAP_ERROR_PERM_DENIED)
+			more = "root or CAP_NET_RAW is needed";
+		snprintf(err, SOURCE_ERR_CHARS, "%s: %s%s%.200s", iface, words,
+		    strcmp(words, more) == 0 || more[0] == '\0' ? "" : ": ",
+		    strcmp(words, more) == 0 ? "" : more);
 		source_close(src);
 		return NULL;
 	}
@@ -132,8 +154,7 @@ source_close(struct source *src)
 	if (src == NULL)
 		return;
 	pcap_close(src->pcap);
-	free(src->buffer);
-	free(src);
+	free_source(src);
 }
 
 int
@@ -177,8 +198,7 @@ source_next(struct source *src, struct source_packet *packet, char *err)
 		    PCAP_TSTAMP_PRECISION_NANO
 	    ? 1
 	    : 1000;
-	packet->time_ns = (int64_t)head->ts.tv_sec * NS_PER_S +
-	    (int64_t)head->ts.tv_usec * scale;
+	packet->time_ns = to_ns(&head->ts, scale);
 	packet->data = (struct bnet_slice){ data, head->caplen };
 	packet->wire_bytes = head->len;
 	return SOURCE_PACKET;

@@ -46,6 +46,7 @@ struct stream {
 	struct tcp_half half[2];
 	struct flow flow[2];
 	struct cap_tls *tls;
+	size_t tls_held_bytes; /* as accounted in cap->held_bytes */
 	struct stream *chain; /* the hash bucket's next */
 	struct stream *older, *newer; /* in its list of last activity */
 };

@@ -15,6 +15,8 @@
 
 struct tcp_piece {
 	struct tcp_piece *next;
+	int64_t time_ns; /* it came then, */
+	uint32_t segment; /* as that of those with data */
 	uint32_t seq;
 	uint32_t len;
 	uint8_t data[];
@@ -34,7 +36,6 @@ tcp_start(struct tcp_half *half, uint32_t seq)
 		return;
 	half->started = true;
 	half->next_seq = seq;
-	half->n_waited = 0;
 }
 
 void
@@ -90,6 +91,8 @@ insert(struct tcp_half *half, const struct tcp_shared *shared,
 
 	if (piece == NULL)
 		return BNET_ENOMEM;
+	piece->time_ns = half->time_ns;
+	piece->segment = half->n_segments;
 	piece->seq = seq;
 	piece->len = (uint32_t)data.len;
 	memcpy(piece->data, data.p, data.len);
@@ -187,15 +190,15 @@ drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 		int32_t old = distance(piece->seq, half->next_seq);
 
 		/* held before a SYN showed that the stream starts later */
-		shared->counters->retransmitted_bytes +=
-		    old < (int32_t)piece->len ? (uint32_t)old : piece->len;
+		if (old < 0 || old > (int32_t)piece->len)
+			old = (int32_t)piece->len; /* half the space away */
+		shared->counters->retransmitted_bytes += (uint32_t)old;
 		if (old < (int32_t)piece->len)
 			pass(half, shared,
 			    (struct bnet_slice){
 				piece->data + old, piece->len - (uint32_t)old },
 			    arg);
 		free(piece);
-		half->n_waited = 0;
 	}
 	half->ended = half->fin && half->started &&
 	    distance(half->next_seq, half->fin_seq) <= 0;
@@ -228,44 +231,63 @@ start_late(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 	drain(half, shared, arg);
 }
 
-/* What is held for a hole: is it time to stop waiting? */
-static void
-judge_wait(struct tcp_half *half, const struct tcp_shared *shared,
-    int64_t time_ns, void *arg)
+/* Why the hole before the first piece is waited for no longer; or NULL. */
+static const char *
+wait_is_over(const struct tcp_half *half)
 {
-	int64_t waited_ns = time_ns - half->waits_since_ns;
+	const struct tcp_piece *piece = half->head;
+	uint32_t n_waited;
+
+	if (piece == NULL)
+		return NULL;
+	n_waited = half->n_segments - piece->segment + 1;
+	if (half->cut && n_waited >= CUT_SEGMENTS)
+		return "not captured (snapshot length)";
+	if (half->acked && distance(piece->seq, half->peer_ack) >= 0 &&
+	    (n_waited >= WAIT_SEGMENTS ||
+		half->time_ns - piece->time_ns >= WAIT_NS))
+		return "not in the capture";
+	return NULL;
+}
+
+/* What is held for holes: is it time to stop waiting? */
+static void
+judge_wait(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
+{
+	const char *reason;
 
 	if (half->head == NULL)
 		return;
 	if (half->held_bytes > shared->held_max_bytes) {
 		shared->sink->limit(arg, half->held_bytes);
 		start_late(half, shared, arg);
-		if (half->head != NULL)
+		while (half->held_bytes > shared->held_max_bytes)
 			give_up(half, shared, "not in the capture", arg);
-		return;
 	}
-	if (!half->started) {
-		if (half->n_waited >= START_SEGMENTS || waited_ns >= START_NS)
-			start_late(half, shared, arg);
-		return;
-	}
-	if (half->cut && half->n_waited >= CUT_SEGMENTS) {
-		give_up(half, shared, "not captured (snapshot length)", arg);
-		return;
-	}
-	if (half->acked && distance(half->head->seq, half->peer_ack) >= 0 &&
-	    (half->n_waited >= WAIT_SEGMENTS || waited_ns >= WAIT_NS))
-		give_up(half, shared, "not in the capture", arg);
+	if (!half->started &&
+	    (half->n_segments - half->first_segment + 1 >= START_SEGMENTS ||
+		half->time_ns - half->first_ns >= START_NS))
+		start_late(half, shared, arg);
+	while (half->started && (reason = wait_is_over(half)) != NULL)
+		give_up(half, shared, reason, arg);
 }
 
+/* How far the sender got, in the capture or not. */
 static void
-note_fin(struct tcp_half *half, const struct cap_segment *segment)
+note_end(struct tcp_half *half, const struct cap_segment *segment, uint32_t seq)
 {
-	if (!(segment->flags & TCP_FIN))
-		return;
-	half->fin = true;
-	half->fin_seq = segment->seq + (uint32_t)segment->data.len +
+	uint32_t end = seq + (uint32_t)segment->data.len +
 	    (uint32_t)segment->missing_bytes;
+
+	if (end != seq) {
+		if (!half->sent || distance(half->sent_seq, end) > 0)
+			half->sent_seq = end;
+		half->sent = true;
+	}
+	if (segment->flags & TCP_FIN) {
+		half->fin = true;
+		half->fin_seq = end;
+	}
 }
 
 /* Bytes that were passed on already, sent again: are they the same? */
@@ -316,7 +338,11 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	uint32_t seq = segment->seq + ((segment->flags & TCP_SYN) != 0);
 	enum bnet_err err;
 
-	note_fin(half, segment);
+	if (segment->flags & TCP_RST) /* it has a message, if anything */
+		return BNET_OK;
+	note_end(half, segment, seq);
+	half->time_ns = time_ns;
+	half->n_segments += data.len > 0;
 	half->cut |= segment->missing_bytes > 0;
 	if (half->started && data.len > 0)
 		trim_old(half, shared, &seq, &data, arg);
@@ -329,31 +355,52 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	}
 	if (data.len > 0) {
 		if (half->head == NULL) {
-			half->n_waited = 0;
-			half->waits_since_ns = time_ns;
+			half->first_segment = half->n_segments;
+			half->first_ns = time_ns;
 		}
 		if (half->started && seq != half->next_seq)
 			shared->counters->out_of_order++;
 		err = hold(half, shared, seq, data, arg);
 		if (err != BNET_OK)
 			return err;
-		half->n_waited++;
 	}
 	if (half->started)
 		drain(half, shared, arg);
-	judge_wait(half, shared, time_ns, arg);
+	judge_wait(half, shared, arg);
 	return BNET_OK;
+}
+
+/* What was sent, or acknowledged, behind all that is in the capture. */
+static uint32_t
+missing_end(const struct tcp_half *half)
+{
+	uint32_t end = half->next_seq;
+
+	if (half->fin)
+		return half->fin_seq;
+	if (half->sent && distance(end, half->sent_seq) > 0)
+		end = half->sent_seq;
+	/* the last that was acknowledged may be a FIN */
+	if (half->acked && distance(end, half->peer_ack - 1) > 0)
+		end = half->peer_ack - 1;
+	return end;
 }
 
 void
 tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 {
+	uint32_t missing;
+
 	start_late(half, shared, arg);
+	if (half->started) /* by the other side's SYN-ACK, since */
+		drain(half, shared, arg);
 	while (half->head != NULL)
 		give_up(half, shared, "not in the capture", arg);
-	if (half->started && half->fin && !half->ended &&
-	    distance(half->next_seq, half->fin_seq) > 0)
-		shared->sink->gap(arg, half->fin_seq - half->next_seq,
+	missing = missing_end(half) - half->next_seq;
+	if (half->started && missing > 0 && missing <= INT32_MAX) {
+		half->next_seq += missing;
+		shared->sink->gap(arg, missing,
 		    "the end of the stream is not in the capture");
+	}
 	half->ended = true;
 }

@@ -38,8 +38,12 @@ struct tcp_half {
 	uint32_t next_seq;
 	uint32_t fin_seq;
 	uint32_t peer_ack; /* the highest the other side acknowledged */
-	uint32_t n_waited; /* segments since the hole, or the first */
-	int64_t waits_since_ns;
+	bool sent; /* sent_seq is known */
+	uint32_t sent_seq; /* behind the last byte that was seen to be sent */
+	uint32_t n_segments; /* with data, so far */
+	uint32_t first_segment; /* the first held, while not started */
+	int64_t first_ns; /* its time */
+	int64_t time_ns; /* of the segment at hand */
 	struct tcp_piece *head, *tail; /* held, by seq, not overlapping */
 	size_t held_bytes; /* with what it takes to hold them */
 	struct history history; /* of what was passed on */

@@ -198,6 +198,24 @@ opened(struct tls_messages *m)
 	bnet_buf_init(&m->hello, TLS_HELLO_MAX_BYTES);
 }
 
+/* What `in` has of the head or of the body; returns how much it was. */
+static size_t
+gather(struct tls_messages *m, struct bnet_slice in)
+{
+	if (m->n_head < sizeof(m->head)) {
+		m->head[m->n_head++] = *in.p;
+		if (m->n_head == sizeof(m->head))
+			opened(m);
+		return 1;
+	}
+	if (in.len > m->left_bytes)
+		in.len = m->left_bytes;
+	if (m->keep && bnet_buf_append(&m->hello, in) != BNET_OK)
+		m->keep = false; /* then it is no hello */
+	m->left_bytes -= (uint32_t)in.len;
+	return in.len;
+}
+
 void
 tls_messages_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in)
 {
@@ -205,25 +223,8 @@ tls_messages_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in)
 	struct tls_messages *m = &h->messages;
 
 	while (in.len > 0 && !m->lost && h->dead == NULL && !h->advance) {
-		struct bnet_slice part = in;
-
-		if (m->n_head < sizeof(m->head)) {
-			m->head[m->n_head++] = *in.p;
-			in = bnet_slice_from(in, 1);
-			if (m->n_head < sizeof(m->head))
-				continue;
-			opened(m);
-			part.len = 0;
-		} else {
-			if (part.len > m->left_bytes)
-				part.len = m->left_bytes;
-			if (m->keep &&
-			    bnet_buf_append(&m->hello, part) != BNET_OK)
-				m->keep = false; /* then it is no hello */
-			in = bnet_slice_from(in, part.len);
-		}
-		m->left_bytes -= (uint32_t)part.len;
-		if (m->left_bytes == 0)
+		in = bnet_slice_from(in, gather(m, in));
+		if (m->n_head == sizeof(m->head) && m->left_bytes == 0)
 			complete(tls, dir);
 	}
 }

@@ -282,3 +282,9 @@ cap_tls_status(const struct cap_tls *tls, struct cap_tls_status *status)
 		status->held_bytes[dir] = h->in.len + h->dropped_bytes;
 	}
 }
+
+size_t
+cap_tls_memory_bytes(const struct cap_tls *tls)
+{
+	return tls->half[CAP_UP].in.cap + tls->half[CAP_DOWN].in.cap;
+}

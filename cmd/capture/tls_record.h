@@ -12,7 +12,9 @@
  * A direction that runs ahead of the hello that its keys need is held, up to
  * CAP_TLS_HOLD_BYTES. After a hole the next record is found by trial: the tag
  * proves the record and its sequence number. All trials together have a
- * budget, so that a hostile capture can not buy much work with few bytes.
+ * budget, so that a hostile capture can not buy much work with few bytes. A
+ * hole that hides two changes of keys in one direction is not crossed: what
+ * follows it is told as lost.
  *
  * Every byte fed is counted as read, told as lost, or still held.
  */
@@ -104,5 +106,8 @@ BNET_MUST enum bnet_err
 cap_tls_end(struct cap_tls *tls, const struct cap_tls_sink *sink);
 
 void cap_tls_status(const struct cap_tls *tls, struct cap_tls_status *status);
+
+/* Memory that it takes to hold ciphertext, at the moment. */
+size_t cap_tls_memory_bytes(const struct cap_tls *tls);
 
 #endif

@@ -130,8 +130,11 @@ out_json(struct outbuf *out, const char *s, size_t n)
 
 		if (len == 0)
 			OUT_LIT(out, "\\ufffd");
-		else if (p[0] < 0x20 || p[0] == '"' || p[0] == '\\')
+		else if (p[0] < 0x20 || p[0] == '"' || p[0] == '\\' ||
+		    p[0] == 0x7f)
 			json_escape(out, p[0]);
+		else if (p[0] == 0xc2 && p[1] < 0xa0) /* for terminals: C1 */
+			json_escape(out, p[1]);
 		else
 			out_short(out, (const char *)p, len);
 		len = len == 0 ? 1 : len;

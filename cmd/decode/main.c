@@ -219,6 +219,9 @@ open_source(struct decode *d)
 	if (opt->write_path != NULL &&
 	    !save_open(&d->save, opt->write_path, source_linktype(d->src), err))
 		cli_die("-w: %s", err);
+	if (opt->iface != NULL)
+		fprintf(stderr, "listening on %s, link type %s\n", opt->iface,
+		    source_linktype_name(d->src));
 }
 
 static void
@@ -435,6 +438,8 @@ list_interfaces(void)
 
 	if (!source_list(stdout, err))
 		cli_die("%s", err);
+	if (fflush(stdout) != 0)
+		cli_die("standard output: %s", strerror(errno));
 	return CLI_OK;
 }
 

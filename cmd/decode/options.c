@@ -6,6 +6,7 @@
 #include "cmd/decode/statistics.h"
 #include "proto/bluenet.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,8 +44,7 @@ static const struct {
 	const char *arg; /* NULL: none */
 	const char *about;
 } table[] = {
-	{ 'r', "read", "FILE",
-	    "read a pcap or pcapng file; - is standard input" },
+	{ 'r', "read", "FILE", "a pcap or pcapng file; - is standard input" },
 	{ 'i', "interface", "IFACE", "capture live" },
 	{ 'D', "list-interfaces", NULL, "list the interfaces" },
 	{ 'f', "bpf", "BPF", "capture filter, as tcpdump's" },
@@ -54,7 +54,7 @@ static const struct {
 	{ 'p', "port", "PORTS", "ports of relays (26000), or any" },
 	{ OPT_ORDER, "order", "ORDER", "byte order: auto, little, network" },
 	{ OPT_OVERLAP, "overlap", "WHICH",
-	    "of bytes sent twice keep the first or the last" },
+	    "of bytes sent twice keep: first, last" },
 	{ OPT_KEYLOG, "keylog", "FILE", "TLS secrets (NSS key log format)" },
 	{ OPT_KEYS, "keys", "FILE", "names of keys, one a line" },
 	{ 'Y', "display-filter", "EXPR",
@@ -64,8 +64,7 @@ static const struct {
 	{ 'x', "hex", NULL, "text: payloads in hex and ASCII" },
 	{ 'V', "verbose", NULL, "text: every field on its own line" },
 	{ OPT_PAYLOAD, "payload", "HOW", "json: payloads none or hex" },
-	{ 't', NULL, NULL,
-	    "text: no times; -tt epoch, -ttt delta, -tttt date" },
+	{ 't', NULL, NULL, "no times; -tt epoch, -ttt delta, -tttt date" },
 	{ OPT_TIME, "time", "FORMAT", "none, epoch, delta, date or time" },
 	{ OPT_COLOR, "color", "WHEN", "auto, always or never" },
 	{ 'l', "line-buffered", NULL, "write every line at once" },
@@ -96,6 +95,15 @@ static const char *const payloads[] = { "none", "hex", NULL };
 static const char *const times[] = { "time", "none", "epoch", "delta", "date",
 	NULL };
 
+/* What was asked for is printed: that is all. */
+_Noreturn static void
+printed(void)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		cli_die("standard output: %s", strerror(errno));
+	exit(CLI_OK);
+}
+
 static void
 help(void)
 {
@@ -123,7 +131,7 @@ help(void)
 	}
 	puts("\nExit: 0 clean; 1 could not read; 2 usage; 3 read, but with"
 	     " gaps, malformed\nframes or limits hit. See bluenet-decode(1).");
-	exit(CLI_OK);
+	printed();
 }
 
 static void
@@ -138,7 +146,7 @@ list_statistics(void)
 		    info->arg != NULL ? info->arg : "");
 		printf("%-14s %s\n", left, info->about);
 	}
-	exit(CLI_OK);
+	printed();
 }
 
 static void
@@ -283,7 +291,7 @@ parse_flag(struct options *opt, int c)
 		return true;
 	case OPT_VERSION:
 		puts("bluenet-decode " BNET_VERSION);
-		exit(CLI_OK);
+		printed();
 	default:
 		return false;
 	}
@@ -404,7 +412,7 @@ options_parse(struct options *opt, int argc, char **argv)
 	}
 	if (opt->filter != NULL && strcmp(opt->filter, "help") == 0) {
 		filter_help(stdout);
-		exit(CLI_OK);
+		printed();
 	}
 	opt->bpf = join_bpf(bpf, argv + optind, argc - optind);
 	check(opt);

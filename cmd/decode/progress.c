@@ -2,6 +2,7 @@
 #include "cmd/decode/progress.h"
 
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,15 @@ now_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+static bool
+is_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 &&
+	    (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
 void
 progress_init(struct progress *progress, const struct options *opt,
     const struct source *src)
@@ -29,11 +39,14 @@ progress_init(struct progress *progress, const struct options *opt,
 
 	*progress = (struct progress){ .on = opt->progress == WHEN_ALWAYS };
 	if (opt->progress == WHEN_AUTO)
-		progress->on =
-		    isatty(STDERR_FILENO) && isatty(STDOUT_FILENO) != lines;
+		progress->on = isatty(STDERR_FILENO) &&
+		    !is_pipe(STDOUT_FILENO) &&
+		    !(lines && isatty(STDOUT_FILENO));
 	if (!source_progress(src, &at, &size))
 		progress->on = false;
 	progress->drawn_ns = now_ns();
+	if (opt->progress == WHEN_ALWAYS) /* not only where it takes a while */
+		progress->drawn_ns -= DRAW_NS;
 }
 
 static void

@@ -14,8 +14,8 @@ struct progress {
 };
 
 /*
- * On where a file is read, standard error is a terminal, and standard output
- * is not one that lines go to.
+ * On where a file is read, standard error is a terminal, and standard output is
+ * neither a pipe nor a terminal that lines go to.
  */
 void progress_init(struct progress *progress, const struct options *opt,
     const struct source *src);

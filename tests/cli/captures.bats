@@ -513,6 +513,17 @@ not_reported() {
 	[ "$(grep -o '"packet":[0-9]*' "$out" | sort -u | wc -l)" -eq 500 ]
 }
 
+@test "the echo statistics are those of the echoes that were generated" {
+	local said min max avg
+
+	said=$("$tools/gen" "$cap" --echo --frames 300 --seed 3)
+	read -r min max avg < <(awk -F '[:,}]' \
+		'{ printf "%.6f %.6f %.6f\n", $4/1e9, $6/1e9, $8/$2/1e9 }' \
+		<<<"$said")
+	"$decode" -r "$cap" -q -z echo |
+		grep -E "^ *all +both +300 +300 +0 +$min +$max +$avg "
+}
+
 # ---- the comparer itself
 
 @test "the comparer notices what is wrong" {

@@ -12,7 +12,7 @@ setup() {
 	prefix=$root/opt/bluenet
 	export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 	export PKG_CONFIG_SYSROOT_DIR=$root
-	cd "$BATS_TEST_DIRNAME/../.."
+	cd "$BATS_TEST_DIRNAME/../.." || return
 }
 
 embed() {
@@ -34,7 +34,8 @@ embed() {
 		[ -e "$prefix/$f" ] || { echo "missing: $f"; false; }
 	done
 	"$prefix/bin/bluenet-decode" --version
-	! ls "$prefix"/include/bluenet/*_impl.h
+	run ls "$prefix"/include/bluenet/*_impl.h
+	[ "$status" -ne 0 ]
 }
 
 @test "uninstall leaves no file" {

@@ -32,6 +32,26 @@ same_header(const struct bnet_header *a, const struct bnet_header *b)
 	    a->priority == b->priority && a->timestamp == b->timestamp;
 }
 
+/* The fields in their order, as the manual has them. */
+static void
+check_fields(struct bnet_slice in, const struct bnet_header *header)
+{
+	struct bnet_bits_rd rd;
+	struct bnet_header want;
+
+	bnet_bits_read(&rd, in);
+	want.source = bnet_bits_i64(&rd);
+	want.dest_type = bnet_bits_i64(&rd);
+	want.dest = bnet_bits_i64(&rd);
+	want.key = bnet_bits_i32(&rd);
+	want.forks = bnet_bits_u32(&rd);
+	want.serial = bnet_bits_u32(&rd);
+	want.latency_ms = bnet_bits_u32(&rd);
+	want.priority = bnet_bits_bool(&rd);
+	want.timestamp = bnet_bits_u64(&rd);
+	MUST_HOLD(!rd.bad && same_header(header, &want));
+}
+
 /* What was written is read the same, wholly, and written so again. */
 static void
 check_written(struct bnet_slice written, const struct bnet_header *want,
@@ -82,6 +102,7 @@ check_header(struct bnet_slice in)
 		return;
 	MUST_HOLD(trailing < in.len);
 	used = in.len - trailing;
+	check_fields(in, &header);
 	ids = read_forks(forks, header.forks);
 	bnet_buf_init(&out, OUT_MAX_BYTES);
 	MUST_HOLD(bnet_header_encode(&header, ids, &out) == BNET_OK);
