@@ -5,8 +5,7 @@
 #include "cmd/capture/stream.h"
 #include "cmd/capture/tls_record.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +13,14 @@
 #define TOTAL_BYTES ((size_t)256 << 20)
 #define N_STREAMS ((size_t)65536)
 #define IDLE_NS INT64_C(600000000000)
-/* How long stray segments of a connection that ended are still its own. */
-#define LINGER_NS INT64_C(5000000000)
 /* Of the memory for all streams, what may remember bytes passed on. */
 #define HISTORY_SHARE 4
+/* And what one direction of one stream may hold. */
+#define STREAM_SHARE 4
 /* A SYN seen late belongs to data that starts at most so far behind it. */
 #define LATE_SYN_BYTES (1 << 20)
+/* A RST counts within so many bytes of where the stream is. */
+#define RST_BYTES UINT32_C(4194304)
 
 /* ---- events ---- */
 
@@ -103,126 +104,11 @@ static const struct tcp_sink tcp_sink = { on_data, on_gap, on_conflict,
 
 /* ---- streams ---- */
 
-static void
-release(struct cap *cap, struct stream *s)
-{
-	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
-		tcp_drop(&s->half[dir], &cap->tcp);
-		flow_free(cap, &s->flow[dir]);
-	}
-	cap_tls_free(s->tls);
-	s->tls = NULL;
-	cap->held_bytes -= s->tls_held_bytes;
-	s->tls_held_bytes = 0;
-}
-
-/* Called from within the stages, so what they use is freed at the close. */
+/* Called from within the stages, so what they use is freed afterwards. */
 void
-cap_ignore(struct cap *cap, struct stream *stream)
+cap_ignore(struct stream *stream)
 {
-	(void)cap;
 	stream->ignored = true;
-}
-
-static void
-close_stream(struct cap *cap, struct stream *s)
-{
-	for (int dir = CAP_UP; dir <= CAP_DOWN && !s->ignored; dir++) {
-		struct flow_ref ref = { cap, s, (enum cap_dir)dir };
-
-		tcp_flush(&s->half[dir], &cap->tcp, &ref);
-	}
-	sniff_finish(cap, s);
-	release(cap, s);
-	if (cap->sink.closed != NULL)
-		cap->sink.closed(cap->sink.arg, &s->pub);
-	streams_remove(&cap->streams, s);
-}
-
-/* The least recently seen; one that ended goes first. */
-static void
-evict(struct cap *cap, const char *reason)
-{
-	struct streams *streams = &cap->streams;
-	struct stream *s = streams->closing.oldest != NULL
-	    ? streams->closing.oldest
-	    : streams->open.oldest;
-
-	if (!s->closing && !s->ignored)
-		cap_emit(cap, s, CAP_UP, CAP_LIMIT,
-		    s->half[0].held_bytes + s->half[1].held_bytes +
-			s->flow[0].held_bytes + s->flow[1].held_bytes,
-		    reason);
-	close_stream(cap, s);
-}
-
-static void
-expire(struct cap *cap)
-{
-	struct streams *streams = &cap->streams;
-	struct stream *s;
-
-	while ((s = streams->closing.oldest) != NULL &&
-	    cap->time_ns - s->seen_ns > LINGER_NS)
-		close_stream(cap, s);
-	while ((s = streams->open.oldest) != NULL &&
-	    cap->time_ns - s->seen_ns > cap->set.limits.idle_ns)
-		close_stream(cap, s);
-}
-
-static bool
-is_listed(const struct cap *cap, uint16_t port)
-{
-	for (size_t i = 0; i < cap->set.n_ports; i++)
-		if (cap->set.ports[i] == port)
-			return true;
-	return false;
-}
-
-/* Did the sender of this, the first segment seen, open the connection? */
-static bool
-sender_opened(const struct cap *cap, const struct cap_segment *seg)
-{
-	if (seg->flags & TCP_SYN)
-		return !(seg->flags & TCP_ACK);
-	if (is_listed(cap, seg->dst.port) != is_listed(cap, seg->src.port))
-		return is_listed(cap, seg->dst.port);
-	return seg->src.port >= seg->dst.port;
-}
-
-static void
-write_end(struct stream *s, int i, const struct cap_end *end)
-{
-	char ip[INET6_ADDRSTRLEN];
-
-	inet_ntop(end->v6 ? AF_INET6 : AF_INET, end->ip, ip, sizeof(ip));
-	s->pub.end_chars[i] =
-	    (uint8_t)snprintf(s->pub.end[i], sizeof(s->pub.end[i]),
-		end->v6 ? "[%s]:%u" : "%s:%u", ip, end->port);
-}
-
-static struct stream *
-open_stream(struct cap *cap, const struct stream_key *key, int sender,
-    const struct cap_segment *seg)
-{
-	struct stream *s;
-
-	if (cap->streams.n >= cap->set.limits.n_streams)
-		evict(cap, "too many streams at once: the oldest is closed");
-	s = streams_add(&cap->streams, key);
-	if (s == NULL)
-		return NULL;
-	cap->counters.streams++;
-	s->opener = (uint8_t)(sender_opened(cap, seg) ? sender : !sender);
-	s->pub.order = cap->set.order;
-	s->undecided = cap->set.any_port && !is_listed(cap, seg->src.port) &&
-	    !is_listed(cap, seg->dst.port);
-	write_end(s, 0, &key->end[s->opener]);
-	write_end(s, 1, &key->end[!s->opener]);
-	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
-		bnet_buf_init(
-		    &s->flow[dir].hunted, cap->set.limits.stream_bytes);
-	return s;
 }
 
 /* Does this SYN open another connection between the same ends? */
@@ -271,7 +157,7 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	key.end[!sender] = seg->dst;
 	s = streams_find(&cap->streams, &key);
 	if (s != NULL && is_reuse(s, sender != s->opener, seg)) {
-		close_stream(cap, s);
+		lifetime_close(cap, s);
 		s = NULL;
 	}
 	/* a stray end of a connection that is over opens nothing */
@@ -279,7 +165,7 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	    (seg->flags & (TCP_RST | TCP_FIN)))
 		return BNET_OK;
 	if (s == NULL)
-		s = open_stream(cap, &key, sender, seg);
+		s = lifetime_open(cap, &key, sender, seg);
 	if (s == NULL)
 		return BNET_ENOMEM;
 	*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
@@ -289,12 +175,24 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 
 /* ---- packets ---- */
 
+/* A RST far from where the stream is was sent by someone who guesses. */
+static bool
+is_believed(
+    const struct stream *s, enum cap_dir dir, const struct cap_segment *seg)
+{
+	const struct tcp_half *half = &s->half[dir];
+
+	return !half->started ||
+	    half->next_seq - seg->seq + RST_BYTES <= 2 * RST_BYTES;
+}
+
 static void
-segment_done(struct cap *cap, struct stream *s, const struct cap_segment *seg)
+segment_done(struct cap *cap, struct stream *s, enum cap_dir dir,
+    const struct cap_segment *seg)
 {
 	bool closing = s->closing;
 
-	if ((seg->flags & TCP_RST) && !closing) {
+	if ((seg->flags & TCP_RST) && !closing && is_believed(s, dir, seg)) {
 		cap->counters.resets++;
 		closing = true;
 	}
@@ -303,10 +201,8 @@ segment_done(struct cap *cap, struct stream *s, const struct cap_segment *seg)
 	s->seen_ns = cap->time_ns;
 	streams_touch(&cap->streams, s, closing);
 	if (s->ignored)
-		release(cap, s);
-	while (
-	    cap->held_bytes > cap->set.limits.total_bytes && cap->streams.n > 0)
-		evict(cap, "the memory limit: the oldest stream is closed");
+		lifetime_release(cap, s);
+	lifetime_make_room(cap);
 }
 
 static enum bnet_err
@@ -317,13 +213,14 @@ on_segment(
 	struct stream *s = NULL;
 	enum bnet_err err;
 
-	if (!cap->set.any_port && !is_listed(cap, seg->src.port) &&
-	    !is_listed(cap, seg->dst.port))
+	if (!cap->set.any_port && !cap_port_listed(cap, seg->src.port) &&
+	    !cap_port_listed(cap, seg->dst.port))
 		return BNET_OK;
 	if (seg->data.len > 0 && !(seg->flags & TCP_RST)) {
 		cap->counters.segments++;
 		cap->counters.segment_bytes += seg->data.len;
 	}
+	lifetime_expire(cap);
 	err = stream_of(cap, seg, &ref.dir, &s);
 	if (s == NULL)
 		return err;
@@ -336,7 +233,7 @@ on_segment(
 		err = tcp_segment(
 		    &s->half[ref.dir], &cap->tcp, seg, cap->time_ns, &ref);
 	*out = s->ignored ? NULL : &s->pub;
-	segment_done(cap, s, seg);
+	segment_done(cap, s, ref.dir, seg);
 	/* eviction may have taken it, where it alone holds too much */
 	if (cap->streams.last_hit != s)
 		*out = NULL;
@@ -349,6 +246,10 @@ on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 	size_t evicted_bytes;
 	enum bnet_err err;
 
+	if (!ip->src.v6 && ip->protocol != IPPROTO_TCP) {
+		*layer = CAP_LAYER_OTHER;
+		return BNET_OK;
+	}
 	cap->counters.fragments++;
 	err =
 	    cap_fragments_add(cap->fragments, ip, cap->time_ns, &evicted_bytes);
@@ -386,24 +287,28 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 		layer = cap_layers_tcp(&ip, &seg);
 	n->not_tcp += layer == CAP_LAYER_OTHER;
 	n->bad_packets += layer == CAP_LAYER_BAD;
-	expire(cap);
 	return layer == CAP_LAYER_TCP ? on_segment(cap, &seg, stream) : err;
 }
 
-/* In the order in which they came, so that the output is stable. */
+static struct stream *
+earlier(struct stream *a, struct stream *b)
+{
+	if (a == NULL || b == NULL)
+		return a == NULL ? b : a;
+	return b->seen_ns < a->seen_ns ? b : a;
+}
+
+/* In the order in which they were last seen, so that the output is stable. */
 void
 cap_finish(struct cap *cap)
 {
 	struct streams *streams = &cap->streams;
-	struct stream *first, *a, *b;
 
-	while (streams->n > 0) {
-		a = streams->closing.oldest;
-		b = streams->open.oldest;
-		first =
-		    a == NULL || (b != NULL && b->seen_ns < a->seen_ns) ? b : a;
-		close_stream(cap, first);
-	}
+	while (streams->n > 0)
+		lifetime_close(cap,
+		    earlier(streams->closing.oldest,
+			earlier(
+			    streams->open.oldest, streams->dormant.oldest)));
 }
 
 const struct cap_counters *
@@ -427,6 +332,9 @@ set_defaults(struct cap_settings *set)
 		limits->stream_bytes = STREAM_BYTES;
 	if (limits->total_bytes == 0)
 		limits->total_bytes = TOTAL_BYTES;
+	/* one stream alone shall not be able to push the others out */
+	if (limits->stream_bytes > limits->total_bytes / STREAM_SHARE)
+		limits->stream_bytes = limits->total_bytes / STREAM_SHARE;
 	if (limits->n_streams == 0)
 		limits->n_streams = N_STREAMS;
 	if (limits->idle_ns == 0)
@@ -466,11 +374,10 @@ cap_free(struct cap *cap)
 	if (cap == NULL)
 		return;
 	while (cap->streams.n > 0) {
-		struct stream *s = cap->streams.open.oldest != NULL
-		    ? cap->streams.open.oldest
-		    : cap->streams.closing.oldest;
-
-		release(cap, s);
+		struct stream *s = earlier(cap->streams.closing.oldest,
+		    earlier(
+			cap->streams.open.oldest, cap->streams.dormant.oldest));
+		lifetime_release(cap, s);
 		streams_remove(&cap->streams, s);
 	}
 	streams_free(&cap->streams);

@@ -36,7 +36,7 @@ enum cap_event_type {
 	CAP_SKIP, /* bytes passed over on the way to the next frame */
 	CAP_OVERLAP, /* bytes sent twice with different contents */
 	CAP_MALFORMED, /* a bad frame or payload; bytes: what it took */
-	CAP_LIMIT, /* a ceiling was reached; bytes: what was dropped */
+	CAP_LIMIT, /* a ceiling was reached; bytes: what was held then */
 	CAP_N_EVENTS
 };
 

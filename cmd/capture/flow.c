@@ -39,6 +39,16 @@ flow_free(struct cap *cap, struct flow *flow)
 	bnet_buf_free(&flow->hunted);
 }
 
+size_t
+flow_kept(const struct flow *flow)
+{
+	size_t kept = flow->hunted.len;
+
+	if (flow->link != NULL)
+		kept += bnet_link_pending(flow->link).len;
+	return kept;
+}
+
 /* ---- frames ---- */
 
 static enum bnet_err
@@ -188,7 +198,7 @@ hunt_on(const struct flow_ref *ref, bool last)
 		if (ref->stream->undecided &&
 		    (result == HUNT_NONE ||
 			flow->skipped_bytes + at > UNDECIDED_BYTES)) {
-			cap_ignore(ref->cap, ref->stream);
+			cap_ignore(ref->stream);
 			return;
 		}
 		skip(flow, at);

@@ -248,7 +248,8 @@ judge_new(struct hunt *hunt, struct bnet_slice bytes, bool last,
 		waits |= hunt->chain[i].headers > 0;
 	for (; hunt->scanned + BNET_FRAME_WORD_BYTES <= bytes.len;
 	     hunt->scanned++) {
-		if (hunt->at_start && hunt->scanned > 0)
+		/* nothing behind one that waits could be taken before it */
+		if (waits || (hunt->at_start && hunt->scanned > 0))
 			return false;
 		for (enum bnet_order order = BNET_ORDER_LITTLE;
 		     order <= BNET_ORDER_NETWORK; order++) {

@@ -81,6 +81,15 @@ feed_tls_kept(const struct flow_ref *ref)
 	bnet_buf_free(&first);
 }
 
+/* Out of memory before it is known what it is. */
+static void
+give_up(const struct flow_ref *ref, size_t bytes)
+{
+	cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, bytes,
+	    bnet_strerror(BNET_ENOMEM));
+	cap_ignore(ref->stream);
+}
+
 static enum cap_tls_looks
 look(const struct flow_ref *ref, struct bnet_slice first)
 {
@@ -103,7 +112,7 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 		return;
 	}
 	if (bnet_buf_append(kept, in) != BNET_OK) {
-		cap_ignore(ref->cap, s);
+		give_up(ref, kept->len + in.len);
 		return;
 	}
 	looks = look(ref, bnet_buf_slice(kept));
@@ -111,12 +120,15 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 		return;
 	first = *kept; /* flow_bytes() wants the buffer for itself */
 	bnet_buf_init(kept, first.max);
-	if (looks == CAP_TLS_YES)
+	if (looks == CAP_TLS_YES) {
 		s->tls = cap_tls_new(ref->cap->set.keylog);
+		if (s->tls == NULL)
+			give_up(ref, first.len);
+	}
 	s->pub.tls = s->tls != NULL;
 	if (s->tls != NULL)
 		feed_tls(ref, bnet_buf_slice(&first));
-	else
+	else if (!s->ignored)
 		flow_bytes(ref, bnet_buf_slice(&first));
 	bnet_buf_free(&first);
 	if (s->tls != NULL)

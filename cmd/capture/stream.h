@@ -40,6 +40,7 @@ struct stream {
 	bool undecided; /* not known yet whether it carries frames */
 	bool ignored; /* it does not */
 	bool closing; /* both FINs or a RST were seen */
+	bool dormant; /* silent for long, holds nothing */
 	bool isn_known[2];
 	uint32_t isn[2];
 	int64_t seen_ns;
@@ -61,7 +62,7 @@ struct streams {
 	size_t n;
 	uint64_t n_ever;
 	uint64_t seed;
-	struct stream_list open, closing;
+	struct stream_list open, closing, dormant;
 	struct stream *last_hit;
 };
 
@@ -105,6 +106,9 @@ void streams_remove(struct streams *streams, struct stream *stream);
 void
 streams_touch(struct streams *streams, struct stream *stream, bool closing);
 
+/* Move it to the dormant ones, until it is touched. */
+void streams_rest(struct streams *streams, struct stream *stream);
+
 /* ---- flow.c ---- */
 
 /* The next bytes of a direction. */
@@ -121,6 +125,9 @@ void flow_finish(const struct flow_ref *ref, bool orderly);
 
 void flow_free(struct cap *cap, struct flow *flow);
 
+/* Bytes of it that are neither told nor lost yet. */
+size_t flow_kept(const struct flow *flow);
+
 /* ---- sniff.c: what kind of stream is it ---- */
 
 /* Bytes of the TCP stream: through TLS where it is, to flow_bytes(). */
@@ -129,6 +136,27 @@ void sniff_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason);
 
 /* No more will come, in either direction. */
 void sniff_finish(struct cap *cap, struct stream *stream);
+
+/* ---- lifetime.c: when streams open and close ---- */
+
+/* NULL: out of memory. `sender` is the index in key.end of who sent `seg`. */
+struct stream *lifetime_open(struct cap *cap, const struct stream_key *key,
+    int sender, const struct cap_segment *seg);
+
+/* Tell all that is held, and forget the stream. */
+void lifetime_close(struct cap *cap, struct stream *stream);
+
+/* Give back what it holds, untold. */
+void lifetime_release(struct cap *cap, struct stream *stream);
+
+/* Close what ended or was silent for long. */
+void lifetime_expire(struct cap *cap);
+
+/* Close streams that hold something until all is within the limit. */
+void lifetime_make_room(struct cap *cap);
+
+/* Is one of the ports that were asked for? */
+bool cap_port_listed(const struct cap *cap, uint16_t port);
 
 /* ---- capture.c ---- */
 
@@ -139,6 +167,6 @@ void cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
     const struct bnet_packet *frame);
 
 /* It carries no frames: give back all it holds. */
-void cap_ignore(struct cap *cap, struct stream *stream);
+void cap_ignore(struct stream *stream);
 
 #endif

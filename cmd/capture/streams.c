@@ -2,9 +2,9 @@
 /* The table of TCP connections: a hash of both ends, and two lists by age. */
 #include "cmd/capture/stream.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define BUCKETS_MIN 1024
 #define BUCKETS_MAX (1 << 20)
@@ -19,7 +19,8 @@ streams_init(struct streams *streams, size_t n_max)
 	*streams = (struct streams){ .n_buckets = n };
 	streams->bucket = calloc(n, sizeof(struct stream *));
 	/* without a seed only a flood of made-up ends would be slower */
-	if (getrandom(&streams->seed, sizeof(streams->seed), GRND_NONBLOCK) < 0)
+	if (RAND_bytes((unsigned char *)&streams->seed,
+		(int)sizeof(streams->seed)) != 1)
 		streams->seed = (uint64_t)(uintptr_t)streams;
 	return streams->bucket != NULL;
 }
@@ -80,11 +81,18 @@ streams_find(struct streams *streams, const struct stream_key *key)
 	return s;
 }
 
+static struct stream_list *
+list_of(struct streams *streams, const struct stream *s)
+{
+	if (s->dormant)
+		return &streams->dormant;
+	return s->closing ? &streams->closing : &streams->open;
+}
+
 static void
 unlist(struct streams *streams, struct stream *s)
 {
-	struct stream_list *list =
-	    s->closing ? &streams->closing : &streams->open;
+	struct stream_list *list = list_of(streams, s);
 
 	if (s->older != NULL)
 		s->older->newer = s->newer;
@@ -99,8 +107,7 @@ unlist(struct streams *streams, struct stream *s)
 static void
 enlist(struct streams *streams, struct stream *s)
 {
-	struct stream_list *list =
-	    s->closing ? &streams->closing : &streams->open;
+	struct stream_list *list = list_of(streams, s);
 
 	s->older = list->newest;
 	s->newer = NULL;
@@ -149,9 +156,19 @@ streams_remove(struct streams *streams, struct stream *stream)
 void
 streams_touch(struct streams *streams, struct stream *stream, bool closing)
 {
-	if (stream->newer == NULL && stream->closing == closing)
+	if (stream->newer == NULL && stream->closing == closing &&
+	    !stream->dormant)
 		return;
 	unlist(streams, stream);
 	stream->closing = closing;
+	stream->dormant = false;
+	enlist(streams, stream);
+}
+
+void
+streams_rest(struct streams *streams, struct stream *stream)
+{
+	unlist(streams, stream);
+	stream->dormant = true;
 	enlist(streams, stream);
 }

@@ -12,6 +12,10 @@
 #define START_NS INT64_C(1000000000)
 /* Where segments are captured in part, holes are the rule. */
 #define CUT_SEGMENTS 4
+/* Pieces held of a direction, which are searched one by one. */
+#define PIECES_MAX 4096
+/* A FIN is believed within so many bytes of where the stream is. */
+#define FIN_BYTES UINT32_C(67108864)
 
 struct tcp_piece {
 	struct tcp_piece *next;
@@ -67,8 +71,11 @@ pop(struct tcp_half *half, const struct tcp_shared *shared)
 	struct tcp_piece *piece = half->head;
 
 	half->head = piece->next;
+	half->n_pieces--;
 	if (half->head == NULL)
 		half->tail = NULL;
+	if (half->last_held == piece)
+		half->last_held = NULL;
 	account(half, shared, -piece_bytes(piece));
 	return piece;
 }
@@ -98,6 +105,8 @@ insert(struct tcp_half *half, const struct tcp_shared *shared,
 	memcpy(piece->data, data.p, data.len);
 	piece->next = *link;
 	*link = piece;
+	half->last_held = piece;
+	half->n_pieces++;
 	if (piece->next == NULL)
 		half->tail = piece;
 	account(half, shared, piece_bytes(piece));
@@ -137,6 +146,10 @@ hold(struct tcp_half *half, const struct tcp_shared *shared, uint32_t seq,
 	    distance(half->tail->seq + half->tail->len, seq) >= 0) {
 		before = half->tail; /* the common case: behind all */
 		piece = NULL;
+	} else if (half->last_held != NULL &&
+	    distance(half->last_held->seq + half->last_held->len, seq) >= 0) {
+		before = half->last_held;
+		piece = before->next;
 	}
 	while (data.len > 0 && err == BNET_OK) {
 		size_t n = data.len;
@@ -258,10 +271,13 @@ judge_wait(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 
 	if (half->head == NULL)
 		return;
-	if (half->held_bytes > shared->held_max_bytes) {
+	if (half->held_bytes > shared->held_max_bytes ||
+	    half->n_pieces > PIECES_MAX) {
 		shared->sink->limit(arg, half->held_bytes);
 		start_late(half, shared, arg);
-		while (half->held_bytes > shared->held_max_bytes)
+		/* half of it, so that this is not for each packet */
+		while (half->held_bytes > shared->held_max_bytes / 2 ||
+		    half->n_pieces > PIECES_MAX / 2)
 			give_up(half, shared, "not in the capture", arg);
 	}
 	if (!half->started &&
@@ -284,7 +300,9 @@ note_end(struct tcp_half *half, const struct cap_segment *segment, uint32_t seq)
 			half->sent_seq = end;
 		half->sent = true;
 	}
-	if (segment->flags & TCP_FIN) {
+	if ((segment->flags & TCP_FIN) &&
+	    (!half->started ||
+		end - half->next_seq + FIN_BYTES <= 2 * FIN_BYTES)) {
 		half->fin = true;
 		half->fin_seq = end;
 	}

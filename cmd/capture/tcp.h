@@ -25,7 +25,7 @@ struct tcp_sink {
 	void (*gap)(void *arg, uint64_t bytes, const char *reason);
 	/* bytes that came twice and differ; `reason` says which were kept */
 	void (*conflict)(void *arg, uint64_t bytes, const char *reason);
-	/* `bytes` are held out of order, and that is too much */
+	/* `bytes`, or too many pieces, are held out of order; gaps follow */
 	void (*limit)(void *arg, uint64_t bytes);
 };
 
@@ -44,6 +44,8 @@ struct tcp_half {
 	uint32_t first_segment; /* the first held, while not started */
 	int64_t first_ns; /* its time */
 	int64_t time_ns; /* of the segment at hand */
+	struct tcp_piece *last_held; /* where the next one often belongs */
+	uint32_t n_pieces;
 	struct tcp_piece *head, *tail; /* held, by seq, not overlapping */
 	size_t held_bytes; /* with what it takes to hold them */
 	struct history history; /* of what was passed on */

@@ -131,8 +131,10 @@ cli_duration_ns(
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (end != text && strcmp(end, units[i].name) == 0)
 			ns = v * units[i].ns;
+	/* strtod() takes blanks, signs, words and hexadecimal as well */
 	if (!isfinite(ns) || ns < (double)min_ns || ns > (double)max_ns ||
-	    !isdigit((unsigned char)text[0]))
+	    ns >= (double)INT64_MAX || !isdigit((unsigned char)text[0]) ||
+	    tolower((unsigned char)text[1]) == 'x')
 		cli_usage("%s: '%s': expected a duration such as 0.5, 500ms"
 			  " or 10m, from %g to %g s",
 		    what, text, (double)min_ns / 1e9, (double)max_ns / 1e9);
@@ -145,13 +147,11 @@ cli_word(const char *what, const char *text, const char *const *words)
 	char list[WORDS_CHARS] = "";
 	size_t n = 0;
 
-	for (int i = 0; words[i] != NULL; i++) {
+	for (int i = 0; words[i] != NULL; i++)
 		if (strcmp(words[i], text) == 0)
 			return i;
+	for (int i = 0; words[i] != NULL && n < sizeof(list); i++)
 		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s",
 		    i == 0 ? "" : ", ", words[i]);
-		if (n >= sizeof(list))
-			break;
-	}
 	cli_usage("%s: '%s': expected one of %s", what, text, list);
 }

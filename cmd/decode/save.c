@@ -100,10 +100,14 @@ drop_first(struct save *save, struct entry *entry)
 static void
 wait(struct save *save, struct entry *entry, const struct source_packet *packet)
 {
-	struct waiting *w = malloc(sizeof(*w) + packet->data.len);
+	struct waiting *w;
 
-	if (w == NULL || entry == save->waits.others) {
-		free(w);
+	if (entry == save->waits.others) {
+		save->n_dropped++; /* nobody will know whose it was */
+		return;
+	}
+	w = malloc(sizeof(*w) + packet->data.len);
+	if (w == NULL) {
 		entry->n_dropped++;
 		return;
 	}

@@ -28,7 +28,10 @@ void save_stream_end(struct save *save, uint64_t number);
 /* Did writing fail? `err` is set then. */
 bool save_failed(const struct save *save, char *err);
 
-/* Packets of streams that matched only after they had to be dropped. */
+/*
+ * Packets of streams that matched only after they had to be dropped; and of
+ * those that there was no place to wait for.
+ */
 uint64_t save_dropped(const struct save *save);
 
 /* False and `err` where writing failed at last. NULL is allowed. */

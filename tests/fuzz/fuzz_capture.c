@@ -95,10 +95,10 @@ static void
 check_held(const struct cap *cap)
 {
 	const struct stream_list *lists[] = { &cap->streams.open,
-		&cap->streams.closing };
+		&cap->streams.closing, &cap->streams.dormant };
 	size_t held = 0, n = 0;
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		for (struct stream *s = lists[i]->oldest; s != NULL;
 		     s = s->newer, n++) {
 			held += s->tls_held_bytes;
