@@ -342,6 +342,24 @@ START_TEST(test_cost)
 }
 END_TEST
 
+/* Behind a long frame with a header nothing is looked at before its end. */
+START_TEST(test_cost_of_waiting)
+{
+	enum bnet_order order;
+	size_t at;
+
+	put_pattern("40420f10 09000000 2041cefff0bf810100", 1);
+	while (bytes.len < 500000)
+		put_pattern("04000000 aaaaaaaa", 1000);
+	hunt_init(&hunt, BNET_ORDER_AUTO, BNET_FRAME_MAX_BYTES, false);
+	ck_assert_int_eq(
+	    hunt_step(&hunt, bnet_buf_slice(&bytes), false, &at, &order),
+	    HUNT_OPEN);
+	ck_assert_uint_eq(at, 0);
+	ck_assert_uint_lt(hunt.n_steps, 10);
+}
+END_TEST
+
 /* A header is not read at each place where it might be very long. */
 START_TEST(test_long_header_is_not_read)
 {
@@ -394,6 +412,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, test_order_forced, 0, 2);
 	tcase_add_test(tc, test_over_big_frames);
 	tcase_add_test(tc, test_full_of_open_places);
+	tcase_add_test(tc, test_cost_of_waiting);
 	tcase_add_loop_test(tc, test_cost, 0, UNIT_ROWS(cost_rows));
 	tcase_add_test(tc, test_long_header_is_not_read);
 	tcase_add_test(tc, test_failed_allocation);
