@@ -1,7 +1,8 @@
 # bluenet-tools: see README.md. Build variables: CC CFLAGS LDFLAGS BUILD PREFIX
 # DESTDIR V. Everything that is made goes into $(BUILD).
 
-VERSION = 0.1.0
+VERSION := $(shell sed -n 's/^\#define BNET_VERSION "\(.*\)"/\1/p' \
+    proto/bluenet.h)
 SOVERSION = 0
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -18,7 +19,7 @@ PKGS_TEST = check jansson
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes \
     -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef
-override CPPFLAGS += -I. -D_GNU_SOURCE
+override CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 ALL_CFLAGS = -std=c17 $(WARN) -fPIC -fno-semantic-interposition \
     $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS)
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
@@ -40,8 +41,20 @@ SHARED_A = $(BUILD)/libcmd.a
 DECODE_A = $(BUILD)/libdecode.a
 PROGRAMS = $(BUILD)/bluenet-decode
 
+# The shared library needs the linker of GNU; the rest builds elsewhere too.
+ifeq ($(shell uname -s),Linux)
+LIBRARIES = $(LIB_A) $(LIB_SO)
+else
+LIBRARIES = $(LIB_A)
+endif
+
 .PHONY: all
-all: $(LIB_A) $(LIB_SO) $(PROGRAMS)
+all: $(LIBRARIES) $(PROGRAMS)
+
+# deps comes before what needs it, also under -j
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -88,21 +101,18 @@ ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 HEADERS = $(filter-out %_impl.h,$(wildcard proto/*.h))
 COMPLETION = cmd/decode/completion
 
-$(BUILD)/bluenet.pc: proto/bluenet.pc.in Makefile
-	@mkdir -p $(@D)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	    $< > $@
-
 .PHONY: install
-install: all $(BUILD)/bluenet.pc
+install: all
 	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
 	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR)
 	install -m 755 $(PROGRAMS) $(BINDIR)
 	install -m 644 $(LIB_A) $(LIBDIR)
-	install -m 755 $(LIB_SO) $(LIBDIR)
-	ln -sf $(notdir $(LIB_SO)) $(LIBDIR)/libbluenet.so
+	$(if $(filter %.so.$(SOVERSION),$(LIBRARIES)),install -m 755 \
+	    $(LIB_SO) $(LIBDIR) && \
+	    ln -sf $(notdir $(LIB_SO)) $(LIBDIR)/libbluenet.so)
 	install -m 644 $(HEADERS) $(INCDIR)
-	install -m 644 $(BUILD)/bluenet.pc $(LIBDIR)/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    proto/bluenet.pc.in > $(LIBDIR)/pkgconfig/bluenet.pc
 	install -m 644 $(wildcard man/*.1) $(MANDIR)/man1
 	install -m 644 $(wildcard man/*.3) $(MANDIR)/man3
 	install -m 644 $(wildcard man/*.5) $(MANDIR)/man5
@@ -123,7 +133,7 @@ uninstall:
 
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) build-*
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-gcc $(BUILD)-clang
 
 # ---- tests ------------------------------------------------------------------
 
@@ -206,7 +216,7 @@ check:
 
 # ---- lint -------------------------------------------------------------------
 
-C_FILES = $(shell git ls-files '*.c' '*.h' 2>/dev/null || find . -name '*.[ch]')
+C_FILES = $(shell find proto cmd tests -name '*.[ch]')
 SH_FILES = .ci/run $(wildcard tests/*/*.sh)
 BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 
