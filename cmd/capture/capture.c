@@ -22,52 +22,6 @@
 /* A RST counts within so many bytes of where the stream is. */
 #define RST_BYTES UINT32_C(4194304)
 
-/* ---- events ---- */
-
-void
-cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
-    enum cap_event_type type, uint64_t bytes, const char *reason)
-{
-	struct cap_event event = { .type = type,
-		.dir = dir,
-		.time_ns = cap->time_ns,
-		.packet = cap->counters.packets,
-		.bytes = bytes,
-		.reason = reason };
-
-	if (stream != NULL) {
-		if (stream->ignored || stream->undecided)
-			return;
-		event.stream = &stream->pub;
-	}
-	cap->counters.events[type]++;
-	cap->counters.event_bytes[type] += bytes;
-	cap->sink.event(cap->sink.arg, &event);
-}
-
-void
-cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
-    const struct bnet_packet *frame)
-{
-	struct cap_event event;
-
-	if (!stream->pub.recognised) {
-		stream->pub.recognised = true;
-		cap->counters.streams_selected++;
-	}
-	event.type = CAP_FRAME;
-	event.dir = dir;
-	event.time_ns = cap->time_ns;
-	event.packet = cap->counters.packets;
-	event.number = ++cap->counters.events[CAP_FRAME];
-	event.stream = &stream->pub;
-	event.bytes = BNET_FRAME_WORD_BYTES + (uint64_t)frame->size_bytes;
-	event.reason = NULL;
-	event.frame = frame;
-	cap->counters.event_bytes[CAP_FRAME] += event.bytes;
-	cap->sink.event(cap->sink.arg, &event);
-}
-
 /* ---- what tcp tells ---- */
 
 static void
@@ -103,13 +57,6 @@ static const struct tcp_sink tcp_sink = { on_data, on_gap, on_conflict,
 	on_limit };
 
 /* ---- streams ---- */
-
-/* Called from within the stages, so what they use is freed afterwards. */
-void
-cap_ignore(struct stream *stream)
-{
-	stream->ignored = true;
-}
 
 /* Does this SYN open another connection between the same ends? */
 static bool

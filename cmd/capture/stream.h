@@ -86,6 +86,17 @@ struct flow_ref {
 	enum cap_dir dir;
 };
 
+/* ---- events.c ---- */
+
+/* Tell the sink; a stream that is undecided tells only frames. */
+void cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
+    enum cap_event_type type, uint64_t bytes, const char *reason);
+void cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
+    const struct bnet_packet *frame);
+
+/* It carries no frames: give back all it holds. */
+void cap_ignore(struct stream *stream);
+
 /* ---- streams.c: the table ---- */
 
 bool streams_init(struct streams *streams, size_t n_max);
@@ -157,16 +168,5 @@ void lifetime_make_room(struct cap *cap);
 
 /* Is one of the ports that were asked for? */
 bool cap_port_listed(const struct cap *cap, uint16_t port);
-
-/* ---- capture.c ---- */
-
-/* Tell the sink; a stream that is undecided tells only frames. */
-void cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
-    enum cap_event_type type, uint64_t bytes, const char *reason);
-void cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
-    const struct bnet_packet *frame);
-
-/* It carries no frames: give back all it holds. */
-void cap_ignore(struct stream *stream);
 
 #endif
