@@ -43,17 +43,25 @@ lifetime_close(struct cap *cap, struct stream *s)
 }
 
 static size_t
-held_bytes(const struct stream *s)
+held_bytes(const struct stream *s, int dir)
 {
-	return s->half[0].held_bytes + s->half[1].held_bytes +
-	    s->flow[0].held_bytes + s->flow[1].held_bytes + s->tls_held_bytes;
+	return s->half[dir].held_bytes + flow_kept(&s->flow[dir]);
 }
 
+/* Told for each direction that holds something, or once. */
 static void
 close_for(struct cap *cap, struct stream *s, const char *reason)
 {
-	if (!s->closing)
-		cap_emit(cap, s, CAP_UP, CAP_LIMIT, held_bytes(s), reason);
+	bool told = s->closing;
+
+	for (int dir = CAP_DOWN; dir >= CAP_UP && !s->closing; dir--) {
+		size_t held = held_bytes(s, dir);
+
+		if (held == 0 && (told || dir == CAP_DOWN))
+			continue;
+		cap_emit(cap, s, (enum cap_dir)dir, CAP_LIMIT, held, reason);
+		told = true;
+	}
 	lifetime_close(cap, s);
 }
 
@@ -62,7 +70,7 @@ static bool
 rest(struct cap *cap, struct stream *s)
 {
 	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
-		if (s->half[dir].held_bytes > 0 || flow_kept(&s->flow[dir]) > 0)
+		if (held_bytes(s, dir) > 0)
 			return false;
 	if (s->tls_held_bytes > 0)
 		return false;

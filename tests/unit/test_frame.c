@@ -359,6 +359,37 @@ START_TEST(test_word_limit)
 }
 END_TEST
 
+/* No frame is put together that decode would refuse. */
+static const struct refused {
+	const char *name;
+	uint32_t flags;
+	enum bnet_err err;
+} refusals[] = {
+	{ "reserved", BNET_FRAME_F_RESERVED, BNET_ERESERVED },
+	{ "codecs", BNET_FRAME_F_ZLIB | BNET_FRAME_F_SNAPPY, BNET_ECODECS },
+	{ "all", UINT32_MAX, BNET_ERESERVED },
+	{ "bits of the size are not flags", BNET_FRAME_F_ZLIB - 1, BNET_OK },
+};
+
+START_TEST(test_refused_flags)
+{
+	static const uint8_t byte;
+	const struct refused *row = &refusals[_i];
+	const struct bnet_frame frame = { .flags = row->flags,
+		.payload = { &byte, 1 },
+		.oob = { &byte, 1 } };
+	struct bnet_buf out;
+
+	bnet_buf_init(&out, 100);
+	unit_err(row->name,
+	    bnet_frame_encode(
+		&frame, BNET_ORDER_LITTLE, BNET_FRAME_MAX_BYTES, &out),
+	    row->err);
+	ck_assert_uint_eq(out.len, row->err == BNET_OK ? 10 : 0);
+	bnet_buf_free(&out);
+}
+END_TEST
+
 static enum bnet_err
 encode_many(void *arg)
 {
@@ -399,6 +430,7 @@ frame_suite(void)
 	tcase_add_loop_test(tc, test_detect, 0, UNIT_ROWS(detects));
 	tcase_add_test(tc, test_order);
 	tcase_add_test(tc, test_word_limit);
+	tcase_add_loop_test(tc, test_refused_flags, 0, UNIT_ROWS(refusals));
 	tcase_add_test(tc, test_no_memory);
 	return suite;
 }

@@ -272,7 +272,7 @@ START_TEST(test_random)
 {
 	uint64_t seed = 7;
 
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 4000; i++) {
 		const struct good_row *row =
 		    &good_rows[i % UNIT_ROWS(good_rows)];
 		struct bnet_slice in = unit_hex(row->hex), cut;

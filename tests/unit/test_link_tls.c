@@ -200,6 +200,55 @@ START_TEST(test_cut)
 }
 END_TEST
 
+/* Closed too early nothing is lost: it says so, and closes when it can. */
+START_TEST(test_close_before_handshake)
+{
+	const size_t chunk = chunks[_i];
+	struct heard at_down, at_up;
+	enum bnet_err err = BNET_OK;
+	size_t n_early = 0;
+
+	heard_init(&at_down);
+	heard_init(&at_up);
+	open_both(0);
+	send_nth(up, 0);
+	send_nth(up, 1);
+	while ((err = bnet_link_close(up)) == BNET_MORE) {
+		n_early++;
+		ck_assert(!bnet_tls_ready(bnet_link_tls(up)));
+		unit_err("up", carry_link(up, down, &at_down, chunk), BNET_OK);
+		ck_assert_uint_eq(at_down.n_packets, 0);
+		unit_err("down", carry_link(down, up, &at_up, chunk), BNET_OK);
+	}
+	unit_err("close", err, BNET_OK);
+	ck_assert_uint_gt(n_early, 0);
+	unit_err("rest", carry_link(up, down, &at_down, chunk), BNET_CLOSED);
+	ck_assert_uint_eq(at_down.n_packets, 2);
+	unit_err("end", bnet_link_end(down), BNET_CLOSED);
+	heard_free(&at_down);
+	heard_free(&at_up);
+}
+END_TEST
+
+/* With nothing to send there is nothing to wait for; nor after a failure. */
+START_TEST(test_close_without_handshake)
+{
+	struct heard nothing;
+	size_t used;
+
+	heard_init(&nothing);
+	open_both(0);
+	unit_err("idle", bnet_link_close(up), BNET_OK);
+	send_nth(down, 0);
+	unit_err("early", bnet_link_close(down), BNET_MORE);
+	unit_err("no TLS",
+	    feed_copy(down, slice_of("GET / HTTP/1.1\r\n"), &nothing, &used),
+	    BNET_ETLS);
+	unit_err("lost", bnet_link_close(down), BNET_ETLS);
+	heard_free(&nothing);
+}
+END_TEST
+
 /* close_notify inside a frame: the frame was cut. */
 START_TEST(test_closed_inside_a_frame)
 {
@@ -380,6 +429,9 @@ make_suite(void)
 	tcase_add_loop_test(tc, test_both_ways, 0, UNIT_ROWS(chunks));
 	tcase_add_loop_test(tc, test_sink_stops, 1, UNIT_ROWS(chunks));
 	tcase_add_test(tc, test_cut);
+	tcase_add_loop_test(
+	    tc, test_close_before_handshake, 0, UNIT_ROWS(chunks));
+	tcase_add_test(tc, test_close_without_handshake);
 	tcase_add_test(tc, test_closed_inside_a_frame);
 	tcase_add_test(tc, test_malformed);
 	tcase_add_test(tc, test_output_ceiling);
