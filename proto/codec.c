@@ -56,11 +56,21 @@ bnet_codec_decode(struct bnet_codecs *codecs, enum bnet_codec_id id,
     enum bnet_order order, struct bnet_slice in, uint32_t max_bytes,
     struct bnet_buf *out)
 {
+	const size_t ceiling = out->max;
+	enum bnet_err err;
+
 	bnet_buf_clear(out);
-	if (id == BNET_CODEC_NONE)
-		return in.len > max_bytes ? BNET_EPAYLOAD
-					  : bnet_buf_append(out, in);
-	return table[id]->decode(codecs->ctx[id], order, in, max_bytes, out);
+	/* a buffer grows by doubling, but not beyond its ceiling */
+	if (out->max > max_bytes)
+		out->max = max_bytes;
+	if (id != BNET_CODEC_NONE)
+		err = table[id]->decode(
+		    codecs->ctx[id], order, in, max_bytes, out);
+	else
+		err = in.len > max_bytes ? BNET_EPAYLOAD
+					 : bnet_buf_append(out, in);
+	out->max = ceiling;
+	return err;
 }
 
 enum bnet_err

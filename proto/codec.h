@@ -39,9 +39,9 @@ struct bnet_codecs *bnet_codecs_new(void);
 void bnet_codecs_free(struct bnet_codecs *codecs);
 
 /*
- * Decode one payload, replacing the contents of `out`. Nothing over the
- * smaller of max_bytes and the ceiling of `out` is ever allocated. `order`
- * is that of the connection; snappy does not need it.
+ * Decode one payload, replacing the contents of `out`. `out` is not made
+ * larger than the smaller of max_bytes and its ceiling (or 256 bytes, where
+ * that is less). `order` is that of the connection; snappy does not need it.
  *	BNET_OK		out holds the whole payload
  *	BNET_EZLIB, BNET_ESNAPPY	short, long, trailing or corrupt
  *	BNET_EPAYLOAD	claims more than max_bytes

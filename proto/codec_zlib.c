@@ -7,8 +7,6 @@
 #include <zlib.h>
 
 #define RAW_SIZE_BYTES 4
-/* deflate can not do better: zlib's technical notes, "maximum expansion" */
-#define EXPANSION_MAX 1032
 
 struct zlib_ctx {
 	z_stream in; /* inflate */
@@ -73,7 +71,7 @@ zlib_decode(void *arg, enum bnet_order order, struct bnet_slice in,
 	in = bnet_slice_from(in, RAW_SIZE_BYTES);
 	if (raw_bytes > max_bytes)
 		return BNET_EPAYLOAD;
-	if (raw_bytes / EXPANSION_MAX > in.len || in.len > UINT32_MAX)
+	if (raw_bytes / BNET_ZLIB_EXPANSION_MAX > in.len || in.len > UINT32_MAX)
 		return BNET_EZLIB;
 	err = bnet_buf_room(out, raw_bytes, &tail);
 	if (err != BNET_OK)

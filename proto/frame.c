@@ -6,7 +6,6 @@
 #define SIZE_MASK ((UINT32_C(1) << 28) - 1)
 #define CODECS (BNET_FRAME_F_ZLIB | BNET_FRAME_F_SNAPPY)
 #define ZLIB_MIN_BYTES 12 /* the raw size, and a stream of nothing */
-#define ZLIB_EXPANSION_MAX 1032
 #define HEAD_BYTES (BNET_FRAME_WORD_BYTES + BNET_FRAME_OOB_BYTES)
 
 uint32_t
@@ -104,7 +103,8 @@ judge_payload(struct bnet_slice in, enum bnet_order order, uint32_t word)
 		    ? BNET_ESNAPPY
 		    : BNET_OK;
 	raw_bytes = bnet_order_get_u32(order, in.p + BNET_FRAME_WORD_BYTES);
-	return raw_bytes / ZLIB_EXPANSION_MAX > size ? BNET_EZLIB : BNET_OK;
+	return raw_bytes / BNET_ZLIB_EXPANSION_MAX > size ? BNET_EZLIB
+							  : BNET_OK;
 }
 
 /* Well formed both ways: do the payloads tell them apart? */
@@ -161,6 +161,10 @@ bnet_frame_encode(const struct bnet_frame *frame, enum bnet_order order,
 	uint8_t *p;
 	enum bnet_err err;
 
+	if (frame->flags & BNET_FRAME_F_RESERVED)
+		return BNET_ERESERVED;
+	if ((frame->flags & CODECS) == CODECS)
+		return BNET_ECODECS;
 	/* each by itself first: the sum must not wrap */
 	if (frame->payload.len > size_max_bytes ||
 	    (has_oob && frame->oob.len > size_max_bytes))

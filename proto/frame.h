@@ -29,6 +29,9 @@
 #define BNET_FRAME_MAX_BYTES UINT32_C(1048576) /* the default limit */
 #define BNET_FRAME_MAX_BYTES_TOP ((UINT32_C(1) << 28) - 1)
 
+/* deflate can not do better: zlib's technical notes, "maximum expansion" */
+#define BNET_ZLIB_EXPANSION_MAX 1032
+
 #define BNET_FRAME_F_OOB (UINT32_C(1) << 28)
 #define BNET_FRAME_F_ZLIB (UINT32_C(1) << 29)
 #define BNET_FRAME_F_SNAPPY (UINT32_C(1) << 30)
@@ -63,8 +66,12 @@ bnet_frame_decode(struct bnet_slice in, enum bnet_order order,
 
 /*
  * Which order makes the first frame of `in` well formed and within the limit?
- *	BNET_OK		*order is LITTLE or NETWORK, or AUTO where both do:
- *			keep the default and ask again at the next frame
+ * Where both do, and an out-of-band section does not stand before it, the
+ * first 4 bytes of a compressed payload may tell: it is not empty, zlib does
+ * not claim more than so few bytes can hold, and a snappy block of more than
+ * one byte does not claim to be empty. A link asks the header too.
+ *	BNET_OK		*order is LITTLE or NETWORK, or AUTO where that does
+ *			not tell: keep the default, ask again at the next frame
  *	BNET_MORE	`in` is too short to tell (8 bytes always suffice)
  *	else		neither does; the error is that of `LITTLE`
  */
@@ -75,8 +82,11 @@ BNET_MUST enum bnet_err bnet_frame_detect(
  * Append a frame to `out`: word, and with BNET_FRAME_F_OOB oob_len and oob,
  * then payload. frame->size_bytes is not read.
  *	BNET_OK
- *	BNET_ESIZE	it would be over size_max_bytes; `out` unchanged
- *	BNET_ELIMIT, BNET_ENOMEM	`out` unchanged
+ *	BNET_ERESERVED	flags has bit 31
+ *	BNET_ECODECS	flags has both codecs
+ *	BNET_ESIZE	it would be over size_max_bytes
+ *	BNET_ELIMIT, BNET_ENOMEM
+ * `out` is unchanged on error.
  */
 BNET_MUST enum bnet_err bnet_frame_encode(const struct bnet_frame *frame,
     enum bnet_order order, uint32_t size_max_bytes, struct bnet_buf *out);

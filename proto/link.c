@@ -2,6 +2,7 @@
 #include "link.h"
 
 #include "codec_impl.h"
+#include "link_order_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,30 +149,52 @@ deliver(struct bnet_link *link, const struct bnet_frame *frame,
 }
 
 /*
- * The first frame of `bytes`, told if it is whole. While the byte order is
- * open each frame is asked; one that is well formed both ways is read in the
- * default.
+ * The order to read the first frame of `bytes` in. While it is open each
+ * frame is asked; one that does not tell is read in the default.
+ */
+static enum bnet_err
+choose_order(struct bnet_link *link, struct bnet_slice bytes,
+    enum bnet_order *order, size_t *need_bytes)
+{
+	enum bnet_err err;
+
+	if (link->order == BNET_ORDER_AUTO) {
+		err = bnet_link_find_order(
+		    bytes, link->frame_max_bytes, &link->order, need_bytes);
+		if (err != BNET_OK)
+			return err;
+	}
+	*order =
+	    link->order == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE : link->order;
+	return BNET_OK;
+}
+
+/*
+ * The first frame of `bytes`, told if it is whole. Where it is not, it can be
+ * looked at again with *need_bytes.
  */
 static enum bnet_err
 cut(struct bnet_link *link, struct bnet_slice bytes,
-    const struct bnet_link_sink *sink, size_t *used_bytes)
+    const struct bnet_link_sink *sink, size_t *used_bytes, size_t *need_bytes)
 {
-	enum bnet_order order = link->order;
+	enum bnet_order order;
 	struct bnet_frame frame;
 	enum bnet_err err;
 	bool told;
 
 	*used_bytes = 0;
-	if (order == BNET_ORDER_AUTO) {
-		err = bnet_frame_detect(bytes, link->frame_max_bytes, &order);
-		if (err != BNET_OK)
-			return err;
-		link->order = order;
-		if (order == BNET_ORDER_AUTO)
-			order = BNET_ORDER_LITTLE;
-	}
+	*need_bytes = bytes.len + 1;
+	err = choose_order(link, bytes, &order, need_bytes);
+	if (err != BNET_OK)
+		return err;
 	err = bnet_frame_decode(
 	    bytes, order, link->frame_max_bytes, &frame, used_bytes);
+	if (err == BNET_MORE)
+		*need_bytes = bytes.len < BNET_FRAME_WORD_BYTES
+		    ? BNET_FRAME_WORD_BYTES
+		    : (frame.flags & BNET_FRAME_F_OOB) && bytes.len < HEAD_BYTES
+		    ? HEAD_BYTES
+		    : BNET_FRAME_WORD_BYTES + (size_t)frame.size_bytes;
 	if (err != BNET_OK)
 		return err;
 	err = deliver(link, &frame, sink, &told);
@@ -180,44 +203,21 @@ cut(struct bnet_link *link, struct bnet_slice bytes,
 	return err;
 }
 
-/* Bytes that the frame in `in` needs before it can be looked at again. */
-static size_t
-needs_bytes(const struct bnet_link *link)
-{
-	struct bnet_slice in = bnet_buf_slice(&link->in);
-	struct bnet_frame frame;
-	size_t used, whole;
-
-	if (in.len < BNET_FRAME_WORD_BYTES)
-		return BNET_FRAME_WORD_BYTES - in.len;
-	if (bnet_frame_decode(in,
-		link->order == BNET_ORDER_NETWORK ? BNET_ORDER_NETWORK
-						  : BNET_ORDER_LITTLE,
-		link->frame_max_bytes, &frame, &used) != BNET_MORE)
-		return 1; /* the order is open: a byte more may tell */
-	if ((frame.flags & BNET_FRAME_F_OOB) && in.len < HEAD_BYTES)
-		return HEAD_BYTES - in.len;
-	whole = BNET_FRAME_WORD_BYTES + (size_t)frame.size_bytes;
-	if (link->order == BNET_ORDER_AUTO && in.len < HEAD_BYTES)
-		return 1;
-	return whole - in.len;
-}
-
 /* Go on with the frame kept in `in`, taking from *rest what it needs. */
 static enum bnet_err
 feed_kept(struct bnet_link *link, struct bnet_slice *rest,
     const struct bnet_link_sink *sink)
 {
-	size_t used, n;
+	size_t used, need, n;
 	enum bnet_err err;
 
 	for (;;) {
-		err = cut(link, bnet_buf_slice(&link->in), sink, &used);
+		err = cut(link, bnet_buf_slice(&link->in), sink, &used, &need);
 		if (err != BNET_MORE)
 			break;
 		if (rest->len == 0)
 			return BNET_MORE;
-		n = needs_bytes(link);
+		n = need - link->in.len;
 		if (n > rest->len)
 			n = rest->len;
 		err = bnet_buf_append(
@@ -239,12 +239,12 @@ feed_plain(struct bnet_link *link, struct bnet_slice in,
 {
 	struct bnet_slice rest = in;
 	enum bnet_err err = BNET_OK;
-	size_t used;
+	size_t used, need;
 
 	while (link->in.len > 0 && err == BNET_OK)
 		err = feed_kept(link, &rest, sink);
 	while (rest.len > 0 && err == BNET_OK) {
-		err = cut(link, rest, sink, &used);
+		err = cut(link, rest, sink, &used, &need);
 		rest = bnet_slice_from(rest, used);
 	}
 	if (err == BNET_MORE) {
@@ -465,7 +465,9 @@ bnet_link_close(struct bnet_link *link)
 	err = bnet_link_output(link, &out);
 	if (err != BNET_OK || link->tls == NULL)
 		return err;
-	return bnet_tls_close(link->tls, &link->out);
+	err = bnet_tls_close(link->tls, &link->out);
+	/* the handshake is not done: what waits for it is not dropped */
+	return err == BNET_OK && link->queue.len > 0 ? BNET_MORE : err;
 }
 
 struct bnet_tls *

@@ -156,7 +156,11 @@ void bnet_link_output_done(struct bnet_link *link, size_t n);
 
 /*
  * Orderly end: what is queued, then close_notify where there is TLS, is in
- * the output. Nothing is to be sent afterwards. Returns as bnet_link_output().
+ * the output. Nothing is to be sent afterwards.
+ *	BNET_OK
+ *	BNET_MORE	something is queued and the TLS handshake is not done:
+ *			it is kept; go on feeding, and call again
+ *	else		as bnet_link_output()
  */
 BNET_MUST enum bnet_err bnet_link_close(struct bnet_link *link);
 

@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #define READ_BYTES (1 << 20) /* stdio's buffer: fewer system calls */
-#define POLL_MS 100 /* live: as long as a line may wait */
+#define POLL_MS 100 /* live: as long as the kernel may hold a packet */
 #define NS_PER_S INT64_C(1000000000)
 /* A file may say any time; two of these differ by no more than 63 bits. */
 #define TIME_MAX_S INT64_C(4600000000)
@@ -16,6 +20,11 @@
 struct source {
 	pcap_t *pcap;
 	FILE *file; /* NULL: live; closed by pcap */
+	FILE *pipe; /* what `file` reads from, or NULL */
+	int fd; /* to wait for: live, or of the pipe */
+	bool (*idle)(void *arg); /* or NULL */
+	void *idle_arg;
+	volatile sig_atomic_t broken; /* it is to end */
 	char *buffer;
 	uint64_t size_bytes; /* of a regular file; 0 */
 	char path[200];
@@ -54,6 +63,76 @@ new_source(const char *path, char *err)
 	return src;
 }
 
+/* 1: there is something to read; 0: not for a while; -1: it is to end. */
+static int
+await(struct source *src)
+{
+	struct pollfd p = { .fd = src->fd, .events = POLLIN };
+	int n = poll(&p, 1, 0);
+
+	if (n == 0) {
+		if (src->idle != NULL && !src->idle(src->idle_arg))
+			src->broken = 1;
+		/* not for ever: a signal may have come just before */
+		n = src->broken ? 0 : poll(&p, 1, POLL_MS);
+	}
+	if (src->broken)
+		return -1;
+	if (n < 0) /* what else is wrong the reader will find */
+		return errno != EINTR;
+	return n;
+}
+
+static ssize_t
+read_pipe(void *arg, char *p, size_t size)
+{
+	struct source *src = arg;
+	ssize_t n;
+	int ready;
+
+	do {
+		ready = await(src);
+		if (ready < 0)
+			return 0;
+		n = ready > 0 ? read(src->fd, p, size) : -1;
+	} while (ready == 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n;
+}
+
+static int
+close_pipe(void *arg)
+{
+	struct source *src = arg;
+
+	return src->pipe == stdin ? 0 : fclose(src->pipe);
+}
+
+/*
+ * Where there may be nothing to read yet, reading goes through await(): stdio
+ * alone knows when it has to wait for more.
+ */
+static FILE *
+open_stream(struct source *src, const char *path)
+{
+	const cookie_io_functions_t io = { .read = read_pipe,
+		.close = close_pipe };
+	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+	struct stat st = { .st_mode = 0 };
+	FILE *through;
+
+	if (f == NULL || fstat(fileno(f), &st) != 0)
+		return f;
+	if (S_ISREG(st.st_mode))
+		src->size_bytes = (uint64_t)st.st_size;
+	if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode) &&
+	    !S_ISCHR(st.st_mode))
+		return f;
+	src->pipe = f;
+	src->fd = fileno(f);
+	through = fopencookie(src, "rb", io);
+	return through != NULL ? through : f;
+}
+
 struct source *
 source_open_file(const char *path, char *err)
 {
@@ -61,19 +140,16 @@ source_open_file(const char *path, char *err)
 	struct source *src =
 	    new_source(is_stdin ? "standard input" : path, err);
 	char why[PCAP_ERRBUF_SIZE];
-	struct stat st;
 
 	if (src == NULL)
 		return NULL;
-	src->file = is_stdin ? stdin : fopen(path, "rb");
+	src->file = open_stream(src, path);
 	if (src->file == NULL) {
 		snprintf(err, SOURCE_ERR_CHARS, "%s: %s", src->path,
 		    strerror(errno));
 		free(src);
 		return NULL;
 	}
-	if (fstat(fileno(src->file), &st) == 0 && S_ISREG(st.st_mode))
-		src->size_bytes = (uint64_t)st.st_size;
 	src->buffer = malloc(READ_BYTES);
 	if (src->buffer != NULL)
 		setvbuf(src->file, src->buffer, _IOFBF, READ_BYTES);
@@ -83,7 +159,7 @@ source_open_file(const char *path, char *err)
 		snprintf(err, SOURCE_ERR_CHARS,
 		    "%s: %.200s (expected a pcap or pcapng file)", src->path,
 		    why);
-		if (!is_stdin)
+		if (src->file != stdin)
 			fclose(src->file);
 		free_source(src);
 		return NULL;
@@ -123,6 +199,13 @@ source_open_live(const char *iface, int snaplen, char *err)
 		source_close(src);
 		return NULL;
 	}
+	/* a blocking read would wait until the kernel's buffer is full */
+	if (pcap_setnonblock(src->pcap, 1, why) != 0) {
+		snprintf(err, SOURCE_ERR_CHARS, "%s: %s", iface, why);
+		source_close(src);
+		return NULL;
+	}
+	src->fd = pcap_get_selectable_fd(src->pcap);
 	return src;
 }
 
@@ -171,21 +254,28 @@ source_linktype_name(const struct source *src)
 	return name != NULL ? name : "unknown";
 }
 
+void
+source_on_idle(struct source *src, bool (*idle)(void *arg), void *arg)
+{
+	src->idle = idle;
+	src->idle_arg = arg;
+}
+
 enum source_result
 source_next(struct source *src, struct source_packet *packet, char *err)
 {
 	struct pcap_pkthdr *head;
 	const u_char *data;
 	int64_t scale;
+	int got;
 
-	switch (pcap_next_ex(src->pcap, &head, &data)) {
-	case 1:
-		break;
-	case 0:
-		return SOURCE_IDLE;
-	case PCAP_ERROR_BREAK:
+	do
+		got = pcap_next_ex(src->pcap, &head, &data);
+	while (got == 0 && await(src) >= 0);
+	if (got == 0 || got == PCAP_ERROR_BREAK ||
+	    (got < 0 && src->broken)) /* in the middle of a packet */
 		return SOURCE_END;
-	default:
+	if (got < 0) {
 		snprintf(err, SOURCE_ERR_CHARS, "%s: after packet %llu: %s",
 		    src->path, (unsigned long long)src->n_packets,
 		    pcap_geterr(src->pcap));
@@ -207,6 +297,7 @@ source_next(struct source *src, struct source_packet *packet, char *err)
 void
 source_break(struct source *src)
 {
+	src->broken = 1;
 	pcap_breakloop(src->pcap);
 }
 

@@ -42,15 +42,20 @@ struct source_packet {
 
 enum source_result {
 	SOURCE_PACKET,
-	SOURCE_IDLE, /* live: nothing came for a moment */
 	SOURCE_END,
 	SOURCE_ERROR, /* `err` is set */
 };
 
+/*
+ * `idle` is called when there is nothing to read at the moment, live or from
+ * a pipe; false ends the source. Then source_next() waits.
+ */
+void source_on_idle(struct source *src, bool (*idle)(void *arg), void *arg);
+
 enum source_result
 source_next(struct source *src, struct source_packet *packet, char *err);
 
-/* Make source_next() return soon; safe in a signal handler. */
+/* Make source_next() return SOURCE_END soon; safe in a signal handler. */
 void source_break(struct source *src);
 
 /* How far a file was read, and its size in bytes; false: nobody knows. */

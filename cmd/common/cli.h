@@ -20,6 +20,12 @@ enum cli_exit {
 /* The name that messages start with; borrowed. */
 void cli_name(const char *name);
 
+/*
+ * Before anything is opened: a standard descriptor that is closed becomes
+ * /dev/null, so that no file takes its number.
+ */
+void cli_standard_fds(void);
+
 /* "NAME: message" on standard error. */
 void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -129,6 +129,10 @@ put_order_size_codec(struct outbuf *out, const struct cap_event *event)
 	out_u64(out, frame->size_bytes);
 	out_str(out, codec[frame->codec]);
 	out_u64(out, frame->oob.len);
+	if (frame->trailing_bytes > 0) {
+		OUT_LIT(out, ",\"trailing_len\":");
+		out_u64(out, frame->trailing_bytes);
+	}
 }
 
 static void
@@ -156,6 +160,8 @@ json_frame(struct output *output, const struct record *record)
 	if (record->message != NULL) {
 		OUT_LIT(out, ",\"message\":");
 		json_message(out, record->message);
+	} else if (record->message_type != BNET_MSG_NONE) {
+		OUT_LIT(out, ",\"message\":null");
 	}
 	if (output->opt->payload_hex) {
 		put_hex(out, ",\"payload\":\"", event->frame->payload);

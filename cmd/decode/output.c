@@ -27,6 +27,22 @@ put_digits(char *p, uint64_t v, unsigned width)
 	}
 }
 
+/* Before 1970: sign and magnitude. It is rare, and not kept. */
+static void
+put_before(struct output *output, int64_t time_ns, unsigned n_digits)
+{
+	uint64_t t = UINT64_C(0) - (uint64_t)time_ns;
+	uint64_t ns = t % (uint64_t)NS_PER_S;
+
+	for (unsigned i = n_digits; i < 9; i++)
+		ns /= 10;
+	output->second_chars = 0;
+	output->time_chars =
+	    (size_t)snprintf(output->time, sizeof(output->time), "-%llu.%0*llu",
+		(unsigned long long)(t / (uint64_t)NS_PER_S), (int)n_digits,
+		(unsigned long long)ns);
+}
+
 /*
  * The second as `format` of strftime has it (NULL: since 1970) is made once,
  * the fraction for each packet.
@@ -39,6 +55,10 @@ put_time(struct output *output, int64_t time_ns, const char *format,
 	time_t s;
 	int64_t ns;
 
+	if (format == NULL && time_ns < 0) {
+		put_before(output, time_ns, n_digits);
+		return;
+	}
 	split(time_ns, &s, &ns);
 	if (output->second_chars == 0 || s != output->second) {
 		output->second = s;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/decode/progress.h"
 
+#include "cmd/common/clock.h"
+
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOOK_EVERY 1024 /* packets between looks at the clock */
@@ -11,15 +12,6 @@
 #define WIDTH_DEFAULT 80
 #define WIDTH_TEXT 24 /* beside the bar */
 #define BAR_MAX 256
-
-static int64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static bool
 is_pipe(int fd)
@@ -44,7 +36,7 @@ progress_init(struct progress *progress, const struct options *opt,
 		    !(lines && isatty(STDOUT_FILENO));
 	if (!source_progress(src, &at, &size))
 		progress->on = false;
-	progress->drawn_ns = now_ns();
+	progress->drawn_ns = clock_now_ns();
 	if (opt->progress == WHEN_ALWAYS) /* not only where it takes a while */
 		progress->drawn_ns -= DRAW_NS;
 }
@@ -80,7 +72,7 @@ progress_step(struct progress *progress, const struct source *src)
 
 	if (!progress->on || ++progress->calls % LOOK_EVERY != 0)
 		return;
-	now = now_ns();
+	now = clock_now_ns();
 	if (now - progress->drawn_ns < DRAW_NS)
 		return;
 	progress->drawn_ns = now;

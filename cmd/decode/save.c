@@ -7,6 +7,7 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NS_PER_S INT64_C(1000000000)
 #define SNAPLEN 262144
@@ -31,11 +32,44 @@ struct save {
 	pcap_t *pcap;
 	pcap_dumper_t *dumper;
 	char path[200];
+	bool is_stdout;
 	int error; /* errno of the first failure */
 	struct map waits; /* streams that did not match yet */
 	size_t held_bytes;
 	uint64_t n_dropped; /* of streams that matched later */
 };
+
+/* libpcap closes it, and standard output is not to be closed. */
+static pcap_dumper_t *
+dump_stdout(pcap_t *pcap)
+{
+	int fd = dup(STDOUT_FILENO);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
+	pcap_dumper_t *dumper = f == NULL ? NULL : pcap_dump_fopen(pcap, f);
+
+	if (dumper == NULL && f != NULL)
+		fclose(f);
+	else if (f == NULL && fd >= 0)
+		close(fd);
+	return dumper;
+}
+
+static pcap_dumper_t *
+dump(struct save *save, const char *path, char *err)
+{
+	pcap_dumper_t *dumper;
+
+	errno = 0;
+	dumper = save->is_stdout ? dump_stdout(save->pcap)
+				 : pcap_dump_open(save->pcap, path);
+	if (dumper == NULL && save->is_stdout)
+		snprintf(err, SOURCE_ERR_CHARS, "%s: %s", save->path,
+		    strerror(errno));
+	else if (dumper == NULL)
+		snprintf(
+		    err, SOURCE_ERR_CHARS, "%.300s", pcap_geterr(save->pcap));
+	return dumper;
+}
 
 bool
 save_open(struct save **out, const char *path, int linktype, char *err)
@@ -49,15 +83,16 @@ save_open(struct save **out, const char *path, int linktype, char *err)
 		free(save);
 		return false;
 	}
-	snprintf(save->path, sizeof(save->path), "%s", path);
+	save->is_stdout = strcmp(path, "-") == 0;
+	snprintf(save->path, sizeof(save->path), "%s",
+	    save->is_stdout ? "standard output" : path);
 	save->pcap = pcap_open_dead_with_tstamp_precision(
 	    linktype, SNAPLEN, PCAP_TSTAMP_PRECISION_NANO);
-	if (save->pcap != NULL)
-		save->dumper = pcap_dump_open(save->pcap, path);
+	if (save->pcap == NULL)
+		snprintf(err, SOURCE_ERR_CHARS, "out of memory");
+	else
+		save->dumper = dump(save, path, err);
 	if (save->dumper == NULL) {
-		snprintf(err, SOURCE_ERR_CHARS, "%.300s",
-		    save->pcap != NULL ? pcap_geterr(save->pcap)
-				       : "out of memory");
 		(void)save_close(save, NULL);
 		return false;
 	}
@@ -159,6 +194,12 @@ save_packet(struct save *save, uint64_t number, bool matches,
 		save->n_dropped += entry->n_dropped;
 		forget(save, entry);
 	}
+	save_any(save, packet);
+}
+
+void
+save_any(struct save *save, const struct source_packet *packet)
+{
 	write_one(save, packet->time_ns, packet->wire_bytes, packet->data);
 }
 
@@ -169,6 +210,14 @@ save_stream_end(struct save *save, uint64_t number)
 
 	if (entry != NULL)
 		forget(save, entry);
+}
+
+void
+save_flush(struct save *save)
+{
+	errno = 0;
+	if (save->error == 0 && pcap_dump_flush(save->dumper) != 0)
+		save->error = errno != 0 ? errno : EIO;
 }
 
 bool
@@ -195,10 +244,9 @@ save_close(struct save *save, char *err)
 	if (save == NULL)
 		return true;
 	if (save->dumper != NULL) {
-		errno = 0;
-		if (save->error == 0 && pcap_dump_flush(save->dumper) != 0)
-			save->error = errno != 0 ? errno : EIO;
-		ok = !save_failed(save, err);
+		save_flush(save);
+		ok = (save->is_stdout && save->error == EPIPE) ||
+		    !save_failed(save, err);
 		pcap_dump_close(save->dumper);
 	}
 	for (size_t i = 0; i < save->waits.n_made; i++) {

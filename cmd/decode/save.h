@@ -15,15 +15,24 @@
 
 struct save;
 
-/* False and `err` (SOURCE_ERR_CHARS) where the file can not be made. */
+/*
+ * "-" is standard output. False and `err` (SOURCE_ERR_CHARS) where the file
+ * can not be made.
+ */
 bool save_open(struct save **save, const char *path, int linktype, char *err);
 
 /* A packet of stream `number`; `matches`: the stream matched by now. */
 void save_packet(struct save *save, uint64_t number, bool matches,
     const struct source_packet *packet);
 
+/* A packet that is written whatever its stream. */
+void save_any(struct save *save, const struct source_packet *packet);
+
 /* The stream is over: what waits is not of a matching stream. */
 void save_stream_end(struct save *save, uint64_t number);
+
+/* What was written so far is to be seen by others. */
+void save_flush(struct save *save);
 
 /* Did writing fail? `err` is set then. */
 bool save_failed(const struct save *save, char *err);
@@ -34,7 +43,10 @@ bool save_failed(const struct save *save, char *err);
  */
 uint64_t save_dropped(const struct save *save);
 
-/* False and `err` where writing failed at last. NULL is allowed. */
+/*
+ * False and `err` where writing failed at last, except that nobody reads
+ * standard output any more. NULL is allowed.
+ */
 bool save_close(struct save *save, char *err);
 
 #endif

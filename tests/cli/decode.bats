@@ -2,81 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # bluenet-decode as people use it: its options, its messages, its exit status.
-# BNET_DECODE, BNET_TOOLS and BNET_FIXTURES say where things are.
+#
+# shellcheck disable=SC2154 # what decode.bash sets
 
-bats_require_minimum_version 1.5.0
-
-setup() {
-	root=$BATS_TEST_DIRNAME/../..
-	decode=${BNET_DECODE:-$root/build/bluenet-decode}
-	tools=${BNET_TOOLS:-$root/build/tools}
-	fixtures=${BNET_FIXTURES:-$root/fixtures}
-	plain=$fixtures/captures/plain.pcap
-	net=$fixtures/captures/net.pcap
-	tmp=$BATS_TEST_TMPDIR
-	children=()
-	# the log of a run shows what is escaped, not what a locale makes of it
-	export LC_ALL=C TZ=UTC
-	unset NO_COLOR
-}
-
-teardown() {
-	local pid
-
-	for pid in "${children[@]}"; do
-		kill "$pid" 2>/dev/null || true
-	done
-}
-
-# decode EXIT [ARG ...]: standard output in $output and $lines, errors in
-# $stderr; it ended with that status.
-decode() {
-	local status_wanted=$1
-
-	shift
-	run --separate-stderr "$decode" "$@" </dev/null
-	if [ "$status" -ne "$status_wanted" ]; then
-		echo "exit $status, not $status_wanted: $*"
-		echo "$stderr"
-		return 1
-	fi
-}
-
-# says TEXT: standard error has it.
-says() {
-	if [[ $stderr != *"$1"* ]]; then
-		echo "standard error has no '$1', but:"
-		echo "$stderr"
-		return 1
-	fi
-}
-
-# same A B
-same() {
-	if [ "$1" != "$2" ]; then
-		printf '%s\n' "'$1'" is not "'$2'"
-		return 1
-	fi
-}
-
-# frames FILE [ARG ...]: what tells its frames apart, without where they are
-# in the capture.
-frames() {
-	local file=$1
-
-	shift
-	"$decode" -r "$file" -o json --payload hex "$@" |
-		jq -c 'select(.type == "frame") |
-			[.time, .src, .dst, .size, .codec, .header, .payload]'
-}
-
-# fit SCHEMA: all lines of the input do.
-fit() {
-	jq -L "$BATS_TEST_DIRNAME" --slurpfile schema "$1" -nr '
-		import "schema" as s;
-		inputs | select(s::valid($schema[0]) | not) |
-		"does not fit: \(.)"'
-}
+load decode
 
 # ---- what it says of itself
 
@@ -494,6 +423,14 @@ register roster roster-reply welcome "
 		"$tmp/out")" ''
 }
 
+@test "JSON: a session message that is bad is null" {
+	decode 0 -r "$fixtures/hostile/message-string-too-long.pcap" -o json
+	same "$(jq -c 'select(.header.key_name == "bluenet.refuse") |
+		[has("message"), .message]' <<<"$output")" '[true,null]'
+	same "$(jq -c 'select(.header.key_name != "bluenet.refuse" and
+		has("message")) | .number' <<<"$output")" ''
+}
+
 @test "JSON: events, as the schema says" {
 	local name
 
@@ -717,45 +654,6 @@ caret() {
 	[[ $output == *[0-9].[0-9]* ]]
 }
 
-# ---- -w
-
-@test "-w: the same frames come out of it" {
-	decode 0 -r "$plain" -q -w "$tmp/w.pcap"
-	same "$(frames "$tmp/w.pcap")" "$(frames "$plain")"
-	decode 0 -r "$plain" -q -w "$tmp/w.pcap" -p any
-	same "$(frames "$tmp/w.pcap" -p any)" "$(frames "$plain")"
-}
-
-@test "-w with -Y: the streams that match, whole" {
-	decode 0 -r "$plain" -q -w "$tmp/w.pcap" -Y 'stream == 1'
-	same "$(frames "$tmp/w.pcap")" "$(frames "$plain" -Y 'stream == 1')"
-	# the first frame that matches is the last one of its stream
-	local last
-	last=$("$decode" -r "$net" -o json -Y 'stream == 0' | tail -1 |
-		jq .number)
-	decode 0 -r "$net" -q -w "$tmp/w.pcap" -Y "number == $last"
-	same "$(frames "$tmp/w.pcap")" "$(frames "$net" -Y 'stream == 0')"
-	decode 0 -r "$plain" -q -w "$tmp/w.pcap" -Y 'dest == 123456'
-	decode 0 -r "$tmp/w.pcap"
-	[ -z "$output" ]
-}
-
-@test "-w keeps times to the nanosecond, and the link type" {
-	"$tools/gen" "$tmp/g.pcap" --nano --frames 50 --one-frame-per-packet
-	"$tools/mangle" "$tmp/g.pcap" "$tmp/m.pcap" --nano --link sll2
-	decode 0 -r "$tmp/m.pcap" -q -w "$tmp/w.pcap"
-	same "$(frames "$tmp/w.pcap")" "$(frames "$tmp/m.pcap")"
-	frames "$tmp/w.pcap" | grep -q '^\["[0-9]*\.[0-9]*[1-9]"'
-}
-
-@test "-w that can not be written: exit 1" {
-	decode 1 -r "$plain" -q -w "$tmp/none/w.pcap"
-	says "-w: $tmp/none/w.pcap: No such file"
-	[ -c /dev/full ] || skip "no /dev/full"
-	decode 1 -r "$plain" -q -w /dev/full
-	says "-w: /dev/full: No space left"
-}
-
 # ---- files
 
 @test "standard input: a file, a pipe" {
@@ -851,162 +749,82 @@ caret() {
 	decode 3 -r "$plain" -o json --order network
 }
 
-# ---- where output can go
+# ---- captures made by hand
 
-# Its standard output has no room.
-full() {
-	"$@" >/dev/full
+# bytes HEX: blanks in it do not count.
+bytes() {
+	# shellcheck disable=SC2059 # escapes
+	printf "$(tr -d ' \n\t' <<<"$1" | sed 's/../\\x&/g')"
 }
 
-@test "standard output that is full: an error, exit 1" {
-	local args
+# le32 N: in hexadecimal.
+le32() {
+	printf '%02x%02x%02x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) \
+		$(($1 >> 16 & 255)) $(($1 >> 24 & 255))
+}
 
-	[ -c /dev/full ] || skip "no /dev/full"
-	for args in "-r $plain" "-r $plain -o json" "-r $plain -q" \
-		"-r $plain -l" --help --version "-z help" "-Y help" -D; do
-		# shellcheck disable=SC2086 # words
-		run -1 full "$decode" $args
-		[[ $output == *"standard output: No space left on device"* ]]
+# segment FLAGS SEQ HEX: a packet of a connection, in hexadecimal; its own
+# length is a multiple of 4 if that of the contents is.
+segment() {
+	printf '4500%04x00000000400600007f0000017f000001' $((40 + ${#3} / 2))
+	printf '9c406590%08x0000000050%sffff00000000%s' "$2" "$1" "$3"
+}
+
+# to_pcap PACKET ...
+to_pcap() {
+	local packet n
+
+	bytes "d4c3b2a1 02000400 00000000 00000000 00000400 65000000"
+	for packet; do
+		n=$(le32 $((${#packet} / 2)))
+		bytes "0000000000000000 $n $n $packet"
 	done
 }
 
-# Its first line, and then nobody reads; its own exit status.
-first_line() {
-	"$@" | head -1
-	return "${PIPESTATUS[0]}"
+# to_pcapng OFFSET MICROSECONDS PACKET: a time in it is so many seconds less.
+to_pcapng() {
+	local n=$((${#3} / 2)) total
+
+	total=$(le32 $((n + 32)))
+	bytes "0a0d0d0a 1c000000 4d3c2b1a 01000000 ffffffffffffffff 1c000000"
+	bytes "01000000 24000000 65000000 00000400"
+	bytes "0e000800 $(le32 "-$1")ffffffff 00000000 24000000"
+	bytes "06000000 $total 00000000 00000000 $(le32 "$2")"
+	bytes "$(le32 "$n") $(le32 "$n") $3 $total"
 }
 
-@test "a reader that leaves early ends it quietly" {
-	local how
+@test "out-of-band bytes behind the header are counted" {
+	local header=2041cefff0bf810100
 
-	for how in '' '-o json' -l '-q -o json'; do
-		# shellcheck disable=SC2086 # words
-		run first_line "$decode" -r "$plain" $how
-		[ "$status" -eq 0 ]
-		same "${#lines[@]}" 1
+	to_pcap "$(segment 02 0 '')" \
+		"$(segment 18 1 "130000100b000000${header}aabb70696e67")" \
+		"$(segment 18 24 "1100001009000000${header}70696e67")" \
+		>"$tmp/t.pcap"
+	decode 0 -r "$tmp/t.pcap" -o json
+	same "$(jq -c '[.oob_len, .trailing_len, .payload_len]' \
+		<<<"$output" | tr '\n' ' ')" '[11,2,4] [9,null,4] '
+	same "$(jq -c 'has("trailing_len")' <<<"$output" | tr '\n' ' ')" \
+		'true false '
+	same "$(jq -c 'keys_unsorted[11:14]' <<<"${lines[0]}")" \
+		'["oob_len","trailing_len","header"]'
+	same "$(fit "$fixtures/decode.schema.json" <<<"$output")" ''
+	decode 0 -r "$tmp/t.pcap"
+	[[ ${lines[0]} == *"  +2 bytes behind the header  "* ]]
+	[[ ${lines[1]} != *behind* ]]
+}
+
+@test "times before 1970" {
+	local row offset us time
+
+	for row in '1 500000 -0.500000' '1 0 -1.000000' '1 1000000 0.000000' \
+		'7 1250000 -5.750000'; do
+		read -r offset us time <<<"$row"
+		to_pcapng "$offset" "$us" "$(segment 02 0 04000000aabbccdd)" \
+			>"$tmp/t.pcapng"
+		decode 0 -r "$tmp/t.pcapng" -o json
+		same "$(jq -r .time <<<"$output")" "${time}000"
+		same "$(fit "$fixtures/decode.schema.json" <<<"$output")" ''
+		decode 0 -r "$tmp/t.pcapng" -tt
+		same "${output%% *}" "$time"
 	done
-}
-
-# ---- live
-
-# can_capture: skip, unless packets can be captured here.
-can_capture() {
-	if [ "$(id -u)" -ne 0 ]; then
-		skip "a live capture needs root"
-	fi
-	run --separate-stderr timeout 20 "$decode" -i lo -c 1 -f 'tcp[0] = 0' \
-		-Z nosuchuser-
-	if [[ $stderr != *nosuchuser-* ]]; then
-		skip "no capture on lo: $stderr"
-	fi
-}
-
-# talk: start the two ends; $port is theirs. speak: they begin.
-talk() {
-	mkfifo "$tmp/go" "$tmp/port"
-	"$tools/loopback" "$1" <"$tmp/go" >"$tmp/port" 3>&- &
-	talker=$!
-	children+=("$talker")
-	exec 8>"$tmp/go"
-	read -r -t 60 port <"$tmp/port"
-}
-
-speak() {
-	echo >&8
-	wait "$talker"
-	exec 8>&-
-}
-
-# listen ARG ...: a live capture of $port, begun when this returns; its
-# standard output is in file descriptor 9.
-listen() {
-	mkfifo "$tmp/out" "$tmp/err"
-	"$decode" -i lo -l -p "$port" "$@" >"$tmp/out" 2>"$tmp/err" 3>&- 8>&- &
-	listener=$!
-	children+=("$listener")
-	exec 9<"$tmp/out" 7<"$tmp/err"
-	read -r -t 60 line <&7
-	[[ $line == "listening on lo, "* ]] || {
-		echo "$line"
-		cat <&7
-		return 1
-	}
-}
-
-@test "-i: live frames, -c of them" {
-	can_capture
-	talk "$fixtures/hostile/header-of-ones.frames"
-	listen -c 15 -o json -f "tcp port $port" -Z nobody
-	speak
-	local out
-	out=$(timeout 60 cat <&9)
-	wait "$listener"
-	same "$(jq -s length <<<"$out")" 15
-	same "$(jq -r .dst <<<"$out" | sort -u)" "127.0.0.1:$port"
-	same "$(jq -rs '.[0].payload_len' <<<"$out")" 4
-	same "$(jq -rs '.[2].header' <<<"$out")" null
-	[[ $(cat <&7) == *" packets captured, "*", 15 frames" ]]
-}
-
-@test "-i: an interrupt prints what there was, exit 0" {
-	local i signal frame
-
-	can_capture
-	for signal in INT TERM; do
-		talk "$fixtures/hostile/header-of-ones.frames"
-		listen -z frames
-		speak
-		for i in {1..15}; do # they are there before it is over
-			read -r -t 60 frame <&9
-			[[ $frame == *" > 127.0.0.1:$port "* ]]
-		done
-		kill -"$signal" "$listener"
-		wait "$listener"
-		[[ $(cat <&9) == *"Frames"*" all "*" 15 "* ]]
-		[[ $(cat <&7) == *" packets captured, "*", 15 frames" ]]
-		exec 9<&- 7<&-
-		rm "$tmp"/{go,port,out,err}
-	done
-}
-
-@test "-i: goes on as nobody, or as who -Z says" {
-	local uid user
-
-	can_capture
-	for user in nobody daemon; do
-		talk "$fixtures/hostile/header-of-ones.frames"
-		if [ "$user" = nobody ]; then
-			listen -c 1
-		else
-			listen -c 1 -Z "$user"
-		fi
-		uid=$(awk '$1 == "Uid:" { print $2, $3, $4 }' \
-			"/proc/$listener/status")
-		same "$uid" "$(id -u $user) $(id -u $user) $(id -u $user)"
-		speak
-		wait "$listener"
-		exec 9<&- 7<&-
-		rm "$tmp"/{go,port,out,err}
-	done
-	decode 1 -i lo -Z nosuchuser
-	says "-Z: user 'nosuchuser': no such user"
-}
-
-@test "-i: no such interface" {
-	decode 1 -i nosuchif0
-	says "nosuchif0: "
-}
-
-@test "-i without the right to: says what is needed" {
-	can_capture
-	command -v setpriv >/dev/null || skip "no setpriv(1)"
-	run -1 setpriv --bounding-set -all --inh-caps -all \
-		"$decode" -i lo -c 1
-	[[ $output == *"lo: "*"root or CAP_NET_RAW is needed"* ]]
-}
-
-@test "-D lists the interfaces" {
-	decode 0 -D
-	grep -qE '^[0-9]+\.lo \[Loopback\]' <<<"$output" ||
-		skip "no loopback here: ${lines[*]}"
 }

@@ -9,7 +9,7 @@ BUILD=$(cd "$BUILD" && pwd)
 fixtures=$(cd "${BNET_FIXTURES:-fixtures}" && pwd)
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
-export BNET_BUILD="$BUILD" BNET_DECODE="$BUILD/bluenet-decode" \
+export BATS_TEST_TIMEOUT=300 BNET_BUILD="$BUILD" BNET_DECODE="$BUILD/bluenet-decode" \
     BNET_TOOLS="$BUILD/tools" BNET_FIXTURES="$fixtures"
 
 # A program that dies before its last line is one failure.

@@ -205,6 +205,32 @@ START_TEST(test_cut)
 }
 END_TEST
 
+/* Not a byte over the limit is allocated, though buffers grow by doubling. */
+START_TEST(test_allocates_to_the_limit)
+{
+	enum bnet_codec_id id = (enum bnet_codec_id)_i;
+	struct bnet_slice raw = make_payload(100000, true), wire;
+	struct bnet_buf out;
+	enum bnet_err err;
+
+	wire = encode(id, BNET_ORDER_LITTLE, raw);
+	for (uint32_t max = 100000; max < 140000; max += 7001) {
+		bnet_buf_init(&out, UINT32_MAX);
+		failmalloc_watch();
+		err = bnet_codec_decode(
+		    codecs, id, BNET_ORDER_LITTLE, wire, max, &out);
+		(void)failmalloc_stop();
+		unit_err("decode", err, BNET_OK);
+		unit_same("decode", bnet_buf_slice(&out), raw);
+		ck_assert_uint_le(failmalloc_largest_bytes(), max);
+		ck_assert_uint_eq(out.max, UINT32_MAX);
+		bnet_buf_free(&out);
+	}
+	unit_free(wire);
+	unit_free(raw);
+}
+END_TEST
+
 /*
  * Any one bit wrong: with zlib's check sum never other bytes (padding bits do
  * not matter). Snappy has none, so it may yield other bytes, but as many as it
@@ -394,6 +420,8 @@ codec_suite(void)
 	    tc, test_flip, BNET_CODEC_ZLIB, BNET_CODEC_SNAPPY + 1);
 	tcase_add_loop_test(
 	    tc, test_huge, BNET_CODEC_NONE, BNET_CODEC_SNAPPY + 1);
+	tcase_add_loop_test(tc, test_allocates_to_the_limit, BNET_CODEC_NONE,
+	    BNET_CODEC_SNAPPY + 1);
 	tcase_add_test(tc, test_reuse);
 	tcase_add_test(tc, test_name);
 	tcase_add_test(tc, test_no_memory);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Packets in, records out, until the source ends or a signal comes. */
+#include "cmd/common/cli.h"
+#include "cmd/common/clock.h"
+#include "cmd/decode/decode.h"
+#include "cmd/decode/progress.h"
+
+#include <signal.h>
+
+#define ROLE_MASK 0xffu /* cap_stream.user: a bnet_role, */
+#define MATCHED 0x100u /* and whether a record passed */
+#define FLUSH_NS INT64_C(100000000) /* live: as long as a line may wait */
+
+static struct source *breakable;
+static volatile sig_atomic_t interrupted;
+
+/* ---- records ---- */
+
+/* The message of a frame, and what it tells of the stream. */
+static void
+decode_message(struct decode *d, struct record *record)
+{
+	const struct bnet_packet *frame = record->event->frame;
+	struct cap_stream *stream = record->event->stream;
+	size_t left_bytes;
+
+	record->message_type = bnet_message_type(frame->header.key);
+	if (record->message_type == BNET_MSG_NONE)
+		return;
+	if (bnet_message_decode(record->message_type, frame->payload,
+		&d->message, &d->store, &left_bytes) != BNET_OK)
+		return;
+	record->message = &d->message;
+	if (record->message_type == BNET_MSG_HELLO &&
+	    record->event->dir == CAP_UP)
+		stream->user = (stream->user & ~(uintptr_t)ROLE_MASK) |
+		    (d->message.u.hello.role & ROLE_MASK);
+}
+
+static void
+on_event(void *arg, const struct cap_event *event)
+{
+	struct decode *d = arg;
+	struct record record = { .event = event };
+
+	if (event->type == CAP_FRAME && event->frame->has_header) {
+		if (d->names)
+			record.key_name =
+			    keys_name(d->keys, event->frame->header.key);
+		if (d->messages)
+			decode_message(d, &record);
+	}
+	if (d->done || (d->filter != NULL && !filter_match(d->filter, &record)))
+		return;
+	if (event->stream != NULL)
+		event->stream->user |= MATCHED;
+	if (d->stats != NULL)
+		statistics_record(d->stats, &record);
+	if (d->lines)
+		d->output.format->record(&d->output, &record);
+	if (event->type == CAP_FRAME && ++d->n_shown == d->opt.count)
+		d->done = true;
+}
+
+static void
+on_closed(void *arg, struct cap_stream *stream)
+{
+	struct decode *d = arg;
+
+	if (d->save != NULL)
+		save_stream_end(d->save, stream->number);
+}
+
+/* ---- packets ---- */
+
+static void
+open_capture(struct decode *d)
+{
+	const struct cap_sink sink = { on_event, on_closed, d };
+
+	d->opt.cap.keylog = d->keylog;
+	d->cap = cap_new(&d->opt.cap, &sink);
+	if (d->cap == NULL)
+		cli_die("out of memory");
+}
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+	source_break(breakable);
+}
+
+static void
+catch_signals(struct decode *d)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	breakable = d->src;
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sa.sa_handler = SIG_IGN; /* a reader that leaves is no crash */
+	sigaction(SIGPIPE, &sa, NULL);
+}
+
+static void
+one_packet(struct decode *d, const struct source_packet *packet)
+{
+	uint64_t n_fragments = cap_counters(d->cap)->fragments;
+	struct cap_stream *stream;
+	bool matches;
+
+	if (cap_packet(d->cap, source_linktype(d->src), packet->time_ns,
+		packet->data, packet->wire_bytes, &stream) != BNET_OK) {
+		cli_warn("out of memory: a packet was not decoded");
+		d->exit_code = CLI_FAILED;
+	}
+	if (d->save == NULL)
+		return;
+	if (stream == NULL) {
+		/* whose it is shows only once its datagram is whole */
+		if (cap_counters(d->cap)->fragments != n_fragments)
+			save_any(d->save, packet);
+		return;
+	}
+	matches = (stream->user & MATCHED) != 0 ||
+	    (d->filter == NULL && !d->opt.cap.any_port);
+	save_packet(d->save, stream->number, matches, packet);
+}
+
+static void
+check_writing(struct decode *d)
+{
+	char err[SOURCE_ERR_CHARS];
+
+	if (d->save != NULL && save_failed(d->save, err))
+		d->done = true;
+	if (d->out.error != 0)
+		d->done = true;
+}
+
+/* What is there by now is to be seen; false: by nobody. */
+static bool
+flush(void *arg)
+{
+	struct decode *d = arg;
+
+	out_flush(&d->out);
+	if (d->save != NULL)
+		save_flush(d->save);
+	check_writing(d);
+	return !d->done;
+}
+
+/* Live traffic that never pauses. */
+static void
+flush_in_time(struct decode *d)
+{
+	int64_t now_ns;
+
+	if (d->opt.iface == NULL)
+		return;
+	now_ns = clock_now_ns();
+	if (now_ns - d->flushed_ns < FLUSH_NS)
+		return;
+	d->flushed_ns = now_ns;
+	flush(d);
+}
+
+static bool
+is_lossy(const struct cap_counters *n)
+{
+	return n->events[CAP_GAP] + n->events[CAP_SKIP] +
+	    n->events[CAP_OVERLAP] + n->events[CAP_MALFORMED] +
+	    n->events[CAP_LIMIT] >
+	    0;
+}
+
+static void
+loop(struct decode *d)
+{
+	struct source_packet packet;
+	struct progress progress;
+	char err[SOURCE_ERR_CHARS];
+	enum source_result result = SOURCE_PACKET;
+
+	progress_init(&progress, &d->opt, d->src);
+	source_on_idle(d->src, flush, d);
+	while (!d->done && !interrupted) {
+		result = source_next(d->src, &packet, err);
+		if (result != SOURCE_PACKET)
+			break;
+		one_packet(d, &packet);
+		flush_in_time(d);
+		progress_step(&progress, d->src);
+		check_writing(d);
+	}
+	d->interrupted = interrupted != 0;
+	/* what is under way when somebody stops us is not lost */
+	d->lossy = is_lossy(cap_counters(d->cap));
+	if (!d->done)
+		cap_finish(d->cap);
+	if (!d->done && !d->interrupted)
+		d->lossy = is_lossy(cap_counters(d->cap));
+	progress_end(&progress);
+	out_flush(&d->out);
+	if (result == SOURCE_ERROR) {
+		cli_warn("%s", err);
+		d->exit_code = CLI_FAILED;
+	}
+}
+
+void
+decode_run(struct decode *d)
+{
+	open_capture(d);
+	catch_signals(d);
+	loop(d);
+}

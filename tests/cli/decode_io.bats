@@ -1,0 +1,350 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Where bluenet-decode's packets come from and where its output goes: -w,
+# pipes, terminals, interfaces, signals.
+#
+# shellcheck disable=SC2154 # what decode.bash sets
+
+load decode
+
+# Its standard output has no room.
+full() {
+	"$@" >/dev/full
+}
+
+# Its first line, and then nobody reads; its own exit status.
+first_line() {
+	"$@" | head -1
+	return "${PIPESTATUS[0]}"
+}
+
+# append FILE COMMAND ...
+append() {
+	local file=$1
+
+	shift
+	"$@" >>"$file"
+}
+
+# ---- -w
+
+@test "-w: the same frames come out of it" {
+	decode 0 -r "$plain" -q -w "$tmp/w.pcap"
+	same "$(frames "$tmp/w.pcap")" "$(frames "$plain")"
+	decode 0 -r "$plain" -q -w "$tmp/w.pcap" -p any
+	same "$(frames "$tmp/w.pcap" -p any)" "$(frames "$plain")"
+}
+
+@test "-w with -Y: the streams that match, whole" {
+	decode 0 -r "$plain" -q -w "$tmp/w.pcap" -Y 'stream == 1'
+	same "$(frames "$tmp/w.pcap")" "$(frames "$plain" -Y 'stream == 1')"
+	# the first frame that matches is the last one of its stream
+	local last
+	last=$("$decode" -r "$net" -o json -Y 'stream == 0' | tail -1 |
+		jq .number)
+	decode 0 -r "$net" -q -w "$tmp/w.pcap" -Y "number == $last"
+	same "$(frames "$tmp/w.pcap")" "$(frames "$net" -Y 'stream == 0')"
+	decode 0 -r "$plain" -q -w "$tmp/w.pcap" -Y 'dest == 123456'
+	decode 0 -r "$tmp/w.pcap"
+	[ -z "$output" ]
+}
+
+@test "-w keeps times to the nanosecond, and the link type" {
+	"$tools/gen" "$tmp/g.pcap" --nano --frames 50 --one-frame-per-packet
+	"$tools/mangle" "$tmp/g.pcap" "$tmp/m.pcap" --nano --link sll2
+	decode 0 -r "$tmp/m.pcap" -q -w "$tmp/w.pcap"
+	same "$(frames "$tmp/w.pcap")" "$(frames "$tmp/m.pcap")"
+	frames "$tmp/w.pcap" | grep -q '^\["[0-9]*\.[0-9]*[1-9]"'
+}
+
+@test "-w that can not be written: exit 1" {
+	decode 1 -r "$plain" -q -w "$tmp/none/w.pcap"
+	says "-w: $tmp/none/w.pcap: No such file"
+	[ -c /dev/full ] || skip "no /dev/full"
+	decode 1 -r "$plain" -q -w /dev/full
+	says "-w: /dev/full: No space left"
+}
+
+@test "-w of fragments: the same frames come out of it" {
+	"$tools/mangle" "$plain" "$tmp/f.pcap" --segment 4000 --fragment 1480 \
+		--fragment-reorder
+	decode 0 -r "$tmp/f.pcap" -q -w "$tmp/w.pcap"
+	same "$(frames "$tmp/w.pcap")" "$(frames "$plain")"
+	decode 0 -r "$tmp/f.pcap" -q -w "$tmp/w.pcap" -Y 'stream == 1'
+	same "$(frames "$tmp/w.pcap" | sort)" \
+		"$(frames "$plain" -Y 'stream == 1' | sort)"
+}
+
+@test "-w -: packets and nothing else, statistics to standard error" {
+	local how
+
+	for how in '' -V '-o json -z health'; do
+		# shellcheck disable=SC2086 # words
+		"$decode" -r "$plain" -w - $how >"$tmp/w.pcap" 2>"$tmp/err"
+		same "$(frames "$tmp/w.pcap")" "$(frames "$plain")"
+	done
+	same "$(jq -r .name "$tmp/err")" health
+	# through a pipe, whose reader may leave
+	"$decode" -r "$plain" -w - | "$decode" -r - -o json >"$tmp/out"
+	same "$(wc -l <"$tmp/out")" "$(frames "$plain" | wc -l)"
+	run first_line "$decode" -r "$plain" -w -
+	[ "$status" -eq 0 ]
+	[ -c /dev/full ] || skip "no /dev/full"
+	run -1 full "$decode" -r "$plain" -w -
+	[[ $output == *"-w: standard output: No space left on device"* ]]
+}
+
+@test "-w to the file that is read: refused, exit 2" {
+	cp "$net" "$tmp/n.pcap"
+	ln "$tmp/n.pcap" "$tmp/hard.pcap"
+	ln -s n.pcap "$tmp/soft.pcap"
+	for name in n hard soft; do
+		decode 2 -r "$tmp/n.pcap" -w "$tmp/$name.pcap"
+		says "-w: $tmp/$name.pcap: it is the file that is read"
+	done
+	# shellcheck disable=SC2094 # that is the point
+	run -2 "$decode" -r - -w "$tmp/n.pcap" <"$tmp/n.pcap"
+	run -2 append "$tmp/n.pcap" "$decode" -r "$tmp/n.pcap" -w -
+	cmp "$tmp/n.pcap" "$net"
+}
+
+# ---- where output can go
+
+@test "standard output that is full: an error, exit 1" {
+	local args
+
+	[ -c /dev/full ] || skip "no /dev/full"
+	for args in "-r $plain" "-r $plain -o json" "-r $plain -q" \
+		"-r $plain -l" --help --version "-z help" "-Y help" -D; do
+		# shellcheck disable=SC2086 # words
+		run -1 full "$decode" $args
+		[[ $output == *"standard output: No space left on device"* ]]
+	done
+}
+
+@test "a reader that leaves early ends it quietly" {
+	local how
+
+	for how in '' '-o json' -l '-q -o json'; do
+		# shellcheck disable=SC2086 # words
+		run first_line "$decode" -r "$plain" $how
+		[ "$status" -eq 0 ]
+		same "${#lines[@]}" 1
+	done
+}
+
+@test "closed standard descriptors: no file takes their place" {
+	"$decode" -r "$plain" -w "$tmp/w.pcap" <&- >&- 2>&-
+	same "$(frames "$tmp/w.pcap")" "$(frames "$plain")"
+	"$decode" -r "$plain" <&- >"$tmp/out"
+	same "$(wc -l <"$tmp/out")" "$(frames "$plain" | wc -l)"
+}
+
+# ---- pipes
+
+# trickle [ARG ...]: what has $PIPE as a capture to read, of which it can see
+# the first million bytes; file descriptor 8 goes on, 9 is what it shows. All
+# frames in those bytes are read from there by now: into $shown.
+trickle() {
+	local line n
+
+	mkfifo "$tmp/in" "$tmp/out"
+	n=$(head -c 1000000 "$plain" | "$decode" -r - 2>"$tmp/err" | wc -l)
+	[ "$n" -gt 50 ]
+	"$@" >"$tmp/out" 2>"$tmp/err" 3>&- &
+	reader=$!
+	children+=("$reader")
+	exec 9<"$tmp/out" 8>"$tmp/in" # in the order of the other side
+	head -c 1000000 "$plain" >&8
+	shown=
+	while [ "$n" -gt 0 ]; do
+		read -r -t 60 line <&9
+		shown+=$line$'\n'
+		n=$((n - 1))
+	done
+}
+
+# of_stdin: the decoder with the pipe as its standard input.
+of_stdin() {
+	exec "$decode" -r - <"$tmp/in"
+}
+
+@test "a pipe: what there is so far is shown before there is more" {
+	local how
+
+	for how in of_stdin "$decode -r $tmp/in"; do
+		# shellcheck disable=SC2086 # words
+		trickle $how
+		tail -c +1000001 "$plain" >&8
+		exec 8>&-
+		same "$shown$(timeout 60 cat <&9)" "$("$decode" -r "$plain")"
+		wait "$reader"
+		exec 9<&-
+		rm "$tmp"/{in,out}
+	done
+}
+
+@test "a pipe: an interrupt is an orderly end" {
+	local how signal status
+
+	for signal in INT TERM; do
+		for how in of_stdin "$decode -r $tmp/in"; do
+			# shellcheck disable=SC2086 # words
+			trickle $how
+			kill "-$signal" "$reader"
+			status=0
+			wait "$reader" || status=$?
+			same "$status" 0
+			same "$(cat <&9)" ''
+			grep -qE '^273 packets read, [0-9]+ frames$' "$tmp/err"
+			same "$(wc -l <"$tmp/err")" 1
+			exec 8>&- 9<&-
+			rm "$tmp"/{in,out}
+		done
+	done
+}
+
+# ---- live
+
+# can_capture: skip, unless packets can be captured here.
+can_capture() {
+	if [ "$(id -u)" -ne 0 ]; then
+		skip "a live capture needs root"
+	fi
+	run --separate-stderr timeout 20 "$decode" -i lo -c 1 -f 'tcp[0] = 0' \
+		-Z nosuchuser-
+	if [[ $stderr != *nosuchuser-* ]]; then
+		skip "no capture on lo: $stderr"
+	fi
+}
+
+# talk: start the two ends; $port is theirs. speak: they begin.
+talk() {
+	mkfifo "$tmp/go" "$tmp/port"
+	"$tools/loopback" "$1" <"$tmp/go" >"$tmp/port" 3>&- &
+	talker=$!
+	children+=("$talker")
+	exec 8>"$tmp/go"
+	read -r -t 60 port <"$tmp/port"
+}
+
+speak() {
+	echo >&8
+	wait "$talker"
+	exec 8>&-
+}
+
+# listen ARG ...: a live capture of $port, begun when this returns; its
+# standard output is in file descriptor 9.
+listen() {
+	mkfifo "$tmp/out" "$tmp/err"
+	"$decode" -i lo -p "$port" "$@" >"$tmp/out" 2>"$tmp/err" 3>&- 8>&- &
+	listener=$!
+	children+=("$listener")
+	exec 9<"$tmp/out" 7<"$tmp/err"
+	read -r -t 60 line <&7
+	[[ $line == "listening on lo, "* ]] || {
+		echo "$line"
+		cat <&7
+		return 1
+	}
+}
+
+@test "-i: live frames, -c of them" {
+	can_capture
+	talk "$fixtures/hostile/header-of-ones.frames"
+	listen -c 15 -o json -f "tcp port $port" -Z nobody
+	speak
+	local out
+	out=$(timeout 60 cat <&9)
+	wait "$listener"
+	same "$(jq -s length <<<"$out")" 15
+	same "$(jq -r .dst <<<"$out" | sort -u)" "127.0.0.1:$port"
+	same "$(jq -rs '.[0].payload_len' <<<"$out")" 4
+	same "$(jq -rs '.[2].header' <<<"$out")" null
+	[[ $(cat <&7) == *" packets captured, "*", 15 frames" ]]
+}
+
+@test "-i: an interrupt prints what there was, exit 0" {
+	local signal frame
+
+	can_capture
+	for signal in INT TERM; do
+		talk "$fixtures/hostile/header-of-ones.frames"
+		listen -z frames
+		speak
+		for _ in {1..15}; do # they are there before it is over
+			read -r -t 60 frame <&9
+			[[ $frame == *" > 127.0.0.1:$port "* ]]
+		done
+		kill -"$signal" "$listener"
+		wait "$listener"
+		[[ $(cat <&9) == *"Frames"*" all "*" 15 "* ]]
+		[[ $(cat <&7) == *" packets captured, "*", 15 frames" ]]
+		exec 9<&- 7<&-
+		rm "$tmp"/{go,port,out,err}
+	done
+}
+
+@test "-i: goes on as nobody, or as who -Z says" {
+	local uid user
+
+	can_capture
+	for user in nobody daemon; do
+		talk "$fixtures/hostile/header-of-ones.frames"
+		if [ "$user" = nobody ]; then
+			listen -c 1
+		else
+			listen -c 1 -Z "$user"
+		fi
+		uid=$(awk '$1 == "Uid:" { print $2, $3, $4 }' \
+			"/proc/$listener/status")
+		same "$uid" "$(id -u $user) $(id -u $user) $(id -u $user)"
+		speak
+		wait "$listener"
+		exec 9<&- 7<&-
+		rm "$tmp"/{go,port,out,err}
+	done
+	decode 1 -i lo -Z nosuchuser
+	says "-Z: user 'nosuchuser': no such user"
+}
+
+@test "-i: no such interface" {
+	decode 1 -i nosuchif0
+	says "nosuchif0: "
+}
+
+@test "-i without the right to: says what is needed" {
+	can_capture
+	command -v setpriv >/dev/null || skip "no setpriv(1)"
+	run -1 setpriv --bounding-set -all --inh-caps -all \
+		"$decode" -i lo -c 1
+	[[ $output == *"lo: "*"root or CAP_NET_RAW is needed"* ]]
+}
+
+@test "-Z without root: says that it does nothing" {
+	can_capture
+	command -v setpriv >/dev/null || skip "no setpriv(1)"
+	mkfifo "$tmp/err"
+	setpriv --reuid=65534 --inh-caps=+net_raw,+dac_read_search \
+		--ambient-caps=+net_raw,+dac_read_search \
+		"$decode" -i lo -f 'tcp[0] = 0' -Z daemon \
+		>"$tmp/out" 2>"$tmp/err" 3>&- &
+	listener=$!
+	children+=("$listener")
+	exec 7<"$tmp/err"
+	read -r -t 60 line <&7
+	same "$line" \
+		"bluenet-decode: -Z: not started by root: it goes on as it is"
+	read -r -t 60 line <&7
+	[[ $line == "listening on lo, "* ]]
+	kill -TERM "$listener"
+	wait "$listener"
+}
+
+@test "-D lists the interfaces" {
+	decode 0 -D
+	grep -qE '^[0-9]+\.lo \[Loopback\]' <<<"$output" ||
+		skip "no loopback here: ${lines[*]}"
+}
