@@ -30,6 +30,7 @@ shellcheck|shellcheck|cmd shellcheck
 mandoc|mandoc|cmd mandoc
 tcpdump|tcpdump|cmd tcpdump
 jq|jq|cmd jq
+procps|ps and pkill, for time limits in bats|cmd pkill
 zsh|zsh, for its completions|cmd zsh
 EOF
 }

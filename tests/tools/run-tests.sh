@@ -9,8 +9,9 @@ BUILD=$(cd "$BUILD" && pwd)
 fixtures=$(cd "${BNET_FIXTURES:-fixtures}" && pwd)
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
-export BATS_TEST_TIMEOUT=300 BNET_BUILD="$BUILD" BNET_DECODE="$BUILD/bluenet-decode" \
+export BNET_BUILD="$BUILD" BNET_DECODE="$BUILD/bluenet-decode" \
     BNET_TOOLS="$BUILD/tools" BNET_FIXTURES="$fixtures"
+export BATS_TEST_TIMEOUT=300	# what hangs has failed
 
 # A program that dies before its last line is one failure.
 units() {
