@@ -208,7 +208,7 @@ bench: $(PROGRAMS) $(TOOL_BIN)
 .PHONY: check
 check:
 	@$(MAKE) -j$(JOBS) all
-	@$(MAKE) -j$(JOBS) lint
+	@$(MAKE) lint
 	@$(MAKE) test-fuzz
 	@$(MAKE) test-asan
 	@echo '== tests =='
@@ -241,7 +241,7 @@ objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(DECODE_SRC) $(UNIT_SRC) \
 lint-text:
 	@echo '== clang-format, shellcheck, mandoc =='
 	@clang-format --dry-run --Werror $(C_FILES)
-	@shellcheck $(SH_FILES) $(wildcard tests/cli/*.bats)
+	@shellcheck $(SH_FILES) $(wildcard tests/cli/*.ba*)
 	@shellcheck -s bash $(COMPLETION)/bluenet-decode.bash
 	@mandoc -Tlint -W warning man/*.[135]
 	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))

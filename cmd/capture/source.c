@@ -314,12 +314,6 @@ source_progress(const struct source *src, uint64_t *at, uint64_t *size)
 	return here >= 0;
 }
 
-FILE *
-source_file(const struct source *src)
-{
-	return src->file;
-}
-
 uint64_t
 source_dropped(const struct source *src)
 {

@@ -61,9 +61,6 @@ void source_break(struct source *src);
 /* How far a file was read, and its size in bytes; false: nobody knows. */
 bool source_progress(const struct source *src, uint64_t *at, uint64_t *size);
 
-/* The file itself, for what libpcap does not show; NULL when live. */
-FILE *source_file(const struct source *src);
-
 /* Live: packets that the kernel dropped. */
 uint64_t source_dropped(const struct source *src);
 
