@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bnet_link - one connection, both ways: the one file that knows the order
+ * bnet_link - one connection, both ways: link.c and link_out.c know the order
  * of the stages.
  *
  *	bytes in  -> tls -> frame -> header -> codec -> sink
@@ -131,7 +131,9 @@ void bnet_link_set_codec(struct bnet_link *link, enum bnet_codec_id codec);
  * oob, payload; or, where codec is not NONE, wire_payload goes out as it is,
  * marked as that codec. In the peer's byte order, little while that is not
  * known. What is queued together leaves in one TLS record (up to 16 KiB),
- * once the handshake is done.
+ * once the handshake is done. A packet that goes on compressed has its zlib
+ * raw size in the order in which it came, so both peers must have one order.
+ * With header.forks, fork_ids must be set.
  *	BNET_OK
  *	BNET_ESIZE	over the frame limit; nothing queued
  *	BNET_ELIMIT	the output's ceiling; nothing queued
