@@ -216,5 +216,9 @@ decode_run(struct decode *d)
 {
 	open_capture(d);
 	catch_signals(d);
+	/* whoever waits for this line may interrupt us from now on */
+	if (d->opt.iface != NULL)
+		fprintf(stderr, "listening on %s, link type %s\n", d->opt.iface,
+		    source_linktype_name(d->src));
 	loop(d);
 }

@@ -172,9 +172,6 @@ open_source(struct decode *d)
 	if (opt->write_path != NULL &&
 	    !save_open(&d->save, opt->write_path, source_linktype(d->src), err))
 		cli_die("-w: %s", err);
-	if (opt->iface != NULL)
-		fprintf(stderr, "listening on %s, link type %s\n", opt->iface,
-		    source_linktype_name(d->src));
 }
 
 static void
