@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/common/outbuf.h"
 
+#include "cmd/common/json.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -78,68 +80,16 @@ out_hex(struct outbuf *out, const uint8_t *p, size_t n)
 	}
 }
 
-/* Length of the UTF-8 character at `p` (RFC 3629), 0 if it is none. */
-static size_t
-utf8_bytes(const unsigned char *p, size_t n)
-{
-	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = p[0] < 0x80    ? 1
-	    : (p[0] & 0xe0) == 0xc0 ? 2
-	    : (p[0] & 0xf0) == 0xe0 ? 3
-	    : (p[0] & 0xf8) == 0xf0 ? 4
-				    : 0;
-	uint32_t v;
-
-	if (len <= 1 || len > n)
-		return len <= n ? len : 0;
-	v = p[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		v = v << 6 | (p[i] & 0x3f);
-	}
-	if (v < lowest[len] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-		return 0;
-	return len;
-}
-
-static void
-json_escape(struct outbuf *out, unsigned char c)
-{
-	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-	const char *at = c == 0 ? NULL : strchr(from, c);
-	char text[8] = { '\\' };
-
-	if (at != NULL) {
-		text[1] = to[at - from];
-		out_short(out, text, 2);
-		return;
-	}
-	snprintf(text, sizeof(text), "\\u%04x", c);
-	out_short(out, text, 6);
-}
-
 void
 out_json(struct outbuf *out, const char *s, size_t n)
 {
-	const unsigned char *p = (const unsigned char *)s;
+	char text[JSON_CHAR_BYTES];
+	size_t used, text_bytes;
 
 	OUT_LIT(out, "\"");
-	while (n > 0) {
-		size_t len = utf8_bytes(p, n);
-
-		if (len == 0)
-			OUT_LIT(out, "\\ufffd");
-		else if (p[0] < 0x20 || p[0] == '"' || p[0] == '\\' ||
-		    p[0] == 0x7f)
-			json_escape(out, p[0]);
-		else if (p[0] == 0xc2 && p[1] < 0xa0) /* for terminals: C1 */
-			json_escape(out, p[1]);
-		else
-			out_short(out, (const char *)p, len);
-		len = len == 0 ? 1 : len;
-		p += len;
-		n -= len;
+	for (; n > 0; s += used, n -= used) {
+		used = json_char(s, n, text, &text_bytes);
+		out_short(out, text, text_bytes);
 	}
 	OUT_LIT(out, "\"");
 }

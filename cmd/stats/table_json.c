@@ -2,63 +2,21 @@
 /* A table as one line of JSON. */
 #include "cmd/stats/table.h"
 
+#include "cmd/common/json.h"
+
 #include <inttypes.h>
 #include <string.h>
-
-/*
- * How many bytes the UTF-8 character at `p` takes; 0 where it is none: cut,
- * overlong, a surrogate or past the last one.
- */
-static size_t
-utf8_bytes(const unsigned char *p)
-{
-	static const struct {
-		unsigned char mask, lead, bytes, second_low, second_high;
-	} kinds[] = {
-		{ 0x80, 0x00, 1, 0, 0 },
-		{ 0xff, 0xe0, 3, 0xa0, 0xbf },
-		{ 0xff, 0xed, 3, 0x80, 0x9f },
-		{ 0xf0, 0xe0, 3, 0x80, 0xbf },
-		{ 0xff, 0xf0, 4, 0x90, 0xbf },
-		{ 0xff, 0xf4, 4, 0x80, 0x8f },
-		{ 0xfc, 0xf0, 4, 0x80, 0xbf },
-		{ 0xe0, 0xc0, 2, 0x80, 0xbf },
-	};
-	size_t k = 0, i;
-
-	while (k < sizeof(kinds) / sizeof(kinds[0]) &&
-	    (*p & kinds[k].mask) != kinds[k].lead)
-		k++;
-	if (k == sizeof(kinds) / sizeof(kinds[0]) || *p == 0xc0 || *p == 0xc1)
-		return 0;
-	if (kinds[k].bytes > 1 &&
-	    (p[1] < kinds[k].second_low || p[1] > kinds[k].second_high))
-		return 0;
-	for (i = 2; i < kinds[k].bytes; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return kinds[k].bytes;
-}
 
 static void
 print_string(FILE *out, const char *str)
 {
-	const unsigned char *p = (const unsigned char *)str;
-	size_t n;
+	char text[JSON_CHAR_BYTES];
+	size_t n = strlen(str), used, text_bytes;
 
 	fputc('"', out);
-	for (; *p != '\0'; p += n) {
-		n = utf8_bytes(p);
-		if (n == 0) {
-			fputs("\\ufffd", out);
-			n = 1;
-		} else if (*p < 0x20 || *p == 0x7f) {
-			fprintf(out, "\\u%04x", *p);
-		} else {
-			if (*p == '"' || *p == '\\')
-				fputc('\\', out);
-			fwrite(p, 1, n, out);
-		}
+	for (; n > 0; str += used, n -= used) {
+		used = json_char(str, n, text, &text_bytes);
+		fwrite(text, 1, text_bytes, out);
 	}
 	fputc('"', out);
 }

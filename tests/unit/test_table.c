@@ -182,7 +182,7 @@ static const struct {
 	{ "plain", "plain", "\"plain\"" },
 	{ "quote\" back\\ /", "quote\" back\\ /", "\"quote\\\" back\\\\ /\"" },
 	{ "\033[31m\n\177", "\\x1b[31m\\x0a\\x7f",
-	    "\"\\u001b[31m\\u000a\\u007f\"" },
+	    "\"\\u001b[31m\\n\\u007f\"" },
 	{ "\xc3\x9c", "\\xc3\\x9c", "\"\xc3\x9c\"" },
 	{ "\xe2\x82\xac", "\\xe2\\x82\\xac", "\"\xe2\x82\xac\"" },
 	{ "\xf0\x9f\x98\x80", "\\xf0\\x9f\\x98\\x80", "\"\xf0\x9f\x98\x80\"" },
