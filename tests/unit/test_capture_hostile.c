@@ -125,6 +125,25 @@ START_TEST(test_far_fin)
 }
 END_TEST
 
+/* Fragments that are not TCP are nobody's loss, however many. */
+START_TEST(test_fragments_of_others)
+{
+	uint8_t p[28] = { 0x45, 0, 0, sizeof(p), 0, 0, 0x20, 0, 64, 17, 0, 0,
+		10, 0, 0, 1, 10, 0, 0, 2 };
+
+	open_with((struct cap_limits){ .idle_ns = 0 });
+	for (uint16_t i = 0; i < 1000; i++) {
+		p[4] = (uint8_t)(i >> 8);
+		p[5] = (uint8_t)i;
+		ck_assert_int_eq(
+		    tap_raw(&tap, p, sizeof(p), sizeof(p)), BNET_OK);
+	}
+	tap_finish(&tap);
+	ck_assert_uint_eq(cap_counters(tap.cap)->not_tcp, 1000);
+	ck_assert_uint_eq(cap_counters(tap.cap)->events[CAP_LIMIT], 0);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -137,6 +156,7 @@ make_suite(void)
 	tcase_add_test(tc, test_evict_holders);
 	tcase_add_test(tc, test_guessed_reset);
 	tcase_add_test(tc, test_far_fin);
+	tcase_add_test(tc, test_fragments_of_others);
 	return suite;
 }
 
