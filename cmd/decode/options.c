@@ -80,7 +80,8 @@ static const struct {
 	    "held of a direction of a stream (4M)" },
 	{ OPT_MEMORY, "memory", "BYTES", "held of all streams (256M)" },
 	{ OPT_MAX_STREAMS, "max-streams", "N", "streams at once (65536)" },
-	{ OPT_IDLE, "idle", "TIME", "a stream silent for so long rests (600s)" },
+	{ OPT_IDLE, "idle", "TIME",
+	    "a stream silent for so long rests (600s)" },
 	{ 'h', "help", NULL, "this" },
 	{ OPT_VERSION, "version", NULL, "the version" },
 };
