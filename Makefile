@@ -15,15 +15,20 @@ MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap
+PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_TEST = check jansson
+# readiness, watchdog and socket activation of the relay, where it is there
+PKGS_OPTIONAL := $(shell $(PKG_CONFIG) --exists libsystemd && echo libsystemd)
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes \
     -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef
-override CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+override CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+    $(if $(PKGS_OPTIONAL),-DHAVE_SYSTEMD)
 ALL_CFLAGS = -std=c17 $(WARN) -fPIC -fno-semantic-interposition \
-    $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS)
+    $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS) -pthread
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD)) -lm
+LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
 LIBS_TEST = $(shell $(PKG_CONFIG) --libs $(PKGS_TEST)) -lm
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -31,15 +36,22 @@ Q = $(if $(V),,@)
 
 PROTO_SRC = $(wildcard proto/*.c)
 SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c)
+ENGINE_SRC = $(wildcard cmd/engine/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
+RELAY_SRC = $(wildcard cmd/relay/*.c)
+NODE_SRC = $(wildcard fixtures/node/*.c)
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 TOOL_SRC = $(wildcard tests/tools/*.c)
 
 LIB_A = $(BUILD)/libbluenet.a
 LIB_SO = $(BUILD)/libbluenet.so.$(SOVERSION)
 SHARED_A = $(BUILD)/libcmd.a
+ENGINE_A = $(BUILD)/libengine.a
 DECODE_A = $(BUILD)/libdecode.a
-PROGRAMS = $(BUILD)/bluenet-decode
+RELAY_A = $(BUILD)/librelay.a
+NODE_A = $(BUILD)/libnode.a
+PROGRAMS = $(BUILD)/bluenet-decode $(if $(wildcard cmd/relay/main.c),$(BUILD)/bluenet-relay) \
+    $(if $(wildcard fixtures/node/main.c),$(BUILD)/bluenet-node)
 
 # The shared library needs the linker of GNU; the rest builds elsewhere too.
 ifeq ($(shell uname -s),Linux)
@@ -62,7 +74,10 @@ $(BUILD)/%.o: %.c
 
 $(LIB_A): $(call obj,$(PROTO_SRC))
 $(SHARED_A): $(call obj,$(SHARED_SRC))
+$(ENGINE_A): $(call obj,$(ENGINE_SRC))
 $(DECODE_A): $(call obj,$(filter-out %/main.c,$(DECODE_SRC)))
+$(RELAY_A): $(call obj,$(filter-out %/main.c,$(RELAY_SRC)))
+$(NODE_A): $(call obj,$(filter-out %/main.c,$(NODE_SRC)))
 %.a:
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -74,6 +89,16 @@ $(LIB_SO): $(call obj,$(PROTO_SRC)) proto/bluenet.map
 $(BUILD)/bluenet-decode: $(call obj,cmd/decode/main.c) $(DECODE_A) \
     $(SHARED_A) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CMD) $(LIBS_LIB)
+
+$(BUILD)/bluenet-relay: $(call obj,cmd/relay/main.c) $(RELAY_A) $(ENGINE_A) \
+    $(SHARED_A) $(LIB_A)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
+	    $(LIBS_CMD) $(LIBS_LIB)
+
+$(BUILD)/bluenet-node: $(call obj,fixtures/node/main.c) $(NODE_A) \
+    $(ENGINE_A) $(SHARED_A) $(LIB_A)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
+	    $(LIBS_CMD) $(LIBS_LIB)
 
 # ---- what a user asks for ---------------------------------------------------
 
@@ -144,15 +169,15 @@ TOOL_BIN = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(DECODE_A) \
-    $(SHARED_A) $(LIB_A)
+    $(RELAY_A) $(NODE_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(WRAP) -o $@ $^ $(LIBS_TEST) \
-	    $(LIBS_CMD) $(LIBS_LIB)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(WRAP) -o $@ $^ $(LIBS_TEST) \
+	    $(LIBS_RELAY) $(LIBS_CMD) $(LIBS_LIB)
 
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) $(LIBS_CMD) \
-	    $(LIBS_LIB)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
+	    $(LIBS_CMD) $(LIBS_LIB)
 
 # The unit tests and the tools' tests of one build; the last lines count.
 .PHONY: test
@@ -216,7 +241,7 @@ check:
 
 # ---- lint -------------------------------------------------------------------
 
-C_FILES = $(shell find proto cmd tests -name '*.[ch]')
+C_FILES = $(shell find proto cmd tests fixtures -name '*.[ch]')
 SH_FILES = .ci/run $(wildcard tests/*/*.sh)
 BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 
@@ -234,8 +259,9 @@ lint-cc:
 	    --suppress=missingIncludeSystem proto cmd
 
 .PHONY: objects
-objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(DECODE_SRC) $(UNIT_SRC) \
-    $(TOOL_SRC) $(wildcard tests/fuzz/fuzz_*.c))
+objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
+    $(RELAY_SRC) $(NODE_SRC) $(UNIT_SRC) $(TOOL_SRC) \
+    $(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: lint-text
 lint-text:
@@ -244,7 +270,7 @@ lint-text:
 	@shellcheck $(SH_FILES) $(wildcard tests/cli/*.ba*)
 	@shellcheck -s bash $(COMPLETION)/bluenet-decode.bash
 	@mandoc -Tlint -W warning man/*.[135]
-	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))
+	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/% fixtures/%,$(C_FILES))
 
 # proto/ is memory in, memory out: it may call these and nothing else.
 .PHONY: lint-proto
@@ -261,5 +287,5 @@ format:
 .PRECIOUS: $(BUILD)/%.o
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
-    $(DECODE_SRC) $(wildcard tests/unit/*.c) $(TOOL_SRC) \
-    $(wildcard tests/fuzz/*.c)))
+    $(ENGINE_SRC) $(DECODE_SRC) $(RELAY_SRC) $(NODE_SRC) \
+    $(wildcard tests/unit/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))

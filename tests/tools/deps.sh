@@ -13,12 +13,17 @@ needs() {
 gcc|gcc, a C17 compiler|cmd gcc
 libc6-dev|the headers of the C library|hdr stdlib.h
 gcc|libasan and libubsan of gcc|link gcc -fsanitize=address,undefined
+gcc|libtsan of gcc|link gcc -fsanitize=thread
 make|GNU make|cmd make
 pkg-config|pkg-config|cmd pkg-config
 libssl-dev|OpenSSL 3, for development|pc openssl 3.0
 zlib1g-dev|zlib, for development|pc zlib 1.2
 libsnappy-dev|snappy with its C API, for development|hdr snappy-c.h
 libpcap-dev|libpcap, for development|pc libpcap 1.9
+liburcu-dev|liburcu, for development|pc liburcu-qsbr 0.13
+libmicrohttpd-dev|libmicrohttpd, for development|pc libmicrohttpd 0.9
+libinih-dev|inih, for development|pc inih 53
+libsystemd-dev|libsystemd, for development|pc libsystemd 240
 check|check, the unit test framework|pc check 0.15
 libjansson-dev|jansson, for development|pc jansson 2.12
 bats|bats|cmd bats
@@ -30,6 +35,12 @@ shellcheck|shellcheck|cmd shellcheck
 mandoc|mandoc|cmd mandoc
 tcpdump|tcpdump|cmd tcpdump
 jq|jq|cmd jq
+openssl|openssl, the command|cmd openssl
+curl|curl|cmd curl
+haproxy|haproxy|cmd haproxy
+prometheus|promtool, of prometheus|cmd promtool
+sslscan|sslscan|cmd sslscan
+iproute2|ip and tc, for network namespaces|cmd ip
 procps|ps and pkill, for time limits in bats|cmd pkill
 zsh|zsh, for its completions|cmd zsh
 EOF
