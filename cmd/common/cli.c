@@ -11,8 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define WORDS_CHARS 512
-
 static const char *program = "bluenet";
 
 void
@@ -102,33 +100,32 @@ whole(const char *text, const struct unit *unit, uint64_t *v)
 	return true;
 }
 
-uint64_t
-cli_number(const char *what, const char *text, uint64_t min, uint64_t max)
+bool
+cli_take_number(const char *text, uint64_t min, uint64_t max, uint64_t *v,
+    char err[CLI_ERR_CHARS])
 {
-	uint64_t v;
-
-	if (!whole(text, no_units, &v) || v < min || v > max)
-		cli_usage("%s: '%s': expected a number from %llu to %llu", what,
-		    text, (unsigned long long)min, (unsigned long long)max);
-	return v;
+	if (whole(text, no_units, v) && *v >= min && *v <= max)
+		return true;
+	snprintf(err, CLI_ERR_CHARS, "expected a number from %llu to %llu",
+	    (unsigned long long)min, (unsigned long long)max);
+	return false;
 }
 
-uint64_t
-cli_size(const char *what, const char *text, uint64_t min, uint64_t max)
+bool
+cli_take_size(const char *text, uint64_t min, uint64_t max, uint64_t *v,
+    char err[CLI_ERR_CHARS])
 {
-	uint64_t v;
-
-	if (!whole(text, size_units, &v) || v < min || v > max)
-		cli_usage("%s: '%s': expected a size from %llu to %llu bytes"
-			  " (K, M or G may follow)",
-		    what, text, (unsigned long long)min,
-		    (unsigned long long)max);
-	return v;
+	if (whole(text, size_units, v) && *v >= min && *v <= max)
+		return true;
+	snprintf(err, CLI_ERR_CHARS,
+	    "expected a size from %llu to %llu bytes (K, M or G may follow)",
+	    (unsigned long long)min, (unsigned long long)max);
+	return false;
 }
 
-int64_t
-cli_duration_ns(
-    const char *what, const char *text, int64_t min_ns, int64_t max_ns)
+bool
+cli_take_duration_ns(const char *text, int64_t min_ns, int64_t max_ns,
+    int64_t *v_ns, char err[CLI_ERR_CHARS])
 {
 	static const struct {
 		const char *name;
@@ -144,24 +141,77 @@ cli_duration_ns(
 	/* strtod() takes blanks, signs, words and hexadecimal as well */
 	if (!isfinite(ns) || ns < (double)min_ns || ns > (double)max_ns ||
 	    ns >= (double)INT64_MAX || !isdigit((unsigned char)text[0]) ||
-	    tolower((unsigned char)text[1]) == 'x')
-		cli_usage("%s: '%s': expected a duration such as 0.5, 500ms"
-			  " or 10m, from %g to %g s",
-		    what, text, (double)min_ns / 1e9, (double)max_ns / 1e9);
-	return (int64_t)ns;
+	    tolower((unsigned char)text[1]) == 'x') {
+		snprintf(err, CLI_ERR_CHARS,
+		    "expected a duration such as 0.5, 500ms or 10m,"
+		    " from %g to %g s",
+		    (double)min_ns / 1e9, (double)max_ns / 1e9);
+		return false;
+	}
+	*v_ns = (int64_t)ns;
+	return true;
+}
+
+bool
+cli_take_word(
+    const char *text, const char *const *words, int *v, char err[CLI_ERR_CHARS])
+{
+	size_t n;
+
+	for (int i = 0; words[i] != NULL; i++) {
+		if (strcmp(words[i], text) == 0) {
+			*v = i;
+			return true;
+		}
+	}
+	n = (size_t)snprintf(err, CLI_ERR_CHARS, "expected one of ");
+	for (int i = 0; words[i] != NULL && n < CLI_ERR_CHARS; i++)
+		n += (size_t)snprintf(err + n, CLI_ERR_CHARS - n, "%s%s",
+		    i == 0 ? "" : ", ", words[i]);
+	return false;
+}
+
+uint64_t
+cli_number(const char *what, const char *text, uint64_t min, uint64_t max)
+{
+	char err[CLI_ERR_CHARS];
+	uint64_t v;
+
+	if (!cli_take_number(text, min, max, &v, err))
+		cli_usage("%s: '%s': %s", what, text, err);
+	return v;
+}
+
+uint64_t
+cli_size(const char *what, const char *text, uint64_t min, uint64_t max)
+{
+	char err[CLI_ERR_CHARS];
+	uint64_t v;
+
+	if (!cli_take_size(text, min, max, &v, err))
+		cli_usage("%s: '%s': %s", what, text, err);
+	return v;
+}
+
+int64_t
+cli_duration_ns(
+    const char *what, const char *text, int64_t min_ns, int64_t max_ns)
+{
+	char err[CLI_ERR_CHARS];
+	int64_t v_ns;
+
+	if (!cli_take_duration_ns(text, min_ns, max_ns, &v_ns, err))
+		cli_usage("%s: '%s': %s", what, text, err);
+	return v_ns;
 }
 
 int
 cli_word(const char *what, const char *text, const char *const *words)
 {
-	char list[WORDS_CHARS] = "";
-	size_t n = 0;
+	char err[CLI_ERR_CHARS];
+	int v;
 
-	for (int i = 0; words[i] != NULL; i++)
-		if (strcmp(words[i], text) == 0)
-			return i;
-	for (int i = 0; words[i] != NULL && n < sizeof(list); i++)
-		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s",
-		    i == 0 ? "" : ", ", words[i]);
-	cli_usage("%s: '%s': expected one of %s", what, text, list);
+	if (!cli_take_word(text, words, &v, err))
+		cli_usage("%s: '%s': %s", what, text, err);
+	return v;
 }

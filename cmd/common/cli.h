@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define CLI_ERR_CHARS 512
+
 /* The same in every tool where it has the case at all. */
 enum cli_exit {
 	CLI_OK = 0,
@@ -54,5 +56,18 @@ int64_t cli_duration_ns(
  * usage, and says what there is.
  */
 int cli_word(const char *what, const char *text, const char *const *words);
+
+/*
+ * The same for who goes on after bad text: true and the value, or false and
+ * in `err` what was expected. *v is anything then.
+ */
+bool cli_take_number(const char *text, uint64_t min, uint64_t max, uint64_t *v,
+    char err[CLI_ERR_CHARS]);
+bool cli_take_size(const char *text, uint64_t min, uint64_t max, uint64_t *v,
+    char err[CLI_ERR_CHARS]);
+bool cli_take_duration_ns(const char *text, int64_t min_ns, int64_t max_ns,
+    int64_t *v_ns, char err[CLI_ERR_CHARS]);
+bool cli_take_word(const char *text, const char *const *words, int *v,
+    char err[CLI_ERR_CHARS]);
 
 #endif

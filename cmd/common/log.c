@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/common/log.h"
+
+#include "cmd/common/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_MS 1000000
+#define PRIORITY_CHARS 3 /* "<6>" */
+
+const char *const log_level_names[] = { "error", "warn", "info", "debug",
+	NULL };
+
+/* The journal's, by level: LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG. */
+static const char priorities[] = { '3', '4', '6', '7' };
+
+static atomic_int max_level = LOG_LEVEL_INFO;
+static bool to_journal; /* set before there are threads */
+
+/* Everything below, and what is in every struct log_site. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_site *quiet_sites; /* have left something out */
+
+/* $JOURNAL_STREAM is DEVICE:INODE of what systemd gave us; still ours? */
+static bool
+stderr_is_journal(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	uintmax_t dev, ino;
+	struct stat st;
+	char end;
+
+	return text != NULL && fstat(STDERR_FILENO, &st) == 0 &&
+	    sscanf(text, "%" SCNuMAX ":%" SCNuMAX "%c", &dev, &ino, &end) ==
+	    2 &&
+	    dev == st.st_dev && ino == st.st_ino;
+}
+
+void
+log_setup(enum log_level level)
+{
+	to_journal = stderr_is_journal();
+	log_set_level(level);
+}
+
+void
+log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&max_level, (int)level, memory_order_relaxed);
+}
+
+bool
+log_enabled(enum log_level level)
+{
+	return (int)level <=
+	    atomic_load_explicit(&max_level, memory_order_relaxed);
+}
+
+/* A line under way; what does not fit any more is left out as a whole. */
+struct line {
+	char *text;
+	size_t n;
+};
+
+static bool
+add(struct line *line, const char *s, size_t n)
+{
+	if (n > LOG_LINE_BYTES - 1 - line->n)
+		return false;
+	memcpy(line->text + line->n, s, n);
+	line->n += n;
+	return true;
+}
+
+static bool
+plain(const char *s, size_t n)
+{
+	static const char also[] = "-_./:@+,%[]";
+
+	for (size_t i = 0; i < n; i++) {
+		char c = s[i];
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+		    (c >= 'A' && c <= 'Z');
+
+		if (!alnum && (c == '\0' || strchr(also, c) == NULL))
+			return false;
+	}
+	return n > 0;
+}
+
+static bool
+add_text(struct line *line, const char *s, size_t n)
+{
+	size_t max = n < LOG_VALUE_BYTES ? n : LOG_VALUE_BYTES;
+	size_t text_bytes;
+	char text[JSON_CHAR_BYTES];
+	bool ok;
+
+	if (plain(s, max) && max == n)
+		return add(line, s, n);
+	ok = add(line, "\"", 1);
+	for (size_t i = 0; i < max && ok;) {
+		i += json_char(s + i, max - i, text, &text_bytes);
+		ok = add(line, text, text_bytes);
+	}
+	if (max < n)
+		ok = ok && add(line, "...", 3);
+	return ok && add(line, "\"", 1);
+}
+
+/* No further than is ever shown: a peer's text may be long. */
+static size_t
+length(const struct log_field *field)
+{
+	size_t max = LOG_VALUE_BYTES + 1;
+
+	return strnlen(
+	    field->text, field->text_bytes < max ? field->text_bytes : max);
+}
+
+static bool
+add_seconds(struct line *line, int64_t v_ns)
+{
+	uint64_t ns = v_ns < 0 ? 0 - (uint64_t)v_ns : (uint64_t)v_ns;
+	char text[40];
+
+	snprintf(text, sizeof(text), "%s%" PRIu64 ".%09" PRIu64,
+	    v_ns < 0 ? "-" : "", ns / NS_PER_S, ns % NS_PER_S);
+	return add(line, text, strlen(text));
+}
+
+static bool
+add_value(struct line *line, const struct log_field *field)
+{
+	char text[40];
+
+	switch (field->kind) {
+	case LOG_KIND_TEXT:
+		return add_text(line, field->text, length(field));
+	case LOG_KIND_U64:
+		snprintf(text, sizeof(text), "%" PRIu64, field->u64);
+		break;
+	case LOG_KIND_I64:
+		snprintf(text, sizeof(text), "%" PRId64, field->i64);
+		break;
+	case LOG_KIND_HEX:
+		snprintf(text, sizeof(text), "0x%08" PRIx64, field->u64);
+		break;
+	default:
+		return add_seconds(line, field->i64);
+	}
+	return add(line, text, strlen(text));
+}
+
+static void
+add_field(struct line *line, const struct log_field *field)
+{
+	size_t before = line->n;
+
+	if (field->kind == LOG_KIND_NONE ||
+	    (field->kind == LOG_KIND_TEXT && field->text == NULL))
+		return;
+	if (!add(line, " ", 1) || !add(line, field->key, strlen(field->key)) ||
+	    !add(line, "=", 1) || !add_value(line, field))
+		line->n = before;
+}
+
+size_t
+log_format(char text[LOG_LINE_BYTES], enum log_level level, int64_t time_ns,
+    const char *message, const struct log_field *fields, size_t n_fields)
+{
+	time_t seconds = (time_t)(time_ns / NS_PER_S);
+	struct line line = { .text = text };
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	line.n = strftime(text, LOG_LINE_BYTES, "time=%Y-%m-%dT%H:%M:%S", &tm);
+	line.n += (size_t)snprintf(text + line.n, LOG_LINE_BYTES - line.n,
+	    ".%03dZ level=%s", (int)(time_ns % NS_PER_S / NS_PER_MS),
+	    log_level_names[level]);
+	add_field(&line, &LOG_STR("msg", message));
+	for (size_t i = 0; i < n_fields; i++)
+		add_field(&line, &fields[i]);
+	return line.n;
+}
+
+static void
+say(enum log_level level, const char *message, const struct log_field *fields,
+    size_t n_fields)
+{
+	char text[PRIORITY_CHARS + LOG_LINE_BYTES] = { '<', priorities[level],
+		'>' };
+	char *from = to_journal ? text : text + PRIORITY_CHARS;
+	struct timespec ts;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	n = log_format(text + PRIORITY_CHARS, level,
+	    (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec, message, fields,
+	    n_fields);
+	text[PRIORITY_CHARS + n++] = '\n';
+	n += (size_t)(text + PRIORITY_CHARS - from);
+	while (write(STDERR_FILENO, from, n) < 0 && errno == EINTR)
+		;
+}
+
+static void
+say_left_out(const char *message, uint64_t n)
+{
+	const struct log_field fields[] = { LOG_STR("of", message),
+		LOG_U64("lines", n) };
+
+	say(LOG_LEVEL_WARN, "lines left out", fields, 2);
+}
+
+bool
+log_site_pass(struct log_site *site, int64_t second, uint64_t *left_out)
+{
+	if (site->second != second) {
+		site->second = second;
+		site->n_said = 0;
+	}
+	if (site->n_said == LOG_BURST) {
+		site->n_left_out++;
+		return false;
+	}
+	site->n_said++;
+	*left_out = site->n_left_out;
+	site->n_left_out = 0;
+	return true;
+}
+
+static int64_t
+this_second(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+/* Of a site that may say a line, how many it could not say before. */
+static bool
+pass(struct log_site *site, uint64_t *left_out)
+{
+	bool may;
+
+	pthread_mutex_lock(&lock);
+	may = log_site_pass(site, this_second(), left_out);
+	if (!may && !site->listed) {
+		site->listed = true;
+		site->next = quiet_sites;
+		quiet_sites = site;
+	}
+	pthread_mutex_unlock(&lock);
+	return may;
+}
+
+void
+log_line(struct log_site *site, enum log_level level,
+    const struct log_field *fields, size_t n_fields)
+{
+	int old_errno = errno;
+	uint64_t left_out = 0;
+
+	if (level == LOG_LEVEL_DEBUG || pass(site, &left_out)) {
+		if (left_out > 0)
+			say_left_out(site->msg, left_out);
+		say(level, site->msg, fields, n_fields);
+	}
+	errno = old_errno;
+}
+
+void
+log_tick(void)
+{
+	struct log_site **at = &quiet_sites;
+	int64_t second = this_second();
+
+	pthread_mutex_lock(&lock);
+	while (*at != NULL) {
+		struct log_site *site = *at;
+
+		if (site->second == second) {
+			at = &site->next; /* its flood may go on */
+			continue;
+		}
+		*at = site->next;
+		site->listed = false;
+		if (site->n_left_out > 0)
+			say_left_out(site->msg, site->n_left_out);
+		site->n_left_out = 0;
+	}
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log - what a daemon says while it runs: logfmt on standard error.
+ *
+ *	log_info("link up", LOG_U64("id", id), LOG_STR("name", name));
+ *
+ *	time=2026-01-02T03:04:05.678Z level=info msg="link up" id=7 name=jita
+ *
+ * A line is one write(2) of at most LOG_LINE_BYTES. Where standard error is
+ * the journal, "<6>" or another priority stands before it. Values may come
+ * from a peer: what is not plain is quoted and escaped, and long ones are
+ * cut, with "..." at the end. Keys and messages are the program's own words.
+ *
+ * At most LOG_BURST lines a second from each place in the source, so that a
+ * flood of peers is none of lines; how many were left out is a line of its
+ * own, with the next one from there or at the next log_tick(). Debug lines
+ * are never left out.
+ *
+ * Any thread may call anything, but log_setup() comes before the others.
+ */
+#ifndef COMMON_LOG_H
+#define COMMON_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOG_LINE_BYTES 2048
+#define LOG_VALUE_BYTES 256 /* of a value, before it is escaped */
+#define LOG_BURST 50
+
+enum log_level {
+	LOG_LEVEL_ERROR = 0,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+};
+
+/* "error", "warn", "info", "debug", NULL; by enum log_level. */
+extern const char *const log_level_names[];
+
+enum log_kind {
+	LOG_KIND_NONE = 0,
+	LOG_KIND_TEXT,
+	LOG_KIND_U64,
+	LOG_KIND_I64,
+	LOG_KIND_HEX,
+	LOG_KIND_SECONDS,
+};
+
+/* One key and value; made with the macros below. */
+struct log_field {
+	const char *key;
+	enum log_kind kind;
+	const char *text; /* borrowed */
+	size_t text_bytes;
+	uint64_t u64;
+	int64_t i64;
+};
+
+/* A string; NULL leaves the field out. */
+#define LOG_STR(name, s) LOG_BYTES(name, s, SIZE_MAX)
+/* `n` bytes at `s`, which may be any. */
+#define LOG_BYTES(name, s, n) \
+	((struct log_field){ \
+	    .key = (name), \
+	    .kind = LOG_KIND_TEXT, \
+	    .text = (s), \
+	    .text_bytes = (n), \
+	})
+#define LOG_U64(name, v) \
+	((struct log_field){ .key = (name), .kind = LOG_KIND_U64, .u64 = (v) })
+#define LOG_I64(name, v) \
+	((struct log_field){ .key = (name), .kind = LOG_KIND_I64, .i64 = (v) })
+/* 0x and eight digits, as a key is shown. */
+#define LOG_HEX(name, v) \
+	((struct log_field){ .key = (name), .kind = LOG_KIND_HEX, .u64 = (v) })
+/* Nanoseconds, shown as seconds: 0.001500000. */
+#define LOG_SECONDS(name, v_ns) \
+	((struct log_field){ \
+	    .key = (name), .kind = LOG_KIND_SECONDS, .i64 = (v_ns) })
+
+/* One place in the source that logs. */
+struct log_site {
+	const char *msg;
+	struct log_site *next; /* of those that left something out */
+	int64_t second; /* the window that n_said counts in */
+	uint64_t n_said, n_left_out;
+	bool listed;
+};
+
+/* Lines of `level` and above, from now on; log_set_level() may come again. */
+void log_setup(enum log_level level);
+void log_set_level(enum log_level level);
+
+/* Whether a line of this level would be written. */
+bool log_enabled(enum log_level level);
+
+/* Once a second or so: say what was left out and is over. */
+void log_tick(void);
+
+/*
+ * A line, whatever the level set; `fields` has n_fields of them. This is
+ * what log_info() and the others come to.
+ */
+void log_line(struct log_site *site, enum log_level level,
+    const struct log_field *fields, size_t n_fields);
+
+/*
+ * The line without its end in `line`: what log_line() writes of `fields`, at
+ * time_ns since 1970; no priority. Returns its length.
+ */
+size_t
+log_format(char line[LOG_LINE_BYTES], enum log_level level, int64_t time_ns,
+    const char *message, const struct log_field *fields, size_t n_fields);
+
+/*
+ * May `site` say a line in this second? If so, *left_out is how many it could
+ * not say before; otherwise it is counted. The caller holds the lock of log.c
+ * or owns `site`.
+ */
+bool log_site_pass(struct log_site *site, int64_t second, uint64_t *left_out);
+
+#define LOG_FIELDS(...) ((const struct log_field[]){ __VA_ARGS__ })
+#define LOG_AT(level, message, ...) \
+	do { \
+		static struct log_site log_site_ = { .msg = (message) }; \
+\
+		if (log_enabled(level)) \
+			log_line(&log_site_, (level), LOG_FIELDS(__VA_ARGS__), \
+			    sizeof(LOG_FIELDS(__VA_ARGS__)) / \
+				sizeof(struct log_field)); \
+	} while (0)
+
+/* The message, then fields, which are not evaluated where it is not logged.
+ * A blank one is put behind them, so that there may be none. */
+#define log_error(...) LOG_AT(LOG_LEVEL_ERROR, __VA_ARGS__, { 0 })
+#define log_warn(...) LOG_AT(LOG_LEVEL_WARN, __VA_ARGS__, { 0 })
+#define log_info(...) LOG_AT(LOG_LEVEL_INFO, __VA_ARGS__, { 0 })
+#define log_debug(...) LOG_AT(LOG_LEVEL_DEBUG, __VA_ARGS__, { 0 })
+
+#endif
