@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections of a peer: how they begin, plain or TLS, and are forgotten. */
+#ifndef TESTS_PEER_CONNECT_H
+#define TESTS_PEER_CONNECT_H
+
+#include "tests/tools/peer_conn.h"
+
+#include <netdb.h>
+
+/* ---- connecting ----------------------------------------------------------- */
+
+/* A whole file; the caller frees it. */
+static inline struct bnet_slice
+peer_file(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	char *text, part[4096];
+	size_t n, bytes;
+	FILE *to = open_memstream(&text, &bytes);
+
+	if (f == NULL || to == NULL)
+		peer_wrong("%s: %s", path, strerror(errno));
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		fwrite(part, 1, n, to);
+	if (ferror(f) || fclose(to) != 0)
+		peer_wrong("%s: cannot be read", path);
+	(void)fclose(f);
+	return (struct bnet_slice){ (uint8_t *)text, bytes };
+}
+
+static inline struct bnet_slice
+peer_file_arg(struct peer_args *args, const char *name)
+{
+	const char *path = peer_arg(args, name, NULL);
+
+	return path == NULL ? (struct bnet_slice){ NULL, 0 } : peer_file(path);
+}
+
+/* cert=F key=F ca=F tls12: NULL where not `tls`. */
+static inline struct bnet_tls_ctx *
+peer_tls(struct peer_args *args)
+{
+	struct bnet_tls_settings set = { .role = BNET_TLS_CLIENT };
+	struct bnet_tls_ctx *ctx;
+	char reason[256];
+
+	if (peer_flag(args, "tls12"))
+		set.version_max = BNET_TLS_1_2;
+	else if (!peer_flag(args, "tls"))
+		return NULL;
+	set.cert_pem = peer_file_arg(args, "cert");
+	set.key_pem = peer_file_arg(args, "key");
+	set.ca_pem = peer_file_arg(args, "ca");
+	if (bnet_tls_ctx_new(&set, &ctx, reason, sizeof(reason)) != BNET_OK)
+		peer_wrong("TLS: %s", reason);
+	free((void *)(uintptr_t)set.cert_pem.p);
+	free((void *)(uintptr_t)set.key_pem.p);
+	free((void *)(uintptr_t)set.ca_pem.p);
+	return ctx;
+}
+
+static inline void
+peer_link(struct peer_conn *c, struct peer_args *args)
+{
+	struct bnet_link_settings set = { .tls = c->tls,
+		.out_max_bytes = PEER_OUT_MAX_BYTES,
+		.tls_host = peer_arg(args, "host", NULL),
+		.frame_max_bytes = (uint32_t)peer_number(args, "limit", 0) };
+	const char *order = peer_arg(args, "order", "little");
+
+	if (strcmp(order, "network") == 0)
+		set.order = BNET_ORDER_NETWORK;
+	else if (strcmp(order, "little") == 0)
+		set.order = BNET_ORDER_LITTLE;
+	else
+		peer_wrong("order: little or network, not '%s'", order);
+	c->order = set.order;
+	if (bnet_link_new(&set, peer_codecs, &c->link) != BNET_OK)
+		peer_wrong("cannot make a link");
+}
+
+/* ADDR:PORT; -1 and errno where nobody is there. */
+static inline int
+peer_socket(const char *where, int receive_bytes)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	const char *colon = strrchr(where, ':');
+	struct addrinfo *to;
+	char *host;
+	int fd;
+
+	if (colon == NULL)
+		peer_wrong("'%s' is not ADDR:PORT", where);
+	host = peer_dup(where, (size_t)(colon - where));
+	if (getaddrinfo(host, colon + 1, &hints, &to) != 0)
+		peer_wrong("'%s' is not ADDR:PORT", where);
+	free(host);
+	fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		peer_wrong("socket: %s", strerror(errno));
+	if (receive_bytes > 0) /* before, so that the window is small */
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes,
+		    sizeof(receive_bytes));
+	if (connect(fd, to->ai_addr, to->ai_addrlen) != 0) {
+		(void)close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(to);
+	return fd;
+}
+
+/* Forget it, with what came over it. */
+static inline void
+peer_conn_free(struct peer_conn *c)
+{
+	struct peer_conn **at = &peer_conns;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	peer_conn_shut(c);
+	while (c->first != NULL)
+		peer_event_free(peer_conn_take(c));
+	if (c->seen != NULL)
+		peer_event_free(c->seen);
+	bnet_link_free(c->link);
+	bnet_tls_ctx_free(c->tls);
+	free(c->name);
+	free(c);
+}
+
+/* A name is free again once its connection has ended. */
+static inline struct peer_conn *
+peer_conn_new(const char *name)
+{
+	struct peer_conn *c = peer_conn_find(name);
+
+	if (c != NULL && c->fd >= 0)
+		peer_wrong("there is a connection '%s' already", name);
+	if (c != NULL)
+		peer_conn_free(c);
+	c = peer_alloc(1, sizeof(*c));
+	c->name = peer_dup(name, strlen(name));
+	c->last = &c->first;
+	c->role = BNET_ROLE_CLIENT;
+	c->next = peer_conns;
+	peer_conns = c;
+	return c;
+}
+
+/* connect NAME ADDR:PORT ...: waits for the end of a TLS handshake. */
+static inline void
+peer_connect(struct peer_args *args)
+{
+	struct peer_conn *c = peer_conn_new(peer_arg_at(args, 1, "NAME"));
+	const char *where = peer_arg_at(args, 2, "ADDR:PORT");
+	int64_t deadline_ns = peer_deadline();
+
+	c->tls = peer_tls(args);
+	c->no_pong = peer_flag(args, "nopong");
+	peer_link(c, args);
+	c->fd = peer_socket(where, (int)peer_number(args, "rcvbuf", 0));
+	if (c->fd < 0) {
+		peer_conn_ended(c, "unreachable", strerror(errno));
+		return;
+	}
+	(void)peer_conn_write(c);
+	while (c->tls != NULL && c->fd >= 0 &&
+	    !bnet_tls_ready(bnet_link_tls(c->link)))
+		if (!peer_pump(deadline_ns))
+			peer_fail("%s: no TLS handshake in time", c->name);
+}
+
+#endif
