@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/relay/limits.h"
+
+#include "cmd/stats/map.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define NANO INT64_C(1000000000)
+
+struct seat {
+	struct address_key key; /* first: the map's key */
+	uint64_t n_open;
+};
+
+struct limits {
+	pthread_mutex_t lock; /* guards all below */
+	struct limits_settings settings; /* 0: rate_per_s only */
+	uint32_t n_open;
+	int64_t nano_tokens; /* 10^9 of them let one in */
+	int64_t at_ns; /* when they were counted */
+	struct map seats;
+};
+
+static uint32_t
+bounded(uint32_t v, uint32_t max)
+{
+	return v == 0 || v > max ? max : v;
+}
+
+static struct limits_settings
+without_zeros(const struct limits_settings *settings)
+{
+	struct limits_settings s = *settings;
+
+	s.open_max = bounded(s.open_max, LIMITS_OPEN_MAX);
+	s.address_max = bounded(s.address_max, LIMITS_OPEN_MAX);
+	if (s.rate_per_s != 0 && s.burst == 0)
+		s.burst = s.rate_per_s;
+	return s;
+}
+
+struct limits *
+limits_new(const struct limits_settings *settings)
+{
+	struct limits *limits = calloc(1, sizeof(*limits));
+
+	if (limits == NULL)
+		return NULL;
+	if (!map_init(&limits->seats, sizeof(struct seat),
+		sizeof(struct address_key) / sizeof(uint64_t),
+		LIMITS_OPEN_MAX)) {
+		free(limits);
+		return NULL;
+	}
+	pthread_mutex_init(&limits->lock, NULL);
+	limits->settings = without_zeros(settings);
+	limits->nano_tokens = limits->settings.burst * NANO;
+	return limits;
+}
+
+void
+limits_free(struct limits *limits)
+{
+	if (limits == NULL)
+		return;
+	map_free(&limits->seats);
+	pthread_mutex_destroy(&limits->lock);
+	free(limits);
+}
+
+void
+limits_set(struct limits *limits, const struct limits_settings *settings)
+{
+	struct limits_settings next = without_zeros(settings);
+	int64_t full = next.burst * NANO;
+
+	pthread_mutex_lock(&limits->lock);
+	if (limits->settings.rate_per_s == 0 || limits->nano_tokens > full)
+		limits->nano_tokens = full;
+	limits->settings = next;
+	pthread_mutex_unlock(&limits->lock);
+}
+
+/*
+ * A token bucket in billionths, so that no rate is rounded. Threads read the
+ * clock before they have the lock, so time may seem to go back: it stands.
+ */
+static bool
+rate_allows(struct limits *limits, int64_t now_ns)
+{
+	const struct limits_settings *s = &limits->settings;
+	int64_t full = s->burst * NANO, passed_ns = now_ns - limits->at_ns;
+
+	if (s->rate_per_s == 0)
+		return true;
+	if (passed_ns > 0) {
+		limits->at_ns = now_ns;
+		if (passed_ns > (full - limits->nano_tokens) / s->rate_per_s)
+			limits->nano_tokens = full;
+		else
+			limits->nano_tokens += passed_ns * s->rate_per_s;
+	}
+	return limits->nano_tokens >= NANO;
+}
+
+/* The address has room for one more; *seat is then its place. */
+static enum limits_verdict
+find_seat(struct limits *limits, const struct address *addr, struct seat **seat)
+{
+	struct address_key key = address_key(addr);
+
+	*seat = map_get(&limits->seats, key.words);
+	if (*seat == limits->seats.others)
+		return LIMITS_TOTAL;
+	if ((*seat)->n_open >= limits->settings.address_max)
+		return LIMITS_ADDRESS;
+	return LIMITS_OK;
+}
+
+/* No connection, no entry: that is what bounds the memory. */
+static void
+drop_empty(struct limits *limits, const struct seat *seat)
+{
+	struct address_key key;
+
+	if (seat == NULL || seat == limits->seats.others || seat->n_open > 0)
+		return;
+	key = seat->key;
+	map_remove(&limits->seats, key.words);
+}
+
+static enum limits_verdict
+judge(struct limits *limits, const struct address *addr, int64_t now_ns)
+{
+	enum limits_verdict verdict = LIMITS_OK;
+	struct seat *seat = NULL;
+
+	if (limits->n_open >= limits->settings.open_max)
+		return LIMITS_TOTAL;
+	if (addr != NULL)
+		verdict = find_seat(limits, addr, &seat);
+	/* last: who is refused anyhow takes nobody's place in the rate */
+	if (verdict == LIMITS_OK && !rate_allows(limits, now_ns))
+		verdict = LIMITS_RATE;
+	if (verdict == LIMITS_OK) {
+		limits->n_open++;
+		if (limits->settings.rate_per_s != 0)
+			limits->nano_tokens -= NANO;
+		if (seat != NULL)
+			seat->n_open++;
+	}
+	drop_empty(limits, seat);
+	return verdict;
+}
+
+enum limits_verdict
+limits_admit(struct limits *limits, const struct address *addr, int64_t now_ns)
+{
+	enum limits_verdict verdict;
+
+	pthread_mutex_lock(&limits->lock);
+	verdict = judge(limits, addr, now_ns);
+	pthread_mutex_unlock(&limits->lock);
+	return verdict;
+}
+
+enum limits_verdict
+limits_locate(struct limits *limits, const struct address *addr)
+{
+	enum limits_verdict verdict;
+	struct seat *seat;
+
+	pthread_mutex_lock(&limits->lock);
+	verdict = find_seat(limits, addr, &seat);
+	if (verdict == LIMITS_OK)
+		seat->n_open++;
+	drop_empty(limits, seat);
+	pthread_mutex_unlock(&limits->lock);
+	return verdict;
+}
+
+static struct seat *
+seat_of(const struct limits *limits, const struct address *addr)
+{
+	struct address_key key = address_key(addr);
+
+	return map_find(&limits->seats, key.words);
+}
+
+/* An address without a connection does not take another's out of the count. */
+void
+limits_leave(struct limits *limits, const struct address *addr)
+{
+	struct seat *seat;
+
+	pthread_mutex_lock(&limits->lock);
+	seat = addr == NULL ? NULL : seat_of(limits, addr);
+	if (limits->n_open > 0 && (addr == NULL || seat != NULL))
+		limits->n_open--;
+	if (seat != NULL)
+		seat->n_open--;
+	drop_empty(limits, seat);
+	pthread_mutex_unlock(&limits->lock);
+}
+
+uint32_t
+limits_open(struct limits *limits)
+{
+	uint32_t n_open;
+
+	pthread_mutex_lock(&limits->lock);
+	n_open = limits->n_open;
+	pthread_mutex_unlock(&limits->lock);
+	return n_open;
+}
+
+const char *
+limits_word(enum limits_verdict verdict)
+{
+	static const char *const words[LIMITS_N_VERDICTS] = {
+		[LIMITS_OK] = "ok",
+		[LIMITS_TOTAL] = "total",
+		[LIMITS_ADDRESS] = "address",
+		[LIMITS_RATE] = "rate",
+	};
+
+	return words[verdict];
+}
