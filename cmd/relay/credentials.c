@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/relay/credentials.h"
+
+#include "cmd/relay/credentials_hash.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECRET_BYTES 32
+#define SECRET_CHARS (SECRET_BYTES * 2)
+#define TOKEN_CHARS (CREDENTIALS_NAME_CHARS + 1 + SECRET_CHARS)
+#define LINE_CHARS 512
+#define BLANKS " \t\r\n"
+#define N_SAME 2 /* lines of one name, and hashes of one check */
+#define ID_EXPECTED "expected an id from 1 to 9223372036854775807, or *"
+#define NAME_EXPECTED \
+	"expected a name of 1 to 63 letters, digits, '.', '_' or '-'"
+
+struct entry {
+	char name[CREDENTIALS_NAME_CHARS];
+	uint64_t id; /* 0: any */
+	struct credentials_hash hash;
+	size_t line;
+};
+
+struct credentials {
+	struct entry *entries; /* owned; sorted by name, then by line */
+	size_t n, cap;
+};
+
+static const struct entry nobody; /* no token has an all-zero hash */
+
+uint64_t
+credentials_id(const char *text, size_t n)
+{
+	uint64_t id = 0, digit;
+
+	if (n == 0 || text[0] == '0')
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		digit = (uint64_t)((unsigned char)text[i] - '0');
+		if (!isdigit((unsigned char)text[i]) ||
+		    id > ((uint64_t)INT64_MAX - digit) / 10)
+			return 0;
+		id = id * 10 + digit;
+	}
+	return id;
+}
+
+static bool
+good_name(const char *name, size_t n)
+{
+	if (n == 0 || n >= CREDENTIALS_NAME_CHARS)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && name[i] != '.' &&
+		    name[i] != '_' && name[i] != '-')
+			return false;
+	return true;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct entry *l = a, *r = b;
+	int order = strcmp(l->name, r->name);
+
+	return order != 0 ? order : (l->line > r->line) - (l->line < r->line);
+}
+
+static bool
+append(struct credentials *creds, const struct entry *entry)
+{
+	size_t cap = creds->cap == 0 ? 16 : creds->cap * 2;
+	struct entry *entries;
+
+	if (creds->n == creds->cap) {
+		entries = realloc(creds->entries, cap * sizeof(*entries));
+		if (entries == NULL)
+			return false;
+		creds->entries = entries;
+		creds->cap = cap;
+	}
+	creds->entries[creds->n++] = *entry;
+	return true;
+}
+
+/* One line; what is wrong with it, or NULL. */
+static const char *
+add_line(struct credentials *creds, char *line, size_t n_line)
+{
+	struct entry entry = { .line = n_line };
+	char *rest, *id = strtok_r(line, BLANKS, &rest), *name, *hash;
+
+	if (id == NULL || id[0] == '#')
+		return NULL;
+	name = strtok_r(NULL, BLANKS, &rest);
+	hash = strtok_r(NULL, BLANKS, &rest);
+	entry.id = credentials_id(id, strlen(id));
+	if (entry.id == 0 && strcmp(id, "*") != 0)
+		return ID_EXPECTED;
+	if (name == NULL || !good_name(name, strlen(name)))
+		return NAME_EXPECTED;
+	if (hash == NULL || !credentials_hash_parse(hash, &entry.hash))
+		return "expected " CREDENTIALS_HASH_PREFIX
+		       "SALT$HASH, as --make-token prints it";
+	if (strtok_r(NULL, BLANKS, &rest) != NULL)
+		return "expected the end of the line after the hash";
+	if (creds->n == CREDENTIALS_TOKENS_MAX)
+		return "expected at most 65536 tokens";
+	snprintf(entry.name, sizeof(entry.name), "%s", name);
+	return append(creds, &entry) ? NULL : "out of memory";
+}
+
+/* Sort; what is wrong with the names, or NULL. */
+static const char *
+join(struct credentials *creds, size_t *n_line)
+{
+	const struct entry *e = creds->entries;
+
+	if (creds->n > 1)
+		qsort(creds->entries, creds->n, sizeof(*e), by_name);
+	for (size_t i = 1; i < creds->n; i++) {
+		if (strcmp(e[i].name, e[i - 1].name) != 0)
+			continue;
+		*n_line = e[i].line;
+		if (e[i].id != e[i - 1].id)
+			return "expected the same id as on the other line of"
+			       " this name";
+		if (i >= N_SAME && strcmp(e[i].name, e[i - N_SAME].name) == 0)
+			return "expected at most two lines of one name";
+	}
+	return NULL;
+}
+
+static const char *
+read_lines(struct credentials *creds, FILE *f, size_t *n_line)
+{
+	char line[LINE_CHARS];
+	const char *why = NULL;
+
+	while (why == NULL && fgets(line, sizeof(line), f) != NULL) {
+		++*n_line;
+		if (strchr(line, '\n') == NULL && !feof(f))
+			why = "expected a line of at most 510 bytes, and no"
+			      " NUL in it";
+		else
+			why = add_line(creds, line, *n_line);
+	}
+	OPENSSL_cleanse(line, sizeof(line));
+	if (why == NULL && !ferror(f))
+		why = join(creds, n_line);
+	return why;
+}
+
+struct credentials *
+credentials_load(const char *path, char *err, size_t err_bytes)
+{
+	struct credentials *creds = calloc(1, sizeof(*creds));
+	FILE *f = creds == NULL ? NULL : fopen(path, "re");
+	const char *why;
+	size_t n_line = 0;
+	bool failed;
+
+	if (f == NULL) {
+		snprintf(err, err_bytes, "%s: %s", path, strerror(errno));
+		credentials_free(creds);
+		return NULL;
+	}
+	ERR_set_mark(); /* no TLS connection is to find a bad line's error */
+	why = read_lines(creds, f, &n_line);
+	ERR_pop_to_mark();
+	failed = why != NULL || ferror(f);
+	if (why != NULL)
+		snprintf(err, err_bytes, "%s:%zu: %s", path, n_line, why);
+	else if (failed)
+		snprintf(err, err_bytes, "%s: %s", path, strerror(errno));
+	fclose(f);
+	if (!failed)
+		return creds;
+	credentials_free(creds);
+	return NULL;
+}
+
+void
+credentials_free(struct credentials *creds)
+{
+	if (creds == NULL)
+		return;
+	free(creds->entries);
+	free(creds);
+}
+
+size_t
+credentials_count(const struct credentials *creds)
+{
+	return creds->n;
+}
+
+/* The first entry of a name, or where it would be. */
+static size_t
+find(const struct credentials *creds, const char *name)
+{
+	size_t low = 0, high = creds->n, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (strcmp(creds->entries[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* N_SAME hashes, whatever is found. */
+bool
+credentials_check(const struct credentials *creds, const char *token,
+    size_t token_bytes, struct credentials_grant *grant)
+{
+	const struct entry *entry, *match = NULL;
+	char name[CREDENTIALS_NAME_CHARS], id[24] = "*";
+	size_t name_bytes, at;
+
+	if (token_bytes >= TOKEN_CHARS || token_bytes < SECRET_CHARS + 2)
+		return false;
+	name_bytes = token_bytes - SECRET_CHARS - 1;
+	if (token[name_bytes] != '.' || !good_name(token, name_bytes))
+		return false;
+	memcpy(name, token, name_bytes);
+	name[name_bytes] = '\0';
+	at = find(creds, name);
+	for (size_t i = at; i < at + N_SAME; i++) {
+		entry = &nobody;
+		if (i < creds->n && strcmp(creds->entries[i].name, name) == 0)
+			entry = &creds->entries[i];
+		if (credentials_hash_is(token, token_bytes, &entry->hash) &&
+		    entry != &nobody)
+			match = entry;
+	}
+	if (match == NULL)
+		return false;
+	grant->id = match->id;
+	if (grant->id != 0)
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)match->id);
+	snprintf(grant->identity, sizeof(grant->identity), "token:%s:%s", id,
+	    match->name);
+	return true;
+}
+
+bool
+credentials_make_token(
+    const char *id, const char *name, FILE *out, char *err, size_t err_bytes)
+{
+	unsigned char secret[SECRET_BYTES];
+	char hex[SECRET_CHARS + 1], token[TOKEN_CHARS];
+	char text[CREDENTIALS_HASH_CHARS];
+	struct credentials_hash hash;
+	const char *why = NULL;
+
+	if (strcmp(id, "*") != 0 && credentials_id(id, strlen(id)) == 0)
+		why = ID_EXPECTED;
+	else if (!good_name(name, strlen(name)))
+		why = NAME_EXPECTED;
+	if (why != NULL) {
+		snprintf(err, err_bytes, "'%s %s': %s", id, name, why);
+		return false;
+	}
+	if (RAND_priv_bytes(secret, sizeof(secret)) != 1 ||
+	    RAND_bytes(hash.salt, sizeof(hash.salt)) != 1 ||
+	    OPENSSL_buf2hexstr_ex(
+		hex, sizeof(hex), NULL, secret, sizeof(secret), '\0') != 1) {
+		snprintf(err, err_bytes, "no random bytes");
+		return false;
+	}
+	snprintf(token, sizeof(token), "%s.%s", name, hex);
+	if (!credentials_hash_make(token, strlen(token), &hash)) {
+		snprintf(err, err_bytes, "OpenSSL cannot hash");
+		return false;
+	}
+	credentials_hash_format(&hash, text);
+	fprintf(out,
+	    "# the token, for whoever is to say hello with it:\n%s\n"
+	    "# the line for the relay's file of tokens:\n%s %s %s\n",
+	    token, id, name, text);
+	OPENSSL_cleanse(secret, sizeof(secret));
+	OPENSSL_cleanse(hex, sizeof(hex));
+	OPENSSL_cleanse(token, sizeof(token));
+	return true;
+}
