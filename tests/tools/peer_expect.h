@@ -93,7 +93,7 @@ peer_expect(struct peer_args *args)
 		if (ev == NULL)
 			peer_expected(args, "but nothing came",
 			    c->fd < 0 ? ": it has ended" : " in time");
-		if (peer_matches(ev, args))
+		else if (peer_matches(ev, args))
 			break;
 		if (!any && !peer_event_is(ev, PEER_NOISE))
 			peer_expected(args, "but got:  ", ev->text);
