@@ -26,17 +26,28 @@ bnet_buf_clear(struct bnet_buf *buf)
 	buf->len = 0;
 }
 
-static enum bnet_err
-grow(struct bnet_buf *buf, size_t need)
+size_t
+bnet_buf_cap_for(const struct bnet_buf *buf, size_t n)
 {
 	size_t cap = buf->cap < BUF_MIN_BYTES ? BUF_MIN_BYTES : buf->cap;
-	uint8_t *p;
+	size_t need = buf->len + n;
 
+	if (buf->p != NULL && buf->cap >= need)
+		return buf->cap;
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
 	/* never allocate far beyond a ceiling that is close */
 	if (cap > buf->max && need <= buf->max && buf->max > BUF_MIN_BYTES)
 		cap = buf->max;
+	return cap;
+}
+
+static enum bnet_err
+grow(struct bnet_buf *buf, size_t n)
+{
+	size_t cap = bnet_buf_cap_for(buf, n);
+	uint8_t *p;
+
 	p = malloc(cap);
 	if (p == NULL)
 		return BNET_ENOMEM;
@@ -57,7 +68,7 @@ bnet_buf_room(struct bnet_buf *buf, size_t n, uint8_t **tail)
 	if (n > buf->max || buf->len > buf->max - n)
 		return BNET_ELIMIT;
 	if (buf->p == NULL || buf->cap < buf->len + n) {
-		err = grow(buf, buf->len + n);
+		err = grow(buf, n);
 		if (err != BNET_OK)
 			return err;
 	} else if (buf->cap - buf->at - buf->len < n) {

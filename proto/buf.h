@@ -49,6 +49,12 @@ void bnet_buf_clear(struct bnet_buf *buf);
 BNET_MUST enum bnet_err
 bnet_buf_room(struct bnet_buf *buf, size_t n, uint8_t **tail);
 
+/*
+ * How many bytes will be allocated after room for `n` more was made, so that
+ * a caller can account for them before.
+ */
+size_t bnet_buf_cap_for(const struct bnet_buf *buf, size_t n);
+
 /* Count `n` bytes written at the tail that bnet_buf_room() gave. */
 void bnet_buf_added(struct bnet_buf *buf, size_t n);
 

@@ -69,6 +69,27 @@ struct bnet_link_settings {
 	const char *tls_host; /* as bnet_tls_new() */
 };
 
+/* How a peer takes packets. */
+struct bnet_wire {
+	enum bnet_order order; /* AUTO: little */
+	enum bnet_codec_id codec; /* compress with it; NONE: never */
+	uint32_t frame_max_bytes;
+	uint32_t threshold_bytes; /* compress payloads from here */
+};
+
+/*
+ * Append one packet to `out` as a frame; what of it is read: see
+ * bnet_link_send(), which is this for the output of a link. `codecs` lends
+ * its contexts.
+ *	BNET_OK
+ *	BNET_ESIZE	over the frame limit
+ *	BNET_ELIMIT, BNET_ENOMEM
+ * `out` is unchanged on error.
+ */
+BNET_MUST enum bnet_err bnet_packet_encode(const struct bnet_wire *wire,
+    struct bnet_codecs *codecs, const struct bnet_packet *packet,
+    struct bnet_buf *out);
+
 struct bnet_link;
 
 /*
@@ -143,6 +164,13 @@ BNET_MUST enum bnet_err
 bnet_link_send(struct bnet_link *link, const struct bnet_packet *packet);
 
 /*
+ * Queue frames that bnet_packet_encode() made, as they are.
+ *	BNET_OK, BNET_ELIMIT, BNET_ENOMEM; nothing queued on error
+ */
+BNET_MUST enum bnet_err
+bnet_link_queue(struct bnet_link *link, struct bnet_slice frames);
+
+/*
  * What to write to the peer; *out is borrowed until the link is next used,
  * empty where there is nothing to write (yet). Write it, then call
  * bnet_link_output_done().
@@ -165,6 +193,13 @@ void bnet_link_output_done(struct bnet_link *link, size_t n);
  *	else		as bnet_link_output()
  */
 BNET_MUST enum bnet_err bnet_link_close(struct bnet_link *link);
+
+/*
+ * What its buffers have allocated, in bytes: the incomplete frame and what is
+ * to be written. An upper bound of what feeding `n` more bytes leaves there.
+ */
+size_t bnet_link_memory_bytes(const struct bnet_link *link);
+size_t bnet_link_memory_for(const struct bnet_link *link, size_t n);
 
 /* The TLS of the link, borrowed; NULL where plain. */
 struct bnet_tls *bnet_link_tls(struct bnet_link *link);

@@ -11,10 +11,10 @@ static const uint32_t codec_flags[BNET_CODEC_N] = {
 
 /* Compress where it is long enough, and keep that where it is worth it. */
 static enum bnet_err
-pack_payload(struct bnet_link *link, enum bnet_order order,
+pack_payload(const struct bnet_wire *wire, struct bnet_codecs *codecs,
     const struct bnet_packet *packet, struct bnet_frame *frame)
 {
-	struct bnet_buf *packed = &link->codecs->deflated;
+	struct bnet_buf *packed = &codecs->deflated;
 	enum bnet_err err;
 
 	frame->payload = packet->payload;
@@ -23,26 +23,25 @@ pack_payload(struct bnet_link *link, enum bnet_order order,
 		frame->flags |= codec_flags[packet->codec];
 		return BNET_OK;
 	}
-	if (link->codec == BNET_CODEC_NONE ||
-	    packet->payload.len < link->threshold_bytes)
+	if (wire->codec == BNET_CODEC_NONE ||
+	    packet->payload.len < wire->threshold_bytes)
 		return BNET_OK;
 	err = bnet_codec_encode(
-	    link->codecs, link->codec, order, packet->payload, packed);
+	    codecs, wire->codec, wire->order, packet->payload, packed);
 	if (err != BNET_OK)
 		return err;
 	if ((uint64_t)packed->len * 100 <
 	    (uint64_t)packet->payload.len * WORTH_PERCENT) {
 		frame->payload = bnet_buf_slice(packed);
-		frame->flags |= codec_flags[link->codec];
+		frame->flags |= codec_flags[wire->codec];
 	}
 	return BNET_OK;
 }
 
 static enum bnet_err
-pack_oob(struct bnet_link *link, const struct bnet_packet *packet,
+pack_oob(struct bnet_buf *header, const struct bnet_packet *packet,
     struct bnet_frame *frame)
 {
-	struct bnet_buf *header = &link->codecs->header;
 	enum bnet_err err;
 
 	if (!packet->has_oob && !packet->has_header)
@@ -58,29 +57,68 @@ pack_oob(struct bnet_link *link, const struct bnet_packet *packet,
 }
 
 enum bnet_err
-bnet_link_send(struct bnet_link *link, const struct bnet_packet *packet)
+bnet_packet_encode(const struct bnet_wire *peer, struct bnet_codecs *codecs,
+    const struct bnet_packet *packet, struct bnet_buf *out)
 {
-	enum bnet_order order =
-	    link->order == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE : link->order;
+	struct bnet_wire wire = *peer;
 	struct bnet_frame frame = { .flags = 0 };
 	enum bnet_err err;
 
-	err = pack_oob(link, packet, &frame);
+	if (wire.order == BNET_ORDER_AUTO)
+		wire.order = BNET_ORDER_LITTLE;
+	err = pack_oob(&codecs->header, packet, &frame);
 	if (err == BNET_OK)
-		err = pack_payload(link, order, packet, &frame);
+		err = pack_payload(&wire, codecs, packet, &frame);
 	if (err == BNET_EPAYLOAD)
 		err = BNET_ESIZE;
 	if (err != BNET_OK)
 		return err;
+	return bnet_frame_encode(&frame, wire.order, wire.frame_max_bytes, out);
+}
+
+/* Where frames are queued, with the ceiling as it is now. */
+static struct bnet_buf *
+tail_of(struct bnet_link *link)
+{
 	if (link->tls == NULL)
-		return bnet_frame_encode(
-		    &frame, order, link->frame_max_bytes, &link->out);
+		return &link->out;
 	/* what is encrypted and not yet written counts as well */
 	link->queue.max = link->out_max_bytes > link->out.len
 	    ? link->out_max_bytes - link->out.len
 	    : 0;
-	return bnet_frame_encode(
-	    &frame, order, link->frame_max_bytes, &link->queue);
+	return &link->queue;
+}
+
+enum bnet_err
+bnet_link_send(struct bnet_link *link, const struct bnet_packet *packet)
+{
+	struct bnet_wire wire = { .order = link->order,
+		.codec = link->codec,
+		.frame_max_bytes = link->frame_max_bytes,
+		.threshold_bytes = link->threshold_bytes };
+
+	return bnet_packet_encode(&wire, link->codecs, packet, tail_of(link));
+}
+
+enum bnet_err
+bnet_link_queue(struct bnet_link *link, struct bnet_slice frames)
+{
+	return bnet_buf_append(tail_of(link), frames);
+}
+
+size_t
+bnet_link_memory_bytes(const struct bnet_link *link)
+{
+	return link->in.cap + link->queue.cap + link->out.cap;
+}
+
+size_t
+bnet_link_memory_for(const struct bnet_link *link, size_t n)
+{
+	size_t kept_max = (size_t)link->frame_max_bytes + BNET_FRAME_WORD_BYTES;
+	size_t cap = bnet_buf_cap_for(&link->in, n < kept_max ? n : kept_max);
+
+	return cap + link->queue.cap + link->out.cap;
 }
 
 enum bnet_err

@@ -71,6 +71,9 @@ struct bnet_tls; /* one connection */
 BNET_MUST enum bnet_err bnet_tls_ctx_new(const struct bnet_tls_settings *set,
     struct bnet_tls_ctx **ctx, char *reason, size_t reason_bytes);
 
+/* One more owner, each of whom calls bnet_tls_ctx_free(). */
+void bnet_tls_ctx_ref(struct bnet_tls_ctx *ctx);
+
 /* Connections made from it live on. NULL is allowed. */
 void bnet_tls_ctx_free(struct bnet_tls_ctx *ctx);
 

@@ -337,6 +337,12 @@ bnet_tls_ctx_new(const struct bnet_tls_settings *set, struct bnet_tls_ctx **out,
 }
 
 void
+bnet_tls_ctx_ref(struct bnet_tls_ctx *ctx)
+{
+	atomic_fetch_add(&ctx->n_refs, 1);
+}
+
+void
 bnet_tls_ctx_free(struct bnet_tls_ctx *ctx)
 {
 	if (ctx == NULL || atomic_fetch_sub(&ctx->n_refs, 1) != 1)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * budget - how much memory all buffers of the process may take together.
+ *
+ * Taken before it is allocated, given back after it is freed, so what is
+ * reserved is never less than what is there. Any thread.
+ */
+#ifndef ENGINE_BUDGET_H
+#define ENGINE_BUDGET_H
+
+#include "proto/buf.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct budget {
+	_Atomic uint64_t used_bytes;
+	uint64_t max_bytes;
+};
+
+/* False: it would be passed; nothing is taken. */
+bool budget_take(struct budget *budget, uint64_t n_bytes);
+void budget_give(struct budget *budget, uint64_t n_bytes);
+
+/* Take what making room for `n` more bytes in `buf` will allocate. */
+bool budget_room(struct budget *budget, const struct bnet_buf *buf, size_t n);
+
+/* Free what the buffer holds and give it back. */
+void budget_free_buf(struct budget *budget, struct bnet_buf *buf);
+
+#endif

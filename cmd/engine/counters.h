@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * counters - what a worker counts. Written by its own thread only, read by
+ * any: relaxed atomics, no locked instruction.
+ */
+#ifndef ENGINE_COUNTERS_H
+#define ENGINE_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum engine_counter {
+	ENGINE_READS, /* that brought bytes */
+	ENGINE_BYTES_READ, /* from sockets: ciphertext under TLS */
+	ENGINE_PACKETS_READ,
+	ENGINE_WRITES,
+	ENGINE_BYTES_WRITTEN,
+	ENGINE_PACKETS_QUEUED,
+	ENGINE_PACKETS_WRITTEN,
+	ENGINE_PACKETS_LOST, /* queued for a connection that ended first */
+	ENGINE_TURNS,
+	ENGINE_HANDOVERS, /* to other workers: at most one each a turn */
+	ENGINE_HANDOVER_PACKETS,
+	ENGINE_WAKEUPS, /* of a worker whose queue was empty */
+	ENGINE_WAKEUPS_SAVED,
+	ENGINE_ACCEPTS,
+	ENGINE_ACCEPTS_NO_MEMORY, /* or no descriptor */
+	ENGINE_PAUSES,
+	ENGINE_RESUMES,
+	ENGINE_STARVED, /* reads put off: the budget is used up */
+	ENGINE_INBOX_PACKETS,
+	ENGINE_TLS_1_2, /* handshakes done */
+	ENGINE_TLS_1_3,
+	/* packets a write, by power of two: 1, 2-3, 4-7, ... 128 and more */
+	ENGINE_WRITE_SIZES,
+	ENGINE_WRITE_SIZES_END = ENGINE_WRITE_SIZES + 8,
+	ENGINE_N_COUNTERS = ENGINE_WRITE_SIZES_END
+};
+
+static inline void
+counter_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter,
+	    atomic_load_explicit(counter, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+static inline uint64_t
+counter_get(_Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+#endif

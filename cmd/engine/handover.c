@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/engine/handover.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+char rcu_grace;
+
+bool
+handover_init(struct handover_queue *queue)
+{
+	__cds_wfcq_init(&queue->head, &queue->tail);
+	queue->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return queue->wake_fd >= 0;
+}
+
+void
+handover_free(struct handover_queue *queue, struct budget *budget)
+{
+	struct parcels parcels;
+	struct parcel *parcel;
+
+	if (queue->wake_fd < 0)
+		return;
+	handover_take(queue, &parcels);
+	while ((parcel = parcels_next(&parcels)) != NULL)
+		parcel_free(parcel, budget);
+	close(queue->wake_fd);
+	queue->wake_fd = -1;
+}
+
+struct parcel *
+parcel_new(struct budget *budget)
+{
+	struct parcel *parcel;
+
+	if (!budget_take(budget, sizeof(*parcel)))
+		return NULL;
+	parcel = calloc(1, sizeof(*parcel));
+	if (parcel == NULL) {
+		budget_give(budget, sizeof(*parcel));
+		return NULL;
+	}
+	bnet_buf_init(&parcel->bytes, SIZE_MAX / 4);
+	parcel->last = SIZE_MAX;
+	return parcel;
+}
+
+void
+parcel_free(struct parcel *parcel, struct budget *budget)
+{
+	budget_free_buf(budget, &parcel->bytes);
+	free(parcel);
+	budget_give(budget, sizeof(*parcel));
+}
+
+static void
+last_record(const struct parcel *parcel, struct record *record)
+{
+	memcpy(record, parcel->bytes.p + parcel->last, sizeof(*record));
+}
+
+static bool
+goes_on(const struct parcel *parcel, const struct record *record)
+{
+	struct record last;
+
+	if (parcel->last == SIZE_MAX || record->kind != RECORD_FRAMES)
+		return false;
+	last_record(parcel, &last);
+	return last.kind == RECORD_FRAMES && last.handle == record->handle &&
+	    last.flush == record->flush;
+}
+
+bool
+parcel_record(struct parcel *parcel, struct budget *budget,
+    const struct record *record, size_t room_bytes)
+{
+	size_t need = sizeof(*record) + room_bytes;
+	uint8_t *tail;
+
+	if (!budget_room(budget, &parcel->bytes, need))
+		return false;
+	if (bnet_buf_room(&parcel->bytes, need, &tail) != BNET_OK) {
+		budget_give(budget,
+		    bnet_buf_cap_for(&parcel->bytes, need) - parcel->bytes.cap);
+		return false;
+	}
+	if (goes_on(parcel, record))
+		return true;
+	memcpy(tail, record, sizeof(*record));
+	parcel->last = parcel->bytes.len;
+	bnet_buf_added(&parcel->bytes, sizeof(*record));
+	return true;
+}
+
+void
+parcel_added(struct parcel *parcel, uint32_t n_frames, size_t n_bytes)
+{
+	struct record record;
+
+	last_record(parcel, &record);
+	record.n_frames += n_frames;
+	record.n_bytes += n_bytes;
+	parcel->n_frames += n_frames;
+	parcel->flush |= record.flush;
+	memcpy(parcel->bytes.p + parcel->last, &record, sizeof(record));
+}
+
+bool
+parcel_put(struct parcel *parcel, struct budget *budget,
+    const struct record *record, struct bnet_slice bytes)
+{
+	if (!parcel_record(parcel, budget, record, bytes.len))
+		return false;
+	if (bnet_buf_append(&parcel->bytes, bytes) != BNET_OK)
+		return false; /* not reached: there is room */
+	parcel_added(parcel, record->kind == RECORD_PACKET, bytes.len);
+	return true;
+}
+
+void
+handover_wake(struct handover_queue *queue)
+{
+	uint64_t one = 1;
+
+	/* full means that a wake-up is under way */
+	while (write(queue->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void
+handover_heard(struct handover_queue *queue)
+{
+	uint64_t n;
+
+	while (read(queue->wake_fd, &n, sizeof(n)) < 0 && errno == EINTR)
+		;
+}
+
+bool
+handover_push(struct handover_queue *queue, struct cds_wfcq_node *node)
+{
+	cds_wfcq_node_init(node);
+	rcu_tsan_release(queue);
+	if (cds_wfcq_enqueue(&queue->head, &queue->tail, node))
+		return false;
+	handover_wake(queue);
+	return true;
+}
+
+void
+handover_take(struct handover_queue *queue, struct parcels *parcels)
+{
+	__cds_wfcq_init(&parcels->head, &parcels->tail);
+	(void)__cds_wfcq_splice_blocking(
+	    &parcels->head, &parcels->tail, &queue->head, &queue->tail);
+	rcu_tsan_acquire(queue);
+}
+
+struct cds_wfcq_node *
+parcels_next_node(struct parcels *parcels)
+{
+	return __cds_wfcq_dequeue_blocking(&parcels->head, &parcels->tail);
+}
+
+struct parcel *
+parcels_next(struct parcels *parcels)
+{
+	struct cds_wfcq_node *node = parcels_next_node(parcels);
+
+	if (node == NULL)
+		return NULL;
+	return caa_container_of(node, struct parcel, node);
+}
+
+bool
+parcel_read(const struct parcel *parcel, size_t *at, struct record *record,
+    struct bnet_slice *bytes)
+{
+	const uint8_t *p = parcel->bytes.p + *at;
+
+	if (*at == parcel->bytes.len)
+		return false;
+	memcpy(record, p, sizeof(*record));
+	*bytes =
+	    (struct bnet_slice){ p + sizeof(*record), (size_t)record->n_bytes };
+	*at += sizeof(*record) + bytes->len;
+	return true;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handover - what one thread has for a worker: records in a parcel, parcels
+ * in a queue (liburcu's wait-free one: many put, the worker takes all).
+ *
+ *	parcel	[ record | bytes ] [ record | bytes ] ...
+ *
+ * Frames for one connection that follow each other share a record.
+ */
+#ifndef ENGINE_HANDOVER_H
+#define ENGINE_HANDOVER_H
+
+#include "cmd/engine/budget.h"
+#include "cmd/engine/rcu.h"
+#include "proto/header.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum record_kind {
+	RECORD_FRAMES, /* encoded, to be written to `handle` */
+	RECORD_PACKET, /* struct record_packet, fork ids, payload */
+	RECORD_FINISH, /* engine_conn_finish() of `handle` */
+	RECORD_WATCH, /* handle: the full one; `type`: none; see bytes */
+	RECORD_RESUME, /* `handle` may be read again */
+	RECORD_CONNECT, /* bytes: a pointer to the new connection */
+	RECORD_MESSAGE, /* `type` and bytes for the owner's hook */
+};
+
+struct record {
+	uint64_t handle;
+	uint64_t n_bytes; /* that follow */
+	uint32_t kind; /* enum record_kind */
+	uint32_t type;
+	uint32_t n_frames;
+	bool flush; /* write before reading on */
+};
+
+struct record_packet {
+	struct bnet_header header;
+	uint64_t payload_bytes;
+};
+
+struct parcel {
+	struct cds_wfcq_node node;
+	struct bnet_buf bytes;
+	size_t last; /* where the last record starts */
+	uint32_t n_frames;
+	bool flush;
+};
+
+struct handover_queue {
+	struct __cds_wfcq_head head;
+	struct cds_wfcq_tail tail;
+	int wake_fd; /* eventfd */
+};
+
+/* False: errno. */
+bool handover_init(struct handover_queue *queue);
+void handover_free(struct handover_queue *queue, struct budget *budget);
+
+/* NULL when out of memory, or of budget. */
+struct parcel *parcel_new(struct budget *budget);
+void parcel_free(struct parcel *parcel, struct budget *budget);
+
+/*
+ * A place for a record with up to `room_bytes` more behind it: the last one
+ * where that is of the same `handle` and RECORD_FRAMES, or a new one. False:
+ * no memory or budget, nothing changed.
+ */
+bool parcel_record(struct parcel *parcel, struct budget *budget,
+    const struct record *record, size_t room_bytes);
+
+/* `n_frames` frames of `n_bytes` were appended to the bytes of the parcel. */
+void parcel_added(struct parcel *parcel, uint32_t n_frames, size_t n_bytes);
+
+/* A whole record at once. False as above. */
+bool parcel_put(struct parcel *parcel, struct budget *budget,
+    const struct record *record, struct bnet_slice bytes);
+
+/*
+ * Give a node (that of a parcel, for a worker) to the owner of the queue.
+ * True: the queue was empty, and the owner was woken.
+ */
+bool handover_push(struct handover_queue *queue, struct cds_wfcq_node *node);
+
+/* Wake the worker in any case. */
+void handover_wake(struct handover_queue *queue);
+
+/*
+ * All there is, in order, to be gone through with parcels_next(). Not to be
+ * copied or moved.
+ */
+struct parcels {
+	struct __cds_wfcq_head head;
+	struct cds_wfcq_tail tail;
+};
+void handover_take(struct handover_queue *queue, struct parcels *parcels);
+struct cds_wfcq_node *parcels_next_node(struct parcels *parcels);
+struct parcel *parcels_next(struct parcels *parcels); /* NULL: no more */
+
+/* The wake-up was heard; before handover_take(). */
+void handover_heard(struct handover_queue *queue);
+
+/* The record at *at of a parcel, which moves on; false at the end. */
+bool parcel_read(const struct parcel *parcel, size_t *at, struct record *record,
+    struct bnet_slice *bytes);
+
+#endif

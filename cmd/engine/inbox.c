@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* What waits for the application, and who gets which key. */
+#include "cmd/engine/engine_impl.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct inbox {
+	struct handover_queue queue;
+	struct parcels taken; /* the application's thread */
+	atomic_size_t n_bytes;
+};
+
+struct inbox_item {
+	struct cds_wfcq_node node;
+	size_t n_bytes; /* of this block */
+	struct engine_packet packet;
+};
+
+struct inbox *
+inbox_new(void)
+{
+	struct inbox *inbox = calloc(1, sizeof(*inbox));
+
+	if (inbox == NULL)
+		return NULL;
+	__cds_wfcq_init(&inbox->taken.head, &inbox->taken.tail);
+	if (handover_init(&inbox->queue))
+		return inbox;
+	free(inbox);
+	return NULL;
+}
+
+static struct inbox_item *
+next_item(struct inbox *inbox)
+{
+	struct cds_wfcq_node *node = parcels_next_node(&inbox->taken);
+
+	if (node == NULL) {
+		handover_take(&inbox->queue, &inbox->taken);
+		node = parcels_next_node(&inbox->taken);
+	}
+	return node == NULL ? NULL
+			    : caa_container_of(node, struct inbox_item, node);
+}
+
+static void
+item_free(struct inbox *inbox, struct budget *budget, struct inbox_item *item)
+{
+	size_t n_bytes = item->n_bytes;
+
+	free(item);
+	atomic_fetch_sub(&inbox->n_bytes, n_bytes);
+	budget_give(budget, n_bytes);
+}
+
+void
+inbox_free(struct inbox *inbox, struct budget *budget)
+{
+	struct inbox_item *item;
+
+	if (inbox == NULL)
+		return;
+	while ((item = next_item(inbox)) != NULL)
+		item_free(inbox, budget, item);
+	handover_free(&inbox->queue, budget);
+	free(inbox);
+}
+
+/* ---- the way in: workers ---- */
+
+static struct inbox_item *
+item_new(struct engine *engine, size_t payload_bytes)
+{
+	struct inbox *inbox = engine->inbox;
+	size_t n_bytes = sizeof(struct inbox_item) + payload_bytes;
+	struct inbox_item *item = NULL;
+	size_t before = atomic_fetch_add(&inbox->n_bytes, n_bytes);
+
+	if (before + n_bytes <= engine->set.inbox_max_bytes &&
+	    budget_take(&engine->budget, n_bytes)) {
+		item = malloc(n_bytes);
+		if (item == NULL)
+			budget_give(&engine->budget, n_bytes);
+	}
+	if (item == NULL) {
+		atomic_fetch_sub(&inbox->n_bytes, n_bytes);
+		return NULL;
+	}
+	item->n_bytes = n_bytes;
+	return item;
+}
+
+enum engine_delivery
+engine_to_inbox(struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct engine_worker *worker = conn->worker;
+	struct engine *engine = worker->engine;
+	struct inbox_item *item = item_new(engine, packet->payload.len);
+	uint8_t *payload;
+
+	if (item == NULL)
+		return ENGINE_INBOX_FULL;
+	payload = (uint8_t *)(item + 1);
+	if (packet->payload.len > 0)
+		memcpy(payload, packet->payload.p, packet->payload.len);
+	item->packet = (struct engine_packet){
+		.handle = conn->outlet->handle,
+		.user = conn->user,
+		.at_ns = worker->now_ns,
+		.header = packet->header,
+		.payload = { payload, packet->payload.len },
+	};
+	count(worker, ENGINE_INBOX_PACKETS, 1);
+	(void)handover_push(&engine->inbox->queue, &item->node);
+	return ENGINE_DELIVERED;
+}
+
+/* ---- who gets what ---- */
+
+static bool
+add_app(struct engine *engine, const struct app *app)
+{
+	if (engine->n_apps == ENGINE_APPS_MAX)
+		return false;
+	engine->apps[engine->n_apps++] = *app;
+	return true;
+}
+
+bool
+engine_on_key(struct engine *engine, int32_t key, engine_app *app, void *arg)
+{
+	const struct app one = { .key = key, .app = app, .arg = arg };
+
+	return add_app(engine, &one);
+}
+
+bool
+engine_inbox_key(struct engine *engine, int32_t key)
+{
+	const struct app one = { .key = key };
+
+	return add_app(engine, &one);
+}
+
+enum engine_delivery
+engine_deliver(struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct engine *engine = conn->worker->engine;
+
+	for (size_t i = 0; i < engine->n_apps; i++) {
+		const struct app *app = &engine->apps[i];
+
+		if (app->key != packet->header.key)
+			continue;
+		if (app->app == NULL)
+			return engine_to_inbox(conn, packet);
+		app->app(app->arg, conn, packet);
+		return ENGINE_DELIVERED;
+	}
+	return ENGINE_NO_APP;
+}
+
+/* ---- the way out: the application's thread ---- */
+
+static void
+wait_for(struct inbox *inbox, int64_t timeout_ns)
+{
+	struct pollfd pfd = { .fd = inbox->queue.wake_fd, .events = POLLIN };
+	struct timespec ts = { .tv_sec = timeout_ns / 1000000000,
+		.tv_nsec = timeout_ns % 1000000000 };
+
+	if (ppoll(&pfd, 1, timeout_ns < 0 ? NULL : &ts, NULL) > 0)
+		handover_heard(&inbox->queue);
+}
+
+struct engine_packet *
+engine_take(struct engine *engine, int64_t timeout_ns)
+{
+	struct inbox_item *item = next_item(engine->inbox);
+
+	if (item == NULL && timeout_ns != 0) {
+		wait_for(engine->inbox, timeout_ns);
+		item = next_item(engine->inbox);
+	}
+	return item == NULL ? NULL : &item->packet;
+}
+
+void
+engine_packet_free(struct engine *engine, struct engine_packet *packet)
+{
+	if (packet != NULL)
+		item_free(engine->inbox, &engine->budget,
+		    caa_container_of(packet, struct inbox_item, packet));
+}
+
+void
+engine_wake(struct engine *engine)
+{
+	handover_wake(&engine->inbox->queue);
+}
