@@ -249,7 +249,8 @@ add_name(char names[RELAY_NAMES_CHARS], const char *name)
 
 bool
 relay_options_reload(const struct relay_options *old,
-    struct relay_options *fresh, struct relay_changes *changes)
+    struct relay_options *fresh, struct relay_changes *changes,
+    char err[RELAY_ERR_CHARS])
 {
 	*changes = (struct relay_changes){ .now = "" };
 	for (const struct relay_option *row = relay_table; row->name; row++) {
@@ -260,10 +261,12 @@ relay_options_reload(const struct relay_options *old,
 			continue;
 		}
 		add_name(changes->restart, row->name);
-		if (!relay_value_copy(row, fresh, old))
+		if (!relay_value_copy(row, fresh, old)) {
+			tell(err, "out of memory");
 			return false;
+		}
 	}
-	return true;
+	return relay_options_check(fresh, err);
 }
 
 void

@@ -119,13 +119,15 @@ struct relay_changes {
  * Of `fresh`, just read, against `old`, which is in force. What has to wait
  * for a restart becomes in `fresh` what it is in `old`, so that `fresh` is
  * what is in force from now on; `old` is only read, and stays the caller's to
- * free once no thread looks at it. False: out of memory, keep `old`.
+ * free once no thread looks at it. False: `err` says why, keep `old`; as where
+ * a listener needs a restart to go, but its certificate is gone already.
  *
  * That a file is the same by name does not say the same of its contents:
  * read certificates and tokens again in any case.
  */
 bool relay_options_reload(const struct relay_options *old,
-    struct relay_options *fresh, struct relay_changes *changes);
+    struct relay_options *fresh, struct relay_changes *changes,
+    char err[RELAY_ERR_CHARS]);
 
 /* What it holds, not *opt itself. */
 void relay_options_free(struct relay_options *opt);

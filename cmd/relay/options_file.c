@@ -29,8 +29,8 @@ struct reading {
 static void
 fail(struct reading *reading, int line_number, const char *why)
 {
-	snprintf(reading->err, RELAY_ERR_CHARS, "%s:%d: %s", reading->path,
-	    line_number, why);
+	snprintf(reading->err, RELAY_ERR_CHARS, "%.300s:%d: %.700s",
+	    reading->path, line_number, why);
 	reading->failed = true;
 }
 

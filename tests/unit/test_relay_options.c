@@ -266,12 +266,13 @@ START_TEST(test_reload)
 {
 	struct relay_options old, fresh;
 	struct relay_changes changes;
+	char err[RELAY_ERR_CHARS];
 
 	must_read(&old, "--id 5",
 	    "queue = 1M\nlisten = 127.0.0.1:1\ncert = a\nkey = b\n");
 	must_read(&fresh, "--id 5",
 	    "queue = 1M\nlisten = 127.0.0.1:1\ncert = a\nkey = b\n");
-	ck_assert(relay_options_reload(&old, &fresh, &changes));
+	ck_assert(relay_options_reload(&old, &fresh, &changes, err));
 	ck_assert_str_eq(changes.now, "");
 	ck_assert_str_eq(changes.restart, "");
 	relay_options_free(&fresh);
@@ -280,7 +281,7 @@ START_TEST(test_reload)
 	    "queue = 2M\nlisten = 127.0.0.1:2\ncert = c\nkey = b\n"
 	    "name = other\nid = 7\ntokens = t\nproxy-protocol = ::1\n"
 	    "log-level = debug\nuser = nobody\n");
-	ck_assert(relay_options_reload(&old, &fresh, &changes));
+	ck_assert(relay_options_reload(&old, &fresh, &changes, err));
 	ck_assert_str_eq(changes.now, "cert tokens queue log-level");
 	ck_assert_str_eq(changes.restart, "listen proxy-protocol name user");
 	/* what is in force now */
@@ -296,9 +297,26 @@ START_TEST(test_reload)
 	must_read(&old, "--id 5",
 	    "queue = 2M\nlisten = 127.0.0.1:1\ncert = c\nkey = b\n"
 	    "name = other\ntokens = t\nlog-level = debug\n");
-	ck_assert(relay_options_reload(&fresh, &old, &changes));
+	ck_assert(relay_options_reload(&fresh, &old, &changes, err));
 	ck_assert_str_eq(changes.now, "");
 	ck_assert_str_eq(changes.restart, "name");
+	relay_options_free(&old);
+	relay_options_free(&fresh);
+}
+END_TEST
+
+/* Each file is good, but what takes effect of the second is not. */
+START_TEST(test_reload_check)
+{
+	struct relay_options old, fresh;
+	struct relay_changes changes;
+	char err[RELAY_ERR_CHARS];
+
+	must_read(&old, "", "listen-tls = 127.0.0.1:1\ncert = a\nkey = b\n");
+	must_read(&fresh, "", "");
+	ck_assert(!relay_options_reload(&old, &fresh, &changes, err));
+	ck_assert_str_eq(changes.restart, "listen-tls");
+	ck_assert_ptr_nonnull(strstr(err, "expected a certificate"));
 	relay_options_free(&old);
 	relay_options_free(&fresh);
 }
@@ -317,6 +335,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, test_bad, 0, UNIT_ROWS(bad_rows));
 	tcase_add_test(tc, test_odd_file);
 	tcase_add_test(tc, test_reload);
+	tcase_add_test(tc, test_reload_check);
 	return suite;
 }
 
