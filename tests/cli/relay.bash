@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+# What the tests of bluenet-relay share: relays on ports of their own, peers
+# that a script plays (tests/tools/peer.c), the books. BNET_BUILD and
+# BNET_TOOLS say where things are.
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # the tests use it; bats sets it
+
+bats_require_minimum_version 1.5.0
+
+PATH=$PATH:/usr/sbin:/sbin
+wait_seconds=${BNET_WAIT:-30} # for what takes a moment, under sanitizers too
+
+# Also for the commands that a script of the peer runs.
+export LC_ALL=C TZ=UTC metrics
+
+setup() {
+	root=$BATS_TEST_DIRNAME/../..
+	build=${BNET_BUILD:-$root/build}
+	relay=$build/bluenet-relay
+	decode=${BNET_DECODE:-$build/bluenet-decode}
+	tools=${BNET_TOOLS:-$build/tools}
+	fixtures=${BNET_FIXTURES:-$root/fixtures}
+	tmp=$BATS_TEST_TMPDIR
+	certs=$BATS_FILE_TMPDIR/certs
+	relays=() # pids of those that run
+	children=() # of other programs
+	[ -x "$relay" ] || skip "bluenet-relay is not built"
+}
+
+# What every test ends with: the books of each relay balance, it ends in
+# order when told to, and no sanitizer has said anything.
+relay_teardown() {
+	local pid failed=0
+
+	for pid in "${relays[@]}"; do
+		metrics=$(<"$tmp/$pid.metrics")
+		ended "$pid" || books || failed=1
+		stop_relay "$pid" || failed=1
+		clean "$tmp/$pid.err" || failed=1
+	done
+	for pid in "${children[@]}"; do
+		kill "$pid" 2>/dev/null || true
+	done
+	if [ -z "${BATS_TEST_COMPLETED:-}" ] || [ "$failed" -ne 0 ]; then
+		tail -n 40 "$tmp"/*.err 2>/dev/null || true
+	fi
+	return "$failed"
+}
+
+teardown() {
+	relay_teardown
+}
+
+# within COMMAND: it comes true in time. For what no event tells of.
+within() {
+	local end=$((SECONDS + wait_seconds))
+
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+same() {
+	if [ "$1" != "$2" ]; then
+		printf '%s\n' "'$1'" is not "'$2'"
+		return 1
+	fi
+}
+
+# ---- relays
+
+# The address of a "ready" line that ends so.
+said_ready() {
+	sed -n "s/^bluenet-relay: $1 on \([^ ]*\)$2\$/\1/p" "$3" | head -n 1
+}
+
+has_started() {
+	local pid=$1
+
+	grep -q '^bluenet-relay: ready on ' "$tmp/$pid.out" &&
+		grep -q '^bluenet-relay: metrics on ' "$tmp/$pid.out" && return
+	# died: no need to wait
+	! kill -0 "$pid" 2>/dev/null
+}
+
+# start_relay [OPTION...]: one that listens on 127.0.0.1, or as the options
+# say; sets $pid, $plain and $tls (where the first of each listens), $metrics.
+start_relay() {
+	local started
+
+	[[ " $* " == *" -l "* || " $* " == *" -L "* ]] ||
+		set -- -l 127.0.0.1:0 "$@"
+	"$relay" --metrics 127.0.0.1:0 "$@" >"$tmp/started.out" \
+		2>"$tmp/started.err" 3>&- &
+	pid=$!
+	relays+=("$pid")
+	for started in out err; do
+		ln "$tmp/started.$started" "$tmp/$pid.$started"
+		rm "$tmp/started.$started"
+	done
+	: >"$tmp/$pid.metrics"
+	within has_started "$pid" || true
+	plain=$(said_ready ready '' "$tmp/$pid.out")
+	tls=$(said_ready ready ' tls' "$tmp/$pid.out")
+	metrics=$(said_ready metrics '' "$tmp/$pid.out")
+	echo "$metrics" >"$tmp/$pid.metrics"
+	if [ -z "$plain$tls" ] || [ -z "$metrics" ]; then
+		echo "the relay did not get ready:"
+		cat "$tmp/$pid.out" "$tmp/$pid.err"
+		return 1
+	fi
+}
+
+ended() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# stop_relay PID: SIGTERM, unless it has ended, and it ends with 0.
+stop_relay() {
+	local status=0
+
+	[ ! -e "$tmp/$1.stopped" ] || return 0
+	: >"$tmp/$1.stopped"
+	kill -TERM "$1" 2>/dev/null || true
+	within ended "$1" || {
+		echo "relay $1 did not end"
+		kill -KILL "$1"
+		return 1
+	}
+	wait "$1" || status=$?
+	same "exit status $status" "exit status 0"
+}
+
+# clean FILE: no sanitizer, and no assertion, has written there.
+clean() {
+	! grep -E -A 30 'Sanitizer|runtime error:|Assertion' "$1"
+}
+
+# relay_says EXIT [OPTION...]: one that is not meant to run; its standard
+# error in $stderr.
+relay_says() {
+	local wanted=$1
+
+	shift
+	run --separate-stderr timeout "$wait_seconds" "$relay" "$@" </dev/null
+	if [ "$status" -ne "$wanted" ]; then
+		echo "exit $status, not $wanted: $*"
+		echo "$output"
+		echo "$stderr"
+		return 1
+	fi
+}
+
+# says TEXT: standard error has it.
+says() {
+	if [[ $stderr != *"$1"* ]]; then
+		echo "standard error has no '$1', but:"
+		echo "$stderr"
+		return 1
+	fi
+}
+
+# ---- the books
+
+# metric NAME [LABEL="VALUE"]: the sum of all its lines, 0 if it has none.
+metric() {
+	curl -sS "http://$metrics/metrics" | sum "$@"
+}
+
+# The sum of the lines of metric $1 of the input that have $2.
+sum() {
+	awk -v name="bluenet_relay_$1" -v label="${2:-}" '
+		{ bare = $1; sub(/{.*/, "", bare) }
+		bare == name && index($0, label) > 0 { total += $NF }
+		END { printf "%d\n", total }'
+}
+
+# What was read has gone somewhere, and so has every copy; links too.
+balanced() {
+	local text read gone queued written links
+
+	text=$(curl -sS "http://$metrics/metrics") || return 1
+	read=$(sum packets_read_total <<<"$text")
+	gone=$(awk '/^bluenet_relay_packets_(forwarded|local|refused|dropped)_total[{ ]/ {
+		total += $NF } END { printf "%d\n", total }' <<<"$text")
+	queued=$(sum copies_queued_total <<<"$text")
+	written=$(awk '/^bluenet_relay_copies_(written|lost)_total[{ ]/ {
+		total += $NF } END { printf "%d\n", total }' <<<"$text")
+	links=$(awk '/^bluenet_relay_links_closed_total[{ ]/ { total += $NF }
+		/^bluenet_relay_links[{ ]/ { total += $NF }
+		END { printf "%d\n", total }' <<<"$text")
+	opened=$(sum links_opened_total <<<"$text")
+	account="read $read gone $gone; queued $queued written $written;"
+	account+=" opened $opened closed and open $links"
+	[ "$read" -eq "$gone" ] && [ "$queued" -eq "$written" ] &&
+		[ "$opened" -eq "$links" ]
+}
+
+# They balance once what is on its way has arrived.
+books() {
+	local account opened
+
+	within balanced || {
+		echo "the books do not balance: $account"
+		curl -sS "http://$metrics/metrics" | grep '^bluenet_relay_'
+		return 1
+	}
+}
+export -f metric sum
+
+# ---- peers
+
+# play [NAME=VALUE...]: the script of standard input, which knows the addresses
+# of the last relay as $r (plain) and $t (TLS), its $pid, and the folders $c
+# (certificates), $tmp and $hostile.
+play() {
+	"$tools/peer" r="${plain:-}" t="${tls:-}" pid="${pid:-}" c="$certs" \
+		tmp="$tmp" hostile="$fixtures/hostile" "$@"
+}
+
+# The same beside the test: $peer_pid; wait for it with `played`.
+play_beside() {
+	play "$@" >"$tmp/beside.out" 2>"$tmp/beside.err.txt" 3>&- &
+	peer_pid=$!
+	children+=("$peer_pid")
+}
+
+played() {
+	wait "$peer_pid" || {
+		cat "$tmp/beside.out" "$tmp/beside.err.txt"
+		return 1
+	}
+}
+
+# ---- certificates
+
+# An address of this machine that is not loopback; nothing where it has none.
+outer_address() {
+	ip -4 -o addr show scope global 2>/dev/null |
+		awk '{ sub(/\/.*/, "", $4); print $4; exit }'
+}
+
+# certificate NAME CA SAN [DAYS]
+certificate() {
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-subj "/CN=$1" -keyout "$1.key" -out "$1.csr"
+	printf 'subjectAltName=%s\n' "$3" >"$1.ext"
+	openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" \
+		-CAcreateserial -days "${4:-2}" -extfile "$1.ext" -out "$1.pem"
+}
+
+authority() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-days 2 -subj "/CN=$1" \
+		-addext basicConstraints=critical,CA:TRUE \
+		-addext keyUsage=keyCertSign -keyout "$1.key" -out "$1.pem"
+}
+
+# For setup_file: two authorities, ca and other; what they signed.
+make_certificates() {
+	local outer server
+
+	outer=$(outer_address)
+	server=DNS:localhost,IP:127.0.0.1${outer:+,IP:$outer}
+	mkdir "$BATS_FILE_TMPDIR/certs"
+	(
+		cd "$BATS_FILE_TMPDIR/certs" || exit
+		authority ca
+		authority other
+		certificate server ca "$server"
+		certificate server2 ca "$server"
+		certificate node7 ca URI:bluenet:node:7
+		certificate any ca 'URI:bluenet:node:*'
+		certificate none ca DNS:node.example
+		certificate expired ca URI:bluenet:node:7 -1
+		certificate foreign other URI:bluenet:node:7
+	) >"$BATS_FILE_TMPDIR/openssl.log" 2>&1
+}

@@ -1,0 +1,452 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# bluenet-relay as one runs it: its options and its configuration, signals,
+# metrics, recordings, and a balancer in front.
+#
+# shellcheck disable=SC2154,SC2016 # what relay.bash sets; scripts of the peer
+# shellcheck disable=SC2030,SC2031 # bats runs each test in a process
+
+load relay
+
+# ---- what it says of itself
+
+@test "--version and --help" {
+	relay_says 0 --version
+	[[ $output =~ ^bluenet-relay\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	relay_says 0 --help
+	same "${lines[0]%% [*}" "usage: bluenet-relay"
+	run ! grep -E '^.{81}' <<<"$output"
+}
+
+# The long names of options, in order.
+names() {
+	sed -nE "$1" | sort
+}
+
+@test "--help, the manual and the completions know the same options" {
+	local name
+
+	"$relay" --help | names 's/^  (-.,|   ) --([a-z-]+).*/\2/p' \
+		>"$tmp/help"
+	names 's/^\.It Fl (. , Fl )?-([a-z-]+).*/\2/p' \
+		<"$root/man/bluenet-relay.1" >"$tmp/manual"
+	diff "$tmp/help" "$tmp/manual"
+	[ "$(wc -l <"$tmp/help")" -ge 40 ]
+	for file in "$root"/cmd/relay/completion/*; do
+		while read -r name; do
+			grep -q -e "--$name" "$file" || {
+				echo "no --$name in $file"
+				return 1
+			}
+		done <"$tmp/help"
+	done
+}
+
+@test "port 0 is a port that was free, and it is said" {
+	start_relay -l 127.0.0.1:0 -l 127.0.0.1:0
+	same "$(grep -c '^bluenet-relay: ready on 127.0.0.1:[1-9]' \
+		"$tmp/$pid.out")" 2
+	while read -r address; do
+		play to="$address" <<<'join a $to'
+	done < <(sed -n 's/^bluenet-relay: ready on //p' "$tmp/$pid.out")
+}
+
+@test "IPv6" {
+	[ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6 ||
+		skip "no IPv6 here"
+	start_relay -l '[::1]:0'
+	[[ $plain == '[::1]:'* ]]
+	play r="::1:${plain##*:}" <<<'join a $r'
+}
+
+@test "a port that is taken: exit 1" {
+	start_relay
+	relay_says 1 -l "$plain"
+	says "$plain"
+}
+
+@test "bad usage: exit 2, and what was expected" {
+	relay_says 2 --no-such-option
+	says "no-such-option"
+	relay_says 2 stray
+	says "stray"
+	relay_says 2 -l nonsense
+	says "nonsense"
+	relay_says 2 --overload maybe
+	says "refuse, pause"
+	relay_says 2 --queue 12X
+	says "12X"
+	relay_says 2 --keepalive 0
+	says "keepalive"
+}
+
+@test "--user: root is given up once the sockets are open" {
+	[ "$(id -u)" -eq 0 ] || skip "not root"
+	start_relay --user nobody
+	same "$(ps -o user= -p "$pid")" nobody
+	play <<<'join a $r'
+}
+
+# ---- configuration
+
+@test "--config: every option as a line" {
+	cat >"$tmp/relay.conf" <<'END'
+# a relay
+listen = 127.0.0.1:0
+metrics = 127.0.0.1:0
+id = 42
+name = gate
+require-hello = yes
+keepalive = 5s
+END
+	start_relay -l 127.0.0.1:0 --config "$tmp/relay.conf"
+	play <<'END'
+connect a $r
+hello a
+expect a welcome relay=42 name=gate keepalive=5000
+END
+}
+
+@test "--config: what is wrong, and where" {
+	printf 'id = 3\nno-such-thing = 1\n' >"$tmp/relay.conf"
+	relay_says 2 --config "$tmp/relay.conf"
+	says "$tmp/relay.conf:2"
+	says "no-such-thing"
+	printf '\n\nkeepalive = soon\n' >"$tmp/relay.conf"
+	relay_says 2 --config "$tmp/relay.conf"
+	says "$tmp/relay.conf:3"
+	says "keepalive"
+	printf 'nonsense\n' >"$tmp/relay.conf"
+	relay_says 2 --config "$tmp/relay.conf"
+	says "$tmp/relay.conf:1"
+	relay_says 2 --config "$tmp/is-not-there"
+	says "$tmp/is-not-there"
+}
+
+@test "--check-config" {
+	printf 'listen = 127.0.0.1:0\n' >"$tmp/relay.conf"
+	relay_says 0 --check-config --config "$tmp/relay.conf"
+	printf 'listen = 10.0.0.1:0\n' >"$tmp/relay.conf"
+	relay_says 2 --check-config --config "$tmp/relay.conf"
+}
+
+# ---- SIGHUP
+
+@test "SIGHUP: new limits, nobody dropped" {
+	printf 'max-connections = 10\n' >"$tmp/relay.conf"
+	start_relay --config "$tmp/relay.conf"
+	play <<'END'
+join a $r
+join b $r
+run echo 'max-connections = 1' > $tmp/relay.conf; kill -HUP $pid
+until grep -q 'msg=.*reload' $tmp/$pid.err
+connect d $r
+hello d
+await d @(closed|reset|cut|refuse)
+send a dest=client:$b.id key=app payload=hello
+expect b packet payload=hello
+END
+}
+
+@test "SIGHUP: a configuration that is wrong leaves the old in force" {
+	printf 'max-connections = 10\n' >"$tmp/relay.conf"
+	start_relay --config "$tmp/relay.conf"
+	play <<'END'
+join a $r
+run echo 'max-connections = none' > $tmp/relay.conf; kill -HUP $pid
+until grep -q 'level=error.*relay.conf:1' $tmp/$pid.err
+join b $r
+send a dest=client:$b.id key=app payload=hello
+expect b packet payload=hello
+END
+}
+
+@test "SIGHUP under load" {
+	printf 'max-connections = 100\n' >"$tmp/relay.conf"
+	start_relay --config "$tmp/relay.conf"
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7
+repeat 10 flood a count=500 dest=node:7 key=app payload=size:1000
+run kill -HUP $pid
+repeat 10 flood a count=500 dest=node:7 key=app payload=size:1000
+run kill -HUP $pid
+repeat 10000 expect n packet key=app
+END
+}
+
+# ---- SIGTERM
+
+@test "SIGTERM: drain is told, nobody new, what is queued arrives" {
+	start_relay --drain-to other.example:26000 --queue 8M
+	play <<'END'
+mute
+timeout 30
+join a $r
+join n $r role=node id=7 rcvbuf=4096
+connect stock $r
+send stock dest=node:7 key=app
+expect n packet
+pause n
+flood a count=2000 dest=node:7 key=app payload=size:1000
+fence a
+run kill -TERM $pid
+expect a drain where=other.example:26000 seconds=[1-9]*
+resume n
+repeat 2000 expect n packet key=app size=1000
+expect n drain
+# all end between two frames
+expect n closed
+expect a closed
+expect stock closed
+connect late $r
+expect late unreachable
+END
+}
+
+@test "SIGTERM: who does not read is not waited for longer than told" {
+	start_relay --drain-timeout 500ms --queue 8M
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7 rcvbuf=4096
+pause n
+flood a count=5000 dest=node:7 key=app payload=size:1000
+fence a
+run kill -TERM $pid
+await a drain
+await a closed
+until ! kill -0 $pid 2>/dev/null
+END
+}
+
+@test "a second SIGTERM ends it at once" {
+	start_relay --drain-timeout 1h --queue 8M
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7 rcvbuf=4096
+pause n
+flood a count=5000 dest=node:7 key=app payload=size:1000
+fence a
+run kill -TERM $pid
+await a drain
+run kill -TERM $pid
+until ! kill -0 $pid 2>/dev/null
+END
+}
+
+@test "SIGTERM under load: no frame is cut in the middle" {
+	start_relay
+	play_beside <<'END'
+mute
+timeout 60
+join a $r
+join n $r role=node id=7
+repeat 100 flood a count=500 dest=node:7 key=app payload=size:1000
+# an end in the middle of one would be `cut`
+await n closed
+END
+	within busy
+	kill -TERM "$pid"
+	played
+}
+
+busy() {
+	[ "$(metric packets_forwarded_total)" -ge 1000 ]
+}
+
+# ---- seeing into it
+
+@test "promtool has no objection to the metrics" {
+	start_relay
+	play <<'END'
+join a $r
+join n $r role=node id=7
+send a dest=node:7 key=app
+expect n packet
+send a dest=node:8 key=app
+expect a error code=3
+run curl -sS http://$$metrics/metrics | promtool check metrics
+END
+}
+
+@test "the counters count" {
+	start_relay
+	play <<'END'
+join a $r
+join n $r role=node id=7
+run [ $$(metric links 'role="client"') = 1 ]
+run [ $$(metric links 'role="node"') = 1 ]
+flood a count=10 dest=node:7 key=app payload=size:100
+collect total=10 n:packet
+run [ $$(metric packets_forwarded_total) = 10 ]
+flood a count=5 dest=node:8 key=app
+collect total=5 a:error
+run [ $$(metric packets_refused_total) = 5 ]
+END
+}
+
+@test "/healthz" {
+	start_relay
+	same "$(curl -sS -o /dev/null -w '%{http_code}' \
+		"http://$metrics/healthz")" 200
+	same "$(curl -sS -o /dev/null -w '%{http_code}' \
+		"http://$metrics/nothing")" 404
+	same "$(curl -sS -o /dev/null -w '%{http_code}' -X POST \
+		"http://$metrics/metrics")" 405
+}
+
+@test "/links: every link, as JSON" {
+	start_relay
+	play <<'END'
+join a $r name=pilot codecs=zlib
+join n $r role=node id=7 name=jita
+send a dest=node:7 key=app payload=size:100
+expect n packet
+connect s $r
+send s dest=node:7 key=app
+expect n packet
+run curl -sS http://$$metrics/links > $tmp/links
+END
+	jq . "$tmp/links"
+	same "$(jq '[.. | objects | select(has("role"))] | length' \
+		"$tmp/links")" 3
+	same "$(jq -r '.. | objects | select(.name? == "jita") |
+		"\(.id) \(.role)"' "$tmp/links")" "7 node"
+	jq -e '.. | objects | select(.name? == "pilot") |
+		has("address") and has("queue_bytes") and has("latency_us")' \
+		"$tmp/links"
+}
+
+@test "--capture: bluenet-decode reads what was sent" {
+	start_relay --capture "$tmp/relay.pcap"
+	play <<'END'
+join a $r codecs=zlib
+join n $r role=node id=7 order=network
+flood a count=20 dest=node:7 key=app payload=size:3000
+collect total=20 n:packet
+send a dest=node:7 key=app payload=size:5000 codec=zlib
+expect n packet codec=none
+send n dest=client:$a.id key=app payload=done
+expect a packet payload=done
+END
+	stop_relay "$pid"
+	"$decode" -r "$tmp/relay.pcap" -o json --payload hex >"$tmp/frames"
+	# up: 20 + 1 read and as many written
+	same "$(jq -r 'select(.type == "frame") |
+		select(.header.serial > 0) | .header.serial' "$tmp/frames" |
+		sort -n | uniq -c | awk '{ print $1 }' | sort -u)" 2
+	same "$(jq -r 'select(.type == "frame") | .payload' "$tmp/frames" |
+		grep -c '^646f6e65$')" 2
+}
+
+@test "--capture: TLS is in it decrypted, and it rotates" {
+	make_certificates
+	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key" --capture "$tmp/relay.pcap" \
+		--capture-size 64K --capture-files 2
+	play <<'END'
+mute
+join a $t tls
+join n $t tls12 role=node id=7
+flood a count=200 dest=node:7 key=app payload=size:3000
+collect total=200 n:packet
+END
+	stop_relay "$pid"
+	[ "$(find "$tmp" -name 'relay.pcap*' | wc -l)" -le 2 ]
+	for file in "$tmp"/relay.pcap*; do
+		[ "$(stat -c %s "$file")" -le 70000 ]
+		same "$(stat -c %a "$file")" 600
+	done
+	for file in "$tmp"/relay.pcap*; do
+		"$decode" -r "$file" -o json
+	done | jq -e -s 'any(.type == "frame" and .header.serial > 0)'
+}
+
+# ---- in front of it
+
+connects() {
+	(: <"/dev/tcp/${1/://}") 2>/dev/null
+}
+
+@test "PROXY protocol v2, of haproxy" {
+	start_relay --proxy-protocol 127.0.0.1/32
+	front=127.$((RANDOM % 250 + 1)).$((RANDOM % 250)).$((RANDOM % 250)):26001
+	cat >"$tmp/haproxy.cfg" <<END
+defaults
+	mode tcp
+	timeout connect 10s
+	timeout client 60s
+	timeout server 60s
+frontend f
+	bind $front
+	default_backend b
+backend b
+	server s $plain send-proxy-v2
+END
+	haproxy -db -q -f "$tmp/haproxy.cfg" >"$tmp/haproxy.err" 2>&1 3>&- &
+	children+=($!)
+	within connects "$front"
+	play front="$front" <<'END'
+join a $front
+join n $front role=node id=7
+send a dest=node:7 key=app payload=hello
+expect n packet payload=hello source=$a.id
+run curl -sS http://$$metrics/links > $tmp/links
+# and without the header it is cut
+connect x $r
+hello x
+await x @(closed|reset|cut)
+END
+	jq . "$tmp/links"
+}
+
+# A header of version 2: TCP over IPv4, from 203.0.113.9:1234.
+proxy_header=0d0a0d0a000d0a515549540a2111000c
+proxy_header+=cb007109cb00710a04d26590
+
+@test "PROXY protocol v2: the address that it says is the peer's" {
+	start_relay --proxy-protocol 127.0.0.1/32 --max-per-address 1
+	play header="$proxy_header" <<'END'
+connect a $r
+raw a $header
+hello a name=proxied
+expect a welcome
+run curl -sS http://$$metrics/links | grep -q 203.0.113.9
+connect b $r
+raw b $header
+hello b
+await b @(closed|reset|cut|refuse)
+END
+}
+
+@test "PROXY protocol: not of whom we do not trust" {
+	start_relay --proxy-protocol 192.0.2.1/32
+	play header="$proxy_header" <<'END'
+connect a $r
+raw a $header
+await a @(closed|reset|cut)
+join b $r
+END
+}
+
+@test "PROXY protocol: a header that comes a byte at a time, or never" {
+	start_relay --proxy-protocol 127.0.0.1/32 --handshake-timeout 500ms \
+		--hello-timeout 1h
+	play <<'END'
+connect a $r
+raw a 0d0a0d0a00
+await a @(closed|reset|cut)
+connect b $r
+raw b 0d0a0d0a00
+flush b
+raw b 0d0a51554954
+raw b 0a2111000c cb007109
+raw b cb00710a04d26590
+hello b
+expect b welcome
+END
+}
