@@ -9,39 +9,7 @@
 
 load relay
 
-# ---- what it says of itself
-
-@test "--version and --help" {
-	relay_says 0 --version
-	[[ $output =~ ^bluenet-relay\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
-	relay_says 0 --help
-	same "${lines[0]%% [*}" "usage: bluenet-relay"
-	run ! grep -E '^.{81}' <<<"$output"
-}
-
-# The long names of options, in order.
-names() {
-	sed -nE "$1" | sort
-}
-
-@test "--help, the manual and the completions know the same options" {
-	local name
-
-	"$relay" --help | names 's/^  (-.,|   ) --([a-z-]+).*/\2/p' \
-		>"$tmp/help"
-	names 's/^\.It Fl (. , Fl )?-([a-z-]+).*/\2/p' \
-		<"$root/man/bluenet-relay.1" >"$tmp/manual"
-	diff "$tmp/help" "$tmp/manual"
-	[ "$(wc -l <"$tmp/help")" -ge 40 ]
-	for file in "$root"/cmd/relay/completion/*; do
-		while read -r name; do
-			grep -q -e "--$name" "$file" || {
-				echo "no --$name in $file"
-				return 1
-			}
-		done <"$tmp/help"
-	done
-}
+# ---- where it listens
 
 @test "port 0 is a port that was free, and it is said" {
 	start_relay -l 127.0.0.1:0 -l 127.0.0.1:0
@@ -64,21 +32,6 @@ names() {
 	start_relay
 	relay_says 1 -l "$plain"
 	says "$plain"
-}
-
-@test "bad usage: exit 2, and what was expected" {
-	relay_says 2 --no-such-option
-	says "no-such-option"
-	relay_says 2 stray
-	says "stray"
-	relay_says 2 -l nonsense
-	says "nonsense"
-	relay_says 2 --overload maybe
-	says "refuse, pause"
-	relay_says 2 --queue 12X
-	says "12X"
-	relay_says 2 --keepalive 0
-	says "keepalive"
 }
 
 @test "--user: root is given up once the sockets are open" {
@@ -106,22 +59,6 @@ connect a $r
 hello a
 expect a welcome relay=42 name=gate keepalive=5000
 END
-}
-
-@test "--config: what is wrong, and where" {
-	printf 'id = 3\nno-such-thing = 1\n' >"$tmp/relay.conf"
-	relay_says 2 --config "$tmp/relay.conf"
-	says "$tmp/relay.conf:2"
-	says "no-such-thing"
-	printf '\n\nkeepalive = soon\n' >"$tmp/relay.conf"
-	relay_says 2 --config "$tmp/relay.conf"
-	says "$tmp/relay.conf:3"
-	says "keepalive"
-	printf 'nonsense\n' >"$tmp/relay.conf"
-	relay_says 2 --config "$tmp/relay.conf"
-	says "$tmp/relay.conf:1"
-	relay_says 2 --config "$tmp/is-not-there"
-	says "$tmp/is-not-there"
 }
 
 @test "--check-config" {
@@ -345,13 +282,13 @@ END
 
 @test "--capture: TLS is in it decrypted, and it rotates" {
 	make_certificates
-	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
+	start_relay -l 127.0.0.1:0 -L 127.0.0.1:0 --cert "$certs/server.pem" \
 		--key "$certs/server.key" --capture "$tmp/relay.pcap" \
 		--capture-size 64K --capture-files 2
 	play <<'END'
 mute
 join a $t tls
-join n $t tls12 role=node id=7
+join n $r role=node id=7
 flood a count=200 dest=node:7 key=app payload=size:3000
 collect total=200 n:packet
 END
@@ -392,9 +329,13 @@ END
 	within connects "$front"
 	play front="$front" <<'END'
 join a $front
-join n $front role=node id=7
-send a dest=node:7 key=app payload=hello
-expect n packet payload=hello source=$a.id
+join b $front
+send a dest=client:$b.id key=app payload=hello
+expect b packet payload=hello source=$a.id
+# what comes through a balancer is not local, so not open
+connect n $front
+hello n role=node id=7
+expect n refuse code=2
 run curl -sS http://$$metrics/links > $tmp/links
 # and without the header it is cut
 connect x $r

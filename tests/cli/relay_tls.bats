@@ -17,14 +17,6 @@ start_tls() {
 		--key "$certs/server.key" "$@"
 }
 
-# The same where peers have to show who they are: not on loopback.
-start_outer() {
-	outer=$(outer_address)
-	[ -n "$outer" ] || skip "no address but loopback"
-	start_relay -L "$outer:0" --cert "$certs/server.pem" \
-		--key "$certs/server.key" "$@"
-}
-
 # token NAME ID FILE: a new one; its line goes to FILE, it is printed.
 token() {
 	"$relay" --make-token "$2" "$1" >"$tmp/token"
@@ -129,7 +121,7 @@ END
 # ---- nodes
 
 @test "a node with a certificate of our CA gets its id, and no other" {
-	start_outer --ca "$certs/ca.pem"
+	start_tls --ca "$certs/ca.pem"
 	play <<'END'
 join n $t tls cert=$c/node7.pem key=$c/node7.key role=node id=7
 connect m $t tls cert=$c/node7.pem key=$c/node7.key
@@ -143,7 +135,7 @@ END
 }
 
 @test "bluenet:node:* is any id" {
-	start_outer --ca "$certs/ca.pem"
+	start_tls --ca "$certs/ca.pem"
 	play <<'END'
 join n $t tls cert=$c/any.pem key=$c/any.key role=node id=7
 join m $t tls cert=$c/any.pem key=$c/any.key role=node id=8
@@ -153,7 +145,7 @@ END
 }
 
 @test "a certificate without our URI is no node" {
-	start_outer --ca "$certs/ca.pem"
+	start_tls --ca "$certs/ca.pem"
 	play <<'END'
 connect n $t tls cert=$c/none.pem key=$c/none.key
 hello n role=node id=7
@@ -163,7 +155,7 @@ END
 }
 
 @test "no certificate: no node, but a client" {
-	start_outer --ca "$certs/ca.pem"
+	start_tls --ca "$certs/ca.pem"
 	play <<'END'
 connect n $t tls
 hello n role=node id=7
@@ -174,7 +166,7 @@ END
 }
 
 @test "a certificate that has expired, or is of another CA" {
-	start_outer --ca "$certs/ca.pem"
+	start_tls --ca "$certs/ca.pem"
 	play <<'END'
 connect n $t tls cert=$c/expired.pem key=$c/expired.key
 hello n role=node id=7
@@ -191,8 +183,8 @@ run [ $$(metric links) = 1 ]
 END
 }
 
-@test "a relay with no CA and no tokens takes no node that is not local" {
-	start_outer
+@test "a relay with no CA and no tokens takes no node over TLS" {
+	start_tls
 	play <<'END'
 connect n $t tls
 hello n role=node id=7
@@ -202,13 +194,13 @@ END
 }
 
 @test "--insecure takes it" {
-	start_outer --insecure
+	start_tls --insecure
 	play <<'END'
 join n $t tls role=node id=7
 END
 }
 
-@test "loopback is open" {
+@test "plain loopback is open" {
 	start_relay --ca "$certs/ca.pem"
 	play <<'END'
 join n $r role=node id=7
@@ -223,7 +215,7 @@ END
 	touch "$tmp/tokens"
 	market=$(token market 7 "$tmp/tokens")
 	any=$(token fleet '*' "$tmp/tokens")
-	start_outer --tokens "$tmp/tokens"
+	start_tls --tokens "$tmp/tokens"
 	play market="$market" any="$any" <<'END'
 join n $t tls role=node id=7 token=$market
 connect m $t tls
@@ -254,7 +246,7 @@ END
 
 	touch "$tmp/tokens"
 	market=$(token market 7 "$tmp/tokens")
-	start_outer --tokens "$tmp/tokens" --ca "$certs/ca.pem"
+	start_tls --tokens "$tmp/tokens" --ca "$certs/ca.pem"
 	play market="$market" <<'END'
 join n $t tls role=node id=7 token=$market
 connect m $t tls cert=$c/node7.pem key=$c/node7.key
@@ -271,7 +263,7 @@ END
 
 	touch "$tmp/tokens"
 	fan=$(token fan '*' "$tmp/tokens")
-	start_outer --client-tokens "$tmp/tokens"
+	start_tls --client-tokens "$tmp/tokens"
 	play fan="$fan" <<'END'
 join a $t tls token=$fan
 connect b $t tls
@@ -282,14 +274,6 @@ connect s $t tls
 send s dest=node:1 key=app
 await s @(closed|cut|reset)
 END
-}
-
-@test "a listener that is not local must be TLS, or --insecure" {
-	relay_says 2 -l 0.0.0.0:0
-	says "listen"
-	says "--insecure"
-	relay_says 2 -L 127.0.0.1:0
-	says "--cert"
 }
 
 @test "certificate, key and CA that cannot be used" {
@@ -350,7 +334,7 @@ END
 
 	touch "$tmp/tokens"
 	market=$(token market 7 "$tmp/tokens")
-	start_outer --tokens "$tmp/tokens"
+	start_tls --tokens "$tmp/tokens"
 	play market="$market" <<'END'
 join n $t tls role=node id=7 token=$market
 run : > $tmp/tokens; kill -HUP $pid
