@@ -4,13 +4,15 @@
 bool
 budget_take(struct budget *budget, uint64_t n_bytes)
 {
-	uint64_t before = atomic_fetch_add_explicit(
-	    &budget->used_bytes, n_bytes, memory_order_relaxed);
+	uint64_t used =
+	    atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
 
-	if (before + n_bytes <= budget->max_bytes)
-		return true;
-	budget_give(budget, n_bytes);
-	return false;
+	do
+		if (n_bytes > budget->max_bytes - used)
+			return false;
+	while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes,
+	    &used, used + n_bytes, memory_order_relaxed, memory_order_relaxed));
+	return true;
 }
 
 void

@@ -71,6 +71,14 @@ conn_find(struct engine_worker *worker, uint64_t handle)
 	return slot->conn;
 }
 
+struct engine_conn *
+engine_conn_find(struct engine_worker *worker, uint64_t handle)
+{
+	return handle_worker(handle) == worker->index
+	    ? conn_find(worker, handle)
+	    : NULL;
+}
+
 void
 engine_each_conn(struct engine_worker *worker,
     void (*each)(void *arg, struct engine_conn *conn), void *arg)
@@ -112,6 +120,7 @@ conn_make_link(
 		.frame_max_bytes = set->frame_max_bytes,
 		.payload_max_bytes = set->payload_max_bytes,
 		.threshold_bytes = set->threshold_bytes,
+		.out_max_bytes = 2 * ENGINE_WIRE_BYTES,
 		.no_inflate = set->no_inflate,
 		.tls = tls,
 		.tls_host = tls_host,
@@ -135,7 +144,6 @@ conn_free(struct engine_conn *conn, bool published)
 	budget_give(budget, conn->base_bytes + conn->link_bytes);
 	free(conn->watchers);
 	free(conn->reason_text);
-	free(conn->tls_host);
 	if (conn->outlet != NULL) {
 		box = caa_container_of(conn->outlet, struct outlet_box, outlet);
 		if (published)

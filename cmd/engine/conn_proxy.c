@@ -42,7 +42,7 @@ conn_proxy_header(struct engine_conn *conn)
 		return;
 	head = (struct bnet_slice){ worker->read_buf, n > 0 ? (size_t)n : 0 };
 	err = n <= 0 ? BNET_ECUT : proxy_protocol_parse(head, &from, &used);
-	if (err == BNET_MORE)
+	if (err == BNET_MORE && !conn->hung_up)
 		return;
 	if (err != BNET_OK ||
 	    recv(conn->fd, worker->read_buf, used, 0) != (ssize_t)used) {

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define READ_FEW_BYTES \
+	512 /* fewer are not asked for, however short memory is */
+
 void
 conn_list_ready(struct engine_conn *conn)
 {
@@ -257,6 +260,23 @@ reserve(struct engine_conn *conn, size_t n)
 	return true;
 }
 
+/*
+ * How much to read; 0: nothing, the budget is used up. Less when it is short:
+ * the rest of a frame may fit where its beginning is, and sets all of it free.
+ */
+static size_t
+read_bytes(struct engine_conn *conn)
+{
+	size_t n = ENGINE_READ_BYTES;
+
+	/* else it is thrown away */
+	if (conn->state != CONN_OPEN && conn->state != CONN_OPENING)
+		return n;
+	while (n >= READ_FEW_BYTES && !reserve(conn, n))
+		n /= 4;
+	return n >= READ_FEW_BYTES ? n : 0;
+}
+
 static void
 settle(struct engine_conn *conn)
 {
@@ -268,10 +288,11 @@ settle(struct engine_conn *conn)
 	conn->link_bytes = now;
 }
 
-static void
-starve(struct engine_conn *conn)
+void
+conn_starve(struct engine_conn *conn)
 {
 	count(conn->worker, ENGINE_STARVED, 1);
+	conn->starved = true;
 	conn->worker->starved = true;
 	conn_list_ready(conn);
 }
@@ -281,27 +302,31 @@ recv_failed(struct engine_conn *conn)
 {
 	if (errno == EAGAIN || errno == EINTR)
 		return;
-	if (conn->state == CONN_LINGERING) {
+	if (conn->state > CONN_OPEN) {
 		conn_end(conn, conn->end);
 		return;
 	}
 	conn_set_reason(conn, strerror(errno));
-	conn_end(conn,
-	    bnet_link_pending(conn->link).len > 0 ? ENGINE_END_CUT
-						  : ENGINE_END_IO);
+	if (conn->state == CONN_OPENING && conn->is_tls)
+		conn_end(conn, ENGINE_END_TLS);
+	else
+		conn_end(conn,
+		    bnet_link_pending(conn->link).len > 0 ? ENGINE_END_CUT
+							  : ENGINE_END_IO);
 }
 
 static void
 read_socket(struct engine_conn *conn)
 {
 	struct engine_worker *worker = conn->worker;
+	size_t want = read_bytes(conn);
 	ssize_t n;
 
-	if (!reserve(conn, ENGINE_READ_BYTES)) {
-		starve(conn);
+	if (want == 0) {
+		conn_starve(conn);
 		return;
 	}
-	n = recv(conn->fd, worker->read_buf, ENGINE_READ_BYTES, 0);
+	n = recv(conn->fd, worker->read_buf, want, 0);
 	if (n < 0) {
 		recv_failed(conn);
 	} else if (n == 0) {
@@ -314,7 +339,8 @@ read_socket(struct engine_conn *conn)
 		if (conn->state == CONN_OPEN || conn->state == CONN_OPENING)
 			feed(conn,
 			    (struct bnet_slice){ worker->read_buf, (size_t)n });
-		if (conn->state != CONN_DEAD && (size_t)n == ENGINE_READ_BYTES)
+		if (conn->state != CONN_DEAD &&
+		    ((size_t)n == want || conn->hung_up))
 			conn_list_ready(conn);
 	}
 	settle(conn);
@@ -328,7 +354,7 @@ read_held(struct engine_conn *conn)
 	struct bnet_buf held = conn->held;
 
 	if (!reserve(conn, held.len)) {
-		starve(conn);
+		conn_starve(conn);
 		return;
 	}
 	bnet_buf_init(&conn->held, held.max);
@@ -377,9 +403,8 @@ conn_resume(struct engine_conn *conn)
 	conn->last_in_ns = conn->worker->now_ns;
 	if (conn->state != CONN_OPEN)
 		return;
-	/* plaintext that the link kept comes before anything else */
-	if (conn->is_tls)
-		feed(conn, nothing);
+	/* what the link kept comes before anything else */
+	feed(conn, nothing);
 	if (conn->state != CONN_DEAD)
 		conn_list_ready(conn);
 }

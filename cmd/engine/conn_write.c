@@ -8,9 +8,9 @@
 
 #define SPARE_MIN_BYTES 1024 /* smaller ones malloc() gives as fast */
 #define SPARE_MAX_BYTES ((size_t)1 << 20)
-#define WIRE_BYTES ((size_t)64 << 10) /* encrypted at a time */
 #define WIRE_FEW_BYTES ((size_t)4 << 10) /* the same, when memory is short */
-#define WIRE_FACTOR 4 /* of that, what it may take in the link's buffers */
+/* What encrypting n bytes may take in the link's buffers. */
+#define WIRE_NEED(n) (4 * (n) + 1024)
 #define WATCH_QUOTIENT 4 /* a queue below 1 / so many of its ceiling is free */
 #define SIZE_MASK ((UINT32_C(1) << 28) - 1)
 
@@ -25,6 +25,25 @@ conn_mark_dirty(struct engine_conn *conn)
 }
 
 /* ---- the queue ---- */
+
+/* An empty queue keeps no buffer: it goes to the next that needs one. */
+void
+conn_out_unused(struct engine_conn *conn)
+{
+	struct engine_worker *worker = conn->worker;
+	struct bnet_buf *out = &conn->out;
+
+	if (out->len > 0)
+		return;
+	if (out->cap < SPARE_MIN_BYTES || out->cap > SPARE_MAX_BYTES ||
+	    worker->n_spare == ENGINE_SPARES) {
+		budget_free_buf(&worker->engine->budget, out);
+		return;
+	}
+	worker->spare[worker->n_spare++] =
+	    (struct bnet_buf){ .p = out->p, .cap = out->cap };
+	bnet_buf_init(out, out->max);
+}
 
 /*
  * Make room for `n_bytes` more. A queue that was empty gets a buffer that
@@ -44,12 +63,13 @@ conn_out_room(struct engine_conn *conn, size_t n_bytes)
 		conn->out.cap = spare->cap;
 		*spare = (struct bnet_buf){ 0 };
 	}
-	if (!budget_room(budget, &conn->out, n_bytes))
-		return false;
-	if (bnet_buf_room(&conn->out, n_bytes, &tail) == BNET_OK)
-		return true;
-	budget_give(
-	    budget, bnet_buf_cap_for(&conn->out, n_bytes) - conn->out.cap);
+	if (budget_room(budget, &conn->out, n_bytes)) {
+		if (bnet_buf_room(&conn->out, n_bytes, &tail) == BNET_OK)
+			return true;
+		budget_give(budget,
+		    bnet_buf_cap_for(&conn->out, n_bytes) - conn->out.cap);
+	}
+	conn_out_unused(conn);
 	return false;
 }
 
@@ -68,23 +88,12 @@ conn_out_added(struct engine_conn *conn, uint64_t n_frames)
 	conn_mark_dirty(conn);
 }
 
-/* The queue is empty: its buffer goes to the next that needs one. */
 static void
 out_done(struct engine_conn *conn)
 {
-	struct engine_worker *worker = conn->worker;
-	struct bnet_buf *out = &conn->out;
-
 	conn->order_mixed = false;
 	conn->frame_left_bytes = 0;
-	if (out->cap < SPARE_MIN_BYTES || out->cap > SPARE_MAX_BYTES ||
-	    worker->n_spare == ENGINE_SPARES) {
-		budget_free_buf(&worker->engine->budget, out);
-		return;
-	}
-	worker->spare[worker->n_spare++] =
-	    (struct bnet_buf){ .p = out->p, .cap = out->cap };
-	bnet_buf_init(out, out->max);
+	conn_out_unused(conn);
 }
 
 /* How many frames end within the next `n` bytes of the queue. */
@@ -92,16 +101,13 @@ static uint64_t
 frames_ended(struct engine_conn *conn, size_t n)
 {
 	struct bnet_slice out = bnet_buf_slice(&conn->out);
-	enum bnet_order order = (enum bnet_order)atomic_load_explicit(
-	    &conn->outlet->order, memory_order_relaxed);
+	enum bnet_order order = outlet_order(conn->outlet);
 	uint64_t ended = 0;
 
 	if (n == out.len)
 		return conn->out_frames;
 	if (conn->order_mixed)
 		return 0; /* told when the queue is empty */
-	if (order == BNET_ORDER_AUTO)
-		order = BNET_ORDER_LITTLE;
 	while (n > 0) {
 		size_t step = conn->frame_left_bytes;
 
@@ -175,10 +181,11 @@ conn_lose_queue(struct engine_conn *conn)
 void
 engine_conn_drop_queue(struct engine_conn *conn)
 {
-	size_t keep = conn->order_mixed ? 0 : conn->frame_left_bytes;
+	size_t keep = conn->frame_left_bytes;
 	uint64_t lost = conn->out_frames - (keep > 0);
 
-	if (conn->out.len == 0 || conn->out.len < keep)
+	/* where frames of two orders are mixed, none is known to end */
+	if (conn->out.len == 0 || conn->order_mixed)
 		return;
 	queued_bytes_sub(conn, conn->out.len - keep);
 	count(conn->worker, ENGINE_PACKETS_LOST, lost);
@@ -186,6 +193,7 @@ engine_conn_drop_queue(struct engine_conn *conn)
 	conn->out_frames -= lost;
 	if (keep == 0)
 		out_done(conn);
+	conn_notify_watchers(conn, false);
 }
 
 /* ---- the socket ---- */
@@ -245,15 +253,15 @@ wire_reserve(struct engine_conn *conn, size_t n)
 {
 	struct budget *budget = &conn->worker->engine->budget;
 
-	if (n > WIRE_BYTES)
-		n = WIRE_BYTES;
-	if (!budget_take(budget, WIRE_FACTOR * n)) {
+	if (n > ENGINE_WIRE_BYTES)
+		n = ENGINE_WIRE_BYTES;
+	if (!budget_take(budget, WIRE_NEED(n))) {
 		if (n > WIRE_FEW_BYTES)
 			n = WIRE_FEW_BYTES;
-		if (!budget_take(budget, WIRE_FACTOR * n))
+		if (!budget_take(budget, WIRE_NEED(n)))
 			return 0;
 	}
-	conn->link_bytes += WIRE_FACTOR * n;
+	conn->link_bytes += WIRE_NEED(n);
 	return n;
 }
 
@@ -278,7 +286,7 @@ wire_fill(struct engine_conn *conn)
 		return false;
 	some.len = wire_reserve(conn, some.len);
 	if (some.len == 0) {
-		conn->worker->starved = true;
+		conn_starve(conn);
 		return false;
 	}
 	if (bnet_link_queue(conn->link, some) != BNET_OK) {
@@ -381,16 +389,23 @@ conn_flush_urgent(struct engine_worker *worker)
 	}
 }
 
+/*
+ * The end of a turn. Hooks that run meanwhile may put more on both lists;
+ * both are empty afterwards, so that they hold none of those freed now.
+ */
 void
-conn_flush_dirty(struct engine_worker *worker)
+conn_flush_all(struct engine_worker *worker)
 {
 	struct engine_conn *conn;
 
-	while ((conn = worker->dirty) != NULL) {
-		worker->dirty = conn->next_dirty;
-		conn->dirty = false;
-		conn_flush(conn);
-	}
+	do {
+		conn_flush_urgent(worker);
+		while ((conn = worker->dirty) != NULL) {
+			worker->dirty = conn->next_dirty;
+			conn->dirty = false;
+			conn_flush(conn);
+		}
+	} while (worker->urgent != NULL);
 }
 
 /* ---- those who wait for the queue to shrink ---- */

@@ -58,21 +58,31 @@ failed(struct engine_conn *conn, int error)
 	conn_end(conn, ENGINE_END_CONNECT);
 }
 
+/* Free the copy of tls_host that engine_connect() made. */
 void
-connect_begin(struct engine_worker *worker, struct bnet_slice bytes)
+connect_forget(struct bnet_slice bytes)
 {
-	const struct engine_settings *set = &worker->engine->set;
 	struct engine_connect want;
-	struct engine_conn *conn;
 	union {
 		const char *theirs;
 		char *ours;
 	} host;
 
 	memcpy(&want, bytes.p, sizeof(want));
-	conn = make(worker, &want);
 	host.theirs = want.tls_host;
-	free(host.ours); /* a copy that engine_connect() made */
+	free(host.ours);
+}
+
+void
+connect_begin(struct engine_worker *worker, struct bnet_slice bytes)
+{
+	const struct engine_settings *set = &worker->engine->set;
+	struct engine_connect want;
+	struct engine_conn *conn;
+
+	memcpy(&want, bytes.p, sizeof(want));
+	conn = make(worker, &want);
+	connect_forget(bytes);
 	if (conn == NULL) {
 		if (set->hooks->no_conn != NULL)
 			set->hooks->no_conn(set->arg, want.user, NULL);
@@ -80,6 +90,8 @@ connect_begin(struct engine_worker *worker, struct bnet_slice bytes)
 	}
 	conn->state = CONN_CONNECTING;
 	conn_set_deadline(conn, worker->now_ns + conn->connect_timeout_ns);
+	if (conn->state == CONN_DEAD)
+		return; /* no memory for the timer; the descriptor is closed */
 	if (connect(conn->fd, (struct sockaddr *)&want.address.sa,
 		want.address.len_bytes) != 0 &&
 	    errno != EINPROGRESS) {

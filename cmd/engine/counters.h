@@ -27,7 +27,7 @@ enum engine_counter {
 	ENGINE_ACCEPTS_NO_MEMORY, /* or no descriptor */
 	ENGINE_PAUSES,
 	ENGINE_RESUMES,
-	ENGINE_STARVED, /* reads put off: the budget is used up */
+	ENGINE_STARVED, /* reads and writes put off: the budget is used up */
 	ENGINE_INBOX_PACKETS,
 	ENGINE_TLS_1_2, /* handshakes done */
 	ENGINE_TLS_1_3,

@@ -103,6 +103,20 @@ engine_start(struct engine *engine)
 	return engine->n_started == engine->n_workers;
 }
 
+/* Its thread is gone: what others had for it is lost, and counted. */
+static void
+drop_handovers(struct engine_worker *worker)
+{
+	struct parcels parcels;
+	struct parcel *parcel;
+
+	handover_take(&worker->queue, &parcels);
+	while ((parcel = parcels_next(&parcels)) != NULL) {
+		send_drop(worker, parcel);
+		parcel_free(parcel, &worker->engine->budget);
+	}
+}
+
 void
 engine_stop(struct engine *engine)
 {
@@ -112,6 +126,8 @@ engine_stop(struct engine *engine)
 	for (unsigned i = 0; i < engine->n_started; i++)
 		pthread_join(engine->workers[i].thread, NULL);
 	engine->n_started = 0;
+	for (unsigned i = 0; i < engine->n_workers; i++)
+		drop_handovers(&engine->workers[i]);
 	rcu_barrier(); /* outlets that wait for their grace period */
 }
 

@@ -306,6 +306,10 @@ bool engine_message(struct engine *engine, unsigned worker, uint32_t type,
 bool engine_worker_message(struct engine_worker *from, unsigned worker,
     uint32_t type, struct bnet_slice bytes);
 
+/* The connection of a handle, if it lives on this worker; or NULL. */
+struct engine_conn *
+engine_conn_find(struct engine_worker *worker, uint64_t handle);
+
 unsigned engine_worker_index(const struct engine_worker *worker);
 struct engine *engine_worker_engine(struct engine_worker *worker);
 int64_t engine_worker_now_ns(const struct engine_worker *worker);

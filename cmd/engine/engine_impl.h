@@ -9,6 +9,7 @@
 #include "cmd/engine/timers.h"
 
 #define ENGINE_READ_BYTES ((size_t)128 << 10) /* of one connection a turn */
+#define ENGINE_WIRE_BYTES ((size_t)64 << 10) /* encrypted at a time */
 #define ENGINE_APPS_MAX 32
 #define ENGINE_SPARES 8 /* buffers that a worker keeps for its next queue */
 #define ENGINE_REASON_CHARS 128
@@ -57,6 +58,8 @@ struct engine_conn {
 	uint32_t slot;
 	bool admitted, dirty, urgent, listed, paused, is_tls;
 	bool proxied, located; /* has a PROXY header; it came */
+	bool starved; /* listed because there was no budget */
+	bool hung_up; /* epoll told an end or an error: read until it comes */
 	bool eof; /* the peer will send no more */
 	bool order_mixed; /* frames of two byte orders in `out` */
 	struct bnet_buf out; /* frames to be written */
@@ -76,9 +79,7 @@ struct engine_conn {
 	enum engine_end end; /* while finishing: what closed() will be told */
 	const char *reason; /* static, or reason_text */
 	char *reason_text; /* owned */
-	char *tls_host; /* owned */
 	int64_t connect_timeout_ns;
-	struct bnet_tls_ctx *tls_ctx; /* borrowed, while connecting */
 	struct address peer;
 };
 
@@ -89,13 +90,15 @@ struct slot {
 };
 
 struct engine_worker {
-	struct source wake; /* first */
+	/* first; each worker owns its cache lines */
+	_Alignas(64) struct source wake;
 	struct engine *engine;
 	unsigned index;
 	pthread_t thread;
 	int epoll_fd;
-	struct handover_queue queue; /* for us */
-	struct parcel **parcels; /* n_workers: of this turn, for them */
+	_Alignas(64) struct handover_queue queue; /* for us; others write */
+	_Alignas(
+	    64) struct parcel **parcels; /* n_workers: of this turn, for them */
 	struct engine_conn *dirty, *urgent, *ready, *dead;
 	struct slot *slots; /* owned */
 	uint32_t n_slots, cap_slots, free_slot;
@@ -151,6 +154,16 @@ count(struct engine_worker *worker, enum engine_counter which, uint64_t n)
 	counter_add(&worker->counters[which], n);
 }
 
+/* What frames for it are encoded in: LITTLE or NETWORK. */
+static inline enum bnet_order
+outlet_order(struct engine_outlet *outlet)
+{
+	int order = atomic_load_explicit(&outlet->order, memory_order_relaxed);
+
+	return order == BNET_ORDER_NETWORK ? BNET_ORDER_NETWORK
+					   : BNET_ORDER_LITTLE;
+}
+
 /* ---- conn.c: its life ---- */
 struct engine_conn *conn_new(struct engine_worker *worker, int fd,
     struct bnet_tls_ctx *tls, const char *tls_host, void *user);
@@ -174,19 +187,22 @@ handle_worker(uint64_t handle)
 void conn_read(struct engine_conn *conn);
 void conn_list_ready(struct engine_conn *conn);
 void conn_resume(struct engine_conn *conn);
+void conn_starve(struct engine_conn *conn); /* back when there is budget */
 
 /* ---- conn_write.c ---- */
 void conn_mark_dirty(struct engine_conn *conn);
 void conn_flush(struct engine_conn *conn);
 void conn_flush_urgent(struct engine_worker *worker);
-void conn_flush_dirty(struct engine_worker *worker);
+void conn_flush_all(struct engine_worker *worker);
 bool conn_out_room(struct engine_conn *conn, size_t n_bytes);
+void conn_out_unused(struct engine_conn *conn);
 void conn_out_added(struct engine_conn *conn, uint64_t n_frames);
 void conn_lose_queue(struct engine_conn *conn);
 void conn_notify_watchers(struct engine_conn *conn, bool gone);
 
 /* ---- send.c ---- */
 void send_records(struct engine_worker *worker, struct parcel *parcel);
+void send_drop(struct engine_worker *worker, const struct parcel *parcel);
 void send_push(struct engine_worker *worker, unsigned to);
 void send_push_all(struct engine_worker *worker);
 void send_push_urgent(struct engine_worker *worker);
@@ -203,6 +219,7 @@ void
 listen_close(struct engine_listener *listener, struct engine_worker *worker);
 void listen_free(struct engine_listener *listener);
 void connect_begin(struct engine_worker *worker, struct bnet_slice bytes);
+void connect_forget(struct bnet_slice bytes);
 void connect_go_on(struct engine_conn *conn);
 
 /* ---- proxy header of a connection ---- */

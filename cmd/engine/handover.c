@@ -73,7 +73,7 @@ goes_on(const struct parcel *parcel, const struct record *record)
 		return false;
 	last_record(parcel, &last);
 	return last.kind == RECORD_FRAMES && last.handle == record->handle &&
-	    last.flush == record->flush;
+	    last.type == record->type && last.flush == record->flush;
 }
 
 bool

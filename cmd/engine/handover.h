@@ -21,9 +21,9 @@ enum record_kind {
 	RECORD_FRAMES, /* encoded, to be written to `handle` */
 	RECORD_PACKET, /* struct record_packet, fork ids, payload */
 	RECORD_FINISH, /* engine_conn_finish() of `handle` */
-	RECORD_WATCH, /* handle: the full one; `type`: none; see bytes */
+	RECORD_WATCH, /* bytes: a handle that waits for the queue of `handle` */
 	RECORD_RESUME, /* `handle` may be read again */
-	RECORD_CONNECT, /* bytes: a pointer to the new connection */
+	RECORD_CONNECT, /* struct engine_connect; tls_host is the record's */
 	RECORD_MESSAGE, /* `type` and bytes for the owner's hook */
 };
 
@@ -31,7 +31,7 @@ struct record {
 	uint64_t handle;
 	uint64_t n_bytes; /* that follow */
 	uint32_t kind; /* enum record_kind */
-	uint32_t type;
+	uint32_t type; /* RECORD_FRAMES: their enum bnet_order */
 	uint32_t n_frames;
 	bool flush; /* write before reading on */
 };
@@ -65,7 +65,7 @@ void parcel_free(struct parcel *parcel, struct budget *budget);
 
 /*
  * A place for a record with up to `room_bytes` more behind it: the last one
- * where that is of the same `handle` and RECORD_FRAMES, or a new one. False:
+ * where that is RECORD_FRAMES too and alike in all but lengths, or a new one. False:
  * no memory or budget, nothing changed.
  */
 bool parcel_record(struct parcel *parcel, struct budget *budget,

@@ -10,6 +10,7 @@ struct inbox {
 	struct handover_queue queue;
 	struct parcels taken; /* the application's thread */
 	atomic_size_t n_bytes;
+	atomic_bool woken; /* engine_wake() was called */
 };
 
 struct inbox_item {
@@ -164,6 +165,7 @@ engine_deliver(struct engine_conn *conn, const struct bnet_packet *packet)
 
 /* ---- the way out: the application's thread ---- */
 
+/* May end early: a wake-up can be about what was taken without waiting. */
 static void
 wait_for(struct inbox *inbox, int64_t timeout_ns)
 {
@@ -178,11 +180,21 @@ wait_for(struct inbox *inbox, int64_t timeout_ns)
 struct engine_packet *
 engine_take(struct engine *engine, int64_t timeout_ns)
 {
-	struct inbox_item *item = next_item(engine->inbox);
+	struct inbox *inbox = engine->inbox;
+	struct inbox_item *item = next_item(inbox);
+	int64_t until_ns = 0, left_ns = timeout_ns;
 
-	if (item == NULL && timeout_ns != 0) {
-		wait_for(engine->inbox, timeout_ns);
-		item = next_item(engine->inbox);
+	if (timeout_ns > 0 && item == NULL)
+		until_ns = worker_clock_ns() + timeout_ns;
+	while (item == NULL && left_ns != 0) {
+		if (atomic_exchange(&inbox->woken, false))
+			break;
+		wait_for(inbox, left_ns);
+		item = next_item(inbox);
+		if (timeout_ns > 0)
+			left_ns = until_ns - worker_clock_ns();
+		if (timeout_ns > 0 && left_ns < 0)
+			left_ns = 0;
 	}
 	return item == NULL ? NULL : &item->packet;
 }
@@ -198,5 +210,6 @@ engine_packet_free(struct engine *engine, struct engine_packet *packet)
 void
 engine_wake(struct engine *engine)
 {
+	atomic_store(&engine->inbox->woken, true);
 	handover_wake(&engine->inbox->queue);
 }

@@ -177,14 +177,18 @@ listen_watch(struct engine_listener *listener, struct engine_worker *worker)
 		   listener->fd[worker->index], &event) == 0;
 }
 
-/* The sockets themselves are closed when the engine is freed. */
+/*
+ * The sockets themselves are closed when the engine is freed. One that we were
+ * given is left as it is: systemd goes on listening on it for our successor.
+ */
 void
 listen_close(struct engine_listener *listener, struct engine_worker *worker)
 {
 	int fd = listener->fd[worker->index];
 
 	(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	(void)shutdown(fd, SHUT_RDWR); /* new ones are refused from now on */
+	if (!listener->shared_fd)
+		(void)shutdown(fd, SHUT_RDWR); /* new ones are refused */
 }
 
 /* ---- accepting ---- */

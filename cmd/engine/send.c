@@ -81,8 +81,7 @@ static struct bnet_wire
 wire_of(struct engine_worker *worker, struct engine_outlet *to)
 {
 	return (struct bnet_wire){
-		.order = (enum bnet_order)atomic_load_explicit(
-		    &to->order, memory_order_relaxed),
+		.order = outlet_order(to),
 		.codec = (enum bnet_codec_id)atomic_load_explicit(
 		    &to->codec, memory_order_relaxed),
 		.frame_max_bytes = atomic_load_explicit(
@@ -124,8 +123,10 @@ send_here(struct engine_worker *worker, struct engine_outlet *to,
 		return ENGINE_MEMORY;
 	before = conn->out.len;
 	err = bnet_packet_encode(&wire, worker->codecs, packet, &conn->out);
-	if (err != BNET_OK)
+	if (err != BNET_OK) {
+		conn_out_unused(conn);
 		return sent_of(err);
+	}
 	queued(worker, to, conn->out.len - before);
 	conn_out_added(conn, 1);
 	if (flush)
@@ -137,10 +138,11 @@ static enum engine_sent
 send_there(struct engine_worker *worker, struct engine_outlet *to,
     const struct bnet_packet *packet, size_t room, bool flush)
 {
-	const struct record record = {
-		.handle = to->handle, .kind = RECORD_FRAMES, .flush = flush
-	};
 	struct bnet_wire wire = wire_of(worker, to);
+	const struct record record = { .handle = to->handle,
+		.kind = RECORD_FRAMES,
+		.type = (uint32_t)wire.order,
+		.flush = flush };
 	struct parcel *parcel = send_parcel(worker, to->worker);
 	enum bnet_err err;
 	size_t before;
@@ -183,6 +185,8 @@ take_frames(struct engine_worker *worker, const struct record *record,
 {
 	struct engine_conn *conn = conn_find(worker, record->handle);
 
+	if (bytes.len == 0)
+		return; /* it could not be encoded */
 	if (conn == NULL || conn->state > CONN_OPEN ||
 	    !conn_out_room(conn, bytes.len) ||
 	    bnet_buf_append(&conn->out, bytes) != BNET_OK) {
@@ -192,6 +196,8 @@ take_frames(struct engine_worker *worker, const struct record *record,
 			    bytes.len, memory_order_relaxed);
 		return;
 	}
+	if (outlet_order(conn->outlet) != record->type)
+		conn->order_mixed = true;
 	conn_out_added(conn, record->n_frames);
 	if (record->flush)
 		mark_urgent(conn);
@@ -296,6 +302,23 @@ send_records(struct engine_worker *worker, struct parcel *parcel)
 		take_record(worker, &record, bytes);
 	if (worker->urgent != NULL)
 		conn_flush_urgent(worker);
+}
+
+/* The same where there is no worker any more. */
+void
+send_drop(struct engine_worker *worker, const struct parcel *parcel)
+{
+	struct record record;
+	struct bnet_slice bytes;
+	size_t at = 0;
+
+	while (parcel_read(parcel, &at, &record, &bytes)) {
+		if (record.kind == RECORD_PACKET)
+			count(worker, ENGINE_PACKETS_QUEUED, 1);
+		if (record.kind == RECORD_CONNECT)
+			connect_forget(bytes);
+		count(worker, ENGINE_PACKETS_LOST, record.n_frames);
+	}
 }
 
 /* ---- control, and other threads ---- */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define EVENTS_A_TURN 256
+#define HUNG_UP ((uint32_t)EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define STARVED_NS INT64_C(5000000) /* until we ask for budget again */
 
 int64_t
@@ -51,8 +52,6 @@ worker_free(struct engine_worker *worker)
 {
 	struct budget *budget = &worker->engine->budget;
 
-	for (unsigned i = 0; i < worker->n_spare; i++)
-		budget_free_buf(budget, &worker->spare[i]);
 	for (unsigned i = 0; i < worker->engine->n_workers; i++)
 		if (worker->parcels != NULL && worker->parcels[i] != NULL)
 			parcel_free(worker->parcels[i], budget);
@@ -100,12 +99,15 @@ take_event(struct engine_worker *worker, const struct epoll_event *event)
 		break;
 	case SOURCE_CONN:
 		conn = (struct engine_conn *)(void *)source;
+		/* told once, maybe along with bytes: a read alone misses it */
+		if ((event->events & HUNG_UP) != 0)
+			conn->hung_up = true;
 		if (conn->state == CONN_CONNECTING) {
 			connect_go_on(conn);
 			break;
 		}
 		if ((event->events & EPOLLOUT) != 0 &&
-		    (conn->out.len > 0 || conn->wire_bytes > 0))
+		    (conn->out.len > 0 || conn->is_tls))
 			conn_mark_dirty(conn);
 		if ((event->events & ~(uint32_t)EPOLLOUT) != 0)
 			conn_read(conn);
@@ -123,6 +125,9 @@ read_ready(struct engine_worker *worker)
 	for (; conn != NULL; conn = next) {
 		next = conn->next_ready;
 		conn->listed = false;
+		if (conn->starved)
+			conn_mark_dirty(conn); /* maybe in writing */
+		conn->starved = false;
 		conn_read(conn);
 	}
 }
@@ -157,7 +162,7 @@ turn(struct engine_worker *worker, const struct epoll_event *events, int n)
 	for (int i = 0; i < n; i++)
 		take_event(worker, &events[i]);
 	run_timers(worker);
-	conn_flush_dirty(worker);
+	conn_flush_all(worker);
 	send_push_all(worker);
 	conn_free_dead(worker);
 }
@@ -214,9 +219,30 @@ end_all(struct engine_worker *worker)
 }
 
 static void
+free_spares(struct engine_worker *worker)
+{
+	while (worker->n_spare > 0)
+		budget_free_buf(
+		    &worker->engine->budget, &worker->spare[--worker->n_spare]);
+}
+
+static void
+lock_hooks(struct engine_worker *worker)
+{
+	if (worker->engine->set.lock != NULL)
+		pthread_mutex_lock(worker->engine->set.lock);
+}
+
+static void
+unlock_hooks(struct engine_worker *worker)
+{
+	if (worker->engine->set.lock != NULL)
+		pthread_mutex_unlock(worker->engine->set.lock);
+}
+
+static void
 loop(struct engine_worker *worker)
 {
-	pthread_mutex_t *lock = worker->engine->set.lock;
 	struct epoll_event events[EVENTS_A_TURN];
 	int n;
 
@@ -225,14 +251,12 @@ loop(struct engine_worker *worker)
 		atomic_store_explicit(
 		    &worker->turn_since_ns, 0, memory_order_relaxed);
 		n = wait_events(worker, events);
-		if (lock != NULL)
-			pthread_mutex_lock(lock);
+		lock_hooks(worker);
 		worker->now_ns = worker_clock_ns();
 		atomic_store_explicit(&worker->turn_since_ns, worker->now_ns,
 		    memory_order_relaxed);
 		turn(worker, events, n < 0 ? 0 : n);
-		if (lock != NULL)
-			pthread_mutex_unlock(lock);
+		unlock_hooks(worker);
 		rcu_let_go();
 	}
 }
@@ -244,16 +268,22 @@ worker_run(void *arg)
 	const struct engine_settings *set = &worker->engine->set;
 
 	rcu_register_thread();
+	lock_hooks(worker);
 	if (set->hooks->worker_start != NULL)
 		set->hooks->worker_start(set->arg, worker);
+	send_push_all(worker);
+	unlock_hooks(worker);
 	for (struct engine_listener *l = worker->engine->listeners; l != NULL;
 	     l = l->next)
 		(void)listen_watch(l, worker);
 	loop(worker);
+	lock_hooks(worker);
 	end_all(worker);
-	send_push_all(worker);
 	if (set->hooks->worker_stop != NULL)
 		set->hooks->worker_stop(set->arg, worker);
+	send_push_all(worker);
+	unlock_hooks(worker);
+	free_spares(worker);
 	rcu_tsan_release(&rcu_grace);
 	rcu_unregister_thread();
 	return NULL;
