@@ -4,11 +4,13 @@
 bool
 budget_take(struct budget *budget, uint64_t n_bytes)
 {
-	uint64_t used =
-	    atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
+	uint64_t used = atomic_load_explicit(
+	    &budget->used_bytes, memory_order_relaxed);
+	uint64_t max =
+	    atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
 
 	do
-		if (n_bytes > budget->max_bytes - used)
+		if (used > max || n_bytes > max - used)
 			return false;
 	while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes,
 	    &used, used + n_bytes, memory_order_relaxed, memory_order_relaxed));

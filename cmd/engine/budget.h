@@ -16,7 +16,7 @@
 
 struct budget {
 	_Atomic uint64_t used_bytes;
-	uint64_t max_bytes;
+	_Atomic uint64_t max_bytes;
 };
 
 /* False: it would be passed; nothing is taken. */

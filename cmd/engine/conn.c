@@ -99,7 +99,8 @@ outlet_new(struct engine_worker *worker)
 	if (box == NULL)
 		return NULL;
 	box->outlet.worker = worker->index;
-	box->outlet.queue_max_bytes = set->queue_max_bytes;
+	box->outlet.queue_max_bytes =
+	    atomic_load(&worker->engine->queue_max_bytes);
 	atomic_init(&box->outlet.frame_max_bytes, set->frame_max_bytes);
 	return &box->outlet;
 }

@@ -75,7 +75,8 @@ engine_new(const struct engine_settings *set)
 	engine->set = *set;
 	set_defaults(&engine->set);
 	engine->n_workers = engine->set.n_workers;
-	engine->budget.max_bytes = engine->set.memory_max_bytes;
+	atomic_init(&engine->budget.max_bytes, engine->set.memory_max_bytes);
+	atomic_init(&engine->queue_max_bytes, engine->set.queue_max_bytes);
 	engine->inbox = inbox_new();
 	if (engine->inbox != NULL && make_workers(engine))
 		return engine;
@@ -128,7 +129,7 @@ engine_stop(struct engine *engine)
 	engine->n_started = 0;
 	for (unsigned i = 0; i < engine->n_workers; i++)
 		drop_handovers(&engine->workers[i]);
-	rcu_barrier(); /* outlets that wait for their grace period */
+	rcu_wait_all(); /* outlets that wait for their grace period */
 }
 
 void
@@ -167,6 +168,14 @@ engine_counters(struct engine *engine, uint64_t sums[ENGINE_N_COUNTERS])
 		for (unsigned w = 0; w < engine->n_workers; w++)
 			sums[i] += counter_get(&engine->workers[w].counters[i]);
 	}
+}
+
+void
+engine_set_limits(
+    struct engine *engine, uint64_t memory_max_bytes, size_t queue_max_bytes)
+{
+	atomic_store(&engine->budget.max_bytes, memory_max_bytes);
+	atomic_store(&engine->queue_max_bytes, queue_max_bytes);
 }
 
 uint64_t

@@ -171,6 +171,13 @@ unsigned engine_n_workers(const struct engine *engine);
 /* Sum of all workers' counters; a little out of date. */
 void engine_counters(struct engine *engine, uint64_t sums[ENGINE_N_COUNTERS]);
 
+/*
+ * Other limits from now on: of the budget, and of the queues of connections
+ * that are yet to come.
+ */
+void engine_set_limits(
+    struct engine *engine, uint64_t memory_max_bytes, size_t queue_max_bytes);
+
 /* What is taken of the budget, which is memory_max_bytes. */
 uint64_t engine_memory_reserved(struct engine *engine);
 

@@ -143,6 +143,7 @@ struct engine {
 	unsigned n_workers, n_started;
 	struct engine_listener *listeners;
 	atomic_bool stop, stop_listening;
+	atomic_size_t queue_max_bytes;
 	struct app apps[ENGINE_APPS_MAX];
 	size_t n_apps;
 	struct inbox *inbox;

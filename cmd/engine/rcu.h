@@ -22,11 +22,17 @@
 #ifdef RCU_TSAN
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
 #define rcu_tsan_acquire(addr) __tsan_acquire(addr)
 #define rcu_tsan_release(addr) __tsan_release(addr)
+#define rcu_tsan_ignore() AnnotateIgnoreWritesBegin(__FILE__, __LINE__)
+#define rcu_tsan_heed() AnnotateIgnoreWritesEnd(__FILE__, __LINE__)
 #else
 #define rcu_tsan_acquire(addr) ((void)(addr))
 #define rcu_tsan_release(addr) ((void)(addr))
+#define rcu_tsan_ignore() ((void)0)
+#define rcu_tsan_heed() ((void)0)
 #endif
 
 /*
@@ -60,6 +66,18 @@ static inline void
 rcu_after_grace(void)
 {
 	rcu_tsan_acquire(&rcu_grace);
+}
+
+/*
+ * Until all that was given to call_rcu() so far is done. What liburcu
+ * allocates for this here its own thread frees.
+ */
+static inline void
+rcu_wait_all(void)
+{
+	rcu_tsan_ignore();
+	rcu_barrier();
+	rcu_tsan_heed();
 }
 
 #endif

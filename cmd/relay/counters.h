@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * counters - what the relay counts, a worker at a time (cmd/engine/counters.h
+ * has the engine's). Of every packet that is read exactly one of the first
+ * four families counts, so the books balance:
+ *
+ *	read = forwarded + local + refused + dropped
+ */
+#ifndef RELAY_COUNTERS_H
+#define RELAY_COUNTERS_H
+
+#include <stddef.h>
+
+enum relay_counter {
+	/* forwarded: at least one copy was queued */
+	RELAY_FORWARDED_NODE,
+	RELAY_FORWARDED_CLIENT,
+	RELAY_FORWARDED_FORKS,
+	RELAY_FORWARDED_BROADCAST,
+	RELAY_FORWARDED_ANY,
+	/* local: taken by an application of the relay itself */
+	RELAY_LOCAL_SESSION,
+	RELAY_LOCAL_ECHO,
+	RELAY_LOCAL_ROSTER,
+	RELAY_LOCAL_DISCARD,
+	RELAY_LOCAL_COUNTER,
+	RELAY_LOCAL_PING,
+	RELAY_LOCAL_PONG,
+	/* refused: the sender is told, if it said hello */
+	RELAY_REFUSED_NO_DESTINATION,
+	RELAY_REFUSED_NOT_ALLOWED,
+	RELAY_REFUSED_OVERLOADED,
+	RELAY_REFUSED_MEMORY,
+	RELAY_REFUSED_TOO_LARGE,
+	RELAY_REFUSED_MALFORMED,
+	/* dropped: no packet of BlueNet, or of a link that is leaving */
+	RELAY_DROPPED_NO_HEADER,
+	RELAY_DROPPED_NO_KEY,
+	RELAY_DROPPED_LEAVING,
+	/* copies of forks and broadcasts that were refused */
+	RELAY_COPIES_REFUSED,
+	RELAY_INFLATED_FOR_PEER,
+	RELAY_REORDERED_FOR_PEER,
+	/* bluenet.error by code, from 1 */
+	RELAY_ERRORS_SENT,
+	RELAY_ERRORS_SENT_LAST = RELAY_ERRORS_SENT + 8,
+	RELAY_ERRORS_NOT_SENT,
+	RELAY_PINGS_SENT,
+	RELAY_PONGS_RECEIVED,
+	RELAY_PONGS_NOT_SENT,
+	RELAY_OPENED_CLIENT,
+	RELAY_OPENED_STOCK,
+	RELAY_OPENED_NODE,
+	/* connections that ended, by why */
+	RELAY_CLOSED_PEER,
+	RELAY_CLOSED_CUT,
+	RELAY_CLOSED_MALFORMED,
+	RELAY_CLOSED_OVERSIZE,
+	RELAY_CLOSED_TLS,
+	RELAY_CLOSED_PROXY,
+	RELAY_CLOSED_HANDSHAKE_TIMEOUT,
+	RELAY_CLOSED_HELLO_TIMEOUT,
+	RELAY_CLOSED_FRAME_TIMEOUT,
+	RELAY_CLOSED_SILENT,
+	RELAY_CLOSED_OVERLOAD,
+	RELAY_CLOSED_REPLACED,
+	RELAY_CLOSED_NOT_AUTHORISED,
+	RELAY_CLOSED_BAD_VERSION,
+	RELAY_CLOSED_SHUTTING_DOWN,
+	RELAY_CLOSED_IO,
+	RELAY_CLOSED_MEMORY,
+	RELAY_CLOSED_LIMIT,
+	/* connections that were accepted */
+	RELAY_ADMITTED,
+	RELAY_NOT_ADMITTED_TOTAL,
+	RELAY_NOT_ADMITTED_ADDRESS,
+	RELAY_NOT_ADMITTED_RATE,
+	RELAY_NOT_ADMITTED_MEMORY,
+	RELAY_NOT_ADMITTED_DRAINING,
+	RELAY_RELOADS_OK,
+	RELAY_RELOADS_FAILED,
+	RELAY_N_COUNTERS
+};
+
+#endif

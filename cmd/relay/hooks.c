@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine calls: the order of the relay's stages. */
+#include "cmd/relay/relay.h"
+
+#include "cmd/common/log.h"
+
+#include <string.h>
+
+/* ---- connections ---- */
+
+static bool
+on_admit(void *arg, void *listener_user, const struct address *from)
+{
+	static const enum relay_counter why[LIMITS_N_VERDICTS] = {
+		[LIMITS_OK] = RELAY_ADMITTED,
+		[LIMITS_TOTAL] = RELAY_NOT_ADMITTED_TOTAL,
+		[LIMITS_ADDRESS] = RELAY_NOT_ADMITTED_ADDRESS,
+		[LIMITS_RATE] = RELAY_NOT_ADMITTED_RATE,
+	};
+	struct relay *relay = arg;
+	enum limits_verdict verdict;
+	char text[ADDRESS_CHARS];
+
+	(void)listener_user;
+	verdict = limits_admit(relay->limits, from, relay_clock_ns());
+	/* several workers accept: these are counted in one place */
+	atomic_fetch_add_explicit(
+	    &relay->admissions[why[verdict]], 1, memory_order_relaxed);
+	if (verdict == LIMITS_OK)
+		return true;
+	log_warn("connection not admitted",
+	    LOG_STR("limit", limits_word(verdict)),
+	    LOG_STR("peer", from != NULL ? address_format(from, text) : NULL));
+	return false;
+}
+
+static bool
+on_locate(void *arg, struct engine_conn *conn)
+{
+	struct relay *relay = arg;
+
+	return limits_locate(relay->limits, engine_conn_peer(conn)) ==
+	    LIMITS_OK;
+}
+
+static void
+on_no_conn(void *arg, void *user, const struct address *from)
+{
+	struct relay *relay = arg;
+
+	(void)user;
+	limits_leave(relay->limits, from);
+	atomic_fetch_add_explicit(&relay->admissions[RELAY_NOT_ADMITTED_MEMORY],
+	    1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(
+	    &relay->admissions[RELAY_ADMITTED], 1, memory_order_relaxed);
+}
+
+static void
+on_ready(void *arg, struct engine_conn *conn)
+{
+	struct relay *relay = arg;
+	struct peer *peer = peer_of(conn);
+	struct bnet_tls *tls = bnet_link_tls(engine_conn_link(conn));
+	const struct address *from = engine_conn_peer(conn);
+
+	if (from != NULL)
+		(void)address_format(from, peer->address);
+	peer->since_s = relay_unix_ns() / 1000000000;
+	if (tls != NULL)
+		peer->tls = (uint8_t)bnet_tls_version(tls);
+	if (relay->record != NULL)
+		seeing_open(relay, conn);
+	engine_conn_set_timer(conn,
+	    engine_worker_now_ns(engine_conn_worker(conn)) +
+		config_of(relay)->opt.hello_timeout_ns);
+}
+
+/* From now on nothing of this link counts; it is closed because of `why`. */
+void
+relay_leave(struct engine_conn *conn, enum relay_counter why)
+{
+	struct peer *peer = peer_of(conn);
+
+	peer->state = PEER_LEAVING;
+	if (peer->leaving == 0)
+		peer->leaving = why;
+}
+
+static const enum relay_counter of_end[ENGINE_N_ENDS] = {
+	[ENGINE_END_PEER] = RELAY_CLOSED_PEER,
+	[ENGINE_END_CUT] = RELAY_CLOSED_CUT,
+	[ENGINE_END_MALFORMED] = RELAY_CLOSED_MALFORMED,
+	[ENGINE_END_OVERSIZE] = RELAY_CLOSED_OVERSIZE,
+	[ENGINE_END_TLS] = RELAY_CLOSED_TLS,
+	[ENGINE_END_PROXY] = RELAY_CLOSED_PROXY,
+	[ENGINE_END_HANDSHAKE_TIMEOUT] = RELAY_CLOSED_HANDSHAKE_TIMEOUT,
+	[ENGINE_END_CONNECT] = RELAY_CLOSED_IO,
+	[ENGINE_END_FRAME_TIMEOUT] = RELAY_CLOSED_FRAME_TIMEOUT,
+	[ENGINE_END_IO] = RELAY_CLOSED_IO,
+	[ENGINE_END_MEMORY] = RELAY_CLOSED_MEMORY,
+	[ENGINE_END_NOT_ADMITTED] = RELAY_CLOSED_LIMIT,
+	[ENGINE_END_OWNER] = RELAY_CLOSED_SHUTTING_DOWN,
+};
+
+static void
+log_closed(struct engine_conn *conn, enum relay_counter why)
+{
+	const struct peer *peer = peer_of(conn);
+	const char *reason = engine_conn_reason(conn);
+	const char *word = metrics_closed_word(why);
+
+	if (reason[0] == '\0')
+		reason = NULL;
+	if (peer->entry.id == 0)
+		log_info("connection closed", LOG_STR("peer", peer->address),
+		    LOG_STR("why", word), LOG_STR("reason", reason));
+	else
+		log_info("link down", LOG_U64("id", peer->entry.id),
+		    LOG_STR("role",
+			peer->entry.role == BNET_ROLE_NODE ? "node" : "client"),
+		    LOG_STR("name", peer->name), LOG_STR("peer", peer->address),
+		    LOG_STR("why", word), LOG_STR("reason", reason));
+}
+
+static void
+on_closed(void *arg, struct engine_conn *conn, enum engine_end end)
+{
+	struct relay *relay = arg;
+	struct peer *peer = peer_of(conn);
+	enum relay_counter why =
+	    peer->leaving != 0 ? peer->leaving : of_end[end];
+
+	routes_remove(relay->routes, &peer->entry);
+	limits_leave(relay->limits, engine_conn_peer(conn));
+	relay_count(worker_of(relay, engine_conn_worker(conn)), why);
+	if (relay->record != NULL)
+		seeing_close(relay, conn);
+	log_closed(conn, why);
+	peer->state = PEER_LEAVING;
+}
+
+/* ---- packets ---- */
+
+static bool
+is_ping(const struct bnet_packet *packet)
+{
+	return packet->has_header && packet->header.timestamp != 0 &&
+	    packet->header.key != BNET_KEY_PONG;
+}
+
+static void
+route(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet)
+{
+	struct relay_config *config = config_of(relay);
+	enum route_verdict verdict =
+	    route_decide(&config->rules, peer_of(conn)->entry.role, packet);
+	struct bnet_packet traced;
+
+	if (verdict == ROUTE_LOCAL)
+		local_packet(relay, conn, packet);
+	else if (config->opt.trace && packet->has_header &&
+	    trace(relay, conn, packet, &traced))
+		forward(relay, conn, &traced, verdict);
+	else
+		forward(relay, conn, packet, verdict);
+}
+
+static void
+on_packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct relay *relay = arg;
+	struct peer *peer = peer_of(conn);
+	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
+	bool first = peer->state == PEER_NEW;
+
+	if (peer->state == PEER_LEAVING) {
+		relay_count(own, RELAY_DROPPED_LEAVING);
+		return;
+	}
+	if (first)
+		session_first(relay, conn, packet);
+	if (peer->state != PEER_UP)
+		return;
+	if (is_ping(packet))
+		ping_answer(relay, conn, &packet->header);
+	if (first && peer->hello)
+		return; /* that was the hello */
+	if (is_ping(packet) && packet->header.key == 0)
+		relay_count(own, RELAY_LOCAL_PING); /* it was no more */
+	else
+		route(relay, conn, packet);
+}
+
+/* Why the link ends, for a peer that can read it. */
+static void
+on_broken(void *arg, struct engine_conn *conn, enum engine_end end)
+{
+	static const struct bnet_packet nothing;
+	struct relay *relay = arg;
+
+	if (end == ENGINE_END_OVERSIZE)
+		tell_error(relay, conn, &nothing, BNET_CODE_TOO_LARGE, 0,
+		    "the frame is longer than the limit");
+	else
+		tell_error(relay, conn, &nothing, BNET_CODE_MALFORMED, 0,
+		    engine_conn_reason(conn));
+}
+
+static void
+on_timer(void *arg, struct engine_conn *conn, int64_t now_ns)
+{
+	struct relay *relay = arg;
+
+	switch (peer_of(conn)->state) {
+	case PEER_NEW:
+		relay_leave(conn, RELAY_CLOSED_HELLO_TIMEOUT);
+		engine_conn_cut(conn);
+		break;
+	case PEER_UP:
+		ping_timer(relay, conn, now_ns);
+		break;
+	case PEER_LEAVING:
+		break;
+	}
+}
+
+/* ---- messages between workers ---- */
+
+static void
+replaced(struct relay *relay, struct engine_conn *conn)
+{
+	session_refuse(relay, conn, BNET_CODE_REPLACED,
+	    "replaced by a newer connection of the same id",
+	    RELAY_CLOSED_REPLACED);
+}
+
+static void
+overloaded(struct relay *relay, struct engine_conn *conn)
+{
+	(void)relay;
+	relay_leave(conn, RELAY_CLOSED_OVERLOAD);
+	engine_conn_cut(conn);
+}
+
+static void
+with_conn(struct relay *relay, struct engine_worker *worker,
+    struct bnet_slice bytes,
+    void (*act)(struct relay *relay, struct engine_conn *conn))
+{
+	struct engine_conn *conn;
+	uint64_t handle;
+
+	memcpy(&handle, bytes.p, sizeof(handle));
+	conn = engine_conn_find(worker, handle);
+	if (conn != NULL && peer_of(conn)->state == PEER_UP)
+		act(relay, conn);
+}
+
+static void
+drain_one(void *arg, struct engine_conn *conn)
+{
+	session_drain(arg, conn);
+}
+
+static void
+finish_one(void *arg, struct engine_conn *conn)
+{
+	(void)arg;
+	relay_leave(conn, RELAY_CLOSED_SHUTTING_DOWN);
+	engine_conn_finish(conn);
+}
+
+static void
+drop_one(void *arg, struct engine_conn *conn)
+{
+	finish_one(arg, conn);
+	engine_conn_drop_queue(conn);
+}
+
+static void
+on_message(void *arg, struct engine_worker *worker, uint32_t type,
+    struct bnet_slice bytes)
+{
+	struct relay *relay = arg;
+
+	switch ((enum relay_message)type) {
+	case RELAY_MESSAGE_BROADCAST:
+		forward_broadcast_here(relay, worker, bytes);
+		break;
+	case RELAY_MESSAGE_REPLACED:
+		with_conn(relay, worker, bytes, replaced);
+		break;
+	case RELAY_MESSAGE_OVERLOADED:
+		with_conn(relay, worker, bytes, overloaded);
+		break;
+	case RELAY_MESSAGE_DRAIN:
+		engine_each_conn(worker, drain_one, relay);
+		break;
+	case RELAY_MESSAGE_FINISH:
+		engine_each_conn(worker, finish_one, relay);
+		break;
+	case RELAY_MESSAGE_DROP:
+		engine_each_conn(worker, drop_one, relay);
+	}
+}
+
+#define HOOKS \
+	.admit = on_admit, .locate = on_locate, .no_conn = on_no_conn, \
+	.ready = on_ready, .packet = on_packet, .broken = on_broken, \
+	.timer = on_timer, .closed = on_closed, .message = on_message
+
+const struct engine_hooks relay_hooks = { HOOKS };
+const struct engine_hooks relay_hooks_recording = { HOOKS, .tap = seeing_tap };

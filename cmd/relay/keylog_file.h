@@ -1,0 +1,1 @@
+struct keylog_file; void keylog_file_line(void *arg, const char *line);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/* bluenet-relay: a reference relay. See bluenet-relay(1). */
+#include "cmd/common/cli.h"
+#include "cmd/common/log.h"
+#include "cmd/engine/rcu.h"
+#include "cmd/relay/keylog_file.h"
+#include "cmd/relay/relay.h"
+#include "cmd/relay/run.h"
+#include "cmd/relay/secrets.h"
+#include "cmd/relay/seeing.h"
+#include "cmd/relay/service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void
+say(const char *what, const struct address *address, const char *kind)
+{
+	char text[ADDRESS_CHARS];
+
+	printf("bluenet-relay: %s on %s%s\n", what,
+	    address_format(address, text), kind);
+	if (fflush(stdout) != 0)
+		cli_die("standard output: %s", strerror(errno));
+}
+
+/* ---- instead of running ---- */
+
+static void
+make_token(const struct relay_options *opt)
+{
+	char err[RELAY_ERR_CHARS];
+
+	if (!credentials_make_token(opt->make_token, opt->make_token_name,
+		stdout, err, sizeof(err)))
+		cli_usage("--make-token: %s", err);
+	if (fflush(stdout) != 0)
+		cli_die("standard output: %s", strerror(errno));
+}
+
+/* ---- listening ---- */
+
+static bool
+is_proxy(void *arg, const struct address *from)
+{
+	const struct relay_cidrs *trusted = &config_of(arg)->opt.proxy_protocol;
+
+	for (size_t i = 0; i < trusted->n; i++)
+		if (cidr_match(&trusted->at[i], from))
+			return true;
+	return false;
+}
+
+/* `fd` is -1 where there is an address to bind to. */
+static void
+listen_on(struct relay *relay, const struct address *address, int fd,
+    struct bnet_tls_ctx *tls)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+	struct relay_listener *l = &relay->listeners[relay->n_listeners++];
+	struct engine_listen set = { .address = address,
+		.fd = fd,
+		.tls = tls,
+		.is_proxy = opt->proxy_protocol.n > 0 ? is_proxy : NULL,
+		.user = l };
+	struct address real;
+	char text[ADDRESS_CHARS];
+
+	l->relay = relay;
+	l->tls = tls != NULL;
+	l->listener = engine_listen(relay->engine, &set);
+	if (l->listener == NULL)
+		cli_die("cannot listen on %s: %s",
+		    address != NULL ? address_format(address, text)
+				    : "the socket that was passed",
+		    strerror(errno));
+	real = engine_listener_address(l->listener);
+	l->open = !l->tls && address_is_loopback(&real);
+	if (!l->tls && !l->open && !opt->insecure)
+		cli_usage("the socket that was passed on %s is plain and not"
+			  " on loopback: expected a TLS one, or --insecure",
+		    address_format(&real, text));
+}
+
+static void
+listen_passed(struct relay *relay, const struct service_sockets *passed,
+    struct bnet_tls_ctx *tls)
+{
+	for (size_t i = 0; i < passed->n; i++) {
+		if (passed->at[i].tls && tls == NULL)
+			cli_usage("a TLS socket was passed: expected --cert"
+				  " and --key");
+		listen_on(relay, NULL, passed->at[i].fd,
+		    passed->at[i].tls ? tls : NULL);
+	}
+}
+
+static void
+listen_all(struct relay *relay, struct bnet_tls_ctx *tls)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+	struct service_sockets passed;
+	char err[SERVICE_ERR_CHARS];
+	struct address standard;
+
+	if (!service_take_sockets(&passed, err))
+		cli_die("%s", err);
+	listen_passed(relay, &passed, tls);
+	for (size_t i = 0; i < opt->listen.n; i++)
+		listen_on(relay, &opt->listen.at[i], -1, NULL);
+	for (size_t i = 0; i < opt->listen_tls.n; i++)
+		listen_on(relay, &opt->listen_tls.at[i], -1, tls);
+	if (relay->n_listeners == 0 &&
+	    address_parse(RELAY_LISTEN_DEFAULT, ADDRESS_PORT_NONE, &standard))
+		listen_on(relay, &standard, -1, NULL);
+}
+
+static void
+say_ready(struct relay *relay)
+{
+	struct address address;
+
+	for (size_t i = 0; i < relay->n_listeners; i++) {
+		address = engine_listener_address(relay->listeners[i].listener);
+		say("ready", &address, relay->listeners[i].tls ? " tls" : "");
+	}
+}
+
+/* ---- making the relay ---- */
+
+static void
+make_engine(struct relay *relay)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+	struct engine_settings set = {
+		.n_workers = (unsigned)opt->n_threads,
+		.memory_max_bytes = opt->memory_bytes,
+		.queue_max_bytes = (size_t)opt->queue_bytes,
+		.frame_max_bytes = (uint32_t)opt->frame_max_bytes,
+		.payload_max_bytes = (uint32_t)opt->payload_max_bytes,
+		.threshold_bytes = (uint32_t)opt->threshold_bytes,
+		.handshake_timeout_ns = opt->handshake_timeout_ns,
+		.frame_timeout_ns = opt->frame_timeout_ns,
+		.no_inflate = true,
+		.user_bytes = sizeof(struct peer),
+		.hooks = relay->record != NULL ? &relay_hooks_recording
+					       : &relay_hooks,
+		.arg = relay,
+	};
+
+	relay->engine = engine_new(&set);
+	if (relay->engine == NULL)
+		cli_die("cannot start: %s", strerror(errno));
+	if (!local_register(relay))
+		cli_die("too many applications");
+}
+
+static void
+make_workers(struct relay *relay)
+{
+	unsigned n = engine_n_workers(relay->engine);
+	size_t max = (size_t)config_of(relay)->opt.payload_max_bytes +
+	    BNET_FRAME_MAX_BYTES_TOP;
+	struct relay_worker *w;
+
+	/* so that no two count in one cache line */
+	relay->workers = aligned_alloc(64, (n * sizeof(*w) + 63) / 64 * 64);
+	if (relay->workers == NULL)
+		cli_die("out of memory");
+	for (unsigned i = 0; i < n; i++) {
+		w = &relay->workers[i];
+		*w = (struct relay_worker){ 0 };
+		bnet_buf_init(&w->inflated, max);
+		bnet_buf_init(&w->swapped, max);
+		bnet_buf_init(&w->body, RELAY_STORE_BYTES);
+		bnet_buf_init(&w->store, RELAY_STORE_BYTES);
+	}
+}
+
+static void
+make_tables(struct relay *relay)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+	const struct limits_settings no_limits = { 0 };
+
+	relay->id = opt->id;
+	relay->started_s = relay_unix_ns() / 1000000000;
+	relay->limits = limits_new(&no_limits);
+	relay->routes = routes_new(
+	    opt->clients_from, opt->nodes_from, (uint32_t)opt->n_ids);
+	if (relay->limits == NULL || relay->routes == NULL)
+		cli_die("out of memory");
+	config_limits(relay, opt);
+	/* nobody gets the id of the relay itself */
+	if (routes_cover(relay->routes, BNET_ROLE_NODE, relay->id))
+		(void)routes_reserve(relay->routes, BNET_ROLE_NODE, relay->id);
+}
+
+static void
+free_relay(struct relay *relay)
+{
+	unsigned n = engine_n_workers(relay->engine);
+
+	engine_free(relay->engine);
+	routes_free(relay->routes);
+	limits_free(relay->limits);
+	for (unsigned i = 0; i < n; i++) {
+		bnet_buf_free(&relay->workers[i].inflated);
+		bnet_buf_free(&relay->workers[i].swapped);
+		bnet_buf_free(&relay->workers[i].body);
+		bnet_buf_free(&relay->workers[i].store);
+		free(relay->workers[i].forks);
+	}
+	free(relay->workers);
+	config_free(config_of(relay));
+}
+
+/* ---- */
+
+/* As many descriptors as we may have: connections are descriptors. */
+static void
+raise_files(const struct relay_options *opt)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    opt->max_connections + 64 > limit.rlim_cur)
+		log_warn("fewer descriptors than connections are allowed",
+		    LOG_U64("descriptors", limit.rlim_cur),
+		    LOG_U64("max_connections", opt->max_connections));
+}
+
+static void
+drop_root(const struct relay_options *opt)
+{
+	char err[SERVICE_ERR_CHARS];
+
+	if (opt->user != NULL && !service_drop_privileges(opt->user, err))
+		cli_die("--user %s: %s", opt->user, err);
+}
+
+static void
+start_threads(struct relay *relay)
+{
+	errno = pthread_create(&relay->app_thread, NULL, local_thread, relay);
+	if (errno != 0 || !engine_start(relay->engine))
+		cli_die("cannot start a thread: %s", strerror(errno));
+}
+
+static void
+serve(struct run *run, struct seeing *seeing)
+{
+	struct relay *relay = run->relay;
+
+	start_threads(relay);
+	seeing_start(seeing);
+	say_ready(relay);
+	service_ready("running");
+	run_loop(run);
+	seeing_stop(seeing);
+	engine_stop(relay->engine);
+	atomic_store(&relay->app_stop, true);
+	engine_wake(relay->engine);
+	pthread_join(relay->app_thread, NULL);
+	log_info("ended");
+}
+
+/* What --check-config looks at, and starting too. */
+static struct bnet_tls_ctx *
+load(struct run *run, struct relay_config *config)
+{
+	struct bnet_tls_ctx *tls;
+	char err[RELAY_ERR_CHARS];
+	int64_t expires_s;
+
+	if (!config_load(config, err) ||
+	    !secrets_tls(&config->opt, run->keylog, run->keylog_arg, &tls,
+		&expires_s, err))
+		cli_usage("%s", err);
+	atomic_store(&run->relay->cert_expires_s, expires_s);
+	return tls;
+}
+
+static void
+run(struct relay_config *config, int argc, char **argv)
+{
+	static struct relay relay;
+	static struct seeing seeing;
+	struct run run = { .relay = &relay, .argc = argc, .argv = argv };
+	struct bnet_tls_ctx *tls;
+
+	atomic_store(&relay.config, config);
+	run_block_signals(&run);
+	seeing_open_files(&seeing, &relay, &config->opt);
+	run.keylog = seeing.keylog != NULL ? keylog_file_line : NULL;
+	run.keylog_arg = seeing.keylog;
+	tls = load(&run, config);
+	raise_files(&config->opt);
+	make_tables(&relay);
+	make_engine(&relay);
+	make_workers(&relay);
+	listen_all(&relay, tls);
+	bnet_tls_ctx_free(tls);
+	seeing_listen(&seeing);
+	drop_root(&config->opt);
+	serve(&run, &seeing);
+	free_relay(&relay);
+	seeing_close_files(&seeing);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct relay_config *config = calloc(1, sizeof(*config));
+	struct relay check = { 0 };
+	struct run only_load = { .relay = &check };
+
+	cli_name("bluenet-relay");
+	cli_standard_fds();
+	if (config == NULL)
+		cli_die("out of memory");
+	relay_options_parse(&config->opt, argc, argv);
+	log_setup((enum log_level)config->opt.log_level);
+	if (config->opt.make_token != NULL) {
+		make_token(&config->opt);
+		config_free(config);
+	} else if (config->opt.check_config) {
+		bnet_tls_ctx_free(load(&only_load, config));
+		config_free(config);
+	} else {
+		run(config, argc, argv);
+	}
+	return CLI_OK;
+}

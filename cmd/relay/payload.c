@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A payload as its receiver can take it: as it came, but inflated for a peer
+ * that did not offer the codec, and with the raw size of zlib in the other
+ * order for a peer of the other order.
+ */
+#include "cmd/relay/relay.h"
+
+#include <string.h>
+
+#define KEEP_BYTES ((size_t)64 << 10) /* scratch memory that is kept */
+#define RAW_SIZE_BYTES 4
+
+static enum bnet_order
+known(enum bnet_order order)
+{
+	return order == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE : order;
+}
+
+/*
+ * The payload, decompressed once however many want it. `order` is that of the
+ * link it came from. BNET_OK, or as bnet_codec_decode().
+ */
+enum bnet_err
+payload_inflate(struct relay *relay, struct engine_worker *worker,
+    enum bnet_order order, const struct bnet_packet *packet,
+    struct bnet_slice *payload)
+{
+	struct relay_worker *own = worker_of(relay, worker);
+	const struct relay_options *opt = &config_of(relay)->opt;
+
+	if (packet->codec == BNET_CODEC_NONE) {
+		*payload = packet->payload;
+		return BNET_OK;
+	}
+	if (own->inflated_of != packet) {
+		own->inflated_of = packet;
+		own->inflated_err =
+		    bnet_codec_decode(engine_worker_codecs(worker),
+			packet->codec, known(order), packet->wire_payload,
+			(uint32_t)opt->payload_max_bytes, &own->inflated);
+	}
+	*payload = bnet_buf_slice(&own->inflated);
+	return own->inflated_err;
+}
+
+static enum bnet_err
+swap_raw_size(struct relay_worker *own, const struct bnet_packet *packet,
+    struct bnet_packet *out)
+{
+	uint32_t raw_bytes;
+	enum bnet_err err;
+
+	bnet_buf_clear(&own->swapped);
+	err = bnet_buf_append(&own->swapped, packet->wire_payload);
+	if (err != BNET_OK)
+		return err;
+	raw_bytes = bnet_order_get_u32(BNET_ORDER_LITTLE, own->swapped.p);
+	bnet_order_put_u32(BNET_ORDER_NETWORK, own->swapped.p, raw_bytes);
+	out->wire_payload = bnet_buf_slice(&own->swapped);
+	relay_count(own, RELAY_REORDERED_FOR_PEER);
+	return BNET_OK;
+}
+
+/*
+ * Set codec, payload and wire_payload of `out` for the peer `to`; borrowed
+ * until payload_done(). BNET_OK, or what is wrong with the payload.
+ */
+enum bnet_err
+payload_for(struct relay *relay, struct engine_worker *worker,
+    enum bnet_order order, const struct bnet_packet *packet,
+    const struct engine_outlet *to, struct bnet_packet *out)
+{
+	struct relay_worker *own = worker_of(relay, worker);
+	const struct peer *peer = (const struct peer *)(const void *)to->user;
+	enum bnet_order theirs = known((enum bnet_order)atomic_load_explicit(
+	    &to->order, memory_order_relaxed));
+	enum bnet_err err;
+
+	if (packet->codec == BNET_CODEC_NONE)
+		return BNET_OK;
+	if ((peer->codecs & packet->codec) == 0) {
+		err = payload_inflate(
+		    relay, worker, order, packet, &out->payload);
+		out->codec = BNET_CODEC_NONE;
+		if (err == BNET_OK)
+			relay_count(own, RELAY_INFLATED_FOR_PEER);
+		return err;
+	}
+	if (packet->codec == BNET_CODEC_ZLIB && theirs != known(order) &&
+	    packet->wire_payload.len >= RAW_SIZE_BYTES)
+		return swap_raw_size(own, packet, out);
+	return BNET_OK;
+}
+
+/* The packet at hand is done with. */
+void
+payload_done(struct relay_worker *worker)
+{
+	worker->inflated_of = NULL;
+	if (worker->inflated.cap > KEEP_BYTES)
+		bnet_buf_free(&worker->inflated);
+	if (worker->swapped.cap > KEEP_BYTES)
+		bnet_buf_free(&worker->swapped);
+}

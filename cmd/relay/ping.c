@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Header pings and pongs, and the keepalive that carries ours. */
+#include "cmd/relay/relay.h"
+
+#define SILENT_PERIODS 3
+#define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
+#define US_NS 1000
+
+uint64_t
+relay_now_us(struct engine_worker *worker)
+{
+	return (uint64_t)engine_worker_now_ns(worker) / US_NS;
+}
+
+static uint64_t
+interval_us(struct relay *relay)
+{
+	return (uint64_t)config_of(relay)->opt.ping_interval_ns / US_NS;
+}
+
+/* ---- theirs ---- */
+
+static void
+send_pong(struct relay *relay, struct engine_conn *conn, uint64_t timestamp)
+{
+	static const uint8_t bytes[PONG_BYTES];
+	struct engine_worker *worker = engine_conn_worker(conn);
+	const struct bnet_packet pong = {
+		.has_header = true,
+		.header = { .source = (int64_t)relay->id,
+		    .key = BNET_KEY_PONG,
+		    .priority = true,
+		    .timestamp = timestamp },
+		.payload = { bytes, sizeof(bytes) },
+	};
+
+	if (engine_send(worker, engine_conn_outlet(conn), &pong, true) !=
+	    ENGINE_QUEUED)
+		relay_count(worker_of(relay, worker), RELAY_PONGS_NOT_SENT);
+}
+
+static void
+send_keepalive(struct relay *relay, struct engine_conn *conn, bool with_ping)
+{
+	struct engine_worker *worker = engine_conn_worker(conn);
+	struct peer *peer = peer_of(conn);
+	struct bnet_message message = { .type = BNET_MSG_KEEPALIVE };
+	struct bnet_header header = { .priority = with_ping };
+
+	if (with_ping) {
+		header.timestamp = latency_ask(
+		    &peer->latency, relay_now_us(worker), interval_us(relay));
+		relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
+	}
+	/* where its queue is full it has more to read than this */
+	(void)tell(relay, worker, engine_conn_outlet(conn), &message, &header);
+}
+
+/*
+ * Ask a link now: one that said hello with a keepalive, a stock peer with the
+ * next packet that it gets.
+ */
+static void
+ask(struct relay *relay, struct engine_conn *conn)
+{
+	struct peer *peer = peer_of(conn);
+
+	if (!peer->hello)
+		atomic_store_explicit(
+		    &peer->ping_wanted, true, memory_order_relaxed);
+	else if (peer->latency.asked_us == 0)
+		send_keepalive(relay, conn, true);
+}
+
+/* A packet came with a timestamp. */
+void
+ping_answer(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_header *header)
+{
+	send_pong(relay, conn, header->timestamp & ~BNET_TIMESTAMP_PING_BACK);
+	if ((header->timestamp & BNET_TIMESTAMP_PING_BACK) != 0)
+		ask(relay, conn);
+}
+
+/* A pong came. */
+void
+ping_pong(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_header *header)
+{
+	struct engine_worker *worker = engine_conn_worker(conn);
+	struct peer *peer = peer_of(conn);
+	uint64_t now_us = relay_now_us(worker);
+
+	relay_count(worker_of(relay, worker), RELAY_PONGS_RECEIVED);
+	if (!peer->hello)
+		peer->latency.asked_us = atomic_exchange_explicit(
+		    &peer->ping_us, 0, memory_order_relaxed);
+	if (latency_answer(&peer->latency, header->timestamp, now_us)) {
+		atomic_store_explicit(&peer->latency_us,
+		    peer->latency.smooth_us, memory_order_relaxed);
+		if (latency_due(&peer->latency, now_us))
+			ask(relay, conn);
+	}
+	/* their ping may travel there; ours has none, so that ends here */
+	if (header->latency_ms != 0)
+		send_pong(relay, conn, header->latency_ms);
+}
+
+/* ---- ours ---- */
+
+/* Any worker: the timestamp for a packet that goes to a stock peer. */
+uint64_t
+ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us)
+{
+	(void)relay;
+	if (to->hello ||
+	    !atomic_load_explicit(&to->ping_wanted, memory_order_relaxed) ||
+	    !atomic_exchange_explicit(
+		&to->ping_wanted, false, memory_order_relaxed))
+		return 0;
+	now_us &= ~BNET_TIMESTAMP_PING_BACK;
+	atomic_store_explicit(&to->ping_us, now_us, memory_order_relaxed);
+	return now_us;
+}
+
+static int64_t
+next_tick_ns(struct relay *relay, const struct peer *peer, int64_t now_ns)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+
+	if (!peer->hello)
+		return now_ns + opt->ping_interval_ns;
+	/* a ping is on time to within a part of its interval */
+	return now_ns +
+	    (opt->ping_interval_ns < opt->keepalive_ns ? opt->ping_interval_ns
+						       : opt->keepalive_ns);
+}
+
+/* A link is up: its first ping goes now. */
+void
+ping_start(struct relay *relay, struct engine_conn *conn)
+{
+	int64_t now_ns = engine_worker_now_ns(engine_conn_worker(conn));
+
+	ask(relay, conn);
+	engine_conn_set_timer(conn, next_tick_ns(relay, peer_of(conn), now_ns));
+}
+
+void
+ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+	struct peer *peer = peer_of(conn);
+	uint64_t now_us = (uint64_t)now_ns / US_NS;
+	bool due = latency_due(&peer->latency, now_us);
+
+	if (peer->hello) {
+		if (now_ns - engine_conn_last_in_ns(conn) >
+		    SILENT_PERIODS * opt->keepalive_ns) {
+			relay_leave(conn, RELAY_CLOSED_SILENT);
+			engine_conn_cut(conn);
+			return;
+		}
+		send_keepalive(relay, conn, due);
+	} else {
+		ask(relay, conn);
+	}
+	engine_conn_set_timer(conn, next_tick_ns(relay, peer, now_ns));
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/relay/route.h"
+
+#define COOKIE_BYTES 8
+#define PAUSE_QUOTIENT 2 /* pause at 1 / so much of the ceiling */
+
+static enum route_verdict
+to_client(const struct route_rules *rules, enum bnet_role sender,
+    const struct bnet_header *header)
+{
+	if (header->forks > 0)
+		return sender == BNET_ROLE_NODE ? ROUTE_FORKS : ROUTE_REFUSED;
+	if (sender == BNET_ROLE_CLIENT && rules->no_client_to_client)
+		return ROUTE_REFUSED;
+	return ROUTE_CLIENT;
+}
+
+static enum route_verdict
+to_all(enum bnet_role sender, const struct bnet_header *header)
+{
+	if (sender != BNET_ROLE_NODE)
+		return ROUTE_REFUSED;
+	return header->dest == 0 ? ROUTE_BROADCAST : ROUTE_UNKNOWN;
+}
+
+enum route_verdict
+route_decide(const struct route_rules *rules, enum bnet_role sender,
+    const struct bnet_packet *packet)
+{
+	const struct bnet_header *header = &packet->header;
+
+	if (!packet->has_header)
+		return ROUTE_NO_HEADER;
+	if (header->key == 0)
+		return ROUTE_NO_KEY;
+	switch (header->dest_type) {
+	case BNET_DEST_HOP:
+		return ROUTE_LOCAL;
+	case BNET_DEST_NODE:
+		return header->dest == rules->relay_id ? ROUTE_LOCAL
+						       : ROUTE_NODE;
+	case BNET_DEST_CLIENT:
+		return to_client(rules, sender, header);
+	case BNET_DEST_BROADCAST:
+		return to_all(sender, header);
+	case BNET_DEST_ANY:
+		return ROUTE_ANY;
+	default:
+		return ROUTE_UNKNOWN;
+	}
+}
+
+uint64_t
+route_cookie(const struct bnet_packet *packet)
+{
+	uint64_t cookie = 0;
+
+	if (packet->codec != BNET_CODEC_NONE ||
+	    packet->payload.len < COOKIE_BYTES)
+		return 0;
+	for (int i = COOKIE_BYTES - 1; i >= 0; i--)
+		cookie = cookie << 8 | packet->payload.p[i];
+	return cookie;
+}
+
+bool
+route_should_pause(
+    enum route_policy policy, size_t queued_bytes, size_t queue_max_bytes)
+{
+	return policy == ROUTE_PAUSE &&
+	    queued_bytes > queue_max_bytes / PAUSE_QUOTIENT;
+}

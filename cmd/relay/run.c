@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* While it runs: signals, reloading, draining, the watchdog. */
+#include "cmd/relay/run.h"
+
+#include "cmd/common/log.h"
+#include "cmd/engine/rcu.h"
+#include "cmd/relay/secrets.h"
+#include "cmd/relay/service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define TICK_NS INT64_C(1000000000)
+#define STEP_NS INT64_C(10000000) /* between looks while draining */
+#define FLUSH_NS INT64_C(2000000000) /* for queues, when all have to go */
+#define STUCK_NS INT64_C(10000000000) /* a turn as long is no turn */
+
+/* ---- configuration ---- */
+
+void
+config_free(struct relay_config *config)
+{
+	if (config == NULL)
+		return;
+	relay_options_free(&config->opt);
+	credentials_free(config->tokens);
+	credentials_free(config->client_tokens);
+	free(config);
+}
+
+/* The rest of a configuration whose options are set. */
+bool
+config_load(struct relay_config *config, char err[RELAY_ERR_CHARS])
+{
+	config->rules = (struct route_rules){
+		.relay_id = (int64_t)config->opt.id,
+		.no_client_to_client = config->opt.no_client_to_client,
+	};
+	return secrets_tokens(
+	    &config->opt, &config->tokens, &config->client_tokens, err);
+}
+
+void
+config_limits(struct relay *relay, const struct relay_options *opt)
+{
+	const struct limits_settings set = {
+		.open_max = (uint32_t)opt->max_connections,
+		.address_max = (uint32_t)opt->max_per_address,
+		.rate_per_s = (uint32_t)opt->accept_rate,
+	};
+
+	limits_set(relay->limits, &set);
+}
+
+static bool
+read_again(struct run *run, struct relay_config *fresh,
+    struct relay_changes *changes, struct bnet_tls_ctx **tls,
+    int64_t *expires_s, char err[RELAY_ERR_CHARS])
+{
+	struct relay_config *old = config_of(run->relay);
+
+	*tls = NULL;
+	return relay_options_read(&fresh->opt, run->argc, run->argv, err) &&
+	    relay_options_reload(&old->opt, &fresh->opt, changes, err) &&
+	    config_load(fresh, err) &&
+	    secrets_tls(
+		&fresh->opt, run->keylog, run->keylog_arg, tls, expires_s, err);
+}
+
+static void
+take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
+{
+	struct relay *relay = run->relay;
+	struct relay_config *old = config_of(relay);
+
+	for (size_t i = 0; i < relay->n_listeners; i++)
+		if (relay->listeners[i].tls)
+			engine_listener_set_tls(
+			    relay->listeners[i].listener, tls);
+	config_limits(relay, &fresh->opt);
+	engine_set_limits(relay->engine, fresh->opt.memory_bytes,
+	    (size_t)fresh->opt.queue_bytes);
+	log_set_level((enum log_level)fresh->opt.log_level);
+	atomic_store_explicit(&relay->config, fresh, memory_order_release);
+	synchronize_rcu(); /* nobody looks at the old one any more */
+	rcu_after_grace();
+	config_free(old);
+}
+
+static void
+reload(struct run *run)
+{
+	struct relay *relay = run->relay;
+	struct relay_config *fresh = calloc(1, sizeof(*fresh));
+	struct relay_changes changes;
+	struct bnet_tls_ctx *tls;
+	char err[RELAY_ERR_CHARS] = "out of memory";
+	int64_t expires_s = 0;
+
+	service_reloading();
+	if (fresh == NULL ||
+	    !read_again(run, fresh, &changes, &tls, &expires_s, err)) {
+		log_error(
+		    "not reloaded, going on as before", LOG_STR("reason", err));
+		relay_count(&relay->app_worker, RELAY_RELOADS_FAILED);
+		config_free(fresh);
+		service_ready("running; the last reload failed");
+		return;
+	}
+	take_over(run, fresh, tls);
+	bnet_tls_ctx_free(tls);
+	atomic_store(&relay->cert_expires_s, expires_s);
+	relay_count(&relay->app_worker, RELAY_RELOADS_OK);
+	log_info("reloaded", LOG_STR("changed", changes.now));
+	if (changes.restart[0] != '\0')
+		log_warn("not changed before a restart",
+		    LOG_STR("options", changes.restart));
+	service_ready("running");
+}
+
+/* ---- draining ---- */
+
+static void
+tell_workers(struct relay *relay, enum relay_message message)
+{
+	static const struct bnet_slice nothing = { NULL, 0 };
+
+	for (unsigned i = 0; i < engine_n_workers(relay->engine); i++)
+		(void)engine_message(relay->engine, i, message, nothing);
+}
+
+/* Until `until_ns`, all have gone, or another signal says to hurry. */
+static bool
+wait_for_all(struct run *run, int64_t until_ns)
+{
+	const struct timespec step = { .tv_nsec = STEP_NS };
+	int sig;
+
+	while (limits_open(run->relay->limits) > 0) {
+		if (relay_clock_ns() >= until_ns)
+			return false;
+		sig = sigtimedwait(&run->signals, NULL, &step);
+		if (sig == SIGTERM || sig == SIGINT)
+			return false;
+		service_watchdog();
+	}
+	return true;
+}
+
+/*
+ * No new connections; who said hello is told, and has the time to go. Then
+ * queues are written, and at last only the frames that are half written.
+ */
+static void
+drain(struct run *run, bool at_once)
+{
+	struct relay *relay = run->relay;
+	int64_t timeout_ns = config_of(relay)->opt.drain_timeout_ns;
+
+	service_stopping("draining");
+	log_info("draining", LOG_U64("connections", limits_open(relay->limits)),
+	    LOG_SECONDS("timeout", at_once ? 0 : timeout_ns));
+	atomic_store(&relay->draining, true);
+	engine_stop_listening(relay->engine);
+	tell_workers(relay, RELAY_MESSAGE_DRAIN);
+	if (!at_once && wait_for_all(run, relay_clock_ns() + timeout_ns))
+		return;
+	tell_workers(relay, RELAY_MESSAGE_FINISH);
+	if (wait_for_all(run, relay_clock_ns() + FLUSH_NS))
+		return;
+	tell_workers(relay, RELAY_MESSAGE_DROP);
+	if (!wait_for_all(run, relay_clock_ns() + FLUSH_NS))
+		log_warn("connections are cut",
+		    LOG_U64("connections", limits_open(relay->limits)));
+}
+
+/* ---- the loop ---- */
+
+static void
+tick(struct run *run)
+{
+	int64_t stuck_ns =
+	    relay_clock_ns() - engine_oldest_turn_ns(run->relay->engine);
+
+	log_tick();
+	if (stuck_ns < STUCK_NS)
+		service_watchdog();
+	else
+		log_error("a worker is stuck", LOG_SECONDS("for", stuck_ns));
+}
+
+/* Before any thread starts, so that all inherit the mask. */
+void
+run_block_signals(struct run *run)
+{
+	sigemptyset(&run->signals);
+	sigaddset(&run->signals, SIGHUP);
+	sigaddset(&run->signals, SIGTERM);
+	sigaddset(&run->signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* Until a signal ends it. */
+void
+run_loop(struct run *run)
+{
+	int64_t interval_ns = service_watchdog_interval_ns();
+	struct timespec wait = { .tv_sec = TICK_NS / 1000000000 };
+	int sig;
+
+	if (interval_ns > 0 && interval_ns < TICK_NS)
+		wait = (struct timespec){ .tv_nsec = interval_ns };
+	for (;;) {
+		sig = sigtimedwait(&run->signals, NULL, &wait);
+		tick(run);
+		if (sig == SIGHUP)
+			reload(run);
+		if (sig == SIGTERM || sig == SIGINT)
+			break;
+	}
+	drain(run, sig == SIGINT);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* run - a relay that was started, until it ends. For the main thread. */
+#ifndef RELAY_RUN_H
+#define RELAY_RUN_H
+
+#include "cmd/relay/relay.h"
+#include "proto/tls.h"
+
+#include <signal.h>
+
+struct run {
+	struct relay *relay;
+	int argc; /* for reading the options again */
+	char **argv;
+	bnet_tls_keylog *keylog; /* NULL: none */
+	void *keylog_arg;
+	sigset_t signals;
+};
+
+void run_block_signals(struct run *run);
+
+/* Serve until SIGTERM or SIGINT, then drain. */
+void run_loop(struct run *run);
+
+void config_free(struct relay_config *config); /* NULL is allowed */
+bool config_load(struct relay_config *config, char err[RELAY_ERR_CHARS]);
+void config_limits(struct relay *relay, const struct relay_options *opt);
+
+#endif

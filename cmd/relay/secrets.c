@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/relay/secrets.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- files ---- */
+
+struct file {
+	uint8_t *p;
+	size_t len;
+};
+
+static void
+file_free(struct file *file)
+{
+	if (file->p != NULL)
+		OPENSSL_cleanse(file->p, file->len);
+	free(file->p);
+	*file = (struct file){ NULL, 0 };
+}
+
+static bool
+read_all(FILE *f, struct file *file)
+{
+	file->p = malloc(SECRETS_FILE_MAX_BYTES + 1);
+	if (file->p == NULL)
+		return false;
+	file->len = fread(file->p, 1, SECRETS_FILE_MAX_BYTES + 1, f);
+	if (ferror(f))
+		return false;
+	if (file->len > SECRETS_FILE_MAX_BYTES) {
+		errno = EFBIG;
+		return false;
+	}
+	return true;
+}
+
+/* NULL: an empty file. */
+static bool
+file_read(const char *what, const char *path, struct file *file,
+    char err[RELAY_ERR_CHARS])
+{
+	FILE *f;
+	bool ok;
+
+	*file = (struct file){ NULL, 0 };
+	if (path == NULL)
+		return true;
+	f = fopen(path, "re");
+	ok = f != NULL && read_all(f, file);
+	if (!ok)
+		(void)snprintf(err, RELAY_ERR_CHARS, "--%s: %s: %s", what, path,
+		    strerror(errno));
+	if (f != NULL)
+		fclose(f);
+	return ok;
+}
+
+static struct bnet_slice
+slice_of(const struct file *file)
+{
+	return (struct bnet_slice){ file->p, file->len };
+}
+
+/* ---- TLS ---- */
+
+/* When the first certificate of the file ends, unix; 0: not known. */
+static int64_t
+expiry_of(const struct file *cert)
+{
+	BIO *bio = BIO_new_mem_buf(cert->p, (int)cert->len);
+	X509 *x509 =
+	    bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	struct tm tm;
+	int64_t at_s = 0;
+
+	if (x509 != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm) == 1)
+		at_s = (int64_t)timegm(&tm);
+	X509_free(x509);
+	BIO_free(bio);
+	return at_s;
+}
+
+static bool
+make_ctx(const struct relay_options *opt, const struct file files[3],
+    bnet_tls_keylog *keylog, void *keylog_arg, struct bnet_tls_ctx **ctx,
+    char err[RELAY_ERR_CHARS])
+{
+	struct bnet_tls_settings set = {
+		.role = BNET_TLS_SERVER,
+		.cert_pem = slice_of(&files[0]),
+		.key_pem = slice_of(&files[1]),
+		.ca_pem = slice_of(&files[2]),
+		.version_min =
+		    opt->tls_min == RELAY_TLS_1_3 ? BNET_TLS_1_3 : BNET_TLS_1_2,
+		.keylog = keylog,
+		.keylog_arg = keylog_arg,
+	};
+	char reason[256] = "";
+	enum bnet_err e = bnet_tls_ctx_new(&set, ctx, reason, sizeof(reason));
+
+	if (e == BNET_OK)
+		return true;
+	(void)snprintf(err, RELAY_ERR_CHARS, "--cert %s --key %s%s%s: %s",
+	    opt->cert, opt->key, opt->ca != NULL ? " --ca " : "",
+	    opt->ca != NULL ? opt->ca : "",
+	    e == BNET_ETLS ? reason : bnet_strerror(e));
+	return false;
+}
+
+bool
+secrets_tls(const struct relay_options *opt, bnet_tls_keylog *keylog,
+    void *keylog_arg, struct bnet_tls_ctx **ctx, int64_t *expires_s,
+    char err[RELAY_ERR_CHARS])
+{
+	struct file files[3] = { { NULL, 0 } };
+	bool ok;
+
+	*ctx = NULL;
+	*expires_s = 0;
+	if (opt->cert == NULL)
+		return true;
+	ok = file_read("cert", opt->cert, &files[0], err) &&
+	    file_read("key", opt->key, &files[1], err) &&
+	    file_read("ca", opt->ca, &files[2], err) &&
+	    make_ctx(opt, files, keylog, keylog_arg, ctx, err);
+	if (ok)
+		*expires_s = expiry_of(&files[0]);
+	for (size_t i = 0; i < 3; i++)
+		file_free(&files[i]);
+	return ok;
+}
+
+/* ---- tokens ---- */
+
+static bool
+load(const char *what, const char *path, struct credentials **creds,
+    char err[RELAY_ERR_CHARS])
+{
+	char why[RELAY_ERR_CHARS - 32];
+
+	*creds = NULL;
+	if (path == NULL)
+		return true;
+	*creds = credentials_load(path, why, sizeof(why));
+	if (*creds == NULL)
+		(void)snprintf(err, RELAY_ERR_CHARS, "--%s: %s", what, why);
+	return *creds != NULL;
+}
+
+bool
+secrets_tokens(const struct relay_options *opt, struct credentials **tokens,
+    struct credentials **client_tokens, char err[RELAY_ERR_CHARS])
+{
+	if (!load("tokens", opt->tokens, tokens, err))
+		return false;
+	if (load("client-tokens", opt->client_tokens, client_tokens, err))
+		return true;
+	credentials_free(*tokens);
+	*tokens = NULL;
+	return false;
+}

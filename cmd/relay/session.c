@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* The beginning of a link: hello and welcome, or a stock client. */
+#include "cmd/relay/relay.h"
+
+#include "cmd/common/log.h"
+
+#include <string.h>
+#include <time.h>
+
+#define MS_NS 1000000
+
+int64_t
+relay_unix_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t
+relay_clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static struct bnet_string
+string_of(const char *s)
+{
+	return (struct bnet_string){ s, (uint32_t)strlen(s) };
+}
+
+/* Strings of a peer are bytes; what we keep ends at a NUL or at our room. */
+static void
+keep_name(char name[RELAY_NAME_BYTES], const struct bnet_string *from)
+{
+	size_t n = from->len_bytes < RELAY_NAME_BYTES ? from->len_bytes
+						      : RELAY_NAME_BYTES - 1;
+
+	if (n > 0)
+		memcpy(name, from->p, n);
+	name[n] = '\0';
+}
+
+/* ---- refusing ---- */
+
+void
+session_refuse(struct relay *relay, struct engine_conn *conn,
+    enum bnet_code code, const char *reason, enum relay_counter why)
+{
+	struct bnet_message message = { .type = BNET_MSG_REFUSE };
+
+	message.u.refuse.code = code;
+	message.u.refuse.reason = string_of(reason);
+	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
+	    &message, NULL);
+	log_info("link refused", LOG_STR("peer", peer_of(conn)->address),
+	    LOG_STR("name", peer_of(conn)->name), LOG_U64("code", code),
+	    LOG_STR("reason", reason));
+	relay_leave(conn, why);
+	engine_conn_finish(conn);
+}
+
+struct refusal {
+	enum bnet_code code;
+	const char *reason;
+	enum relay_counter why;
+};
+
+static const struct refusal of_access[] = {
+	[ACCESS_NO_CREDENTIALS] = { BNET_CODE_NOT_AUTHORISED,
+	    "credentials are needed here", RELAY_CLOSED_NOT_AUTHORISED },
+	[ACCESS_WRONG_TOKEN] = { BNET_CODE_NOT_AUTHORISED,
+	    "the token is not valid", RELAY_CLOSED_NOT_AUTHORISED },
+	[ACCESS_OTHER_ID] = { BNET_CODE_NOT_AUTHORISED,
+	    "the credentials are for another id", RELAY_CLOSED_NOT_AUTHORISED },
+};
+
+/* What is wrong with a hello by itself; NULL: nothing. */
+static const struct refusal *
+judge_hello(struct relay *relay, const struct bnet_hello *hello)
+{
+	static const struct refusal version = { BNET_CODE_VERSION,
+		"this relay speaks version 1", RELAY_CLOSED_BAD_VERSION };
+	static const struct refusal role = { BNET_CODE_MALFORMED,
+		"role must be 1 (client) or 2 (node)", RELAY_CLOSED_MALFORMED };
+	static const struct refusal id = { BNET_CODE_MALFORMED,
+		"the id is out of range", RELAY_CLOSED_MALFORMED };
+	static const struct refusal own_id = { BNET_CODE_REFUSED,
+		"that id is the relay's own", RELAY_CLOSED_NOT_AUTHORISED };
+	static const struct refusal frame = { BNET_CODE_MALFORMED,
+		"max frame is too small", RELAY_CLOSED_MALFORMED };
+
+	if (hello->version != BNET_PROTOCOL_VERSION)
+		return &version;
+	if (hello->role != BNET_ROLE_CLIENT && hello->role != BNET_ROLE_NODE)
+		return &role;
+	if (hello->wanted_id > INT64_MAX)
+		return &id;
+	if (hello->role == BNET_ROLE_NODE && hello->wanted_id == relay->id)
+		return &own_id;
+	if (hello->frame_max_bytes != 0 && hello->frame_max_bytes < 256)
+		return &frame;
+	return NULL;
+}
+
+/* ---- listing ---- */
+
+static void
+replaced(struct engine_worker *worker, const struct route_entry *old)
+{
+	uint64_t handle = old->outlet->handle;
+	struct bnet_slice bytes = { (const uint8_t *)&handle, sizeof(handle) };
+
+	(void)engine_worker_message(
+	    worker, old->outlet->worker, RELAY_MESSAGE_REPLACED, bytes);
+}
+
+/*
+ * Find an id and list the link. A client may wish for a free id of our block,
+ * and gets another where that is not to be had.
+ */
+static enum routes_added
+list(struct relay *relay, struct engine_conn *conn, uint64_t wanted_id)
+{
+	struct peer *peer = peer_of(conn);
+	struct route_entry *old;
+	enum routes_added added;
+	bool wish = peer->entry.role == BNET_ROLE_CLIENT && !peer->owned_id;
+
+	peer->entry.outlet = engine_conn_outlet(conn);
+	if (wish && wanted_id != 0 &&
+	    !routes_cover(relay->routes, BNET_ROLE_CLIENT, wanted_id))
+		wanted_id = 0;
+	added = routes_add(
+	    relay->routes, &peer->entry, wanted_id, access_may_replace, &old);
+	if (added == ROUTES_TAKEN && wish)
+		added = routes_add(
+		    relay->routes, &peer->entry, 0, access_may_replace, &old);
+	if (added == ROUTES_REPLACED)
+		replaced(engine_conn_worker(conn), old);
+	return added;
+}
+
+static void
+up(struct relay *relay, struct engine_conn *conn)
+{
+	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
+	struct peer *peer = peer_of(conn);
+	bool node = peer->entry.role == BNET_ROLE_NODE;
+
+	peer->state = PEER_UP;
+	relay_count(own,
+	    node              ? RELAY_OPENED_NODE
+		: peer->hello ? RELAY_OPENED_CLIENT
+			      : RELAY_OPENED_STOCK);
+	log_info("link up", LOG_U64("id", peer->entry.id),
+	    LOG_STR("role", node ? "node" : "client"),
+	    LOG_STR("name", peer->name), LOG_STR("peer", peer->address),
+	    LOG_STR("by", peer->hello ? peer->identity : "stock"));
+	ping_start(relay, conn);
+}
+
+static void
+welcome(struct relay *relay, struct engine_conn *conn)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+	struct bnet_message message = { .type = BNET_MSG_WELCOME };
+	struct bnet_welcome *w = &message.u.welcome;
+
+	w->version = BNET_PROTOCOL_VERSION;
+	w->id = peer_of(conn)->entry.id;
+	w->relay_id = relay->id;
+	w->codecs = opt->codecs;
+	w->frame_max_bytes = (uint32_t)opt->frame_max_bytes;
+	w->keepalive_ms = (uint32_t)(opt->keepalive_ns / MS_NS);
+	w->environment = string_of(opt->environment);
+	w->relay_name = string_of(opt->name);
+	w->time_ns = (uint64_t)relay_unix_ns();
+	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
+	    &message, NULL);
+}
+
+/* ---- hello ---- */
+
+static void
+take_hello(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_hello *hello, const struct credentials_grant *grant)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+	struct peer *peer = peer_of(conn);
+	uint32_t frame_max = hello->frame_max_bytes != 0
+	    ? hello->frame_max_bytes
+	    : BNET_FRAME_MAX_BYTES;
+	uint64_t wanted_id =
+	    hello->wanted_id != 0 ? hello->wanted_id : grant->id;
+
+	peer->hello = true;
+	peer->entry.role = (enum bnet_role)hello->role;
+	peer->codecs = hello->codecs & opt->codecs;
+	peer->owned_id = grant->id != 0;
+	memcpy(peer->identity, grant->identity, sizeof(peer->identity));
+	if (frame_max > BNET_FRAME_MAX_BYTES_TOP)
+		frame_max = BNET_FRAME_MAX_BYTES_TOP;
+	/* what passes is passed on as it is, so the engine compresses nothing */
+	engine_conn_set_peer(conn, BNET_CODEC_NONE, frame_max);
+	switch (list(relay, conn, wanted_id)) {
+	case ROUTES_ADDED:
+	case ROUTES_REPLACED:
+		welcome(relay, conn);
+		up(relay, conn);
+		break;
+	case ROUTES_TAKEN:
+		session_refuse(relay, conn, BNET_CODE_NOT_AUTHORISED,
+		    "that id is in use by other credentials",
+		    RELAY_CLOSED_NOT_AUTHORISED);
+		break;
+	case ROUTES_NO_ID:
+		session_refuse(relay, conn, BNET_CODE_OVERLOADED,
+		    "no id is free", RELAY_CLOSED_OVERLOAD);
+	}
+}
+
+static void
+on_hello(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet)
+{
+	struct engine_worker *worker = engine_conn_worker(conn);
+	struct relay_worker *own = worker_of(relay, worker);
+	struct bnet_message message;
+	struct bnet_slice body;
+	struct credentials_grant grant;
+	const struct refusal *no;
+	enum access access;
+	size_t left;
+
+	relay_count(own, RELAY_LOCAL_SESSION);
+	peer_of(conn)->hello = true; /* it will understand a refusal */
+	if (payload_inflate(relay, worker,
+		bnet_link_order(engine_conn_link(conn)), packet,
+		&body) != BNET_OK ||
+	    bnet_message_decode(BNET_MSG_HELLO, body, &message, &own->store,
+		&left) != BNET_OK) {
+		session_refuse(relay, conn, BNET_CODE_MALFORMED,
+		    "the hello is malformed", RELAY_CLOSED_MALFORMED);
+		return;
+	}
+	keep_name(peer_of(conn)->name, &message.u.hello.name);
+	no = judge_hello(relay, &message.u.hello);
+	if (no == NULL && atomic_load(&relay->draining)) {
+		session_refuse(relay, conn, BNET_CODE_SHUTTING_DOWN,
+		    config_of(relay)->opt.drain_to != NULL
+			? config_of(relay)->opt.drain_to
+			: "the relay is shutting down",
+		    RELAY_CLOSED_SHUTTING_DOWN);
+		return;
+	}
+	if (no == NULL) {
+		access = access_check(relay, conn, &message.u.hello, &grant);
+		if (access != ACCESS_GRANTED)
+			no = &of_access[access];
+	}
+	if (no != NULL)
+		session_refuse(relay, conn, no->code, no->reason, no->why);
+	else
+		take_hello(relay, conn, &message.u.hello, &grant);
+}
+
+/* ---- stock clients ---- */
+
+static bool
+on_stock(struct relay *relay, struct engine_conn *conn)
+{
+	struct peer *peer = peer_of(conn);
+
+	if (!access_stock(relay, conn) || atomic_load(&relay->draining)) {
+		log_info("link refused", LOG_STR("peer", peer->address),
+		    LOG_STR("reason", "no hello"));
+		relay_leave(conn, RELAY_CLOSED_NOT_AUTHORISED);
+		engine_conn_finish(conn);
+		return false;
+	}
+	peer->entry.role = BNET_ROLE_CLIENT;
+	memcpy(peer->identity, "open", sizeof("open"));
+	if (list(relay, conn, 0) != ROUTES_ADDED) {
+		relay_leave(conn, RELAY_CLOSED_OVERLOAD);
+		engine_conn_finish(conn);
+		return false;
+	}
+	up(relay, conn);
+	return true;
+}
+
+/*
+ * The first packet of a link. A stock client's counts like any other after it,
+ * which hooks.c sees to: then the state is PEER_UP and `packet` is to go on.
+ */
+void
+session_first(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet)
+{
+	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
+
+	if (packet->has_header &&
+	    packet->header.key == bnet_message_key(BNET_MSG_HELLO))
+		on_hello(relay, conn, packet);
+	else if (!on_stock(relay, conn))
+		relay_count(own, RELAY_REFUSED_NOT_ALLOWED);
+}
+
+/* ---- later ---- */
+
+void
+session_register(
+    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct relay *relay = arg;
+	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
+	struct peer *peer = peer_of(conn);
+	struct bnet_message message;
+	size_t left;
+
+	if (peer->entry.role != BNET_ROLE_NODE) {
+		refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
+		    BNET_CODE_REFUSED, "only nodes register keys");
+		return;
+	}
+	if (bnet_message_decode(BNET_MSG_REGISTER, packet->payload, &message,
+		&own->store, &left) != BNET_OK) {
+		refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
+		    BNET_CODE_MALFORMED, "the register is malformed");
+		return;
+	}
+	if (!routes_register(relay->routes, &peer->entry, message.u.reg.key)) {
+		refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
+		    BNET_CODE_OVERLOADED, "too many keys are registered");
+		return;
+	}
+	relay_count(own, RELAY_LOCAL_SESSION);
+}
+
+void
+session_drain(struct relay *relay, struct engine_conn *conn)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+	struct bnet_message message = { .type = BNET_MSG_DRAIN };
+	struct bnet_header header = { .priority = true };
+
+	if (peer_of(conn)->state != PEER_UP || !peer_of(conn)->hello)
+		return;
+	message.u.drain.seconds =
+	    (uint32_t)(opt->drain_timeout_ns / 1000000000);
+	if (opt->drain_to != NULL)
+		message.u.drain.where = string_of(opt->drain_to);
+	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
+	    &message, &header);
+}
