@@ -165,6 +165,8 @@ clean:
 UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 UNIT_HELP = $(call obj,$(filter-out tests/unit/test_%,$(wildcard \
     tests/unit/*.c)))
+BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard \
+    tests/bench/*.c))
 TOOL_BIN = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
@@ -178,6 +180,12 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_CMD) $(LIBS_LIB)
+
+# ZeroMQ is only for a peer of the benchmarks.
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(SHARED_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) \
+	    $(if $(findstring zmq,$@),-lzmq)
 
 # The unit tests and the tools' tests of one build; the last lines count.
 .PHONY: test
@@ -226,9 +234,14 @@ fuzz:
 	@$(MAKE) FUZZ_SECONDS=$(if $(filter command line environment,$(origin \
 	    FUZZ_SECONDS)),$(FUZZ_SECONDS),3600) test-fuzz
 
-.PHONY: bench
-bench: $(PROGRAMS) $(TOOL_BIN)
+.PHONY: bench bench-decode bench-relay
+bench: bench-decode bench-relay
+
+bench-decode: $(PROGRAMS) $(TOOL_BIN)
 	@BUILD=$(BUILD) sh tests/bench/decode.sh
+
+bench-relay: $(PROGRAMS) $(BENCH_BIN)
+	@BUILD=$(BUILD) sh tests/bench/relay.sh
 
 .PHONY: check
 check:
@@ -288,4 +301,4 @@ format:
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
     $(ENGINE_SRC) $(DECODE_SRC) $(RELAY_SRC) $(NODE_SRC) \
-    $(wildcard tests/unit/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))
+    $(wildcard tests/unit/*.c tests/bench/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))

@@ -95,8 +95,8 @@ const struct relay_option relay_table[] = {
 	{ 0, "drain-to", "TEXT", "at the end, where peers are to go",
 	    TEXT(NULL, drain_to, RELAY_RELOAD, 0, NAME_CHARS) },
 
-	{ 0, "max-connections", "N", "at once (20000)",
-	    NUMBER("20000", max_connections, RELAY_RELOAD, 1, LIMITS_OPEN_MAX) },
+	{ 0, "max-connections", "N", "at once (10000)",
+	    NUMBER("10000", max_connections, RELAY_RELOAD, 1, LIMITS_OPEN_MAX) },
 	{ 0, "max-per-address", "N", "at once; 0 is no limit (0)",
 	    NUMBER("0", max_per_address, RELAY_RELOAD, 0, LIMITS_OPEN_MAX) },
 	{ 0, "accept-rate", "N", "new ones a second; 0 is no limit (0)",
