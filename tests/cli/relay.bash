@@ -75,32 +75,32 @@ said_ready() {
 	sed -n "s/^bluenet-relay: $1 on \([^ ]*\)$2\$/\1/p" "$3" | head -n 1
 }
 
+# has_started PID N: it has said where its N listeners are; or it has died.
 has_started() {
-	local pid=$1
-
-	grep -q '^bluenet-relay: ready on ' "$tmp/$pid.out" &&
-		grep -q '^bluenet-relay: metrics on ' "$tmp/$pid.out" && return
-	# died: no need to wait
-	! kill -0 "$pid" 2>/dev/null
+	[ "$(grep -c '^bluenet-relay: ready on ' "$tmp/$1.out")" -ge "$2" ] &&
+		grep -q '^bluenet-relay: metrics on ' "$tmp/$1.out" && return
+	! kill -0 "$1" 2>/dev/null
 }
 
 # start_relay [OPTION...]: one that listens on 127.0.0.1, or as the options
 # say; sets $pid, $plain and $tls (where the first of each listens), $metrics.
 start_relay() {
-	local started
+	local listeners
 
 	[[ " $* " == *" -l "* || " $* " == *" -L "* ]] ||
 		set -- -l 127.0.0.1:0 "$@"
-	"$relay" --metrics 127.0.0.1:0 "$@" >"$tmp/started.out" \
-		2>"$tmp/started.err" 3>&- &
+	listeners=$(printf '%s\n' "$@" | grep -c -x -e -l -e -L)
+	# its files are to have its pid, which is known once it runs
+	rm -f "$tmp/out" "$tmp/err"
+	: >"$tmp/out" 2>"$tmp/err"
+	"$relay" --metrics 127.0.0.1:0 "$@" >>"$tmp/out" \
+		2>>"$tmp/err" 3>&- &
 	pid=$!
 	relays+=("$pid")
-	for started in out err; do
-		ln "$tmp/started.$started" "$tmp/$pid.$started"
-		rm "$tmp/started.$started"
-	done
+	ln "$tmp/out" "$tmp/$pid.out"
+	ln "$tmp/err" "$tmp/$pid.err"
 	: >"$tmp/$pid.metrics"
-	within has_started "$pid" || true
+	within has_started "$pid" "$listeners" || true
 	plain=$(said_ready ready '' "$tmp/$pid.out")
 	tls=$(said_ready ready ' tls' "$tmp/$pid.out")
 	metrics=$(said_ready metrics '' "$tmp/$pid.out")
@@ -212,11 +212,11 @@ export -f metric sum
 # ---- peers
 
 # play [NAME=VALUE...]: the script of standard input, which knows the addresses
-# of the last relay as $r (plain) and $t (TLS), its $pid, and the folders $c
-# (certificates), $tmp and $hostile.
+# of the last relay as $r (plain) and $t (TLS), its $pid and its log $err, and
+# the folders $c (certificates), $tmp and $hostile.
 play() {
 	"$tools/peer" r="${plain:-}" t="${tls:-}" pid="${pid:-}" c="$certs" \
-		tmp="$tmp" hostile="$fixtures/hostile" "$@"
+		err="$tmp/${pid:-}.err" tmp="$tmp" hostile="$fixtures/hostile" "$@"
 }
 
 # The same beside the test: $peer_pid; wait for it with `played`.

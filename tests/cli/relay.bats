@@ -314,7 +314,7 @@ END
 	start_relay
 	cluster <<'END' | play
 # to node 7 under bluenet.echo
-raw a 14000030 09000000 2041cefff0bf810100 ffffffffffffff
+raw a 15000030 09000000 2041cefff0bf810100 28000000 ffffffff
 expect a error code=7 dest=node:7 key=bluenet.echo
 expect-none n via=a
 END

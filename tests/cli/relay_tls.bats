@@ -338,7 +338,7 @@ END
 	play market="$market" <<'END'
 join n $t tls role=node id=7 token=$market
 run : > $tmp/tokens; kill -HUP $pid
-until grep -q 'msg=.*reload' $tmp/$pid.err
+until grep -q 'msg=.*reload' $err
 echo n cookie=1
 expect n echo-reply cookie=1
 connect m $t tls
