@@ -222,9 +222,9 @@ START_TEST(the_owner_ends)
 	peer_expect_end(fd);
 	close(fd);
 	FIX_WAIT(&fix, n_closed, 1);
+	fix_stop(&fix);
 	ck_assert_uint_eq(fix.n_packets, 1);
 	ck_assert_uint_eq(fix.ends[ENGINE_END_OWNER], 1);
-	fix_stop(&fix);
 }
 END_TEST
 
