@@ -1,26 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 #include "bits.h"
 
+#include <string.h>
+
+#define SPILL_ROOM_BYTES 64 /* asked for at a time */
+
 void
 bnet_bits_read(struct bnet_bits_rd *rd, struct bnet_slice in)
 {
 	*rd = (struct bnet_bits_rd){ .p = in.p,
+		.from = in.p,
 		.end = in.len == 0 ? in.p : in.p + in.len };
 }
 
-/* Eight bytes, the first one lowest; a single load where that is so. */
+/* Eight bytes, the first one lowest. */
 static uint64_t
 load_u64(const uint8_t *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (unsigned i = 0; i < 8; i++)
-		v |= (uint64_t)p[i] << (8 * i);
+	memcpy(&v, p, sizeof(v));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
 	return v;
 }
 
+static void
+store_u64(uint8_t *p, uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	memcpy(p, &v, sizeof(v));
+}
+
+/* The last bytes, fewer than 8; as part of a wide load where there is one. */
+static void
+refill_last(struct bnet_bits_rd *rd, uint32_t n_left)
+{
+	uint32_t n_bytes = (63 - rd->n_acc) / 8;
+	uint64_t v;
+
+	if (n_left == 0)
+		return;
+	if (n_bytes > n_left)
+		n_bytes = n_left;
+	if (rd->end - rd->from >= 8) {
+		v = load_u64(rd->end - 8) >> (8 * (8 - n_left));
+		rd->acc |= v << rd->n_acc;
+		rd->p += n_bytes;
+		rd->n_acc += 8 * n_bytes;
+		return;
+	}
+	while (n_bytes-- > 0) {
+		rd->acc |= (uint64_t)*rd->p++ << rd->n_acc;
+		rd->n_acc += 8;
+	}
+}
+
 /*
- * Load until at least 57 bits are there, or all that is left. The wide load
+ * Load until at least 57 bits are there, or all that is left. A wide load
  * leaves bits of the next byte above n_acc; they are loaded again, the same.
  */
 void
@@ -28,17 +68,16 @@ bnet_bits_refill(struct bnet_bits_rd *rd)
 {
 	uint32_t n_bytes;
 
-	if (rd->end - rd->p >= 8) {
-		rd->acc |= load_u64(rd->p) << rd->n_acc;
-		n_bytes = (63 - rd->n_acc) / 8;
-		rd->p += n_bytes;
-		rd->n_acc += n_bytes * 8;
+	if (rd->n_acc > 56)
+		return;
+	if (rd->end - rd->p < 8) {
+		refill_last(rd, (uint32_t)(rd->end - rd->p));
 		return;
 	}
-	while (rd->n_acc <= 56 && rd->p < rd->end) {
-		rd->acc |= (uint64_t)*rd->p++ << rd->n_acc;
-		rd->n_acc += 8;
-	}
+	rd->acc |= load_u64(rd->p) << rd->n_acc;
+	n_bytes = (63 - rd->n_acc) / 8;
+	rd->p += n_bytes;
+	rd->n_acc += n_bytes * 8;
 }
 
 enum bnet_err
@@ -71,76 +110,37 @@ bnet_bits_write(struct bnet_bits_wr *wr, struct bnet_buf *out)
 	*wr = (struct bnet_bits_wr){ .out = out, .err = BNET_OK };
 }
 
-/* At most 7 bits wait between calls, so 32 more always fit. */
+/* Near the ceiling, or at the end of memory: exactly what there is. */
 static void
-put(struct bnet_bits_wr *wr, uint32_t v, uint32_t n)
+spill_exactly(struct bnet_bits_wr *wr, uint32_t n_bytes)
 {
 	uint8_t bytes[8];
-	uint32_t n_bytes = 0;
 
-	wr->acc |= (uint64_t)v << wr->n_acc;
-	wr->n_acc += n;
-	while (wr->n_acc >= 8) {
-		bytes[n_bytes++] = (uint8_t)wr->acc;
-		wr->acc >>= 8;
-		wr->n_acc -= 8;
-	}
-	if (wr->err == BNET_OK && n_bytes > 0)
+	store_u64(bytes, wr->acc);
+	if (wr->err == BNET_OK)
 		wr->err = bnet_buf_append(
 		    wr->out, (struct bnet_slice){ bytes, n_bytes });
 }
 
-static uint32_t
-groups(uint64_t v, uint32_t group_bits)
-{
-	uint32_t n = 0;
-
-	while (n < BNET_BITS_COUNT_FULL && (v >> (n * group_bits)) != 0)
-		n++;
-	return n;
-}
-
 void
-bnet_bits_put_u32(struct bnet_bits_wr *wr, uint32_t v)
+bnet_bits_spill(struct bnet_bits_wr *wr)
 {
-	uint32_t n = groups(v, BNET_BITS_GROUP_U32);
+	struct bnet_buf *out = wr->out;
+	uint32_t n_bytes = wr->n_acc / 8;
+	uint8_t *tail;
 
-	put(wr, n, BNET_BITS_COUNT);
-	put(wr, v, n == BNET_BITS_COUNT_FULL ? 32 : n * BNET_BITS_GROUP_U32);
-}
-
-void
-bnet_bits_put_u64(struct bnet_bits_wr *wr, uint64_t v)
-{
-	uint32_t n = groups(v, BNET_BITS_GROUP_U64);
-
-	put(wr, n, BNET_BITS_COUNT);
-	if (n != BNET_BITS_COUNT_FULL) {
-		put(wr, (uint32_t)v, n * BNET_BITS_GROUP_U64);
-		return;
+	if (wr->room_bytes < 8 && wr->err == BNET_OK &&
+	    bnet_buf_room(out, SPILL_ROOM_BYTES, &tail) == BNET_OK)
+		wr->room_bytes = SPILL_ROOM_BYTES;
+	if (wr->room_bytes >= 8) {
+		store_u64(out->p + out->at + out->len, wr->acc);
+		out->len += n_bytes;
+		wr->room_bytes -= n_bytes;
+	} else if (n_bytes > 0) {
+		spill_exactly(wr, n_bytes);
 	}
-	put(wr, (uint32_t)v, 32);
-	put(wr, (uint32_t)(v >> 32), 32);
-}
-
-void
-bnet_bits_put_i32(struct bnet_bits_wr *wr, int32_t v)
-{
-	put(wr, v < 0, 1);
-	bnet_bits_put_u32(wr, v < 0 ? 0U - (uint32_t)v : (uint32_t)v);
-}
-
-void
-bnet_bits_put_i64(struct bnet_bits_wr *wr, int64_t v)
-{
-	put(wr, v < 0, 1);
-	bnet_bits_put_u64(wr, v < 0 ? UINT64_C(0) - (uint64_t)v : (uint64_t)v);
-}
-
-void
-bnet_bits_put_bool(struct bnet_bits_wr *wr, bool v)
-{
-	put(wr, v, 1);
+	wr->acc = n_bytes == 8 ? 0 : wr->acc >> (8 * n_bytes);
+	wr->n_acc -= 8 * n_bytes;
 }
 
 void
@@ -149,13 +149,13 @@ bnet_bits_put_string(
 {
 	bnet_bits_put_u32(wr, len_bytes);
 	for (uint32_t i = 0; i < len_bytes; i++)
-		put(wr, (uint8_t)str[i], 8);
+		bnet_bits_put(wr, (uint8_t)str[i], 8);
 }
 
 enum bnet_err
 bnet_bits_finish(struct bnet_bits_wr *wr)
 {
-	if (wr->n_acc > 0)
-		put(wr, 0, 8 - wr->n_acc);
+	wr->n_acc = (wr->n_acc + 7) / 8 * 8;
+	bnet_bits_spill(wr);
 	return wr->err;
 }

@@ -25,15 +25,17 @@
 
 struct bnet_bits_rd {
 	const uint8_t *p, *end; /* borrowed; p is the next byte to load */
+	const uint8_t *from; /* where the input starts */
 	uint64_t acc; /* loaded bits, the next one lowest */
 	uint32_t n_acc; /* how many of them */
 	bool bad;
 };
 
 struct bnet_bits_wr {
-	struct bnet_buf *out; /* borrowed */
-	uint64_t acc; /* bits not yet in out, at most 7 between calls */
+	struct bnet_buf *out; /* borrowed; complete after finish() only */
+	uint64_t acc; /* bits not yet in out, the first one lowest */
 	uint32_t n_acc;
+	uint32_t room_bytes; /* that out has behind its end for us */
 	enum bnet_err err; /* BNET_OK, or the first BNET_ELIMIT, ENOMEM */
 };
 
@@ -77,11 +79,40 @@ bnet_bits_raw(struct bnet_bits_rd *rd, uint32_t n)
 	return (uint32_t)v;
 }
 
+/*
+ * A count of groups of `group` bits and the value in them, behind `skip` bits
+ * (a sign) that are left where they are: one load for all, as nearly every
+ * value is short. False: the count says that all bits follow, or the input is
+ * too short; then nothing was read.
+ */
+static inline bool
+bnet_bits_short(
+    struct bnet_bits_rd *rd, uint32_t skip, uint32_t group, uint64_t *v)
+{
+	uint32_t n, bits;
+
+	if (rd->n_acc < 40)
+		bnet_bits_refill(rd);
+	n = (uint32_t)(rd->acc >> skip) & ((1u << BNET_BITS_COUNT) - 1);
+	bits = skip + BNET_BITS_COUNT + n * group;
+	if (n == BNET_BITS_COUNT_FULL || bits > rd->n_acc)
+		return false;
+	*v = (rd->acc >> (skip + BNET_BITS_COUNT)) &
+	    ((UINT64_C(1) << (n * group)) - 1);
+	rd->acc >>= bits;
+	rd->n_acc -= bits;
+	return true;
+}
+
 static inline uint32_t
 bnet_bits_u32(struct bnet_bits_rd *rd)
 {
-	uint32_t n = bnet_bits_raw(rd, BNET_BITS_COUNT);
+	uint64_t v;
+	uint32_t n;
 
+	if (bnet_bits_short(rd, 0, BNET_BITS_GROUP_U32, &v))
+		return (uint32_t)v;
+	n = bnet_bits_raw(rd, BNET_BITS_COUNT);
 	return bnet_bits_raw(
 	    rd, n == BNET_BITS_COUNT_FULL ? 32 : n * BNET_BITS_GROUP_U32);
 }
@@ -89,9 +120,12 @@ bnet_bits_u32(struct bnet_bits_rd *rd)
 static inline uint64_t
 bnet_bits_u64(struct bnet_bits_rd *rd)
 {
-	uint32_t n = bnet_bits_raw(rd, BNET_BITS_COUNT);
-	uint64_t low, high;
+	uint64_t low, high, v;
+	uint32_t n;
 
+	if (bnet_bits_short(rd, 0, BNET_BITS_GROUP_U64, &v))
+		return v;
+	n = bnet_bits_raw(rd, BNET_BITS_COUNT);
 	if (n != BNET_BITS_COUNT_FULL)
 		return bnet_bits_raw(rd, n * BNET_BITS_GROUP_U64);
 	low = bnet_bits_raw(rd, 32);
@@ -116,9 +150,16 @@ bnet_bits_i32(struct bnet_bits_rd *rd)
 static inline int64_t
 bnet_bits_i64(struct bnet_bits_rd *rd)
 {
-	uint32_t sign = bnet_bits_raw(rd, 1);
-	uint64_t v = bnet_bits_u64(rd);
+	uint32_t sign;
+	uint64_t v;
 
+	if (rd->n_acc < 40)
+		bnet_bits_refill(rd);
+	sign = rd->n_acc > 0 ? (uint32_t)rd->acc & 1 : 0;
+	if (bnet_bits_short(rd, 1, BNET_BITS_GROUP_U64, &v))
+		return sign ? -(int64_t)v : (int64_t)v;
+	sign = bnet_bits_raw(rd, 1);
+	v = bnet_bits_u64(rd);
 	if (v > (uint64_t)INT64_MAX + sign) {
 		bnet_bits_fail(rd);
 		return 0;
@@ -154,11 +195,74 @@ BNET_MUST enum bnet_err bnet_bits_string(struct bnet_bits_rd *rd,
 /* Write at the tail of `out`. Each value takes the smallest n. */
 void bnet_bits_write(struct bnet_bits_wr *wr, struct bnet_buf *out);
 
-void bnet_bits_put_u32(struct bnet_bits_wr *wr, uint32_t v);
-void bnet_bits_put_u64(struct bnet_bits_wr *wr, uint64_t v);
-void bnet_bits_put_i32(struct bnet_bits_wr *wr, int32_t v);
-void bnet_bits_put_i64(struct bnet_bits_wr *wr, int64_t v);
-void bnet_bits_put_bool(struct bnet_bits_wr *wr, bool v);
+/* Move the whole bytes to the output; for bnet_bits_put(). */
+void bnet_bits_spill(struct bnet_bits_wr *wr);
+
+/* The lowest `n` bits of `v`, which has no others; n is at most 40. */
+static inline void
+bnet_bits_put(struct bnet_bits_wr *wr, uint64_t v, uint32_t n)
+{
+	if (wr->n_acc + n > 64)
+		bnet_bits_spill(wr);
+	wr->acc |= v << wr->n_acc;
+	wr->n_acc += n;
+}
+
+/* How many groups of `group` bits hold `v`; 7 where 6 do not. */
+static inline uint32_t
+bnet_bits_groups(uint64_t v, uint32_t group)
+{
+	uint32_t bits = v == 0 ? 0 : 64 - (uint32_t)__builtin_clzll(v);
+
+	return bits > 6 * group ? BNET_BITS_COUNT_FULL
+				: (bits + group - 1) / group;
+}
+
+static inline void
+bnet_bits_put_u32(struct bnet_bits_wr *wr, uint32_t v)
+{
+	uint32_t n = bnet_bits_groups(v, BNET_BITS_GROUP_U32);
+
+	bnet_bits_put(wr, (uint64_t)v << BNET_BITS_COUNT | n,
+	    BNET_BITS_COUNT +
+		(n == BNET_BITS_COUNT_FULL ? 32 : n * BNET_BITS_GROUP_U32));
+}
+
+static inline void
+bnet_bits_put_u64(struct bnet_bits_wr *wr, uint64_t v)
+{
+	uint32_t n = bnet_bits_groups(v, BNET_BITS_GROUP_U64);
+
+	if (n != BNET_BITS_COUNT_FULL) {
+		bnet_bits_put(wr, v << BNET_BITS_COUNT | n,
+		    BNET_BITS_COUNT + n * BNET_BITS_GROUP_U64);
+		return;
+	}
+	bnet_bits_put(wr, n, BNET_BITS_COUNT);
+	bnet_bits_put(wr, (uint32_t)v, 32);
+	bnet_bits_put(wr, v >> 32, 32);
+}
+
+static inline void
+bnet_bits_put_bool(struct bnet_bits_wr *wr, bool v)
+{
+	bnet_bits_put(wr, v, 1);
+}
+
+static inline void
+bnet_bits_put_i32(struct bnet_bits_wr *wr, int32_t v)
+{
+	bnet_bits_put_bool(wr, v < 0);
+	bnet_bits_put_u32(wr, v < 0 ? 0U - (uint32_t)v : (uint32_t)v);
+}
+
+static inline void
+bnet_bits_put_i64(struct bnet_bits_wr *wr, int64_t v)
+{
+	bnet_bits_put_bool(wr, v < 0);
+	bnet_bits_put_u64(wr, v < 0 ? UINT64_C(0) - (uint64_t)v : (uint64_t)v);
+}
+
 void bnet_bits_put_string(
     struct bnet_bits_wr *wr, const char *str, uint32_t len_bytes);
 

@@ -12,6 +12,7 @@
 
 #define EVENTS_A_TURN 256
 #define HUNG_UP ((uint32_t)EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+#define FOR_EVER_NS INT64_C(1000000000000) /* longer is no time at all */
 #define STARVED_NS INT64_C(5000000) /* until we ask for budget again */
 
 int64_t
@@ -181,23 +182,34 @@ sleep_ns(const struct engine_worker *worker)
 	return until_ns;
 }
 
+/* In nanoseconds; in milliseconds, rounded up, on a kernel before 5.11. */
+static int
+sleep_for(
+    struct engine_worker *worker, struct epoll_event *events, int64_t ns)
+{
+	const struct timespec ts = { .tv_sec = ns / 1000000000,
+		.tv_nsec = ns % 1000000000 };
+	bool for_ever = ns >= FOR_EVER_NS;
+	int n;
+
+	n = epoll_pwait2(worker->epoll_fd, events, EVENTS_A_TURN,
+	    for_ever ? NULL : &ts, NULL);
+	if (n < 0 && errno == ENOSYS)
+		n = epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN,
+		    for_ever ? -1 : (int)(ns / 1000000 + 1));
+	return n;
+}
+
 static int
 wait_events(struct engine_worker *worker, struct epoll_event *events)
 {
 	int64_t ns = sleep_ns(worker);
-	struct timespec ts = { 0 };
 	int n;
 
 	if (ns <= 0)
 		return epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN, 0);
-	ts.tv_sec = ns / 1000000000;
-	ts.tv_nsec = ns % 1000000000;
 	rcu_sleep();
-	n = epoll_pwait2(worker->epoll_fd, events, EVENTS_A_TURN,
-	    timers_next_ns(&worker->timers) == INT64_MAX && !worker->starved
-		? NULL
-		: &ts,
-	    NULL);
+	n = sleep_for(worker, events, ns);
 	rcu_wake();
 	return n;
 }

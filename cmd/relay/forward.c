@@ -152,11 +152,23 @@ send_one(struct passing *p, struct route_entry *entry)
 	return entry == NULL ? &no_destination : send_copy(p, entry);
 }
 
+/*
+ * Packets of one link mostly go where the last one went. What was found stays
+ * good for the turn, which the time of the turn tells.
+ */
 static struct route_entry *
 find(struct passing *p, enum bnet_role role)
 {
-	return routes_find(
-	    p->relay->routes, role, (uint64_t)p->in->header.dest);
+	struct peer *from = peer_of(p->conn);
+	int64_t turn_ns = engine_worker_now_ns(p->worker);
+	uint64_t id = (uint64_t)p->in->header.dest;
+
+	if (from->found_ns == turn_ns && from->found->id == id &&
+	    from->found->role == role)
+		return from->found;
+	from->found = routes_find(p->relay->routes, role, id);
+	from->found_ns = from->found != NULL ? turn_ns : 0;
+	return from->found;
 }
 
 /* ---- many ---- */

@@ -56,7 +56,8 @@ struct peer {
 	enum peer_state state;
 	enum relay_counter leaving; /* why, for links_closed */
 	struct latency latency;
-	int64_t keepalive_ns; /* when the next one goes */
+	int64_t found_ns; /* the turn in which `found` was looked up */
+	struct route_entry *found; /* where its last packet went */
 	uint64_t discarded, counted, counted_bytes; /* load tests */
 };
 
