@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * seeing - looking into a relay that runs: metrics over HTTP, the capture,
- * the key log.
+ * the key log. For the main thread; what the hooks call is in relay.h.
  */
 #ifndef RELAY_SEEING_H
 #define RELAY_SEEING_H
