@@ -222,6 +222,53 @@ START_TEST(drop_queue)
 }
 END_TEST
 
+/* A frame with a header, whatever its order. False: the end of file. */
+static bool
+skip_frame(int fd, enum bnet_order order)
+{
+	static uint8_t frame[2 * BIG_BYTES];
+	uint8_t head[4];
+	size_t len;
+
+	if (!peer_read(fd, head, 4))
+		return false;
+	len = bnet_order_get_u32(order, head) & 0xffffff;
+	ck_assert_uint_le(len, sizeof(frame));
+	return peer_read(fd, frame, len);
+}
+
+/*
+ * The peer turns out to speak the other byte order while a frame is half
+ * written: the queue keeps its frames, as the end of that one is not known.
+ */
+START_TEST(drop_queue_of_two_orders)
+{
+	struct engine_settings set = { .n_workers = 1,
+		.queue_max_bytes = 2000 * BIG_BYTES };
+	unsigned n = 800;
+	struct fix fix;
+	int fd;
+
+	fix_start(&fix, &set, FIX_DROP);
+	fd = peer_connect_to(&fix.at, SMALL_BUFFER);
+	FIX_WAIT(&fix, n_ready, 1);
+	for (uint32_t i = 0; i < n; i++)
+		post_big(&fix, i);
+	fix_wait_counter(&fix, ENGINE_PACKETS_QUEUED, n);
+	peer_send(fd, BNET_ORDER_NETWORK, "x", 1);
+	FIX_WAIT(&fix, n_packets, 1);
+	post_big(&fix, 250);
+	engine_post_finish(fix.engine, fix.handles[0]);
+	for (unsigned i = 0; i < n; i++)
+		ck_assert(skip_frame(fd, BNET_ORDER_LITTLE));
+	ck_assert(skip_frame(fd, BNET_ORDER_NETWORK));
+	ck_assert(!skip_frame(fd, BNET_ORDER_NETWORK));
+	ck_assert_uint_eq(fix_counter(&fix, ENGINE_PACKETS_LOST), 0);
+	close(fd);
+	fix_stop(&fix);
+}
+END_TEST
+
 /* ---- the budget ---- */
 
 static void
@@ -335,6 +382,7 @@ engine_bounds_suite(void)
 	tcase_add_loop_test(tc, one_of_a_pause_dies, 0, 4);
 	tcase_add_test(tc, finish_with_a_slow_reader);
 	tcase_add_test(tc, drop_queue);
+	tcase_add_test(tc, drop_queue_of_two_orders);
 	tcase_add_loop_test(tc, half_frames, 0, 2);
 	tcase_add_loop_test(tc, half_frames_and_gone, 0, 2);
 	tcase_add_loop_test(tc, nobody_reads, 0, 2);

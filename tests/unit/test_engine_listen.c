@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Connecting and listening: failures, deadlines, and those behind a proxy. */
 #include "tests/unit/engine_fixture.h"
+#include "tests/unit/failmalloc.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
@@ -311,6 +313,32 @@ START_TEST(no_budget_for_another)
 }
 END_TEST
 
+/* Everything that can be made before there are threads. */
+static enum bnet_err
+make_engine(void *arg)
+{
+	const struct engine_settings set = { .n_workers = 3,
+		.hooks = &fix_hooks };
+	const struct engine_listen listen = { .address = arg };
+	struct engine *engine = engine_new(&set);
+	enum bnet_err err = BNET_OK;
+
+	if (engine == NULL || engine_listen(engine, &listen) == NULL ||
+	    !engine_message(engine, 1, 0, (struct bnet_slice){ NULL, 0 }))
+		err = BNET_ENOMEM;
+	engine_free(engine);
+	return err;
+}
+
+START_TEST(no_memory_to_begin_with)
+{
+	struct address at;
+
+	ck_assert(address_parse("127.0.0.1:0", ADDRESS_PORT_NONE, &at));
+	failmalloc_each(make_engine, &at);
+}
+END_TEST
+
 static Suite *
 engine_listen_suite(void)
 {
@@ -326,6 +354,7 @@ engine_listen_suite(void)
 	tcase_add_loop_test(tc, not_proxied, 0, UNIT_ROWS(proxy_rows));
 	tcase_add_test(tc, out_of_descriptors);
 	tcase_add_test(tc, no_budget_for_another);
+	tcase_add_test(tc, no_memory_to_begin_with);
 	return suite;
 }
 
