@@ -4,8 +4,8 @@
 bool
 budget_take(struct budget *budget, uint64_t n_bytes)
 {
-	uint64_t used = atomic_load_explicit(
-	    &budget->used_bytes, memory_order_relaxed);
+	uint64_t used =
+	    atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
 	uint64_t max =
 	    atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
 

@@ -260,7 +260,8 @@ const char *engine_conn_reason(struct engine_conn *conn);
 
 /*
  * Write what is queued, then close in order; what still comes in is thrown
- * away. packet() is not called any more, closed() is.
+ * away. packet() is not called any more, closed() is; within
+ * handshake_timeout_ns, however little of it the peer has read by then.
  */
 void engine_conn_finish(struct engine_conn *conn);
 

@@ -184,8 +184,7 @@ sleep_ns(const struct engine_worker *worker)
 
 /* In nanoseconds; in milliseconds, rounded up, on a kernel before 5.11. */
 static int
-sleep_for(
-    struct engine_worker *worker, struct epoll_event *events, int64_t ns)
+sleep_for(struct engine_worker *worker, struct epoll_event *events, int64_t ns)
 {
 	const struct timespec ts = { .tv_sec = ns / 1000000000,
 		.tv_nsec = ns % 1000000000 };
