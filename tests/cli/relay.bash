@@ -176,7 +176,7 @@ sum() {
 		END { printf "%d\n", total }'
 }
 
-# What was read has gone somewhere, and so has every copy; links too.
+# What was read has gone somewhere, so has every copy; connections too.
 balanced() {
 	local text read gone queued written links
 
@@ -187,12 +187,11 @@ balanced() {
 	queued=$(sum copies_queued_total <<<"$text")
 	written=$(awk '/^bluenet_relay_copies_(written|lost)_total[{ ]/ {
 		total += $NF } END { printf "%d\n", total }' <<<"$text")
-	links=$(awk '/^bluenet_relay_links_closed_total[{ ]/ { total += $NF }
-		/^bluenet_relay_links[{ ]/ { total += $NF }
-		END { printf "%d\n", total }' <<<"$text")
-	opened=$(sum links_opened_total <<<"$text")
+	links=$(awk '/^bluenet_relay_connections(_closed_total)?[{ ]/ {
+		total += $NF } END { printf "%d\n", total }' <<<"$text")
+	opened=$(sum accepts_total <<<"$text")
 	account="read $read gone $gone; queued $queued written $written;"
-	account+=" opened $opened closed and open $links"
+	account+=" accepted $opened closed and open $links"
 	[ "$read" -eq "$gone" ] && [ "$queued" -eq "$written" ] &&
 		[ "$opened" -eq "$links" ]
 }

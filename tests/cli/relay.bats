@@ -306,7 +306,7 @@ send both dest=client:$zlib.id key=app payload=size:5000 codec=snappy
 expect zlib packet codec=@(none|zlib) payload=size:5000
 send both dest=client:$zlib.id key=app payload=size:5000 codec=zlib
 expect zlib packet codec=zlib payload=size:5000
-run [ $$(metric inflated_total) = 3 ]
+run [ $$(metric inflated_for_peer_total) = 3 ]
 END
 }
 

@@ -23,7 +23,7 @@ await c @(closed|reset|cut)
 send b key=bluenet.discard payload=size:1048000
 echo b cookie=1
 expect b echo-reply cookie=1
-run [ $$(metric links_closed_total 'oversize') = 2 ]
+run [ $$(metric connections_closed_total 'oversize') = 2 ]
 END
 }
 
@@ -73,7 +73,7 @@ raw d 08000010 05000000 00000000
 await d @(closed|reset|cut)
 echo b cookie=1
 expect b echo-reply cookie=1
-run [ $$(metric links_closed_total 'malformed') = 3 ]
+run [ $$(metric connections_closed_total 'malformed') = 3 ]
 END
 }
 
@@ -148,7 +148,7 @@ join a $r codecs=zlib
 join b $r codecs=zlib
 send a dest=client:$b.id key=app payload=size:15000000 codec=zlib
 expect b packet codec=zlib payload=size:15000000
-run [ $$(metric inflated_total) = 0 ]
+run [ $$(metric inflated_for_peer_total) = 0 ]
 END
 }
 
@@ -316,7 +316,7 @@ resume n
 await n @(closed|cut|reset)
 await a error code=@(3|5) dest=node:7
 until [ $$(metric links 'role="node"') = 0 ]
-run [ $$(metric links_closed_total 'overload') = 1 ]
+run [ $$(metric connections_closed_total 'overload') = 1 ]
 END
 }
 
@@ -330,8 +330,8 @@ repeat 20 join s$i $r rcvbuf=4096
 repeat 20 pause s$i
 repeat 20 flood n count=100 dest=client:0 forks=1-20 key=app payload=size:10000
 fence n
-run [ $$(metric memory_peak_bytes) -le 16777216 ]
-run [ $$(metric memory_peak_bytes) -ge 4194304 ]
+run [ $$(metric memory_reserved_bytes) -le 16777216 ]
+run [ $$(metric memory_reserved_bytes) -ge 4194304 ]
 await n error code=5
 repeat 20 resume s$i
 join late $r
@@ -350,10 +350,9 @@ repeat 100 connect f$i $r
 repeat 100 raw f$i ffff0f00
 repeat 100 raw f$i file=$tmp/zeros
 repeat 100 flush f$i
-run [ $$(metric memory_peak_bytes) -le 4194304 ]
+run [ $$(metric memory_reserved_bytes) -le 4194304 ]
 repeat 100 reset f$i
-until [ $$(metric links) = 0 ]
-run [ $$(metric memory_peak_bytes) -le 4194304 ]
+until [ $$(metric connections) = 0 ]
 join good $r
 echo good cookie=1
 expect good echo-reply cookie=1
@@ -380,7 +379,7 @@ join a $r
 until [ $$(metric links) = 1 ]
 send a dest=node:7 key=app
 expect a error code=3
-run [ $$(metric links_closed_total 'cut') -ge 1 ]
+run [ $$(metric connections_closed_total 'cut') -ge 1 ]
 END
 }
 

@@ -83,13 +83,15 @@ expect a echo-reply cookie=1
 END
 }
 
-@test "delay" {
+@test "delay: the relay knows how far its peers are" {
 	weather delay 20ms 5ms
 	netem_relay --ping-interval 100ms
-	traffic | far_play
-	# the relay sees that its links are slow
-	[ "$(ip netns exec "$near" curl -sS "http://$metrics/links" | jq -n \
-		'input | length')" -ge 0 ]
+	{
+		traffic
+		cat <<'END'
+until ip netns exec $near curl -sS http://$$metrics/links | jq -e '[.links[].latency_us | numbers] | length == 3 and min >= 10000'
+END
+	} | far_play near="$near"
 }
 
 @test "loss and reordering" {
