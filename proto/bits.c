@@ -110,7 +110,20 @@ bnet_bits_write(struct bnet_bits_wr *wr, struct bnet_buf *out)
 	*wr = (struct bnet_bits_wr){ .out = out, .err = BNET_OK };
 }
 
-/* Near the ceiling, or at the end of memory: exactly what there is. */
+/* Where the ceiling is near, spill_exactly() goes on. */
+static void
+spill_room(struct bnet_bits_wr *wr)
+{
+	uint8_t *tail;
+	enum bnet_err err = bnet_buf_room(wr->out, SPILL_ROOM_BYTES, &tail);
+
+	if (err == BNET_OK)
+		wr->room_bytes = SPILL_ROOM_BYTES;
+	else if (err != BNET_ELIMIT)
+		wr->err = err;
+}
+
+/* Near the ceiling: as many bytes as there are. */
 static void
 spill_exactly(struct bnet_bits_wr *wr, uint32_t n_bytes)
 {
@@ -127,11 +140,9 @@ bnet_bits_spill(struct bnet_bits_wr *wr)
 {
 	struct bnet_buf *out = wr->out;
 	uint32_t n_bytes = wr->n_acc / 8;
-	uint8_t *tail;
 
-	if (wr->room_bytes < 8 && wr->err == BNET_OK &&
-	    bnet_buf_room(out, SPILL_ROOM_BYTES, &tail) == BNET_OK)
-		wr->room_bytes = SPILL_ROOM_BYTES;
+	if (wr->room_bytes < 8 && wr->err == BNET_OK)
+		spill_room(wr);
 	if (wr->room_bytes >= 8) {
 		store_u64(out->p + out->at + out->len, wr->acc);
 		out->len += n_bytes;

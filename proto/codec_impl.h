@@ -4,6 +4,7 @@
 #define BNET_CODEC_IMPL_H
 
 #include "codec.h"
+#include "header.h"
 
 #define BNET_CODEC_N 3
 
@@ -27,6 +28,8 @@ struct bnet_codecs {
 	struct bnet_buf inflated; /* the payload of the packet told */
 	struct bnet_buf deflated; /* the payload being sent */
 	struct bnet_buf header; /* the header being sent */
+	struct bnet_header last_header; /* what that is of, if has_last */
+	bool has_last;
 	struct bnet_buf plain; /* TLS plaintext that came in */
 };
 

@@ -21,9 +21,12 @@ bnet_order_get_u32(enum bnet_order order, const uint8_t p[4])
 void
 bnet_order_put_u32(enum bnet_order order, uint8_t p[4], uint32_t v)
 {
-	for (unsigned i = 0; i < 4; i++)
-		p[order == BNET_ORDER_NETWORK ? 3 - i : i] =
-		    (uint8_t)(v >> (8 * i));
+	if (order == BNET_ORDER_NETWORK)
+		v = v << 24 | (v & 0xff00) << 8 | (v >> 8 & 0xff00) | v >> 24;
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
 }
 
 /* Judge the word and, once it is in, oob_len. */

@@ -102,6 +102,32 @@ inflate_payload(struct bnet_link *link, struct bnet_packet *packet)
 	return err;
 }
 
+/*
+ * The header of a packet; decoded only where it is not that of the packet
+ * before, which long runs of packets have.
+ */
+static bool
+read_header(
+    struct bnet_link *link, struct bnet_slice oob, struct bnet_packet *packet)
+{
+	packet->trailing_bytes = 0;
+	if (link->last_oob_bytes > 0 && oob.len == link->last_oob_bytes &&
+	    memcmp(oob.p, link->last_oob, oob.len) == 0) {
+		packet->header = link->last_header;
+		return true;
+	}
+	if (bnet_header_decode(oob, &packet->header, &packet->forks,
+		&packet->trailing_bytes) != BNET_OK)
+		return false;
+	if (packet->header.forks == 0 && packet->trailing_bytes == 0 &&
+	    oob.len <= BNET_LINK_LAST_BYTES) {
+		memcpy(link->last_oob, oob.p, oob.len);
+		link->last_oob_bytes = (uint8_t)oob.len;
+		link->last_header = packet->header;
+	}
+	return true;
+}
+
 /* *told is false where there was no memory: the frame is still to be told. */
 static enum bnet_err
 deliver(struct bnet_link *link, const struct bnet_frame *frame,
@@ -118,9 +144,8 @@ deliver(struct bnet_link *link, const struct bnet_frame *frame,
 	packet.oob = frame->oob;
 	packet.fork_ids = NULL;
 	packet.trailing_bytes = 0;
-	packet.has_header = packet.has_oob &&
-	    bnet_header_decode(frame->oob, &packet.header, &packet.forks,
-		&packet.trailing_bytes) == BNET_OK;
+	packet.has_header =
+	    packet.has_oob && read_header(link, frame->oob, &packet);
 	packet.wire_payload = frame->payload;
 	err = inflate_payload(link, &packet);
 	*told = err != BNET_ENOMEM && err != BNET_ELIMIT;

@@ -31,7 +31,7 @@ struct bnet_packet {
 	bool has_oob;
 	bool has_header; /* `header` is set; implies has_oob */
 	struct bnet_header header;
-	struct bnet_bits_rd forks; /* in: reads header.forks ids */
+	struct bnet_bits_rd forks; /* in: reads header.forks ids, if any */
 	const uint64_t *fork_ids; /* out: header.forks of them */
 	size_t trailing_bytes; /* in: out-of-band bytes behind the header */
 	struct bnet_slice oob; /* in; out: sent as it is if !has_header */
@@ -86,9 +86,9 @@ struct bnet_wire {
  *	BNET_ELIMIT, BNET_ENOMEM
  * `out` is unchanged on error.
  */
-BNET_MUST enum bnet_err bnet_packet_encode(const struct bnet_wire *wire,
-    struct bnet_codecs *codecs, const struct bnet_packet *packet,
-    struct bnet_buf *out);
+BNET_MUST enum bnet_err
+bnet_packet_encode(const struct bnet_wire *wire, struct bnet_codecs *codecs,
+    const struct bnet_packet *packet, struct bnet_buf *out);
 
 struct bnet_link;
 

@@ -38,10 +38,22 @@ pack_payload(const struct bnet_wire *wire, struct bnet_codecs *codecs,
 	return BNET_OK;
 }
 
+static bool
+same_header(const struct bnet_header *a, const struct bnet_header *b)
+{
+	return a->dest == b->dest && a->source == b->source &&
+	    a->dest_type == b->dest_type && a->key == b->key && a->forks == 0 &&
+	    b->forks == 0 && a->serial == b->serial &&
+	    a->latency_ms == b->latency_ms && a->priority == b->priority &&
+	    a->timestamp == b->timestamp;
+}
+
+/* Headers in a row are often the same: then the last one's bytes are ours. */
 static enum bnet_err
-pack_oob(struct bnet_buf *header, const struct bnet_packet *packet,
+pack_oob(struct bnet_codecs *codecs, const struct bnet_packet *packet,
     struct bnet_frame *frame)
 {
+	struct bnet_buf *header = &codecs->header;
 	enum bnet_err err;
 
 	if (!packet->has_oob && !packet->has_header)
@@ -50,10 +62,19 @@ pack_oob(struct bnet_buf *header, const struct bnet_packet *packet,
 	frame->oob = packet->oob;
 	if (!packet->has_header)
 		return BNET_OK;
-	bnet_buf_clear(header);
-	err = bnet_header_encode(&packet->header, packet->fork_ids, header);
+	if (!codecs->has_last ||
+	    !same_header(&packet->header, &codecs->last_header)) {
+		codecs->has_last = false;
+		bnet_buf_clear(header);
+		err = bnet_header_encode(
+		    &packet->header, packet->fork_ids, header);
+		if (err != BNET_OK)
+			return err;
+		codecs->has_last = true;
+		codecs->last_header = packet->header;
+	}
 	frame->oob = bnet_buf_slice(header);
-	return err;
+	return BNET_OK;
 }
 
 enum bnet_err
@@ -66,7 +87,7 @@ bnet_packet_encode(const struct bnet_wire *peer, struct bnet_codecs *codecs,
 
 	if (wire.order == BNET_ORDER_AUTO)
 		wire.order = BNET_ORDER_LITTLE;
-	err = pack_oob(&codecs->header, packet, &frame);
+	err = pack_oob(codecs, packet, &frame);
 	if (err == BNET_OK)
 		err = pack_payload(&wire, codecs, packet, &frame);
 	if (err == BNET_EPAYLOAD)
