@@ -1,0 +1,276 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Seeing into a relay: the pages, the capture, the key log, and whether the
+# manual and the dashboard for Grafana fit them.
+#
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # jq; relay.bash
+
+load relay
+
+page() {
+	curl -sS "http://$metrics/$1"
+}
+
+# The families of a relay that runs.
+families() {
+	page metrics | awk '$1 == "#" && $2 == "TYPE" { print $3 }' | sort -u
+}
+
+# ---- the pages
+
+@test "metrics, links and health while traffic passes" {
+	start_relay --threads 2
+	cat >"$tmp/script" <<'END'
+mute
+join a $r
+join b $r
+join n $r role=node id=7
+join m $r role=node id=8
+flood a count=4000 dest=node:7 key=app payload=size:300
+flood b count=4000 dest=node:8 key=app payload=size:300
+collect total=8000 n:packet m:packet
+END
+	play <"$tmp/script" >"$tmp/beside.out" 2>"$tmp/beside.err.txt" 3>&- &
+	peer_pid=$!
+	children+=("$peer_pid")
+	while ! ended "$peer_pid"; do
+		page metrics | promtool check metrics
+		page links | jq -e '.links | type == "array"'
+		same "$(page healthz)" ok
+	done
+	played
+	[ "$(metric packets_forwarded_total 'dest="node"')" -eq 8000 ]
+	[ "$(metric copies_written_total)" -ge 8000 ]
+	[ "$(metric packets_per_write_count)" -ge 1 ]
+}
+
+@test "/links: sorted, and what peers call themselves stays a string" {
+	start_relay
+	play <<'END'
+join n $r role=node id=9 name=}],\u0022
+join m $r role=node id=7 order=network
+join a $r codecs=zlib,snappy name=pilot
+connect s $r
+send s dest=node:7 key=app payload=hello
+expect m packet payload=hello
+run curl -sS http://$$metrics/links > $tmp/links
+END
+	jq . "$tmp/links"
+	same "$(jq -c '[.links[] | [.role, .id]]' "$tmp/links")" \
+		'[["client",1],["client",2],["node",7],["node",9]]'
+	jq -e '.links[3].name == "}],\\u0022" and .links[1].stock and
+		.links[0].codecs == ["zlib", "snappy"] and
+		.links[2].order == "network" and
+		all(.links[]; .tls == null) and .links[2].packets_out >= 1 and
+		(.links[0].since | fromdate) > 1700000000' "$tmp/links"
+}
+
+@test "no port, no page" {
+	start_relay
+	relay_says 1 -l 127.0.0.1:0 --metrics "$metrics"
+	says "--metrics: cannot listen on $metrics: "
+}
+
+# ---- the manual
+
+@test "every metric is in the manual, and no other" {
+	start_relay
+	sed -n '/METRICS: /,/METRICS END/s/^\.It Li \([a-z_]*\).*/bluenet_relay_\1/p' \
+		"$root/man/bluenet-relay.1" | sort >"$tmp/manual"
+	diff <(families) "$tmp/manual"
+}
+
+@test "every word that a label takes is in the manual" {
+	start_relay
+	sed -n '/METRICS: /,/METRICS END/p' "$root/man/bluenet-relay.1" |
+		tr -s ' ,\n' '\n' | sed 's/\.$//' | sort -u >"$tmp/manual"
+	page metrics | grep -v '^bluenet_relay_info\|^bluenet_relay_errors_sent' |
+		sed -n 's/^[a-z_]*{\([a-z]*\)="\([^"]*\)".*/\1 \2/p' |
+		sed '/^le /d; s/.* //' | sort -u >"$tmp/words"
+	same "$(comm -13 "$tmp/manual" "$tmp/words")" ''
+}
+
+# ---- the capture
+
+# Payloads of the frames with a serial in direction $1, in their order.
+payloads() {
+	"$decode" -r "$tmp/relay.pcap" -p any -o json --payload hex |
+		jq -r --arg dir "$1" 'select(.type == "frame" and
+			.dir == $dir and .header.serial > 0) | .payload'
+}
+
+@test "--capture: what came in, and what went out of it" {
+	start_relay --capture "$tmp/relay.pcap"
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7 order=network
+flood a count=50 dest=node:7 key=app payload=size:3000
+collect total=50 n:packet
+END
+	stop_relay "$pid"
+	same "$(payloads up | wc -l)" 50
+	same "$(payloads up)" "$(payloads down)"
+	# checksums, sequence numbers and acknowledgements, for foreign eyes
+	same "$(tshark -r "$tmp/relay.pcap" -o tcp.check_checksum:TRUE \
+		-o ip.check_checksum:TRUE -Y 'tcp.checksum.status == 0 ||
+		ip.checksum.status == 0 || tcp.analysis.flags')" ''
+	same "$(tshark -r "$tmp/relay.pcap" -q -z conv,tcp |
+		grep -c '127.0.0.1:.*<->')" 2
+}
+
+@test "--capture: FILE is the newest, and old connections go on in it" {
+	start_relay --capture "$tmp/relay.pcap" --capture-size 64K \
+		--capture-files 3
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7
+flood a count=200 dest=node:7 key=app payload=size:3000
+collect total=200 n:packet
+END
+	stop_relay "$pid"
+	same "$(cd "$tmp" && echo relay.pcap*)" \
+		'relay.pcap relay.pcap.1 relay.pcap.2'
+	for file in "$tmp"/relay.pcap*; do
+		[ "$(stat -c %s "$file")" -le 65536 ]
+	done
+	"$decode" -r "$tmp/relay.pcap" -p any -o json |
+		jq -e -s 'any(.type == "frame" and .header.serial == 200)'
+}
+
+@test "--capture: a file that was there is kept" {
+	echo precious >"$tmp/relay.pcap"
+	start_relay --capture "$tmp/relay.pcap"
+	stop_relay "$pid"
+	same "$(cat "$tmp/relay.pcap.1")" precious
+}
+
+@test "--capture: a full disk ends the capture, not the relay" {
+	ulimit -S -f 100
+	start_relay --capture "$tmp/relay.pcap"
+	ulimit -S -f unlimited
+	play <<'END'
+mute
+join a $r
+join b $r
+join n $r role=node id=7
+flood a count=200 dest=node:7 key=app payload=size:3000
+collect total=200 n:packet
+run while [ $$(metric capture_dropped_total) = 0 ]; do sleep 0.05; done
+flood b count=20 dest=node:7 key=app payload=size:3000
+collect total=20 n:packet
+END
+	stop_relay "$pid"
+	same "$(grep -c 'nothing more is recorded' "$tmp/$pid.err")" 1
+}
+
+@test "--capture, --keylog: files that cannot be" {
+	relay_says 1 -l 127.0.0.1:0 --capture "$tmp"
+	says "--capture: cannot record: $tmp: expected a regular file"
+	relay_says 1 -l 127.0.0.1:0 --capture "$tmp/no/x.pcap"
+	says "$tmp/no/x.pcap: No such file or directory"
+	relay_says 1 -l 127.0.0.1:0 --keylog "$tmp/no/keys"
+	says "--keylog: $tmp/no/keys: No such file or directory"
+}
+
+# ---- the key log
+
+@test "--keylog: what was captured outside can be read" {
+	[ "$(id -u)" -eq 0 ] || skip "only root may capture"
+	make_certificates
+	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key" --keylog "$tmp/keys"
+	tcpdump -i lo -U -B 8192 -w "$tmp/outside.pcap" \
+		"tcp port ${tls##*:}" 2>"$tmp/tcpdump.txt" 3>&- &
+	tcpdump=$!
+	children+=("$tcpdump")
+	within grep -q 'listening on' "$tmp/tcpdump.txt" ||
+		skip "tcpdump cannot capture here"
+	play <<'END'
+mute
+join a $t tls
+join b $t tls12
+flood a count=20 dest=client:$b.id key=app payload=size:300
+collect total=20 b:packet
+END
+	outside() {
+		"$decode" -r "$tmp/outside.pcap" -p "${tls##*:}" -o json \
+			--keylog "$tmp/keys" 2>"$tmp/decode.txt" | jq -s '[.[] |
+			select(.type == "frame" and .header.serial > 0)] |
+			length'
+	}
+	has_all() {
+		[ "$(outside)" -eq 40 ] # in, and out again
+	}
+	within has_all
+	kill -INT "$tcpdump"
+}
+
+# ---- the dashboard
+
+dashboard() {
+	jq -r "$@" "$fixtures/grafana/bluenet-relay.json"
+}
+
+# Every query of it.
+queries() {
+	dashboard '.panels[].targets[]?.expr,
+		.templating.list[].definition? | values'
+}
+
+@test "the dashboard: it has every metric of the relay, and no other" {
+	start_relay
+	queries | grep -oE 'bluenet_relay_[a-z_]+' |
+		sed 's/_per_write_[a-z]*$/_per_write/' | sort -u >"$tmp/used"
+	diff <(families) "$tmp/used"
+}
+
+@test "the dashboard: every label in it is one of its metric's" {
+	local name label
+
+	start_relay
+	page metrics >"$tmp/page"
+	queries | sed -nE 's/.*sum by \(([a-z]+)\) \(rate\((bluenet_relay_[a-z_]+).*/\2 \1/p' \
+		>"$tmp/labels"
+	[ "$(wc -l <"$tmp/labels")" -gt 8 ]
+	while read -r name label; do
+		grep -q "^$name{$label=" "$tmp/page" || {
+			echo "$name has no $label"
+			return 1
+		}
+	done <"$tmp/labels"
+}
+
+@test "the dashboard: Prometheus can read its queries" {
+	dashboard -c '{ groups: [{ name: "dashboard", rules: [.panels[] |
+		.targets[]?.expr] | to_entries | map({
+			record: "query:n\(.key)",
+			expr: (.value | gsub("\\$__rate_interval"; "5m") |
+				gsub("\\$[a-z]+"; ".*"))
+		}) }] }' >"$tmp/rules.yml"
+	run promtool check rules "$tmp/rules.yml"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *SUCCESS* ]]
+}
+
+@test "the dashboard: as Grafana wants it" {
+	dashboard -e '.schemaVersion >= 36 and .uid == "bluenet-relay"'
+	# the data source is a variable, everywhere
+	same "$(dashboard '[.. | objects | select(has("datasource")) |
+		.datasource.uid] | unique[]')" "\${datasource}"
+	dashboard -e 'any(.templating.list[]; .type == "datasource")'
+	# every panel has a number and a title of its own
+	dashboard -e '(.panels | length) as $n |
+		([.panels[].id] | unique | length) == $n and
+		([.panels[].title] | unique | length) == $n'
+	# and a place of its own
+	dashboard -e '[.panels[].gridPos] as $p | all(range($p | length);
+		. as $i | all(range($i);
+			$p[.] as $a | $p[$i] as $b |
+			$a.x + $a.w <= $b.x or $b.x + $b.w <= $a.x or
+			$a.y + $a.h <= $b.y or $b.y + $b.h <= $a.y)) and
+		all($p[]; .x + .w <= 24)'
+}
