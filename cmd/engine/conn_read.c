@@ -326,7 +326,9 @@ read_socket(struct engine_conn *conn)
 		conn_starve(conn);
 		return;
 	}
-	n = recv(conn->fd, worker->read_buf, want, 0);
+	n = worker->engine->set.rx_times
+	    ? rx_time_recv(conn, worker->read_buf, want)
+	    : recv(conn->fd, worker->read_buf, want, 0);
 	if (n < 0) {
 		recv_failed(conn);
 	} else if (n == 0) {

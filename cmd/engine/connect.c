@@ -39,6 +39,8 @@ make(struct engine_worker *worker, const struct engine_connect *set)
 		close(fd);
 		return NULL;
 	}
+	if (worker->engine->set.rx_times)
+		rx_time_enable(fd);
 	conn->admitted = true;
 	conn->peer = set->address;
 	conn->connect_timeout_ns =

@@ -144,6 +144,7 @@ struct engine_settings {
 	uint32_t threshold_bytes; /* BNET_THRESHOLD_BYTES */
 	bool no_inflate; /* payloads as they came, as bnet_link_settings */
 	bool spin; /* workers never sleep */
+	bool rx_times; /* engine_conn_rx_ns() of what engine_connect() makes */
 	int64_t handshake_timeout_ns; /* 15 s */
 	int64_t frame_timeout_ns; /* of an incomplete frame; 30 s */
 	size_t user_bytes; /* of each outlet, for the owner */
@@ -247,6 +248,12 @@ bool engine_conn_proxied(struct engine_conn *conn);
 
 /* When bytes last came in; CLOCK_MONOTONIC. Now, while it is paused. */
 int64_t engine_conn_last_in_ns(struct engine_conn *conn);
+
+/*
+ * When the last of the bytes that were read at last came to this machine, by
+ * the kernel's stamp; CLOCK_MONOTONIC. 0: it did not say, or the clock was set.
+ */
+int64_t engine_conn_rx_ns(const struct engine_conn *conn);
 
 /* Compress what is sent with `codec`, in frames of at most so many bytes. */
 void engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,

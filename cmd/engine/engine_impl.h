@@ -76,6 +76,7 @@ struct engine_conn {
 	int64_t frame_since_ns; /* incomplete without progress; 0: none */
 	int64_t user_timer_ns; /* 0: none */
 	int64_t last_in_ns;
+	int64_t rx_ns, unix_ahead_ns; /* rx_time.c */
 	enum engine_end end; /* while finishing: what closed() will be told */
 	const char *reason; /* static, or reason_text */
 	char *reason_text; /* owned */
@@ -189,6 +190,10 @@ void conn_read(struct engine_conn *conn);
 void conn_list_ready(struct engine_conn *conn);
 void conn_resume(struct engine_conn *conn);
 void conn_starve(struct engine_conn *conn); /* back when there is budget */
+
+/* ---- rx_time.c ---- */
+void rx_time_enable(int fd);
+ssize_t rx_time_recv(struct engine_conn *conn, void *buf, size_t n);
 
 /* ---- conn_write.c ---- */
 void conn_mark_dirty(struct engine_conn *conn);
