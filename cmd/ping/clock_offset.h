@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clock_offset - how far another clock is from ours, and how sure that is.
+ *
+ *	theirs		   received  replied
+ *			  /		    \
+ *	ours	   sent --'		     '-- came
+ *
+ * Nothing arrives before it was sent, so each exchange says that
+ *
+ *	replied - came <= offset <= received - sent
+ *
+ * and all of them together leave the interval that they have in common. It is
+ * widened as time passes, by what clocks may drift. The offset is its middle,
+ * the bound half its width: the truth is within, not just likely to be. Our
+ * clock is CLOCK_MONOTONIC, so that setting the time here changes nothing.
+ */
+#ifndef PING_CLOCK_OFFSET_H
+#define PING_CLOCK_OFFSET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Two clocks that are being disciplined drift apart by at most that much. */
+#define CLOCK_DRIFT_PPM 500
+
+struct clock_offset {
+	bool known;
+	int64_t low_ns, high_ns; /* their clock less ours, at at_ns */
+	int64_t at_ns; /* ours */
+	uint64_t n_steps; /* times that a clock was set */
+};
+
+struct clock_times {
+	int64_t sent_ns, came_ns; /* our clock */
+	int64_t received_ns, replied_ns; /* theirs */
+};
+
+/*
+ * Take in an exchange. One that contradicts those before it means that a
+ * clock was set: they are forgotten. One that contradicts itself (it came
+ * before it could have) is ignored, and the answer false.
+ */
+bool
+clock_offset_add(struct clock_offset *clock, const struct clock_times *times);
+
+/* Both 0 where nothing is known. */
+int64_t clock_offset_ns(const struct clock_offset *clock);
+int64_t clock_offset_bound_ns(const struct clock_offset *clock);
+
+/*
+ * The ways of an exchange, there (`up`) and back (`down`); each is within
+ * clock_offset_bound_ns() of the truth.
+ */
+void clock_offset_ways(const struct clock_offset *clock,
+    const struct clock_times *times, int64_t *up_ns, int64_t *down_ns);
+
+#endif
