@@ -71,8 +71,11 @@ START_TEST(busy)
 	ck_assert_int_eq(chore.work_ns, busy_rows[_i].slice_ns);
 	ck_assert_int_eq(chore.rest_ns, busy_rows[_i].rest_ns);
 	ck_assert_int_eq(chore.next_ns, 1000);
-	chore_done(&chore, 5000);
-	ck_assert_int_eq(chore.next_ns, 5000 + busy_rows[_i].rest_ns);
+	/* a little late, and much too late */
+	chore_done(&chore, 1000 + 10 * MS);
+	ck_assert_int_eq(chore.next_ns, 1000 + 10 * MS + busy_rows[_i].rest_ns);
+	chore_done(&chore, 900 * MS);
+	ck_assert_int_eq(chore.next_ns, 900 * MS + busy_rows[_i].rest_ns);
 }
 END_TEST
 
@@ -88,10 +91,12 @@ START_TEST(chores)
 	ck_assert_ptr_eq(chores_due(two, 2, 1050), &two[1]);
 	two[0] = chore_busy(50, 100, 2000);
 	ck_assert_int_eq(chores_next_ns(two, 2), 1050);
-	chore_done(&two[1], 1250);
+	chore_done(&two[1], 1260);
+	ck_assert_int_eq(two[1].next_ns, 2050);
 	ck_assert_int_eq(chores_next_ns(two, 2), 2000);
 	ck_assert_ptr_eq(chores_due(two, 2, 2000), &two[0]);
-	chore_done(&two[0], 2100);
+	chore_done(&two[0], 2110);
+	ck_assert_int_eq(two[0].next_ns, 2200);
 	ck_assert_int_eq(chores_next_ns(two, 2), 2050);
 }
 END_TEST
