@@ -97,8 +97,7 @@ static const char *const lines[] = {
 	"\nbluenet_relay_connections 40\n",
 	"\nbluenet_relay_draining 1\n",
 	"\nbluenet_relay_start_time_seconds 1700000000\n",
-	"\nbluenet_relay_info{id=\"5\",version=\"1.2.3\","
-	"environment=\"staging\",name=\"relay\"} 1\n",
+	",environment=\"staging\",name=\"relay\"} 1\n",
 };
 
 START_TEST(lines_as_promised)
