@@ -18,8 +18,12 @@
  * The bucket of a sample is that of when it was due, however late the answer
  * came. So a bucket stays open for grace_ns after its end, beside the next.
  * What comes for a bucket that is closed counts in the oldest open one. When
- * the wall clock is set back, what is open is closed, and a second row of the
- * same time begins; durations are never taken from the wall clock.
+ * the wall clock is set back by a bucket or more, what is open is closed, and
+ * a second row of the same time begins. Durations are never taken from the
+ * wall clock.
+ *
+ * Nodes have histograms of 2 digits, all together one of 3: memory is about
+ * 110 KiB a node and layer at most, a few pages of which are resident.
  */
 #ifndef PING_SERIES_H
 #define PING_SERIES_H
@@ -88,7 +92,8 @@ struct series_row {
 	int64_t quantiles_ns[SERIES_QUANTILES]; /* of due */
 	uint64_t counts[PING_COUNTS];
 	struct summary up, down, clock_error;
-	struct hdr_sums noise; /* stalls of this machine; of SERIES_ALL only */
+	/* Stalls of this machine: in the first row of SERIES_ALL. */
+	struct hdr_sums noise;
 };
 
 struct series;
@@ -138,10 +143,26 @@ bool series_tick(struct series *series, int64_t wall_now_ns);
 /* Close all that is open. */
 void series_finish(struct series *series);
 
-/* The closed buckets' rows, oldest first, i below series_n_rows(). */
+/*
+ * The closed buckets' rows: first those of all nodes together, then those of
+ * single nodes, each oldest first. There are rows_max of either at most, i is
+ * below series_n_rows(). Good until the next call that closes a bucket.
+ */
 size_t series_n_rows(const struct series *series);
 const struct series_row *series_row(const struct series *series, size_t i);
 uint64_t series_n_dropped(const struct series *series); /* rows too many */
+
+/* How often something could not be counted because memory had run out. */
+uint64_t series_n_refused(const struct series *series);
+
+/*
+ * Add what another series has closed: a row, and the histogram that it was
+ * made from, if there is one (then its sums are those of the row). Rows are
+ * to come in the order of their start; an older one begins anew. Nothing is
+ * counted for all together when the row is of a node.
+ */
+void series_merge(
+    struct series *series, const struct series_row *row, const struct hdr *due);
 
 /*
  * The whole run, open buckets included: of a node or SERIES_ALL; NULL where
@@ -151,7 +172,7 @@ const struct series_cell *
 series_total(const struct series *series, uint64_t node, enum ping_layer layer);
 const struct hdr_sums *series_total_noise(const struct series *series);
 
-/* The nodes seen, in the order seen, i below series_n_nodes(). */
+/* The nodes named or seen, in that order, i below series_n_nodes(). */
 size_t series_n_nodes(const struct series *series);
 uint64_t series_node(const struct series *series, size_t i);
 

@@ -49,11 +49,17 @@ struct hdr {
 bool hdr_init(struct hdr *hdr, unsigned digits, int64_t highest);
 void hdr_free(struct hdr *hdr);
 
+/* The same without the counts: no memory is taken, counts is NULL. */
+bool hdr_layout(struct hdr *hdr, unsigned digits, int64_t highest);
+
 /* All counts and sums to zero. */
 void hdr_clear(struct hdr *hdr);
 
 /* One value; below 0 it counts as 0. */
 void hdr_add(struct hdr *hdr, int64_t value);
+
+/* That often at an index below n_counts; the sums are the caller's then. */
+void hdr_count(struct hdr *hdr, uint32_t index, uint64_t n);
 
 /*
  * Add all that `from` has seen. Exact where both have the same digits;
