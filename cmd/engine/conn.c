@@ -109,7 +109,7 @@ static void
 outlet_after_grace(struct rcu_head *rcu)
 {
 	rcu_after_grace();
-	free(caa_container_of(rcu, struct outlet_box, rcu));
+	free(container_of(rcu, struct outlet_box, rcu));
 }
 
 static bool
@@ -146,7 +146,7 @@ conn_free(struct engine_conn *conn, bool published)
 	free(conn->watchers);
 	free(conn->reason_text);
 	if (conn->outlet != NULL) {
-		box = caa_container_of(conn->outlet, struct outlet_box, outlet);
+		box = container_of(conn->outlet, struct outlet_box, outlet);
 		if (published)
 			call_rcu(&box->rcu, outlet_after_grace);
 		else

@@ -175,7 +175,7 @@ parcels_next(struct parcels *parcels)
 
 	if (node == NULL)
 		return NULL;
-	return caa_container_of(node, struct parcel, node);
+	return container_of(node, struct parcel, node);
 }
 
 bool

@@ -43,7 +43,7 @@ next_item(struct inbox *inbox)
 		node = parcels_next_node(&inbox->taken);
 	}
 	return node == NULL ? NULL
-			    : caa_container_of(node, struct inbox_item, node);
+			    : container_of(node, struct inbox_item, node);
 }
 
 static void
@@ -204,7 +204,7 @@ engine_packet_free(struct engine *engine, struct engine_packet *packet)
 {
 	if (packet != NULL)
 		item_free(engine->inbox, &engine->budget,
-		    caa_container_of(packet, struct inbox_item, packet));
+		    container_of(packet, struct inbox_item, packet));
 }
 
 void

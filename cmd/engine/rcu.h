@@ -7,9 +7,14 @@
 #ifndef ENGINE_RCU_H
 #define ENGINE_RCU_H
 
+#include <stddef.h>
 #include <urcu-qsbr.h>
 #include <urcu/rculfhash.h>
 #include <urcu/wfcqueue.h>
+
+/* The struct that `member` is in; liburcu's own casts a const away. */
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #if defined(__SANITIZE_THREAD__)
 #define RCU_TSAN 1

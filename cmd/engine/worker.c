@@ -139,7 +139,7 @@ run_timers(struct engine_worker *worker)
 	struct timer *timer;
 
 	while ((timer = timers_due(&worker->timers, worker->now_ns)) != NULL)
-		conn_timer(caa_container_of(timer, struct engine_conn, timer),
+		conn_timer(container_of(timer, struct engine_conn, timer),
 		    worker->now_ns);
 }
 

@@ -284,7 +284,7 @@ load(struct run *run, struct relay_config *config)
 	if (!config_load(config, err) ||
 	    !secrets_tls(&config->opt, run->keylog, run->keylog_arg, &tls,
 		&expires_s, err))
-		cli_usage("%s", err);
+		cli_die("%s", err);
 	atomic_store(&run->relay->cert_expires_s, expires_s);
 	return tls;
 }
@@ -320,7 +320,7 @@ int
 main(int argc, char **argv)
 {
 	struct relay_config *config = calloc(1, sizeof(*config));
-	struct relay check = { 0 };
+	static struct relay check;
 	struct run only_load = { .relay = &check };
 
 	cli_name("bluenet-relay");

@@ -39,19 +39,18 @@ send_pong(struct relay *relay, struct engine_conn *conn, uint64_t timestamp)
 		relay_count(worker_of(relay, worker), RELAY_PONGS_NOT_SENT);
 }
 
+/* It carries a ping, so a live peer is never silent for long. */
 static void
-send_keepalive(struct relay *relay, struct engine_conn *conn, bool with_ping)
+send_keepalive(struct relay *relay, struct engine_conn *conn)
 {
 	struct engine_worker *worker = engine_conn_worker(conn);
 	struct peer *peer = peer_of(conn);
 	struct bnet_message message = { .type = BNET_MSG_KEEPALIVE };
-	struct bnet_header header = { .priority = with_ping };
+	struct bnet_header header = { .priority = true };
 
-	if (with_ping) {
-		header.timestamp = latency_ask(
-		    &peer->latency, relay_now_us(worker), interval_us(relay));
-		relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
-	}
+	header.timestamp = latency_ask(
+	    &peer->latency, relay_now_us(worker), interval_us(relay));
+	relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
 	/* where its queue is full it has more to read than this */
 	(void)tell(relay, worker, engine_conn_outlet(conn), &message, &header);
 }
@@ -69,7 +68,7 @@ ask(struct relay *relay, struct engine_conn *conn)
 		atomic_store_explicit(
 		    &peer->ping_wanted, true, memory_order_relaxed);
 	else if (peer->latency.asked_us == 0)
-		send_keepalive(relay, conn, true);
+		send_keepalive(relay, conn);
 }
 
 /* A packet came with a timestamp. */
@@ -130,7 +129,6 @@ next_tick_ns(struct relay *relay, const struct peer *peer, int64_t now_ns)
 
 	if (!peer->hello)
 		return now_ns + opt->ping_interval_ns;
-	/* a ping is on time to within a part of its interval */
 	return now_ns +
 	    (opt->ping_interval_ns < opt->keepalive_ns ? opt->ping_interval_ns
 						       : opt->keepalive_ns);
@@ -151,8 +149,6 @@ ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
 {
 	const struct relay_options *opt = &config_of(relay)->opt;
 	struct peer *peer = peer_of(conn);
-	uint64_t now_us = (uint64_t)now_ns / US_NS;
-	bool due = latency_due(&peer->latency, now_us);
 
 	if (peer->hello) {
 		if (now_ns - engine_conn_last_in_ns(conn) >
@@ -161,7 +157,7 @@ ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
 			engine_conn_cut(conn);
 			return;
 		}
-		send_keepalive(relay, conn, due);
+		send_keepalive(relay, conn);
 	} else {
 		ask(relay, conn);
 	}

@@ -153,7 +153,6 @@ void seeing_open(struct relay *relay, struct engine_conn *conn);
 void seeing_close(struct relay *relay, struct engine_conn *conn);
 void seeing_tap(void *arg, struct engine_conn *conn, enum engine_way way,
     const struct bnet_slice *pieces, size_t n);
-const char *metrics_closed_word(enum relay_counter why);
 
 /* ---- trace.c ---- */
 bool trace(struct relay *relay, struct engine_conn *conn,

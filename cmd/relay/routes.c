@@ -102,7 +102,7 @@ is_wanted(struct cds_lfht_node *node, const void *key)
 {
 	const struct wanted *want = key;
 	const struct route_entry *entry =
-	    caa_container_of(node, struct route_entry, node);
+	    container_of(node, struct route_entry, node);
 
 	rcu_tsan_acquire(node);
 	return entry->id == want->id && entry->role == want->role;
@@ -119,14 +119,14 @@ routes_find(struct routes *routes, enum bnet_role role, uint64_t id)
 	    routes->table, hash_id(routes, role, id), is_wanted, &want, &iter);
 	node = cds_lfht_iter_get_node(&iter);
 	return node == NULL ? NULL
-			    : caa_container_of(node, struct route_entry, node);
+			    : container_of(node, struct route_entry, node);
 }
 
 static int
 is_key(struct cds_lfht_node *node, const void *key)
 {
 	rcu_tsan_acquire(node);
-	return caa_container_of(node, struct key_set, node)->key ==
+	return container_of(node, struct key_set, node)->key ==
 	    *(const int32_t *)key;
 }
 
@@ -139,8 +139,7 @@ find_key(struct routes *routes, int32_t key)
 	cds_lfht_lookup(
 	    routes->keys, hash_key(routes, key), is_key, &key, &iter);
 	node = cds_lfht_iter_get_node(&iter);
-	return node == NULL ? NULL
-			    : caa_container_of(node, struct key_set, node);
+	return node == NULL ? NULL : container_of(node, struct key_set, node);
 }
 
 struct route_entry *
@@ -182,7 +181,7 @@ static void
 key_set_after_grace(struct rcu_head *rcu)
 {
 	rcu_after_grace();
-	free(caa_container_of(rcu, struct key_set, rcu));
+	free(container_of(rcu, struct key_set, rcu));
 }
 
 /* The set of `key` becomes `fresh`; NULL: there is none any more. */

@@ -4,7 +4,7 @@
 
 setup() {
 	case $BNET_BUILD in
-	*-asan) skip "the library as users get it" ;;
+	*-asan | *-tsan) skip "the library as users get it" ;;
 	esac
 	root=$BATS_TEST_TMPDIR/root
 	make -s BUILD="$BNET_BUILD" DESTDIR="$root" PREFIX=/opt/bluenet \

@@ -34,7 +34,7 @@ relay_teardown() {
 
 	for pid in "${relays[@]}"; do
 		metrics=$(<"$tmp/$pid.metrics")
-		ended "$pid" || books || failed=1
+		ended "$pid" || ending "$pid" || books || failed=1
 		stop_relay "$pid" || failed=1
 		clean "$tmp/$pid.err" || failed=1
 	done
@@ -45,6 +45,12 @@ relay_teardown() {
 		tail -n 40 "$tmp"/*.err 2>/dev/null || true
 	fi
 	return "$failed"
+}
+
+# A relay that was told to end answers no more, and is gone soon.
+ending() {
+	! curl -sS -o "$tmp/healthz" "http://$metrics/healthz" 2>/dev/null &&
+		within ended "$1"
 }
 
 teardown() {
@@ -220,7 +226,11 @@ play() {
 
 # The same beside the test: $peer_pid; wait for it with `played`.
 play_beside() {
-	play "$@" >"$tmp/beside.out" 2>"$tmp/beside.err.txt" 3>&- &
+	local script
+
+	script=$(cat) # what runs beside has no standard input of its own
+	play "$@" <<<"$script" >"$tmp/beside.out" 2>"$tmp/beside.err.txt" \
+		3>&- &
 	peer_pid=$!
 	children+=("$peer_pid")
 }
