@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* What is said when a measurement is over. */
+#include "cmd/ping/live_impl.h"
+
+#include "cmd/common/cli.h"
+#include "cmd/stats/table.h"
+#include "proto/message.h"
+
+#define NS 1e-9
+#define MS_NS 1e-6
+
+/* ---- tables ---- */
+
+static const struct table_column clock_columns[] = {
+	{ .name = "node", .head = "node", .left = true },
+	{ .name = "offset_s",
+	    .head = "clock ahead",
+	    .unit = "s",
+	    .decimals = 6 },
+	{ .name = "bound_s", .head = "+-", .unit = "s", .decimals = 6 },
+	{ .name = "steps", .head = "times set" },
+};
+
+static int64_t
+wall_offset_ns(struct live *live, const struct clock_offset *clock)
+{
+	return clock_offset_ns(clock) - measure_wall_ns(live->measure, 0);
+}
+
+static void
+clocks(struct live *live)
+{
+	struct targets *targets = measure_targets(live->measure);
+	char label[SERIES_NAME_CHARS];
+	struct table table;
+
+	table_init(&table, "clocks", "Clocks", clock_columns, 4);
+	for (size_t i = 0; i < targets_n(targets); i++) {
+		const struct target *target = targets_at(targets, i);
+
+		if (!target->clock.known)
+			continue;
+		table_row(&table);
+		table_str(&table, target_label(target, label));
+		table_f64(
+		    &table, (double)wall_offset_ns(live, &target->clock) * NS);
+		table_f64(
+		    &table, (double)clock_offset_bound_ns(&target->clock) * NS);
+		table_u64(&table, target->clock.n_steps);
+	}
+	if (table.n_rows > 0)
+		(void)table_print(
+		    &table, stdout, live->opt->output == PING_JSON);
+	table_free(&table);
+}
+
+static const struct table_column trace_columns[] = {
+	{ .name = "relay", .head = "relay", .left = true },
+	{ .name = "echoes", .head = "echoes" },
+	{ .name = "way_avg_ms",
+	    .head = "way there avg",
+	    .unit = "ms",
+	    .decimals = 4 },
+	{ .name = "way_bound_ms", .head = "+-", .unit = "ms", .decimals = 4 },
+	{ .name = "inside_min_ms",
+	    .head = "inside min",
+	    .unit = "ms",
+	    .decimals = 4 },
+	{ .name = "inside_avg_ms", .head = "avg", .unit = "ms", .decimals = 4 },
+	{ .name = "inside_max_ms", .head = "max", .unit = "ms", .decimals = 4 },
+};
+
+static void
+trace_row(struct table *table, const struct summary *way_ns,
+    const struct summary *bound_ns, const struct summary *inside_ns)
+{
+	table_u64(table, way_ns->count);
+	table_f64(table, way_ns->mean * MS_NS);
+	table_f64(table, bound_ns->mean * MS_NS);
+	if (inside_ns == NULL)
+		return;
+	table_f64(table, inside_ns->min * MS_NS);
+	table_f64(table, inside_ns->mean * MS_NS);
+	table_f64(table, inside_ns->max * MS_NS);
+}
+
+static void
+traced(struct live *live)
+{
+	const struct trace *trace = measure_traced(live->measure);
+	struct table table;
+
+	if (trace->n == 0)
+		return;
+	table_init(&table, "trace", "The way there", trace_columns, 7);
+	for (size_t i = 0; i < trace->n; i++) {
+		const struct trace_relay *relay = &trace->relays[i];
+
+		table_row(&table);
+		table_fmt(&table, "relay %llu", (unsigned long long)relay->id);
+		trace_row(&table, &relay->way_ns, &relay->bound_ns,
+		    &relay->inside_ns);
+	}
+	table_row(&table);
+	table_str(&table, "the node");
+	trace_row(&table, &trace->last_ns, &trace->last_bound_ns, NULL);
+	(void)table_print(&table, stdout, live->opt->output == PING_JSON);
+	table_free(&table);
+}
+
+void
+live_tables(struct live *live)
+{
+	if (live->opt->output == PING_CSV)
+		return;
+	if (live->opt->hop != PING_HOP_PING)
+		clocks(live);
+	traced(live);
+}
+
+/* ---- the verdict ---- */
+
+static bool
+say_silent(struct live *live)
+{
+	struct targets *targets = measure_targets(live->measure);
+	char label[SERIES_NAME_CHARS];
+	bool silent = false;
+
+	for (size_t i = 0; i < targets_n(targets); i++) {
+		const struct target *target = targets_at(targets, i);
+
+		if (!target->pinged || target->n_answered > 0 ||
+		    target->n_sent == target->n_waiting)
+			continue;
+		silent = true;
+		cli_warn("%s: no answer (%s)", target_label(target, label),
+		    target->cause != 0 ? bnet_code_name(target->cause)
+				       : "timed out");
+	}
+	return silent;
+}
+
+static bool
+some_word_is_nobody(struct live *live)
+{
+	struct targets *targets = measure_targets(live->measure);
+
+	for (size_t i = 0; i < live->opt->n_words; i++)
+		if (!targets->found[i])
+			return true;
+	return false;
+}
+
+int
+live_verdict(struct live *live)
+{
+	const struct measure_view *view = &live->view;
+	bool silent = say_silent(live);
+
+	if (view->n_overflow > 0)
+		cli_warn("%llu samples were not recorded: output was blocked",
+		    (unsigned long long)view->n_overflow);
+	if (view->state == MEASURE_FAILED) {
+		cli_warn("%s %s: %s",
+		    view->was_up ? "lost the relay" : "cannot reach the relay",
+		    live->opt->relay, view->reason);
+		return PING_EXIT_UNREACHABLE;
+	}
+	if (view->n_targets == 0 && live->opt->n_words == 0 &&
+	    !(live->interrupted && !view->roster_known)) {
+		cli_warn("%s: no node is there", live->opt->relay);
+		return CLI_FAILED;
+	}
+	return silent || live->left || some_word_is_nobody(live) ? CLI_FAILED
+								 : CLI_OK;
+}

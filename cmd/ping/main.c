@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* bluenet-ping: the latency of every node. See bluenet-ping(1). */
+#include "cmd/common/cli.h"
+#include "cmd/ping/live.h"
+#include "cmd/ping/options.h"
+
+#include <signal.h>
+
+int
+main(int argc, char **argv)
+{
+	static struct ping_options opt;
+
+	cli_name("bluenet-ping");
+	cli_standard_fds();
+	ping_options_parse(&opt, argc, argv);
+	signal(SIGPIPE, SIG_IGN);
+	return live_run(&opt);
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of the connection, and what the caller sees of it. */
+#include "cmd/ping/measure_impl.h"
+
+#include "cmd/common/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define EVENTS_MAX 16384 /* between two calls of measure_take() */
+#define BODY_MAX_BYTES ((size_t)1 << 20)
+#define TICK_NS INT64_C(100000000)
+#define CONNECT_TIMEOUT_NS INT64_C(15000000000)
+#define NODES_GUESS 64 /* where it is not known how many there will be */
+
+/* ---- events ---- */
+
+static void
+wake(struct measure *m)
+{
+	const uint64_t one = 1;
+
+	(void)!write(m->event_fd, &one, sizeof(one));
+}
+
+struct measure_event *
+measure_event(struct measure *m, enum measure_kind kind)
+{
+	struct measure_events *events = &m->events[m->filling];
+	struct measure_event *event;
+
+	if (events->n == EVENTS_MAX) {
+		m->n_overflow++;
+		return NULL;
+	}
+	/* others look every now and then; a line that is waited for is not */
+	if (events->n == 0 && m->opt->verbose)
+		wake(m);
+	event = &events->list[events->n++];
+	*event = (struct measure_event){ .kind = kind };
+	return event;
+}
+
+void
+measure_fail(struct measure *m, const char *why)
+{
+	if (m->state == MEASURE_FAILED || m->state == MEASURE_DONE)
+		return;
+	m->state = MEASURE_FAILED;
+	snprintf(m->reason, sizeof(m->reason), "%s", why);
+	wake(m);
+}
+
+/* ---- connecting ---- */
+
+static bool
+connect_next(struct measure *m)
+{
+	struct engine_connect set = {
+		.tls = m->files->tls,
+		.tls_host = m->host,
+		.timeout_ns = CONNECT_TIMEOUT_NS,
+		.order = BNET_ORDER_LITTLE,
+		.user = m,
+	};
+
+	if (m->n_tried == m->n_addresses)
+		return false;
+	set.address = m->addresses[m->n_tried++];
+	if (m->opt->deadline_ns != 0 && m->opt->deadline_ns < set.timeout_ns)
+		set.timeout_ns = m->opt->deadline_ns;
+	return engine_connect(m->engine, &set);
+}
+
+static const char *const ends[ENGINE_N_ENDS] = {
+	[ENGINE_END_PEER] = "the relay closed the connection",
+	[ENGINE_END_CUT] = "the connection was cut",
+	[ENGINE_END_MALFORMED] = "a malformed frame came",
+	[ENGINE_END_OVERSIZE] = "a frame over the limit came",
+	[ENGINE_END_TLS] = "TLS failed",
+	[ENGINE_END_PROXY] = "PROXY",
+	[ENGINE_END_HANDSHAKE_TIMEOUT] = "no answer in time",
+	[ENGINE_END_CONNECT] = "no connection",
+	[ENGINE_END_FRAME_TIMEOUT] = "a frame took too long",
+	[ENGINE_END_IO] = "I/O error",
+	[ENGINE_END_MEMORY] = "out of memory",
+	[ENGINE_END_NOT_ADMITTED] = "not admitted",
+	[ENGINE_END_OWNER] = "closed",
+};
+
+static void
+closed(void *arg, struct engine_conn *conn, enum engine_end end)
+{
+	struct measure *m = arg;
+	const char *reason = engine_conn_reason(conn);
+
+	m->conn = NULL;
+	if (m->state == MEASURE_CONNECTING && connect_next(m))
+		return;
+	measure_fail(m, reason[0] != '\0' ? reason : ends[end]);
+}
+
+static void
+no_conn(void *arg, void *user, const struct address *from)
+{
+	(void)user;
+	(void)from;
+	measure_fail(arg, "out of memory or descriptors");
+}
+
+static void
+ready(void *arg, struct engine_conn *conn)
+{
+	struct measure *m = arg;
+
+	m->conn = conn;
+	m->state = MEASURE_GREETED;
+	m->tick.at_ns = 0;
+	session_hello(m);
+	if (!timers_set(&m->timers, &m->tick, clock_now_ns() + TICK_NS))
+		measure_fail(m, "out of memory");
+	measure_arm(m);
+}
+
+/* ---- time ---- */
+
+void
+measure_arm(struct measure *m)
+{
+	int64_t at_ns = timers_next_ns(&m->timers);
+
+	if (m->conn != NULL)
+		engine_conn_set_timer(m->conn, at_ns == INT64_MAX ? 0 : at_ns);
+}
+
+static struct target *
+target_of(struct timer *timer)
+{
+	return (struct target *)(void *)((char *)timer -
+	    offsetof(struct target, timer));
+}
+
+/* No more slots. */
+static void
+stop_all(struct measure *m)
+{
+	for (size_t i = 0; i < targets_n(&m->targets); i++) {
+		struct target *target = targets_at(&m->targets, i);
+
+		timers_cancel(&m->timers, &target->timer);
+		target->active = false;
+	}
+	m->n_active = 0;
+}
+
+/* Is all that was asked for done? */
+static void
+check_done(struct measure *m, int64_t now_ns)
+{
+	bool may_end =
+	    m->opt->count != 0 || m->finishing || now_ns >= m->stop_ns;
+
+	if (m->state != MEASURE_UP || m->start_ns == 0)
+		return;
+	if (m->finishing || now_ns >= m->stop_ns)
+		stop_all(m);
+	if (!may_end || m->n_active > 0 || m->n_waiting > 0)
+		return;
+	m->state = MEASURE_DONE;
+	wake(m);
+}
+
+static void
+tick(struct measure *m, int64_t now_ns)
+{
+	session_tick(m, now_ns);
+	send_expire(m, now_ns);
+	check_done(m, now_ns);
+	(void)timers_set(&m->timers, &m->tick, now_ns + TICK_NS);
+}
+
+/* The worker's idea of now is as old as its turn: slots want a better one. */
+static void
+timer(void *arg, struct engine_conn *conn, int64_t turn_ns)
+{
+	struct measure *m = arg;
+	int64_t now_ns = clock_now_ns();
+	struct timer *due;
+
+	(void)conn;
+	(void)turn_ns;
+	while ((due = timers_due(&m->timers, now_ns)) != NULL) {
+		if (due == &m->tick)
+			tick(m, now_ns);
+		else
+			send_due(m, target_of(due), now_ns);
+	}
+	measure_arm(m);
+}
+
+static void
+packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	const struct bnet_header *header = &packet->header;
+
+	if (!packet->has_header || header->key == 0)
+		return;
+	if (header->timestamp != 0 && header->key != BNET_KEY_PONG)
+		session_pong(m, header->timestamp & ~BNET_TIMESTAMP_PING_BACK);
+	(void)!engine_deliver(conn, packet);
+	if (m->n_waiting == 0)
+		check_done(m, clock_now_ns());
+}
+
+/* Timers as precise as they come: 50 us late is the default. */
+static void
+worker_start(void *arg, struct engine_worker *worker)
+{
+	(void)arg;
+	(void)worker;
+	(void)prctl(PR_SET_TIMERSLACK, 1UL);
+}
+
+static const struct engine_hooks hooks = {
+	.ready = ready,
+	.packet = packet,
+	.timer = timer,
+	.closed = closed,
+	.no_conn = no_conn,
+	.worker_start = worker_start,
+};
+
+/* ---- starting and ending ---- */
+
+/* The host of HOST, HOST:PORT or [IPv6]:PORT: what a certificate must name. */
+static void
+host_of(const char *relay, char host[MEASURE_HOST_CHARS])
+{
+	size_t n = strcspn(relay, ":");
+
+	if (relay[0] == '[')
+		n = strcspn(++relay, "]");
+	if (n >= MEASURE_HOST_CHARS)
+		n = MEASURE_HOST_CHARS - 1;
+	memcpy(host, relay, n);
+	host[n] = '\0';
+}
+
+/* As many pings as can be on their way until they are given up, twice. */
+static uint64_t
+room(const struct ping_options *opt)
+{
+	uint64_t n = opt->n_words > 0 ? opt->n_words : NODES_GUESS;
+
+	if (opt->hop != PING_HOP_NONE)
+		n = 1;
+	if (opt->layers == PING_LAYER_BOTH)
+		n *= 2;
+	return 2 * n * ((uint64_t)(opt->timeout_ns / opt->interval_ns) + 1);
+}
+
+/*
+ * With this kind of mutex the kernel hands it to who waits: a worker that
+ * spins takes it again at once, and would keep us out for ever.
+ */
+static bool
+make_lock(struct measure *m)
+{
+	pthread_mutexattr_t attr;
+	bool ok;
+
+	pthread_mutexattr_init(&attr);
+	ok = pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT) == 0 &&
+	    pthread_mutex_init(&m->lock, &attr) == 0;
+	pthread_mutexattr_destroy(&attr);
+	return ok;
+}
+
+static bool
+make(struct measure *m)
+{
+	const struct ping_options *opt = m->opt;
+	const struct engine_settings set = {
+		.n_workers = 1,
+		.spin = opt->spin,
+		.rx_times = true,
+		.lock = &m->lock,
+		.hooks = &hooks,
+		.arg = m,
+	};
+
+	bnet_buf_init(&m->body, BODY_MAX_BYTES);
+	bnet_buf_init(&m->store, BODY_MAX_BYTES);
+	for (int i = 0; i < 2; i++) {
+		m->events[i].list =
+		    calloc(EVENTS_MAX, sizeof(struct measure_event));
+		if (m->events[i].list == NULL)
+			return false;
+	}
+	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->engine = engine_new(&set);
+	return m->event_fd >= 0 && m->engine != NULL &&
+	    targets_init(&m->targets, opt) &&
+	    flights_init(&m->flights, room(opt)) && session_register(m);
+}
+
+struct measure *
+measure_start(const struct ping_options *opt, const struct measure_files *files,
+    char why[MEASURE_REASON_CHARS])
+{
+	struct measure *m = calloc(1, sizeof(*m));
+	struct timespec ts;
+
+	if (m == NULL || !make_lock(m)) {
+		snprintf(why, MEASURE_REASON_CHARS, "out of memory");
+		free(m);
+		return NULL;
+	}
+	m->opt = opt;
+	m->files = files;
+	m->event_fd = -1;
+	m->stop_ns = INT64_MAX;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	m->wall_ahead_ns =
+	    (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - clock_now_ns();
+	host_of(opt->relay, m->host);
+	m->n_addresses = address_resolve(
+	    opt->relay, PING_PORT, m->addresses, why, MEASURE_REASON_CHARS);
+	if (m->n_addresses > 0) {
+		if (make(m) && engine_start(m->engine) && connect_next(m))
+			return m;
+		snprintf(why, MEASURE_REASON_CHARS, "%s", strerror(errno));
+	}
+	measure_free(m);
+	return NULL;
+}
+
+void
+measure_stop(struct measure *m)
+{
+	engine_stop(m->engine);
+}
+
+void
+measure_free(struct measure *m)
+{
+	engine_free(m->engine);
+	targets_free(&m->targets);
+	flights_free(&m->flights);
+	timers_free(&m->timers);
+	bnet_buf_free(&m->body);
+	bnet_buf_free(&m->store);
+	free(m->events[0].list);
+	free(m->events[1].list);
+	if (m->event_fd >= 0)
+		close(m->event_fd);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}
+
+/* ---- looking at it ---- */
+
+int
+measure_fd(const struct measure *m)
+{
+	return m->event_fd;
+}
+
+static size_t
+n_pinged(const struct targets *targets)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < targets_n(targets); i++)
+		n += targets_at(targets, i)->pinged;
+	return n;
+}
+
+const struct measure_event *
+measure_take(struct measure *m, size_t *n, struct measure_view *view)
+{
+	struct measure_events *taken;
+	uint64_t woken;
+
+	(void)!read(m->event_fd, &woken, sizeof(woken));
+	pthread_mutex_lock(&m->lock);
+	taken = &m->events[m->filling];
+	m->filling = !m->filling;
+	m->events[m->filling].n = 0;
+	*view = (struct measure_view){
+		.state = m->state,
+		.was_up = m->was_up,
+		.roster_known = m->targets.roster > 0,
+		.n_targets = n_pinged(&m->targets),
+		.n_waiting = m->n_waiting,
+		.n_overflow = m->n_overflow,
+	};
+	memcpy(view->reason, m->reason, sizeof(view->reason));
+	pthread_mutex_unlock(&m->lock);
+	*n = taken->n;
+	return taken->list;
+}
+
+void
+measure_finish(struct measure *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->finishing = true;
+	pthread_mutex_unlock(&m->lock);
+}
+
+struct targets *
+measure_lock(struct measure *m)
+{
+	pthread_mutex_lock(&m->lock);
+	return &m->targets;
+}
+
+void
+measure_unlock(struct measure *m)
+{
+	pthread_mutex_unlock(&m->lock);
+}
+
+struct targets *
+measure_targets(struct measure *m)
+{
+	return &m->targets;
+}
+
+const struct trace *
+measure_traced(struct measure *m)
+{
+	return &m->trace;
+}
+
+int64_t
+measure_wall_ns(const struct measure *m, int64_t at_ns)
+{
+	return at_ns + m->wall_ahead_ns;
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/* What we say to a relay, and what it says. */
+#include "cmd/ping/measure_impl.h"
+
+#include "cmd/common/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MS_NS 1000000
+#define ROSTER_PERIOD_NS INT64_C(1000000000)
+#define ROSTER_WAIT_NS INT64_C(2000000000) /* then without one */
+#define WELCOME_TIMEOUT_NS INT64_C(15000000000)
+#define START_LEAD_NS 1000000 /* so that the first slot is not late already */
+#define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
+#define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
+
+static struct bnet_string
+string_of(const char *s)
+{
+	return (struct bnet_string){ s, (uint32_t)strlen(s) };
+}
+
+/* ---- to the relay ---- */
+
+static void
+say(struct measure *m, const struct bnet_message *message)
+{
+	const struct bnet_header header = { .key = bnet_message_key(
+						message->type) };
+
+	bnet_buf_clear(&m->body);
+	if (bnet_message_encode(message, &m->body) == BNET_OK)
+		send_packet(m, &header, bnet_buf_slice(&m->body));
+}
+
+static void
+begin_hop(struct measure *m)
+{
+	struct bnet_string name = string_of(m->opt->relay);
+	struct target *target = targets_get(&m->targets, TARGET_HOP, 0);
+	struct measure_event *event = measure_event(m, MEASURE_SEEN);
+
+	m->start_ns = clock_now_ns() + START_LEAD_NS;
+	target_set_name(target, &name);
+	if (event != NULL)
+		memcpy(event->name, target->name, sizeof(event->name));
+	send_begin(m, target);
+}
+
+static void
+set_stop(struct measure *m)
+{
+	if (m->opt->deadline_ns != 0)
+		m->stop_ns = clock_now_ns() + m->opt->deadline_ns;
+}
+
+/*
+ * A stock peer passes over the hello and answers header pings, so for these
+ * there is nothing to wait for.
+ */
+void
+session_hello(struct measure *m)
+{
+	struct bnet_message message = { .type = BNET_MSG_HELLO };
+
+	message.u.hello = (struct bnet_hello){
+		.version = BNET_PROTOCOL_VERSION,
+		.role = m->opt->as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+		.wanted_id = m->opt->as_id,
+		.frame_max_bytes = BNET_FRAME_MAX_BYTES,
+		.name = string_of(m->opt->name),
+		.token = string_of(m->files->token),
+	};
+	say(m, &message);
+	m->welcome_by_ns = clock_now_ns() + WELCOME_TIMEOUT_NS;
+	if (m->opt->hop != PING_HOP_PING)
+		return;
+	m->state = MEASURE_UP;
+	m->was_up = true;
+	set_stop(m);
+	begin_hop(m);
+}
+
+static void
+ask_roster(struct measure *m, int64_t now_ns)
+{
+	struct bnet_message message = { .type = BNET_MSG_ROSTER };
+
+	message.u.roster.roles = BNET_ROLE_NODE;
+	if (m->opt->clients)
+		message.u.roster.roles |= BNET_ROLE_CLIENT;
+	m->roster_asked = true;
+	m->roster_at_ns = now_ns + ROSTER_PERIOD_NS;
+	say(m, &message);
+}
+
+void
+session_pong(struct measure *m, uint64_t timestamp)
+{
+	static const uint8_t bytes[PONG_BYTES];
+	const struct bnet_header header = {
+		.key = BNET_KEY_PONG,
+		.priority = true,
+		.timestamp = timestamp,
+	};
+
+	send_packet(m, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
+}
+
+/* ---- whom ---- */
+
+/* Those given by id are pinged whatever the roster says of them. */
+static void
+begin_words(struct measure *m)
+{
+	const struct ping_options *opt = m->opt;
+	struct target *target;
+	uint64_t id;
+
+	m->start_ns = clock_now_ns() + START_LEAD_NS;
+	for (size_t i = 0; i < opt->n_words; i++) {
+		if (m->targets.found[i] || !target_word_id(opt->words[i], &id))
+			continue;
+		target = targets_get(&m->targets, TARGET_NODE, id);
+		if (target == NULL)
+			continue;
+		m->targets.found[i] = true;
+		target->pinged = true;
+	}
+	for (size_t i = 0; i < targets_n(&m->targets); i++) {
+		target = targets_at(&m->targets, i);
+		if (target->pinged)
+			send_begin(m, target);
+	}
+}
+
+static void
+tell(struct measure *m, const struct target *target, enum measure_kind kind)
+{
+	struct measure_event *event = measure_event(m, kind);
+	char label[SERIES_NAME_CHARS];
+
+	if (event == NULL)
+		return;
+	event->sample.node = target_series_id(target);
+	snprintf(event->name, sizeof(event->name), "%s",
+	    target_label(target, label));
+}
+
+static void
+take_entry(struct measure *m, const struct bnet_roster_entry *entry)
+{
+	bool self = entry->id == m->id &&
+	    (entry->role == BNET_ROLE_NODE) == m->opt->as_node;
+	struct target *target;
+	char before[SERIES_NAME_CHARS];
+
+	if (self || !targets_wanted(&m->targets, entry))
+		return;
+	target =
+	    targets_get(&m->targets, (enum target_role)entry->role, entry->id);
+	if (target == NULL)
+		return;
+	target->roster = m->targets.roster + 1;
+	memcpy(before, target->name, sizeof(before));
+	target_set_name(target, &entry->name);
+	if (!target->pinged || strcmp(before, target->name) != 0)
+		tell(m, target, MEASURE_SEEN);
+	target->pinged = true;
+	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() && !m->finishing &&
+	    (m->opt->count == 0 || target->schedule.n < m->opt->count))
+		send_begin(m, target);
+}
+
+/* Those that were in the roster before and are not now; ids go on. */
+static void
+drop_absent(struct measure *m)
+{
+	for (size_t i = 0; i < targets_n(&m->targets); i++) {
+		struct target *target = targets_at(&m->targets, i);
+
+		if (target->roster == 0 ||
+		    target->roster + 1 != m->targets.roster)
+			continue;
+		tell(m, target, MEASURE_LEFT);
+		if (m->opt->n_words > 0 || !target->active)
+			continue;
+		timers_cancel(&m->timers, &target->timer);
+		target->active = false;
+		m->n_active--;
+	}
+}
+
+static void
+roster_is_whole(struct measure *m)
+{
+	m->targets.roster++;
+	m->roster_asked = false;
+	drop_absent(m);
+	if (m->start_ns == 0)
+		begin_words(m);
+}
+
+/* ---- from the relay ---- */
+
+/* A message that is the relay's to send, not one that it forwards. */
+static bool
+take(struct measure *m, const struct bnet_packet *packet,
+    enum bnet_message_type type, struct bnet_message *message)
+{
+	size_t left;
+
+	return packet->header.dest_type == BNET_DEST_HOP &&
+	    bnet_message_decode(
+		type, packet->payload, message, &m->store, &left) == BNET_OK;
+}
+
+static void
+on_welcome(
+    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	const struct bnet_welcome *welcome = &message.u.welcome;
+	int64_t now_ns = clock_now_ns(), keepalive_ms;
+
+	if (m->id != 0 || !take(m, packet, BNET_MSG_WELCOME, &message))
+		return;
+	engine_conn_set_peer(conn, BNET_CODEC_NONE, welcome->frame_max_bytes);
+	m->id = welcome->id;
+	m->relay_id = welcome->relay_id;
+	keepalive_ms = welcome->keepalive_ms;
+	if (keepalive_ms != 0 && keepalive_ms < KEEPALIVE_MIN_MS)
+		keepalive_ms = KEEPALIVE_MIN_MS;
+	m->keepalive_ns = keepalive_ms * MS_NS;
+	m->keepalive_at_ns = now_ns + m->keepalive_ns;
+	if (m->state != MEASURE_GREETED)
+		return;
+	m->state = MEASURE_UP;
+	m->was_up = true;
+	set_stop(m);
+	if (m->opt->hop != PING_HOP_NONE)
+		begin_hop(m);
+	else
+		ask_roster(m, now_ns);
+}
+
+static void
+on_refuse(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	const struct bnet_refuse *refuse = &message.u.refuse;
+	char why[MEASURE_REASON_CHARS];
+
+	(void)conn;
+	if (!take(m, packet, BNET_MSG_REFUSE, &message))
+		return;
+	snprintf(why, sizeof(why), "refused: %s: %.*s",
+	    bnet_code_name(refuse->code), (int)refuse->reason.len_bytes,
+	    refuse->reason.p != NULL ? refuse->reason.p : "");
+	measure_fail(m, why);
+}
+
+/* The cookie of the echo whose first 8 bytes the relay sent back. */
+static bool
+cookie_of(uint64_t first_bytes, uint64_t *cookie)
+{
+	uint8_t bytes[8];
+	struct bnet_bits_rd rd;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(first_bytes >> 8 * i);
+	bnet_bits_read(&rd, (struct bnet_slice){ bytes, sizeof(bytes) });
+	*cookie = bnet_bits_u64(&rd);
+	return !rd.bad;
+}
+
+static void
+on_error(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	const struct bnet_error *error = &message.u.error;
+	struct flight *flight;
+	uint64_t cookie;
+
+	(void)conn;
+	if (!take(m, packet, BNET_MSG_ERROR, &message) ||
+	    error->key != BNET_KEY_ECHO || !cookie_of(error->cookie, &cookie))
+		return;
+	flight = flights_find(&m->flights, cookie);
+	if (flight != NULL && (int64_t)flight->target->id == error->dest)
+		send_lost(m, flight, error->code);
+}
+
+static void
+on_roster_reply(
+    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	const struct bnet_roster_reply *reply = &message.u.roster_reply;
+
+	(void)conn;
+	if (!take(m, packet, BNET_MSG_ROSTER_REPLY, &message))
+		return;
+	for (uint32_t i = 0; i < reply->n; i++)
+		take_entry(m, &reply->entries[i]);
+	if (!reply->more)
+		roster_is_whole(m);
+}
+
+static void
+on_echo_reply(
+    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	size_t left;
+
+	(void)conn;
+	if (bnet_message_decode(BNET_MSG_ECHO_REPLY, packet->payload, &message,
+		&m->store, &left) == BNET_OK)
+		send_answered(m, message.u.echo.cookie, packet->header.source,
+		    &message.u.echo);
+}
+
+static void
+on_pong(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	const struct bnet_header *header = &packet->header;
+
+	(void)conn;
+	/* their ping may travel there; ours has none, so that ends here */
+	if (header->latency_ms != 0)
+		session_pong(m, header->latency_ms);
+	send_answered(m, header->timestamp, header->source, NULL);
+}
+
+static uint64_t
+unix_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* We are somebody's client or node, too. */
+static void
+on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	uint64_t received_ns = unix_ns();
+	struct bnet_header header = {
+		.dest = packet->header.source,
+		.key = bnet_message_key(BNET_MSG_ECHO_REPLY),
+		.priority = true,
+	};
+	struct bnet_message echo;
+	size_t left;
+
+	(void)conn;
+	if (bnet_message_decode(BNET_MSG_ECHO, packet->payload, &echo,
+		&m->store, &left) != BNET_OK)
+		return;
+	echo.type = BNET_MSG_ECHO_REPLY;
+	header.dest_type = (echo.u.echo.flags & BNET_ECHO_F_NODE) != 0
+	    ? BNET_DEST_NODE
+	    : BNET_DEST_CLIENT;
+	echo.u.echo.received_ns = received_ns;
+	echo.u.echo.replied_ns = unix_ns();
+	bnet_buf_clear(&m->body);
+	if (bnet_message_encode(&echo, &m->body) == BNET_OK)
+		send_packet(m, &header, bnet_buf_slice(&m->body));
+}
+
+/* ---- time ---- */
+
+void
+session_tick(struct measure *m, int64_t now_ns)
+{
+	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
+	bool listed = m->opt->hop == PING_HOP_NONE;
+
+	if (m->state == MEASURE_GREETED && now_ns >= m->welcome_by_ns)
+		measure_fail(m, "no welcome in time");
+	if (m->keepalive_ns != 0 && now_ns >= m->keepalive_at_ns) {
+		say(m, &keepalive);
+		m->keepalive_at_ns = now_ns + m->keepalive_ns;
+	}
+	if (m->state != MEASURE_UP || !listed)
+		return;
+	if (!m->roster_asked && now_ns >= m->roster_at_ns)
+		ask_roster(m, now_ns);
+	if (m->start_ns == 0 &&
+	    now_ns >= m->roster_at_ns + ROSTER_WAIT_NS - ROSTER_PERIOD_NS)
+		begin_words(m);
+}
+
+bool
+session_register(struct measure *m)
+{
+	static const struct {
+		enum bnet_message_type type;
+		engine_app *app;
+	} apps[] = {
+		{ BNET_MSG_WELCOME, on_welcome },
+		{ BNET_MSG_REFUSE, on_refuse },
+		{ BNET_MSG_ERROR, on_error },
+		{ BNET_MSG_ROSTER_REPLY, on_roster_reply },
+		{ BNET_MSG_ECHO_REPLY, on_echo_reply },
+		{ BNET_MSG_ECHO, on_echo },
+	};
+
+	for (size_t i = 0; i < sizeof(apps) / sizeof(apps[0]); i++)
+		if (!engine_on_key(m->engine, bnet_message_key(apps[i].type),
+			apps[i].app, m))
+			return false;
+	return engine_on_key(m->engine, BNET_KEY_PONG, on_pong, m);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* options - the command line of bluenet-ping. */
+#ifndef PING_OPTIONS_H
+#define PING_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PING_PORT 26000 /* of a relay, where none is said */
+#define PING_FAIL_IFS_MAX 16
+#define PING_PADDING_BYTES_MAX 65536
+
+/* What the words of the command line behind the options are. */
+enum ping_mode {
+	PING_MEASURE = 0, /* a relay, then nodes */
+	PING_FROM, /* logs to be read back */
+	PING_COMPARE, /* two of them */
+};
+
+enum ping_output {
+	PING_TEXT = 0,
+	PING_JSON,
+	PING_CSV,
+};
+
+enum ping_layers {
+	PING_LAYER_NET = 0,
+	PING_LAYER_SERVICE,
+	PING_LAYER_BOTH,
+};
+
+enum ping_hop {
+	PING_HOP_NONE = 0,
+	PING_HOP_PING, /* by header ping */
+	PING_HOP_ECHO,
+};
+
+/* All text is borrowed from argv. */
+struct ping_options {
+	bool from, compare; /* as given; `mode` says it */
+	enum ping_mode mode;
+	const char *relay; /* measuring */
+	char **words; /* the nodes, or the files */
+	size_t n_words;
+	uint64_t count; /* 0: without end */
+	int64_t interval_ns, timeout_ns, bucket_ns;
+	int64_t deadline_ns; /* from the start; 0: none */
+	uint64_t padding_bytes;
+	int output; /* enum ping_output */
+	int layers; /* enum ping_layers */
+	int hop; /* enum ping_hop */
+	bool clients, mesh;
+	bool poisson, spin, trace;
+	bool verbose, live;
+	bool per_node, percentiles;
+	bool as_node;
+	uint64_t as_id; /* 0: as the relay likes */
+	const char *name;
+	uint64_t seed;
+	const char *log, *samples, *plot; /* files; NULL: none */
+	double tolerance; /* of --compare, a part: 0.05 */
+	const char *fail_ifs[PING_FAIL_IFS_MAX];
+	size_t n_fail_ifs;
+	bool tls;
+	const char *ca, *cert, *key; /* files; NULL: none */
+	const char *token, *token_file;
+};
+
+/* Ends the process on --help, --version and bad usage. */
+void ping_options_parse(struct ping_options *opt, int argc, char **argv);
+
+#endif

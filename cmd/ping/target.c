@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/ping/target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_WORDS 2
+
+bool
+targets_init(struct targets *targets, const struct ping_options *opt)
+{
+	*targets = (struct targets){ .opt = opt };
+	targets->found = calloc(opt->n_words + 1, sizeof(bool));
+	return targets->found != NULL &&
+	    map_init(
+		&targets->map, sizeof(struct target), KEY_WORDS, TARGETS_MAX);
+}
+
+void
+targets_free(struct targets *targets)
+{
+	map_free(&targets->map);
+	free(targets->found);
+}
+
+struct target *
+targets_find(const struct targets *targets, uint64_t role, uint64_t id)
+{
+	const uint64_t key[KEY_WORDS] = { role, id };
+
+	return map_find(&targets->map, key);
+}
+
+struct target *
+targets_get(struct targets *targets, enum target_role role, uint64_t id)
+{
+	const uint64_t key[KEY_WORDS] = { role, id };
+	size_t n = targets->map.n;
+	struct target *target = map_get(&targets->map, key);
+
+	if (target == targets->map.others)
+		return NULL;
+	if (targets->map.n > n)
+		target->index = (uint32_t)n;
+	return target;
+}
+
+bool
+target_word_id(const char *word, uint64_t *id)
+{
+	char *end;
+
+	errno = 0;
+	*id = strtoull(word, &end, 10);
+	return word[0] >= '0' && word[0] <= '9' && *end == '\0' && errno == 0 &&
+	    *id <= INT64_MAX;
+}
+
+static bool
+word_is(const char *word, const struct bnet_roster_entry *entry)
+{
+	uint64_t id;
+
+	if (strlen(word) == entry->name.len_bytes &&
+	    memcmp(word, entry->name.p, entry->name.len_bytes) == 0)
+		return true;
+	return target_word_id(word, &id) && id == entry->id;
+}
+
+bool
+targets_wanted(struct targets *targets, const struct bnet_roster_entry *entry)
+{
+	const struct ping_options *opt = targets->opt;
+	bool wanted = opt->n_words == 0;
+
+	if (entry->role != BNET_ROLE_NODE &&
+	    (entry->role != BNET_ROLE_CLIENT || !opt->clients))
+		return false;
+	for (size_t i = 0; i < opt->n_words; i++) {
+		if (!word_is(opt->words[i], entry))
+			continue;
+		targets->found[i] = true;
+		wanted = true;
+	}
+	return wanted;
+}
+
+const char *
+target_label(const struct target *target, char label[SERIES_NAME_CHARS])
+{
+	const char *what = target->role == TARGET_CLIENT ? "client" : "node";
+
+	if (target->name[0] != '\0')
+		return target->name;
+	snprintf(label, SERIES_NAME_CHARS, "%s %llu", what,
+	    (unsigned long long)target->id);
+	return label;
+}
+
+void
+target_set_name(struct target *target, const struct bnet_string *name)
+{
+	size_t n = name->len_bytes < SERIES_NAME_CHARS ? name->len_bytes
+						       : SERIES_NAME_CHARS - 1;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = name->p[i];
+
+		target->name[i] = c < ' ' || c > '~' ? '?' : c;
+	}
+	target->name[n] = '\0';
+}
+
+void
+target_note(struct target *target, int64_t round_ns)
+{
+	target->recent_ns[target->n_recent++ % TARGET_RECENT] = round_ns;
+}
