@@ -107,15 +107,11 @@ $(BUILD)/bluenet-node: $(call obj,fixtures/node/main.c) $(NODE_A) \
 deps:
 	@sh tests/tools/deps.sh
 
-DEMO = fixtures/captures/plain.pcap
+# A relay, twelve nodes, traffic, and what a recording of it shows.
 .PHONY: demo
-demo: $(BUILD)/bluenet-decode
-	@echo '$$ bluenet-decode -r $(DEMO) --keys fixtures/keys.txt -c 20'
-	@$< -r $(DEMO) --keys fixtures/keys.txt -c 20
-	@echo
-	@echo '$$ bluenet-decode -r $(DEMO) --keys fixtures/keys.txt -q' \
-	    '-z frames -z streams -z keys'
-	@$< -r $(DEMO) --keys fixtures/keys.txt -q -z frames -z streams -z keys
+demo:
+	@$(MAKE) -j$(JOBS) $(PROGRAMS) $(BUILD)/tools/peer
+	@BUILD=$(BUILD) sh tests/tools/demo.sh
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
