@@ -21,8 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Two clocks that are being disciplined drift apart by at most that much. */
-#define CLOCK_DRIFT_PPM 500
+/* What is taken for the most that two clocks drift apart; crystals do half. */
+#define CLOCK_DRIFT_PPM 100
 
 struct clock_offset {
 	bool known;

@@ -111,9 +111,11 @@ traced(struct live *live)
 void
 live_tables(struct live *live)
 {
-	if (live->opt->output == PING_CSV)
+	const struct ping_options *opt = live->opt;
+
+	if (opt->output == PING_CSV)
 		return;
-	if (live->opt->hop != PING_HOP_PING)
+	if (opt->verbose || opt->per_node || opt->output == PING_JSON)
 		clocks(live);
 	traced(live);
 }

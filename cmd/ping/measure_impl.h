@@ -46,6 +46,7 @@ struct measure {
 	size_t n_active; /* targets that take slots */
 	struct targets targets;
 	uint64_t n_waiting;
+	int64_t asked_ns, late_ns; /* to be woken; later than that, lately */
 	struct timers timers; /* of targets, and: */
 	struct timer tick;
 	struct flights flights;

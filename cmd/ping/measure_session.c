@@ -110,6 +110,19 @@ session_pong(struct measure *m, uint64_t timestamp)
 
 /* ---- whom ---- */
 
+static void
+tell(struct measure *m, const struct target *target, enum measure_kind kind)
+{
+	struct measure_event *event = measure_event(m, kind);
+	char label[SERIES_NAME_CHARS];
+
+	if (event == NULL)
+		return;
+	event->sample.node = target_series_id(target);
+	snprintf(event->name, sizeof(event->name), "%s",
+	    target_label(target, label));
+}
+
 /* Those given by id are pinged whatever the roster says of them. */
 static void
 begin_words(struct measure *m)
@@ -127,25 +140,13 @@ begin_words(struct measure *m)
 			continue;
 		m->targets.found[i] = true;
 		target->pinged = true;
+		tell(m, target, MEASURE_SEEN);
 	}
 	for (size_t i = 0; i < targets_n(&m->targets); i++) {
 		target = targets_at(&m->targets, i);
 		if (target->pinged)
 			send_begin(m, target);
 	}
-}
-
-static void
-tell(struct measure *m, const struct target *target, enum measure_kind kind)
-{
-	struct measure_event *event = measure_event(m, kind);
-	char label[SERIES_NAME_CHARS];
-
-	if (event == NULL)
-		return;
-	event->sample.node = target_series_id(target);
-	snprintf(event->name, sizeof(event->name), "%s",
-	    target_label(target, label));
 }
 
 static void
