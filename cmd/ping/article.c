@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/ping/article.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_MIN (60 * NS_PER_S)
+#define NS_PER_DAY (24 * 60 * NS_PER_MIN)
+#define DECIMALS_MAX 9 /* ns */
+
+const char *const article_heads[ARTICLE_COLUMNS] = { "Minimum", "Maximum",
+	"Average", "Stddev" };
+const char *const article_quantile_heads[SERIES_QUANTILES] = { "p50", "p90",
+	"p99", "p99.9" };
+const unsigned article_decimals[ARTICLE_COLUMNS] = { 5, 2, 3, 3 };
+
+void
+article_cell(char text[ARTICLE_CELL_CHARS], double seconds, unsigned decimals)
+{
+	double size = fabs(seconds), low = 1;
+	unsigned shown = decimals;
+	size_t n;
+
+	/* The n-th decimal is the second digit of 10^(1-n) and above. */
+	for (unsigned i = 1; i < decimals; i++)
+		low /= 10;
+	while (size > 0 && size < low && shown < DECIMALS_MAX) {
+		low /= 10;
+		shown++;
+	}
+	snprintf(text, ARTICLE_CELL_CHARS, "%.*f", (int)shown, seconds);
+	for (n = strlen(text); shown > decimals && text[n - 1] == '0'; shown--)
+		text[--n] = '\0';
+}
+
+double
+article_value(const struct hdr_sums *sums, enum article_column column)
+{
+	switch (column) {
+	case ARTICLE_MINIMUM:
+		return (double)sums->min / 1e9;
+	case ARTICLE_MAXIMUM:
+		return (double)sums->max / 1e9;
+	case ARTICLE_AVERAGE:
+		return hdr_sums_mean(sums) / 1e9;
+	default:
+		return hdr_sums_stddev(sums) / 1e9;
+	}
+}
+
+bool
+article_quantile_known(uint64_t count, double q)
+{
+	return (double)count * (1 - q) >= ARTICLE_TAIL - 1e-6;
+}
+
+void
+article_time(char text[ARTICLE_CELL_CHARS],
+    const struct series_settings *settings, int64_t start_ns)
+{
+	time_t local_s = (time_t)((start_ns + settings->zone_ns) / NS_PER_S);
+	const char *format = "%H:%M";
+	struct tm tm;
+
+	if (settings->bucket_ns % NS_PER_MIN != 0)
+		format = "%H:%M:%S";
+	else if (settings->bucket_ns >= NS_PER_DAY)
+		format = "%Y-%m-%d";
+	text[0] = '\0';
+	if (gmtime_r(&local_s, &tm) != NULL)
+		strftime(text, ARTICLE_CELL_CHARS, format, &tm);
+}
