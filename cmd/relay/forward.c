@@ -299,6 +299,7 @@ to_everybody(struct passing *p)
 {
 	struct failures failures;
 
+	p->out.header.forks = 0; /* as in any copy; the ids are not at hand */
 	fan_out_there(p);
 	fan_out_here(p, &failures);
 	/* clients of other workers may have got it: it is forwarded */

@@ -81,6 +81,17 @@ ping_answer(struct relay *relay, struct engine_conn *conn,
 		ask(relay, conn);
 }
 
+/* The ping of a stock peer went with a packet, from whichever worker. */
+static void
+heard_stock(struct relay *relay, struct peer *peer)
+{
+	uint64_t asked_us =
+	    atomic_exchange_explicit(&peer->ping_us, 0, memory_order_relaxed);
+
+	if (asked_us != 0)
+		(void)latency_ask(&peer->latency, asked_us, interval_us(relay));
+}
+
 /* A pong came. */
 void
 ping_pong(struct relay *relay, struct engine_conn *conn,
@@ -92,8 +103,7 @@ ping_pong(struct relay *relay, struct engine_conn *conn,
 
 	relay_count(worker_of(relay, worker), RELAY_PONGS_RECEIVED);
 	if (!peer->hello)
-		peer->latency.asked_us = atomic_exchange_explicit(
-		    &peer->ping_us, 0, memory_order_relaxed);
+		heard_stock(relay, peer);
 	if (latency_answer(&peer->latency, header->timestamp, now_us)) {
 		atomic_store_explicit(&peer->latency_us,
 		    peer->latency.smooth_us, memory_order_relaxed);

@@ -309,6 +309,7 @@ session_first(struct relay *relay, struct engine_conn *conn,
 		on_hello(relay, conn, packet);
 	else if (!on_stock(relay, conn))
 		relay_count(own, RELAY_REFUSED_NOT_ALLOWED);
+	payload_done(own); /* of a hello that came compressed */
 }
 
 /* ---- later ---- */

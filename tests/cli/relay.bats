@@ -169,6 +169,15 @@ expect-none m via=n
 END
 }
 
+@test "BROADCAST with fork ids: a copy for every client, without them" {
+	start_relay --threads 2
+	cluster <<'END' | play
+send n dest=broadcast forks=1-9 key=app payload=hello
+expect a packet dest=broadcast forks=0 payload=hello
+expect b packet dest=broadcast forks=0 payload=hello
+END
+}
+
 @test "BROADCAST from a client is refused, code 4" {
 	start_relay
 	cluster <<'END' | play
@@ -320,6 +329,22 @@ expect-none n via=a
 END
 }
 
+# What it was inflated to must not be taken for the packet after it.
+@test "a hello that comes compressed" {
+	local hello=890432c894d99501 # a client called eve
+
+	hello+=$(printf '%0800d' 0)
+	start_relay --threads 1
+	play hello="$hello" <<'END'
+join none $r codecs=none nopong
+connect eve $r nopong
+send eve dest=hop key=bluenet.hello payload=hex:$hello codec=zlib
+send eve dest=client:$none.id key=app payload=size:5000 codec=zlib
+expect none packet codec=none payload=size:5000
+expect eve welcome
+END
+}
+
 @test "--codecs none: nothing is offered" {
 	start_relay --codecs none
 	play <<'END'
@@ -408,6 +433,21 @@ expect s packet key=app source=7 codec=none payload=size:4000
 send s dest=node:99 key=app payload=hello
 expect-none s
 run [ $$(metric packets_refused_total) -ge 1 ]
+END
+}
+
+@test "a stock client is asked once in a while, with a packet for it" {
+	start_relay
+	play <<'END'
+join a $r
+connect s $r
+send s dest=client:$a.id key=app
+expect a packet
+send a dest=client:2 key=app payload=1
+expect s packet timestamp=[1-9]*
+fence s
+repeat 5 send a dest=client:2 key=app payload=2
+repeat 5 expect s packet timestamp=0
 END
 }
 
