@@ -45,6 +45,7 @@ take_event(struct live *live, const struct measure_event *event)
 		cli_warn("%s: left the roster", event->name);
 		live->left = true;
 	}
+	live_files_sample(live, event);
 	if (live->opt->verbose)
 		live_line(live, event);
 }
@@ -153,6 +154,20 @@ zone_ns(void)
 	return (int64_t)tm.tm_gmtoff * 1000000000;
 }
 
+/* A bucket was closed: while it runs, text is told row by row. */
+static void
+row_closed(
+    void *ctx, const struct series_row *row, const struct series_cell *cell)
+{
+	struct live *live = ctx;
+
+	live_files_row(live, row, cell);
+	if (live->running && live->report.format == REPORT_TEXT &&
+	    live->screen == NULL)
+		(void)report_row(stdout, live->series, &live->report, row,
+		    &live->report_state);
+}
+
 static void
 make_series(struct live *live)
 {
@@ -160,6 +175,8 @@ make_series(struct live *live)
 		.bucket_ns = live->opt->bucket_ns,
 		.grace_ns = live->opt->timeout_ns,
 		.zone_ns = zone_ns(),
+		.closed = row_closed,
+		.ctx = live,
 	};
 
 	live->series = series_new(&set);
@@ -178,6 +195,10 @@ live_run(const struct ping_options *opt)
 	if (live == NULL)
 		cli_die("out of memory");
 	live->opt = opt;
+	live->report = (struct report_settings){ .format = opt->output,
+		.per_node = opt->per_node,
+		.percentiles = opt->percentiles };
+	live_files_open(live);
 	live->signal_fd = catch_signals();
 	make_series(live);
 	live->measure = measure_start(opt, files, why);
@@ -188,12 +209,14 @@ live_run(const struct ping_options *opt)
 	live->noise = noise_start();
 	if (live->noise == NULL)
 		cli_die("a thread could not be started: %s", strerror(errno));
+	live_files_begin(live, measure_wall_ns(live->measure, clock_now_ns()));
+	live->running = true;
 	run(live);
+	live->running = false;
 	measure_stop(live->measure);
 	take_all(live);
 	series_finish(live->series);
-	live_tables(live);
-	code = live_verdict(live);
+	code = live_end(live);
 	noise_stop(live->noise);
 	measure_free(live->measure);
 	series_free(live->series);

@@ -6,6 +6,9 @@
 #include "cmd/stats/table.h"
 #include "proto/message.h"
 
+#include <errno.h>
+#include <string.h>
+
 #define NS 1e-9
 #define MS_NS 1e-6
 
@@ -108,8 +111,8 @@ traced(struct live *live)
 	table_free(&table);
 }
 
-void
-live_tables(struct live *live)
+static void
+tables(struct live *live)
 {
 	const struct ping_options *opt = live->opt;
 
@@ -154,8 +157,8 @@ some_word_is_nobody(struct live *live)
 	return false;
 }
 
-int
-live_verdict(struct live *live)
+static int
+verdict(struct live *live)
 {
 	const struct measure_view *view = &live->view;
 	bool silent = say_silent(live);
@@ -176,4 +179,31 @@ live_verdict(struct live *live)
 	}
 	return silent || live->left || some_word_is_nobody(live) ? CLI_FAILED
 								 : CLI_OK;
+}
+
+static bool
+anything(struct live *live)
+{
+	return series_n_rows(live->series) > 0;
+}
+
+int
+live_end(struct live *live)
+{
+	bool ok = true;
+	int code;
+
+	if (live->report_state != 0)
+		putchar('\n'); /* the whole of it, under the rows till now */
+	if (live->opt->verbose && anything(live))
+		putchar('\n');
+	if (anything(live))
+		ok = report_print(stdout, live->series, &live->report);
+	tables(live);
+	ok = fflush(stdout) == 0 && ferror(stdout) == 0 && ok;
+	if (!ok)
+		cli_warn("standard output: %s", strerror(errno));
+	code = verdict(live);
+	ok = live_files_close(live) && ok;
+	return code == CLI_OK && !ok ? CLI_FAILED : code;
 }

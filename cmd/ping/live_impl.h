@@ -6,6 +6,7 @@
 #include "cmd/ping/live.h"
 #include "cmd/ping/measure.h"
 #include "cmd/ping/noise.h"
+#include "cmd/ping/report.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,7 +19,10 @@ struct live {
 	struct noise *noise;
 	struct series *series;
 	struct screen *screen; /* NULL: none */
-	FILE *samples; /* NULL: none */
+	FILE *log, *samples; /* NULL: none */
+	struct report_settings report;
+	unsigned report_state;
+	bool running; /* rows are shown as their buckets are closed */
 	int signal_fd;
 	bool told_words; /* those that nobody is */
 	bool left; /* a node left the roster, and is not back */
@@ -31,11 +35,20 @@ struct live {
 
 void live_line(struct live *live, const struct measure_event *event);
 
+/* ---- live_files.c: --log and --samples ---- */
+
+/* Ends the process where one can not be created. */
+void live_files_open(struct live *live);
+void live_files_begin(struct live *live, int64_t wall_ns);
+void live_files_sample(struct live *live, const struct measure_event *event);
+void live_files_row(struct live *live, const struct series_row *row,
+    const struct series_cell *cell);
+/* False: one could not be written, which was said. */
+bool live_files_close(struct live *live);
+
 /* ---- live_end.c: what is said when it is over ---- */
 
-/* Says why it was not all well; the exit code. */
-int live_verdict(struct live *live);
-/* The tables beside the article's: clocks, relays. */
-void live_tables(struct live *live);
+/* Print what there is, and say why it was not all well; the exit code. */
+int live_end(struct live *live);
 
 #endif

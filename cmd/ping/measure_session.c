@@ -11,7 +11,7 @@
 #define ROSTER_PERIOD_NS INT64_C(1000000000)
 #define ROSTER_WAIT_NS INT64_C(2000000000) /* then without one */
 #define WELCOME_TIMEOUT_NS INT64_C(15000000000)
-#define START_LEAD_NS 1000000 /* so that the first slot is not late already */
+#define START_LEAD_NS 10000000 /* so that the first slot is not late already */
 #define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
 
