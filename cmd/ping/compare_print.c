@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/ping/compare_impl.h"
+#include "cmd/ping/report.h"
+
+#include <string.h>
+
+const char *const compare_names[ARTICLE_COLUMNS] = { "minimum", "maximum",
+	"average", "stddev" };
+
+void
+compare_time(char text[ARTICLE_CELL_CHARS], const struct series *series,
+    const struct series_row *row)
+{
+	text[0] = '\0';
+	if (row != NULL)
+		article_time(text, series_settings(series), row->start_ns);
+}
+
+/* Two rows of one layer; nothing further: false. */
+bool
+compare_pair_rows(const struct series *before, const struct series *after,
+    enum ping_layer layer, size_t i, struct compare_pair *pair)
+{
+	*pair = (struct compare_pair){
+		.before = compare_row(before, layer, i),
+		.after = compare_row(after, layer, i),
+	};
+	for (unsigned c = 0;
+	     pair->before != NULL && pair->after != NULL && c < ARTICLE_COLUMNS;
+	     c++)
+		pair->factors[c] = compare_of(&pair->before->due,
+		    &pair->after->due, (enum article_column)c);
+	return pair->before != NULL || pair->after != NULL;
+}
+
+static void
+print_rows(FILE *file, const struct series *before, const struct series *after,
+    enum ping_layer layer, const struct compare_pair *overall,
+    const struct compare_layer *result, bool json)
+{
+	struct compare_pair pair;
+
+	for (size_t i = 0; compare_pair_rows(before, after, layer, i, &pair);
+	     i++)
+		if (json)
+			compare_json_pair(file, before, layer, &pair, NULL);
+		else
+			compare_csv_pair(file, before, layer, &pair);
+	if (json)
+		compare_json_pair(file, before, layer, overall, result);
+	else
+		compare_csv_pair(file, before, layer, overall);
+}
+
+static void
+print_layer(FILE *file, const struct series *before, const struct series *after,
+    enum ping_layer layer, const struct compare_settings *settings,
+    const struct compare_layer *result, bool title)
+{
+	const struct series_row b = { .due = result->before->sums };
+	const struct series_row a = { .due = result->after->sums };
+	struct compare_pair overall = { "total", &b, &a, { { 0 } } };
+
+	memcpy(overall.factors, result->factors, sizeof(overall.factors));
+	if (settings->format == REPORT_TEXT)
+		compare_text(
+		    file, before, after, layer, &overall, result, title);
+	else
+		print_rows(file, before, after, layer, &overall, result,
+		    settings->format == REPORT_JSON);
+}
+
+bool
+compare_print(FILE *file, const struct series *before,
+    const struct series *after, const struct compare_settings *settings,
+    bool *worse, unsigned *n_layers)
+{
+	struct compare_layer results[PING_LAYERS];
+	bool both[PING_LAYERS];
+
+	*worse = false;
+	*n_layers = 0;
+	for (unsigned i = 0; i < PING_LAYERS; i++) {
+		both[i] = compare_overall(
+		    before, after, (enum ping_layer)i, settings, &results[i]);
+		*n_layers += both[i];
+		*worse |= both[i] && results[i].worse;
+	}
+	if (settings->format == REPORT_CSV)
+		compare_csv_head(file);
+	for (unsigned i = 0; i < PING_LAYERS; i++)
+		if (both[i])
+			print_layer(file, before, after, (enum ping_layer)i,
+			    settings, &results[i], *n_layers > 1);
+	return fflush(file) == 0 && ferror(file) == 0;
+}
