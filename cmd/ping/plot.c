@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/ping/article.h"
+#include "cmd/ping/plot_impl.h"
+
+#include <inttypes.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define LABELS_MAX 12 /* on an axis */
+
+static const char *const layer_titles[PING_LAYERS] = { "network layer",
+	"service layer", "the relay itself" };
+
+static const struct series_row *
+row_of(const struct series *series, size_t i, enum ping_layer layer)
+{
+	const struct series_row *row = series_row(series, i);
+
+	if (row->node != SERIES_ALL || row->layer != layer)
+		return NULL;
+	return row;
+}
+
+/* How many rows have an average (or the ways up and down) to draw? */
+static size_t
+count_rows(const struct series *series, enum ping_layer layer, bool clock)
+{
+	const struct series_row *row;
+	size_t n = 0;
+
+	for (size_t i = 0; i < series_n_rows(series); i++) {
+		row = row_of(series, i, layer);
+		if (row != NULL && row->due.count > 0 &&
+		    (!clock || row->up.count > 0))
+			n++;
+	}
+	return n;
+}
+
+/* Time, average; and where they are known up, down, what they are off by. */
+static void
+put_rows(FILE *script, const struct series *series, enum ping_layer layer)
+{
+	int64_t zone_ns = series_settings(series)->zone_ns;
+	const struct series_row *row;
+
+	fprintf(script, "$%s << EOD\n", ping_layer_names[layer]);
+	for (size_t i = 0; i < series_n_rows(series); i++) {
+		row = row_of(series, i, layer);
+		if (row == NULL || row->due.count == 0)
+			continue;
+		fprintf(script, "%" PRId64 " %.6f",
+		    (row->start_ns + zone_ns) / NS_PER_S,
+		    hdr_sums_mean(&row->due) / 1e6);
+		if (row->up.count > 0)
+			fprintf(script, " %.6f %.6f %.6f\n", row->up.mean / 1e6,
+			    row->down.mean / 1e6, row->clock_error.mean / 1e6);
+		else
+			fputs(" NaN NaN NaN\n", script);
+	}
+	fputs("EOD\n", script);
+}
+
+static void
+plot_averages(FILE *script, const bool *layers)
+{
+	const char *comma = "";
+
+	fputs("set ylabel 'average round trip, ms'\nplot ", script);
+	for (unsigned i = 0; i < PING_LAYERS; i++) {
+		if (!layers[i])
+			continue;
+		fprintf(script,
+		    "%s$%s using 1:2 with linespoints pt 7 lw 2 title '%s'",
+		    comma, ping_layer_names[i], layer_titles[i]);
+		comma = ", ";
+	}
+	fputc('\n', script);
+}
+
+/* As the article calls them: up is what the server sees, down the client. */
+static void
+plot_ways(FILE *script, enum ping_layer layer)
+{
+	static const char *const ways[] = { "up (server delta)",
+		"down (client delta)" };
+
+	fprintf(script, "set ylabel 'one way, ms, %s'\nset yrange [*:*]\nplot",
+	    layer_titles[layer]);
+	for (unsigned i = 0; i < 2; i++)
+		fprintf(script,
+		    "%s $%s using 1:%u:5 with yerrorbars pt 7 lw 1.5 lc %u"
+		    " notitle, $%s using 1:%u with lines lw 2 lc %u"
+		    " title '%s'",
+		    i > 0 ? "," : "", ping_layer_names[layer], 3 + i, i + 1,
+		    ping_layer_names[layer], 3 + i, i + 1, ways[i]);
+	fputc('\n', script);
+}
+
+static bool
+nothing(const char *path, char *err)
+{
+	snprintf(err, CLI_ERR_CHARS,
+	    "%.200s: nothing was answered, so there is"
+	    " nothing to draw",
+	    path);
+	return false;
+}
+
+bool
+plot_run(const char *path, const struct series *series, char err[CLI_ERR_CHARS])
+{
+	bool layers[PING_LAYERS], clocks[PING_LAYERS];
+	unsigned n_panels = 0, n_layers = 0;
+	struct plotter plotter;
+
+	for (unsigned i = 0; i < PING_LAYERS; i++) {
+		enum ping_layer layer = (enum ping_layer)i;
+
+		layers[i] = count_rows(series, layer, false) > 0;
+		clocks[i] = count_rows(series, layer, true) > 0;
+		n_layers += layers[i];
+		n_panels += clocks[i];
+	}
+	if (n_layers == 0)
+		return nothing(path, err);
+	if (!plotter_start(&plotter, path, n_panels + 1, err))
+		return false;
+	for (unsigned i = 0; i < PING_LAYERS; i++)
+		if (layers[i])
+			put_rows(plotter.script, series, (enum ping_layer)i);
+	fputs("set xdata time\nset timefmt '%s'\nset format x '%H:%M'\n"
+	      "set offsets graph 0.02, graph 0.02, graph 0.1, 0\n",
+	    plotter.script);
+	if (n_panels > 0)
+		fprintf(plotter.script, "set multiplot layout %u,1\n",
+		    n_panels + 1);
+	plot_averages(plotter.script, layers);
+	for (unsigned i = 0; i < PING_LAYERS; i++)
+		if (clocks[i])
+			plot_ways(plotter.script, (enum ping_layer)i);
+	return plotter_finish(&plotter, err);
+}
+
+/* The first layer that both have: what is compared in a picture. */
+static int
+common_layer(const struct series *before, const struct series *after)
+{
+	for (unsigned i = 0; i < PING_LAYERS; i++)
+		if (count_rows(before, (enum ping_layer)i, false) > 0 &&
+		    count_rows(after, (enum ping_layer)i, false) > 0)
+			return (int)i;
+	return -1;
+}
+
+/* Number, average, and when it began, if there is room to say. */
+static void
+put_numbered(FILE *script, const char *name, const struct series *series,
+    enum ping_layer layer)
+{
+	size_t n = count_rows(series, layer, false), at = 0;
+	size_t each = (n + LABELS_MAX - 1) / LABELS_MAX;
+	char time[ARTICLE_CELL_CHARS];
+	const struct series_row *row;
+
+	fprintf(script, "$%s << EOD\n", name);
+	for (size_t i = 0; i < series_n_rows(series); i++) {
+		row = row_of(series, i, layer);
+		if (row == NULL || row->due.count == 0)
+			continue;
+		article_time(time, series_settings(series), row->start_ns);
+		fprintf(script, "%zu %.6f \"%s\"\n", at,
+		    hdr_sums_mean(&row->due) / 1e6, at % each == 0 ? time : "");
+		at++;
+	}
+	fputs("EOD\n", script);
+}
+
+bool
+plot_two(const char *path, const struct series *before,
+    const struct series *after, char err[CLI_ERR_CHARS])
+{
+	int layer = common_layer(before, after);
+	struct plotter plotter;
+
+	if (layer < 0)
+		return nothing(path, err);
+	if (!plotter_start(&plotter, path, 1, err))
+		return false;
+	put_numbered(plotter.script, "before", before, (enum ping_layer)layer);
+	put_numbered(plotter.script, "after", after, (enum ping_layer)layer);
+	fprintf(plotter.script,
+	    "set ylabel 'average round trip, ms, %s'\n"
+	    "set offsets graph 0.02, graph 0.02, graph 0.1, 0\n"
+	    "plot $before using 1:2:xtic(3) with linespoints pt 7 lw 2"
+	    " title 'before', $after using 1:2 with linespoints pt 7 lw 2"
+	    " title 'after'\n",
+	    layer_titles[layer]);
+	return plotter_finish(&plotter, err);
+}
