@@ -3,6 +3,7 @@
 #include "cmd/ping/live_impl.h"
 
 #include "cmd/common/cli.h"
+#include "cmd/ping/offline.h"
 #include "cmd/stats/table.h"
 #include "proto/message.h"
 
@@ -205,5 +206,7 @@ live_end(struct live *live)
 		cli_warn("standard output: %s", strerror(errno));
 	code = verdict(live);
 	ok = live_files_close(live) && ok;
+	if (anything(live))
+		ok = offline_end(live->opt, live->series) == CLI_OK && ok;
 	return code == CLI_OK && !ok ? CLI_FAILED : code;
 }

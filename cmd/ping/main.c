@@ -2,6 +2,7 @@
 /* bluenet-ping: the latency of every node. See bluenet-ping(1). */
 #include "cmd/common/cli.h"
 #include "cmd/ping/live.h"
+#include "cmd/ping/offline.h"
 #include "cmd/ping/options.h"
 
 #include <signal.h>
@@ -14,6 +15,7 @@ main(int argc, char **argv)
 	cli_name("bluenet-ping");
 	cli_standard_fds();
 	ping_options_parse(&opt, argc, argv);
+	offline_check(&opt);
 	signal(SIGPIPE, SIG_IGN);
-	return live_run(&opt);
+	return opt.mode == PING_MEASURE ? live_run(&opt) : offline_run(&opt);
 }

@@ -347,7 +347,6 @@ ping_options_parse(struct ping_options *opt, int argc, char **argv)
 	*opt = (struct ping_options){
 		.interval_ns = NS_PER_S,
 		.timeout_ns = 10 * NS_PER_S,
-		.bucket_ns = 3600 * NS_PER_S,
 		.name = "bluenet-ping",
 		.seed = 1,
 		.tolerance = 0.05,

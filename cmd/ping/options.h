@@ -44,7 +44,8 @@ struct ping_options {
 	char **words; /* the nodes, or the files */
 	size_t n_words;
 	uint64_t count; /* 0: without end */
-	int64_t interval_ns, timeout_ns, bucket_ns;
+	int64_t interval_ns, timeout_ns;
+	int64_t bucket_ns; /* 0: an hour, or as in the files */
 	int64_t deadline_ns; /* from the start; 0: none */
 	uint64_t padding_bytes;
 	int output; /* enum ping_output */

@@ -46,7 +46,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(opt.n_words, 0);
 	ck_assert_int_eq(opt.mode, PING_MEASURE);
 	ck_assert_int_eq(opt.interval_ns, S);
-	ck_assert_int_eq(opt.bucket_ns, 3600 * S);
+	ck_assert_int_eq(opt.bucket_ns, 0);
 	ck_assert_uint_eq(opt.count, 0);
 	ck_assert_int_eq(opt.output, PING_TEXT);
 	ck_assert_int_eq(opt.layers, PING_LAYER_NET);
