@@ -15,6 +15,7 @@ MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap
+PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_TEST = check jansson
 # readiness, watchdog and socket activation of the relay, where it is there
@@ -28,6 +29,7 @@ ALL_CFLAGS = -std=c17 $(WARN) -fPIC -fno-semantic-interposition \
     $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS) -pthread
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD)) -lm
+LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
 LIBS_TEST = $(shell $(PKG_CONFIG) --libs $(PKGS_TEST)) -lm
 
@@ -38,6 +40,7 @@ PROTO_SRC = $(wildcard proto/*.c)
 SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c)
 ENGINE_SRC = $(wildcard cmd/engine/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
+PING_SRC = $(wildcard cmd/ping/*.c)
 RELAY_SRC = $(wildcard cmd/relay/*.c)
 NODE_SRC = $(wildcard fixtures/node/*.c)
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
@@ -48,10 +51,11 @@ LIB_SO = $(BUILD)/libbluenet.so.$(SOVERSION)
 SHARED_A = $(BUILD)/libcmd.a
 ENGINE_A = $(BUILD)/libengine.a
 DECODE_A = $(BUILD)/libdecode.a
+PING_A = $(BUILD)/libping.a
 RELAY_A = $(BUILD)/librelay.a
 NODE_A = $(BUILD)/libnode.a
 PROGRAMS = $(BUILD)/bluenet-decode $(BUILD)/bluenet-relay \
-    $(BUILD)/bluenet-node
+    $(BUILD)/bluenet-ping $(BUILD)/bluenet-node
 
 # The shared library needs the linker of GNU; the rest builds elsewhere too.
 ifeq ($(shell uname -s),Linux)
@@ -76,6 +80,7 @@ $(LIB_A): $(call obj,$(PROTO_SRC))
 $(SHARED_A): $(call obj,$(SHARED_SRC))
 $(ENGINE_A): $(call obj,$(ENGINE_SRC))
 $(DECODE_A): $(call obj,$(filter-out %/main.c,$(DECODE_SRC)))
+$(PING_A): $(call obj,$(filter-out %/main.c,$(PING_SRC)))
 $(RELAY_A): $(call obj,$(filter-out %/main.c,$(RELAY_SRC)))
 $(NODE_A): $(call obj,$(filter-out %/main.c,$(NODE_SRC)))
 %.a:
@@ -93,6 +98,11 @@ $(BUILD)/bluenet-decode: $(call obj,cmd/decode/main.c) $(DECODE_A) \
 $(BUILD)/bluenet-relay: $(call obj,cmd/relay/main.c) $(RELAY_A) $(ENGINE_A) \
     $(SHARED_A) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
+	    $(LIBS_CMD) $(LIBS_LIB)
+
+$(BUILD)/bluenet-ping: $(call obj,cmd/ping/main.c) $(PING_A) $(ENGINE_A) \
+    $(SHARED_A) $(LIB_A)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_PING) \
 	    $(LIBS_CMD) $(LIBS_LIB)
 
 $(BUILD)/bluenet-node: $(call obj,fixtures/node/main.c) $(NODE_A) \
@@ -174,15 +184,16 @@ TOOL_BIN = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(DECODE_A) \
-    $(RELAY_A) $(NODE_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
+    $(PING_A) $(RELAY_A) $(NODE_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(WRAP) -o $@ $^ $(LIBS_TEST) \
-	    $(LIBS_RELAY) $(LIBS_CMD) $(LIBS_LIB)
+	    $(LIBS_RELAY) $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
 
-$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(SHARED_A) $(LIB_A)
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(PING_A) $(ENGINE_A) $(SHARED_A) \
+    $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
-	    $(LIBS_CMD) $(LIBS_LIB)
+	    $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
 
 # ZeroMQ is only for a peer of the benchmarks.
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(SHARED_A) $(LIB_A)
@@ -208,7 +219,7 @@ test-asan:
 
 # Threads: what has them. liburcu is not instrumented, so what it does inside
 # itself is left out; what it orders for us is told in cmd/engine/rcu.h.
-TSAN_ONLY = engine handover limits credentials log record http relay node
+TSAN_ONLY = engine handover limits credentials log record http relay node ping
 .PHONY: test-tsan
 test-tsan:
 	@echo '== TSan =='
@@ -287,7 +298,7 @@ lint-cc:
 
 .PHONY: objects
 objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
-    $(RELAY_SRC) $(NODE_SRC) $(UNIT_SRC) $(TOOL_SRC) \
+    $(PING_SRC) $(RELAY_SRC) $(NODE_SRC) $(UNIT_SRC) $(TOOL_SRC) \
     $(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: lint-text
@@ -314,5 +325,5 @@ format:
 .PRECIOUS: $(BUILD)/%.o
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
-    $(ENGINE_SRC) $(DECODE_SRC) $(RELAY_SRC) $(NODE_SRC) \
+    $(ENGINE_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) $(NODE_SRC) \
     $(wildcard tests/unit/*.c tests/bench/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))

@@ -24,6 +24,7 @@ liburcu-dev|liburcu, for development|pc liburcu-qsbr 0.13
 libmicrohttpd-dev|libmicrohttpd, for development|pc libmicrohttpd 0.9
 libinih-dev|inih, for development|pc inih 53
 libsystemd-dev|libsystemd, for development|pc libsystemd 240
+libncurses-dev|ncurses with wide characters, for development|pc ncursesw 6
 check|check, the unit test framework|pc check 0.15
 libjansson-dev|jansson, for development|pc jansson 2.12
 bats|bats|cmd bats
@@ -35,6 +36,7 @@ shellcheck|shellcheck|cmd shellcheck
 mandoc|mandoc|cmd mandoc
 tcpdump|tcpdump|cmd tcpdump
 jq|jq|cmd jq
+gnuplot-nox|gnuplot|cmd gnuplot
 openssl|openssl, the command|cmd openssl
 curl|curl|cmd curl
 haproxy|haproxy|cmd haproxy
