@@ -154,8 +154,6 @@ read_head(const uint8_t *p, struct head *head, struct hdr *hdr)
 
 	if ((get_be(p, 4) & ~(uint64_t)WORD_SIZE_MASK) != INNER_COOKIE)
 		return "not a V2 histogram of whole numbers";
-	if (get_be(p + 8, 4) != 0)
-		return "shifted histograms are not read";
 	if (digits < 1 || digits > HDR_DIGITS_MAX)
 		return "the number of digits is not within 1 to 5";
 	if (lowest < 1 || highest > INT64_MAX || highest / 2 < lowest)

@@ -8,6 +8,7 @@
  *
  * all big-endian. The counts are in ZigZag LEB128 of at most 9 bytes each, a
  * negative one being so many zeros, and end with the last that is not 0.
+ * Offset and ratio mean nothing here, and others write other values: skipped.
  * Text from outside is not trusted: what it claims is bounded before memory
  * is taken for it.
  */
