@@ -120,7 +120,8 @@ deps:
 # A relay, twelve nodes, traffic, and what a recording of it shows.
 .PHONY: demo
 demo:
-	@$(MAKE) -j$(JOBS) $(PROGRAMS) $(BUILD)/tools/peer
+	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-decode $(BUILD)/bluenet-relay \
+	    $(BUILD)/bluenet-node $(BUILD)/tools/peer
 	@BUILD=$(BUILD) sh tests/tools/demo.sh
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
