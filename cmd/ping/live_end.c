@@ -25,6 +25,17 @@ static const struct table_column clock_columns[] = {
 	{ .name = "steps", .head = "times set" },
 };
 
+/* What fails here is seen at the end, by ferror(). */
+static void
+print_table(const struct live *live, const struct table *table)
+{
+	bool json = live->opt->output == PING_JSON;
+
+	if (!json)
+		putchar('\n');
+	(void)table_print(table, stdout, json);
+}
+
 static int64_t
 wall_offset_ns(struct live *live, const struct clock_offset *clock)
 {
@@ -53,8 +64,7 @@ clocks(struct live *live)
 		table_u64(&table, target->clock.n_steps);
 	}
 	if (table.n_rows > 0)
-		(void)table_print(
-		    &table, stdout, live->opt->output == PING_JSON);
+		print_table(live, &table);
 	table_free(&table);
 }
 
@@ -94,6 +104,8 @@ traced(struct live *live)
 	const struct trace *trace = measure_traced(live->measure);
 	struct table table;
 
+	if (live->opt->trace && trace->n == 0)
+		cli_warn("--trace: no relay on the way traces");
 	if (trace->n == 0)
 		return;
 	table_init(&table, "trace", "The way there", trace_columns, 7);
@@ -108,7 +120,7 @@ traced(struct live *live)
 	table_row(&table);
 	table_str(&table, "the node");
 	trace_row(&table, &trace->last_ns, &trace->last_bound_ns, NULL);
-	(void)table_print(&table, stdout, live->opt->output == PING_JSON);
+	print_table(live, &table);
 	table_free(&table);
 }
 

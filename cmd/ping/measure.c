@@ -94,7 +94,7 @@ static const char *const ends[ENGINE_N_ENDS] = {
 	[ENGINE_END_IO] = "I/O error",
 	[ENGINE_END_MEMORY] = "out of memory",
 	[ENGINE_END_NOT_ADMITTED] = "not admitted",
-	[ENGINE_END_OWNER] = "closed",
+	[ENGINE_END_OWNER] = "we closed",
 };
 
 static void
@@ -104,6 +104,8 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 	const char *reason = engine_conn_reason(conn);
 
 	m->conn = NULL;
+	if (end == ENGINE_END_OWNER)
+		return; /* measure_stop() */
 	if (m->state == MEASURE_CONNECTING && connect_next(m))
 		return;
 	measure_fail(m, reason[0] != '\0' ? reason : ends[end]);

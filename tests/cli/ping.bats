@@ -1,0 +1,497 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# bluenet-ping on real sockets: whom it pings, what it counts, how it ends.
+# That times are right is for the tests of its parts and for the benchmarks:
+# nothing here depends on how fast the machine is.
+#
+# What relay.bash sets; each test is a subshell; commands for within.
+# shellcheck disable=SC2154,SC2030,SC2031,SC2317
+
+load relay
+
+setup_file() {
+	make_certificates
+}
+
+# Of relay.bash, but for the books: what a relay counts is its own tests'.
+teardown() {
+	local pid failed=0
+
+	for pid in "${children[@]}"; do
+		kill -CONT "$pid" 2>/dev/null || true
+		kill -TERM "$pid" 2>/dev/null || true
+		within ended "$pid" || kill -KILL "$pid"
+		clean "$tmp/$pid.err" || failed=1
+	done
+	for pid in "${relays[@]}"; do
+		stop_relay "$pid" || failed=1
+		clean "$tmp/$pid.err" || failed=1
+	done
+	if [ -z "${BATS_TEST_COMPLETED:-}" ] || [ "$failed" -ne 0 ]; then
+		tail -n 40 "$tmp"/*.err "$tmp"/*.out 2>/dev/null || true
+	fi
+	return "$failed"
+}
+
+# ---- relays, nodes and pings
+
+# begin PROGRAM [ARG...]: in the background, $pid; its output in $tmp/$pid.out
+# and .err.
+begin() {
+	(exec "$@" >"$tmp/$BASHPID.out" 2>"$tmp/$BASHPID.err" 3>&-) &
+	pid=$!
+}
+
+is_ready() {
+	grep -qs ': ready ' "$tmp/$1.out" || ended "$1"
+}
+
+# run_relay [OPTION...]: $plain and $tls are where it listens.
+run_relay() {
+	[[ " $* " == *" -l "* || " $* " == *" -L "* ]] ||
+		set -- -l 127.0.0.1:0 "$@"
+	begin "$relay" "$@"
+	relays+=("$pid")
+	relay_pid=$pid
+	within is_ready "$pid"
+	plain=$(said_ready ready '' "$tmp/$pid.out")
+	tls=$(said_ready ready ' tls' "$tmp/$pid.out")
+	[ -n "$plain$tls" ]
+}
+
+# run_node [OPTION...]: one or more at the relay; $node_pid.
+run_node() {
+	begin "$build/bluenet-node" "$@" "${plain:-$tls}"
+	children+=("$pid")
+	node_pid=$pid
+	within is_ready "$pid"
+	grep -q ': ready ' "$tmp/$pid.out"
+}
+
+# begin_ping [ARG...]: in the background; $ping_pid.
+begin_ping() {
+	begin "$build/bluenet-ping" "$@"
+	children+=("$pid")
+	ping_pid=$pid
+}
+
+# ends PID EXIT: it ends by itself.
+ends() {
+	local status=0
+
+	within ended "$1"
+	wait "$1" || status=$?
+	same "exit status $status" "exit status $2"
+}
+
+# pings EXIT [ARG...]: its output in $output, its standard error in $stderr.
+pings() {
+	local wanted=$1
+
+	shift
+	run --separate-stderr timeout -s INT "$wait_seconds" \
+		"$build/bluenet-ping" "$@" </dev/null
+	if [ "$status" -ne "$wanted" ]; then
+		echo "exit $status, not $wanted: $*"
+		echo "$output"
+		echo "$stderr"
+		return 1
+	fi
+}
+
+# The value of `$2` in the total of layer $1 of JSON output.
+total() {
+	jq -s "map(select(.type == \"total\" and .layer == \"$1\" and
+		.node == \"all\"))[0]$2" <<<"$output"
+}
+
+answered_from() {
+	sed -n 's/^answer from \(.*\): seq=.*/\1/p' "$@" | sort -u | xargs
+}
+
+# ---- whom
+
+@test "without NODE: every node" {
+	run_relay
+	run_node --count 3 --name sol
+	pings 0 -c 4 -i 20ms -o json "$plain"
+	same "$(total net .due.count)" 12
+	same "$(total net .lost)" 0
+}
+
+@test "the table: seconds, as the article prints them" {
+	run_relay
+	run_node --name sol
+	pings 0 -c 3 -i 20ms "$plain"
+	[[ ${lines[0]} =~ ^Time\ +Minimum\ +Maximum\ +Average\ +Stddev ]]
+	[[ ${lines[1]} =~ ^[0-9][0-9]:00\ +0\.[0-9]{5}\ +[0-9]+\.[0-9]{2} ]]
+	[[ $output == *"3 answered, 0 lost"* ]]
+	pings 0 -c 3 -i 20ms --per-node --percentiles "$plain"
+	[[ $output == *p99.9* && $output == *sol* ]]
+}
+
+@test "by name and by id" {
+	run_relay
+	run_node --count 4 --name sol --id 10
+	pings 0 -v -c 2 -i 20ms "$plain" sol-2 13
+	same "$(answered_from - <<<"$output")" "sol-2 sol-4"
+}
+
+@test "a name that nobody has, an id that nobody has" {
+	run_relay
+	run_node --name sol
+	pings 1 -v -c 2 -i 20ms "$plain" sol jita 77
+	says "jita: no node of that name at $plain"
+	says "node 77: no answer (no such destination)"
+	[[ $output == *"no answer from node 77: seq=1: no such destination"* ]]
+	[[ $output == *"answer from sol: seq=1 "* ]]
+	pings 1 -c 1 "$plain" jita
+	says "jita: no node"
+}
+
+@test "a relay without nodes" {
+	run_relay
+	pings 1 -c 1 "$plain"
+	says "$plain: no node is there"
+}
+
+# answered FILE NAME: there is a line of it.
+answered() {
+	grep -q "^answer from $2: " "$1"
+}
+
+@test "a node that comes later, and one that goes" {
+	run_relay
+	run_node --name sol
+	begin_ping -v -i 20ms "$plain"
+	within answered "$tmp/$ping_pid.out" sol
+	run_node --name jita
+	within answered "$tmp/$ping_pid.out" jita
+	kill -TERM "$node_pid"
+	within grep -q 'jita: left the roster' "$tmp/$ping_pid.err"
+	kill -INT "$ping_pid"
+	ends "$ping_pid" 1
+	grep -q '^Time  *Minimum' "$tmp/$ping_pid.out"
+}
+
+@test "--clients: clients too, and they answer" {
+	run_relay
+	run_node --name sol
+	begin_ping --hop echo -v -i 20ms --name watcher "$plain"
+	within answered "$tmp/$ping_pid.out" "$plain"
+	pings 0 --clients -v -c 2 -i 20ms "$plain"
+	same "$(answered_from - <<<"$output")" "sol watcher"
+	pings 0 -v -c 2 -i 20ms "$plain"
+	same "$(answered_from - <<<"$output")" "sol"
+	kill -INT "$ping_pid"
+	ends "$ping_pid" 0
+}
+
+@test "--hop: the relay, by header ping and by echo" {
+	run_relay
+	pings 0 --hop ping -c 3 -i 20ms -o json "$plain"
+	same "$(total hop .due.count)" 3
+	pings 0 --hop echo -c 3 -i 20ms -o json "$plain"
+	same "$(total hop .due.count)" 3
+}
+
+@test "--as-node: measured from a node" {
+	run_relay
+	run_node --name sol
+	pings 0 --as-node 99 -c 3 -i 20ms -v "$plain"
+	same "$(answered_from - <<<"$output")" "sol"
+}
+
+@test "IPv6" {
+	run_relay -l '[::1]:0'
+	run_node --name sol
+	pings 0 -c 2 -i 20ms "$plain"
+}
+
+# ---- what is measured
+
+@test "--layer both: the network, and the queue of the application" {
+	run_relay
+	run_node --name sol --service-time 20ms
+	pings 0 --layer both -c 5 -i 50ms -o json "$plain"
+	same "$(total net .due.count) $(total service .due.count)" "5 5"
+	total service .due.minimum_s | jq -e '. >= 0.020'
+	pings 0 --layer service -c 2 -i 20ms -o json "$plain"
+	same "$(total net .due.count) $(total service .due.count)" "null 2"
+}
+
+@test "--trace: by relay" {
+	run_relay --id 42 --trace
+	run_node --name sol
+	pings 0 --trace -c 5 -i 20ms "$plain"
+	[[ $output == *"relay 42"*"the node"* ]]
+	[ -z "$stderr" ]
+	run_relay
+	run_node --name sol
+	pings 0 --trace -c 1 "$plain"
+	says "--trace: no relay on the way traces"
+}
+
+@test "up and down come with their bound, and add up to the whole" {
+	run_relay
+	run_node --name sol
+	pings 0 -c 5 -i 20ms --samples "$tmp/samples" "$plain"
+	awk -F, 'NR > 1 { n++; bad += $10 <= 0
+		whole = $7 - $8 - $9; bad += whole < 0 || whole > $7 }
+		END { exit n != 5 || bad > 0 }' "$tmp/samples"
+	[[ $output == *"+- 0.0"* ]]
+	# a header ping has no clock in it
+	pings 0 --hop ping -c 3 -i 20ms --samples "$tmp/samples" "$plain"
+	same "$(cut -d, -f 8- "$tmp/samples" | sort -u | xargs)" \
+		",, up,down,clock_error"
+}
+
+# A slot that came while the node stood still waited until it went on, from
+# when it was due: not only one of them. The first of them is due within an
+# interval of the stop, at the latest with the second slot after it.
+@test "a stall of a node appears in full, in every slot that it covers" {
+	local stopped went_on
+
+	run_relay
+	run_node --name sol
+	begin_ping -v -i 100ms --samples "$tmp/samples" "$plain" sol
+	within answered "$tmp/$ping_pid.out" sol
+	kill -STOP "$node_pid"
+	stopped=$EPOCHREALTIME
+	sleep 2
+	went_on=$EPOCHREALTIME
+	kill -CONT "$node_pid"
+	# two answers more, and the stall is over
+	seen=$(grep -c '^answer' "$tmp/$ping_pid.out")
+	within more_than "$seen" "$tmp/$ping_pid.out"
+	kill -INT "$ping_pid"
+	ends "$ping_pid" 0
+	awk -F, -v stall="$(bc <<<"$went_on - $stopped")" 'NR > 1 && $6 != "" {
+		if ($6 > max) max = $6
+		if ($6 > stall / 2) n++ }
+		END { print max, n, stall
+		exit !(max >= stall - 0.2 && n >= stall / 2 / 0.1 - 2) }' \
+		"$tmp/samples"
+}
+
+more_than() {
+	[ "$(grep -c '^answer' "$2")" -gt $(($1 + 22)) ]
+}
+
+@test "our own stall: slots are missed, and counted; noise tells" {
+	run_relay
+	run_node --name sol
+	begin_ping -v -i 20ms -o json "$plain" sol
+	within answered "$tmp/$ping_pid.out" sol
+	kill -STOP "$ping_pid"
+	sleep 1
+	kill -CONT "$ping_pid"
+	within grep -q '^not sent to sol: .* this machine was late' \
+		"$tmp/$ping_pid.out"
+	kill -INT "$ping_pid"
+	ends "$ping_pid" 0
+	output=$(grep '^{' "$tmp/$ping_pid.out")
+	total net .missed_slot | jq -e '. >= 30'
+	total net .noise.maximum_s | jq -e '. >= 0.9'
+}
+
+@test "lost: each ping is answered or lost" {
+	run_relay
+	run_node --name sol --loss 50 --seed 3
+	pings 0 -c 40 -i 10ms -W 500ms -o json "$plain"
+	same "$(total net ' | .due.count + .lost + .missed_slot')" 40
+	total net .lost | jq -e '. >= 5'
+}
+
+@test "a node that never answers" {
+	run_relay
+	run_node --name sol --loss 100
+	pings 1 -c 2 -i 20ms -W 200ms "$plain"
+	says "sol: no answer (timed out)"
+}
+
+@test "late: an answer after it was given up" {
+	run_relay
+	run_node --name sol --jitter 400ms
+	pings 0 -v -c 40 -i 50ms -W 20ms -o json "$plain"
+	[[ $output == *"late answer from sol: seq="* ]]
+	output=$(grep '^{' <<<"$output")
+	total net .late | jq -e '. >= 1'
+}
+
+@test "out of order" {
+	run_relay
+	run_node --name sol --jitter 300ms
+	pings 0 -c 60 -i 10ms -o json "$plain"
+	same "$(total net .due.count)" 60
+	total net .reordered | jq -e '. >= 1'
+}
+
+@test "--poisson, --spin and --size measure as well" {
+	run_relay
+	run_node --name sol
+	pings 0 -c 20 -i 5ms --poisson --spin -s 1000 -o json "$plain"
+	same "$(total net ' | .due.count + .missed_slot')" 20
+}
+
+# The clock of this process is put ahead by an hour while it runs, and back.
+@test "a step of the wall clock changes nothing" {
+	[ -z "$(nm "$build/bluenet-ping" | grep -m 1 __asan_init)" ] ||
+		skip "a sanitizer wants to be loaded first"
+	[ -z "$(nm "$build/bluenet-ping" | grep -m 1 __tsan_init)" ] ||
+		skip "a sanitizer wants to be loaded first"
+	cat >"$tmp/step.c" <<'END'
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	static __thread struct timespec first;
+	int r = (int)syscall(SYS_clock_gettime, id, ts);
+
+	if (id == CLOCK_REALTIME && first.tv_sec == 0)
+		first = *ts;
+	if (id == CLOCK_REALTIME && (ts->tv_sec - first.tv_sec) % 2 == 1)
+		ts->tv_sec += 3600;
+	return r;
+}
+END
+	cc -shared -fPIC -o "$tmp/step.so" "$tmp/step.c"
+	run_relay
+	run_node --name sol
+	begin env LD_PRELOAD="$tmp/step.so" "$build/bluenet-ping" -c 80 \
+		-i 50ms --bucket 24h --samples "$tmp/samples" -o json "$plain"
+	children+=("$pid")
+	ends "$pid" 0
+	output=$(<"$tmp/$pid.out")
+	same "$(total net ' | .due.count + .missed_slot')" 80
+	# none takes an hour, none comes before it was sent, none jumps in time
+	awk -F, 'NR > 1 { bad += $7 <= 0 || $7 > 600 || $8 < -600 || $8 > 600
+		bad += last != "" && ($1 < last || $1 > last + 600); last = $1 }
+		END { exit bad > 0 }' "$tmp/samples"
+}
+
+@test "shards add up: two logs read as one" {
+	local first second
+
+	run_relay
+	run_node --count 2 --name sol
+	pings 0 -c 20 -i 10ms --log "$tmp/a" -o json "$plain" sol-1
+	first=$(total net .due.count)
+	pings 0 -c 30 -i 10ms --log "$tmp/b" -o json "$plain" sol-2
+	second=$(total net .due.count)
+	pings 0 --from -o json "$tmp/a" "$tmp/b"
+	same "$(total net .due.count)" $((first + second))
+}
+
+# ---- how it ends
+
+@test "a relay that is not there" {
+	run_relay
+	stop_relay "$relay_pid"
+	pings 3 -c 1 "$plain"
+	says "cannot reach the relay $plain: Connection refused"
+	pings 3 -c 1 no-such-host.invalid
+	says "cannot reach the relay no-such-host.invalid: "
+}
+
+@test "a relay that goes: what there is is printed" {
+	run_relay
+	run_node --name sol
+	begin_ping -v -i 20ms "$plain"
+	within answered "$tmp/$ping_pid.out" sol
+	kill -KILL "$relay_pid"
+	relays=()
+	ends "$ping_pid" 3
+	grep -q "lost the relay $plain: " "$tmp/$ping_pid.err"
+	grep -q '^Time  *Minimum' "$tmp/$ping_pid.out"
+}
+
+@test "Ctrl-C prints what there is" {
+	run_relay
+	run_node --name sol
+	begin_ping -v -i 20ms --log "$tmp/log" "$plain"
+	within answered "$tmp/$ping_pid.out" sol
+	kill -INT "$ping_pid"
+	ends "$ping_pid" 0
+	grep -q '^in all .* answered, 0 lost' "$tmp/$ping_pid.out"
+	pings 0 --from "$tmp/log"
+}
+
+@test "-w: it stops then, and all is answered" {
+	run_relay
+	run_node --name sol
+	pings 0 -w 500ms -i 10ms -o json "$plain"
+	same "$(total net .lost)" 0
+	total net ' | .due.count + .missed_slot' | jq -e '. <= 51 and . >= 49'
+}
+
+@test "--fail-if" {
+	run_relay
+	run_node --name sol
+	pings 0 -c 3 -i 10ms --fail-if 'lost>0' --fail-if 'max>100s' "$plain"
+	pings 1 -c 3 -i 10ms --fail-if 'min>1ns' "$plain"
+	says "--fail-if"
+	pings 2 --fail-if 'speed>1' "$plain"
+}
+
+@test "TLS, certificates and tokens" {
+	run_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key" --ca "$certs/ca.pem"
+	run_node --tls --ca "$certs/ca.pem" --cert "$certs/node7.pem" \
+		--key "$certs/node7.key" --name sol
+	pings 0 --tls --ca "$certs/ca.pem" -c 3 -i 20ms "$tls"
+	pings 0 --tls --cert "$certs/any.pem" --key "$certs/any.key" \
+		--as-node 9 -c 3 -i 20ms "$tls"
+	pings 3 --tls --as-node 9 -c 1 "$tls"
+	says "credentials are needed"
+	pings 3 --tls --ca "$certs/other.pem" -c 1 "$tls"
+	says "cannot reach the relay $tls: "
+	pings 1 --tls --ca "$tmp/none" -c 1 "$tls"
+	says "--ca: $tmp/none: No such file"
+}
+
+@test "tokens: one that is not good is refused, and not shown" {
+	"$relay" --make-token 0 market >"$tmp/made"
+	grep '^0 market ' "$tmp/made" >"$tmp/tokens"
+	grep '^market[.]' "$tmp/made" >"$tmp/secret"
+	run_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key" --client-tokens "$tmp/tokens"
+	pings 0 --tls --token-file "$tmp/secret" --hop echo -c 1 "$tls"
+	pings 0 --tls --token "$(<"$tmp/secret")" --hop echo -c 1 "$tls"
+	pings 3 --tls --token market.00 --hop echo -c 1 "$tls"
+	says "refused: not authorised"
+	[[ $stderr != *market.00* ]]
+}
+
+@test "bad usage: 2, with the option and what was expected" {
+	pings 2
+	says "expected a relay"
+	pings 2 -c 0 x
+	says "-c: '0': expected a number"
+	pings 2 --layer all x
+	says "--layer: 'all': expected one of net, service, both"
+	pings 2 --plot a.jpg x
+	pings 2 --nothing x
+	says "--nothing: no such option"
+}
+
+# ---- what is written about it
+
+@test "each option is in the manual and in the completions" {
+	local name
+
+	pings 0 --help
+	for name in $(grep -o -- '--[a-z][a-z-]*' <<<"$output" | sort -u); do
+		grep -q "^\.It Fl .*-${name#--}\b" "$root/man/bluenet-ping.1" ||
+			{ echo "the manual has no $name"; return 1; }
+		for shell in _bluenet-ping bluenet-ping.bash; do
+			grep -q -- "$name\b" \
+				"$root/cmd/ping/completion/$shell" ||
+				{ echo "$shell has no $name"; return 1; }
+		done
+	done
+	pings 0 --version
+	[[ $output == "bluenet-ping "* ]]
+}
