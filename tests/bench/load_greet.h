@@ -23,6 +23,7 @@ struct setup {
 	uint16_t node_port; /* the node's; raw: where the sink listens */
 	size_t payload_bytes;
 	SSL_CTX *tls; /* of the users; NULL: plain */
+	bool vary; /* no two packets in a row have the same header */
 };
 
 static void

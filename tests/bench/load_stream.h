@@ -18,6 +18,8 @@
 #define CHUNK_BYTES 65536
 #define WINDOW_BYTES (1U << 20)
 #define SINK_CAP_BYTES (1U << 18)
+#define SERIAL_FROM 16 /* these are all of one length in a header */
+#define SERIALS 240
 
 struct stream {
 	const struct setup *set;
@@ -65,9 +67,10 @@ stream_open(struct stream *stream, const struct setup *set)
 	conn_nonblocking(&stream->user);
 	conn_nonblocking(&stream->node);
 	bnet_buf_init(&stream->block, BLOCK_RECORDS * RECORD_MAX_BYTES);
-	for (int i = 0; i < BLOCK_RECORDS; i++)
-		put_question(
-		    &stream->block, set->wire, 0, node, set->payload_bytes);
+	for (uint32_t i = 0; i < BLOCK_RECORDS; i++)
+		put_question(&stream->block, set->wire, 0, node,
+		    set->vary ? SERIAL_FROM + i % SERIALS : 0,
+		    set->payload_bytes);
 	stream->record_bytes = stream->block.len / BLOCK_RECORDS;
 }
 

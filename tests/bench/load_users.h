@@ -100,7 +100,8 @@ users_encode(struct users *users, int64_t node, const int64_t *ids)
 	q->at = array(users->n + 1, sizeof(*q->at));
 	a->at = array(users->n + 1, sizeof(*a->at));
 	for (uint32_t i = 0; i < users->n; i++) {
-		put_question(&q->buf, set->wire, i, node, set->payload_bytes);
+		put_question(
+		    &q->buf, set->wire, i, node, 0, set->payload_bytes);
 		put_answer(&a->buf, set->wire, i, ids[i], set->payload_bytes);
 		q->at[i + 1] = q->buf.len;
 		a->at[i + 1] = a->buf.len;

@@ -120,11 +120,12 @@ put_zmtp(struct bnet_buf *out, const uint8_t *payload, size_t n)
 /* What user `user` sends to node `node`. */
 static void
 put_question(struct bnet_buf *out, enum wire wire, uint32_t user, int64_t node,
-    size_t payload_bytes)
+    uint32_t serial, size_t payload_bytes)
 {
 	const struct bnet_header header = { .dest_type = BNET_DEST_NODE,
 		.dest = node,
-		.key = bnet_key("bench") };
+		.key = bnet_key("bench"),
+		.serial = serial };
 	uint8_t payload[PAYLOAD_MAX_BYTES];
 
 	put_payload(payload, payload_bytes, user);

@@ -117,7 +117,7 @@ wire_of(const char *name)
 static void
 set_option(struct options *o, int c, const char *arg)
 {
-	uint64_t n = strtoull(arg, NULL, 10);
+	uint64_t n = arg == NULL ? 0 : strtoull(arg, NULL, 10);
 
 	switch (c) {
 	case 'w':
@@ -144,6 +144,9 @@ set_option(struct options *o, int c, const char *arg)
 	case 's':
 		o->for_ns = (int64_t)(strtod(arg, NULL) * 1e9);
 		break;
+	case 'v':
+		o->set.vary = true;
+		break;
 	case 'P':
 		o->pid = (pid_t)n;
 		break;
@@ -162,6 +165,7 @@ static const struct option longs[] = {
 	{ "frames", required_argument, NULL, 'f' },
 	{ "seconds", required_argument, NULL, 's' },
 	{ "pid", required_argument, NULL, 'P' },
+	{ "vary", no_argument, NULL, 'v' },
 	{ NULL, 0, NULL, 0 },
 };
 
