@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 # What `make install` puts, and that the example of bluenet(3) is true.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
 	case $BNET_BUILD in
 	*-asan | *-tsan) skip "the library as users get it" ;;
@@ -25,17 +27,32 @@ embed() {
 }
 
 @test "install puts what the README says" {
-	for f in bin/bluenet-decode lib/libbluenet.a lib/libbluenet.so \
+	for f in bin/bluenet-decode bin/bluenet-relay bin/bluenet-node \
+	    lib/libbluenet.a lib/libbluenet.so \
 	    lib/libbluenet.so.0 lib/pkgconfig/bluenet.pc \
 	    include/bluenet/bluenet.h share/man/man1/bluenet-decode.1 \
+	    share/man/man1/bluenet-relay.1 share/man/man1/bluenet-node.1 \
 	    share/man/man3/bluenet.3 share/man/man5/bluenet-wire.5 \
 	    share/bash-completion/completions/bluenet-decode \
-	    share/zsh/site-functions/_bluenet-decode; do
+	    share/bash-completion/completions/bluenet-relay \
+	    share/zsh/site-functions/_bluenet-decode \
+	    share/zsh/site-functions/_bluenet-relay \
+	    lib/systemd/system/bluenet-relay.service \
+	    lib/systemd/system/bluenet-relay.socket; do
 		[ -e "$prefix/$f" ] || { echo "missing: $f"; false; }
 	done
-	"$prefix/bin/bluenet-decode" --version
+	for program in bluenet-decode bluenet-relay bluenet-node; do
+		run -0 "$prefix/bin/$program" --version
+		[[ $output == "$program "[0-9]* ]]
+	done
 	run ls "$prefix"/include/bluenet/*_impl.h
 	[ "$status" -ne 0 ]
+}
+
+@test "the units start the relay where it was installed" {
+	grep -q '^ExecStart=/opt/bluenet/bin/bluenet-relay ' \
+	    "$prefix/lib/systemd/system/bluenet-relay.service"
+	run ! grep -r /usr/local "$prefix/lib/systemd/system"
 }
 
 @test "uninstall leaves no file" {
