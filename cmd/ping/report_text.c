@@ -38,16 +38,23 @@ columns_of(const struct series *series)
 	return columns;
 }
 
+/* How many layers below that one (PING_LAYERS: in all) were measured? */
+static unsigned
+layers_below(const struct series *series, unsigned layer)
+{
+	unsigned n = 0;
+
+	while (layer-- > 0)
+		n += series_total(series, SERIES_ALL, (enum ping_layer)layer) !=
+		    NULL;
+	return n;
+}
+
 /* More than one layer: then they are told apart. */
 static bool
 several_layers(const struct series *series)
 {
-	unsigned n = 0;
-
-	for (unsigned layer = 0; layer < PING_LAYERS; layer++)
-		n += series_total(series, SERIES_ALL, (enum ping_layer)layer) !=
-		    NULL;
-	return n > 1;
+	return layers_below(series, PING_LAYERS) > 1;
 }
 
 /* How wide a column is: that of its heading, at least a cell. */
@@ -203,7 +210,8 @@ print_table(FILE *file, const struct series *series, uint64_t node,
 	unsigned columns = columns_of(series);
 	const struct series_row *row;
 
-	if (node != SERIES_ALL)
+	/* It is this machine's: once is enough. */
+	if (node != SERIES_ALL || layers_below(series, layer) > 0)
 		columns &= ~COLUMN_NOISE;
 	print_heads(file, columns, settings->percentiles);
 	for (size_t i = 0; i < series_n_rows(series); i++) {

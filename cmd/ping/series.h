@@ -178,7 +178,7 @@ uint64_t series_node(const struct series *series, size_t i);
 
 /*
  * Did anything differ when counted from when pings were sent, so that it is
- * worth a line? (By a thousandth of the mean, or more than 1 us.)
+ * worth a line? (The averages by a hundredth, and by more than 1 us.)
  */
 bool
 series_sent_differs(const struct hdr_sums *due, const struct hdr_sums *sent);
