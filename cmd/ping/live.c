@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define DRAW_NS INT64_C(200000000)
 #define LOOK_MS 50 /* how often, where nothing wakes us */
 
 /* ---- taking in ---- */
@@ -42,7 +43,8 @@ take_event(struct live *live, const struct measure_event *event)
 		series_name(live->series, event->sample.node, event->name);
 		break;
 	case MEASURE_LEFT:
-		cli_warn("%s: left the roster", event->name);
+		if (live->screen == NULL)
+			cli_warn("%s: left the roster", event->name);
 		live->left = true;
 	}
 	live_files_sample(live, event);
@@ -84,7 +86,8 @@ tell_words(struct live *live)
 {
 	const struct targets *targets;
 
-	if (live->told_words || !live->view.roster_known)
+	if (live->told_words || !live->view.roster_known ||
+	    live->screen != NULL)
 		return;
 	live->told_words = true;
 	targets = measure_lock(live->measure);
@@ -104,6 +107,19 @@ signalled(struct live *live)
 	    (ssize_t)sizeof(info);
 }
 
+/* False: q was pressed. */
+static bool
+draw(struct live *live)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (live->screen == NULL || now_ns < live->draw_at_ns)
+		return true;
+	live->draw_at_ns = now_ns + DRAW_NS;
+	return screen_draw(
+	    live->screen, live->measure, &live->view, live->opt->relay);
+}
+
 static void
 run(struct live *live)
 {
@@ -117,6 +133,8 @@ run(struct live *live)
 		live->interrupted = signalled(live);
 		take_all(live);
 		tell_words(live);
+		if (!draw(live))
+			live->interrupted = true;
 		if (live->interrupted || live->view.state >= MEASURE_DONE)
 			return;
 	}
@@ -199,10 +217,16 @@ live_run(const struct ping_options *opt)
 		.per_node = opt->per_node,
 		.percentiles = opt->percentiles };
 	live_files_open(live);
+	if (opt->live) {
+		live->screen = screen_open();
+		if (live->screen == NULL)
+			cli_usage("--live: expected a terminal");
+	}
 	live->signal_fd = catch_signals();
 	make_series(live);
 	live->measure = measure_start(opt, files, why);
 	if (live->measure == NULL) {
+		screen_close(live->screen);
 		cli_warn("cannot reach the relay %s: %s", opt->relay, why);
 		return PING_EXIT_UNREACHABLE;
 	}
@@ -213,6 +237,9 @@ live_run(const struct ping_options *opt)
 	live->running = true;
 	run(live);
 	live->running = false;
+	screen_close(live->screen);
+	live->screen = NULL;
+	tell_words(live);
 	measure_stop(live->measure);
 	take_all(live);
 	series_finish(live->series);

@@ -7,11 +7,10 @@
 #include "cmd/ping/measure.h"
 #include "cmd/ping/noise.h"
 #include "cmd/ping/report.h"
+#include "cmd/ping/screen.h"
 
 #include <stdbool.h>
 #include <stdio.h>
-
-struct screen;
 
 struct live {
 	const struct ping_options *opt;
@@ -25,6 +24,7 @@ struct live {
 	bool running; /* rows are shown as their buckets are closed */
 	int signal_fd;
 	bool told_words; /* those that nobody is */
+	int64_t draw_at_ns;
 	bool left; /* a node left the roster, and is not back */
 	bool interrupted;
 	struct measure_view view;
