@@ -391,15 +391,13 @@ conn_read(struct engine_conn *conn)
 
 /* ---- pausing ---- */
 
-void
-conn_resume(struct engine_conn *conn)
+static void
+go_on(struct engine_conn *conn)
 {
 	static const struct bnet_slice nothing = { NULL, 0 };
 
-	if (!conn->paused)
-		return;
 	conn->paused = false;
-	count(conn->worker, ENGINE_RESUMES, 1);
+	conn->yielded = false;
 	if (conn->state == CONN_OPEN)
 		conn->deadline_ns = 0;
 	conn->last_in_ns = conn->worker->now_ns;
@@ -409,6 +407,35 @@ conn_resume(struct engine_conn *conn)
 	feed(conn, nothing);
 	if (conn->state != CONN_DEAD)
 		conn_list_ready(conn);
+}
+
+void
+conn_resume(struct engine_conn *conn)
+{
+	if (!conn->paused || conn->yielded)
+		return;
+	count(conn->worker, ENGINE_RESUMES, 1);
+	go_on(conn);
+}
+
+/* It is its turn, of those in the list of the ready. */
+void
+conn_read_again(struct engine_conn *conn)
+{
+	if (conn->yielded)
+		go_on(conn); /* which lists it again */
+	else
+		conn_read(conn);
+}
+
+void
+engine_conn_yield(struct engine_conn *conn)
+{
+	if (conn->state != CONN_OPEN || conn->paused)
+		return;
+	conn->paused = true;
+	conn->yielded = true;
+	conn_list_ready(conn);
 }
 
 void

@@ -286,6 +286,12 @@ void engine_conn_pause_for(
     struct engine_conn *conn, const struct engine_outlet *full);
 
 /*
+ * The packet at hand was a lot of work: its connection goes on in the next
+ * turn, when others have had theirs.
+ */
+void engine_conn_yield(struct engine_conn *conn);
+
+/*
  * Every connection of a worker, while the hook runs that `worker` came with.
  * `each` may finish or cut the connection at hand.
  */

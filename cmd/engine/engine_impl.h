@@ -59,6 +59,7 @@ struct engine_conn {
 	bool admitted, dirty, urgent, listed, paused, is_tls;
 	bool proxied, located; /* has a PROXY header; it came */
 	bool starved; /* listed because there was no budget */
+	bool yielded; /* paused, until the next turn */
 	bool hung_up; /* epoll told an end or an error: read until it comes */
 	bool eof; /* the peer will send no more */
 	bool order_mixed; /* frames of two byte orders in `out` */
@@ -189,6 +190,7 @@ handle_worker(uint64_t handle)
 void conn_read(struct engine_conn *conn);
 void conn_list_ready(struct engine_conn *conn);
 void conn_resume(struct engine_conn *conn);
+void conn_read_again(struct engine_conn *conn);
 void conn_starve(struct engine_conn *conn); /* back when there is budget */
 
 /* ---- rx_time.c ---- */

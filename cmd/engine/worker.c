@@ -129,7 +129,7 @@ read_ready(struct engine_worker *worker)
 		if (conn->starved)
 			conn_mark_dirty(conn); /* maybe in writing */
 		conn->starved = false;
-		conn_read(conn);
+		conn_read_again(conn);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FORKS_PASSED_MAX 65536 /* ids that a packet keeps on its way */
+#define FORKS_HEAVY 64 /* copies that are a lot of work */
 #define US_MS 1000
 #define REASON_CHARS 64
 
@@ -221,6 +222,8 @@ to_forks(struct passing *p)
 	uint64_t id;
 
 	p->out.header.forks = 0;
+	worker_of(p->relay, p->worker)->heavy |=
+	    p->in->header.forks > FORKS_HEAVY;
 	for (uint32_t i = 0; i < p->in->header.forks; i++) {
 		id = bnet_bits_u64(&rd);
 		entry = routes_find(p->relay->routes, BNET_ROLE_CLIENT, id);

@@ -169,11 +169,10 @@ route(struct relay *relay, struct engine_conn *conn,
 }
 
 static void
-on_packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+take(struct relay *relay, struct relay_worker *own, struct engine_conn *conn,
+    const struct bnet_packet *packet)
 {
-	struct relay *relay = arg;
 	struct peer *peer = peer_of(conn);
-	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
 	bool first = peer->state == PEER_NEW;
 
 	if (peer->state == PEER_LEAVING) {
@@ -192,6 +191,19 @@ on_packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		relay_count(own, RELAY_LOCAL_PING); /* it was no more */
 	else
 		route(relay, conn, packet);
+}
+
+/* What costs a lot goes in turn: one link's must not keep others waiting. */
+static void
+on_packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct relay *relay = arg;
+	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
+
+	own->heavy = false;
+	take(relay, own, conn, packet);
+	if (own->heavy)
+		engine_conn_yield(conn);
 }
 
 /* Why the link ends, for a peer that can read it. */

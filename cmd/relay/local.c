@@ -159,6 +159,7 @@ on_roster(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	}
 	job.roles = message.u.roster.roles;
 	job.prefix = message.u.roster.prefix; /* tell() leaves `store` alone */
+	own->heavy = true; /* however short the answer is */
 	routes_each(relay->routes, roster_entry, &job);
 	if (!job.failed)
 		roster_send(&job, false);
@@ -281,13 +282,11 @@ void
 local_packet(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet)
 {
-	struct engine_worker *worker = engine_conn_worker(conn);
 	struct bnet_packet whole = *packet;
 	enum bnet_err err;
 
 	whole.header.source = (int64_t)peer_of(conn)->entry.id;
-	err = payload_inflate(relay, worker,
-	    bnet_link_order(engine_conn_link(conn)), packet, &whole.payload);
+	err = payload_here(relay, conn, packet, &whole.payload);
 	if (err != BNET_OK) {
 		refuse(relay, conn, packet,
 		    err == BNET_EPAYLOAD ? RELAY_REFUSED_TOO_LARGE
@@ -302,7 +301,7 @@ local_packet(struct relay *relay, struct engine_conn *conn,
 			    BNET_CODE_NO_DESTINATION,
 			    "no application here has that key");
 	}
-	payload_done(worker_of(relay, worker));
+	payload_done(worker_of(relay, engine_conn_worker(conn)));
 }
 
 /* ---- the application's thread: service echoes ---- */

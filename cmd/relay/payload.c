@@ -21,27 +21,46 @@ known(enum bnet_order order)
  * The payload, decompressed once however many want it. `order` is that of the
  * link it came from. BNET_OK, or as bnet_codec_decode().
  */
-enum bnet_err
-payload_inflate(struct relay *relay, struct engine_worker *worker,
-    enum bnet_order order, const struct bnet_packet *packet,
+static enum bnet_err
+inflate(struct relay *relay, struct engine_worker *worker,
+    enum bnet_order order, const struct bnet_packet *packet, uint64_t max_bytes,
     struct bnet_slice *payload)
 {
 	struct relay_worker *own = worker_of(relay, worker);
 	const struct relay_options *opt = &config_of(relay)->opt;
 
-	if (packet->codec == BNET_CODEC_NONE) {
-		*payload = packet->payload;
-		return BNET_OK;
-	}
-	if (own->inflated_of != packet) {
+	if (max_bytes > opt->payload_max_bytes)
+		max_bytes = opt->payload_max_bytes;
+	if (own->inflated_of != packet ||
+	    (own->inflated_err == BNET_EPAYLOAD &&
+		max_bytes > own->inflated_max_bytes)) {
 		own->inflated_of = packet;
-		own->inflated_err =
-		    bnet_codec_decode(engine_worker_codecs(worker),
-			packet->codec, known(order), packet->wire_payload,
-			(uint32_t)opt->payload_max_bytes, &own->inflated);
+		own->inflated_max_bytes = max_bytes;
+		own->inflated_err = bnet_codec_decode(
+		    engine_worker_codecs(worker), packet->codec, known(order),
+		    packet->wire_payload, (uint32_t)max_bytes, &own->inflated);
+		own->heavy |= own->inflated.cap > KEEP_BYTES;
 	}
 	*payload = bnet_buf_slice(&own->inflated);
+	if (own->inflated_err == BNET_OK && payload->len > max_bytes)
+		return BNET_EPAYLOAD;
 	return own->inflated_err;
+}
+
+/*
+ * The payload for the relay itself, which wants none that is longer than a
+ * frame, however small it was made. As above; borrowed until payload_done().
+ */
+enum bnet_err
+payload_here(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet, struct bnet_slice *payload)
+{
+	if (packet->codec != BNET_CODEC_NONE)
+		return inflate(relay, engine_conn_worker(conn),
+		    bnet_link_order(engine_conn_link(conn)), packet,
+		    config_of(relay)->opt.frame_max_bytes, payload);
+	*payload = packet->payload;
+	return BNET_OK;
 }
 
 static enum bnet_err
@@ -80,8 +99,11 @@ payload_for(struct relay *relay, struct engine_worker *worker,
 	if (packet->codec == BNET_CODEC_NONE)
 		return BNET_OK;
 	if ((peer->codecs & packet->codec) == 0) {
-		err = payload_inflate(
-		    relay, worker, order, packet, &out->payload);
+		/* what does not fit a frame of the peer is not made */
+		err = inflate(relay, worker, order, packet,
+		    atomic_load_explicit(
+			&to->frame_max_bytes, memory_order_relaxed),
+		    &out->payload);
 		out->codec = BNET_CODEC_NONE;
 		if (err == BNET_OK)
 			relay_count(own, RELAY_INFLATED_FOR_PEER);

@@ -67,6 +67,8 @@ struct relay_worker {
 	struct bnet_buf inflated; /* payload of the packet at hand */
 	const struct bnet_packet *inflated_of;
 	enum bnet_err inflated_err;
+	uint64_t inflated_max_bytes; /* more was not asked for */
+	bool heavy; /* the packet at hand was a lot of work */
 	struct bnet_buf swapped; /* a zlib payload in the other order */
 	struct bnet_buf body; /* of a message that we send */
 	struct bnet_buf store; /* strings of a message that we read */
@@ -187,9 +189,8 @@ void forward_broadcast_here(
     struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes);
 
 /* ---- payload.c: a payload as a peer can take it ---- */
-enum bnet_err payload_inflate(struct relay *relay, struct engine_worker *worker,
-    enum bnet_order order, const struct bnet_packet *packet,
-    struct bnet_slice *payload);
+enum bnet_err payload_here(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet, struct bnet_slice *payload);
 enum bnet_err payload_for(struct relay *relay, struct engine_worker *worker,
     enum bnet_order order, const struct bnet_packet *packet,
     const struct engine_outlet *to, struct bnet_packet *out);

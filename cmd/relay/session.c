@@ -228,8 +228,7 @@ static void
 on_hello(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet)
 {
-	struct engine_worker *worker = engine_conn_worker(conn);
-	struct relay_worker *own = worker_of(relay, worker);
+	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
 	struct bnet_message message;
 	struct bnet_slice body;
 	struct credentials_grant grant;
@@ -239,9 +238,7 @@ on_hello(struct relay *relay, struct engine_conn *conn,
 
 	relay_count(own, RELAY_LOCAL_SESSION);
 	peer_of(conn)->hello = true; /* it will understand a refusal */
-	if (payload_inflate(relay, worker,
-		bnet_link_order(engine_conn_link(conn)), packet,
-		&body) != BNET_OK ||
+	if (payload_here(relay, conn, packet, &body) != BNET_OK ||
 	    bnet_message_decode(BNET_MSG_HELLO, body, &message, &own->store,
 		&left) != BNET_OK) {
 		session_refuse(relay, conn, BNET_CODE_MALFORMED,

@@ -49,17 +49,14 @@ bool
 trace(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_packet *out)
 {
-	struct engine_worker *worker = engine_conn_worker(conn);
-	struct relay_worker *own = worker_of(relay, worker);
+	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
 	uint64_t in_ns = (uint64_t)relay_unix_ns();
 	struct bnet_message message;
 	struct bnet_slice payload;
 	size_t left;
 
 	if (packet->header.key != BNET_KEY_ECHO ||
-	    payload_inflate(relay, worker,
-		bnet_link_order(engine_conn_link(conn)), packet,
-		&payload) != BNET_OK ||
+	    payload_here(relay, conn, packet, &payload) != BNET_OK ||
 	    bnet_message_decode(BNET_MSG_ECHO, payload, &message, &own->store,
 		&left) != BNET_OK ||
 	    !add_hop(relay, &message, in_ns, left, &own->body))

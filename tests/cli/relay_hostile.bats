@@ -168,6 +168,22 @@ expect a echo-reply cookie=1
 END
 }
 
+@test "for the relay nothing is inflated to more than a frame" {
+	start_relay --max-frame 64k
+	play <<'END'
+mute
+join a $r codecs=zlib,snappy
+join b $r codecs=none
+repeat 3 send a dest=hop key=bluenet.discard payload=size:70000 codec=zlib
+repeat 3 expect a error code=6 key=bluenet.discard
+send a dest=hop key=bluenet.discard payload=size:60000 codec=snappy
+send a dest=client:$b.id key=app payload=size:60000 codec=snappy
+expect b packet codec=none payload=size:60000
+run [ $$(metric packets_local_total 'key="discard"') = 1 ]
+run [ $$(metric packets_refused_total 'reason="too_large"') = 3 ]
+END
+}
+
 # ---- peers that stall
 
 @test "half-open: no first packet, no hello" {

@@ -23,6 +23,7 @@ enum fix_mode {
 	FIX_CUT,
 	FIX_DELIVER, /* engine_deliver() */
 	FIX_DROP, /* engine_conn_drop_queue() */
+	FIX_YIELD, /* echo, then engine_conn_yield() */
 };
 
 struct fix {
@@ -160,6 +161,10 @@ fix_packet(
 		break;
 	case FIX_DROP:
 		engine_conn_drop_queue(conn);
+		break;
+	case FIX_YIELD:
+		fix_send(fix, conn, me, packet);
+		engine_conn_yield(conn);
 	}
 	fix_lock(fix);
 	fix->n_packets++;

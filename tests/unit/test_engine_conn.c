@@ -3,6 +3,7 @@
 #include "tests/unit/engine_fixture.h"
 
 #define N_ECHOES 500
+#define N_YIELDS 100
 
 static const unsigned workers_rows[] = { 1, 3 };
 
@@ -30,6 +31,35 @@ START_TEST(echo_in_order)
 	ck_assert_uint_eq(fix.n_packets, N_ECHOES);
 	ck_assert_uint_eq(fix.n_tapped[ENGINE_IN], N_ECHOES * 8);
 	ck_assert_uint_eq(fix.n_tapped[ENGINE_OUT], N_ECHOES * 8);
+	fix_stop(&fix);
+}
+END_TEST
+
+/* A packet a turn, in order, also of what came at once, and the end last. */
+START_TEST(yield)
+{
+	struct engine_settings set = settings(_i);
+	uint8_t frames[N_YIELDS * 8];
+	struct fix fix;
+	int fd;
+
+	for (uint32_t i = 0; i < N_YIELDS; i++) {
+		bnet_order_put_u32(BNET_ORDER_LITTLE, frames + 8 * i, 4);
+		bnet_order_put_u32(BNET_ORDER_LITTLE, frames + 8 * i + 4, i);
+	}
+	fix_start(&fix, &set, FIX_YIELD);
+	fd = peer_connect(&fix);
+	for (size_t i = 0; i < 3; i++)
+		peer_write(fd, frames, sizeof(frames));
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	for (uint32_t i = 0; i < 3 * N_YIELDS; i++)
+		peer_expect_u32(fd, i % N_YIELDS);
+	peer_expect_end(fd);
+	close(fd);
+	FIX_WAIT(&fix, n_closed, 1);
+	ck_assert_uint_eq(fix.ends[ENGINE_END_PEER], 1);
+	ck_assert_uint_ge(fix_counter(&fix, ENGINE_TURNS), 3 * N_YIELDS);
+	ck_assert_uint_eq(fix_counter(&fix, ENGINE_RESUMES), 0);
 	fix_stop(&fix);
 }
 END_TEST
@@ -255,6 +285,7 @@ engine_conn_suite(void)
 	TCase *tc = unit_case(suite, "conn");
 
 	tcase_add_loop_test(tc, echo_in_order, 0, 2);
+	tcase_add_loop_test(tc, yield, 0, 2);
 	tcase_add_loop_test(tc, end_of_file_along_with_bytes, 0, 2);
 	tcase_add_loop_test(tc, ends, 0, UNIT_ROWS(end_rows));
 	tcase_add_loop_test(tc, answers_in_the_order_of_the_peer, 0, 2);
