@@ -337,9 +337,7 @@ more_than() {
 
 # The clock of this process is put ahead by an hour while it runs, and back.
 @test "a step of the wall clock changes nothing" {
-	[ -z "$(nm "$build/bluenet-ping" | grep -m 1 __asan_init)" ] ||
-		skip "a sanitizer wants to be loaded first"
-	[ -z "$(nm "$build/bluenet-ping" | grep -m 1 __tsan_init)" ] ||
+	! nm "$build/bluenet-ping" | grep -q -e __asan_init -e __tsan_init ||
 		skip "a sanitizer wants to be loaded first"
 	cat >"$tmp/step.c" <<'END'
 #include <sys/syscall.h>
@@ -483,7 +481,8 @@ END
 	local name
 
 	pings 0 --help
-	for name in $(grep -o -- '--[a-z][a-z-]*' <<<"$output" | sort -u); do
+	grep -o -- '--[a-z][a-z-]*' <<<"$output" | sort -u >"$tmp/names"
+	while read -r name; do
 		grep -q "^\.It Fl .*-${name#--}\b" "$root/man/bluenet-ping.1" ||
 			{ echo "the manual has no $name"; return 1; }
 		for shell in _bluenet-ping bluenet-ping.bash; do
@@ -491,7 +490,7 @@ END
 				"$root/cmd/ping/completion/$shell" ||
 				{ echo "$shell has no $name"; return 1; }
 		done
-	done
+	done <"$tmp/names"
 	pings 0 --version
 	[[ $output == "bluenet-ping "* ]]
 }
