@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# What `make install` puts, and that the example of bluenet(3) is true.
+# What `make install` puts, that the demo works, and that the example of
+# bluenet(3) is true.
 
 bats_require_minimum_version 1.5.0
 
@@ -53,6 +54,15 @@ embed() {
 	grep -q '^ExecStart=/opt/bluenet/bin/bluenet-relay ' \
 	    "$prefix/lib/systemd/system/bluenet-relay.service"
 	run ! grep -r /usr/local "$prefix/lib/systemd/system"
+}
+
+@test "the demo works, and leaves nothing behind" {
+	mkdir "$BATS_TEST_TMPDIR/tmp"
+	BUILD=$BNET_BUILD TMPDIR=$BATS_TEST_TMPDIR/tmp \
+	    run -0 sh tests/tools/demo.sh
+	[[ $output == *"(12 of 12 links up)"*"market::quote "*" 48 "* ]]
+	run ls "$BATS_TEST_TMPDIR/tmp"
+	[ -z "$output" ]
 }
 
 @test "uninstall leaves no file" {
