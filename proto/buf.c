@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "buf.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,14 +27,31 @@ bnet_buf_clear(struct bnet_buf *buf)
 	buf->len = 0;
 }
 
+/*
+ * There is room for `n` more, at the tail or after moving what is in use to
+ * the front: only where that frees at least as much as it moves, so that a
+ * long queue from which a little is taken at a time is not moved each time.
+ * With the ceiling reached there is no other way.
+ */
+static bool
+fits(const struct bnet_buf *buf, size_t n)
+{
+	if (buf->p == NULL || buf->cap < buf->len + n)
+		return false;
+	return buf->cap - buf->at - buf->len >= n || buf->at >= buf->len ||
+	    buf->cap >= buf->max;
+}
+
 size_t
 bnet_buf_cap_for(const struct bnet_buf *buf, size_t n)
 {
 	size_t cap = buf->cap < BUF_MIN_BYTES ? BUF_MIN_BYTES : buf->cap;
 	size_t need = buf->len + n;
 
-	if (buf->p != NULL && buf->cap >= need)
+	if (fits(buf, n))
 		return buf->cap;
+	if (buf->cap >= need)
+		cap = buf->cap > SIZE_MAX / 2 ? buf->cap : buf->cap * 2;
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
 	/* never allocate far beyond a ceiling that is close */
@@ -67,7 +85,7 @@ bnet_buf_room(struct bnet_buf *buf, size_t n, uint8_t **tail)
 
 	if (n > buf->max || buf->len > buf->max - n)
 		return BNET_ELIMIT;
-	if (buf->p == NULL || buf->cap < buf->len + n) {
+	if (!fits(buf, n)) {
 		err = grow(buf, n);
 		if (err != BNET_OK)
 			return err;
