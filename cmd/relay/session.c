@@ -273,10 +273,15 @@ on_stock(struct relay *relay, struct engine_conn *conn)
 {
 	struct peer *peer = peer_of(conn);
 
-	if (!access_stock(relay, conn) || atomic_load(&relay->draining)) {
+	if (!access_stock(relay, conn)) {
 		log_info("link refused", LOG_STR("peer", peer->address),
 		    LOG_STR("reason", "no hello"));
 		relay_leave(conn, RELAY_CLOSED_NOT_AUTHORISED);
+		engine_conn_finish(conn);
+		return false;
+	}
+	if (atomic_load(&relay->draining)) {
+		relay_leave(conn, RELAY_CLOSED_SHUTTING_DOWN);
 		engine_conn_finish(conn);
 		return false;
 	}
