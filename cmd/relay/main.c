@@ -221,6 +221,16 @@ free_relay(struct relay *relay)
 
 /* ---- */
 
+/* What is no error, and not what anybody wants. */
+static void
+warn_of_options(const struct relay_options *opt)
+{
+	if (opt->listen_tls.n > 0 && opt->listen.n == 0 && opt->ca == NULL &&
+	    opt->tokens == NULL && !opt->insecure)
+		log_warn("no node can get in: there is neither --ca nor"
+			 " --tokens");
+}
+
 /* As many descriptors as we may have: connections are descriptors. */
 static void
 raise_files(const struct relay_options *opt)
@@ -260,6 +270,7 @@ serve(struct run *run, struct seeing *seeing)
 {
 	struct relay *relay = run->relay;
 
+	warn_of_options(&config_of(relay)->opt);
 	start_threads(relay);
 	seeing_start(seeing);
 	say_ready(relay);

@@ -90,7 +90,7 @@ const struct relay_option relay_table[] = {
 	    TIME("20s", keepalive_ns, RELAY_RESTART) },
 	{ 0, "ping-interval", "TIME", "between pings of a link (30s)",
 	    TIME("30s", ping_interval_ns, RELAY_RESTART) },
-	{ 0, "drain-timeout", "TIME", "to empty queues at the end (10s)",
+	{ 0, "drain-timeout", "TIME", "for peers to go at the end (10s)",
 	    TIME("10s", drain_timeout_ns, RELAY_RELOAD) },
 	{ 0, "drain-to", "TEXT", "at the end, where peers are to go",
 	    TEXT(NULL, drain_to, RELAY_RELOAD, 0, NAME_CHARS) },

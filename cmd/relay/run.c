@@ -113,7 +113,8 @@ reload(struct run *run)
 	bnet_tls_ctx_free(tls);
 	atomic_store(&relay->cert_expires_s, expires_s);
 	relay_count(&relay->app_worker, RELAY_RELOADS_OK);
-	log_info("reloaded", LOG_STR("changed", changes.now));
+	log_info("reloaded, certificates and tokens too",
+	    LOG_STR("options", changes.now[0] != '\0' ? changes.now : NULL));
 	if (changes.restart[0] != '\0')
 		log_warn("not changed before a restart",
 		    LOG_STR("options", changes.restart));
