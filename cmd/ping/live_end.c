@@ -53,7 +53,7 @@ clocks(struct live *live)
 	for (size_t i = 0; i < targets_n(targets); i++) {
 		const struct target *target = targets_at(targets, i);
 
-		if (!target->clock.known)
+		if (!target->clock.known || target->role == TARGET_PAIR)
 			continue;
 		table_row(&table);
 		table_str(&table, target_label(target, label));
@@ -134,6 +134,8 @@ tables(struct live *live)
 	if (opt->verbose || opt->per_node || opt->output == PING_JSON)
 		clocks(live);
 	traced(live);
+	if (opt->mesh)
+		live_mesh(live);
 }
 
 /* ---- the verdict ---- */

@@ -46,6 +46,10 @@ void live_files_row(struct live *live, const struct series_row *row,
 /* False: one could not be written, which was said. */
 bool live_files_close(struct live *live);
 
+/* ---- live_mesh.c: --mesh, from whom to whom ---- */
+
+void live_mesh(struct live *live);
+
 /* ---- live_end.c: what is said when it is over ---- */
 
 /* Print what there is, and say why it was not all well; the exit code. */

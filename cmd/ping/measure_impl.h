@@ -11,6 +11,10 @@
 #define MEASURE_TOKEN_CHARS 4096
 #define MEASURE_HOST_CHARS 256
 
+/* Of bluenet-node: fixtures/node/mesh.h. */
+#define MEASURE_KEY_PING "bluenet-node.ping"
+#define MEASURE_KEY_PINGED "bluenet-node.pinged"
+
 struct measure_files {
 	struct bnet_tls_ctx *tls; /* NULL: plain */
 	char token[MEASURE_TOKEN_CHARS]; /* "": none */
@@ -87,6 +91,9 @@ void send_lost(struct measure *m, struct flight *flight, uint32_t cause);
 /* The answer to `cookie` from `source`; `echo` NULL: a pong. */
 void send_answered(struct measure *m, uint64_t cookie, int64_t source,
     const struct bnet_echo *echo);
+/* What a node says it took to ping the one it was asked to. */
+void send_measured(
+    struct measure *m, uint64_t cookie, int64_t source, uint64_t round_ns);
 /* A packet on our connection. */
 void send_packet(struct measure *m, const struct bnet_header *header,
     struct bnet_slice body);

@@ -157,6 +157,29 @@ send_header_ping(struct measure *m, const struct flight *flight)
 	send_packet(m, &header, (struct bnet_slice){ NULL, 0 });
 }
 
+/* Have a node ping another (fixtures/node/mesh.h says how). */
+static void
+send_ask(struct measure *m, const struct flight *flight)
+{
+	const struct target *pair = flight->target;
+	const struct bnet_header header = {
+		.dest_type = BNET_DEST_NODE,
+		.dest = (int64_t)pair->from,
+		.key = bnet_key(MEASURE_KEY_PING),
+		.priority = true,
+	};
+	struct bnet_bits_wr wr;
+
+	bnet_buf_clear(&m->body);
+	bnet_bits_write(&wr, &m->body);
+	bnet_bits_put_u64(&wr, flight_cookie(flight));
+	bnet_bits_put_u64(&wr, pair->id);
+	bnet_bits_put_u32(
+	    &wr, flight->layer == PING_SERVICE ? BNET_ECHO_F_SERVICE : 0);
+	if (bnet_bits_finish(&wr) == BNET_OK)
+		send_packet(m, &header, bnet_buf_slice(&m->body));
+}
+
 static void
 ping(struct measure *m, struct target *target, enum ping_layer layer,
     int64_t due_ns)
@@ -177,6 +200,8 @@ ping(struct measure *m, struct target *target, enum ping_layer layer,
 	flight->sent_ns = clock_now_ns();
 	if (layer == PING_HOP && m->opt->hop == PING_HOP_PING)
 		send_header_ping(m, flight);
+	else if (target->role == TARGET_PAIR)
+		send_ask(m, flight);
 	else
 		send_echo(m, flight);
 }
@@ -325,28 +350,63 @@ take_first(struct measure *m, struct flight *flight, int64_t came_ns,
 		*last = flight->n;
 }
 
-void
-send_answered(struct measure *m, uint64_t cookie, int64_t source,
-    const struct bnet_echo *echo)
+static void
+take_another(struct measure *m, struct flight *flight, int64_t came_ns)
 {
-	struct flight *flight = flights_find(&m->flights, cookie);
-	struct measure_event *event;
-	int64_t came_ns;
-
-	if (flight == NULL ||
-	    (flight->layer != PING_HOP &&
-		source != (int64_t)flight->target->id))
-		return; /* not ours, or long gone */
-	came_ns = came_at(m, flight);
-	if (flight->state == FLIGHT_WAITING) {
-		take_first(m, flight, came_ns, echo);
-		return;
-	}
-	event = event_of(m, flight, MEASURE_COUNT,
+	struct measure_event *event = event_of(m, flight, MEASURE_COUNT,
 	    flight->state == FLIGHT_LOST ? PING_LATE : PING_DUPLICATE);
+
 	if (event != NULL)
 		event->sample.due_ns = came_ns - flight->due_ns;
 	if (flight->state == FLIGHT_LOST)
 		flight->target->n_answered++;
 	flight->state = FLIGHT_ANSWERED;
+}
+
+/* Is it from whom we asked? */
+static bool
+is_from(const struct flight *flight, int64_t source)
+{
+	const struct target *target = flight->target;
+
+	if (target->role == TARGET_HOP)
+		return true;
+	return source ==
+	    (int64_t)(target->role == TARGET_PAIR ? target->from : target->id);
+}
+
+void
+send_answered(struct measure *m, uint64_t cookie, int64_t source,
+    const struct bnet_echo *echo)
+{
+	struct flight *flight = flights_find(&m->flights, cookie);
+	int64_t came_ns;
+
+	if (flight == NULL || !is_from(flight, source) ||
+	    flight->target->role == TARGET_PAIR)
+		return; /* not ours, or long gone */
+	came_ns = came_at(m, flight);
+	if (flight->state == FLIGHT_WAITING)
+		take_first(m, flight, came_ns, echo);
+	else
+		take_another(m, flight, came_ns);
+}
+
+void
+send_measured(
+    struct measure *m, uint64_t cookie, int64_t source, uint64_t round_ns)
+{
+	struct flight *flight = flights_find(&m->flights, cookie);
+
+	if (flight == NULL || !is_from(flight, source) ||
+	    flight->target->role != TARGET_PAIR ||
+	    round_ns > INT32_MAX * 1000ULL)
+		return;
+	/* what it took to ask is no part of it */
+	flight->due_ns = flight->sent_ns;
+	if (flight->state == FLIGHT_WAITING)
+		take_first(
+		    m, flight, flight->sent_ns + (int64_t)round_ns, NULL);
+	else
+		take_another(m, flight, flight->sent_ns + (int64_t)round_ns);
 }

@@ -164,6 +164,10 @@ take_entry(struct measure *m, const struct bnet_roster_entry *entry)
 	if (target == NULL)
 		return;
 	target->roster = m->targets.roster + 1;
+	if (m->opt->mesh) {
+		target_set_name(target, &entry->name);
+		return;
+	}
 	memcpy(before, target->name, sizeof(before));
 	target_set_name(target, &entry->name);
 	if (!target->pinged || strcmp(before, target->name) != 0)
@@ -193,11 +197,43 @@ drop_absent(struct measure *m)
 	}
 }
 
+/* Every node to every other. */
+static void
+begin_pairs(struct measure *m)
+{
+	size_t n = targets_n(&m->targets);
+
+	if (m->start_ns == 0)
+		m->start_ns = clock_now_ns() + START_LEAD_NS;
+	for (size_t i = 0; i < n * n; i++) {
+		const struct target *from = targets_at(&m->targets, i / n);
+		const struct target *to = targets_at(&m->targets, i % n);
+		struct target *pair;
+
+		if (from == to || from->role != TARGET_NODE ||
+		    to->role != TARGET_NODE ||
+		    from->roster != m->targets.roster ||
+		    to->roster != m->targets.roster)
+			continue;
+		pair = targets_pair(&m->targets, from->id, to->id);
+		if (pair == NULL || pair->pinged)
+			continue;
+		snprintf(pair->name, sizeof(pair->name), "%.30s>%.30s",
+		    from->name, to->name);
+		tell(m, pair, MEASURE_SEEN);
+		send_begin(m, pair);
+	}
+}
+
 static void
 roster_is_whole(struct measure *m)
 {
 	m->targets.roster++;
 	m->roster_asked = false;
+	if (m->opt->mesh) {
+		begin_pairs(m);
+		return;
+	}
 	drop_absent(m);
 	if (m->start_ns == 0)
 		begin_words(m);
@@ -341,6 +377,20 @@ on_pong(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	send_answered(m, header->timestamp, header->source, NULL);
 }
 
+static void
+on_pinged(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct bnet_bits_rd rd;
+	uint64_t cookie, round_ns;
+
+	(void)conn;
+	bnet_bits_read(&rd, packet->payload);
+	cookie = bnet_bits_u64(&rd);
+	round_ns = bnet_bits_u64(&rd);
+	if (!rd.bad)
+		send_measured(arg, cookie, packet->header.source, round_ns);
+}
+
 static uint64_t
 unix_ns(void)
 {
@@ -421,5 +471,7 @@ session_register(struct measure *m)
 		if (!engine_on_key(m->engine, bnet_message_key(apps[i].type),
 			apps[i].app, m))
 			return false;
-	return engine_on_key(m->engine, BNET_KEY_PONG, on_pong, m);
+	return engine_on_key(m->engine, BNET_KEY_PONG, on_pong, m) &&
+	    engine_on_key(
+		m->engine, bnet_key(MEASURE_KEY_PINGED), on_pinged, m);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_WORDS 2
+#define KEY_WORDS 3
 
 bool
 targets_init(struct targets *targets, const struct ping_options *opt)
@@ -28,15 +28,14 @@ targets_free(struct targets *targets)
 struct target *
 targets_find(const struct targets *targets, uint64_t role, uint64_t id)
 {
-	const uint64_t key[KEY_WORDS] = { role, id };
+	const uint64_t key[KEY_WORDS] = { role, id, 0 };
 
 	return map_find(&targets->map, key);
 }
 
-struct target *
-targets_get(struct targets *targets, enum target_role role, uint64_t id)
+static struct target *
+get(struct targets *targets, const uint64_t key[KEY_WORDS])
 {
-	const uint64_t key[KEY_WORDS] = { role, id };
 	size_t n = targets->map.n;
 	struct target *target = map_get(&targets->map, key);
 
@@ -45,6 +44,31 @@ targets_get(struct targets *targets, enum target_role role, uint64_t id)
 	if (targets->map.n > n)
 		target->index = (uint32_t)n;
 	return target;
+}
+
+struct target *
+targets_get(struct targets *targets, enum target_role role, uint64_t id)
+{
+	const uint64_t key[KEY_WORDS] = { role, id, 0 };
+
+	return get(targets, key);
+}
+
+struct target *
+targets_pair(struct targets *targets, uint64_t from, uint64_t id)
+{
+	const uint64_t key[KEY_WORDS] = { TARGET_PAIR, id, from };
+
+	return get(targets, key);
+}
+
+uint64_t
+target_series_id(const struct target *target)
+{
+	if (target->role == TARGET_PAIR)
+		return TARGET_PAIR_BIT | target->index;
+	return target->role == TARGET_CLIENT ? target->id | TARGET_CLIENT_BIT
+					     : target->id;
 }
 
 bool

@@ -23,15 +23,17 @@
 
 /* In a series clients have other numbers than nodes. */
 #define TARGET_CLIENT_BIT (UINT64_C(1) << 62)
+#define TARGET_PAIR_BIT (UINT64_C(1) << 61) /* and the index */
 
 enum target_role {
 	TARGET_HOP = 0, /* the relay itself */
 	TARGET_CLIENT = BNET_ROLE_CLIENT,
 	TARGET_NODE = BNET_ROLE_NODE,
+	TARGET_PAIR, /* one node pinged by another: --mesh */
 };
 
 struct target {
-	uint64_t role, id; /* the key; first */
+	uint64_t role, id, from; /* the key; first. from: of a pair */
 	struct timer timer; /* of the next slot */
 	char name[SERIES_NAME_CHARS];
 	uint32_t index; /* the order in which they came */
@@ -64,6 +66,9 @@ void targets_free(struct targets *targets);
 /* The target, made where there is none; NULL where there are too many. */
 struct target *
 targets_get(struct targets *targets, enum target_role role, uint64_t id);
+/* Node `id`, as pinged by node `from`. */
+struct target *
+targets_pair(struct targets *targets, uint64_t from, uint64_t id);
 /* NULL where there is none. */
 struct target *
 targets_find(const struct targets *targets, uint64_t role, uint64_t id);
@@ -90,13 +95,8 @@ targets_wanted(struct targets *targets, const struct bnet_roster_entry *entry);
 /* The word is a number: *id is set. */
 bool target_word_id(const char *word, uint64_t *id);
 
-/* Those given as ids that are to be pinged whatever the roster says. */
-static inline uint64_t
-target_series_id(const struct target *target)
-{
-	return target->role == TARGET_CLIENT ? target->id | TARGET_CLIENT_BIT
-					     : target->id;
-}
+/* What it is in a series. */
+uint64_t target_series_id(const struct target *target);
 
 /* What a person calls it: the name, else "node 7"; as is, not escaped. */
 const char *

@@ -203,6 +203,18 @@ answered() {
 	same "$(answered_from - <<<"$output")" "sol"
 }
 
+@test "--mesh: every node to every other" {
+	run_relay
+	run_node --count 3 --name sol
+	pings 0 --mesh -c 4 -i 20ms "$plain"
+	[[ $output == *"From, to: average in ms"* ]]
+	pings 0 --mesh -c 4 -i 20ms -o json "$plain"
+	same "$(total net .due.count)" 24
+	same "$(jq -c 'select(.name == "mesh") | .rows | map(.[0:3])[]' \
+		<<<"$output" | sort | xargs)" \
+		"[sol-1>sol-2,4,0] [sol-1>sol-3,4,0] [sol-2>sol-1,4,0] [sol-2>sol-3,4,0] [sol-3>sol-1,4,0] [sol-3>sol-2,4,0]"
+}
+
 @test "IPv6" {
 	run_relay -l '[::1]:0'
 	run_node --name sol
