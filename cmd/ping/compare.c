@@ -2,15 +2,15 @@
 #include "cmd/ping/compare_impl.h"
 
 const struct series_row *
-compare_row(const struct series *series, enum ping_layer layer, size_t i)
+compare_next(const struct series *series, enum ping_layer layer, size_t *at)
 {
 	const struct series_row *row;
 
-	for (size_t at = 0; at < series_n_rows(series); at++) {
-		row = series_row(series, at);
+	while (*at < series_n_rows(series)) {
+		row = series_row(series, (*at)++);
 		if (row->node != SERIES_ALL)
-			break; /* those come first */
-		if (row->layer == layer && i-- == 0)
+			return NULL; /* those of all come first */
+		if (row->layer == layer)
 			return row;
 	}
 	return NULL;

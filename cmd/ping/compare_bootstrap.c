@@ -52,9 +52,9 @@ poisson(uint64_t *state, double n)
 static size_t
 count_rows(const struct series *series, enum ping_layer layer)
 {
-	size_t n = 0;
+	size_t n = 0, at = 0;
 
-	while (compare_row(series, layer, n) != NULL)
+	while (compare_next(series, layer, &at) != NULL)
 		n++;
 	return n;
 }
@@ -63,10 +63,12 @@ static bool
 draws_of_rows(struct draws *draws, const struct series *series,
     enum ping_layer layer, size_t n)
 {
+	size_t at = 0;
+
 	draws->rows = calloc(n, sizeof(*draws->rows));
 	draws->n = n;
 	for (size_t i = 0; draws->rows != NULL && i < n; i++)
-		draws->rows[i] = compare_row(series, layer, i);
+		draws->rows[i] = compare_next(series, layer, &at);
 	return draws->rows != NULL;
 }
 

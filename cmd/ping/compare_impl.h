@@ -9,20 +9,24 @@
 void compare_bootstrap(const struct series *before, const struct series *after,
     enum ping_layer layer, uint64_t seed, struct compare_layer *result);
 
-/* The i-th row of all nodes at that layer; NULL: there are not so many. */
+/*
+ * The next row of all nodes at that layer, from *at (0 at first) on, which
+ * then is behind it; NULL: there is none.
+ */
 const struct series_row *
-compare_row(const struct series *series, enum ping_layer layer, size_t i);
+compare_next(const struct series *series, enum ping_layer layer, size_t *at);
 
-/* Two rows side by side. */
+/* Two rows side by side. Starts out zeroed. */
 struct compare_pair {
 	const char *time; /* NULL: those of the rows */
 	const struct series_row *before, *after; /* NULL: there is none */
 	struct compare_factor factors[ARTICLE_COLUMNS];
+	size_t before_at, after_at; /* of compare_next() */
 };
 
-/* The i-th of a layer; false: there is none on either side. */
-bool compare_pair_rows(const struct series *before, const struct series *after,
-    enum ping_layer layer, size_t i, struct compare_pair *pair);
+/* The next pair of a layer; false: there is none on either side. */
+bool compare_next_pair(const struct series *before, const struct series *after,
+    enum ping_layer layer, struct compare_pair *pair);
 
 /* When the row began, as text; "" where there is none. */
 void compare_time(char text[ARTICLE_CELL_CHARS], const struct series *series,

@@ -16,20 +16,19 @@ compare_time(char text[ARTICLE_CELL_CHARS], const struct series *series,
 		article_time(text, series_settings(series), row->start_ns);
 }
 
-/* Two rows of one layer; nothing further: false. */
 bool
-compare_pair_rows(const struct series *before, const struct series *after,
-    enum ping_layer layer, size_t i, struct compare_pair *pair)
+compare_next_pair(const struct series *before, const struct series *after,
+    enum ping_layer layer, struct compare_pair *pair)
 {
-	*pair = (struct compare_pair){
-		.before = compare_row(before, layer, i),
-		.after = compare_row(after, layer, i),
-	};
-	for (unsigned c = 0;
-	     pair->before != NULL && pair->after != NULL && c < ARTICLE_COLUMNS;
-	     c++)
-		pair->factors[c] = compare_of(&pair->before->due,
-		    &pair->after->due, (enum article_column)c);
+	bool both;
+
+	pair->before = compare_next(before, layer, &pair->before_at);
+	pair->after = compare_next(after, layer, &pair->after_at);
+	both = pair->before != NULL && pair->after != NULL;
+	memset(pair->factors, 0, sizeof(pair->factors));
+	for (unsigned i = 0; both && i < ARTICLE_COLUMNS; i++)
+		pair->factors[i] = compare_of(&pair->before->due,
+		    &pair->after->due, (enum article_column)i);
 	return pair->before != NULL || pair->after != NULL;
 }
 
@@ -38,10 +37,9 @@ print_rows(FILE *file, const struct series *before, const struct series *after,
     enum ping_layer layer, const struct compare_pair *overall,
     const struct compare_layer *result, bool json)
 {
-	struct compare_pair pair;
+	struct compare_pair pair = { 0 };
 
-	for (size_t i = 0; compare_pair_rows(before, after, layer, i, &pair);
-	     i++)
+	while (compare_next_pair(before, after, layer, &pair))
 		if (json)
 			compare_json_pair(file, before, layer, &pair, NULL);
 		else
@@ -59,7 +57,9 @@ print_layer(FILE *file, const struct series *before, const struct series *after,
 {
 	const struct series_row b = { .due = result->before->sums };
 	const struct series_row a = { .due = result->after->sums };
-	struct compare_pair overall = { "total", &b, &a, { { 0 } } };
+	struct compare_pair overall = {
+		.time = "total", .before = &b, .after = &a
+	};
 
 	memcpy(overall.factors, result->factors, sizeof(overall.factors));
 	if (settings->format == REPORT_TEXT)

@@ -52,10 +52,9 @@ times_differ(const struct series *before, const struct series *after,
     enum ping_layer layer)
 {
 	char b[ARTICLE_CELL_CHARS], a[ARTICLE_CELL_CHARS];
-	struct compare_pair pair;
+	struct compare_pair pair = { 0 };
 
-	for (size_t i = 0; compare_pair_rows(before, after, layer, i, &pair);
-	     i++) {
+	while (compare_next_pair(before, after, layer, &pair)) {
 		compare_time(b, before, pair.before);
 		compare_time(a, after, pair.after);
 		if (strcmp(b, a) != 0)
@@ -115,14 +114,13 @@ compare_text(FILE *file, const struct series *before,
     bool title)
 {
 	bool two_times = times_differ(before, after, layer);
-	struct compare_pair pair;
+	struct compare_pair pair = { 0 };
 
 	if (title)
 		fprintf(file, "%sLayer: %s\n", layer == PING_NET ? "" : "\n",
 		    ping_layer_names[layer]);
 	print_heads(file, two_times);
-	for (size_t i = 0; compare_pair_rows(before, after, layer, i, &pair);
-	     i++)
+	while (compare_next_pair(before, after, layer, &pair))
 		print_pair(file, before, after, &pair, two_times);
 	print_pair(file, before, after, overall, two_times);
 	fputc('\n', file);

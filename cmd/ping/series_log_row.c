@@ -43,7 +43,7 @@ static const struct field {
 static const char *
 u128_text(hdr_u128 v, char text[U128_CHARS])
 {
-	char *p = text + U128_CHARS - 1;
+	char *p = &text[U128_CHARS - 1];
 
 	*p = '\0';
 	do
