@@ -194,6 +194,9 @@ take_frames(struct engine_worker *worker, const struct record *record,
 		if (conn != NULL)
 			atomic_fetch_sub_explicit(&conn->outlet->queued_bytes,
 			    bytes.len, memory_order_relaxed);
+		/* its sender was told that they go: rather none than a gap */
+		if (conn != NULL && conn->state <= CONN_OPEN)
+			conn_end(conn, ENGINE_END_MEMORY);
 		return;
 	}
 	if (outlet_order(conn->outlet) != record->type)
