@@ -206,12 +206,11 @@ int
 live_run(const struct ping_options *opt)
 {
 	struct measure_files *files = measure_files_load(opt);
-	struct live *live = calloc(1, sizeof(*live));
+	static struct live all;
+	struct live *live = &all;
 	char why[MEASURE_REASON_CHARS];
 	int code;
 
-	if (live == NULL)
-		cli_die("out of memory");
 	live->opt = opt;
 	live->report = (struct report_settings){ .format = opt->output,
 		.per_node = opt->per_node,
@@ -249,6 +248,5 @@ live_run(const struct ping_options *opt)
 	series_free(live->series);
 	measure_files_free(files);
 	close(live->signal_fd);
-	free(live);
 	return code;
 }

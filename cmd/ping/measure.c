@@ -12,7 +12,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 16384 /* between two calls of measure_take() */
 #define BODY_MAX_BYTES ((size_t)1 << 20)
 #define TICK_NS INT64_C(100000000)
 #define CONNECT_TIMEOUT_NS INT64_C(15000000000)
@@ -21,44 +20,6 @@
 #define LATE_RISE 4
 #define LATE_FALL 32
 #define NODES_GUESS 64 /* where it is not known how many there will be */
-
-/* ---- events ---- */
-
-static void
-wake(struct measure *m)
-{
-	const uint64_t one = 1;
-
-	(void)!write(m->event_fd, &one, sizeof(one));
-}
-
-struct measure_event *
-measure_event(struct measure *m, enum measure_kind kind)
-{
-	struct measure_events *events = &m->events[m->filling];
-	struct measure_event *event;
-
-	if (events->n == EVENTS_MAX) {
-		m->n_overflow++;
-		return NULL;
-	}
-	/* others look every now and then; a line that is waited for is not */
-	if (events->n == 0 && m->opt->verbose)
-		wake(m);
-	event = &events->list[events->n++];
-	*event = (struct measure_event){ .kind = kind };
-	return event;
-}
-
-void
-measure_fail(struct measure *m, const char *why)
-{
-	if (m->state == MEASURE_FAILED || m->state == MEASURE_DONE)
-		return;
-	m->state = MEASURE_FAILED;
-	snprintf(m->reason, sizeof(m->reason), "%s", why);
-	wake(m);
-}
 
 /* ---- connecting ---- */
 
@@ -219,7 +180,7 @@ check_done(struct measure *m, int64_t now_ns)
 	if (!may_end || m->n_active > 0 || m->n_waiting > 0)
 		return;
 	m->state = MEASURE_DONE;
-	wake(m);
+	measure_wake(m);
 }
 
 static void
@@ -347,7 +308,7 @@ make(struct measure *m)
 	bnet_buf_init(&m->store, BODY_MAX_BYTES);
 	for (int i = 0; i < 2; i++) {
 		m->events[i].list =
-		    calloc(EVENTS_MAX, sizeof(struct measure_event));
+		    calloc(MEASURE_EVENTS_MAX, sizeof(struct measure_event));
 		if (m->events[i].list == NULL)
 			return false;
 	}
@@ -410,86 +371,4 @@ measure_free(struct measure *m)
 		close(m->event_fd);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
-}
-
-/* ---- looking at it ---- */
-
-int
-measure_fd(const struct measure *m)
-{
-	return m->event_fd;
-}
-
-static size_t
-n_pinged(const struct targets *targets)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < targets_n(targets); i++)
-		n += targets_at(targets, i)->pinged;
-	return n;
-}
-
-const struct measure_event *
-measure_take(struct measure *m, size_t *n, struct measure_view *view)
-{
-	struct measure_events *taken;
-	uint64_t woken;
-
-	(void)!read(m->event_fd, &woken, sizeof(woken));
-	pthread_mutex_lock(&m->lock);
-	taken = &m->events[m->filling];
-	m->filling = !m->filling;
-	m->events[m->filling].n = 0;
-	*view = (struct measure_view){
-		.state = m->state,
-		.was_up = m->was_up,
-		.roster_known = m->targets.roster > 0,
-		.n_targets = n_pinged(&m->targets),
-		.n_waiting = m->n_waiting,
-		.n_overflow = m->n_overflow,
-	};
-	memcpy(view->reason, m->reason, sizeof(view->reason));
-	pthread_mutex_unlock(&m->lock);
-	*n = taken->n;
-	return taken->list;
-}
-
-void
-measure_finish(struct measure *m)
-{
-	pthread_mutex_lock(&m->lock);
-	m->finishing = true;
-	pthread_mutex_unlock(&m->lock);
-}
-
-struct targets *
-measure_lock(struct measure *m)
-{
-	pthread_mutex_lock(&m->lock);
-	return &m->targets;
-}
-
-void
-measure_unlock(struct measure *m)
-{
-	pthread_mutex_unlock(&m->lock);
-}
-
-struct targets *
-measure_targets(struct measure *m)
-{
-	return &m->targets;
-}
-
-const struct trace *
-measure_traced(struct measure *m)
-{
-	return &m->trace;
-}
-
-int64_t
-measure_wall_ns(const struct measure *m, int64_t at_ns)
-{
-	return at_ns + m->wall_ahead_ns;
 }

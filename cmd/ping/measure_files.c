@@ -73,8 +73,8 @@ set_token(struct measure_files *files, const char *what, struct bnet_slice text)
 	if (n == 0 || n >= MEASURE_TOKEN_CHARS)
 		cli_die("%s: expected a token of at most %d bytes", what,
 		    MEASURE_TOKEN_CHARS - 1);
-	memcpy(files->token, text.p, n);
-	files->token[n] = '\0';
+	else
+		memcpy(files->token, text.p, n); /* it ends in zeros */
 }
 
 static void

@@ -10,6 +10,7 @@
 
 #define MEASURE_TOKEN_CHARS 4096
 #define MEASURE_HOST_CHARS 256
+#define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
 
 /* Of bluenet-node: fixtures/node/mesh.h. */
 #define MEASURE_KEY_PING "bluenet-node.ping"
@@ -46,7 +47,6 @@ struct measure {
 	int64_t welcome_by_ns;
 	int64_t roster_at_ns; /* when to ask for it */
 	bool roster_asked;
-	uint64_t roster_n; /* entries of the one that is coming */
 	size_t n_active; /* targets that take slots */
 	struct targets targets;
 	uint64_t n_waiting;
@@ -64,12 +64,17 @@ struct measure {
 
 /* ---- measure.c ---- */
 
-/* The relay is of no more use; the first reason stays. */
-void measure_fail(struct measure *m, const char *why);
 /* Set the connection's timer to what comes first. */
 void measure_arm(struct measure *m);
+
+/* ---- measure_events.c ---- */
+
 /* NULL: no room. Zeroed but for `kind`. */
 struct measure_event *measure_event(struct measure *m, enum measure_kind kind);
+/* The relay is of no more use; the first reason stays. */
+void measure_fail(struct measure *m, const char *why);
+/* The caller is to look at the state. */
+void measure_wake(struct measure *m);
 
 /* ---- measure_session.c: what the relay says ---- */
 
@@ -77,6 +82,16 @@ bool session_register(struct measure *m);
 void session_hello(struct measure *m);
 void session_tick(struct measure *m, int64_t now_ns);
 void session_pong(struct measure *m, uint64_t timestamp);
+/* A message to the relay itself. */
+void session_say(struct measure *m, const struct bnet_message *message);
+
+/* ---- measure_roster.c: whom we ping ---- */
+
+/* The relay itself, from now on. */
+void roster_begin_hop(struct measure *m);
+void roster_ask(struct measure *m, int64_t now_ns);
+void roster_take(struct measure *m, const struct bnet_roster_reply *reply);
+void roster_tick(struct measure *m, int64_t now_ns);
 
 /* ---- measure_send.c: slots and answers ---- */
 

@@ -8,10 +8,7 @@
 #include <string.h>
 
 #define MS_NS 1000000
-#define ROSTER_PERIOD_NS INT64_C(1000000000)
-#define ROSTER_WAIT_NS INT64_C(2000000000) /* then without one */
 #define WELCOME_TIMEOUT_NS INT64_C(15000000000)
-#define START_LEAD_NS 10000000 /* so that the first slot is not late already */
 #define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
 
@@ -23,8 +20,8 @@ string_of(const char *s)
 
 /* ---- to the relay ---- */
 
-static void
-say(struct measure *m, const struct bnet_message *message)
+void
+session_say(struct measure *m, const struct bnet_message *message)
 {
 	const struct bnet_header header = { .key = bnet_message_key(
 						message->type) };
@@ -32,20 +29,6 @@ say(struct measure *m, const struct bnet_message *message)
 	bnet_buf_clear(&m->body);
 	if (bnet_message_encode(message, &m->body) == BNET_OK)
 		send_packet(m, &header, bnet_buf_slice(&m->body));
-}
-
-static void
-begin_hop(struct measure *m)
-{
-	struct bnet_string name = string_of(m->opt->relay);
-	struct target *target = targets_get(&m->targets, TARGET_HOP, 0);
-	struct measure_event *event = measure_event(m, MEASURE_SEEN);
-
-	m->start_ns = clock_now_ns() + START_LEAD_NS;
-	target_set_name(target, &name);
-	if (event != NULL)
-		memcpy(event->name, target->name, sizeof(event->name));
-	send_begin(m, target);
 }
 
 static void
@@ -72,27 +55,14 @@ session_hello(struct measure *m)
 		.name = string_of(m->opt->name),
 		.token = string_of(m->files->token),
 	};
-	say(m, &message);
+	session_say(m, &message);
 	m->welcome_by_ns = clock_now_ns() + WELCOME_TIMEOUT_NS;
 	if (m->opt->hop != PING_HOP_PING)
 		return;
 	m->state = MEASURE_UP;
 	m->was_up = true;
 	set_stop(m);
-	begin_hop(m);
-}
-
-static void
-ask_roster(struct measure *m, int64_t now_ns)
-{
-	struct bnet_message message = { .type = BNET_MSG_ROSTER };
-
-	message.u.roster.roles = BNET_ROLE_NODE;
-	if (m->opt->clients)
-		message.u.roster.roles |= BNET_ROLE_CLIENT;
-	m->roster_asked = true;
-	m->roster_at_ns = now_ns + ROSTER_PERIOD_NS;
-	say(m, &message);
+	roster_begin_hop(m);
 }
 
 void
@@ -106,137 +76,6 @@ session_pong(struct measure *m, uint64_t timestamp)
 	};
 
 	send_packet(m, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
-}
-
-/* ---- whom ---- */
-
-static void
-tell(struct measure *m, const struct target *target, enum measure_kind kind)
-{
-	struct measure_event *event = measure_event(m, kind);
-	char label[SERIES_NAME_CHARS];
-
-	if (event == NULL)
-		return;
-	event->sample.node = target_series_id(target);
-	snprintf(event->name, sizeof(event->name), "%s",
-	    target_label(target, label));
-}
-
-/* Those given by id are pinged whatever the roster says of them. */
-static void
-begin_words(struct measure *m)
-{
-	const struct ping_options *opt = m->opt;
-	struct target *target;
-	uint64_t id;
-
-	m->start_ns = clock_now_ns() + START_LEAD_NS;
-	for (size_t i = 0; i < opt->n_words; i++) {
-		if (m->targets.found[i] || !target_word_id(opt->words[i], &id))
-			continue;
-		target = targets_get(&m->targets, TARGET_NODE, id);
-		if (target == NULL)
-			continue;
-		m->targets.found[i] = true;
-		target->pinged = true;
-		tell(m, target, MEASURE_SEEN);
-	}
-	for (size_t i = 0; i < targets_n(&m->targets); i++) {
-		target = targets_at(&m->targets, i);
-		if (target->pinged)
-			send_begin(m, target);
-	}
-}
-
-static void
-take_entry(struct measure *m, const struct bnet_roster_entry *entry)
-{
-	bool self = entry->id == m->id &&
-	    (entry->role == BNET_ROLE_NODE) == m->opt->as_node;
-	struct target *target;
-	char before[SERIES_NAME_CHARS];
-
-	if (self || !targets_wanted(&m->targets, entry))
-		return;
-	target =
-	    targets_get(&m->targets, (enum target_role)entry->role, entry->id);
-	if (target == NULL)
-		return;
-	target->roster = m->targets.roster + 1;
-	if (m->opt->mesh) {
-		target_set_name(target, &entry->name);
-		return;
-	}
-	memcpy(before, target->name, sizeof(before));
-	target_set_name(target, &entry->name);
-	if (!target->pinged || strcmp(before, target->name) != 0)
-		tell(m, target, MEASURE_SEEN);
-	target->pinged = true;
-	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() && !m->finishing &&
-	    (m->opt->count == 0 || target->schedule.n < m->opt->count))
-		send_begin(m, target);
-}
-
-/* Those that were in the roster before and are not now; ids go on. */
-static void
-drop_absent(struct measure *m)
-{
-	for (size_t i = 0; i < targets_n(&m->targets); i++) {
-		struct target *target = targets_at(&m->targets, i);
-
-		if (target->roster == 0 ||
-		    target->roster + 1 != m->targets.roster)
-			continue;
-		tell(m, target, MEASURE_LEFT);
-		if (m->opt->n_words > 0 || !target->active)
-			continue;
-		timers_cancel(&m->timers, &target->timer);
-		target->active = false;
-		m->n_active--;
-	}
-}
-
-/* Every node to every other. */
-static void
-begin_pairs(struct measure *m)
-{
-	size_t n = targets_n(&m->targets);
-
-	if (m->start_ns == 0)
-		m->start_ns = clock_now_ns() + START_LEAD_NS;
-	for (size_t i = 0; i < n * n; i++) {
-		const struct target *from = targets_at(&m->targets, i / n);
-		const struct target *to = targets_at(&m->targets, i % n);
-		struct target *pair;
-
-		if (from == to || from->role != TARGET_NODE ||
-		    to->role != TARGET_NODE ||
-		    from->roster != m->targets.roster ||
-		    to->roster != m->targets.roster)
-			continue;
-		pair = targets_pair(&m->targets, from->id, to->id);
-		if (pair == NULL || pair->pinged)
-			continue;
-		snprintf(pair->name, sizeof(pair->name), "%.30s>%.30s",
-		    from->name, to->name);
-		tell(m, pair, MEASURE_SEEN);
-		send_begin(m, pair);
-	}
-}
-
-static void
-roster_is_whole(struct measure *m)
-{
-	m->targets.roster++;
-	m->roster_asked = false;
-	if (m->opt->mesh) {
-		begin_pairs(m);
-		return;
-	}
-	drop_absent(m);
-	if (m->start_ns == 0)
-		begin_words(m);
 }
 
 /* ---- from the relay ---- */
@@ -278,9 +117,9 @@ on_welcome(
 	m->was_up = true;
 	set_stop(m);
 	if (m->opt->hop != PING_HOP_NONE)
-		begin_hop(m);
+		roster_begin_hop(m);
 	else
-		ask_roster(m, now_ns);
+		roster_ask(m, now_ns);
 }
 
 static void
@@ -343,10 +182,7 @@ on_roster_reply(
 	(void)conn;
 	if (!take(m, packet, BNET_MSG_ROSTER_REPLY, &message))
 		return;
-	for (uint32_t i = 0; i < reply->n; i++)
-		take_entry(m, &reply->entries[i]);
-	if (!reply->more)
-		roster_is_whole(m);
+	roster_take(m, reply);
 }
 
 static void
@@ -435,21 +271,15 @@ void
 session_tick(struct measure *m, int64_t now_ns)
 {
 	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
-	bool listed = m->opt->hop == PING_HOP_NONE;
 
 	if (m->state == MEASURE_GREETED && now_ns >= m->welcome_by_ns)
 		measure_fail(m, "no welcome in time");
 	if (m->keepalive_ns != 0 && now_ns >= m->keepalive_at_ns) {
-		say(m, &keepalive);
+		session_say(m, &keepalive);
 		m->keepalive_at_ns = now_ns + m->keepalive_ns;
 	}
-	if (m->state != MEASURE_UP || !listed)
-		return;
-	if (!m->roster_asked && now_ns >= m->roster_at_ns)
-		ask_roster(m, now_ns);
-	if (m->start_ns == 0 &&
-	    now_ns >= m->roster_at_ns + ROSTER_WAIT_NS - ROSTER_PERIOD_NS)
-		begin_words(m);
+	if (m->state == MEASURE_UP && m->opt->hop == PING_HOP_NONE)
+		roster_tick(m, now_ns);
 }
 
 bool
