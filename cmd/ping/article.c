@@ -22,7 +22,7 @@ article_cell(char text[ARTICLE_CELL_CHARS], double seconds, unsigned decimals)
 {
 	double size = fabs(seconds), low = 1;
 	unsigned shown = decimals;
-	size_t n;
+	char *more;
 
 	/* The n-th decimal is the second digit of 10^(1-n) and above. */
 	for (unsigned i = 1; i < decimals; i++)
@@ -32,8 +32,9 @@ article_cell(char text[ARTICLE_CELL_CHARS], double seconds, unsigned decimals)
 		shown++;
 	}
 	snprintf(text, ARTICLE_CELL_CHARS, "%.*f", (int)shown, seconds);
-	for (n = strlen(text); shown > decimals && text[n - 1] == '0'; shown--)
-		text[--n] = '\0';
+	more = text + strlen(text) - (shown - decimals);
+	if (strspn(more, "0") == shown - decimals)
+		*more = '\0';
 }
 
 double

@@ -26,8 +26,8 @@ extern const unsigned article_decimals[ARTICLE_COLUMNS]; /* 5 2 3 3 */
 
 /*
  * Seconds with at least that many decimals, and with so many more that two
- * significant digits are seen; a zero at the end of those is left out (the
- * article writes 0.009).
+ * significant digits are seen; unless those more are all zero (the article
+ * writes 0.009).
  */
 void
 article_cell(char text[ARTICLE_CELL_CHARS], double seconds, unsigned decimals);

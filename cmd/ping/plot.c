@@ -60,6 +60,29 @@ put_rows(FILE *script, const struct series *series, enum ping_layer layer)
 	fputs("EOD\n", script);
 }
 
+/* Half a bucket more on either side: one point needs a range, too. */
+static void
+set_time_axis(FILE *script, const struct series *series)
+{
+	const struct series_settings *set = series_settings(series);
+	int64_t first_ns = INT64_MAX, last_ns = 0, start_ns;
+
+	for (size_t i = 0; i < series_n_rows(series); i++) {
+		start_ns = series_row(series, i)->start_ns + set->zone_ns;
+		if (start_ns < first_ns)
+			first_ns = start_ns;
+		if (start_ns > last_ns)
+			last_ns = start_ns;
+	}
+	fprintf(script,
+	    "set xdata time\nset timefmt '%%s'\nset format x '%s'\n"
+	    "set xrange ['%" PRId64 "':'%" PRId64 "']\n"
+	    "set offsets 0, 0, graph 0.1, 0\n",
+	    set->bucket_ns < 60 * NS_PER_S ? "%H:%M:%S" : "%H:%M",
+	    (first_ns - set->bucket_ns / 2) / NS_PER_S,
+	    (last_ns + set->bucket_ns / 2 + NS_PER_S - 1) / NS_PER_S);
+}
+
 static void
 plot_averages(FILE *script, const bool *layers)
 {
@@ -128,9 +151,7 @@ plot_run(const char *path, const struct series *series, char err[CLI_ERR_CHARS])
 	for (unsigned i = 0; i < PING_LAYERS; i++)
 		if (layers[i])
 			put_rows(plotter.script, series, (enum ping_layer)i);
-	fputs("set xdata time\nset timefmt '%s'\nset format x '%H:%M'\n"
-	      "set offsets graph 0.02, graph 0.02, graph 0.1, 0\n",
-	    plotter.script);
+	set_time_axis(plotter.script, series);
 	if (n_panels > 0)
 		fprintf(plotter.script, "set multiplot layout %u,1\n",
 		    n_panels + 1);

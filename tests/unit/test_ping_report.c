@@ -24,11 +24,12 @@ static const struct {
 	{ 0.00091, 3, "0.00091" },
 	{ 0.000047, 5, "0.000047" },
 	{ 0.00000012, 5, "0.00000012" },
-	/* but no zero at their end */
+	/* but none more that are all zero */
 	{ 0.009, 3, "0.009" },
 	{ 0.00899, 3, "0.009" },
 	{ 0.00996, 3, "0.010" },
 	{ 0.000000001, 2, "0.000000001" },
+	{ 0.0004, 3, "0.00040" },
 	{ 0, 3, "0.000" },
 	{ -0.0042, 3, "-0.0042" },
 };
@@ -103,9 +104,9 @@ START_TEST(plain)
 	text = report_of(series, &settings);
 	ck_assert_str_eq(text,
 	    "Time  Minimum Maximum Average  Stddev\n"
-	    "12:00 0.00200   0.004   0.003   0.001\n"
+	    "12:00 0.00200  0.0040   0.003   0.001\n"
 	    "\n"
-	    "in all 0.00200 0.004 0.003 0.001: 2 answered, 0 lost\n");
+	    "in all 0.00200 0.0040 0.003 0.001: 2 answered, 0 lost\n");
 	free(text);
 	series_free(series);
 }
