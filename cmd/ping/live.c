@@ -202,51 +202,72 @@ make_series(struct live *live)
 		cli_die("out of memory");
 }
 
-int
-live_run(const struct ping_options *opt)
+static void
+prepare(struct live *live, const struct ping_options *opt)
 {
-	struct measure_files *files = measure_files_load(opt);
-	static struct live all;
-	struct live *live = &all;
-	char why[MEASURE_REASON_CHARS];
-	int code;
-
 	live->opt = opt;
 	live->report = (struct report_settings){ .format = opt->output,
 		.per_node = opt->per_node,
 		.percentiles = opt->percentiles };
 	live_files_open(live);
-	if (opt->live) {
-		live->screen = screen_open();
-		if (live->screen == NULL)
-			cli_usage("--live: expected a terminal");
-	}
 	live->signal_fd = catch_signals();
 	make_series(live);
-	live->measure = measure_start(opt, files, why);
-	if (live->measure == NULL) {
-		screen_close(live->screen);
-		cli_warn("cannot reach the relay %s: %s", opt->relay, why);
-		return PING_EXIT_UNREACHABLE;
-	}
+	if (!opt->live)
+		return;
+	live->screen = screen_open();
+	if (live->screen == NULL)
+		cli_usage("--live: expected a terminal");
+}
+
+static void
+leave_screen(struct live *live)
+{
+	screen_close(live->screen);
+	live->screen = NULL;
+}
+
+/* From the first ping to the last word; the exit code. */
+static int
+measure(struct live *live)
+{
 	live->noise = noise_start();
-	if (live->noise == NULL)
+	if (live->noise == NULL) {
+		leave_screen(live);
 		cli_die("a thread could not be started: %s", strerror(errno));
+	}
 	live_files_begin(live, measure_wall_ns(live->measure, clock_now_ns()));
 	live->running = true;
 	run(live);
 	live->running = false;
-	screen_close(live->screen);
-	live->screen = NULL;
+	leave_screen(live);
 	tell_words(live);
 	measure_stop(live->measure);
 	take_all(live);
 	series_finish(live->series);
-	code = live_end(live);
-	noise_stop(live->noise);
-	measure_free(live->measure);
-	series_free(live->series);
+	return live_end(live);
+}
+
+int
+live_run(const struct ping_options *opt)
+{
+	struct measure_files *files = measure_files_load(opt);
+	static struct live live;
+	char why[MEASURE_REASON_CHARS];
+	int code = PING_EXIT_UNREACHABLE;
+
+	prepare(&live, opt);
+	live.measure = measure_start(opt, files, why);
+	if (live.measure != NULL) {
+		code = measure(&live);
+		measure_free(live.measure);
+	} else {
+		leave_screen(&live);
+		cli_warn("cannot reach the relay %s: %s", opt->relay, why);
+		(void)live_files_close(&live);
+	}
+	noise_stop(live.noise);
+	series_free(live.series);
 	measure_files_free(files);
-	close(live->signal_fd);
+	close(live.signal_fd);
 	return code;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/ping/options and target */
 #include "cmd/ping/options.h"
+#include "cmd/ping/screen.h"
 #include "cmd/ping/target.h"
 #include "tests/unit/unit.h"
 
@@ -239,6 +240,32 @@ START_TEST(nodes_and_clients)
 }
 END_TEST
 
+/* ---- sparklines ---- */
+
+static const struct {
+	int64_t round_ns, low_ns, high_ns;
+	int level;
+} levels[] = {
+	{ TARGET_LOST, 1, 100, SCREEN_LEVEL_LOST },
+	{ 10, 10, 1000, 0 },
+	{ 1000, 10, 1000, SCREEN_LEVELS - 1 },
+	{ 100, 10, 1000, SCREEN_LEVELS / 2 },
+	{ 5, 10, 1000, 0 },
+	{ 5000, 10, 1000, SCREEN_LEVELS - 1 },
+	{ 7, 7, 7, 0 },
+	{ 0, 0, 1, 0 },
+	{ 50, INT64_MAX, 1, 0 },
+	{ 999999999, 1, 1000000000, SCREEN_LEVELS - 1 },
+};
+
+START_TEST(level)
+{
+	ck_assert_int_eq(screen_level(levels[_i].round_ns, levels[_i].low_ns,
+			     levels[_i].high_ns),
+	    levels[_i].level);
+}
+END_TEST
+
 static Suite *
 options_suite(void)
 {
@@ -254,6 +281,8 @@ options_suite(void)
 	tcase_add_loop_test(tc, wanted, 0, UNIT_ROWS(wants));
 	tcase_add_test(tc, names);
 	tcase_add_test(tc, nodes_and_clients);
+	tc = unit_case(suite, "screen");
+	tcase_add_loop_test(tc, level, 0, UNIT_ROWS(levels));
 	return suite;
 }
 
