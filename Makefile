@@ -220,7 +220,8 @@ test-asan:
 
 # Threads: what has them. liburcu is not instrumented, so what it does inside
 # itself is left out; what it orders for us is told in cmd/engine/rcu.h.
-TSAN_ONLY = engine handover limits credentials log record http relay node ping
+TSAN_ONLY = engine handover limits credentials test_log keylog_file record \
+    http routes relay node cli/ping ping_live
 .PHONY: test-tsan
 test-tsan:
 	@echo '== TSan =='

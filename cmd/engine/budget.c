@@ -1,20 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/engine/budget.h"
 
-bool
-budget_take(struct budget *budget, uint64_t n_bytes)
+static bool
+take(struct budget *budget, uint64_t n_bytes, uint64_t kept_bytes)
 {
 	uint64_t used =
 	    atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
 	uint64_t max =
 	    atomic_load_explicit(&budget->max_bytes, memory_order_relaxed);
 
+	max = max > kept_bytes ? max - kept_bytes : 0;
 	do
 		if (used > max || n_bytes > max - used)
 			return false;
 	while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes,
 	    &used, used + n_bytes, memory_order_relaxed, memory_order_relaxed));
 	return true;
+}
+
+bool
+budget_take(struct budget *budget, uint64_t n_bytes)
+{
+	return take(budget, n_bytes, budget->kept_bytes);
+}
+
+bool
+budget_take_kept(struct budget *budget, uint64_t n_bytes)
+{
+	return take(budget, n_bytes, 0);
 }
 
 void

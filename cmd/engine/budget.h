@@ -17,11 +17,18 @@
 struct budget {
 	_Atomic uint64_t used_bytes;
 	_Atomic uint64_t max_bytes;
+	uint64_t kept_bytes; /* of that, for budget_take_kept() only */
 };
 
 /* False: it would be passed; nothing is taken. */
 bool budget_take(struct budget *budget, uint64_t n_bytes);
 void budget_give(struct budget *budget, uint64_t n_bytes);
+
+/*
+ * The same, also from what is kept: for the few bytes that say what to do
+ * when memory is short.
+ */
+bool budget_take_kept(struct budget *budget, uint64_t n_bytes);
 
 /* Take what making room for `n` more bytes in `buf` will allocate. */
 bool budget_room(struct budget *budget, const struct bnet_buf *buf, size_t n);

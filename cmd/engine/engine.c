@@ -10,6 +10,8 @@
 
 #define MEMORY_MAX_BYTES ((uint64_t)1 << 30)
 #define QUEUE_MAX_BYTES ((size_t)4 << 20)
+#define KEPT_QUOTIENT 16 /* 1 / so much of the budget is for control */
+#define KEPT_MAX_BYTES ((uint64_t)64 << 10)
 #define INBOX_MAX_BYTES ((size_t)16 << 20)
 #define HANDSHAKE_TIMEOUT_NS INT64_C(15000000000)
 #define FRAME_TIMEOUT_NS INT64_C(30000000000)
@@ -76,6 +78,10 @@ engine_new(const struct engine_settings *set)
 	set_defaults(&engine->set);
 	engine->n_workers = engine->set.n_workers;
 	atomic_init(&engine->budget.max_bytes, engine->set.memory_max_bytes);
+	engine->budget.kept_bytes =
+	    engine->set.memory_max_bytes / KEPT_QUOTIENT < KEPT_MAX_BYTES
+	    ? engine->set.memory_max_bytes / KEPT_QUOTIENT
+	    : KEPT_MAX_BYTES;
 	atomic_init(&engine->queue_max_bytes, engine->set.queue_max_bytes);
 	engine->inbox = inbox_new();
 	if (engine->inbox != NULL && make_workers(engine))

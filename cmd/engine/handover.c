@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define CONTROL_BYTES_MAX 64
+
 char rcu_grace;
 
 bool
@@ -38,7 +40,7 @@ parcel_new(struct budget *budget)
 {
 	struct parcel *parcel;
 
-	if (!budget_take(budget, sizeof(*parcel)))
+	if (!budget_take_kept(budget, sizeof(*parcel)))
 		return NULL;
 	parcel = calloc(1, sizeof(*parcel));
 	if (parcel == NULL) {
@@ -76,6 +78,14 @@ goes_on(const struct parcel *parcel, const struct record *record)
 	    last.type == record->type && last.flush == record->flush;
 }
 
+/* A few bytes that must get through when memory is short. */
+static bool
+is_control(const struct record *record, size_t room_bytes)
+{
+	return record->kind != RECORD_FRAMES && record->kind != RECORD_PACKET &&
+	    room_bytes <= CONTROL_BYTES_MAX;
+}
+
 bool
 parcel_record(struct parcel *parcel, struct budget *budget,
     const struct record *record, size_t room_bytes)
@@ -83,7 +93,11 @@ parcel_record(struct parcel *parcel, struct budget *budget,
 	size_t need = sizeof(*record) + room_bytes;
 	uint8_t *tail;
 
-	if (!budget_room(budget, &parcel->bytes, need))
+	if (!budget_room(budget, &parcel->bytes, need) &&
+	    !(is_control(record, room_bytes) &&
+		budget_take_kept(budget,
+		    bnet_buf_cap_for(&parcel->bytes, need) -
+			parcel->bytes.cap)))
 		return false;
 	if (bnet_buf_room(&parcel->bytes, need, &tail) != BNET_OK) {
 		budget_give(budget,

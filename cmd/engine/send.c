@@ -326,16 +326,32 @@ send_drop(struct engine_worker *worker, const struct parcel *parcel)
 
 /* ---- control, and other threads ---- */
 
-/* A record to the worker of handle `to`, in the parcel of this turn. */
+/*
+ * A record in the parcel of this turn; where that can not grow, in one of its
+ * own, for which there is always a little memory.
+ */
+static bool
+put_record(struct engine_worker *from, unsigned to, const struct record *record,
+    struct bnet_slice bytes)
+{
+	struct budget *budget = &from->engine->budget;
+	struct parcel *parcel = send_parcel(from, to);
+
+	if (parcel != NULL && parcel_put(parcel, budget, record, bytes))
+		return true;
+	send_push(from, to);
+	parcel = send_parcel(from, to);
+	return parcel != NULL && parcel_put(parcel, budget, record, bytes);
+}
+
+/* A record to the worker of handle `to`. */
 bool
 send_control(struct engine_worker *from, uint64_t to, uint32_t kind,
     struct bnet_slice bytes)
 {
 	const struct record record = { .handle = to, .kind = kind };
-	struct parcel *parcel = send_parcel(from, handle_worker(to));
 
-	return parcel != NULL &&
-	    parcel_put(parcel, &from->engine->budget, &record, bytes);
+	return put_record(from, handle_worker(to), &record, bytes);
 }
 
 bool
@@ -343,10 +359,8 @@ engine_worker_message(struct engine_worker *from, unsigned worker,
     uint32_t type, struct bnet_slice bytes)
 {
 	const struct record record = { .kind = RECORD_MESSAGE, .type = type };
-	struct parcel *parcel = send_parcel(from, worker);
 
-	return parcel != NULL &&
-	    parcel_put(parcel, &from->engine->budget, &record, bytes);
+	return put_record(from, worker, &record, bytes);
 }
 
 /* A parcel of one record from a thread that is no worker. */

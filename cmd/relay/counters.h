@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 enum relay_counter {
-	/* forwarded: at least one copy was queued */
+	/* forwarded: a copy was queued; a broadcast: to all there are */
 	RELAY_FORWARDED_NODE,
 	RELAY_FORWARDED_CLIENT,
 	RELAY_FORWARDED_FORKS,

@@ -159,13 +159,14 @@ routes_each(struct routes *routes,
     bool (*each)(void *arg, const struct route_entry *entry), void *arg)
 {
 	struct cds_lfht_iter iter;
-	struct route_entry *entry;
+	struct cds_lfht_node *node;
 
-	cds_lfht_for_each_entry(routes->table, &iter, entry, node)
-	{
-		rcu_tsan_acquire(&entry->node);
-		if (!each(arg, entry))
+	cds_lfht_first(routes->table, &iter);
+	while ((node = cds_lfht_iter_get_node(&iter)) != NULL) {
+		rcu_tsan_acquire(node);
+		if (!each(arg, container_of(node, struct route_entry, node)))
 			return;
+		cds_lfht_next(routes->table, &iter);
 	}
 }
 

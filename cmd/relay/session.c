@@ -79,6 +79,10 @@ static const struct refusal of_access[] = {
 	    "the credentials are for another id", RELAY_CLOSED_NOT_AUTHORISED },
 };
 
+/* Asked for, or what the credentials are for. */
+static const struct refusal own_id = { BNET_CODE_REFUSED,
+	"that id is the relay's own", RELAY_CLOSED_NOT_AUTHORISED };
+
 /* What is wrong with a hello by itself; NULL: nothing. */
 static const struct refusal *
 judge_hello(struct relay *relay, const struct bnet_hello *hello)
@@ -89,8 +93,6 @@ judge_hello(struct relay *relay, const struct bnet_hello *hello)
 		"role must be 1 (client) or 2 (node)", RELAY_CLOSED_MALFORMED };
 	static const struct refusal id = { BNET_CODE_MALFORMED,
 		"the id is out of range", RELAY_CLOSED_MALFORMED };
-	static const struct refusal own_id = { BNET_CODE_REFUSED,
-		"that id is the relay's own", RELAY_CLOSED_NOT_AUTHORISED };
 	static const struct refusal frame = { BNET_CODE_MALFORMED,
 		"max frame is too small", RELAY_CLOSED_MALFORMED };
 
@@ -198,6 +200,11 @@ take_hello(struct relay *relay, struct engine_conn *conn,
 	uint64_t wanted_id =
 	    hello->wanted_id != 0 ? hello->wanted_id : grant->id;
 
+	if (hello->role == BNET_ROLE_NODE && wanted_id == relay->id) {
+		session_refuse(
+		    relay, conn, own_id.code, own_id.reason, own_id.why);
+		return;
+	}
 	peer->hello = true;
 	peer->entry.role = (enum bnet_role)hello->role;
 	peer->codecs = hello->codecs & opt->codecs;

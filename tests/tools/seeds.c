@@ -388,6 +388,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < 3; i++)
 		read_recording(&s, recordings[i]);
 	copy_file(&s, "captures/tls13.keys", "fuzz_keylog");
+	copy_file(&s, "ping/after.hlog", "fuzz_hdr_log");
 	bnet_buf_free(&s.frame);
 	bnet_buf_free(&s.row);
 	bnet_buf_free(&s.out);

@@ -29,7 +29,8 @@ static const struct take_row take_rows[] = {
 START_TEST(take)
 {
 	const struct take_row *row = &take_rows[_i];
-	struct budget budget = { row->used, MAX_BYTES };
+	struct budget budget = { .used_bytes = row->used,
+		.max_bytes = MAX_BYTES };
 	bool ok = budget_take(&budget, row->take);
 
 	ck_assert_msg(ok == row->ok, "%s", row->name);
@@ -44,7 +45,7 @@ END_TEST
 /* What is taken for a buffer is what the buffer then holds. */
 START_TEST(room_is_what_is_allocated)
 {
-	struct budget budget = { 0, 1 << 20 };
+	struct budget budget = { .max_bytes = 1 << 20 };
 	struct bnet_buf buf;
 	uint8_t *tail;
 	uint64_t seed = 3;
@@ -73,7 +74,7 @@ END_TEST
 
 START_TEST(room_over_the_budget)
 {
-	struct budget budget = { 0, 300 };
+	struct budget budget = { .max_bytes = 300 };
 	struct bnet_buf buf;
 
 	bnet_buf_init(&buf, 1 << 20);
@@ -103,7 +104,7 @@ take_and_give(void *arg)
 /* No thread ever sees more in use than there is. */
 START_TEST(from_several_threads)
 {
-	struct budget budget = { 0, MAX_BYTES };
+	struct budget budget = { .max_bytes = MAX_BYTES };
 	pthread_t threads[N_THREADS];
 	void *n_over;
 
@@ -119,6 +120,20 @@ START_TEST(from_several_threads)
 }
 END_TEST
 
+/* What is kept is for those who ask for it. */
+START_TEST(kept)
+{
+	struct budget budget = { .max_bytes = MAX_BYTES, .kept_bytes = 10 };
+
+	ck_assert(!budget_take(&budget, MAX_BYTES - 9));
+	ck_assert(budget_take(&budget, MAX_BYTES - 10));
+	ck_assert(!budget_take(&budget, 1));
+	ck_assert(!budget_take_kept(&budget, 11));
+	ck_assert(budget_take_kept(&budget, 10));
+	ck_assert(!budget_take_kept(&budget, 1));
+}
+END_TEST
+
 static Suite *
 budget_suite(void)
 {
@@ -129,6 +144,7 @@ budget_suite(void)
 	tcase_add_test(tc, room_is_what_is_allocated);
 	tcase_add_test(tc, room_over_the_budget);
 	tcase_add_test(tc, from_several_threads);
+	tcase_add_test(tc, kept);
 	return suite;
 }
 

@@ -16,7 +16,7 @@ static struct budget budget;
 static void
 setup(void)
 {
-	budget = (struct budget){ 0, 1 << 24 };
+	budget = (struct budget){ .max_bytes = 1 << 24 };
 }
 
 static void

@@ -40,7 +40,7 @@ unit_case(Suite *suite, const char *name)
 	TCase *tc = tcase_create(name);
 
 	suite_add_tcase(suite, tc);
-	tcase_set_timeout(tc, 120); /* sanitizers on a busy machine */
+	tcase_set_timeout(tc, 600); /* what hangs has failed; no sooner */
 	return tc;
 }
 
