@@ -327,17 +327,26 @@ run(struct relay_config *config, int argc, char **argv)
 	seeing_close_files(&seeing);
 }
 
+static struct relay_config *
+config_new(void)
+{
+	struct relay_config *config = calloc(1, sizeof(*config));
+
+	if (config != NULL)
+		return config;
+	cli_die("out of memory");
+}
+
 int
 main(int argc, char **argv)
 {
-	struct relay_config *config = calloc(1, sizeof(*config));
+	struct relay_config *config;
 	static struct relay check;
 	struct run only_load = { .relay = &check };
 
 	cli_name("bluenet-relay");
 	cli_standard_fds();
-	if (config == NULL)
-		cli_die("out of memory");
+	config = config_new();
 	relay_options_parse(&config->opt, argc, argv);
 	log_setup((enum log_level)config->opt.log_level);
 	if (config->opt.make_token != NULL) {
