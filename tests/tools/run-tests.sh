@@ -27,7 +27,8 @@ wanted() {
 # A program that dies before its last line is one failure.
 units() {
 	for t in "$BUILD"/unit/test_*; do
-		[ -x "$t" ] && wanted "$t" || continue
+		[ -x "$t" ] || continue
+		wanted "$t" || continue
 		"$t" >"$logs/one" 2>&1
 		status=$?
 		cat "$logs/one"
