@@ -45,7 +45,6 @@ take_event(struct live *live, const struct measure_event *event)
 	case MEASURE_LEFT:
 		if (live->screen == NULL)
 			cli_warn("%s: left the roster", event->name);
-		live->left = true;
 	}
 	live_files_sample(live, event);
 	if (live->opt->verbose)

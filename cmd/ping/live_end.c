@@ -161,6 +161,22 @@ say_silent(struct live *live)
 	return silent;
 }
 
+/* Somebody was in the roster, and is not now. */
+static bool
+some_left(struct live *live)
+{
+	struct targets *targets = measure_targets(live->measure);
+
+	for (size_t i = 0; i < targets_n(targets); i++) {
+		const struct target *target = targets_at(targets, i);
+
+		if (target->pinged && target->roster > 0 &&
+		    target->roster < targets->roster)
+			return true;
+	}
+	return false;
+}
+
 static bool
 some_word_is_nobody(struct live *live)
 {
@@ -192,8 +208,9 @@ verdict(struct live *live)
 		cli_warn("%s: no node is there", live->opt->relay);
 		return CLI_FAILED;
 	}
-	return silent || live->left || some_word_is_nobody(live) ? CLI_FAILED
-								 : CLI_OK;
+	return silent || some_left(live) || some_word_is_nobody(live)
+	    ? CLI_FAILED
+	    : CLI_OK;
 }
 
 static bool

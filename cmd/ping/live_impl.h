@@ -25,7 +25,6 @@ struct live {
 	int signal_fd;
 	bool told_words; /* those that nobody is */
 	int64_t draw_at_ns;
-	bool left; /* a node left the roster, and is not back */
 	bool interrupted;
 	struct measure_view view;
 	struct noise_stall stalls[NOISE_HELD_MAX];
