@@ -121,8 +121,15 @@ deps:
 .PHONY: demo
 demo:
 	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-decode $(BUILD)/bluenet-relay \
-	    $(BUILD)/bluenet-node $(BUILD)/tools/peer
+	    $(BUILD)/bluenet-node $(BUILD)/bluenet-ping $(BUILD)/tools/peer
 	@BUILD=$(BUILD) sh tests/tools/demo.sh
+
+# The article's experiment: one lock for network and application, or not.
+.PHONY: tables
+tables:
+	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-relay $(BUILD)/bluenet-node \
+	    $(BUILD)/bluenet-ping
+	@BUILD=$(BUILD) sh tests/tools/tables.sh
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
@@ -260,14 +267,17 @@ fuzz:
 	@$(MAKE) FUZZ_SECONDS=$(if $(filter command line environment,$(origin \
 	    FUZZ_SECONDS)),$(FUZZ_SECONDS),3600) test-fuzz
 
-.PHONY: bench bench-decode bench-relay
-bench: bench-decode bench-relay
+.PHONY: bench bench-decode bench-relay bench-ping
+bench: bench-decode bench-relay bench-ping
 
 bench-decode: $(PROGRAMS) $(TOOL_BIN)
 	@BUILD=$(BUILD) sh tests/bench/decode.sh
 
 bench-relay: $(PROGRAMS) $(BENCH_BIN)
 	@BUILD=$(BUILD) sh tests/bench/relay.sh
+
+bench-ping: $(PROGRAMS)
+	@BUILD=$(BUILD) sh tests/bench/ping.sh
 
 .PHONY: check
 check:

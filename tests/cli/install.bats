@@ -29,7 +29,9 @@ embed() {
 
 @test "install puts what the README says" {
 	for f in bin/bluenet-decode bin/bluenet-relay bin/bluenet-node \
-	    lib/libbluenet.a lib/libbluenet.so \
+	    bin/bluenet-ping share/man/man1/bluenet-ping.1 \
+	    share/bash-completion/completions/bluenet-ping \
+	    share/zsh/site-functions/_bluenet-ping lib/libbluenet.a lib/libbluenet.so \
 	    lib/libbluenet.so.0 lib/pkgconfig/bluenet.pc \
 	    include/bluenet/bluenet.h share/man/man1/bluenet-decode.1 \
 	    share/man/man1/bluenet-relay.1 share/man/man1/bluenet-node.1 \
@@ -42,7 +44,8 @@ embed() {
 	    lib/systemd/system/bluenet-relay.socket; do
 		[ -e "$prefix/$f" ] || { echo "missing: $f"; false; }
 	done
-	for program in bluenet-decode bluenet-relay bluenet-node; do
+	for program in bluenet-decode bluenet-relay bluenet-node \
+	    bluenet-ping; do
 		run -0 "$prefix/bin/$program" --version
 		[[ $output == "$program "[0-9]* ]]
 	done
@@ -61,6 +64,7 @@ embed() {
 	BUILD=$BNET_BUILD TMPDIR=$BATS_TEST_TMPDIR/tmp \
 	    run -0 sh tests/tools/demo.sh
 	[[ $output == *"(12 of 12 links up)"*"market::quote "*" 48 "* ]]
+	[[ $output == *"Minimum Maximum Average"*": 300 answered, 0 lost"* ]]
 	run ls "$BATS_TEST_TMPDIR/tmp"
 	[ -z "$output" ]
 }

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# demo.sh - a relay, twelve nodes, some traffic, and what a capture of it
-# shows ("make demo"). All of it on loopback, on ports that are free, and in
-# a folder that goes at the end. Status 0: everything was as it should be.
+# demo.sh - a relay, twelve nodes, some traffic, what a capture of it shows,
+# and how long the nodes took to answer ("make demo"). All of it on loopback,
+# on ports that are free, and in a folder that goes at the end. Status 0:
+# everything was as it should be.
 set -eu
 
 BUILD=$(cd "$BUILD" && pwd)
@@ -152,7 +153,8 @@ printf '\nTwo clients, ann and bob, and eve, a node, on that relay:\n'
 traffic "$metrics" >"$tmp/traffic"
 "$BUILD/tools/peer" -f "$tmp/traffic" r="$at" || failed 'traffic went astray'
 
-# Here, while relay and nodes run: the table of bluenet-ping.
+printf '\nTwenty-five pings of each of the nodes, for later:\n'
+show "bluenet-ping -c 25 -i 20ms $at >table"
 
 stop bluenet-relay "$relay"
 stop bluenet-node "$nodes"
@@ -160,3 +162,5 @@ printf '\nNow relay and nodes have ended. What was recorded, any tool reads:\n'
 show "bluenet-decode -r demo.pcap -p any --keys keys.txt -t -c 20 \\
     -Y 'key_name matches \"chat|destiny|market\"'"
 show 'bluenet-decode -r demo.pcap -p any --keys keys.txt -q -z keys'
+printf '\nAnd how long the twelve nodes took to answer, in seconds:\n'
+show 'cat table'
