@@ -31,7 +31,8 @@ embed() {
 	for f in bin/bluenet-decode bin/bluenet-relay bin/bluenet-node \
 	    bin/bluenet-ping share/man/man1/bluenet-ping.1 \
 	    share/bash-completion/completions/bluenet-ping \
-	    share/zsh/site-functions/_bluenet-ping lib/libbluenet.a lib/libbluenet.so \
+	    share/zsh/site-functions/_bluenet-ping \
+	    lib/libbluenet.a lib/libbluenet.so \
 	    lib/libbluenet.so.0 lib/pkgconfig/bluenet.pc \
 	    include/bluenet/bluenet.h share/man/man1/bluenet-decode.1 \
 	    share/man/man1/bluenet-relay.1 share/man/man1/bluenet-node.1 \
@@ -64,7 +65,7 @@ embed() {
 	BUILD=$BNET_BUILD TMPDIR=$BATS_TEST_TMPDIR/tmp \
 	    run -0 sh tests/tools/demo.sh
 	[[ $output == *"(12 of 12 links up)"*"market::quote "*" 48 "* ]]
-	[[ $output == *"Minimum Maximum Average"*": 300 answered, 0 lost"* ]]
+	[[ $output == *"Minimum Maximum Average"*" answered, 0 lost"* ]]
 	run ls "$BATS_TEST_TMPDIR/tmp"
 	[ -z "$output" ]
 }
