@@ -228,7 +228,7 @@ test-asan:
 # Threads: what has them. liburcu is not instrumented, so what it does inside
 # itself is left out; what it orders for us is told in cmd/engine/rcu.h.
 TSAN_ONLY = engine handover limits credentials test_log keylog_file record \
-    http routes relay node cli/ping ping_live
+    http routes relay node ping
 .PHONY: test-tsan
 test-tsan:
 	@echo '== TSan =='
