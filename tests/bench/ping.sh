@@ -23,7 +23,6 @@ seconds=${SECONDS_EACH:-2}
 slow_seconds=${SLOW_SECONDS:-10}
 pingers=${NETEM_PINGERS:-20}
 netem_seconds=${NETEM_SECONDS:-30}
-rate=10000 # of the round trips, where there is one
 near=bnet-near-$$
 far=bnet-far-$$
 
@@ -148,10 +147,13 @@ sockperf_one() {
 
 round_trips() {
 	sockperf_one sockperf/most
-	sockperf_one sockperf/rate --mps "$rate"
-	sockperf_one sockperf/spin --mps "$rate" --nonblocked
-	ours ours/rate -i 100us -w "$seconds"
-	ours ours/spin -i 100us -w "$seconds" --spin
+	for rate in 1000 10000; do
+		sockperf_one sockperf/$rate --mps $rate
+		sockperf_one sockperf--spin/$rate --mps $rate --nonblocked
+		every=$((1000000 / rate))us
+		ours ours/$rate -i $every -w "$seconds"
+		ours ours--spin/$rate -i $every -w "$seconds" --spin
+	done
 }
 
 # RATE INTERVAL SECONDS: how late each ping was sent
@@ -255,21 +257,25 @@ ratio() {
 	    awk 'NF == 2 && $2 > 0 { printf "%.2f x", $1 / $2 }'
 }
 
-# LABEL KEY PEER
+# LABEL RATE KEY PEER
 trip_row() {
-	echo "| $1 | $(median "$2" 2 %.1f) | $(median "$2" 3 %.1f)" \
-	    "| $(median "$2" 7 %.1f) | $(ratio "$2" "$3") |"
+	echo "| $1 | $2 | $(median "$3" 2 %.1f) | $(median "$3" 3 %.1f)" \
+	    "| $(ratio "$3" "$4") | $(median "$3" 7 %.1f) |"
 }
 
 trip_table() {
-	echo "| us | p50 | p99 | p50 from when due | p50 against sockperf |"
-	echo "|---|---|---|---|---|"
-	trip_row 'sockperf, one after the other' sockperf/most sockperf/rate
-	trip_row "sockperf, $rate a second" sockperf/rate sockperf/rate
-	trip_row "\`bluenet-ping -i 100us\`" ours/rate sockperf/rate
-	trip_row "sockperf, $rate a second, \`--nonblocked\`" \
-	    sockperf/spin sockperf/spin
-	trip_row "\`bluenet-ping -i 100us --spin\`" ours/spin sockperf/spin
+	echo "| us | a second | p50 | p99 | p50 against sockperf |" \
+	    "p50 from when due |"
+	echo "|---|---|---|---|---|---|"
+	trip_row sockperf most sockperf/most ''
+	for rate in 1000 10000; do
+		trip_row sockperf $rate sockperf/$rate ''
+		trip_row "\`bluenet-ping\`" $rate ours/$rate sockperf/$rate
+		trip_row "sockperf, \`--nonblocked\`" $rate \
+		    sockperf--spin/$rate ''
+		trip_row "\`bluenet-ping --spin\`" $rate ours--spin/$rate \
+		    sockperf--spin/$rate
+	done
 }
 
 late_table() {
