@@ -165,7 +165,7 @@ expect a echo-reply cookie=5
 expect-none a
 END
 	stop_node "$node_pid"
-	counted malformed 2 ignored 1 packets 1 echo_network 1 replies 0
+	counted malformed 3 ignored 0 packets 1 echo_network 1 replies 0
 }
 
 @test "a client can not play the relay" {
