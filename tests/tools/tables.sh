@@ -10,11 +10,12 @@
 # The load: the first process works for BUSY percent of the time, each other
 # for one more, so that their work drifts past each other, in pieces of SLICE.
 # 10 to 13 are a quarter of two processors. With more, the pieces would often
-# have both, and the scheduler would be measured. 50 ms is not long: the
-# article's averages alone were 20 to 68 ms, and its maxima seconds.
+# have both, and the scheduler would be measured. A shared machine stalls for
+# 10 to 30 ms whatever the nodes do, so a piece has to be longer than that for
+# the maxima to tell; those of the article were seconds.
 #
 #	ROWS=5 ROW_SECONDS=18		how long; 900 is a multiple of these
-#	PROCESSES=4 NODES=3 BUSY=10 SLICE=50ms
+#	PROCESSES=4 NODES=3 BUSY=10 SLICE=100ms
 #	INTERVAL=20ms			between two pings of a node
 #	SEED=1				of the pings' times
 #
@@ -29,7 +30,7 @@ row_seconds=${ROW_SECONDS:-18}
 processes=${PROCESSES:-4}
 nodes=${NODES:-3}
 busy=${BUSY:-10}
-slice=${SLICE:-50ms}
+slice=${SLICE:-100ms}
 interval=${INTERVAL:-20ms}
 seed=${SEED:-1}
 export TZ=UTC # rows begin where this script says
