@@ -8,12 +8,16 @@
 #
 #	RUNS=3 SECONDS_EACH=2		how long; and at 1 ping a second:
 #	SLOW_SECONDS=10
+#	CLIENT_CPU=0 SERVER_CPU=1	as taskset has it; the default is the last
 #	NETEM_PINGERS=20 NETEM_SECONDS=30
 #
 # sockperf sends the next message when the last was answered or, with --mps,
 # so many a second, for which it busy-waits. It blocks in recvfrom(), or asks
 # again and again (--nonblocked), which is what --spin is to be compared with.
-# Servers block: sockperf's in recvfrom(), the relay in epoll_wait().
+# Servers block: sockperf's in recvfrom(), the relay in epoll_wait(). All of
+# them are kept on SERVER_CPU, and those who measure round trips on CLIENT_CPU:
+# whether the two are the same decides more than who measures, and the ratios
+# differ too, so the table says where they were; 0-1 leaves it to the kernel.
 set -eu
 
 ping=$BUILD/bluenet-ping
@@ -23,6 +27,8 @@ seconds=${SECONDS_EACH:-2}
 slow_seconds=${SLOW_SECONDS:-10}
 pingers=${NETEM_PINGERS:-20}
 netem_seconds=${NETEM_SECONDS:-30}
+client_cpu=${CLIENT_CPU:-0}
+server_cpu=${SERVER_CPU:-$(($(nproc) - 1))}
 near=bnet-near-$$
 far=bnet-far-$$
 
@@ -102,11 +108,13 @@ start_foreign() {
 }
 
 start_sockperf() {
-	start sockperf sockperf server --tcp -i 127.0.0.1 -p "$port"
+	start sockperf taskset -c "$server_cpu" \
+	    sockperf server --tcp -i 127.0.0.1 -p "$port"
 }
 
 start_irtt() {
-	start irtt irtt server -b "127.0.0.1:$port" -i 0
+	start irtt taskset -c "$server_cpu" \
+	    irtt server -b "127.0.0.1:$port" -i 0
 }
 
 # ---- measuring: one line in $dir/results, KEY and numbers
@@ -123,12 +131,12 @@ quantiles() {
 	    else print "- - - - 0" }'
 }
 
-# KEY OPTIONS...: p50 and p99 from when they were sent, and from when due
+# KEY COMMAND ...: p50 and p99 from when they were sent, and from when due
 ours() {
 	key=$1
 	shift
-	"$ping" --hop echo --samples "$dir/samples" "$@" "$at" \
-	    >"$dir/ping.log" 2>&1 || failed "bluenet-ping $*" "$dir/ping.log"
+	"$@" --hop echo --samples "$dir/samples" "$at" \
+	    >"$dir/ping.log" 2>&1 || failed "$*" "$dir/ping.log"
 	echo "$key $(quantiles sent "$dir/samples") $(quantiles due "$dir/samples")" \
 	    >>"$dir/results"
 }
@@ -137,8 +145,8 @@ ours() {
 sockperf_one() {
 	key=$1
 	shift
-	sockperf ping-pong --tcp -i 127.0.0.1 -p "$sockperf_port" -m 64 \
-	    -t "$seconds" --full-rtt "$@" >"$dir/sockperf.out" 2>&1 ||
+	taskset -c "$client_cpu" sockperf ping-pong --tcp -i 127.0.0.1 \
+	    -p "$sockperf_port" -m 64 -t "$seconds" --full-rtt "$@" >"$dir/sockperf.out" 2>&1 ||
 	    failed "sockperf $*" "$dir/sockperf.out"
 	awk -v key="$key" '/percentile 50.00/ { p50 = $NF }
 	    /percentile 99.000/ { p99 = $NF }
@@ -151,8 +159,10 @@ round_trips() {
 		sockperf_one sockperf/$rate --mps $rate
 		sockperf_one sockperf--spin/$rate --mps $rate --nonblocked
 		every=$((1000000 / rate))us
-		ours ours/$rate -i $every -w "$seconds"
-		ours ours--spin/$rate -i $every -w "$seconds" --spin
+		ours ours/$rate taskset -c "$client_cpu" "$ping" \
+		    -i $every -w "$seconds"
+		ours ours--spin/$rate taskset -c "$client_cpu" "$ping" \
+		    -i $every -w "$seconds" --spin
 	done
 }
 
@@ -160,7 +170,7 @@ round_trips() {
 lateness() {
 	for spin in '' --spin; do
 		# shellcheck disable=SC2086 # nothing, or a word
-		ours last -i "$2" -w "$3" $spin
+		ours last "$ping" -i "$2" -w "$3" $spin
 		missed=$(sed -n 's/.* \([0-9]*\) never sent.*/\1/p' \
 		    "$dir/ping.log" | head -n 1)
 		echo "late$spin/$1 $(quantiles late "$dir/samples")" \
@@ -308,7 +318,8 @@ report() {
 	    "Medians of $runs runs."
 	echo
 	echo "1. Round trips over one TCP connection on loopback, from when" \
-	    "they were sent:"
+	    "they were sent; clients on processor $client_cpu, servers on" \
+	    "$server_cpu:"
 	echo
 	trip_table
 	echo
@@ -323,7 +334,7 @@ report() {
 }
 
 : >"$dir/results"
-start_relay relay 127.0.0.1:0
+start_relay relay 127.0.0.1:0 taskset -c "$server_cpu"
 start_foreign sockperf
 sockperf_port=$port
 start_foreign irtt

@@ -195,7 +195,7 @@ relay=$pid
 ready relay "$relay"
 at=$(sed -n 's/^bluenet-relay: ready on //p' "$tmp/relay.out")
 
-say "$((processes * nodes)) nodes in $processes processes, busy for" \
+echo "$((processes * nodes)) nodes in $processes processes, busy for" \
     "$busy to $((busy + processes - 1)) % in pieces of $slice; $rows rows of $row_seconds s"
 row=1
 while [ "$row" -le "$rows" ]; do
