@@ -45,7 +45,7 @@ stop() {
 }
 PATH=$PATH:/usr/sbin
 trap 'stop; rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
+trap 'exit 1' HUP INT PIPE TERM
 
 say() {
 	echo "ping.sh: $*" >&2
@@ -146,7 +146,8 @@ sockperf_one() {
 	key=$1
 	shift
 	taskset -c "$client_cpu" sockperf ping-pong --tcp -i 127.0.0.1 \
-	    -p "$sockperf_port" -m 64 -t "$seconds" --full-rtt "$@" >"$dir/sockperf.out" 2>&1 ||
+	    -p "$sockperf_port" -m 64 -t "$seconds" --full-rtt "$@" \
+	    >"$dir/sockperf.out" 2>&1 ||
 	    failed "sockperf $*" "$dir/sockperf.out"
 	awk -v key="$key" '/percentile 50.00/ { p50 = $NF }
 	    /percentile 99.000/ { p99 = $NF }

@@ -184,7 +184,7 @@ table() {
 
 tmp=$(mktemp -d)
 trap clean_up EXIT
-trap 'exit 130' HUP INT TERM
+trap 'exit 130' HUP INT PIPE TERM
 serial=$BUILD/tables-serial.hlog
 parallel=$BUILD/tables-parallel.hlog
 : >"$serial"
@@ -196,7 +196,8 @@ ready relay "$relay"
 at=$(sed -n 's/^bluenet-relay: ready on //p' "$tmp/relay.out")
 
 echo "$((processes * nodes)) nodes in $processes processes, busy for" \
-    "$busy to $((busy + processes - 1)) % in pieces of $slice; $rows rows of $row_seconds s"
+    "$busy to $((busy + processes - 1)) % in pieces of $slice;" \
+    "$rows rows of $row_seconds s"
 row=1
 while [ "$row" -le "$rows" ]; do
 	pair
