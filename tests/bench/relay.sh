@@ -368,7 +368,11 @@ report() {
 }
 
 : >"$dir/results"
-memory_run
+i=0
+while [ $i -lt "$runs" ]; do
+	memory_run
+	i=$((i + 1))
+done
 for peer in $peers; do
 	launch "$peer"
 done
