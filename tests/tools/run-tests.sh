@@ -11,7 +11,8 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 export BNET_BUILD="$BUILD" BNET_DECODE="$BUILD/bluenet-decode" \
     BNET_TOOLS="$BUILD/tools" BNET_FIXTURES="$fixtures"
-export BATS_TEST_TIMEOUT=300	# what hangs has failed
+export BATS_TEST_TIMEOUT=600	# what hangs has failed; no sooner
+export BNET_WAIT="${BNET_WAIT:-120}"	# a step of a test, on a busy machine
 
 # TEST_ONLY: the words of which one is in the name of a test that counts.
 wanted() {
