@@ -7,7 +7,7 @@
 #include "cmd/capture/source.h"
 #include "cmd/common/keys.h"
 #include "cmd/common/outbuf.h"
-#include "cmd/decode/filter.h"
+#include "cmd/capture/filter.h"
 #include "cmd/decode/options.h"
 #include "cmd/decode/output.h"
 #include "cmd/decode/save.h"

@@ -2,7 +2,7 @@
 #include "cmd/decode/options.h"
 
 #include "cmd/common/cli.h"
-#include "cmd/decode/filter.h"
+#include "cmd/capture/filter.h"
 #include "cmd/decode/statistics.h"
 #include "proto/bluenet.h"
 

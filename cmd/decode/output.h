@@ -7,7 +7,7 @@
 
 #include "cmd/common/outbuf.h"
 #include "cmd/decode/options.h"
-#include "cmd/decode/record.h"
+#include "cmd/capture/record.h"
 
 struct output {
 	const struct output_format *format;

@@ -3,7 +3,7 @@
 #ifndef TESTS_FILTER_RECORDS_H
 #define TESTS_FILTER_RECORDS_H
 
-#include "cmd/decode/record.h"
+#include "cmd/capture/record.h"
 #include "proto/bits.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The filter: which records pass which expressions. */
-#include "cmd/decode/filter.h"
+#include "cmd/capture/filter.h"
 #include "proto/codec.h"
 #include "proto/header.h"
 #include "tests/unit/failmalloc.h"

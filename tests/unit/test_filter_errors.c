@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The filter: bad expressions, prefixes, limits, and no memory. */
-#include "cmd/decode/filter.h"
+#include "cmd/capture/filter.h"
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/filter_bad.h"
 #include "tests/unit/unit.h"

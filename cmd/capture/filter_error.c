@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wrong with an expression, and where: said, and shown. */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 #include <stdarg.h>
 #include <string.h>

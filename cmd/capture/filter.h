@@ -17,10 +17,10 @@
  * Of a field of several values (fork_ids) any may fit; != is true when none
  * equals.
  */
-#ifndef DECODE_FILTER_H
-#define DECODE_FILTER_H
+#ifndef CAPTURE_FILTER_H
+#define CAPTURE_FILTER_H
 
-#include "cmd/decode/record.h"
+#include "cmd/capture/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The fields of the filter, in the order of the JSON output. */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 #include <string.h>
 

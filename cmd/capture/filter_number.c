@@ -3,7 +3,7 @@
  * Numbers of a filter: read over the full range of int64_t and uint64_t, and
  * turned into ranges of what the field can be.
  */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Values of a filter that are kept as bytes: addresses, and payload. */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -7,10 +7,10 @@
  * The program has one truth value and no stack: tests set it, AND and OR
  * jump on it, NOT turns it. Every number test is "in one of these ranges".
  */
-#ifndef DECODE_FILTER_IMPL_H
-#define DECODE_FILTER_IMPL_H
+#ifndef CAPTURE_FILTER_IMPL_H
+#define CAPTURE_FILTER_IMPL_H
 
-#include "cmd/decode/filter.h"
+#include "cmd/capture/filter.h"
 
 #include <regex.h>
 

@@ -5,7 +5,7 @@
  * exponential time over a loop around nothing, such as (|)*. So a short text
  * could take any memory, stack and time.
  */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The grammar of a filter: || over && over ! over tests. */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 static bool parse_or(struct filter_parse *p);
 static bool parse_term(struct filter_parse *p);

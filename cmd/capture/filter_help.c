@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What -Y help prints. */
-#include "cmd/decode/filter.h"
+#include "cmd/capture/filter.h"
 
 #include <string.h>
 

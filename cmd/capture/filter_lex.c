@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tokens of a filter expression. What an atom is, its place decides. */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A field, an operator and its values, held against the field's type. */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The program of a filter: made, put together, freed. */
-#include "cmd/decode/filter_impl.h"
+#include "cmd/capture/filter_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
