@@ -17,6 +17,7 @@ PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
+PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
 PKGS_TEST = check jansson
 # readiness, watchdog and socket activation of the relay, where it is there
 PKGS_OPTIONAL := $(shell $(PKG_CONFIG) --exists libsystemd && echo libsystemd)
@@ -31,6 +32,7 @@ LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD)) -lm
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
+LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
 LIBS_TEST = $(shell $(PKG_CONFIG) --libs $(PKGS_TEST)) -lm
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -42,6 +44,7 @@ ENGINE_SRC = $(wildcard cmd/engine/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
 PING_SRC = $(wildcard cmd/ping/*.c)
 RELAY_SRC = $(wildcard cmd/relay/*.c)
+REPLAY_SRC = $(wildcard cmd/replay/*.c)
 NODE_SRC = $(wildcard fixtures/node/*.c)
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 TOOL_SRC = $(wildcard tests/tools/*.c)
@@ -53,9 +56,10 @@ ENGINE_A = $(BUILD)/libengine.a
 DECODE_A = $(BUILD)/libdecode.a
 PING_A = $(BUILD)/libping.a
 RELAY_A = $(BUILD)/librelay.a
+REPLAY_A = $(BUILD)/libreplay.a
 NODE_A = $(BUILD)/libnode.a
 PROGRAMS = $(BUILD)/bluenet-decode $(BUILD)/bluenet-relay \
-    $(BUILD)/bluenet-ping $(BUILD)/bluenet-node
+    $(BUILD)/bluenet-ping $(BUILD)/bluenet-node $(BUILD)/bluenet-replay
 
 # The shared library needs the linker of GNU; the rest builds elsewhere too.
 ifeq ($(shell uname -s),Linux)
@@ -82,6 +86,7 @@ $(ENGINE_A): $(call obj,$(ENGINE_SRC))
 $(DECODE_A): $(call obj,$(filter-out %/main.c,$(DECODE_SRC)))
 $(PING_A): $(call obj,$(filter-out %/main.c,$(PING_SRC)))
 $(RELAY_A): $(call obj,$(filter-out %/main.c,$(RELAY_SRC)))
+$(REPLAY_A): $(call obj,$(filter-out %/main.c,$(REPLAY_SRC)))
 $(NODE_A): $(call obj,$(filter-out %/main.c,$(NODE_SRC)))
 %.a:
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -103,6 +108,11 @@ $(BUILD)/bluenet-relay: $(call obj,cmd/relay/main.c) $(RELAY_A) $(ENGINE_A) \
 $(BUILD)/bluenet-ping: $(call obj,cmd/ping/main.c) $(PING_A) $(ENGINE_A) \
     $(SHARED_A) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_PING) \
+	    $(LIBS_CMD) $(LIBS_LIB)
+
+$(BUILD)/bluenet-replay: $(call obj,cmd/replay/main.c) $(REPLAY_A) \
+    $(ENGINE_A) $(SHARED_A) $(LIB_A)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_REPLAY) \
 	    $(LIBS_CMD) $(LIBS_LIB)
 
 $(BUILD)/bluenet-node: $(call obj,fixtures/node/main.c) $(NODE_A) \
@@ -192,7 +202,8 @@ TOOL_BIN = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(DECODE_A) \
-    $(PING_A) $(RELAY_A) $(NODE_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
+    $(PING_A) $(RELAY_A) $(REPLAY_A) $(NODE_A) $(ENGINE_A) $(SHARED_A) \
+    $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(WRAP) -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_RELAY) $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
@@ -228,7 +239,7 @@ test-asan:
 # Threads: what has them. liburcu is not instrumented, so what it does inside
 # itself is left out; what it orders for us is told in cmd/engine/rcu.h.
 TSAN_ONLY = engine handover limits credentials test_log keylog_file record \
-    http routes relay node ping
+    http routes relay replay node ping
 .PHONY: test-tsan
 test-tsan:
 	@echo '== TSan =='
@@ -249,10 +260,11 @@ fuzz-build:
 	    -fsanitize=fuzzer-no-link,$(FUZZ_SAN) \
 	    -fno-sanitize-recover=undefined' $(FUZZ_BIN)
 
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(DECODE_A) $(SHARED_A) $(LIB_A)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(DECODE_A) $(REPLAY_A) \
+    $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
-	    $(LIBS_CMD) $(LIBS_LIB)
+	    -ljansson $(LIBS_CMD) $(LIBS_LIB)
 
 # Each over its seeds, then FUZZ_SECONDS of its own ideas.
 .PHONY: test-fuzz
@@ -310,7 +322,8 @@ lint-cc:
 
 .PHONY: objects
 objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
-    $(PING_SRC) $(RELAY_SRC) $(NODE_SRC) $(UNIT_SRC) $(TOOL_SRC) \
+    $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) $(NODE_SRC) $(UNIT_SRC) \
+    $(TOOL_SRC) \
     $(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: lint-text
@@ -337,5 +350,6 @@ format:
 .PRECIOUS: $(BUILD)/%.o
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
-    $(ENGINE_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) $(NODE_SRC) \
+    $(ENGINE_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) \
+    $(NODE_SRC) \
     $(wildcard tests/unit/*.c tests/bench/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))

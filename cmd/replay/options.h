@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* options - the command line of bluenet-replay. */
+#ifndef REPLAY_OPTIONS_H
+#define REPLAY_OPTIONS_H
+
+#include "cmd/capture/capture.h"
+#include "cmd/common/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REPLAY_CAPTURES_MAX 256
+#define REPLAY_MAPS_MAX 256
+#define REPLAY_ALLOW_MAX 64
+#define REPLAY_CLIENTS_MAX 1000000
+
+/* Exit codes; see bluenet-replay(1). */
+enum replay_exit {
+	REPLAY_OK = 0, /* done, and the answers were the same */
+	REPLAY_DIFFERENT = 1, /* differences, failed scenarios; or an error */
+	REPLAY_USAGE = 2, /* refusals to do harm too */
+	REPLAY_NOT_CONNECTED = 3,
+	REPLAY_LATE = 4, /* the injector did not keep up */
+};
+
+enum replay_mode {
+	REPLAY_PLAY = 0,
+	REPLAY_COMPILE, /* --compile, and no target */
+	REPLAY_DRY_RUN,
+	REPLAY_MERGE,
+	REPLAY_SCENARIO,
+};
+
+enum replay_timing {
+	REPLAY_SPEED = 0, /* as captured, times `speed` */
+	REPLAY_RATE, /* evenly, so many frames a second in all */
+	REPLAY_ASAP,
+};
+
+enum replay_pacing {
+	REPLAY_OPEN = 0, /* by the clock alone */
+	REPLAY_CLOSED, /* the answers that came before, then the think time */
+	REPLAY_HYBRID, /* by the clock, but not before these answers */
+};
+
+#define REPLAY_CODEC_AS_RECORDED (-1)
+
+struct replay_node_map {
+	uint64_t from, to;
+};
+
+struct replay_options {
+	enum replay_mode mode;
+	const char *captures[REPLAY_CAPTURES_MAX]; /* or reports to merge */
+	size_t n_captures;
+	const char *target; /* as given; NULL: none */
+
+	/* what is read */
+	const char *bpf, *filter, *keylog, *keys_file; /* or NULL */
+	struct cap_settings cap; /* ports, order, limits */
+	bool nodes; /* --roles: play the captured nodes */
+	bool clients; /* and the clients, stock ones too; the default */
+	const char *compile_to; /* or NULL */
+
+	/* when it is sent */
+	enum replay_timing timing;
+	double speed; /* 1 */
+	double rate; /* frames a second, in all */
+	enum replay_pacing pacing;
+	double connect_speed; /* 0: as `speed` */
+	int64_t max_idle_ns; /* 0: silence is not cut */
+	int64_t ramp_ns; /* -1: the default, by the number of connections */
+	int64_t stagger_ns; /* between clones of a session; -1: spread evenly */
+	int64_t answer_timeout_ns; /* 10 s */
+	int64_t duration_ns; /* 0: all of it */
+	uint64_t loop; /* 1; 0: for ever */
+	int64_t start_at_ns; /* unix; 0: now */
+
+	/* who sends it */
+	uint64_t n_clients; /* 0: as many as were captured */
+	uint32_t shard, of_shards; /* 0 of 1 */
+	struct replay_node_map maps[REPLAY_MAPS_MAX];
+	size_t n_maps;
+	int codec; /* enum bnet_codec_id, or REPLAY_CODEC_AS_RECORDED */
+	unsigned n_threads; /* 0: one a processor */
+	bool spin;
+
+	/* to whom */
+	bool tls;
+	const char *tls_host, *ca, *cert, *key; /* or NULL */
+	const char *token, *token_file; /* or NULL */
+	struct cidr allow[REPLAY_ALLOW_MAX];
+	size_t n_allow;
+
+	/* what is said of it */
+	int64_t max_late_ns; /* 10 ms */
+	int64_t bucket_ns; /* 1 s */
+	const char *report, *log, *html; /* paths, or NULL */
+	bool diff;
+	const char *ignore; /* masks of --diff, or NULL; diff_masks_parse() */
+	int progress; /* 0 auto, 1 always, 2 never */
+	bool quiet; /* no coverage report, no progress */
+
+	/* --scenario */
+	const char *scenario; /* a folder or a file */
+	const char *scenario_only; /* glob of names to run, or NULL */
+	int64_t scenario_timeout_ns; /* of an expectation; 5 s */
+};
+
+/*
+ * Exits with REPLAY_USAGE, and says why, on bad usage; with 0 after --help and
+ * --version.
+ */
+void options_parse(struct replay_options *opt, int argc, char **argv);
+
+#endif
