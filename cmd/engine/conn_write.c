@@ -357,6 +357,19 @@ finished(struct engine_conn *conn)
 	conn_list_ready(conn); /* the end may be here already */
 }
 
+/* After a write; `empty`: nothing is left to be written. */
+static void
+tell_drained(struct engine_conn *conn, bool empty)
+{
+	const struct engine_settings *set = &conn->worker->engine->set;
+	bool was_blocked = conn->blocked;
+
+	conn->blocked = !empty;
+	if (empty && was_blocked && conn->state == CONN_OPEN &&
+	    set->hooks->drained != NULL)
+		set->hooks->drained(set->arg, conn);
+}
+
 void
 conn_flush(struct engine_conn *conn)
 {
@@ -373,6 +386,7 @@ conn_flush(struct engine_conn *conn)
 		conn_notify_watchers(conn, false);
 	if (empty && conn->state == CONN_FINISHING)
 		finished(conn);
+	tell_drained(conn, empty);
 }
 
 /* ---- lists of a turn ---- */

@@ -112,8 +112,16 @@ struct engine_hooks {
 	 */
 	void (*broken)(
 	    void *arg, struct engine_conn *conn, enum engine_end end);
-	/* The time set with engine_conn_set_timer() has come. */
+	/*
+	 * The time set with engine_conn_set_timer() has come. What it sends
+	 * with `flush` is written before the next timer's turn.
+	 */
 	void (*timer)(void *arg, struct engine_conn *conn, int64_t now_ns);
+	/*
+	 * The socket took no more for a while, and now all that was queued is
+	 * written.
+	 */
+	void (*drained)(void *arg, struct engine_conn *conn);
 	/* It is over; `conn` and its outlet are good for this call. */
 	void (*closed)(
 	    void *arg, struct engine_conn *conn, enum engine_end end);

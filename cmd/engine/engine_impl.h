@@ -62,6 +62,7 @@ struct engine_conn {
 	bool yielded; /* paused, until the next turn */
 	bool hung_up; /* epoll told an end or an error: read until it comes */
 	bool eof; /* the peer will send no more */
+	bool blocked; /* the socket took not all of the last write */
 	bool order_mixed; /* frames of two byte orders in `out` */
 	struct bnet_buf out; /* frames to be written */
 	struct bnet_buf held; /* read, and not fed when it was paused */

@@ -138,9 +138,11 @@ run_timers(struct engine_worker *worker)
 {
 	struct timer *timer;
 
-	while ((timer = timers_due(&worker->timers, worker->now_ns)) != NULL)
+	while ((timer = timers_due(&worker->timers, worker->now_ns)) != NULL) {
 		conn_timer(container_of(timer, struct engine_conn, timer),
 		    worker->now_ns);
+		conn_flush_urgent(worker);
+	}
 }
 
 static void
