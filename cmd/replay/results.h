@@ -9,7 +9,11 @@
  * is exact: counts and sums are whole numbers, histograms add.
  *
  * Memory is bounded: RESULTS_BUCKETS_MAX buckets, then two become one of twice
- * the width; RESULTS_KEYS_MAX keys, then one row for the others.
+ * the width (which takes a few ms, once in 400 buckets, then in 800, ...);
+ * RESULTS_KEYS_MAX keys, then one row for the others. A histogram of a row has
+ * RESULTS_ROW_DIGITS digits and takes its 36 KiB with its first value: so the
+ * buckets of a worker, with two each, take at most 30 MB, those of --asap 15,
+ * and each key that has answers 36 KiB. The totals have RESULTS_DIGITS.
  */
 #ifndef REPLAY_RESULTS_H
 #define REPLAY_RESULTS_H
@@ -21,40 +25,52 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RESULTS_BUCKETS_MAX 600
+#define RESULTS_BUCKETS_MAX 400
 #define RESULTS_KEYS_MAX 1000
+#define RESULTS_DIGITS 3
+#define RESULTS_ROW_DIGITS 2
+#define RESULTS_HIGHEST_NS HDR_HOUR_NS
+#define RESULTS_NEAR 16 /* rows of keys that are found at once */
 #define RESULTS_CODES 16 /* codes of bluenet.error; larger count as 0 */
 
-/* What became of sessions and frames; each a plain counter. */
+/*
+ * What became of sessions and frames; each a plain counter. Those with a star
+ * are counted by the functions below; the others with results_count().
+ */
 enum results_count {
 	RESULTS_SESSIONS_BEGUN, /* connect() was called */
-	RESULTS_SESSIONS_READY, /* connected, and welcomed where it says so */
+	RESULTS_SESSIONS_READY, /* * connected, and welcomed where it says so */
 	RESULTS_SESSIONS_REFUSED, /* bluenet.refuse */
 	RESULTS_SESSIONS_FAILED, /* never connected or welcomed otherwise */
 	RESULTS_SESSIONS_CUT, /* by the cluster, before all was sent */
 	RESULTS_SESSIONS_DONE, /* all was sent */
 	RESULTS_SESSIONS_STOPPED, /* by --duration or Ctrl-C */
-	RESULTS_FRAMES_SENT,
-	RESULTS_BYTES_SENT, /* on the wire, before TLS */
-	RESULTS_FRAMES_RECEIVED,
-	RESULTS_BYTES_RECEIVED,
-	RESULTS_HELD, /* sent late because the peer took no more: its fault */
+	RESULTS_FRAMES_SENT, /* * */
+	RESULTS_BYTES_SENT, /* * on the wire, before TLS */
+	RESULTS_FRAMES_RECEIVED, /* * */
+	RESULTS_BYTES_RECEIVED, /* * */
+	RESULTS_HELD, /* * sent late because the peer took no more: its fault */
 	RESULTS_UNSENT, /* of cut and stopped sessions */
 	RESULTS_UNSENDABLE, /* too large for this peer */
-	RESULTS_ANSWERED, /* requests */
-	RESULTS_UNANSWERED, /* none in time, or an error */
-	RESULTS_ERRORS, /* bluenet.error, all codes */
+	RESULTS_ANSWERED, /* * requests */
+	RESULTS_UNANSWERED, /* * none in time, or an error */
+	RESULTS_ERRORS, /* * bluenet.error, all codes */
 	RESULTS_BAD, /* frames received with a bad payload */
 	RESULTS_N_COUNTS
 };
 
-/* One interval of time, or one key. */
+/*
+ * One interval of time, or one key. Sent, received, opened, closed and errors
+ * are in the interval in which they happened; answered, unanswered, latency
+ * and late in the one in which the frame was due.
+ */
 struct results_row {
 	uint64_t sent, sent_bytes, received, received_bytes;
 	uint64_t answered, unanswered;
+	uint64_t opened, closed; /* sessions; intervals only */
 	uint64_t errors[RESULTS_CODES];
-	struct hdr latency; /* ns from due to answer; counted when due */
-	struct hdr late; /* ns from due to sent; buckets only */
+	struct hdr latency; /* ns from due to answer; no counts yet: NULL */
+	struct hdr late; /* ns from due to sent; intervals only; too */
 };
 
 struct results_key {
@@ -68,11 +84,14 @@ struct results {
 	struct hdr late; /* every send: after it was due, ns */
 	struct hdr latency; /* every answer: since the request was due, ns */
 	struct hdr connect; /* every session: from due to ready, ns */
-	int64_t bucket_ns; /* width of a bucket now */
+	int64_t bucket_ns; /* width of a bucket now: the base x 2^k */
 	size_t n_buckets; /* in use; those without anything are NULL */
 	struct results_row *buckets[RESULTS_BUCKETS_MAX]; /* owned */
-	struct map keys; /* of struct results_key */
+	struct map keys; /* of struct results_key; others: all beyond them */
 	int64_t end_ns; /* the last thing that happened */
+	/* where the last calls have been */
+	size_t last_bucket; /* only where it is there */
+	struct results_key *near[RESULTS_NEAR];
 };
 
 /* False when out of memory. bucket_ns > 0. */
@@ -110,9 +129,38 @@ void results_error(
 /* A session got ready so much after it was due. */
 void results_ready(struct results *results, int64_t latency_ns);
 
+/* A session is connected from here, to there: how many are, over time. */
+void results_opened(struct results *results, int64_t at_ns);
+void results_closed(struct results *results, int64_t at_ns);
+
 /* ---- at the end ---- */
 
-/* Add all of `from`. Exact. False when out of memory. */
+/* Is one's width the other's times 2^k, so that they can be merged? */
+bool results_fit(const struct results *a, const struct results *b);
+
+/*
+ * Add all of `from`, in the wider buckets of the two. Exact; only which keys
+ * have rows of their own depends on the order, where there are more than
+ * RESULTS_KEYS_MAX. False when out of memory, or where they do not fit.
+ */
 bool results_merge(struct results *results, const struct results *from);
+
+/*
+ * The row of the bucket that holds at_ns, and of a key, made where there is
+ * none. NULL when out of memory; &others where there are too many keys.
+ */
+struct results_row *results_bucket(struct results *results, int64_t at_ns);
+struct results_row *results_key(struct results *results, int32_t key);
+
+/* The row of all keys beyond RESULTS_KEYS_MAX; never NULL. */
+struct results_row *results_others(const struct results *results);
+
+/* Add one row to another; a histogram's memory is taken where it is needed. */
+bool results_row_merge(struct results_row *row, const struct results_row *from);
+void results_row_init(struct results_row *row);
+void results_row_free(struct results_row *row);
+
+/* Errors of all codes. */
+uint64_t results_row_errors(const struct results_row *row);
 
 #endif
