@@ -249,13 +249,14 @@ measure(struct live *live)
 int
 live_run(const struct ping_options *opt)
 {
-	struct measure_files *files = measure_files_load(opt);
 	static struct live live;
+	struct client_files files;
 	char why[MEASURE_REASON_CHARS];
 	int code = PING_EXIT_UNREACHABLE;
 
+	client_files_load(&files, &opt->client);
 	prepare(&live, opt);
-	live.measure = measure_start(opt, files, why);
+	live.measure = measure_start(opt, &files, why);
 	if (live.measure != NULL) {
 		code = measure(&live);
 		measure_free(live.measure);
@@ -266,7 +267,7 @@ live_run(const struct ping_options *opt)
 	}
 	noise_stop(live.noise);
 	series_free(live.series);
-	measure_files_free(files);
+	client_files_free(&files);
 	close(live.signal_fd);
 	return code;
 }

@@ -247,20 +247,6 @@ static const struct engine_hooks hooks = {
 
 /* ---- starting and ending ---- */
 
-/* The host of HOST, HOST:PORT or [IPv6]:PORT: what a certificate must name. */
-static void
-host_of(const char *relay, char host[MEASURE_HOST_CHARS])
-{
-	size_t n = strcspn(relay, ":");
-
-	if (relay[0] == '[')
-		n = strcspn(++relay, "]");
-	if (n >= MEASURE_HOST_CHARS)
-		n = MEASURE_HOST_CHARS - 1;
-	memcpy(host, relay, n);
-	host[n] = '\0';
-}
-
 /* As many pings as can be on their way until they are given up, twice. */
 static uint64_t
 room(const struct ping_options *opt)
@@ -320,7 +306,7 @@ make(struct measure *m)
 }
 
 struct measure *
-measure_start(const struct ping_options *opt, const struct measure_files *files,
+measure_start(const struct ping_options *opt, const struct client_files *files,
     char why[MEASURE_REASON_CHARS])
 {
 	struct measure *m = calloc(1, sizeof(*m));
@@ -338,7 +324,7 @@ measure_start(const struct ping_options *opt, const struct measure_files *files,
 	clock_gettime(CLOCK_REALTIME, &ts);
 	m->wall_ahead_ns =
 	    (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - clock_now_ns();
-	host_of(opt->relay, m->host);
+	client_host(opt->relay, m->host);
 	m->n_addresses = address_resolve(
 	    opt->relay, PING_PORT, m->addresses, why, MEASURE_REASON_CHARS);
 	if (m->n_addresses > 0) {

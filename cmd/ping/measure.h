@@ -61,17 +61,12 @@ struct measure_view {
 
 struct measure;
 
-/* What the options name as files: ends the process where one is no good. */
-struct measure_files;
-struct measure_files *measure_files_load(const struct ping_options *opt);
-void measure_files_free(struct measure_files *files);
-
 /*
  * Starts threads and begins to connect; all is borrowed until
  * measure_free(). NULL: `why` says why.
  */
 struct measure *measure_start(const struct ping_options *opt,
-    const struct measure_files *files, char why[MEASURE_REASON_CHARS]);
+    const struct client_files *files, char why[MEASURE_REASON_CHARS]);
 
 /* Stop the worker. Then everything may be looked at without a lock. */
 void measure_stop(struct measure *measure);

@@ -8,18 +8,11 @@
 #include "cmd/ping/measure_flight.h"
 #include "proto/bluenet.h"
 
-#define MEASURE_TOKEN_CHARS 4096
-#define MEASURE_HOST_CHARS 256
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
 
 /* Of bluenet-node: fixtures/node/mesh.h. */
 #define MEASURE_KEY_PING "bluenet-node.ping"
 #define MEASURE_KEY_PINGED "bluenet-node.pinged"
-
-struct measure_files {
-	struct bnet_tls_ctx *tls; /* NULL: plain */
-	char token[MEASURE_TOKEN_CHARS]; /* "": none */
-};
 
 /* A list that the worker fills, and the caller takes. */
 struct measure_events {
@@ -29,12 +22,12 @@ struct measure_events {
 
 struct measure {
 	const struct ping_options *opt;
-	const struct measure_files *files;
+	const struct client_files *files;
 	struct engine *engine;
 	pthread_mutex_t lock; /* of all below; the worker's turns hold it */
 	enum measure_state state;
 	char reason[MEASURE_REASON_CHARS];
-	char host[MEASURE_HOST_CHARS];
+	char host[CLIENT_HOST_CHARS];
 	struct address addresses[ADDRESS_RESOLVED_MAX];
 	size_t n_addresses, n_tried;
 	struct engine_conn *conn; /* NULL: none */

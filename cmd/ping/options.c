@@ -105,16 +105,16 @@ static const struct row {
 	    AT(name), 0, 0, NULL },
 	{ 0, "seed", "N", "of what --poisson draws (1)", KIND_NUMBER, AT(seed),
 	    0, INT64_MAX, NULL },
-	{ 0, "tls", NULL, "speak TLS", KIND_FLAG, AT(tls), 0, 0, NULL },
-	{ 0, "ca", "FILE", "trust certificates under these", KIND_TEXT, AT(ca),
-	    0, 0, NULL },
-	{ 0, "cert", "FILE", "show this certificate", KIND_TEXT, AT(cert), 0, 0,
-	    NULL },
-	{ 0, "key", "FILE", "its key", KIND_TEXT, AT(key), 0, 0, NULL },
-	{ 0, "token", "TOKEN", "the token to show", KIND_TOKEN, AT(token), 0, 0,
-	    NULL },
+	{ 0, "tls", NULL, "speak TLS", KIND_FLAG, AT(client.tls), 0, 0, NULL },
+	{ 0, "ca", "FILE", "trust certificates under these", KIND_TEXT,
+	    AT(client.ca), 0, 0, NULL },
+	{ 0, "cert", "FILE", "show this certificate", KIND_TEXT,
+	    AT(client.cert), 0, 0, NULL },
+	{ 0, "key", "FILE", "its key", KIND_TEXT, AT(client.key), 0, 0, NULL },
+	{ 0, "token", "TOKEN", "the token to show", KIND_TOKEN,
+	    AT(client.token), 0, 0, NULL },
 	{ 0, "token-file", "FILE", "the same, from a file", KIND_TEXT,
-	    AT(token_file), 0, 0, NULL },
+	    AT(client.token_file), 0, 0, NULL },
 	{ 'h', "help", NULL, "this", KIND_HELP, 0, 0, 0, NULL },
 	{ 0, "version", NULL, "the version", KIND_VERSION, 0, 0, 0, NULL },
 };
@@ -278,12 +278,7 @@ check(const struct ping_options *opt)
 		return;
 	}
 	check_whom(opt);
-	if (opt->token != NULL && opt->token_file != NULL)
-		cli_usage("--token and --token-file: expected one of them");
-	if ((opt->cert != NULL) != (opt->key != NULL))
-		cli_usage("--cert and --key: expected both or none");
-	if (!opt->tls && (opt->ca != NULL || opt->cert != NULL))
-		cli_usage("--ca, --cert and --key go with --tls");
+	client_options_check(&opt->client);
 }
 
 static void

@@ -3,6 +3,8 @@
 #ifndef PING_OPTIONS_H
 #define PING_OPTIONS_H
 
+#include "cmd/common/client_files.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,9 +65,7 @@ struct ping_options {
 	double tolerance; /* of --compare, a part: 0.05 */
 	const char *fail_ifs[PING_FAIL_IFS_MAX];
 	size_t n_fail_ifs;
-	bool tls;
-	const char *ca, *cert, *key; /* files; NULL: none */
-	const char *token, *token_file;
+	struct client_options client;
 };
 
 /* Ends the process on --help, --version and bad usage. */

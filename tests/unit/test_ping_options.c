@@ -103,11 +103,11 @@ START_TEST(token_is_hidden)
 	char line[256];
 
 	parse(&opt, line, "--token secret host");
-	ck_assert_str_eq(opt.token, "secret");
+	ck_assert_str_eq(opt.client.token, "secret");
 	for (size_t i = 0; i + 6 < sizeof(line); i++)
 		ck_assert_int_ne(memcmp(line + i, "secret", 6), 0);
 	/* a copy, which the program keeps to its end */
-	free((void *)(uintptr_t)opt.token);
+	free((void *)(uintptr_t)opt.client.token);
 }
 END_TEST
 

@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* What the options name as files: PEM for TLS, and the token. */
-#include "cmd/ping/measure_impl.h"
+#include "cmd/common/client_files.h"
 
 #include "cmd/common/cli.h"
+#include "proto/buf.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define FILE_MAX_BYTES ((size_t)4 << 20)
+
+void
+client_options_check(const struct client_options *opt)
+{
+	if (opt->token != NULL && opt->token_file != NULL)
+		cli_usage("--token and --token-file: expected one of them");
+	if ((opt->cert != NULL) != (opt->key != NULL))
+		cli_usage("--cert and --key: expected both or none");
+	if (!opt->tls && (opt->ca != NULL || opt->cert != NULL))
+		cli_usage("--ca, --cert and --key go with --tls");
+}
 
 /* All of a file, appended to `buf`; nothing where `path` is NULL. */
 static void
@@ -37,7 +47,7 @@ read_file(const char *what, const char *path, struct bnet_buf *buf)
 }
 
 static void
-load_tls(struct measure_files *files, const struct ping_options *opt)
+load_tls(struct client_files *files, const struct client_options *opt)
 {
 	struct bnet_tls_settings set = { .role = BNET_TLS_CLIENT };
 	struct bnet_buf ca, cert, key;
@@ -62,54 +72,63 @@ load_tls(struct measure_files *files, const struct ping_options *opt)
 	bnet_buf_free(&key);
 }
 
-/* The first line of the file, or all of --token. */
 static void
-set_token(struct measure_files *files, const char *what, struct bnet_slice text)
+set_token(struct client_files *files, const char *what, const char *path,
+    struct bnet_slice text)
 {
 	size_t n = 0;
 
 	while (n < text.len && text.p[n] != '\n' && text.p[n] != '\r')
 		n++;
-	if (n == 0 || n >= MEASURE_TOKEN_CHARS)
-		cli_die("%s: expected a token of at most %d bytes", what,
-		    MEASURE_TOKEN_CHARS - 1);
-	else
-		memcpy(files->token, text.p, n); /* it ends in zeros */
+	if (n == 0 || n >= CLIENT_TOKEN_CHARS)
+		cli_die("%s%s%s: expected a token of at most %d bytes", what,
+		    path != NULL ? ": " : "", path != NULL ? path : "",
+		    CLIENT_TOKEN_CHARS - 1);
+	memcpy(files->token, text.p, n); /* it ends in zeros */
 }
 
 static void
-load_token(struct measure_files *files, const struct ping_options *opt)
+load_token(struct client_files *files, const struct client_options *opt)
 {
 	struct bnet_buf buf;
 
 	if (opt->token != NULL)
-		set_token(files, "--token",
+		set_token(files, "--token", NULL,
 		    (struct bnet_slice){
 			(const uint8_t *)opt->token, strlen(opt->token) });
 	if (opt->token_file == NULL)
 		return;
 	bnet_buf_init(&buf, FILE_MAX_BYTES);
 	read_file("--token-file", opt->token_file, &buf);
-	set_token(files, opt->token_file, bnet_buf_slice(&buf));
+	set_token(files, "--token-file", opt->token_file, bnet_buf_slice(&buf));
 	bnet_buf_free(&buf);
 }
 
-struct measure_files *
-measure_files_load(const struct ping_options *opt)
+void
+client_files_load(struct client_files *files, const struct client_options *opt)
 {
-	struct measure_files *files = calloc(1, sizeof(*files));
-
-	if (files == NULL)
-		cli_die("out of memory");
+	*files = (struct client_files){ .tls = NULL };
 	load_token(files, opt);
 	if (opt->tls)
 		load_tls(files, opt);
-	return files;
 }
 
 void
-measure_files_free(struct measure_files *files)
+client_files_free(struct client_files *files)
 {
 	bnet_tls_ctx_free(files->tls);
-	free(files);
+	*files = (struct client_files){ .tls = NULL };
+}
+
+void
+client_host(const char *target, char host[CLIENT_HOST_CHARS])
+{
+	size_t n = strcspn(target, ":");
+
+	if (target[0] == '[')
+		n = strcspn(++target, "]");
+	if (n >= CLIENT_HOST_CHARS)
+		n = CLIENT_HOST_CHARS - 1;
+	memcpy(host, target, n);
+	host[n] = '\0';
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client_files - what the options of a client name as files: certificates and
+ * keys in PEM, and the token.
+ */
+#ifndef COMMON_CLIENT_FILES_H
+#define COMMON_CLIENT_FILES_H
+
+#include "proto/tls.h"
+
+#include <stdbool.h>
+
+#define CLIENT_TOKEN_CHARS 4096
+#define CLIENT_HOST_CHARS 256
+
+/* As they stand on the command line; NULL: not given. */
+struct client_options {
+	bool tls;
+	const char *ca, *cert, *key; /* files; read with `tls` */
+	const char *token, *token_file; /* one of them at most */
+};
+
+struct client_files {
+	struct bnet_tls_ctx *tls; /* NULL: plain; owned */
+	char token[CLIENT_TOKEN_CHARS]; /* "": none */
+};
+
+/* Those that do not go together are bad usage, and it says which. */
+void client_options_check(const struct client_options *opt);
+
+/*
+ * Read them; the token is the first line of its file. Ends the process with
+ * CLI_FAILED where one cannot be read or is of no use, and says which and
+ * why; the token is never in what it says.
+ */
+void
+client_files_load(struct client_files *files, const struct client_options *opt);
+void client_files_free(struct client_files *files);
+
+/* The host of "HOST:PORT", "[HOST]:PORT" or "HOST", cut where it is long. */
+void client_host(const char *target, char host[CLIENT_HOST_CHARS]);
+
+#endif
