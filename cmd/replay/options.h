@@ -5,15 +5,18 @@
 
 #include "cmd/capture/capture.h"
 #include "cmd/common/address.h"
+#include "cmd/common/client_files.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define REPLAY_PORT 26000 /* of a target, where none is said */
 #define REPLAY_CAPTURES_MAX 256
 #define REPLAY_MAPS_MAX 256
 #define REPLAY_ALLOW_MAX 64
 #define REPLAY_CLIENTS_MAX 1000000
+#define REPLAY_HOW_CHARS 256
 
 /* Exit codes; see bluenet-replay(1). */
 enum replay_exit {
@@ -44,6 +47,12 @@ enum replay_pacing {
 	REPLAY_HYBRID, /* by the clock, but not before these answers */
 };
 
+enum replay_when {
+	REPLAY_AUTO = 0,
+	REPLAY_ALWAYS,
+	REPLAY_NEVER,
+};
+
 #define REPLAY_CODEC_AS_RECORDED (-1)
 
 struct replay_node_map {
@@ -52,6 +61,7 @@ struct replay_node_map {
 
 struct replay_options {
 	enum replay_mode mode;
+	bool dry_run, merge; /* as given; `mode` says it */
 	const char *captures[REPLAY_CAPTURES_MAX]; /* or reports to merge */
 	size_t n_captures;
 	const char *target; /* as given; NULL: none */
@@ -87,9 +97,8 @@ struct replay_options {
 	bool spin;
 
 	/* to whom */
-	bool tls;
-	const char *tls_host, *ca, *cert, *key; /* or NULL */
-	const char *token, *token_file; /* or NULL */
+	struct client_options client;
+	const char *tls_host; /* that its certificate names; NULL: as target */
 	struct cidr allow[REPLAY_ALLOW_MAX];
 	size_t n_allow;
 
@@ -99,8 +108,10 @@ struct replay_options {
 	const char *report, *log, *html; /* paths, or NULL */
 	bool diff;
 	const char *ignore; /* masks of --diff, or NULL; diff_masks_parse() */
-	int progress; /* 0 auto, 1 always, 2 never */
+	int progress; /* enum replay_when */
 	bool quiet; /* no coverage report, no progress */
+	/* The options that make a run what it is, as they were given. */
+	char how[REPLAY_HOW_CHARS];
 
 	/* --scenario */
 	const char *scenario; /* a folder or a file */
@@ -110,8 +121,8 @@ struct replay_options {
 
 /*
  * Exits with REPLAY_USAGE, and says why, on bad usage; with 0 after --help and
- * --version.
+ * --version. Text is borrowed from argv.
  */
-void options_parse(struct replay_options *opt, int argc, char **argv);
+void replay_options_parse(struct replay_options *opt, int argc, char **argv);
 
 #endif
