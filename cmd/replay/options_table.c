@@ -179,8 +179,8 @@ replay_help(void)
 		printf("  %-28s %s\n", left, row->about);
 	}
 	puts("\nExit: 0 done, and the same; 1 differences, failed scenarios or"
-	     " an error; 2 usage,\nor refused to do harm; 3 cannot connect;"
-	     " 4 the injector was too late. See\nbluenet-replay(1).");
+	     " an error;\n2 usage, or refused to do harm; 3 cannot connect;"
+	     " 4 the injector was too late.\nSee bluenet-replay(1).");
 	if (fflush(stdout) != 0 || ferror(stdout))
 		cli_die("standard output: %s", strerror(errno));
 	exit(REPLAY_OK);

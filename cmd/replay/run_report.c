@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/replay/run_impl.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+/* After an hour is too late to find out. */
+static void
+check_paper(const char *what, const char *path)
+{
+	char copy[PATH_MAX];
+
+	if (path == NULL || access(path, W_OK) == 0)
+		return;
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
+		errno = ENAMETOOLONG;
+	else if (errno == ENOENT && access(dirname(copy), W_OK) == 0)
+		return;
+	cli_die("%s: %s: %s", what, path, strerror(errno));
+}
+
+void
+run_check_papers(const struct replay_options *opt)
+{
+	check_paper("--report", opt->report);
+	check_paper("--log", opt->log);
+	check_paper("--html", opt->html);
+}
+
+/* False: one could not be written, which was said. */
+static bool
+write_papers(const struct run *run, const struct report *report)
+{
+	const struct replay_options *opt = run->opt;
+	char err[CLI_ERR_CHARS];
+	bool ok = true;
+
+	if (opt->report != NULL &&
+	    !report_write_json(report, run->keys, opt->report, err)) {
+		cli_warn("--report: %s", err);
+		ok = false;
+	}
+	if (opt->log != NULL && !report_write_log(report, opt->log, err)) {
+		cli_warn("--log: %s", err);
+		ok = false;
+	}
+	if (opt->html != NULL &&
+	    !report_write_html(report, run->keys, opt->html, err)) {
+		cli_warn("--html: %s", err);
+		ok = false;
+	}
+	return ok;
+}
+
+/* What of it says most comes first. */
+static int
+code_of(const struct report *report, bool ok)
+{
+	const uint64_t *counts = report->results.counts;
+
+	if (counts[RESULTS_SESSIONS_BEGUN] > 0 &&
+	    counts[RESULTS_SESSIONS_READY] == 0 && !report->interrupted)
+		return REPLAY_NOT_CONNECTED;
+	if (report_verdict(report) == VERDICT_LATE)
+		return REPLAY_LATE;
+	return ok && report->differences == 0 ? REPLAY_OK : REPLAY_DIFFERENT;
+}
+
+int
+run_report(
+    const struct run *run, const struct report *report, const struct diff *diff)
+{
+	bool ok;
+
+	if (diff != NULL)
+		diff_print(diff, run->keys, stdout);
+	report_print(report, run->keys, stdout);
+	ok = write_papers(run, report);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		cli_warn("standard output: %s", strerror(errno));
+		ok = false;
+	}
+	return code_of(report, ok);
+}
+
+int
+run_merge(struct run *run)
+{
+	const struct replay_options *opt = run->opt;
+	char err[CLI_ERR_CHARS];
+	struct report *report = report_read_json(opt->captures[0], err);
+	int code;
+
+	if (report == NULL)
+		cli_die("%s", err);
+	for (size_t i = 1; i < opt->n_captures; i++) {
+		struct report *from = report_read_json(opt->captures[i], err);
+
+		if (from == NULL)
+			cli_die("%s", err);
+		if (!report_merge(report, from, err))
+			cli_die("%s: %s", opt->captures[i], err);
+		report_free(from);
+	}
+	code = run_report(run, report, NULL);
+	report_free(report);
+	return code;
+}
