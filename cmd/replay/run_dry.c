@@ -111,14 +111,12 @@ count_player(struct dry *dry, const struct plan_player *player)
 	struct plan_cursor cursor = { .k = 0 };
 
 	for (; record != NULL; record = tape_next(run->tape, record)) {
-		int64_t due_ns;
-
-		if ((record->flags & TAPE_R_UPKEEP) != 0)
-			continue;
-		due_ns = player->start_ns +
+		int64_t due_ns = player->start_ns +
 		    plan_due_ns(player, session, run->opt, record, &cursor);
-		if (run->opt->duration_ns == 0 ||
-		    due_ns < run->opt->duration_ns)
+
+		if (plan_is_sent(record) &&
+		    (run->opt->duration_ns == 0 ||
+			due_ns < run->opt->duration_ns))
 			count_record(dry, record, due_ns);
 	}
 }
