@@ -73,11 +73,9 @@ check_pairs(const bool *given)
 static void
 check_pacing(const struct replay_options *opt)
 {
-	if (opt->pacing != REPLAY_CLOSED || opt->timing == REPLAY_SPEED)
-		return;
-	cli_usage("--%s and --pacing closed: closed keeps the think times of"
-		  " the capture; expected open or hybrid",
-	    opt->timing == REPLAY_RATE ? "rate" : "asap");
+	if (opt->pacing == REPLAY_CLOSED && opt->timing == REPLAY_RATE)
+		cli_usage("--rate and --pacing closed: closed goes by answers"
+			  " and think times; expected open or hybrid");
 }
 
 static void

@@ -153,8 +153,8 @@ watch_play(struct watch *watch)
 			show(watch);
 	}
 	replay_progress_end(&watch->progress);
-	play_stop(watch->play);
 	play_progress(watch->play, &watch->last);
+	play_stop(watch->play);
 }
 
 /* Signals are the main thread's. */

@@ -103,6 +103,7 @@ static const struct {
 } modes[] = {
 	{ "a h", REPLAY_PLAY, 1, "h" },
 	{ "--asap a b h", REPLAY_PLAY, 2, "h" },
+	{ "--asap --pacing closed a h", REPLAY_PLAY, 1, "h" },
 	{ "--compile t a", REPLAY_COMPILE, 1, NULL },
 	{ "--compile t /nowhere/a /dev/null", REPLAY_COMPILE, 2, NULL },
 	{ "--compile t a -", REPLAY_COMPILE, 2, NULL },
@@ -175,7 +176,6 @@ static const char *const bad[] = {
 	"--asap --max-idle 1s a h",
 	"--rate 1 --max-idle 1s a h",
 	"--asap --max-lateness 1ms a h",
-	"--asap --pacing closed a h",
 	"--rate 5 --pacing closed a h",
 	"--pacing half-open a h",
 	"--ignore payload a h",
