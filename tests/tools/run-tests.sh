@@ -25,17 +25,23 @@ wanted() {
 	return 1
 }
 
-# A program that dies before its last line is one failure.
-units() {
+# unit PROGRAM: one that dies before its last line is one failure.
+unit() {
+	log=$logs/$(basename "$1").log
+	"$1" >"$log" 2>&1
+	status=$?
+	[ "$status" -eq 0 ] || grep -qE '^[0-9]+%: Checks: ' "$log" ||
+	    echo "died: $1: exit status $status" >>"$log"
+}
+
+# unit_lane I: every lane-th program, from the I-th on
+unit_lane() {
+	at=0
 	for t in "$BUILD"/unit/test_*; do
 		[ -x "$t" ] || continue
 		wanted "$t" || continue
-		"$t" >"$logs/one" 2>&1
-		status=$?
-		cat "$logs/one"
-		[ "$status" -eq 0 ] ||
-		    grep -qE '^[0-9]+%: Checks: ' "$logs/one" ||
-		    echo "died: $t: exit status $status"
+		[ $((at % lanes)) -ne "$1" ] || unit "$t"
+		at=$((at + 1))
 	done
 }
 
@@ -46,7 +52,12 @@ cli() {
 	[ "$status" -le 1 ] || echo "died: $1: exit status $status"
 }
 
-units >"$logs/unit.log" 2>&1 &
+lanes=$(nproc 2>/dev/null || echo 2)
+lane=0
+while [ "$lane" -lt "$lanes" ]; do
+	unit_lane "$lane" &
+	lane=$((lane + 1))
+done
 for t in tests/cli/*.bats; do
 	wanted "$t" || continue
 	cli "$t" >"$logs/$(basename "$t").log" 2>&1 &
