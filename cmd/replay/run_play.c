@@ -201,15 +201,13 @@ fill_captures(const struct replay_options *opt, char text[REPORT_TEXT_CHARS])
 		    text, REPORT_TEXT_CHARS, "%zu captures", opt->n_captures);
 }
 
-static struct report *
-make_report(const struct watch *watch)
+/* What the run was, beside its results. */
+static void
+describe(const struct watch *watch, struct report *report)
 {
 	const struct replay_options *opt = watch->run->opt;
 	const struct diff *diff = play_diff(watch->play);
-	struct report *report = calloc(1, sizeof(*report));
 
-	if (report == NULL || !play_results(watch->play, &report->results))
-		cli_die("out of memory");
 	(void)snprintf(
 	    report->target, sizeof(report->target), "%s", opt->target);
 	fill_captures(opt, report->captures);
@@ -226,11 +224,8 @@ make_report(const struct watch *watch)
 	report->scheduled = opt->timing != REPLAY_ASAP;
 	report->interrupted = watch->drained;
 	report->diffed = diff != NULL;
-	if (diff != NULL) {
-		report->compared = diff_compared(diff);
-		report->differences = diff_total(diff);
-	}
-	return report;
+	report->compared = diff != NULL ? diff_compared(diff) : 0;
+	report->differences = diff != NULL ? diff_total(diff) : 0;
 }
 
 /* What happened comes before what was measured. */
@@ -269,15 +264,17 @@ play(struct run *run)
 		.token = run->files.token,
 		.masks = run->opt->diff ? &run->masks : NULL,
 	};
-	struct report *report;
+	struct report *report = calloc(1, sizeof(*report));
 	int code;
 
 	watch.play = play_new(&set);
-	if (watch.play == NULL)
+	if (report == NULL || watch.play == NULL)
 		cli_die("%s", strerror(errno));
 	begin(&watch);
 	watch_play(&watch);
-	report = make_report(&watch);
+	if (!play_results(watch.play, &report->results))
+		cli_die("out of memory");
+	describe(&watch, report);
 	code = run_report(run, report, play_diff(watch.play));
 	code = exit_code(&watch, code);
 	report_free(report);

@@ -5,21 +5,35 @@
 #include <libgen.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* 0, or why `path` could not be written to. */
+static int
+why_not(const char *path)
+{
+	char copy[PATH_MAX];
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return EISDIR;
+	if (access(path, W_OK) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return errno;
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
+		return ENAMETOOLONG;
+	return access(dirname(copy), W_OK) == 0 ? 0 : errno;
+}
 
 /* After an hour is too late to find out. */
 static void
 check_paper(const char *what, const char *path)
 {
-	char copy[PATH_MAX];
+	int error = path != NULL ? why_not(path) : 0;
 
-	if (path == NULL || access(path, W_OK) == 0)
-		return;
-	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
-		errno = ENAMETOOLONG;
-	else if (errno == ENOENT && access(dirname(copy), W_OK) == 0)
-		return;
-	cli_die("%s: %s: %s", what, path, strerror(errno));
+	if (error != 0)
+		cli_die("%s: %s: %s", what, path, strerror(error));
 }
 
 void
