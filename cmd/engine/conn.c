@@ -467,6 +467,12 @@ engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,
 	    memory_order_relaxed);
 }
 
+bool
+engine_conn_is_blocked(const struct engine_conn *conn)
+{
+	return conn->blocked;
+}
+
 const char *
 engine_conn_reason(struct engine_conn *conn)
 {

@@ -267,6 +267,9 @@ int64_t engine_conn_rx_ns(const struct engine_conn *conn);
 void engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,
     uint32_t frame_max_bytes);
 
+/* The socket took not all of the last write: drained() will come. */
+bool engine_conn_is_blocked(const struct engine_conn *conn);
+
 /* timer() at that time of CLOCK_MONOTONIC; 0: none. One a connection. */
 void engine_conn_set_timer(struct engine_conn *conn, int64_t at_ns);
 

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pairing - which request is it that a frame answers? The same rule for the
+ * frames of a capture and for live ones:
+ *
+ *	bluenet.echo-reply	the echo with its cookie
+ *	bluenet.roster-reply	the oldest roster, by the reply without `more`
+ *	bluenet.error		the oldest request of its key, destination and
+ *				cookie (the first 8 payload bytes)
+ *	an application's frame	of its key: the request with its serial, if that
+ *				is not 0; otherwise the oldest that went to its
+ *				source (NODE, CLIENT), or to nobody in
+ *				particular (ANY)
+ *
+ * Of a capture every frame that a client sent is entered, to find out which
+ * have an answer; when they are played, only those that had one. At most
+ * PAIRING_MAX are open, the oldest makes room. No memory while none is.
+ */
+#ifndef REPLAY_PAIRING_H
+#define REPLAY_PAIRING_H
+
+#include "proto/link.h"
+#include "proto/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAIRING_MAX 1024
+
+struct pairing_request {
+	uint64_t user; /* the caller's own */
+	int64_t dest_type, dest;
+	uint64_t cookie; /* first 8 payload bytes; 0: fewer, or compressed */
+	uint64_t echo; /* cookie of an echo */
+	int32_t key;
+	uint32_t serial;
+};
+
+/* Zeroed: nothing is open. */
+struct pairing {
+	struct pairing_request *open; /* owned; n from `at` on, of cap */
+	uint32_t n, at, cap;
+};
+
+void pairing_free(struct pairing *pairing);
+
+/* What a request is known by. `payload` is as on the wire, of `codec`. */
+struct pairing_request pairing_request(const struct bnet_header *header,
+    enum bnet_codec_id codec, struct bnet_slice payload, uint64_t user);
+
+/* A request was sent. False when out of memory: it is not open. */
+bool
+pairing_sent(struct pairing *pairing, const struct pairing_request *request);
+
+/*
+ * A frame came, its payload decompressed. True: it answers *request, which is
+ * open no more. `store` is for decoding session messages.
+ */
+bool pairing_received(struct pairing *pairing, const struct bnet_packet *packet,
+    struct bnet_buf *store, struct pairing_request *request);
+
+/* The request that is open longest; NULL: none is. */
+const struct pairing_request *pairing_oldest(const struct pairing *pairing);
+/* It is given up. */
+void pairing_drop_oldest(struct pairing *pairing);
+
+static inline bool
+pairing_is_empty(const struct pairing *pairing)
+{
+	return pairing->n == 0;
+}
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One player: what is due, and when it looks again.
+ *
+ *	CONNECTING -> GREETED -> PLAYING -> ENDING -> CLOSING
+ *	        '-> (a stock client says no hello) -^
+ */
+#include "cmd/replay/play_impl.h"
+
+#include "cmd/common/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WELCOME_TIMEOUT_NS INT64_C(15000000000)
+#define DIFF_QUIET_NS INT64_C(1000000000) /* what is not here then is missing */
+#define LATER_NS (INT64_MAX / 4) /* no time at all */
+
+static bool
+says_hello(const struct player *p)
+{
+	return (p->session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
+}
+
+/* ---- what is due ---- */
+
+static void
+skip_unsent(struct player *p)
+{
+	while (p->next != NULL && !player_is_sent(p->next))
+		p->next = tape_next(p->play->set.tape, p->next);
+}
+
+static void
+advance(struct player *p)
+{
+	p->next = tape_next(p->play->set.tape, p->next);
+	skip_unsent(p);
+	p->due_ns = 0;
+}
+
+static int64_t
+by_the_clock(struct player *p, const struct tape_record *record)
+{
+	const struct play_settings *set = &p->play->set;
+
+	if (set->opt->timing == REPLAY_ASAP)
+		return p->ready_ns;
+	return p->ready_ns +
+	    plan_due_ns(p->plan, p->session, set->opt, record, &p->cursor);
+}
+
+/* The pure think time, behind the answers and the last frame. */
+static int64_t
+after_thinking(const struct player *p)
+{
+	const struct replay_options *opt = p->play->set.opt;
+	int64_t from_ns = p->ready_ns, think_ns = p->next->think_ns;
+
+	if (p->last_answer_ns > from_ns)
+		from_ns = p->last_answer_ns;
+	if (p->last_sent_ns > from_ns)
+		from_ns = p->last_sent_ns;
+	if (opt->timing == REPLAY_ASAP || think_ns < 0)
+		return from_ns;
+	if (opt->max_idle_ns != 0 && think_ns > opt->max_idle_ns)
+		think_ns = opt->max_idle_ns;
+	if ((double)think_ns / opt->speed > (double)LATER_NS)
+		return LATER_NS;
+	return from_ns + (int64_t)((double)think_ns / opt->speed);
+}
+
+/* When `next` is due; LATER_NS: not before an answer comes. */
+static int64_t
+next_due(struct player *p)
+{
+	enum replay_pacing pacing = p->play->set.opt->pacing;
+
+	if (p->due_ns == 0 && pacing != REPLAY_CLOSED)
+		p->due_ns = by_the_clock(p, p->next);
+	if (pacing == REPLAY_OPEN)
+		return p->due_ns;
+	if (p->n_answers < p->next->answers_before)
+		return LATER_NS;
+	if (pacing == REPLAY_CLOSED)
+		return after_thinking(p);
+	return p->last_answer_ns > p->due_ns ? p->last_answer_ns : p->due_ns;
+}
+
+/* The moment at which the captured client left. */
+static int64_t
+end_due(struct player *p)
+{
+	struct tape_record end = { .at_ns = p->session->end_ns };
+
+	if (p->end_due_ns == 0)
+		p->end_due_ns =
+		    p->stopped ? p->ready_ns : by_the_clock(p, &end);
+	return p->end_due_ns;
+}
+
+/* ---- the end ---- */
+
+static bool
+may_end(struct player *p, int64_t now_ns)
+{
+	int64_t quiet_ns = p->last_in_ns;
+
+	if (!pairing_is_empty(&p->pairing) || now_ns < end_due(p))
+		return false;
+	if (p->worker->diff == NULL || p->stopped)
+		return true;
+	if (p->last_sent_ns > quiet_ns)
+		quiet_ns = p->last_sent_ns;
+	return now_ns - quiet_ns >= DIFF_QUIET_NS;
+}
+
+static void
+finish(struct player *p)
+{
+	p->state = PLAYER_CLOSING;
+	engine_conn_finish(p->conn);
+}
+
+/* ---- sending what is due ---- */
+
+static void
+send_due(struct player *p)
+{
+	int64_t now_ns = clock_now_ns(), due_ns;
+
+	while (p->next != NULL) {
+		due_ns = next_due(p);
+		if (due_ns > now_ns)
+			now_ns = clock_now_ns();
+		if (due_ns > now_ns ||
+		    player_send(p, p->next, due_ns, now_ns) == PLAYER_LATER)
+			return;
+		advance(p);
+	}
+}
+
+void
+player_pump(struct player *p)
+{
+	if (p->state != PLAYER_PLAYING || engine_conn_is_blocked(p->conn))
+		return; /* if it is, player_drained() comes */
+	send_due(p);
+	if (p->next == NULL)
+		p->state = PLAYER_ENDING;
+}
+
+/* ---- time ---- */
+
+static int64_t
+earlier(int64_t a_ns, int64_t b_ns)
+{
+	return b_ns != 0 && b_ns < a_ns ? b_ns : a_ns;
+}
+
+/* The oldest request is given up then; 0: there is none. */
+static int64_t
+give_up_ns(const struct player *p)
+{
+	return pairing_is_empty(&p->pairing)
+	    ? 0
+	    : (int64_t)pairing_oldest(&p->pairing)->user +
+		p->play->set.opt->answer_timeout_ns;
+}
+
+void
+player_arm(struct player *p, int64_t now_ns)
+{
+	int64_t at_ns = LATER_NS;
+
+	if (p->state == PLAYER_CLOSING)
+		return;
+	if (p->state == PLAYER_GREETED)
+		at_ns = p->ready_ns + WELCOME_TIMEOUT_NS;
+	if (p->state == PLAYER_PLAYING && !engine_conn_is_blocked(p->conn))
+		at_ns = next_due(p);
+	if (p->state == PLAYER_ENDING)
+		at_ns = end_due(p);
+	if (p->state == PLAYER_ENDING && at_ns <= now_ns)
+		at_ns = now_ns + DIFF_QUIET_NS / 8;
+	at_ns = earlier(at_ns, p->keepalive_at_ns);
+	at_ns = earlier(at_ns, give_up_ns(p));
+	/* what is overdue waits until others have had their turn */
+	if (at_ns <= engine_worker_now_ns(p->worker->engine))
+		at_ns = engine_worker_now_ns(p->worker->engine) + 1;
+	engine_conn_set_timer(p->conn, at_ns);
+}
+
+/* Requests whose time is over count as answered for who waits for them. */
+static void
+expire(struct player *p, int64_t now_ns)
+{
+	const struct pairing_request *oldest;
+
+	while (!pairing_is_empty(&p->pairing) && give_up_ns(p) <= now_ns) {
+		oldest = pairing_oldest(&p->pairing);
+		results_unanswered(&p->worker->results,
+		    (int64_t)oldest->user - p->play->start_ns, oldest->key);
+		pairing_drop_oldest(&p->pairing);
+		p->n_answers++;
+		p->last_answer_ns = now_ns;
+	}
+}
+
+static void
+no_welcome(struct player *p)
+{
+	play_set_reason(p->play, "no welcome in time");
+	engine_conn_cut(p->conn);
+}
+
+void
+player_timer(struct player *p, int64_t now_ns)
+{
+	if (p->state == PLAYER_GREETED &&
+	    now_ns >= p->ready_ns + WELCOME_TIMEOUT_NS) {
+		no_welcome(p);
+		return;
+	}
+	expire(p, now_ns);
+	if (p->keepalive_at_ns != 0 && now_ns >= p->keepalive_at_ns) {
+		player_keepalive(p, now_ns);
+		p->keepalive_at_ns = now_ns + p->keepalive_ns;
+	}
+	player_pump(p);
+	if (p->state == PLAYER_ENDING && may_end(p, now_ns))
+		finish(p);
+	player_arm(p, now_ns);
+}
+
+/* The cluster took everything at last. */
+void
+player_drained(struct player *p)
+{
+	p->held_until_ns = clock_now_ns();
+	if (p->state == PLAYER_PLAYING)
+		engine_conn_set_timer(p->conn, p->held_until_ns);
+}
+
+/* ---- the beginning ---- */
+
+/* Its times count from now; see plan_due_ns(). */
+void
+player_up(struct player *p, int64_t now_ns)
+{
+	int64_t planned_ns = p->start_ns;
+
+	p->ready_ns = now_ns > planned_ns ? now_ns : planned_ns;
+	p->last_in_ns = now_ns;
+	results_ready(&p->worker->results, now_ns - planned_ns);
+	p->state = p->next != NULL ? PLAYER_PLAYING : PLAYER_ENDING;
+	if (p->stopped)
+		player_stop(p);
+	player_arm(p, now_ns);
+}
+
+void
+player_ready(struct player *p, struct engine_conn *conn)
+{
+	int64_t now_ns = clock_now_ns();
+
+	p->conn = conn;
+	results_count(&p->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	if (atomic_load(&p->play->stopping) ||
+	    atomic_load(&p->play->production)) {
+		p->stopped = true;
+		finish(p);
+		return;
+	}
+	if (!says_hello(p)) {
+		player_up(p, now_ns);
+		return;
+	}
+	p->state = PLAYER_GREETED;
+	p->ready_ns = now_ns; /* until the welcome */
+	player_hello(p);
+	player_arm(p, now_ns);
+}
+
+void
+player_stop(struct player *p)
+{
+	p->stopped = p->stopped || p->next != NULL ||
+	    p->state < PLAYER_PLAYING ||
+	    (p->state == PLAYER_ENDING && end_due(p) > clock_now_ns());
+	if (p->state == PLAYER_GREETED)
+		finish(p);
+	if (p->state != PLAYER_PLAYING && p->state != PLAYER_ENDING)
+		return;
+	p->end_due_ns = p->ready_ns;
+	p->state = PLAYER_ENDING;
+	player_arm(p, clock_now_ns());
+}
+
+static bool
+connect_next(struct player *p)
+{
+	const struct play_settings *set = &p->play->set;
+	const struct engine_connect want = {
+		.address = set->addresses[p->address],
+		.tls = set->tls,
+		.tls_host = set->tls_host,
+		.order = (enum bnet_order)p->session->order,
+		.worker = p->index % p->play->n_workers,
+		.user = p,
+	};
+
+	return engine_connect(p->play->engine, &want);
+}
+
+bool
+player_begin(struct play *play, uint32_t index, int64_t start_ns)
+{
+	const struct plan_player *plan = &play->set.plan->players[index];
+	struct player *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return false;
+	*p = (struct player){
+		.play = play,
+		.plan = plan,
+		.session = tape_session(play->set.tape, plan->session),
+		.index = index,
+		.worker = &play->workers[index % play->n_workers],
+		.start_ns = start_ns,
+		.next = tape_first(play->set.tape, plan->session, CAP_UP),
+	};
+	skip_unsent(p);
+	atomic_fetch_add(&play->n_live, 1);
+	if (connect_next(p))
+		return true;
+	free(p);
+	play_ended(play);
+	return false;
+}
+
+/* ---- the end ---- */
+
+static void
+count_unsent(struct player *p)
+{
+	uint64_t n = 0;
+
+	for (; p->next != NULL; advance(p))
+		n++;
+	results_count(&p->worker->results, RESULTS_UNSENT, n);
+}
+
+static enum results_count
+outcome(const struct player *p)
+{
+	if (p->refused)
+		return RESULTS_SESSIONS_REFUSED;
+	if (p->stopped)
+		return RESULTS_SESSIONS_STOPPED;
+	if (p->state < PLAYER_PLAYING)
+		return RESULTS_SESSIONS_FAILED;
+	return p->state == PLAYER_CLOSING ? RESULTS_SESSIONS_DONE
+					  : RESULTS_SESSIONS_CUT;
+}
+
+static void
+free_player(struct player *p)
+{
+	struct play *play = p->play;
+
+	if (p->rewrite.id != 0)
+		live_set(&play->live, p->index, 0, p->session->id);
+	pairing_free(&p->pairing);
+	free(p);
+	play_ended(play);
+}
+
+static void
+why_not(struct player *p, enum engine_end end)
+{
+	const char *reason = engine_conn_reason(p->conn);
+	char why[PLAY_REASON_CHARS];
+
+	if (p->refused || p->stopped || p->state == PLAYER_CLOSING ||
+	    end == ENGINE_END_OWNER)
+		return;
+	if (reason[0] == '\0')
+		reason = p->state < PLAYER_PLAYING
+		    ? "closed before it was welcome"
+		    : "closed by the cluster";
+	snprintf(why, sizeof(why), "%s", reason);
+	play_set_reason(p->play, why);
+}
+
+static void
+give_up_all(struct player *p)
+{
+	while (!pairing_is_empty(&p->pairing)) {
+		results_unanswered(&p->worker->results,
+		    (int64_t)pairing_oldest(&p->pairing)->user -
+			p->play->start_ns,
+		    pairing_oldest(&p->pairing)->key);
+		pairing_drop_oldest(&p->pairing);
+	}
+}
+
+void
+player_closed(struct player *p, enum engine_end end)
+{
+	const struct play_settings *set = &p->play->set;
+
+	if (end == ENGINE_END_CONNECT && ++p->address < set->n_addresses &&
+	    connect_next(p))
+		return;
+	if (p->state == PLAYER_CONNECTING)
+		results_count(&p->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	why_not(p, end);
+	results_count(&p->worker->results, outcome(p), 1);
+	if (p->worker->diff != NULL && p->state >= PLAYER_PLAYING)
+		diff_ended(
+		    p->worker->diff, &p->diff, p->plan->session, p->next);
+	give_up_all(p);
+	count_unsent(p);
+	free_player(p);
+}
+
+/* No memory or descriptor, so there was no connection at all. */
+void
+player_no_conn(struct player *p)
+{
+	play_set_reason(p->play, "out of memory or descriptors");
+	results_count(&p->worker->results, RESULTS_SESSIONS_FAILED, 1);
+	count_unsent(p);
+	free_player(p);
+}
