@@ -1,0 +1,361 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# bluenet-replay, before it sends: options, replay files, the plan, and that
+# --help, the manual and the completions say the same. BNET_BUILD says where
+# the program is.
+#
+# What bats sets; each test is a subshell.
+# shellcheck disable=SC2154,SC2030,SC2031
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	root=$BATS_TEST_DIRNAME/../..
+	replay=${BNET_BUILD:-$root/build}/bluenet-replay
+	captures=${BNET_FIXTURES:-$root/fixtures}/captures
+	manual=$root/man/bluenet-replay.1
+	tmp=$BATS_TEST_TMPDIR
+	export LC_ALL=C TZ=UTC
+	export TMPDIR=$tmp/made
+	mkdir "$TMPDIR"
+	[ -x "$replay" ] || skip "bluenet-replay is not built"
+}
+
+# A replay file without a name is gone, and nothing else is left.
+teardown() {
+	[ -z "$(ls -A "$TMPDIR")" ]
+}
+
+# replay EXIT [ARG ...]: it ended with that status, in time.
+replay() {
+	local status_wanted=$1
+
+	shift
+	run --separate-stderr timeout 120 "$replay" "$@" </dev/null
+	if [ "$status" -ne "$status_wanted" ]; then
+		echo "exit $status, not $status_wanted: $*"
+		echo "$output"
+		echo "$stderr"
+		return 1
+	fi
+}
+
+# says TEXT: standard error has it.
+says() {
+	if [[ $stderr != *"$1"* ]]; then
+		echo "standard error has no '$1', but:"
+		echo "$stderr"
+		return 1
+	fi
+}
+
+# same A B
+same() {
+	diff <(printf '%s\n' "$1") <(printf '%s\n' "$2")
+}
+
+# ---- what is written about it
+
+@test "--version" {
+	replay 0 --version
+	[[ $output =~ ^bluenet-replay\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}
+
+@test "--help" {
+	replay 0 --help
+	[[ $output == "usage: bluenet-replay "* ]]
+	local long=$output
+	replay 0 -h
+	same "$output" "$long"
+	# for a terminal of 80 columns
+	run ! grep -E '^.{81}' <<<"$long"
+	"$replay" --help 2>&1 >/dev/full | grep -q "standard output: "
+}
+
+# Each line is an option: its letter or -, its name, yes if it takes a value.
+options_of_help() {
+	"$replay" --help | sed -nE '
+		s/^  -(.), --([a-z-]+)( [A-Z=/]+)? .*/\1 \2\3/p
+		s/^      --([a-z-]+)( [A-Z=/]+)? .*/- \1\2/p' |
+		sed -E 's/ [A-Z=/]+$/ yes/' | sort
+}
+
+options_of_manual() {
+	sed -n '/^\.Sh OPTIONS/,/^\.Sh DO/p' "$manual" | sed -nE '
+		/^\.It Fl/!d
+		s/^\.It Fl (.) , -([a-z-]+)( (Ar|Cm) .*)?$/\1 \2\3/p
+		s/^\.It Fl -([a-z-]+)( (Ar|Cm) .*)?$/- \1\2/p' |
+		sed -E 's/ (Ar|Cm) .*$/ yes/' | sort
+}
+
+@test "--help and the manual have the same options" {
+	same "$(options_of_help)" "$(options_of_manual)"
+	[ "$(options_of_manual | wc -l)" -ge 45 ]
+}
+
+@test "the manual has the options in order" {
+	local names
+
+	names=$(sed -n '/^\.Sh OPTIONS/,/^\.Sh DO/p' "$manual" |
+		sed -nE 's/^\.It Fl (. , )?-([a-z-]+).*/\2/p')
+	same "$names" "$(sort <<<"$names")"
+}
+
+# NAME DEFAULT, where --help has one at the end of its line.
+defaults_of_help() {
+	"$replay" --help |
+		sed -nE 's/^ .*--([a-z-]+) .*\(([^ ()]+)\)( or any)?$/\1 \2/p'
+}
+
+# The text of option $1 in the manual, in one line without macros.
+manual_of() {
+	sed -n '/^\.Sh OPTIONS/,/^\.Sh DO/p' "$manual" |
+		sed -nE "/^\.It Fl (. , )?-$1( |\$)/,/^\.(It|El)/p" |
+		sed '1d; /^\.It/d; /^\.El/d' |
+		sed -E 's/^\.(Cm|Dq|Li|Fl|Ar) //; s/ ([.,])$/\1/' | tr '\n' ' '
+}
+
+@test "--help and the manual have the same defaults" {
+	local name value text n=0
+
+	while read -r name value; do
+		text=$(manual_of "$name")
+		n=$((n + 1))
+		[[ $text == *"The default is $value."* ]] || {
+			echo "--$name ($value): $text"
+			return 1
+		}
+	done < <(defaults_of_help)
+	[ "$n" -ge 8 ]
+}
+
+@test "the completions know every option" {
+	local file name
+
+	for file in "$root"/cmd/replay/completion/*; do
+		while read -r _ name _; do
+			grep -qE -e "--$name(\$|[^a-z-])" "$file" || {
+				echo "no --$name in $file"
+				return 1
+			}
+		done < <(options_of_help)
+	done
+}
+
+@test "-Y help lists the fields" {
+	replay 0 -Y help
+	[[ $output == *latency_ms* && $output == *contains* ]]
+}
+
+# ---- bad usage
+
+@test "bad usage: 2, and what was expected" {
+	local args want
+
+	while IFS='|' read -r args want; do
+		# shellcheck disable=SC2086 # the words are the arguments
+		replay 2 $args
+		says "bluenet-replay: $want"
+		says "Try 'bluenet-replay --help'."
+		same "$output" ''
+	done <<'END'
+|expected CAPTURE... TARGET[:PORT]
+host|expected CAPTURE... TARGET[:PORT], but there is only 'host'
+--nonsense a h|--nonsense: no such option
+-k a h|-k: no such option
+a h --speed|--speed: an argument is missing
+--speed 0 a h|--speed: '0': expected a number above 0, such as 2 or 0.5
+--speed 1 --rate 5 a h|--speed and --rate: expected one of them
+--speed 1 --asap a h|--speed and --asap: expected one of them
+--rate 5 --asap a h|--rate and --asap: expected one of them
+--asap --max-lateness 1ms a h|--asap and --max-lateness: without a schedule
+--rate 5 --max-idle 1s a h|--rate and --max-idle: a rate has no silence
+--rate 5 --pacing closed a h|--rate and --pacing closed: closed goes by
+--pacing half a h|--pacing: 'half': expected one of open, closed, hybrid
+--ignore payload a h|--ignore goes with --diff
+--diff --ignore nonsense a h|--ignore: 
+--stagger 1s a h|--stagger goes with --clients
+--clients 0 a h|--clients: '0': expected a number from 1 to 1000000
+--shard 4/4 a h|--shard: '4/4': expected I/N with I from 0 to N - 1
+--map-node 7 a h|--map-node: '7': expected OLD=NEW
+--map-node 7=8 --map-node 7=9 a h|--map-node: '7=9': expected each OLD once
+--allow 10.0.0.1/8 a h|--allow: '10.0.0.1/8': expected an address, or
+--start-at noon a h|--start-at: 'noon': expected a time such as
+--start-at @5 a h|--start-at: '@5': expected a time to come
+--port 0 a h|--port: '0': expected ports from 1 to 65535
+-p x a h|-p: 'x': expected ports
+--codec lz4 a h|--codec: 'lz4': expected one of none, zlib, snappy
+--roles relays a h|--roles: 'relays': expected one of clients, nodes, all
+--progress so a h|--progress: 'so': expected one of auto, always, never
+--token a --token-file b a h|--token and --token-file: expected one of them
+--tls --cert a a h|--cert and --key: expected both or none
+--ca a a h|--ca, --cert and --key go with --tls
+--tls-host a a h|--tls-host goes with --tls
+--compile t --speed 2 a|--speed does not go with --compile without a TARGET
+--merge --speed 2 a|--speed does not go with --merge
+--merge|--merge: expected files that --report wrote
+--scenario d|--scenario: expected one TARGET[:PORT]
+--scenario d --diff h|--diff does not go with --scenario
+--scenario-only x a h|--scenario-only does not go with playing
+END
+}
+
+@test "a filter that is none: a caret under the place" {
+	replay 2 -Y 'key ==' "$captures/plain.pcap" 127.0.0.1
+	says 'bluenet-replay: -Y: '
+	says '    ^'
+}
+
+@test "files that are not there, or not what they should be: 1" {
+	local args want
+
+	echo >"$tmp/empty"
+	while IFS='|' read -r args want; do
+		# shellcheck disable=SC2086 # the words are the arguments
+		replay 1 $args
+		says "bluenet-replay: $want"
+	done <<END
+$tmp/none 127.0.0.1|$tmp/none: No such file or directory
+$tmp/none $tmp/empty 127.0.0.1|$tmp/none: No such file or directory
+--dry-run $tmp/empty|
+--keys $tmp/none $tmp/empty 127.0.0.1|--keys: $tmp/none
+--tls --ca $tmp/none $tmp/empty 127.0.0.1|--ca: $tmp/none: No such file
+--token-file $tmp/empty $tmp/empty 127.0.0.1|--token-file: $tmp/empty: expected a token
+--report $tmp/none/r $tmp/empty 127.0.0.1|--report: $tmp/none/r: No such file
+--log / $tmp/empty 127.0.0.1|--log: /: 
+--merge $tmp/none|
+--merge $tmp/empty|
+--compile $tmp/none/t $captures/plain.pcap|--compile: $tmp/none/t: No such file
+END
+}
+
+@test "no room for the replay file: 1, and where" {
+	TMPDIR=$tmp/none run --separate-stderr "$replay" --dry-run \
+		"$captures/plain.pcap"
+	[ "$status" -eq 1 ]
+	says "$tmp/none: No such file or directory"
+	says "TMPDIR"
+}
+
+# ---- replay files
+
+@test "--compile: the file is there, and the coverage on standard error" {
+	replay 0 --compile "$tmp/tape" "$captures/plain.pcap"
+	same "$output" ''
+	says streams
+	[ -s "$tmp/tape" ]
+	[ "$(ls "$tmp")" = "$(printf 'made\ntape')" ]
+	replay 0 -q --compile "$tmp/again" "$captures/plain.pcap"
+	same "$stderr" ''
+	cmp "$tmp/tape" "$tmp/again"
+}
+
+@test "--compile: a replay file is as good as its capture" {
+	replay 0 --compile "$tmp/tape" "$captures/plain.pcap"
+	replay 0 -q --dry-run "$captures/plain.pcap"
+	local from_capture=$output
+	replay 0 -q --dry-run "$tmp/tape"
+	same "$output" "$from_capture"
+	replay 0 -q --dry-run --compile "$tmp/beside" "$captures/plain.pcap"
+	same "$output" "$from_capture"
+	cmp "$tmp/tape" "$tmp/beside"
+}
+
+@test "--compile: several captures, and standard input" {
+	replay 0 --compile "$tmp/two" "$captures/plain.pcap" \
+		"$captures/stock.pcap"
+	run --separate-stderr "$replay" --compile "$tmp/stdin" - \
+		<"$captures/plain.pcap"
+	[ "$status" -eq 0 ]
+	replay 0 --compile "$tmp/file" "$captures/plain.pcap"
+	cmp "$tmp/stdin" "$tmp/file"
+	[ "$(stat -c %s "$tmp/two")" -gt "$(stat -c %s "$tmp/file")" ]
+}
+
+@test "--compile: never a half file, nor one that is read" {
+	echo before >"$tmp/tape"
+	head -c 1000 /dev/zero >"$tmp/bad"
+	replay 1 --compile "$tmp/tape" "$tmp/bad"
+	same "$(cat "$tmp/tape")" before
+	cp "$captures/plain.pcap" "$tmp/capture"
+	replay 2 --compile "$tmp/capture" "$tmp/capture"
+	says "it is a capture to be read"
+	cmp "$captures/plain.pcap" "$tmp/capture"
+	replay 2 --compile /dev/null "$captures/plain.pcap"
+	says "no regular file"
+	[ "$(ls "$tmp")" = "$(printf 'bad\ncapture\nmade\ntape')" ]
+}
+
+@test "a replay file is what it is: nothing is chosen in it any more" {
+	replay 0 --compile "$tmp/tape" "$captures/plain.pcap"
+	replay 2 --dry-run -Y oob "$tmp/tape"
+	says "of use only where captures are read"
+	replay 2 --dry-run "$tmp/tape" "$captures/plain.pcap"
+	says "a replay file goes alone"
+	replay 2 --compile "$tmp/again" "$tmp/tape"
+	says "is a replay file already"
+}
+
+@test "a replay file that is damaged is none" {
+	replay 0 --compile "$tmp/tape" "$captures/plain.pcap"
+	head -c 3000 "$tmp/tape" >"$tmp/cut"
+	replay 1 --dry-run "$tmp/cut"
+	says "$tmp/cut: "
+}
+
+# ---- the plan
+
+@test "--dry-run: what would be sent, and nothing is" {
+	replay 0 --dry-run --keys "$root/fixtures/keys.txt" \
+		"$captures/plain.pcap" 127.0.0.1:1
+	grep -q '^target     127.0.0.1:1$' <<<"$output"
+	grep -q '^sessions   [0-9]*: of [0-9]* of the [0-9]* captured' \
+		<<<"$output"
+	grep -q '^length     [0-9.]* s$' <<<"$output"
+	grep -q '^frames     [0-9]*, [0-9]* bytes$' <<<"$output"
+	grep -q '^rate       .* frames a second on average' <<<"$output"
+	# the keys add up to the frames
+	same "$(awk '/ 0x| none$/ { n += $1 } END { print n }' <<<"$output")" \
+		"$(sed -n 's/^frames     \([0-9]*\),.*/\1/p' <<<"$output")"
+}
+
+# The number of line $1 of the plan.
+number_of() {
+	sed -n "s/^$1 *\([0-9]*\)[^0-9].*/\1/p" <<<"$output"
+}
+
+@test "--dry-run: clones, shards, rounds" {
+	local whole part=0 i
+
+	replay 0 -q --dry-run --clients 50 "$captures/plain.pcap"
+	same "$(number_of sessions)" 50
+	grep -q ' of them clones' <<<"$output"
+	whole=$(number_of frames)
+	for i in 0 1 2 3; do
+		replay 0 -q --dry-run --clients 50 --shard $i/4 \
+			"$captures/plain.pcap"
+		grep -q "^shard      $i of 4: [0-9]* of 50 sessions" <<<"$output"
+		part=$((part + $(number_of frames)))
+	done
+	same "$part" "$whole"
+	replay 0 -q --dry-run --loop 3 --asap "$captures/plain.pcap"
+	grep -q ' a round, 3 rounds' <<<"$output"
+	grep -q '^rate       as much as the target takes' <<<"$output"
+}
+
+@test "--dry-run: whom nodes' frames go to" {
+	replay 0 -q --dry-run "$captures/plain.pcap"
+	local id
+	id=$(awk '/to node/ { getline; print $2 }' <<<"$output")
+	[ -n "$id" ] || skip "the capture sends nothing to nodes"
+	replay 0 -q --dry-run --map-node "$id=1007" "$captures/plain.pcap"
+	grep -q " $id  1007 (--map-node)" <<<"$output"
+}
+
+@test "standard output that cannot be written to: 1" {
+	run bash -c "'$replay' -q --dry-run '$captures/plain.pcap' 2>&1 \
+		>/dev/full"
+	[ "$status" -eq 1 ]
+	[[ $output == *"standard output: "* ]]
+}

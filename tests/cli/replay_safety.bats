@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# bluenet-replay does no harm: whom it refuses, the probe, credentials, and
+# how it ends when it is told to.
+#
+# What relay.bash sets; each test is a subshell; commands for within.
+# shellcheck disable=SC2154,SC2030,SC2031,SC2317
+
+load relay
+
+setup_file() {
+	make_certificates
+	"$BNET_BUILD/bluenet-replay" -q --compile "$BATS_FILE_TMPDIR/tape" \
+		"${BNET_FIXTURES:-fixtures}/captures/plain.pcap" ||
+		true # the tests will tell
+}
+
+# replays EXIT [ARG...]: its output in $output, its standard error in $stderr.
+replays() {
+	local wanted=$1
+
+	shift
+	run --separate-stderr timeout "$wait_seconds" \
+		"$build/bluenet-replay" "$@" </dev/null
+	if [ "$status" -ne "$wanted" ]; then
+		echo "exit $status, not $wanted: $*"
+		echo "$output"
+		echo "$stderr"
+		return 1
+	fi
+}
+
+# In the background: $replay_pid, its output in $tmp/out and $tmp/said.
+begin_replay() {
+	"$build/bluenet-replay" "$@" >"$tmp/out" 2>"$tmp/said" \
+		</dev/null 3>&- &
+	replay_pid=$!
+	children+=("$replay_pid")
+}
+
+# ends EXIT: it ends by itself.
+ends() {
+	local status=0
+
+	within ended "$replay_pid"
+	wait "$replay_pid" || status=$?
+	[ "$status" -eq "$1" ] || {
+		echo "exit $status, not $1"
+		cat "$tmp/out" "$tmp/said"
+		return 1
+	}
+	clean "$tmp/said"
+}
+
+tape() {
+	echo "$BATS_FILE_TMPDIR/tape"
+}
+
+# ---- addresses
+
+# A capture whose addresses are others: those of 127.0.0.1 become 10.9.8.7.
+moved_capture() {
+	python3 - "$fixtures/captures/plain.pcap" "$1" <<'END'
+import sys
+data = open(sys.argv[1], "rb").read()
+open(sys.argv[2], "wb").write(
+    data.replace(bytes([127, 0, 0, 1]), bytes([10, 9, 8, 7])))
+END
+}
+
+@test "a target that is an address of the capture is refused" {
+	moved_capture "$tmp/moved.pcap"
+	replays 2 -q "$tmp/moved.pcap" 10.9.8.7
+	says "refused: the target 10.9.8.7:26000 is an address of the capture"
+	replays 2 -q "$tmp/moved.pcap" "[::ffff:10.9.8.7]:1"
+	says "is an address of the capture"
+	# also where it is allowed
+	replays 2 -q --allow 10.9.8.7 "$tmp/moved.pcap" 10.9.8.7
+	# and told beforehand
+	replays 2 -q --dry-run "$tmp/moved.pcap" 10.9.8.7
+	says "is an address of the capture"
+	[[ $output == *"sessions "* ]]
+	replays 0 -q --dry-run "$tmp/moved.pcap" 10.9.8.6
+	same "$stderr" ""
+}
+
+# What would be sent there: nothing at all.
+@test "an address that is not private is refused, without --allow" {
+	command -v strace >/dev/null || skip "strace is not there"
+	run --separate-stderr strace -f -e trace=connect,sendto,sendmsg \
+		-o "$tmp/trace" "$build/bluenet-replay" -q "$(tape)" 8.8.8.8
+	same "$status" 2
+	says "refused: 8.8.8.8:26000 is no private address"
+	says "--allow"
+	run ! grep -E 'AF_INET6?' "$tmp/trace"
+}
+
+@test "--allow lets through what it covers, and no more" {
+	replays 2 -q --dry-run "$(tape)" 203.0.113.9
+	says "refused: 203.0.113.9:26000 is no private address"
+	replays 2 -q --dry-run --allow 198.51.100.0/24 "$(tape)" 203.0.113.9
+	replays 0 -q --dry-run --allow 203.0.113.0/24 "$(tape)" 203.0.113.9
+	replays 0 -q --dry-run --allow 198.51.100.1 --allow 203.0.113.9 \
+		"$(tape)" 203.0.113.9
+	replays 2 -q --scenario "$tmp" 203.0.113.9
+	says "is no private address"
+}
+
+# ---- the probe
+
+@test "production is refused: 2, and nothing was played" {
+	start_relay --environment Production
+	replays 2 -q "$(tape)" "$plain"
+	says "refused: $plain "
+	says "says environment=Production"
+	same "$(metric accepts_total)" 1 # the probe
+	replays 2 -q --scenario "$tmp" "$plain"
+	says "says environment=Production"
+}
+
+@test "nobody listens: 3" {
+	replays 3 -q "$(tape)" 127.0.0.1:1
+	says "cannot connect to 127.0.0.1:1: Connection refused"
+	replays 3 -q "$(tape)" nowhere.invalid
+	says "the target: "
+}
+
+@test "a hello that is refused: 3, and the token is not shown" {
+	"$relay" --make-token '*' market >"$tmp/made"
+	grep ' market ' "$tmp/made" >"$tmp/tokens"
+	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key" --client-tokens "$tmp/tokens"
+	replays 3 -q --tls --token market.sesame "$(tape)" "$tls"
+	says "it refused our hello"
+	[[ $stderr$output != *sesame* ]]
+}
+
+@test "TLS that does not come about: 3, and why" {
+	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key"
+	replays 3 -q --tls --ca "$certs/other.pem" "$(tape)" "$tls"
+	says "cannot connect to $tls: TLS: "
+	replays 3 -q --tls --ca "$certs/ca.pem" --tls-host other.example \
+		"$(tape)" "$tls"
+	says "cannot connect to $tls: TLS: "
+	# plain, to where TLS is spoken
+	replays 3 -q "$(tape)" "$tls"
+	says "no welcome: "
+}
+
+# ---- the end
+
+# is_playing N: the relay has had more packets than that.
+is_playing() {
+	[ "$(metric packets_read_total)" -gt "$1" ]
+}
+
+@test "Ctrl-C once: it sends no more, and reports" {
+	start_relay
+	begin_replay --loop 0 --clients 20 --rate 500 \
+		--report "$tmp/report.json" "$(tape)" "$plain"
+	within is_playing 200
+	kill -INT "$replay_pid"
+	ends 0
+	grep -q 'no more is sent' "$tmp/said"
+	[ -s "$tmp/out" ]
+	jq -e . "$tmp/report.json" >/dev/null
+}
+
+@test "Ctrl-C before it begins: nothing was sent" {
+	start_relay
+	begin_replay --start-at +1h "$(tape)" "$plain"
+	within grep -q 'it begins in' "$tmp/said"
+	kill -INT "$replay_pid"
+	ends 130
+	same "$(metric accepts_total)" 1
+}
