@@ -227,15 +227,16 @@ static bool
 handshake(struct attempt *a)
 {
 	struct bnet_tls *tls = bnet_link_tls(a->link);
+	char why[PROBE_TEXT_CHARS - 8];
 
+	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "no answer in time");
 	while (tls != NULL && !bnet_tls_ready(tls))
 		if (!write_out(a) || !read_in(a))
 			break;
 	if (tls == NULL || bnet_tls_ready(tls))
 		return true;
-	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "TLS: %s",
-	    bnet_tls_reason(tls)[0] != '\0' ? bnet_tls_reason(tls)
-					    : "no handshake");
+	(void)snprintf(why, sizeof(why), "%.200s", a->probe->reason);
+	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "TLS: %s", why);
 	a->probe->result = PROBE_NOBODY;
 	return false;
 }

@@ -293,9 +293,11 @@ print_target(const struct run *run, FILE *out)
 	if (run->opt->target == NULL)
 		return;
 	fprintf(out, "target     %s", run->opt->target);
-	for (size_t i = 0; i < run->n_addresses; i++)
-		fprintf(out, "%s%s", i == 0 ? ", " : " or ",
-		    address_format(&run->addresses[i], text));
+	for (size_t i = 0; i < run->n_addresses; i++) {
+		(void)address_format(&run->addresses[i], text);
+		if (strcmp(text, run->opt->target) != 0)
+			fprintf(out, "%s%s", i == 0 ? ", " : " or ", text);
+	}
 	fputs(run->opt->client.tls ? ", TLS\n" : "\n", out);
 }
 
