@@ -272,7 +272,8 @@ play(struct run *run)
 		cli_die("%s", strerror(errno));
 	begin(&watch);
 	watch_play(&watch);
-	if (!play_results(watch.play, &report->results))
+	if (!results_init(&report->results, run->opt->bucket_ns) ||
+	    !play_results(watch.play, &report->results))
 		cli_die("out of memory");
 	describe(&watch, report);
 	code = run_report(run, report, play_diff(watch.play));
