@@ -190,7 +190,7 @@ say_hello(struct attempt *a)
 		.type = BNET_MSG_HELLO,
 		.u.hello = {
 			.version = BNET_PROTOCOL_VERSION,
-			.role = BNET_ROLE_CLIENT,
+			.role = a->set->role,
 			.frame_max_bytes = BNET_FRAME_MAX_BYTES,
 			.name = { NAME, sizeof(NAME) - 1 },
 			.token = { a->set->token,

@@ -9,6 +9,7 @@
 #define REPLAY_PROBE_H
 
 #include "cmd/common/address.h"
+#include "proto/message.h"
 #include "proto/tls.h"
 
 #include <stddef.h>
@@ -21,6 +22,7 @@ struct probe_settings { /* all borrowed */
 	struct bnet_tls_ctx *tls; /* NULL: plain */
 	const char *tls_host;
 	const char *token; /* "": none */
+	enum bnet_role role; /* to say in the hello */
 	int64_t connect_timeout_ns; /* of each address, TLS with it */
 	int64_t welcome_timeout_ns;
 };

@@ -116,12 +116,15 @@ find_target(struct run *run)
 
 /* ---- modes ---- */
 
+/* A relay that does not even greet is worth a test. */
 static int
 scenarios(struct run *run)
 {
-	int code =
-	    run_target_is_safe(run) ? run_probe(run, false) : (int)REPLAY_USAGE;
+	int code = REPLAY_USAGE;
 
+	if (!run_target_is_safe(run))
+		return code;
+	code = run_probe(run, BNET_ROLE_CLIENT, "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
 	return scenario_run(run->opt, &run->addresses[0], run->files.tls,

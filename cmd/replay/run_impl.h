@@ -50,8 +50,12 @@ void run_print_plan(const struct run *run, FILE *out);
 
 /* Says why and returns false where the target must not be sent to. */
 bool run_target_is_safe(const struct run *run);
-/* Is anybody there, and may we? REPLAY_OK: go on. It has said why not. */
-int run_probe(const struct run *run, bool only_stock);
+/*
+ * Is anybody there, and may we? A hello that is refused is the end of it,
+ * unless `goes_on` says why not; production is in any case. REPLAY_OK: go on;
+ * else it has said why not.
+ */
+int run_probe(const struct run *run, enum bnet_role role, const char *goes_on);
 
 /* run_play.c: returns an exit code. */
 int run_play(struct run *run);

@@ -18,15 +18,21 @@
 
 /* ---- before the start ---- */
 
-static bool
-only_stock(const struct run *run)
+/* As a client, or a node where only nodes are played. */
+static int
+probe(const struct run *run)
 {
-	for (uint32_t i = 0; i < run->plan.n; i++)
-		if ((tape_session(run->tape, run->plan.players[i].session)
-			    ->flags &
-			TAPE_S_HELLO) != 0)
-			return false;
-	return true;
+	bool stock = true, nodes = run->plan.n > 0;
+
+	for (uint32_t i = 0; i < run->plan.n; i++) {
+		const struct tape_session *session =
+		    tape_session(run->tape, run->plan.players[i].session);
+
+		stock = stock && (session->flags & TAPE_S_HELLO) == 0;
+		nodes = nodes && session->role == BNET_ROLE_NODE;
+	}
+	return run_probe(run, nodes ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+	    stock ? "all sessions are stock clients, which say none" : NULL);
 }
 
 /* As many descriptors as we may have: connections are descriptors. */
@@ -291,7 +297,7 @@ run_play(struct run *run)
 	if (!run_target_is_safe(run))
 		return code;
 	raise_descriptors(run);
-	code = run_probe(run, only_stock(run));
+	code = probe(run);
 	if (code != REPLAY_OK)
 		return code;
 	wait_for_start(run);

@@ -32,22 +32,19 @@ run_target_is_safe(const struct run *run)
 }
 
 static int
-refused(const struct probe *probe, const char *target, bool only_stock)
+refused(const struct probe *probe, const char *target, const char *goes_on)
 {
 	cli_warn("%s: %s %s%s%s", target,
 	    probe->result == PROBE_REFUSED ? "it refused our hello:"
 					   : "no welcome:",
 	    probe->reason[0] != '\0' ? probe->reason : "no reason given",
-	    only_stock ? "; all sessions are stock clients, which say none,"
-			 " so it goes on"
-		       : "",
-	    probe->result == PROBE_REFUSED && !only_stock ? " (--token, --cert)"
-							  : "");
-	return only_stock ? REPLAY_OK : REPLAY_NOT_CONNECTED;
+	    goes_on != NULL ? "; it goes on, as " : "",
+	    goes_on != NULL ? goes_on : "");
+	return goes_on != NULL ? REPLAY_OK : REPLAY_NOT_CONNECTED;
 }
 
 static int
-judge(const struct run *run, const struct probe *probe, bool only_stock)
+judge(const struct run *run, const struct probe *probe, const char *goes_on)
 {
 	const char *target = run->opt->target;
 
@@ -57,7 +54,7 @@ judge(const struct run *run, const struct probe *probe, bool only_stock)
 		return REPLAY_NOT_CONNECTED;
 	case PROBE_REFUSED:
 	case PROBE_CLOSED:
-		return refused(probe, target, only_stock);
+		return refused(probe, target, goes_on);
 	case PROBE_SILENT:
 		if (!run->opt->quiet)
 			cli_warn("%s: no welcome, as of a stock cluster: what"
@@ -75,7 +72,7 @@ judge(const struct run *run, const struct probe *probe, bool only_stock)
 }
 
 int
-run_probe(const struct run *run, bool only_stock)
+run_probe(const struct run *run, enum bnet_role role, const char *goes_on)
 {
 	const struct probe_settings set = {
 		.addresses = run->addresses,
@@ -83,6 +80,7 @@ run_probe(const struct run *run, bool only_stock)
 		.tls = run->files.tls,
 		.tls_host = run->host,
 		.token = run->files.token,
+		.role = role,
 		.connect_timeout_ns = PROBE_CONNECT_NS,
 		.welcome_timeout_ns = PROBE_WELCOME_NS,
 	};
@@ -91,5 +89,5 @@ run_probe(const struct run *run, bool only_stock)
 	probe_run(&set, &probe);
 	if (run_interrupts() > 0)
 		return 128 + run_signal();
-	return judge(run, &probe, only_stock);
+	return judge(run, &probe, goes_on);
 }
