@@ -127,7 +127,7 @@ scenarios(struct run *run)
 	code = run_probe(run, BNET_ROLE_CLIENT, "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
-	return scenario_run(run->opt, &run->addresses[0], run->files.tls,
+	return scenario_run(run->opt, &run->reached, run->files.tls,
 	    run->files.token, &run_n_interrupts, stdout);
 }
 

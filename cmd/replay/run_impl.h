@@ -30,6 +30,7 @@ struct run {
 	char host[CLIENT_HOST_CHARS]; /* what a certificate has to name */
 	struct address addresses[ADDRESS_RESOLVED_MAX];
 	size_t n_addresses; /* 0: no target */
+	struct address reached; /* the one that the probe found */
 	struct tape *tape;
 	struct plan plan;
 };
@@ -55,7 +56,7 @@ bool run_target_is_safe(const struct run *run);
  * unless `goes_on` says why not; production is in any case. REPLAY_OK: go on;
  * else it has said why not.
  */
-int run_probe(const struct run *run, enum bnet_role role, const char *goes_on);
+int run_probe(struct run *run, enum bnet_role role, const char *goes_on);
 
 /* run_play.c: returns an exit code. */
 int run_play(struct run *run);

@@ -20,7 +20,7 @@
 
 /* As a client, or a node where only nodes are played. */
 static int
-probe(const struct run *run)
+probe(struct run *run)
 {
 	bool stock = true, nodes = run->plan.n > 0;
 

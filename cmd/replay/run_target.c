@@ -72,7 +72,7 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 }
 
 int
-run_probe(const struct run *run, enum bnet_role role, const char *goes_on)
+run_probe(struct run *run, enum bnet_role role, const char *goes_on)
 {
 	const struct probe_settings set = {
 		.addresses = run->addresses,
@@ -87,6 +87,7 @@ run_probe(const struct run *run, enum bnet_role role, const char *goes_on)
 	struct probe probe;
 
 	probe_run(&set, &probe);
+	run->reached = probe.address;
 	if (run_interrupts() > 0)
 		return 128 + run_signal();
 	return judge(run, &probe, goes_on);
