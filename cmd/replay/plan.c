@@ -40,6 +40,8 @@ add_candidates(struct plan_draft *draft)
 		const struct tape_session *session =
 		    tape_session(draft->tape, i);
 
+		if ((session->flags & TAPE_S_LEFT_OUT) != 0)
+			continue;
 		if (!is_played(draft->opt, session)) {
 			draft->plan->left_out_roles++;
 			continue;

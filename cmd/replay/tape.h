@@ -70,6 +70,8 @@ enum tape_session_flags {
 	TAPE_S_TLS = 8,
 	TAPE_S_ENDED = 16, /* it closed or was closed within the capture */
 	TAPE_S_MESSAGES = 32, /* it takes session messages, hello or not */
+	TAPE_S_LEFT_OUT =
+	    64, /* not to be played: its place in the table only */
 };
 
 struct tape_session {
