@@ -107,7 +107,7 @@ left(char text[48], const struct progress_view *view, double part)
 	double s = part > 0 ? (double)view->at_ns * (1 - part) / part / 1e9 : 0;
 
 	text[0] = '\0';
-	if (part > 0 && s < 1e6)
+	if (part > 0 && part < 1 && s < 1e6)
 		(void)snprintf(text, 48, ", %u:%02u left", (unsigned)s / 60,
 		    (unsigned)s % 60);
 }

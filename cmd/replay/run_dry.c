@@ -10,6 +10,7 @@
 #define NS_PER_S INT64_C(1000000000)
 #define SECONDS_MAX (INT64_C(7) * 86400) /* in which the busiest is found */
 #define NODES_SHOWN 20
+#define KEYS_SHOWN 100
 
 struct key_row {
 	uint64_t key; /* (uint32_t)int32_t */
@@ -87,7 +88,9 @@ count_record(struct dry *dry, const struct tape_record *record, int64_t due_ns)
 {
 	uint64_t key = (uint32_t)record->key;
 	struct key_row *row = map_get(&dry->keys, &key);
-	uint64_t bytes = (uint64_t)record->oob_bytes + record->payload_bytes;
+	uint64_t bytes = BNET_FRAME_WORD_BYTES + (uint64_t)record->oob_bytes +
+	    record->payload_bytes +
+	    ((record->flags & TAPE_R_OOB) != 0 ? BNET_FRAME_OOB_BYTES : 0);
 
 	row->frames++;
 	row->bytes += bytes;
@@ -212,7 +215,7 @@ print_rate(const struct dry *dry, FILE *out)
 }
 
 static int
-by_frames(const void *a, const void *b)
+by_key(const void *a, const void *b)
 {
 	const struct key_row *x = *(const struct key_row *const *)a;
 	const struct key_row *y = *(const struct key_row *const *)b;
@@ -226,10 +229,11 @@ static void
 print_keys(const struct dry *dry, FILE *out)
 {
 	struct key_row **rows =
-	    (struct key_row **)map_sorted(&dry->keys, by_frames);
+	    (struct key_row **)map_sorted(&dry->keys, by_key);
 
 	fprintf(out, "\n%12s %14s  key\n", "frames", "bytes");
-	for (size_t i = 0; rows != NULL && i < dry->keys.n; i++) {
+	for (size_t i = 0; rows != NULL && i < dry->keys.n && i < KEYS_SHOWN;
+	     i++) {
 		int32_t key = (int32_t)(uint32_t)rows[i]->key;
 		const char *name = keys_name(dry->run->keys, key);
 
@@ -241,15 +245,20 @@ print_keys(const struct dry *dry, FILE *out)
 			fprintf(out, "0x%08x%s%s\n", (unsigned)rows[i]->key,
 			    name != NULL ? " " : "", name != NULL ? name : "");
 	}
+	if (dry->keys.n > KEYS_SHOWN)
+		fprintf(
+		    out, "and %llu keys more\n", u(dry->keys.n - KEYS_SHOWN));
 	free(rows);
 }
 
 static int
-by_id(const void *a, const void *b)
+by_node(const void *a, const void *b)
 {
 	const struct node_row *x = *(const struct node_row *const *)a;
 	const struct node_row *y = *(const struct node_row *const *)b;
 
+	if (x->frames != y->frames)
+		return x->frames < y->frames ? 1 : -1;
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
@@ -272,7 +281,7 @@ static void
 print_nodes(const struct dry *dry, FILE *out)
 {
 	struct node_row **rows =
-	    (struct node_row **)map_sorted(&dry->nodes, by_id);
+	    (struct node_row **)map_sorted(&dry->nodes, by_node);
 
 	if (dry->nodes.n > 0)
 		fprintf(out, "\n%12s %14s  is sent to\n", "frames", "to node");

@@ -145,18 +145,18 @@ drain(struct watch *watch)
 static void
 watch_play(struct watch *watch)
 {
-	bool over = false;
+	bool over = false, asked = false;
 
 	while (!over && run_interrupts() < 2) {
 		over = play_wait(watch->play, LOOK_NS);
 		if (run_interrupts() > 0 && !watch->drained && !over)
 			drain(watch);
-		if (!over && !replay_progress_due(&watch->progress))
+		if (over || !replay_progress_due(&watch->progress))
 			continue;
 		play_progress(watch->play, &watch->last);
-		over = over || watch->last.over;
-		if (!over && replay_progress_due(&watch->progress))
+		if (asked)
 			show(watch);
+		asked = !asked; /* what it tells is of the time before */
 	}
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
