@@ -37,9 +37,10 @@ struct diff_masks {
 };
 
 /*
- * "latency_ms,timestamp,payload[0:8]": names of header fields, codec, payload,
- * trailing, missing, extra, order. NULL: nothing but the default, which is
- * latency_ms and timestamp. False: err says what, where, and what there is.
+ * "serial,payload[0:8]": names of header fields, header (that there is one),
+ * trailing (bytes behind it), codec, payload, missing, extra, order. In any
+ * case, and alone where `text` is NULL: latency_ms and timestamp. False: err
+ * says what, where, and what there is.
  */
 bool diff_masks_parse(
     struct diff_masks *masks, const char *text, char err[CLI_ERR_CHARS]);
