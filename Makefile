@@ -131,7 +131,8 @@ deps:
 .PHONY: demo
 demo:
 	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-decode $(BUILD)/bluenet-relay \
-	    $(BUILD)/bluenet-node $(BUILD)/bluenet-ping $(BUILD)/tools/peer
+	    $(BUILD)/bluenet-node $(BUILD)/bluenet-ping \
+	    $(BUILD)/bluenet-replay $(BUILD)/tools/peer
 	@BUILD=$(BUILD) sh tests/tools/demo.sh
 
 # The article's experiment: one lock for network and application, or not.
@@ -218,7 +219,7 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(PING_A) $(ENGINE_A) $(SHARED_A) \
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) \
-	    $(if $(findstring zmq,$@),-lzmq)
+	    $(if $(findstring zmq,$@),-lzmq) $(if $(findstring late,$@),-lpcap)
 
 # The unit tests and the tools' tests of one build; the last lines count.
 .PHONY: test
@@ -279,8 +280,8 @@ fuzz:
 	@$(MAKE) FUZZ_SECONDS=$(if $(filter command line environment,$(origin \
 	    FUZZ_SECONDS)),$(FUZZ_SECONDS),3600) test-fuzz
 
-.PHONY: bench bench-decode bench-relay bench-ping
-bench: bench-decode bench-relay bench-ping
+.PHONY: bench bench-decode bench-relay bench-ping bench-replay
+bench: bench-decode bench-relay bench-ping bench-replay
 
 bench-decode: $(PROGRAMS) $(TOOL_BIN)
 	@BUILD=$(BUILD) sh tests/bench/decode.sh
@@ -290,6 +291,9 @@ bench-relay: $(PROGRAMS) $(BENCH_BIN)
 
 bench-ping: $(PROGRAMS)
 	@BUILD=$(BUILD) sh tests/bench/ping.sh
+
+bench-replay: $(PROGRAMS) $(BENCH_BIN)
+	@BUILD=$(BUILD) sh tests/bench/replay.sh
 
 .PHONY: check
 check:

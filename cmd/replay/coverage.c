@@ -121,10 +121,14 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 		n += coverage->left_out[i];
 	for (int i = CAP_GAP; i < CAP_N_EVENTS; i++)
 		n += coverage->events[i];
-	if (n == 0) {
+	if (coverage->streams == 0)
+		fprintf(out,
+		    "no connection is to the ports that are looked "
+		    "at (--port PORTS, or any)\n");
+	else if (n == 0)
 		fprintf(out, "nothing was left out\n");
+	if (n == 0)
 		return;
-	}
 	fprintf(out, "left out:\n");
 	for (int i = 0; i < TAPE_N_LEFT_OUT; i++)
 		row(out, coverage->left_out[i], why[i]);

@@ -95,12 +95,14 @@ pairing_sent(struct pairing *pairing, const struct pairing_request *request)
 {
 	if (pairing->n == PAIRING_MAX)
 		pairing_drop_oldest(pairing);
-	if (pairing->at > 0 && pairing->at + pairing->n == pairing->cap) {
-		memmove(pairing->open, pairing->open + pairing->at,
+	/* moved only when that makes room for as many again */
+	if (pairing->at + pairing->n == pairing->cap &&
+	    pairing->at >= pairing->n && pairing->n > 0) {
+		memcpy(pairing->open, pairing->open + pairing->at,
 		    pairing->n * sizeof(*pairing->open));
 		pairing->at = 0;
 	}
-	if (pairing->n == pairing->cap && !grow(pairing))
+	if (pairing->at + pairing->n == pairing->cap && !grow(pairing))
 		return false;
 	pairing->open[pairing->at + pairing->n++] = *request;
 	return true;

@@ -30,6 +30,10 @@ embed() {
 @test "install puts what the README says" {
 	for f in bin/bluenet-decode bin/bluenet-relay bin/bluenet-node \
 	    bin/bluenet-ping share/man/man1/bluenet-ping.1 \
+	    bin/bluenet-replay share/man/man1/bluenet-replay.1 \
+	    share/man/man5/bluenet-scenario.5 \
+	    share/bash-completion/completions/bluenet-replay \
+	    share/zsh/site-functions/_bluenet-replay \
 	    share/bash-completion/completions/bluenet-ping \
 	    share/zsh/site-functions/_bluenet-ping \
 	    lib/libbluenet.a lib/libbluenet.so \
@@ -46,7 +50,7 @@ embed() {
 		[ -e "$prefix/$f" ] || { echo "missing: $f"; false; }
 	done
 	for program in bluenet-decode bluenet-relay bluenet-node \
-	    bluenet-ping; do
+	    bluenet-ping bluenet-replay; do
 		run -0 "$prefix/bin/$program" --version
 		[[ $output == "$program "[0-9]* ]]
 	done

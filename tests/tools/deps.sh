@@ -37,6 +37,7 @@ mandoc|mandoc|cmd mandoc
 tcpdump|tcpdump|cmd tcpdump
 jq|jq|cmd jq
 gnuplot-nox|gnuplot|cmd gnuplot
+chromium|chromium, to open pages as people do|cmd chromium
 openssl|openssl, the command|cmd openssl
 curl|curl|cmd curl
 haproxy|haproxy|cmd haproxy
