@@ -82,7 +82,7 @@ void diff_received(struct diff *diff, struct diff_player *player,
 void diff_ended(struct diff *diff, struct diff_player *player, uint32_t session,
     const struct tape_record *sent_to);
 
-/* False when out of memory. */
+/* NULL adds nothing. False when out of memory. */
 bool diff_merge(struct diff *diff, const struct diff *from);
 
 uint64_t diff_compared(const struct diff *diff);

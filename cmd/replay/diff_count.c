@@ -75,6 +75,8 @@ merge_key(struct diff_key *row, const struct diff_key *from)
 bool
 diff_merge(struct diff *diff, const struct diff *from)
 {
+	if (from == NULL)
+		return true;
 	for (size_t i = 0; i < from->keys.n; i++) {
 		const struct diff_key *row = map_at(&from->keys, i);
 
