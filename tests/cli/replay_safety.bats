@@ -11,9 +11,34 @@ load relay
 
 setup_file() {
 	make_certificates
-	"$BNET_BUILD/bluenet-replay" -q --compile "$BATS_FILE_TMPDIR/tape" \
-		"${BNET_FIXTURES:-fixtures}/captures/plain.pcap" ||
-		true # the tests will tell
+}
+
+# Of stock clients, which say no hello.
+stock() {
+	echo "$fixtures/captures/plain.pcap"
+}
+
+# A node, and a client that says hello with a token: $tmp/hello.pcap.
+record_hello() {
+	make_token old
+	start_relay --capture "$tmp/hello.pcap" --client-tokens "$tmp/old"
+	play token="$(<"$tmp/old.secret")" <<'END'
+join node $r role=node id=7
+register node market::quote
+join ann $r name=ann token=$token
+send ann dest=node:7 key=market::quote payload=one
+await node packet
+send node dest=client:$ann.id key=market::quote payload=1
+await ann packet
+END
+	stop_relay "$pid"
+}
+
+# make_token FILE: for any client; what it has to show is in FILE.secret.
+make_token() {
+	"$relay" --make-token '*' market >"$tmp/made"
+	grep ' market ' "$tmp/made" >"$tmp/$1"
+	grep "^market[.]" "$tmp/made" >"$tmp/$1.secret"
 }
 
 # replays EXIT [ARG...]: its output in $output, its standard error in $stderr.
@@ -53,20 +78,12 @@ ends() {
 	clean "$tmp/said"
 }
 
-tape() {
-	echo "$BATS_FILE_TMPDIR/tape"
-}
-
 # ---- addresses
 
 # A capture whose addresses are others: those of 127.0.0.1 become 10.9.8.7.
 moved_capture() {
-	python3 - "$fixtures/captures/plain.pcap" "$1" <<'END'
-import sys
-data = open(sys.argv[1], "rb").read()
-open(sys.argv[2], "wb").write(
-    data.replace(bytes([127, 0, 0, 1]), bytes([10, 9, 8, 7])))
-END
+	sed 's/\x7f\x00\x00\x01/\x0a\x09\x08\x07/g' \
+		"$fixtures/captures/plain.pcap" >"$1"
 }
 
 @test "a target that is an address of the capture is refused" {
@@ -89,7 +106,7 @@ END
 @test "an address that is not private is refused, without --allow" {
 	command -v strace >/dev/null || skip "strace is not there"
 	run --separate-stderr strace -f -e trace=connect,sendto,sendmsg \
-		-o "$tmp/trace" "$build/bluenet-replay" -q "$(tape)" 8.8.8.8
+		-o "$tmp/trace" "$build/bluenet-replay" -q "$(stock)" 8.8.8.8
 	same "$status" 2
 	says "refused: 8.8.8.8:26000 is no private address"
 	says "--allow"
@@ -97,12 +114,12 @@ END
 }
 
 @test "--allow lets through what it covers, and no more" {
-	replays 2 -q --dry-run "$(tape)" 203.0.113.9
+	replays 2 -q --dry-run "$(stock)" 203.0.113.9
 	says "refused: 203.0.113.9:26000 is no private address"
-	replays 2 -q --dry-run --allow 198.51.100.0/24 "$(tape)" 203.0.113.9
-	replays 0 -q --dry-run --allow 203.0.113.0/24 "$(tape)" 203.0.113.9
+	replays 2 -q --dry-run --allow 198.51.100.0/24 "$(stock)" 203.0.113.9
+	replays 0 -q --dry-run --allow 203.0.113.0/24 "$(stock)" 203.0.113.9
 	replays 0 -q --dry-run --allow 198.51.100.1 --allow 203.0.113.9 \
-		"$(tape)" 203.0.113.9
+		"$(stock)" 203.0.113.9
 	replays 2 -q --scenario "$tmp" 203.0.113.9
 	says "is no private address"
 }
@@ -111,7 +128,7 @@ END
 
 @test "production is refused: 2, and nothing was played" {
 	start_relay --environment Production
-	replays 2 -q "$(tape)" "$plain"
+	replays 2 -q "$(stock)" "$plain"
 	says "refused: $plain "
 	says "says environment=Production"
 	same "$(metric accepts_total)" 1 # the probe
@@ -120,33 +137,55 @@ END
 }
 
 @test "nobody listens: 3" {
-	replays 3 -q "$(tape)" 127.0.0.1:1
+	replays 3 -q "$(stock)" 127.0.0.1:1
 	says "cannot connect to 127.0.0.1:1: Connection refused"
-	replays 3 -q "$(tape)" nowhere.invalid
+	replays 3 -q "$(stock)" nowhere.invalid
 	says "the target: "
 }
 
 @test "a hello that is refused: 3, and the token is not shown" {
-	"$relay" --make-token '*' market >"$tmp/made"
-	grep ' market ' "$tmp/made" >"$tmp/tokens"
-	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
-		--key "$certs/server.key" --client-tokens "$tmp/tokens"
-	replays 3 -q --tls --token market.sesame "$(tape)" "$tls"
-	says "it refused our hello"
-	[[ $stderr$output != *sesame* ]]
+	record_hello
+	make_token new
+	start_relay --client-tokens "$tmp/new"
+	replays 3 -q -p any --token market.secret "$tmp/hello.pcap" "$plain"
+	says "it refused our hello: "
+	[[ $stderr$output != *secret* ]]
+	replays 3 -q -p any "$tmp/hello.pcap" "$plain"
+	# stock clients say none, so that is not the same case
+	replays 0 -q --max-lateness 1h --answer-timeout 10ms --token market.secret \
+		"$(stock)" "$plain"
+	says "it goes on, as all sessions are stock clients"
+}
+
+@test "our token is sent, and never the one of the capture" {
+	record_hello
+	make_token new
+	# where the old one is good, nothing is sent that says so
+	start_relay --client-tokens "$tmp/old"
+	replays 3 -q -p any "$tmp/hello.pcap" "$plain"
+	stop_relay "$pid"
+	# where it is not, all are let in
+	start_relay --client-tokens "$tmp/new"
+	replays 0 -q -p any --max-lateness 1h --answer-timeout 10ms \
+		--report "$tmp/report.json" --token-file "$tmp/new.secret" \
+		"$tmp/hello.pcap" "$plain"
+	same "$(jq .counts.sessions_ready "$tmp/report.json")" 1
+	[[ $stderr$output$(<"$tmp/report.json") != *"$(<"$tmp/new.secret")"* ]]
+	run ! grep -q 'link refused' "$tmp/$pid.err"
 }
 
 @test "TLS that does not come about: 3, and why" {
+	record_hello
 	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
 		--key "$certs/server.key"
-	replays 3 -q --tls --ca "$certs/other.pem" "$(tape)" "$tls"
+	replays 3 -q --tls --ca "$certs/other.pem" "$(stock)" "$tls"
 	says "cannot connect to $tls: TLS: "
 	replays 3 -q --tls --ca "$certs/ca.pem" --tls-host other.example \
-		"$(tape)" "$tls"
+		"$(stock)" "$tls"
 	says "cannot connect to $tls: TLS: "
 	# plain, to where TLS is spoken
-	replays 3 -q "$(tape)" "$tls"
-	says "no welcome: "
+	replays 3 -q -p any "$tmp/hello.pcap" "$tls"
+	says "no welcome: it closed the connection"
 }
 
 # ---- the end
@@ -158,8 +197,9 @@ is_playing() {
 
 @test "Ctrl-C once: it sends no more, and reports" {
 	start_relay
-	begin_replay --loop 0 --clients 20 --rate 500 \
-		--report "$tmp/report.json" "$(tape)" "$plain"
+	begin_replay --loop 0 --clients 20 --rate 500 --answer-timeout 10ms \
+		--max-lateness 1h --report "$tmp/report.json" \
+		"$(stock)" "$plain"
 	within is_playing 200
 	kill -INT "$replay_pid"
 	ends 0
@@ -168,9 +208,33 @@ is_playing() {
 	jq -e . "$tmp/report.json" >/dev/null
 }
 
+# Nobody answers: there is no node, and a client that takes no messages is not
+# told of that.
+@test "Ctrl-C twice: it waits for nobody, and reports all the same" {
+	start_relay
+	begin_replay --loop 0 --clients 20 --rate 500 --answer-timeout 1h \
+		--report "$tmp/report.json" "$(stock)" "$plain"
+	within is_playing 200
+	kill -INT "$replay_pid"
+	within grep -q 'no more is sent' "$tmp/said"
+	kill -INT "$replay_pid"
+	ends 130
+	[ -s "$tmp/out" ]
+	jq -e . "$tmp/report.json" >/dev/null
+}
+
+@test "SIGTERM is as good as Ctrl-C" {
+	start_relay
+	begin_replay --loop 0 --rate 500 --answer-timeout 10ms \
+		--max-lateness 1h "$(stock)" "$plain"
+	within is_playing 200
+	kill -TERM "$replay_pid"
+	ends 0
+}
+
 @test "Ctrl-C before it begins: nothing was sent" {
 	start_relay
-	begin_replay --start-at +1h "$(tape)" "$plain"
+	begin_replay --start-at +1h "$(stock)" "$plain"
 	within grep -q 'it begins in' "$tmp/said"
 	kill -INT "$replay_pid"
 	ends 130
