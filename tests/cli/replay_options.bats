@@ -241,14 +241,15 @@ END
 # ---- replay files
 
 @test "--compile: the file is there, and the coverage on standard error" {
-	replay 0 --compile "$tmp/tape" "$captures/plain.pcap"
+	mkdir "$tmp/in"
+	replay 0 --compile "$tmp/in/tape" "$captures/plain.pcap"
 	same "$output" ''
-	says streams
-	[ -s "$tmp/tape" ]
-	[ "$(ls "$tmp")" = "$(printf 'made\ntape')" ]
+	says "can be played"
+	[ -s "$tmp/in/tape" ]
+	same "$(ls "$tmp/in")" tape
 	replay 0 -q --compile "$tmp/again" "$captures/plain.pcap"
 	same "$stderr" ''
-	cmp "$tmp/tape" "$tmp/again"
+	cmp "$tmp/in/tape" "$tmp/again"
 }
 
 @test "--compile: a replay file is as good as its capture" {
@@ -274,22 +275,24 @@ END
 }
 
 @test "--compile: never a half file, nor one that is read" {
-	echo before >"$tmp/tape"
-	head -c 1000 /dev/zero >"$tmp/bad"
-	replay 1 --compile "$tmp/tape" "$tmp/bad"
-	same "$(cat "$tmp/tape")" before
-	cp "$captures/plain.pcap" "$tmp/capture"
-	replay 2 --compile "$tmp/capture" "$tmp/capture"
+	mkdir "$tmp/in"
+	cd "$tmp/in"
+	echo before >tape
+	head -c 1000 /dev/zero >bad
+	replay 1 --compile tape bad
+	same "$(cat tape)" before
+	cp "$captures/plain.pcap" capture
+	replay 2 --compile capture capture
 	says "it is a capture to be read"
-	cmp "$captures/plain.pcap" "$tmp/capture"
-	replay 2 --compile /dev/null "$captures/plain.pcap"
+	cmp "$captures/plain.pcap" capture
+	replay 2 --compile /dev/null capture
 	says "no regular file"
-	[ "$(ls "$tmp")" = "$(printf 'bad\ncapture\nmade\ntape')" ]
+	same "$(ls)" "$(printf 'bad\ncapture\ntape')"
 }
 
 @test "a replay file is what it is: nothing is chosen in it any more" {
 	replay 0 --compile "$tmp/tape" "$captures/plain.pcap"
-	replay 2 --dry-run -Y oob "$tmp/tape"
+	replay 2 --dry-run -Y forks "$tmp/tape"
 	says "of use only where captures are read"
 	replay 2 --dry-run "$tmp/tape" "$captures/plain.pcap"
 	says "a replay file goes alone"
@@ -326,16 +329,16 @@ number_of() {
 }
 
 @test "--dry-run: clones, shards, rounds" {
-	local whole part=0 i
+	local whole part=0 shard
 
 	replay 0 -q --dry-run --clients 50 "$captures/plain.pcap"
 	same "$(number_of sessions)" 50
 	grep -q ' of them clones' <<<"$output"
 	whole=$(number_of frames)
-	for i in 0 1 2 3; do
-		replay 0 -q --dry-run --clients 50 --shard $i/4 \
+	for shard in 0 1 2 3; do
+		replay 0 -q --dry-run --clients 50 --shard "$shard/4" \
 			"$captures/plain.pcap"
-		grep -q "^shard      $i of 4: [0-9]* of 50 sessions" <<<"$output"
+		grep -q "^shard      $shard of 4: [0-9]* of 50 sessions" <<<"$output"
 		part=$((part + $(number_of frames)))
 	done
 	same "$part" "$whole"
