@@ -40,7 +40,7 @@ enum diff_field {
 #define DIFF_HEADER_BITS (DIFF_BIT(DIFF_F_CODEC) - 1)
 
 /* Frames of one key that are looked at around the one that is next. */
-#define DIFF_BACK 8 /* so many may have been overtaken, or be late */
+#define DIFF_BACK 32 /* so many may have been overtaken, or be late */
 #define DIFF_AHEAD 32 /* so many may be missing in a row */
 #define DIFF_WINDOW (DIFF_BACK + 1 + DIFF_AHEAD)
 

@@ -11,19 +11,20 @@
 
 /* ---- captured frames of a key ---- */
 
-bool
-diff_is_compared(const struct tape_record *record)
-{
-	if ((record->flags & TAPE_R_UPKEEP) != 0)
-		return false;
-	return (record->flags & TAPE_R_MESSAGE) == 0 ||
-	    record->key == bnet_message_key(BNET_MSG_ERROR);
-}
-
 int32_t
 diff_key_of(const struct tape_record *record)
 {
 	return (record->flags & TAPE_R_HEADER) != 0 ? record->key : 0;
+}
+
+bool
+diff_is_compared(const struct tape_record *record)
+{
+	if ((record->flags & TAPE_R_UPKEEP) != 0 ||
+	    diff_key_of(record) == BNET_KEY_PONG)
+		return false;
+	return (record->flags & TAPE_R_MESSAGE) == 0 ||
+	    record->key == bnet_message_key(BNET_MSG_ERROR);
 }
 
 /* This one or the next of that key, at most so many records on; or NULL. */

@@ -151,7 +151,8 @@ static const struct {
 	/* as many as can be missing in a row */
 	{ "abcdefghijklmnopqrstuvwxyz0123456789", "a3456789", { 28 } },
 	/* what comes much too late was missing, and is extra */
-	{ "abcdefghijklmnop", "bcdefghijklmnopa", { 1, 1 } },
+	{ "abcdefghijklmnopqrstuvwxyz0123456789",
+	    "bcdefghijklmnopqrstuvwxyz0123456789a", { 1, 1 } },
 };
 
 START_TEST(in_order)
@@ -444,6 +445,9 @@ START_TEST(left_out)
 	h.key = bnet_message_key(BNET_MSG_ROSTER_REPLY);
 	made_frame(&made, 0, CAP_DOWN, &h, text("abc"),
 	    (struct tape_record){ .flags = TAPE_R_MESSAGE });
+	h.key = BNET_KEY_PONG;
+	made_frame(&made, 0, CAP_DOWN, &h, text("abcd"),
+	    (struct tape_record){ .at_ns = 1 });
 	open_tape();
 	h.key = BNET_KEY_PONG;
 	packet_in(&h, text("abcd"));
