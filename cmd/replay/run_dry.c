@@ -148,14 +148,17 @@ print_sessions(const struct dry *dry, FILE *out)
 {
 	const struct run *run = dry->run;
 	const struct plan *plan = &run->plan;
-	uint64_t clones = 0, captured = 0;
+	uint64_t clones = 0, played = 0, usable = 0;
 
 	for (uint32_t i = 0; i < plan->n; i++)
 		clones += plan->players[i].clone > 0;
-	for (uint32_t i = 0; i < tape_head(run->tape)->n_sessions; i++)
-		captured += dry->played[i] > 0;
+	for (uint32_t i = 0; i < tape_head(run->tape)->n_sessions; i++) {
+		played += dry->played[i] > 0;
+		usable +=
+		    (tape_session(run->tape, i)->flags & TAPE_S_LEFT_OUT) == 0;
+	}
 	fprintf(out, "sessions   %llu: of %llu of the %llu captured",
-	    u(plan->n), u(captured), u(tape_head(run->tape)->n_sessions));
+	    u(plan->n), u(played), u(usable));
 	if (clones > 0)
 		fprintf(out, ", %llu of them clones", u(clones));
 	fputc('\n', out);

@@ -107,7 +107,11 @@ failed(const char *err, const char *where)
 {
 	if (run_interrupts() > 0)
 		exit(128 + run_signal());
-	cli_die("%s (the replay file is made in %s)", err, where);
+	if (strstr(err, strerror(ENOSPC)) != NULL)
+		cli_die("%s: in %s (TMPDIR or --compile can name another"
+			" place)",
+		    err, where);
+	cli_die("%s", err);
 }
 
 static int
