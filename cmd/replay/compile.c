@@ -5,6 +5,7 @@
 #include "cmd/capture/pcapng_secrets.h"
 #include "cmd/capture/source.h"
 #include "cmd/replay/compile_frame.h"
+#include "cmd/replay/compile_ports.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -308,6 +309,8 @@ begin(struct compile *c, int fd)
 		return fail(c, "compiling", "out of memory");
 	if (!load_secrets(c))
 		return false;
+	if (cap.any_port)
+		compile_find_ports(c->set, c->keylog, &cap);
 	cap.keylog = c->keylog;
 	c->cap = cap_new(&cap, &sink);
 	return c->cap != NULL || fail(c, "compiling", "out of memory");

@@ -61,11 +61,13 @@ remember(struct live *live, uint64_t old, uint64_t id, uint64_t captured)
 	struct captured *entry;
 
 	pthread_mutex_lock(&live->lock);
-	entry = old != 0 && old != id ? map_find(&live->captured, &old) : NULL;
+	entry = old != 0 && old != LIVE_GONE && old != id
+	    ? map_find(&live->captured, &old)
+	    : NULL;
 	/* somebody else may have got the id meanwhile: then it is theirs */
 	if (entry != NULL && entry->id == captured)
 		map_remove(&live->captured, &old);
-	entry = id != 0 ? map_get(&live->captured, &id) : NULL;
+	entry = id != LIVE_GONE ? map_get(&live->captured, &id) : NULL;
 	if (entry != NULL && entry != live->captured.others)
 		entry->id = captured;
 	pthread_mutex_unlock(&live->lock);
@@ -81,14 +83,41 @@ live_set(struct live *live, uint32_t player, uint64_t id, uint64_t captured)
 	atomic_fetch_add_explicit(&live->generation, 1, memory_order_release);
 }
 
+static const struct live_place *
+place_of(const struct live *live, uint32_t session, uint32_t clone)
+{
+	const struct live_place wanted = { session_clone(session, clone), 0 };
+
+	return bsearch(&wanted, live->places, live->n, sizeof(*live->places),
+	    compare_places);
+}
+
+bool
+live_is_coming(const struct live *live, uint32_t session, uint32_t clone)
+{
+	const struct live_place *place = place_of(live, session, clone);
+
+	return place != NULL && atomic_load(&live->ids[place->player]) == 0;
+}
+
+void
+live_again(struct live *live)
+{
+	for (uint32_t i = 0; i < live->n; i++) {
+		uint64_t gone = LIVE_GONE;
+
+		(void)atomic_compare_exchange_strong(&live->ids[i], &gone, 0);
+	}
+}
+
 uint64_t
 live_id(const struct live *live, uint32_t session, uint32_t clone)
 {
-	const struct live_place wanted = { session_clone(session, clone), 0 };
-	const struct live_place *place = bsearch(&wanted, live->places, live->n,
-	    sizeof(*live->places), compare_places);
+	const struct live_place *place = place_of(live, session, clone);
+	uint64_t id =
+	    place == NULL ? 0 : atomic_load(&live->ids[place->player]);
 
-	return place == NULL ? 0 : atomic_load(&live->ids[place->player]);
+	return id == LIVE_GONE ? 0 : id;
 }
 
 uint64_t

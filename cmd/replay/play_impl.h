@@ -74,6 +74,7 @@ struct player {
 	struct rewrite rewrite;
 	struct diff_player diff;
 	bool refused, stopped;
+	bool waits; /* `next` is for somebody who is not here yet */
 };
 
 struct play {

@@ -57,6 +57,7 @@ start_round(struct play *play, int64_t start_ns)
 	pthread_mutex_lock(&play->lock);
 	play->n_planned += plan->n;
 	pthread_mutex_unlock(&play->lock);
+	live_again(&play->live);
 	for (uint32_t i = 0; i < plan->n; i++) {
 		int64_t at_ns = start_ns + plan->players[i].start_ns;
 

@@ -14,6 +14,7 @@
 
 #define WELCOME_TIMEOUT_NS INT64_C(15000000000)
 #define DIFF_QUIET_NS INT64_C(1000000000) /* what is not here then is missing */
+#define AGAIN_NS 1000000 /* is whom we wait for here? */
 #define LATER_NS (INT64_MAX / 4) /* no time at all */
 
 static bool
@@ -124,6 +125,23 @@ finish(struct player *p)
 
 /* ---- sending what is due ---- */
 
+/*
+ * It is for a player whom the cluster has not let in yet: in the capture they
+ * were there. The cluster's fault, so nothing is late.
+ */
+static bool
+must_wait(struct player *p, int64_t due_ns, int64_t now_ns)
+{
+	const struct play *play = p->play;
+
+	p->waits = p->next->ref != TAPE_NONE &&
+	    now_ns - due_ns < play->set.opt->answer_timeout_ns &&
+	    live_is_coming(&play->live, p->next->ref, p->plan->clone);
+	if (p->waits)
+		p->held_until_ns = now_ns;
+	return p->waits;
+}
+
 static void
 send_due(struct player *p)
 {
@@ -133,6 +151,10 @@ send_due(struct player *p)
 		due_ns = next_due(p);
 		if (due_ns > now_ns)
 			now_ns = clock_now_ns();
+		if (due_ns <= now_ns && p->play->set.opt->timing == REPLAY_ASAP)
+			due_ns = now_ns; /* then it is due when it goes */
+		if (due_ns <= now_ns && must_wait(p, due_ns, now_ns))
+			return;
 		if (due_ns > now_ns ||
 		    player_send(p, p->next, due_ns, now_ns) == PLAYER_LATER)
 			return;
@@ -179,6 +201,8 @@ player_arm(struct player *p, int64_t now_ns)
 		at_ns = p->ready_ns + WELCOME_TIMEOUT_NS;
 	if (p->state == PLAYER_PLAYING && !engine_conn_is_blocked(p->conn))
 		at_ns = next_due(p);
+	if (p->state == PLAYER_PLAYING && p->waits)
+		at_ns = now_ns + AGAIN_NS;
 	if (p->state == PLAYER_ENDING)
 		at_ns = end_due(p);
 	if (p->state == PLAYER_ENDING && at_ns <= now_ns)
@@ -369,8 +393,7 @@ free_player(struct player *p)
 {
 	struct play *play = p->play;
 
-	if (p->rewrite.id != 0)
-		live_set(&play->live, p->index, 0, p->session->id);
+	live_set(&play->live, p->index, LIVE_GONE, p->session->id);
 	pairing_free(&p->pairing);
 	free(p);
 	play_ended(play);

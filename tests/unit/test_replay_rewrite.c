@@ -208,7 +208,7 @@ START_TEST(a_new_id_is_seen)
 	live_set(&live, 0, 900, MATE);
 	run(0, &header, &forks, &trailing);
 	ck_assert_int_eq(header.dest, 900);
-	live_set(&live, 0, 0, MATE);
+	live_set(&live, 0, LIVE_GONE, MATE);
 	run(0, &header, &forks, &trailing);
 	ck_assert_int_eq(header.dest, MATE);
 }
@@ -248,6 +248,18 @@ START_TEST(what_is_no_header_stays)
 }
 END_TEST
 
+START_TEST(who_is_coming)
+{
+	ck_assert(!live_is_coming(&live, 1, 0));
+	ck_assert(!live_is_coming(&live, 9, 0));
+	live_set(&live, 0, LIVE_GONE, MATE);
+	ck_assert(!live_is_coming(&live, 1, 0));
+	live_again(&live);
+	ck_assert(live_is_coming(&live, 1, 0));
+	ck_assert(!live_is_coming(&live, 1, 3));
+}
+END_TEST
+
 START_TEST(the_way_back)
 {
 	ck_assert_uint_eq(live_captured(&live, LIVE_OWN), OWN);
@@ -255,7 +267,7 @@ START_TEST(the_way_back)
 	ck_assert_uint_eq(live_captured(&live, 4242), 4242);
 	/* another got the id before its old owner was forgotten */
 	live_set(&live, 0, LIVE_OWN, MATE);
-	live_set(&live, 1, 0, OWN);
+	live_set(&live, 1, LIVE_GONE, OWN);
 	ck_assert_uint_eq(live_captured(&live, LIVE_OWN), MATE);
 }
 END_TEST
@@ -273,6 +285,7 @@ make_suite(void)
 	tcase_add_test(tc, a_new_id_is_seen);
 	tcase_add_test(tc, forks_are_mapped_one_by_one);
 	tcase_add_test(tc, what_is_no_header_stays);
+	tcase_add_test(tc, who_is_coming);
 	tcase_add_test(tc, the_way_back);
 	return suite;
 }

@@ -1,0 +1,222 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# bluenet-replay plays what was recorded: who is sent what, and when.
+#
+# What relay.bash sets; scripts of the peer; each test is a subshell.
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031
+
+load relay
+load replay
+
+setup_file() {
+	make_certificates
+}
+
+# What clients sent to applications; the node's answers are not theirs, and
+# pongs are made anew.
+up='dir == up && key != 0 && !message && dest_type != hop &&
+    !(dest_type == client && key_name == "market::quote")'
+
+chat='
+join ann $r codecs=zlib,snappy name=ann
+join bob $r name=bob order=network
+send ann dest=client:$bob.id key=chat::line payload=hello_bob serial=1
+await bob packet bytes=hello_bob
+send bob dest=client:$ann.id key=chat::line payload=hello_ann serial=2
+await ann packet bytes=hello_ann
+send ann dest=node:7 key=market::quote payload=one serial=3 priority
+await ann packet key=market::quote
+send ann dest=any key=market::quote payload=size:900 codec=zlib
+await ann packet key=market::quote
+send bob dest=node:7 key=market::quote payload=size:700
+await bob packet key=market::quote
+echo ann dest=node:7
+expect ann echo-reply'
+
+@test "what was sent is sent again, to those who have the ids now" {
+	record a <<<"$chat"
+	start_target
+	replays 0 "$tmp/a.pcap" "$plain"
+	same "$(report .counts.sessions_ready)" 2
+	same "$(report .counts.unsent)" 0
+	same "$(report .counts.errors)" 0
+	stop_relay "$pid"
+	same "$(frames "$tmp/target.pcap" "$up")" "$(frames "$tmp/a.pcap" "$up")"
+	# they reached each other, so ids were mapped
+	same "$(frames "$tmp/target.pcap" 'dir == down && key_name == "chat::line"' \
+		'[.header.serial, .payload]')" \
+		"$(frames "$tmp/a.pcap" 'dir == down && key_name == "chat::line"' \
+			'[.header.serial, .payload]')"
+	same "$(frames "$tmp/target.pcap" "$up" .header.source | grep -c 50)" 0
+}
+
+@test "a stock client stays one" {
+	record a <<-'EOT'
+		connect old $r order=network
+		send old dest=node:7 key=market::quote payload=one
+		await old packet key=market::quote
+		send old dest=node:7 key=market::quote payload=two
+		await old packet key=market::quote
+	EOT
+	start_target
+	replays 0 "$tmp/a.pcap" "$plain"
+	same "$(report .counts.answered)" 2
+	stop_relay "$pid"
+	# those who said hello: the probe, and the node
+	same "$(frames "$tmp/target.pcap" 'message == hello' .dir | wc -l)" 2
+	same "$(frames "$tmp/target.pcap" "$up")" "$(frames "$tmp/a.pcap" "$up")"
+	same "$(frames "$tmp/target.pcap" "$up" .order)" \
+		"$(frames "$tmp/a.pcap" "$up" .order)"
+}
+
+quotes='
+join ann $r name=ann
+repeat 5 send ann dest=node:7 key=market::quote payload=one
+repeat 5 await ann packet key=market::quote
+send ann dest=node:7 key=market::quote payload=two
+await ann packet key=market::quote
+send ann dest=node:7 key=market::quote payload=three
+await ann packet key=market::quote'
+
+@test "closed: what was asked after an answer waits for it" {
+	record a <<<"$quotes"
+	start_target
+	for pacing in closed hybrid; do
+		replays 0 --asap --pacing "$pacing" "$tmp/a.pcap" "$plain"
+		same "$(report .counts.answered)" 7
+		same "$(report .counts.unanswered)" 0
+	done
+	stop_relay "$pid"
+	# where one is sent before the one before it is answered, they are two
+	same "$(pending "$tmp/target.pcap")" '5 5'
+}
+
+# How many requests were open at most, for each connection that asked.
+pending() {
+	"$decode" -r "$1" -p any -o json \
+		-Y 'key_name == "market::quote"' |
+		jq -r '[.stream, .dir, .header.dest_type] | @tsv' | awk '
+		$2 == "up" && $3 == 1 && ++open[$1] > most[$1] {
+			most[$1] = open[$1]
+		}
+		$2 == "down" && $3 == 2 { open[$1]-- }
+		END { for (s in most) print most[s] }' | paste -sd' '
+}
+
+@test "an answer that never comes is waited for so long, and told" {
+	record a <<<"$quotes"
+	start_relay --clients-from 500
+	start_nodes --id 7 --loss 100
+	replays 0 --asap --pacing closed --answer-timeout 200ms "$tmp/a.pcap" \
+		"$plain"
+	same "$(report .counts.answered)" 0
+	same "$(report .counts.unanswered)" 7
+	same "$(report .counts.frames_sent)" 7
+}
+
+@test "errors are counted by code, and are no answers" {
+	record a <<<"$quotes"
+	start_relay
+	replays 0 --asap "$tmp/a.pcap" "$plain"
+	same "$(report .counts.errors)" 7
+	same "$(report '.errors[3]')" 7
+	same "$(report .counts.unanswered)" 7
+}
+
+@test "captured nodes have other ids here: --map-node" {
+	record a <<<"$quotes"
+	start_relay
+	start_nodes --id 8 --register market::quote --reply-size 40
+	replays 0 --asap --map-node 7=8 "$tmp/a.pcap" "$plain"
+	same "$(report .counts.answered)" 7
+	same "$(report .counts.errors)" 0
+}
+
+@test "clones and rounds: N times the frames, on connections of their own" {
+	record a <<<"$quotes"
+	start_target
+	replays 0 --clients 40 --loop 3 --asap "$tmp/a.pcap" "$plain"
+	same "$(report .counts.sessions_ready)" 120
+	same "$(report .counts.sessions_done)" 120
+	same "$(report .counts.frames_sent)" 840
+	same "$(report .counts.unsent)" 0
+	same "$(report .counts.errors)" 0
+}
+
+@test "for ever, until the time is over" {
+	record a <<<"$quotes"
+	start_target
+	replays 0 --loop 0 --duration 1s "$tmp/a.pcap" "$plain"
+	[ "$(report .counts.sessions_done)" -gt 1 ]
+	[ "$(report .run.length_ns)" -lt 60000000000 ]
+}
+
+@test "over TLS, in another codec" {
+	record a <<<"$chat"
+	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key" --capture "$tmp/target.pcap"
+	plain=$tls start_tls_nodes
+	replays 0 --tls --ca "$certs/ca.pem" --codec snappy --speed 100 \
+		"$tmp/a.pcap" "localhost:${tls##*:}"
+	same "$(report .counts.unsent)" 0
+	stop_relay "$pid"
+	same "$(frames "$tmp/target.pcap" "$up && payload_len > 600" .codec)" \
+		"$(printf '"snappy"\n"snappy"')"
+	same "$(frames "$tmp/target.pcap" "$up" .payload)" \
+		"$(frames "$tmp/a.pcap" "$up" .payload)"
+}
+
+start_tls_nodes() {
+	start_nodes --id 7 --register market::quote --reply-size 40 --tls \
+		--ca "$certs/ca.pem" --cert "$certs/node7.pem" \
+		--key "$certs/node7.key"
+}
+
+# A megabyte waits to be taken from us.
+stuck() {
+	ss -tnH state established dport = ":${plain##*:}" |
+		awk '$2 > 1000000 { n++ } END { exit n == 0 }'
+}
+
+@test "a cluster that takes no more is told from a late injector" {
+	record a --max-frame 4M <<-'EOT'
+		connect ann $r limit=4000000
+		hello ann name=ann
+		await ann welcome
+		run sleep 0.2
+		flood ann count=60 key=bluenet.discard payload=size:1000000
+		echo ann
+		await ann echo-reply
+	EOT
+	start_relay --max-frame 4M
+	replays_beside --speed 0.1 "$tmp/a.pcap" "$plain"
+	within grep -q 'name=ann' "$tmp/$pid.err"
+	kill -STOP "$pid"
+	within stuck || true
+	kill -CONT "$pid"
+	wait "$replay_pid"
+	[ "$(report .counts.held)" -gt 0 ]
+	same "$(report .counts.frames_sent)" 61
+	same "$(report .verdict.word)" valid
+	[ -n "$(report .verdict.cluster)" ]
+}
+
+@test "a cluster that goes away: what was not sent is counted" {
+	record a <<-'EOT'
+		join ann $r name=ann
+		send ann dest=node:7 key=market::quote payload=one
+		await ann packet
+		run sleep 0.5
+		repeat 10 send ann dest=node:7 key=market::quote payload=two
+		echo ann
+		await ann echo-reply
+	EOT
+	start_target
+	replays_beside --speed 0.05 "$tmp/a.pcap" "$plain"
+	within grep -q 'name=ann' "$tmp/$pid.err"
+	stop_relay "$pid"
+	wait "$replay_pid" || true
+	same "$(report .counts.sessions_cut)" 1
+	same "$(report '.counts.frames_sent + .counts.unsent')" 12
+}
