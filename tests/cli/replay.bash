@@ -68,7 +68,8 @@ report() {
 
 # frames FILE FILTER [FIELDS]: what of a capture a filter takes, sorted
 frames() {
-	"$decode" -r "$1" -p any -o json --payload hex -Y "$2" |
+	"$decode" -r "$1" -p any -o json --payload hex \
+		--keys "$fixtures/keys.txt" -Y "$2" |
 		jq -c "${3:-[.header.key, .header.dest_type, .codec,
 		    .header.serial, .header.priority, .payload]}" | sort
 }
