@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/replay/plan */
+#include "tests/unit/failmalloc.h"
 #include "tests/unit/replay_plan_made.h"
 
 #include <math.h>
@@ -266,6 +267,28 @@ START_TEST(frames)
 }
 END_TEST
 
+static enum bnet_err
+plan_once(void *arg)
+{
+	(void)arg;
+	if (!plan_make(&plan, tape, &opt, err))
+		return strcmp(err, "out of memory") == 0 && plan.players == NULL
+		    ? BNET_ENOMEM
+		    : BNET_EMESSAGE;
+	plan_free(&plan);
+	return BNET_OK;
+}
+
+START_TEST(out_of_memory)
+{
+	sessions(10);
+	tape = made_open(&made);
+	opt.timing = REPLAY_RATE;
+	opt.rate = 1;
+	ck_assert_uint_ge(failmalloc_each(plan_once, NULL), 2);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -280,6 +303,7 @@ make_suite(void)
 	tcase_add_test(tc, starts);
 	tcase_add_test(tc, staggered);
 	tcase_add_test(tc, ramps);
+	tcase_add_test(tc, out_of_memory);
 	tcase_add_test(tc, frames);
 	return suite;
 }
