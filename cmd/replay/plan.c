@@ -58,12 +58,15 @@ add_candidates(struct plan_draft *draft)
 
 /* ---- what each of them sends ---- */
 
-/* All of the tape is read, so only where the index is not enough. */
+/* All of the tape is read, so only where it is small, or has to be. */
 static bool
-is_exact(const struct replay_options *opt)
+is_exact(const struct plan_draft *draft)
 {
+	const struct replay_options *opt = draft->opt;
+
 	return opt->timing == REPLAY_RATE || opt->mode == REPLAY_DRY_RUN ||
-	    opt->max_idle_ns != 0;
+	    opt->max_idle_ns != 0 ||
+	    tape_head(draft->tape)->file_bytes < PLAN_SMALL_BYTES;
 }
 
 static void
@@ -103,7 +106,7 @@ measure(const struct plan_draft *draft, struct plan_candidate *one)
 	    tape_session(draft->tape, one->session);
 	int64_t due_ns = 0;
 
-	if (is_exact(opt))
+	if (is_exact(draft))
 		due_ns = by_records(draft, one, session);
 	else
 		by_index(one, session);
@@ -174,6 +177,23 @@ take_shard(struct plan_draft *draft)
 
 /* ---- all ---- */
 
+static void
+no_session(const struct plan_draft *draft, char err[TAPE_ERR_CHARS])
+{
+	const struct replay_options *opt = draft->opt;
+	unsigned n = tape_head(draft->tape)->n_sessions;
+
+	if (n == 0)
+		(void)snprintf(err, TAPE_ERR_CHARS,
+		    "no session to be played: there is none in the capture");
+	else
+		(void)snprintf(err, TAPE_ERR_CHARS,
+		    "no session to be played: of %u in the capture none is of"
+		    " a role to be played (--roles %s; expected --roles %s)",
+		    n, opt->nodes ? "nodes" : "clients",
+		    opt->nodes ? "clients" : "nodes");
+}
+
 static bool
 make(struct plan_draft *draft, char err[TAPE_ERR_CHARS])
 {
@@ -185,11 +205,7 @@ make(struct plan_draft *draft, char err[TAPE_ERR_CHARS])
 		return false;
 	add_candidates(draft);
 	if (draft->n == 0) {
-		(void)snprintf(err, TAPE_ERR_CHARS,
-		    "no session to be played: of %u in the capture none is"
-		    " of a role to be played (--roles %s)",
-		    tape_head(draft->tape)->n_sessions,
-		    draft->opt->nodes ? "nodes" : "clients");
+		no_session(draft, err);
 		return false;
 	}
 	if (!add_players(draft))

@@ -39,10 +39,10 @@ struct plan {
 	 */
 	int64_t length_ns;
 	/*
-	 * That will be sent in a round, by this shard. Exact for --rate,
-	 * --max-idle and --dry-run, which read all of the tape beforehand;
-	 * else it is what the index tells: captured keepalives, which are not
-	 * sent, are in it.
+	 * That will be sent in a round, by this shard. Exact, but for tapes
+	 * of 64 MiB or more, which are only read beforehand where --rate,
+	 * --max-idle or --dry-run need it: else it is what the index tells,
+	 * and captured keepalives, which are not sent, are in it.
 	 */
 	uint64_t n_frames;
 	uint64_t left_out_roles; /* sessions whose role is not played */

@@ -11,6 +11,7 @@
 
 #include "cmd/replay/plan.h"
 
+#define PLAN_SMALL_BYTES ((uint64_t)64 << 20) /* of a tape that is read */
 #define PLAN_NS_PER_S INT64_C(1000000000)
 #define PLAN_FAR_NS (INT64_MAX / 4) /* no time is later; sums of few fit */
 

@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MADE_BYTES ((size_t)64 << 20)
+#define MADE_BYTES ((size_t)80 << 20)
+#define MADE_LARGE_BYTES ((size_t)64 << 20) /* of a payload */
 #define MADE_SESSIONS 4096
 #define MADE_TEXTS "\0"
 #define MADE_CLIENT "10.0.0.1:5000\0"

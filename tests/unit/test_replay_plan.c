@@ -33,6 +33,12 @@ END_TEST
 
 START_TEST(nobody)
 {
+	tape = made_open(&made);
+	ck_assert(!plan_make(&plan, tape, &opt, err));
+	ck_assert_str_eq(
+	    err, "no session to be played: there is none in the capture");
+	tape_close(tape);
+	made_init(&made);
 	opt.clients = false;
 	opt.nodes = true;
 	session(1, 0, 1);
@@ -40,7 +46,7 @@ START_TEST(nobody)
 	ck_assert(!plan_make(&plan, tape, &opt, err));
 	ck_assert_str_eq(err,
 	    "no session to be played: of 1 in the capture none is of a role"
-	    " to be played (--roles nodes)");
+	    " to be played (--roles nodes; expected --roles clients)");
 	ck_assert_ptr_null(plan.players);
 }
 END_TEST
@@ -258,12 +264,30 @@ START_TEST(frames)
 {
 	session(1, 0, 3);
 	session(2, 0, 5);
-	make(); /* of the index: with the keepalives */
-	ck_assert_uint_eq(plan.n_frames, 10);
-	opt.mode = REPLAY_DRY_RUN;
+	make();
+	ck_assert_uint_eq(plan.n_frames, 8);
 	opt.n_clients = 4;
 	make();
 	ck_assert_uint_eq(plan.n_frames, 16);
+}
+END_TEST
+
+/* A large tape is not read: its index counts the keepalive. */
+START_TEST(large)
+{
+	uint8_t *zeros = calloc(1, MADE_LARGE_BYTES);
+
+	ck_assert_ptr_nonnull(zeros);
+	session(1, 0, 3);
+	made_record(&made, 0, CAP_UP, (struct tape_record){ .flags = 0 },
+	    (struct bnet_slice){ NULL, 0 },
+	    (struct bnet_slice){ zeros, MADE_LARGE_BYTES });
+	free(zeros);
+	make();
+	ck_assert_uint_eq(plan.n_frames, 5);
+	opt.mode = REPLAY_DRY_RUN;
+	make();
+	ck_assert_uint_eq(plan.n_frames, 4);
 }
 END_TEST
 
@@ -305,6 +329,7 @@ make_suite(void)
 	tcase_add_test(tc, ramps);
 	tcase_add_test(tc, out_of_memory);
 	tcase_add_test(tc, frames);
+	tcase_add_test(tc, large);
 	return suite;
 }
 
