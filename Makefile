@@ -209,8 +209,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(DECODE_A) \
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(WRAP) -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_RELAY) $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
 
-$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(PING_A) $(ENGINE_A) $(SHARED_A) \
-    $(LIB_A)
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(PING_A) $(REPLAY_A) \
+    $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)

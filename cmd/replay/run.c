@@ -12,26 +12,13 @@
 
 /* ---- Ctrl-C ---- */
 
-volatile int run_n_interrupts;
-static volatile int last_signal;
-
-int
-run_interrupts(void)
-{
-	return run_n_interrupts;
-}
-
-int
-run_signal(void)
-{
-	return last_signal;
-}
+volatile int run_interrupts, run_signal;
 
 static void
 interrupted(int number)
 {
-	last_signal = number;
-	run_n_interrupts++;
+	run_signal = number;
+	run_interrupts++;
 	compile_break();
 }
 
@@ -128,7 +115,7 @@ scenarios(struct run *run)
 	if (code != REPLAY_OK)
 		return code;
 	return scenario_run(run->opt, &run->reached, run->files.tls,
-	    run->files.token, &run_n_interrupts, stdout);
+	    run->host, run->files.token, &run_interrupts, stdout);
 }
 
 static void
@@ -144,8 +131,8 @@ static int
 dry_run(struct run *run)
 {
 	run_print_plan(run, stdout);
-	if (run_interrupts() > 0)
-		return 128 + run_signal();
+	if (run_interrupts > 0)
+		return 128 + run_signal;
 	if (fflush(stdout) != 0 || ferror(stdout))
 		cli_die("standard output: %s", strerror(errno));
 	return run->n_addresses == 0 || run_target_is_safe(run) ? REPLAY_OK

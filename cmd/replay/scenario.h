@@ -3,8 +3,9 @@
  * scenario - small dialogues with a relay, and what it should answer: the
  * conformance suite. The format is bluenet-scenario(5).
  *
- * A scenario has connections of its own, made with libbluenet and poll; it
- * shares nothing with the engine, so that a mistake there shows.
+ * A scenario has a process and connections of its own, made with libbluenet
+ * and epoll; it shares nothing with the engine, so that a mistake there shows,
+ * and whatever a hostile relay does to it ends that scenario only.
  */
 #ifndef REPLAY_SCENARIO_H
 #define REPLAY_SCENARIO_H
@@ -21,8 +22,9 @@
  * where one fails, REPLAY_USAGE where a file is bad (told with file, line and
  * what was expected), REPLAY_NOT_CONNECTED where nobody listens.
  */
-int scenario_run(const struct replay_options *opt,
-    const struct address *address, struct bnet_tls_ctx *tls, const char *token,
+int
+scenario_run(const struct replay_options *opt, const struct address *address,
+    struct bnet_tls_ctx *tls, const char *tls_host, const char *token,
     const volatile int *stop, FILE *out);
 
 #endif

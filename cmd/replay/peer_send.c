@@ -1,18 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a script tells the peer to send. */
-#ifndef TESTS_PEER_SEND_H
-#define TESTS_PEER_SEND_H
+#include "cmd/replay/peer_send.h"
 
-#include "tests/tools/peer_connect.h"
-
-#include <time.h>
-
-#define PEER_FORKS_MAX 4096
-#define PEER_PAYLOAD_MAX (1u << 28)
-
-/* ---- values --------------------------------------------------------------- */
-
-static inline struct bnet_slice
+static struct bnet_slice
 peer_hex(const char *text)
 {
 	size_t n = strlen(text) / 2;
@@ -29,8 +18,7 @@ peer_hex(const char *text)
 	return (struct bnet_slice){ bytes, n };
 }
 
-/* TEXT, hex:.., size:N (letters, compressible); the caller frees it. */
-static inline struct bnet_slice
+struct bnet_slice
 peer_payload(const char *text)
 {
 	uint8_t *bytes;
@@ -51,14 +39,14 @@ peer_payload(const char *text)
 	return (struct bnet_slice){ bytes, n };
 }
 
-static inline void
+void
 peer_payload_free(struct bnet_slice payload)
 {
 	free((void *)(uintptr_t)payload.p);
 }
 
 /* hop, node:7, client:3, any, broadcast, type:N:ID */
-static inline void
+static void
 peer_dest(const char *text, struct bnet_header *h)
 {
 	static const struct {
@@ -89,7 +77,7 @@ peer_dest(const char *text, struct bnet_header *h)
 }
 
 /* 1,2,3 or A-B */
-static inline uint32_t
+static uint32_t
 peer_forks(const char *text, uint64_t *ids)
 {
 	uint32_t n = 0;
@@ -108,7 +96,7 @@ peer_forks(const char *text, uint64_t *ids)
 	return n;
 }
 
-static inline uint32_t
+static uint32_t
 peer_codec_bits(const char *text)
 {
 	uint32_t bits = 0;
@@ -122,10 +110,7 @@ peer_codec_bits(const char *text)
 	return bits;
 }
 
-/* ---- sending -------------------------------------------------------------- */
-
-/* Queue it, compressed with `codec` whatever its size, and write. */
-static inline void
+void
 peer_send_packet(
     struct peer_conn *c, struct bnet_packet *p, enum bnet_codec_id codec)
 {
@@ -147,7 +132,7 @@ peer_send_packet(
 	(void)peer_conn_write(c);
 }
 
-static inline struct bnet_header
+static struct bnet_header
 peer_header(struct peer_args *args)
 {
 	struct bnet_header h = {
@@ -163,11 +148,7 @@ peer_header(struct peer_args *args)
 	return h;
 }
 
-/*
- * send NAME, or flood NAME count=N: the latter with serials from 1. Without
- * dest, key and noheader it has no out-of-band section.
- */
-static inline void
+void
 peer_send(struct peer_args *args)
 {
 	static uint64_t ids[PEER_FORKS_MAX];
@@ -191,8 +172,7 @@ peer_send(struct peer_args *args)
 	peer_payload_free(p.payload);
 }
 
-/* raw NAME HEX... | file=F */
-static inline void
+void
 peer_raw(struct peer_args *args)
 {
 	struct peer_conn *c = peer_conn(peer_arg_at(args, 1, "NAME"));
@@ -211,9 +191,7 @@ peer_raw(struct peer_args *args)
 	(void)peer_conn_write(c);
 }
 
-/* ---- session messages ----------------------------------------------------- */
-
-static inline struct bnet_string
+static struct bnet_string
 peer_string(struct peer_args *args, const char *name, const char *otherwise)
 {
 	const char *text = peer_arg(args, name, otherwise);
@@ -221,7 +199,7 @@ peer_string(struct peer_args *args, const char *name, const char *otherwise)
 	return (struct bnet_string){ text, (uint32_t)strlen(text) };
 }
 
-static inline void
+void
 peer_send_message(
     struct peer_conn *c, const struct bnet_message *m, struct bnet_packet *p)
 {
@@ -238,7 +216,7 @@ peer_send_message(
 	peer_send_packet(c, p, BNET_CODEC_NONE);
 }
 
-static inline void
+static void
 peer_hello_body(
     struct peer_args *args, struct peer_conn *c, struct bnet_hello *m)
 {
@@ -255,10 +233,11 @@ peer_hello_body(
 	m->frame_max_bytes =
 	    (uint32_t)peer_number(args, "maxframe", BNET_FRAME_MAX_BYTES);
 	m->name = peer_string(args, "name", c->name);
-	m->token = peer_string(args, "token", "");
+	m->token = peer_string(args, "token",
+	    peer_defaults.token != NULL ? peer_defaults.token : "");
 }
 
-static inline uint64_t
+uint64_t
 peer_now_ns(void)
 {
 	struct timespec ts;
@@ -267,8 +246,7 @@ peer_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* hello, register, roster, echo, keepalive NAME ... */
-static inline void
+void
 peer_message_send(struct peer_args *args)
 {
 	struct peer_conn *c = peer_conn(peer_arg_at(args, 1, "NAME"));
@@ -298,5 +276,3 @@ peer_message_send(struct peer_args *args)
 	peer_args_done(args);
 	peer_send_message(c, &m, &p);
 }
-
-#endif

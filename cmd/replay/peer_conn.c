@@ -1,44 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The connections of a peer, all in one epoll set: whatever waits for one of
- * them reads, answers and writes for all.
- */
-#ifndef TESTS_PEER_CONN_H
-#define TESTS_PEER_CONN_H
+#include "cmd/replay/peer_conn.h"
 
-#include "cmd/common/clock.h"
-#include "tests/tools/peer_event.h"
-
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#define PEER_READ_BYTES 65536
-#define PEER_OUT_MAX_BYTES (1u << 30)
-
-struct peer_conn {
-	struct peer_conn *next;
-	char *name;
-	int fd; /* -1: gone */
-	struct bnet_link *link;
-	struct bnet_tls_ctx *tls;
-	struct peer_event *first, **last;
-	struct peer_event *seen; /* the last one expected: $NAME.FIELD */
-	bool paused; /* reads nothing */
-	bool no_pong;
-	bool mute_writes; /* the peer takes no more */
-	uint32_t role;
-	uint64_t id; /* of the welcome */
-	enum bnet_order order;
-};
-
-static struct peer_conn *peer_conns;
-static struct bnet_codecs *peer_codecs;
-static int peer_epoll = -1;
-static bool peer_muted;
-static double peer_timeout_s = 10;
-
-static inline struct peer_conn *
+double peer_timeout_s = 10;
+bool peer_muted;
+int peer_epoll = -1;
+struct bnet_codecs *peer_codecs;
+struct peer_conn *peer_conns;
+struct peer_conn *
 peer_conn_find(const char *name)
 {
 	struct peer_conn *c;
@@ -49,7 +17,7 @@ peer_conn_find(const char *name)
 	return NULL;
 }
 
-static inline struct peer_conn *
+struct peer_conn *
 peer_conn(const char *name)
 {
 	struct peer_conn *c = peer_conn_find(name);
@@ -59,7 +27,7 @@ peer_conn(const char *name)
 	return c;
 }
 
-static inline void
+static void
 peer_conn_add(struct peer_conn *c, struct peer_event *ev)
 {
 	if (!peer_muted)
@@ -68,7 +36,7 @@ peer_conn_add(struct peer_conn *c, struct peer_event *ev)
 	c->last = &ev->next;
 }
 
-static inline struct peer_event *
+struct peer_event *
 peer_conn_take(struct peer_conn *c)
 {
 	struct peer_event *ev = c->first;
@@ -79,9 +47,7 @@ peer_conn_take(struct peer_conn *c)
 	return ev;
 }
 
-/* ---- the socket ----------------------------------------------------------- */
-
-static inline void
+void
 peer_conn_shut(struct peer_conn *c)
 {
 	if (c->fd >= 0)
@@ -89,8 +55,7 @@ peer_conn_shut(struct peer_conn *c)
 	c->fd = -1;
 }
 
-/* It ended: how is its last event. */
-static inline void
+void
 peer_conn_ended(struct peer_conn *c, const char *how, const char *reason)
 {
 	char text[256];
@@ -107,7 +72,7 @@ peer_conn_ended(struct peer_conn *c, const char *how, const char *reason)
 	peer_conn_add(c, peer_event_text(text));
 }
 
-static inline void
+static void
 peer_conn_watch(struct peer_conn *c, bool writes)
 {
 	struct epoll_event ev = { .data.ptr = c };
@@ -120,8 +85,7 @@ peer_conn_watch(struct peer_conn *c, bool writes)
 		peer_wrong("epoll_ctl: %s", strerror(errno));
 }
 
-/* Write what the socket takes. True when nothing is left. */
-static inline bool
+bool
 peer_conn_write(struct peer_conn *c)
 {
 	struct bnet_slice out;
@@ -146,7 +110,7 @@ peer_conn_write(struct peer_conn *c)
 	return true;
 }
 
-static inline void
+static void
 peer_pong(struct peer_conn *c, const struct bnet_header *ping)
 {
 	struct bnet_packet pong = { .has_oob = true,
@@ -160,7 +124,7 @@ peer_pong(struct peer_conn *c, const struct bnet_header *ping)
 		peer_wrong("%s: cannot queue a pong", c->name);
 }
 
-static inline enum bnet_err
+static enum bnet_err
 peer_conn_packet(void *arg, const struct bnet_packet *p)
 {
 	struct peer_conn *c = arg;
@@ -172,14 +136,14 @@ peer_conn_packet(void *arg, const struct bnet_packet *p)
 	return BNET_OK;
 }
 
-static inline enum bnet_err
+static enum bnet_err
 peer_conn_bad(void *arg, const struct bnet_packet *p, enum bnet_err why)
 {
 	peer_conn_add(arg, peer_event_packet(p, why));
 	return BNET_OK;
 }
 
-static inline void
+static void
 peer_conn_fed(struct peer_conn *c, enum bnet_err err)
 {
 	(void)peer_conn_write(c); /* handshake, alert, pongs */
@@ -192,7 +156,7 @@ peer_conn_fed(struct peer_conn *c, enum bnet_err err)
 		peer_conn_ended(c, "bad", bnet_strerror(err));
 }
 
-static inline void
+static void
 peer_conn_read(struct peer_conn *c)
 {
 	static uint8_t bytes[PEER_READ_BYTES];
@@ -213,8 +177,7 @@ peer_conn_read(struct peer_conn *c)
 		peer_conn_ended(c, "reset", strerror(errno));
 }
 
-/* Wait for anything, at most until `deadline_ns`. False: nothing came. */
-static inline bool
+bool
 peer_pump(int64_t deadline_ns)
 {
 	struct epoll_event ready[64];
@@ -236,10 +199,8 @@ peer_pump(int64_t deadline_ns)
 	return n > 0 || clock_now_ns() < deadline_ns;
 }
 
-static inline int64_t
+int64_t
 peer_deadline(void)
 {
 	return clock_now_ns() + (int64_t)(peer_timeout_s * 1e9);
 }
-
-#endif

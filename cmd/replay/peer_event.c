@@ -1,43 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What came over a connection, as a line that a script is held against:
- *
- *	KIND NAME=VALUE ...
- *
- * KIND is the name of the session message without "bluenet.", pong, packet,
- * bad-payload, or how the connection ended.
- */
-#ifndef TESTS_PEER_EVENT_H
-#define TESTS_PEER_EVENT_H
-
-#include "proto/bluenet.h"
-#include "tests/tools/peer_words.h"
-
-#include <fnmatch.h>
-#include <inttypes.h>
-
-#define PEER_MESSAGE_BYTES (1 << 24)
-#define PEER_SHOWN_BYTES 64 /* of a payload */
-
-struct peer_event {
-	struct peer_event *next;
-	char *text; /* KIND NAME=VALUE ... */
-	int32_t key; /* of the packet; of an error: of the refused one */
-	uint64_t timestamp;
-	uint32_t serial;
-	uint8_t *payload;
-	size_t payload_bytes;
-};
-
-static inline void
-peer_event_free(struct peer_event *ev)
-{
-	free(ev->text);
-	free(ev->payload);
-	free(ev);
-}
-
-/* ---- values, written as a script writes them ------------------------------ */
+#include "cmd/replay/peer_event.h"
 
 static struct {
 	char *name;
@@ -45,8 +7,15 @@ static struct {
 } peer_keys[256];
 static unsigned n_peer_keys;
 
-/* A key by name or number; a name is remembered. */
-static inline int32_t
+void
+peer_event_free(struct peer_event *ev)
+{
+	free(ev->text);
+	free(ev->payload);
+	free(ev);
+}
+
+int32_t
 peer_key(const char *text)
 {
 	char *end;
@@ -65,7 +34,7 @@ peer_key(const char *text)
 	return key;
 }
 
-static inline void
+static void
 peer_put_key(FILE *f, int32_t key)
 {
 	const char *name = key == BNET_KEY_PONG
@@ -81,7 +50,7 @@ peer_put_key(FILE *f, int32_t key)
 		fprintf(f, " key=%s", name);
 }
 
-static inline void
+static void
 peer_put_dest(FILE *f, int64_t type, int64_t id)
 {
 	if (type == BNET_DEST_HOP && id == 0)
@@ -99,7 +68,7 @@ peer_put_dest(FILE *f, int64_t type, int64_t id)
 }
 
 /* A value holds no blank. */
-static inline void
+static void
 peer_put_bytes(FILE *f, const void *bytes, size_t n)
 {
 	const unsigned char *p = bytes;
@@ -108,16 +77,14 @@ peer_put_bytes(FILE *f, const void *bytes, size_t n)
 		fputc(isgraph(p[i]) ? p[i] : '_', f);
 }
 
-static inline void
+static void
 peer_put_string(FILE *f, const char *name, struct bnet_string s)
 {
 	fprintf(f, " %s=", name);
 	peer_put_bytes(f, s.p, s.len_bytes);
 }
 
-/* ---- session messages ----------------------------------------------------- */
-
-static inline void
+static void
 peer_put_welcome(FILE *f, const struct bnet_welcome *m)
 {
 	fprintf(f,
@@ -129,7 +96,7 @@ peer_put_welcome(FILE *f, const struct bnet_welcome *m)
 	peer_put_string(f, "name", m->relay_name);
 }
 
-static inline void
+static void
 peer_put_error(FILE *f, const struct bnet_error *m)
 {
 	fprintf(f, " code=%u cookie=%" PRIu64, m->code, m->cookie);
@@ -138,7 +105,7 @@ peer_put_error(FILE *f, const struct bnet_error *m)
 	peer_put_string(f, "reason", m->reason);
 }
 
-static inline void
+static void
 peer_put_roster(FILE *f, const struct bnet_roster_reply *m)
 {
 	fprintf(f, " more=%u n=%u entries=", m->more, m->n);
@@ -151,7 +118,7 @@ peer_put_roster(FILE *f, const struct bnet_roster_reply *m)
 	}
 }
 
-static inline void
+static void
 peer_put_echo(FILE *f, const struct bnet_echo *m)
 {
 	fprintf(f,
@@ -163,7 +130,7 @@ peer_put_echo(FILE *f, const struct bnet_echo *m)
 		fprintf(f, "%s%" PRIu64, i == 0 ? "" : ",", m->hops[i].id);
 }
 
-static inline void
+static void
 peer_put_hello(FILE *f, const struct bnet_hello *m)
 {
 	fprintf(f, " version=%u role=%u id=%" PRIu64, m->version, m->role,
@@ -172,7 +139,7 @@ peer_put_hello(FILE *f, const struct bnet_hello *m)
 }
 
 /* What the message says; `key` becomes that of the packet an error is about. */
-static inline void
+static void
 peer_put_message(FILE *f, const struct bnet_message *m, int32_t *key)
 {
 	switch (m->type) {
@@ -206,9 +173,7 @@ peer_put_message(FILE *f, const struct bnet_message *m, int32_t *key)
 	}
 }
 
-/* ---- an event ------------------------------------------------------------- */
-
-static inline const char *
+static const char *
 peer_kind(const struct bnet_packet *p, enum bnet_err bad, bool message)
 {
 	if (bad != BNET_OK)
@@ -221,7 +186,7 @@ peer_kind(const struct bnet_packet *p, enum bnet_err bad, bool message)
 	    strlen("bluenet.");
 }
 
-static inline void
+static void
 peer_put_packet(FILE *f, const struct bnet_packet *p, bool message)
 {
 	const struct bnet_header *h = &p->header;
@@ -249,7 +214,7 @@ peer_put_packet(FILE *f, const struct bnet_packet *p, bool message)
 }
 
 /* A key of ours with a body that is none is a packet like any other. */
-static inline bool
+static bool
 peer_message(const struct bnet_packet *p, struct bnet_message *m)
 {
 	static struct bnet_buf store;
@@ -267,7 +232,7 @@ peer_message(const struct bnet_packet *p, struct bnet_message *m)
 	    BNET_OK;
 }
 
-static inline struct peer_event *
+struct peer_event *
 peer_event_text(const char *text)
 {
 	struct peer_event *ev = peer_alloc(1, sizeof(*ev));
@@ -276,7 +241,7 @@ peer_event_text(const char *text)
 	return ev;
 }
 
-static inline struct peer_event *
+struct peer_event *
 peer_event_packet(const struct bnet_packet *p, enum bnet_err bad)
 {
 	struct peer_event *ev = peer_alloc(1, sizeof(*ev));
@@ -304,8 +269,7 @@ peer_event_packet(const struct bnet_packet *p, enum bnet_err bad)
 	return ev;
 }
 
-/* The value of a field, or NULL; the caller frees it. */
-static inline char *
+char *
 peer_event_field(const struct peer_event *ev, const char *name, size_t len)
 {
 	for (const char *p = strchr(ev->text, ' '); p != NULL;
@@ -315,7 +279,7 @@ peer_event_field(const struct peer_event *ev, const char *name, size_t len)
 	return NULL;
 }
 
-static inline bool
+static bool
 peer_glob(const char *pattern, const char *text, size_t len)
 {
 	char *copy = peer_dup(text, len);
@@ -325,8 +289,7 @@ peer_glob(const char *pattern, const char *text, size_t len)
 	return same;
 }
 
-/* `kinds`: a glob, or several with | between. */
-static inline bool
+bool
 peer_event_is(const struct peer_event *ev, const char *kinds)
 {
 	char pattern[256];
@@ -334,5 +297,3 @@ peer_event_is(const struct peer_event *ev, const char *kinds)
 	(void)snprintf(pattern, sizeof(pattern), "@(%s)", kinds);
 	return peer_glob(pattern, ev->text, strcspn(ev->text, " "));
 }
-
-#endif

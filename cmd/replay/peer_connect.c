@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Connections of a peer: how they begin, plain or TLS, and are forgotten. */
-#ifndef TESTS_PEER_CONNECT_H
-#define TESTS_PEER_CONNECT_H
-
-#include "tests/tools/peer_conn.h"
+#include "cmd/replay/peer_connect.h"
 
 #include <netdb.h>
 
-/* ---- connecting ----------------------------------------------------------- */
+struct peer_defaults peer_defaults;
 
-/* A whole file; the caller frees it. */
-static inline struct bnet_slice
+struct bnet_slice
 peer_file(const char *path)
 {
 	FILE *f = fopen(path, "rb");
@@ -28,7 +23,7 @@ peer_file(const char *path)
 	return (struct bnet_slice){ (uint8_t *)text, bytes };
 }
 
-static inline struct bnet_slice
+static struct bnet_slice
 peer_file_arg(struct peer_args *args, const char *name)
 {
 	const char *path = peer_arg(args, name, NULL);
@@ -36,8 +31,16 @@ peer_file_arg(struct peer_args *args, const char *name)
 	return path == NULL ? (struct bnet_slice){ NULL, 0 } : peer_file(path);
 }
 
-/* cert=F key=F ca=F tls12: NULL where not `tls`. */
-static inline struct bnet_tls_ctx *
+static struct bnet_tls_ctx *
+default_tls(void)
+{
+	if (peer_defaults.tls != NULL)
+		bnet_tls_ctx_ref(peer_defaults.tls);
+	return peer_defaults.tls;
+}
+
+/* cert=F key=F ca=F tls12: the default where not `tls`. */
+static struct bnet_tls_ctx *
 peer_tls(struct peer_args *args)
 {
 	struct bnet_tls_settings set = { .role = BNET_TLS_CLIENT };
@@ -47,7 +50,7 @@ peer_tls(struct peer_args *args)
 	if (peer_flag(args, "tls12"))
 		set.version_max = BNET_TLS_1_2;
 	else if (!peer_flag(args, "tls"))
-		return NULL;
+		return default_tls();
 	set.cert_pem = peer_file_arg(args, "cert");
 	set.key_pem = peer_file_arg(args, "key");
 	set.ca_pem = peer_file_arg(args, "ca");
@@ -59,12 +62,12 @@ peer_tls(struct peer_args *args)
 	return ctx;
 }
 
-static inline void
+static void
 peer_link(struct peer_conn *c, struct peer_args *args)
 {
 	struct bnet_link_settings set = { .tls = c->tls,
 		.out_max_bytes = PEER_OUT_MAX_BYTES,
-		.tls_host = peer_arg(args, "host", NULL),
+		.tls_host = peer_arg(args, "host", peer_defaults.tls_host),
 		.frame_max_bytes = (uint32_t)peer_number(args, "limit", 0) };
 	const char *order = peer_arg(args, "order", "little");
 
@@ -80,7 +83,7 @@ peer_link(struct peer_conn *c, struct peer_args *args)
 }
 
 /* ADDR:PORT; -1 and errno where nobody is there. */
-static inline int
+static int
 peer_socket(const char *where, int receive_bytes)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
@@ -109,8 +112,7 @@ peer_socket(const char *where, int receive_bytes)
 	return fd;
 }
 
-/* Forget it, with what came over it. */
-static inline void
+void
 peer_conn_free(struct peer_conn *c)
 {
 	struct peer_conn **at = &peer_conns;
@@ -130,7 +132,7 @@ peer_conn_free(struct peer_conn *c)
 }
 
 /* A name is free again once its connection has ended. */
-static inline struct peer_conn *
+static struct peer_conn *
 peer_conn_new(const char *name)
 {
 	struct peer_conn *c = peer_conn_find(name);
@@ -148,8 +150,7 @@ peer_conn_new(const char *name)
 	return c;
 }
 
-/* connect NAME ADDR:PORT ...: waits for the end of a TLS handshake. */
-static inline void
+void
 peer_connect(struct peer_args *args)
 {
 	struct peer_conn *c = peer_conn_new(peer_arg_at(args, 1, "NAME"));
@@ -170,5 +171,3 @@ peer_connect(struct peer_args *args)
 		if (!peer_pump(deadline_ns))
 			peer_fail("%s: no TLS handshake in time", c->name);
 }
-
-#endif

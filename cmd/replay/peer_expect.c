@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What a script expects of the other side. */
-#ifndef TESTS_PEER_EXPECT_H
-#define TESTS_PEER_EXPECT_H
+#include "cmd/replay/peer_expect.h"
 
-#include "tests/tools/peer_send.h"
+struct peer_tally {
+	struct peer_conn *conn;
+	const char *kind;
+	int64_t count;
+	uint32_t serial; /* of the last packet */
+};
 
-/* Comes when it comes: passed over unless it is what is expected. */
-#define PEER_NOISE "keepalive|pong"
-#define PEER_FENCE_TIMESTAMP UINT64_C(0x7e0000000)
-
-static inline bool
+static bool
 peer_payload_is(const struct peer_event *ev, const char *text)
 {
 	struct bnet_slice want = peer_payload(text);
@@ -21,7 +20,7 @@ peer_payload_is(const struct peer_event *ev, const char *text)
 }
 
 /* `word` is NAME=GLOB, key=NAME or payload=... */
-static inline bool
+static bool
 peer_field_is(const struct peer_event *ev, const char *word)
 {
 	size_t len = strcspn(word, "=");
@@ -42,19 +41,19 @@ peer_field_is(const struct peer_event *ev, const char *word)
 }
 
 /* The kind in words[2] and the fields behind it. */
-static inline bool
+static bool
 peer_matches(const struct peer_event *ev, struct peer_args *args)
 {
 	if (!peer_event_is(ev, args->words[2]))
 		return false;
 	for (unsigned i = 3; i < args->n; i++)
-		if (!peer_field_is(ev, args->words[i]))
+		if (!args->taken[i] && !peer_field_is(ev, args->words[i]))
 			return false;
 	return true;
 }
 
 /* The next event, taken; NULL at the end of the connection or of the time. */
-static inline struct peer_event *
+static struct peer_event *
 peer_next(struct peer_conn *c, int64_t deadline_ns)
 {
 	while (c->first == NULL)
@@ -63,7 +62,7 @@ peer_next(struct peer_conn *c, int64_t deadline_ns)
 	return peer_conn_take(c);
 }
 
-_Noreturn static inline void
+_Noreturn void
 peer_expected(const struct peer_args *args, const char *what, const char *got)
 {
 	(void)fflush(stdout);
@@ -74,16 +73,27 @@ peer_expected(const struct peer_args *args, const char *what, const char *got)
 	_exit(1);
 }
 
-/*
- * expect NAME KIND FIELD...: the next event is that. await NAME ...: passes
- * over others.
- */
-static inline void
+/* within=SECONDS, or the time limit of all. */
+static int64_t
+within(struct peer_args *args)
+{
+	const char *text = peer_arg(args, "within", NULL);
+	char *end = NULL;
+	double seconds = text == NULL ? 0 : strtod(text, &end);
+
+	if (text == NULL)
+		return peer_deadline();
+	if (end == text || *end != '\0' || !(seconds > 0 && seconds < 3600))
+		peer_wrong("within: seconds, not '%s'", text);
+	return clock_now_ns() + (int64_t)(seconds * 1e9);
+}
+
+void
 peer_expect(struct peer_args *args)
 {
 	struct peer_conn *c = peer_conn(peer_arg_at(args, 1, "NAME"));
 	bool any = strcmp(args->words[0], "await") == 0;
-	int64_t deadline_ns = peer_deadline();
+	int64_t deadline_ns = within(args);
 	struct peer_event *ev;
 	char *id;
 
@@ -109,8 +119,7 @@ peer_expect(struct peer_args *args)
 	}
 }
 
-/* The next echo, answered as a node does: to whom the relay says it is from. */
-static inline void
+void
 peer_answer(struct peer_args *args)
 {
 	char expect[] = "expect", echo[] = "echo";
@@ -142,10 +151,8 @@ peer_answer(struct peer_args *args)
 	bnet_buf_free(&store);
 }
 
-/* ---- nothing -------------------------------------------------------------- */
-
 /* Send something over `from` that comes back, or arrives at `c`, last. */
-static inline uint64_t
+static uint64_t
 peer_fence_send(struct peer_conn *c, struct peer_conn *from)
 {
 	static uint32_t serial;
@@ -167,7 +174,7 @@ peer_fence_send(struct peer_conn *c, struct peer_conn *from)
 	return from == c ? p.header.timestamp : p.header.serial;
 }
 
-static inline bool
+static bool
 peer_is_fence(const struct peer_event *ev, uint64_t mark)
 {
 	if (mark >= PEER_FENCE_TIMESTAMP)
@@ -176,7 +183,7 @@ peer_is_fence(const struct peer_event *ev, uint64_t mark)
 }
 
 /* The fence among what has come, taken out. */
-static inline bool
+static bool
 peer_fence_came(struct peer_conn *c, uint64_t mark)
 {
 	struct peer_event **at, *ev;
@@ -193,11 +200,7 @@ peer_fence_came(struct peer_conn *c, uint64_t mark)
 	return false;
 }
 
-/*
- * fence NAME [via=FROM]: the relay has done what it was sent before over
- * NAME (or FROM, and it is at NAME). expect-none: and nothing came before.
- */
-static inline void
+void
 peer_fence(struct peer_args *args)
 {
 	const char *name = peer_arg_at(args, 1, "NAME");
@@ -216,17 +219,8 @@ peer_fence(struct peer_args *args)
 			peer_expected(args, "no more, but got:  ", ev->text);
 }
 
-/* ---- counting ------------------------------------------------------------- */
-
-struct peer_tally {
-	struct peer_conn *conn;
-	const char *kind;
-	int64_t count;
-	uint32_t serial; /* of the last packet */
-};
-
 /* Those of one connection; how many. */
-static inline int64_t
+static int64_t
 peer_tally(struct peer_tally *t, struct peer_args *args)
 {
 	int64_t before = t->count;
@@ -247,7 +241,7 @@ peer_tally(struct peer_tally *t, struct peer_args *args)
 	return t->count - before;
 }
 
-static inline unsigned
+static unsigned
 peer_tallies(struct peer_args *args, struct peer_tally *tallies)
 {
 	unsigned n = 0;
@@ -269,11 +263,7 @@ peer_tallies(struct peer_args *args, struct peer_tally *tallies)
 	return n;
 }
 
-/*
- * collect total=N NAME:KIND...: N events of those kinds and no other, in the
- * order of their serials; sets $NAME.KIND to how many.
- */
-static inline void
+void
 peer_collect(struct peer_args *args)
 {
 	struct peer_tally tallies[PEER_WORDS_MAX];
@@ -302,5 +292,3 @@ peer_collect(struct peer_args *args)
 		peer_var_set(name, value);
 	}
 }
-
-#endif

@@ -1,43 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines of a peer script: words, NAME=VALUE arguments, variables, failure. */
-#ifndef TESTS_PEER_WORDS_H
-#define TESTS_PEER_WORDS_H
+#include "cmd/replay/peer_words.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+unsigned peer_line;
 
-#define PEER_WORDS_MAX 64u
-#define PEER_SCRIPT_WRONG 2 /* exit: no fault of the other side */
-
-/* One command: words[0], what follows, and who has read it. */
-struct peer_args {
-	char *words[PEER_WORDS_MAX]; /* borrowed from the line */
-	bool taken[PEER_WORDS_MAX];
-	unsigned n;
+struct peer_var {
+	struct peer_var *next;
+	char *name, *value;
 };
 
-static unsigned peer_line; /* of the script */
-
-/* The script says something that is not in the language. */
-#define peer_wrong(...) peer_stop(PEER_SCRIPT_WRONG, __VA_ARGS__)
-/* The other side did not do as expected. */
-#define peer_fail(...) peer_stop(1, __VA_ARGS__)
-#define peer_stop(status, ...) \
-	do { \
-		(void)fflush(stdout); \
-		fprintf(stderr, "peer: line %u: ", peer_line); \
-		fprintf(stderr, __VA_ARGS__); \
-		fputc('\n', stderr); \
-		_exit(status); \
-	} while (0)
-
-static inline void *
+static struct peer_var *peer_vars;
+void *
 peer_alloc(size_t n, size_t bytes)
 {
 	void *p = calloc(n, bytes);
@@ -47,7 +19,7 @@ peer_alloc(size_t n, size_t bytes)
 	return p;
 }
 
-static inline char *
+char *
 peer_dup(const char *text, size_t len)
 {
 	char *p = peer_alloc(len + 1, 1);
@@ -57,16 +29,7 @@ peer_dup(const char *text, size_t len)
 	return p;
 }
 
-/* ---- variables: from the command line, from `set`, from events ------------ */
-
-struct peer_var {
-	struct peer_var *next;
-	char *name, *value;
-};
-
-static struct peer_var *peer_vars;
-
-static inline struct peer_var *
+static struct peer_var *
 peer_var_find(const char *name, size_t len)
 {
 	struct peer_var *var;
@@ -78,7 +41,15 @@ peer_var_find(const char *name, size_t len)
 	return NULL;
 }
 
-static inline void
+const char *
+peer_var(const char *name, size_t len)
+{
+	const struct peer_var *var = peer_var_find(name, len);
+
+	return var == NULL ? NULL : var->value;
+}
+
+void
 peer_var_set(const char *name, const char *value)
 {
 	struct peer_var *var = peer_var_find(name, strlen(name));
@@ -93,7 +64,7 @@ peer_var_set(const char *name, const char *value)
 	var->value = peer_dup(value, strlen(value));
 }
 
-static inline size_t
+static size_t
 peer_var_length(const char *p)
 {
 	size_t n = 0;
@@ -103,11 +74,7 @@ peer_var_length(const char *p)
 	return n;
 }
 
-/* What a variable stands for, allocated; NULL where unknown. */
-typedef char *peer_lookup(const char *name, size_t len);
-
-/* `line` with $NAME replaced, and $$ by $; the caller frees it. */
-static inline char *
+char *
 peer_expand(const char *line, peer_lookup *lookup)
 {
 	char *text, *value;
@@ -132,10 +99,8 @@ peer_expand(const char *line, peer_lookup *lookup)
 	return text;
 }
 
-/* ---- words ---------------------------------------------------------------- */
-
 /* Cut one word off `*line`, in place; "..." holds blanks. NULL at the end. */
-static inline char *
+static char *
 peer_word(char **line)
 {
 	char *from = *line + strspn(*line, " \t\n"), *to = from, *p = from;
@@ -155,8 +120,7 @@ peer_word(char **line)
 	return from;
 }
 
-/* Borrows from `line`, and writes into it. */
-static inline struct peer_args
+struct peer_args
 peer_split(char *line)
 {
 	struct peer_args args = { 0 };
@@ -170,8 +134,7 @@ peer_split(char *line)
 	return args;
 }
 
-/* The word at `i`, which must be there. */
-static inline const char *
+const char *
 peer_arg_at(struct peer_args *args, unsigned i, const char *what)
 {
 	if (i >= args->n)
@@ -180,7 +143,7 @@ peer_arg_at(struct peer_args *args, unsigned i, const char *what)
 	return args->words[i];
 }
 
-static inline bool
+bool
 peer_flag(struct peer_args *args, const char *name)
 {
 	for (unsigned i = 1; i < args->n; i++)
@@ -189,8 +152,7 @@ peer_flag(struct peer_args *args, const char *name)
 	return false;
 }
 
-/* The VALUE of NAME=VALUE, or `otherwise`. */
-static inline const char *
+const char *
 peer_arg(struct peer_args *args, const char *name, const char *otherwise)
 {
 	size_t len = strlen(name);
@@ -205,8 +167,7 @@ peer_arg(struct peer_args *args, const char *name, const char *otherwise)
 	return otherwise;
 }
 
-/* Any number of 64 bits: from -2^63 to 2^64-1, the latter as its bits. */
-static inline int64_t
+int64_t
 peer_number_of(const char *what, const char *text)
 {
 	char *end;
@@ -220,7 +181,7 @@ peer_number_of(const char *what, const char *text)
 	return v;
 }
 
-static inline int64_t
+int64_t
 peer_number(struct peer_args *args, const char *name, int64_t otherwise)
 {
 	const char *text = peer_arg(args, name, NULL);
@@ -228,8 +189,7 @@ peer_number(struct peer_args *args, const char *name, int64_t otherwise)
 	return text == NULL ? otherwise : peer_number_of(name, text);
 }
 
-/* All words were read by somebody. */
-static inline void
+void
 peer_args_done(const struct peer_args *args)
 {
 	for (unsigned i = 1; i < args->n; i++)
@@ -237,5 +197,3 @@ peer_args_done(const struct peer_args *args)
 			peer_wrong("%s does not know '%s'", args->words[0],
 			    args->words[i]);
 }
-
-#endif
