@@ -18,6 +18,8 @@ PATH=$BUILD:$BUILD/tools:$PATH
 # What to listen on: the port is in the captures, and there the default.
 address=${ADDRESS:-127.26.0.1:26000}
 export LC_ALL=C TZ=UTC
+# shellcheck disable=SC3045 # wherever there are limits there is -n
+ulimit -n 4096 2>/dev/null || true # one for each of 1,600 users
 pids=
 
 # ---- what is expected -------------------------------------------------------
