@@ -17,6 +17,8 @@ struct captured {
 	uint64_t last[2]; /* offset of the last record of a chain; 0: none */
 	int64_t last_answer_ns, last_up_ns; /* since start_ns; -1: none */
 	uint32_t n_answered;
+	uint64_t frame_bytes[2]; /* on the wire */
+	uint64_t n_upkeep;
 	uint64_t n_taken; /* UP frames that -Y took, and that are sent */
 	struct pairing pairing;
 };

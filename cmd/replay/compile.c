@@ -206,10 +206,9 @@ read_captures(struct compile *c)
 
 	for (size_t i = 0; ok && !interrupted && i < c->set->n_paths; i++) {
 		source = source_open_file(c->set->paths[i], c->err);
-		if (source == NULL)
-			return false;
-		ok = (c->set->bpf == NULL ||
-			 source_filter(source, c->set->bpf, c->err)) &&
+		ok = source != NULL &&
+		    (c->set->bpf == NULL ||
+			source_filter(source, c->set->bpf, c->err)) &&
 		    read_all(c, source);
 		source_close(source);
 	}
@@ -259,6 +258,35 @@ cover(struct compile *c)
 	    sizeof(coverage->event_bytes));
 }
 
+/* What is played of one session. */
+static void
+cover_session(struct compile *c, const struct captured *captured)
+{
+	struct tape_coverage *coverage = &c->head.coverage;
+
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
+		coverage->frames[dir] += captured->session.n[dir];
+		coverage->frame_bytes[dir] += captured->frame_bytes[dir];
+	}
+	coverage->upkeep_frames += captured->n_upkeep;
+	coverage->answered += captured->session.n_answered;
+}
+
+/* A capture may be older than the one before it: time begins with it. */
+static void
+begin_with_first(struct compile *c)
+{
+	struct captured_all *all = &c->frames.all;
+	int64_t early_ns = 0;
+
+	for (uint32_t i = 0; i < all->n; i++)
+		if (all->list[i]->session.start_ns < early_ns)
+			early_ns = all->list[i]->session.start_ns;
+	for (uint32_t i = 0; i < all->n; i++)
+		all->list[i]->session.start_ns -= early_ns;
+	c->head.start_ns += early_ns;
+}
+
 static bool
 write_tape(struct compile *c)
 {
@@ -272,13 +300,16 @@ write_tape(struct compile *c)
 	if (sessions == NULL)
 		return fail(c, "compiling", "out of memory");
 	cover(c);
+	begin_with_first(c);
 	for (uint32_t i = 0; i < all->n; i++) {
 		sessions[i] = all->list[i]->session;
 		if ((sessions[i].flags & starts) == TAPE_S_MESSAGES)
 			sessions[i].flags |= TAPE_S_NO_START;
 		why = left_out(c, all->list[i]);
-		if (why == TAPE_N_LEFT_OUT)
+		if (why == TAPE_N_LEFT_OUT) {
+			cover_session(c, all->list[i]);
 			continue;
+		}
 		sessions[i].flags |= TAPE_S_LEFT_OUT;
 		c->head.coverage.left_out[why]++;
 	}

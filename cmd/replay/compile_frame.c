@@ -40,14 +40,12 @@ look_at(struct compile_frame *frames, struct frame *frame)
 	    frames->filter == NULL || filter_match(frames->filter, &record);
 }
 
-/* Its payload, with the token, is not kept. */
 static void
 take_hello(struct compile_frame *frames, struct frame *frame)
 {
 	struct tape_session *session = &frame->captured->session;
 	const struct bnet_hello *hello;
 
-	frame->record.flags |= TAPE_R_HELLO;
 	session->flags |= TAPE_S_HELLO | TAPE_S_MESSAGES;
 	if (frame->message == NULL)
 		return;
@@ -107,12 +105,15 @@ set_flags(struct compile_frame *frames, struct frame *frame)
 	record->flags |= frame->packet->has_header ? TAPE_R_HEADER : 0;
 	if (frame->hop && frame->type != BNET_MSG_NONE)
 		record->flags |= TAPE_R_MESSAGE;
-	if (frame->hop && frame->type == BNET_MSG_HELLO &&
-	    frame->event->dir == CAP_UP)
-		take_hello(frames, frame);
+	/* whatever is wrong with a hello, its token is not kept */
+	if (frame->type == BNET_MSG_HELLO) {
+		record->flags |= TAPE_R_HELLO;
+		if (frame->hop && frame->event->dir == CAP_UP)
+			take_hello(frames, frame);
+	}
 	if (is_upkeep(frame)) {
 		record->flags |= TAPE_R_UPKEEP;
-		frames->coverage->upkeep_frames++;
+		frame->captured->n_upkeep++;
 	}
 }
 
@@ -182,7 +183,9 @@ set_think(struct frame *frame)
 	frame->record.think_ns = from_ns < 0 ? 0 : frame->at_ns - from_ns;
 	if (frame->record.think_ns < 0)
 		frame->record.think_ns = 0;
-	captured->last_up_ns = frame->at_ns;
+	/* upkeep is not sent again: nothing can be due after it */
+	if ((frame->record.flags & TAPE_R_UPKEEP) == 0)
+		captured->last_up_ns = frame->at_ns;
 }
 
 static void
@@ -215,7 +218,6 @@ note_answer(struct compile_frame *frames, struct frame *frame)
 	captured->n_answered++;
 	captured->session.n_answered++;
 	captured->last_answer_ns = frame->at_ns;
-	frames->coverage->answered++;
 }
 
 /* ---- the record ---- */
@@ -246,16 +248,6 @@ put(struct compile_frame *frames, struct frame *frame)
 	captured->last[dir] = at;
 	captured->session.n[dir]++;
 	return at;
-}
-
-static void
-count(struct compile_frame *frames, const struct frame *frame)
-{
-	enum cap_dir dir = frame->event->dir;
-
-	frames->coverage->frames[dir]++;
-	frames->coverage->frame_bytes[dir] +=
-	    (uint64_t)frame->packet->size_bytes + BNET_FRAME_WORD_BYTES;
 }
 
 /* -Y chooses what is sent; a hello is sent where anything is. */
@@ -293,7 +285,8 @@ compile_frame(struct compile_frame *frames, struct captured *captured,
 	learn_id(frames, &frame);
 	if (is_left_out(frames, &frame))
 		return true;
-	count(frames, &frame);
+	captured->frame_bytes[event->dir] +=
+	    (uint64_t)event->frame->size_bytes + BNET_FRAME_WORD_BYTES;
 	set_ref(frames, &frame);
 	if (!set_fork_refs(frames, &frame))
 		return false;

@@ -156,10 +156,13 @@ record_at(
 	if (left < sizeof(*record))
 		return NULL;
 	record = (const void *)(tape->map + at);
-	need = (uint64_t)record->oob_bytes + record->payload_bytes + 3 +
-	    (uint64_t)record->n_refs * sizeof(uint32_t);
-	if (need - (record->n_refs == 0 ? 3 : 0) > left - sizeof(*record) ||
-	    record->session != session || record->codec > BNET_CODEC_SNAPPY)
+	need = (uint64_t)record->oob_bytes + record->payload_bytes;
+	if (record->n_refs > 0)
+		need = (need + 3) / 4 * 4 +
+		    (uint64_t)record->n_refs * sizeof(uint32_t);
+	if (need > left - sizeof(*record) || record->session != session ||
+	    record->codec > BNET_CODEC_SNAPPY ||
+	    (record->ref != TAPE_NONE && record->ref >= tape->head->n_sessions))
 		return NULL;
 	return record;
 }
@@ -207,6 +210,8 @@ tape_ref(const struct tape_record *record, uint32_t i)
 	    ((size_t)record->oob_bytes + record->payload_bytes + 3) / 4 * 4;
 	uint32_t ref;
 
+	if (i >= record->n_refs)
+		return TAPE_NONE;
 	memcpy(&ref,
 	    (const uint8_t *)(record + 1) + at + (size_t)i * sizeof(ref),
 	    sizeof(ref));

@@ -171,7 +171,10 @@ tape_payload(const struct tape_record *record)
 		record->payload_bytes };
 }
 
-/* Session of fork number i, below n_refs; or TAPE_NONE. */
+/*
+ * Session of fork number i; TAPE_NONE: not known. It may be out of bounds in
+ * a tape that is damaged.
+ */
 uint32_t tape_ref(const struct tape_record *record, uint32_t i);
 
 #endif

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #define ALIGN 8
-#define BUF_BYTES ((size_t)8 << 20)
-#define KEEP_BYTES ((size_t)4 << 20) /* stays, to be changed in memory */
+#define BUF_BYTES ((size_t)48 << 20)
+#define KEEP_BYTES ((size_t)32 << 20) /* stays, to be changed in memory */
 
 bool
 tape_write_init(struct tape_writer *writer, int fd)
@@ -73,7 +73,8 @@ static void
 append(struct tape_writer *writer, const void *p, size_t n)
 {
 	if (n > BUF_BYTES - writer->n)
-		flush(writer, n > KEEP_BYTES ? 0 : KEEP_BYTES);
+		flush(writer,
+		    n > BUF_BYTES - KEEP_BYTES - ALIGN ? 0 : KEEP_BYTES);
 	if (n > BUF_BYTES - writer->n) {
 		write_at(writer, writer->at, p, n);
 		writer->at += n;
