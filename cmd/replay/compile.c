@@ -25,6 +25,7 @@ struct compile {
 	struct keys *keys;
 	struct cap *cap;
 	uint64_t n_packets;
+	uint64_t n_frameless; /* streams, also those without a secret */
 	bool at_end; /* cap_finish() is closing what is left */
 	bool no_memory;
 	char *err; /* TAPE_ERR_CHARS */
@@ -133,8 +134,10 @@ on_closed(void *arg, struct cap_stream *stream)
 	if (!c->at_end)
 		captured->session.flags |= TAPE_S_ENDED;
 	captured_gone(&c->frames.all, captured);
-	if (captured->index == TAPE_NONE)
+	if (captured->index == TAPE_NONE) {
+		c->n_frameless++;
 		free(captured);
+	}
 }
 
 /* ---- packets ---- */
@@ -241,18 +244,14 @@ cover(struct compile *c)
 {
 	const struct cap_counters *n = cap_counters(c->cap);
 	struct tape_coverage *coverage = &c->head.coverage;
-	uint64_t with_frames = c->frames.all.n;
-	uint64_t without = n->streams_selected > with_frames
-	    ? n->streams_selected - with_frames
-	    : 0;
 
 	coverage->packets = n->packets;
 	coverage->packet_bytes = n->packet_bytes;
-	coverage->streams = n->streams_selected;
-	coverage->left_out[TAPE_NO_KEY] =
-	    n->keyless_streams < without ? n->keyless_streams : without;
-	coverage->left_out[TAPE_NO_FRAMES] =
-	    without - coverage->left_out[TAPE_NO_KEY];
+	coverage->streams = c->frames.all.n + c->n_frameless;
+	coverage->left_out[TAPE_NO_KEY] = n->keyless_streams;
+	if (c->n_frameless > n->keyless_streams)
+		coverage->left_out[TAPE_NO_FRAMES] =
+		    c->n_frameless - n->keyless_streams;
 	memcpy(coverage->events, n->events, sizeof(coverage->events));
 	memcpy(coverage->event_bytes, n->event_bytes,
 	    sizeof(coverage->event_bytes));

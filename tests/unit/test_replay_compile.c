@@ -345,18 +345,21 @@ END_TEST
 START_TEST(who_only_listens_is_played)
 {
 	struct conn listens = CONN(3000, CAP_PORT);
-	struct conn mute = CONN(3002, CAP_PORT);
+	struct conn silent = CONN(3001, CAP_PORT), mute = CONN(3002, CAP_PORT);
 
 	arrive(&listens, BNET_ROLE_CLIENT, 5);
+	make_syn(&make, &silent);
 	make_syn(&make, &mute);
 	say(&mute, CAP_DOWN, (struct bnet_header){ .dest_type = 2, .dest = 9 },
 	    "to somebody who never spoke");
 	compile_it(NULL);
 	ck_assert(!(tape_session(tape, 0)->flags & TAPE_S_LEFT_OUT));
 	ck_assert(tape_session(tape, 1)->flags & TAPE_S_LEFT_OUT);
-	ck_assert_uint_eq(tape_head(tape)->coverage.streams, 2);
+	ck_assert_uint_eq(tape_head(tape)->coverage.streams, 3);
 	ck_assert_uint_eq(
 	    tape_head(tape)->coverage.left_out[TAPE_NOTHING_SENT], 1);
+	ck_assert_uint_eq(
+	    tape_head(tape)->coverage.left_out[TAPE_NO_FRAMES], 1);
 }
 END_TEST
 
