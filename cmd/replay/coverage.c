@@ -66,7 +66,7 @@ when(const struct tape_head *head, FILE *out)
 	if (gmtime_r(&start, &tm) != NULL)
 		(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
 	fprintf(out, "capture from %s UTC, %.3f s, %" PRIu64 " packets\n", text,
-	    (double)(head->end_ns - head->start_ns) / NS_PER_S,
+	    ((double)head->end_ns - (double)head->start_ns) / NS_PER_S,
 	    head->coverage.packets);
 }
 
@@ -103,8 +103,8 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 {
 	static const char *const why[TAPE_N_LEFT_OUT] = {
 		[TAPE_NO_FRAMES] = "connections without a frame",
-		[TAPE_NO_KEY] = "encrypted connections without a secret "
-				"(--keylog FILE)",
+		[TAPE_NO_KEY] =
+		    "encrypted connections, no secret (--keylog FILE)",
 		[TAPE_FILTERED] = "connections of which -Y takes nothing",
 		[TAPE_NOTHING_SENT] = "connections whose client sent nothing",
 	};

@@ -40,7 +40,7 @@ static void
 walk_all(const struct tape *tape, FILE *null)
 {
 	uint32_t n = tape_head(tape)->n_sessions;
-	volatile uint64_t sum = 0;
+	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < n && i < CHAINS_MAX; i++) {
 		const struct tape_session *session = tape_session(tape, i);
@@ -50,6 +50,7 @@ walk_all(const struct tape *tape, FILE *null)
 		    strlen(tape_text(tape, session->end[0])) +
 		    strlen(tape_text(tape, session->end[1]));
 	}
+	fprintf(null, "%ju\n", (uintmax_t)sum); /* all is read */
 	coverage_print(tape, null);
 }
 
