@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Running gnuplot. */
+/* A plot in a file: which kind, and its terminal. */
 #include "cmd/ping/plot_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define WIDTH 900
 #define PANEL_HEIGHT 380
-
-extern char **environ;
 
 static const char *
 extension(const char *path)
@@ -35,37 +30,10 @@ plot_check(const char *path, char err[CLI_ERR_CHARS])
 	return false;
 }
 
-/* In: the pipe; out: the file; what it complains of goes to ours. */
-static int
-spawn(pid_t *pid, int script_fd, int picture_fd)
-{
-	char name[] = "gnuplot", *argv[] = { name, NULL };
-	posix_spawn_file_actions_t actions;
-	int error = posix_spawn_file_actions_init(&actions);
-
-	if (error != 0)
-		return error;
-	error = posix_spawn_file_actions_adddup2(&actions, script_fd, 0);
-	if (error == 0)
-		error =
-		    posix_spawn_file_actions_adddup2(&actions, picture_fd, 1);
-	if (error == 0)
-		error = posix_spawnp(pid, name, &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return error;
-}
-
 static bool
-fail(char *err, const char *path, int error)
+fail(const char *path, const char *why, char err[CLI_ERR_CHARS])
 {
-	if (error == ENOENT)
-		snprintf(err, CLI_ERR_CHARS,
-		    "%.200s: cannot run gnuplot, which draws it: is it"
-		    " installed?",
-		    path);
-	else
-		snprintf(err, CLI_ERR_CHARS, "%.200s: cannot run gnuplot: %s",
-		    path, strerror(error));
+	snprintf(err, CLI_ERR_CHARS, "%.200s: %s", path, why);
 	return false;
 }
 
@@ -86,35 +54,23 @@ bool
 plotter_start(struct plotter *plotter, const char *path, unsigned n_panels,
     char err[CLI_ERR_CHARS])
 {
-	int picture_fd, fds[2], error;
+	char why[GNUPLOT_ERR_CHARS];
+	int picture_fd;
+	bool ok;
 
 	if (!plot_check(path, err))
 		return false;
 	picture_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (picture_fd < 0) {
-		snprintf(
-		    err, CLI_ERR_CHARS, "%.200s: %s", path, strerror(errno));
-		return false;
-	}
-	error = pipe2(fds, O_CLOEXEC) == 0 ? 0 : errno;
-	if (error == 0) {
-		error = spawn(&plotter->pid, fds[0], picture_fd);
-		close(fds[0]);
-		if (error != 0)
-			close(fds[1]);
-	}
+	if (picture_fd < 0)
+		return fail(path, strerror(errno), err);
+	ok = gnuplot_start(&plotter->gnuplot, picture_fd, why);
 	close(picture_fd);
-	if (error != 0) {
+	if (!ok) {
 		unlink(path);
-		return fail(err, path, error);
+		return fail(path, why, err);
 	}
 	plotter->path = path;
-	plotter->script = fdopen(fds[1], "w");
-	if (plotter->script == NULL) {
-		close(fds[1]);
-		waitpid(plotter->pid, NULL, 0);
-		return fail(err, path, ENOMEM);
-	}
+	plotter->script = plotter->gnuplot.script;
 	set_terminal(plotter->script, path, n_panels);
 	return true;
 }
@@ -122,19 +78,10 @@ plotter_start(struct plotter *plotter, const char *path, unsigned n_panels,
 bool
 plotter_finish(struct plotter *plotter, char err[CLI_ERR_CHARS])
 {
-	void (*before)(int) = signal(SIGPIPE, SIG_IGN); /* it may be gone */
-	int status = -1;
+	char why[GNUPLOT_ERR_CHARS];
 
-	fclose(plotter->script);
-	signal(SIGPIPE, before);
-	while (waitpid(plotter->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (gnuplot_finish(&plotter->gnuplot, why))
 		return true;
 	unlink(plotter->path);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return fail(err, plotter->path, ENOENT);
-	snprintf(err, CLI_ERR_CHARS, "%.200s: gnuplot failed (status %d)",
-	    plotter->path, status);
-	return false;
+	return fail(plotter->path, why, err);
 }

@@ -4,13 +4,11 @@
 #define PING_PLOT_IMPL_H
 
 #include "cmd/ping/plot.h"
-
-#include <stdio.h>
-#include <sys/types.h>
+#include "cmd/stats/gnuplot.h"
 
 struct plotter {
-	FILE *script; /* what gnuplot reads */
-	pid_t pid;
+	FILE *script; /* that of gnuplot */
+	struct gnuplot gnuplot;
 	const char *path; /* borrowed */
 };
 

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* bluenet-replay: plays the clients of a capture against a cluster. */
+/*
+ * bluenet-replay: plays the clients of a capture against a cluster. See
+ * bluenet-replay(1).
+ */
 #include "cmd/common/cli.h"
-#include "cmd/replay/options.h"
+#include "cmd/replay/run.h"
 
 int
 main(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
+	static struct replay_options opt;
+
 	cli_name("bluenet-replay");
-	return REPLAY_OK;
+	cli_standard_fds();
+	replay_options_parse(&opt, argc, argv);
+	return replay_run(&opt);
 }

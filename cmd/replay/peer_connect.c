@@ -2,6 +2,8 @@
 #include "cmd/replay/peer_connect.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 struct peer_defaults peer_defaults;
 
@@ -90,7 +92,7 @@ peer_socket(const char *where, int receive_bytes)
 	const char *colon = strrchr(where, ':');
 	struct addrinfo *to;
 	char *host;
-	int fd;
+	int fd, on = 1;
 
 	if (colon == NULL)
 		peer_wrong("'%s' is not ADDR:PORT", where);
@@ -101,6 +103,7 @@ peer_socket(const char *where, int receive_bytes)
 	fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		peer_wrong("socket: %s", strerror(errno));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (receive_bytes > 0) /* before, so that the window is small */
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes,
 		    sizeof(receive_bytes));

@@ -131,7 +131,7 @@ count_all(struct dry *dry)
 
 	for (uint32_t i = 0; i < plan->n; i++)
 		dry->played[plan->players[i].session]++;
-	for (uint32_t i = 0; i < plan->n && run_interrupts() == 0; i++)
+	for (uint32_t i = 0; i < plan->n && run_interrupts == 0; i++)
 		count_player(dry, &plan->players[i]);
 }
 

@@ -36,10 +36,7 @@ struct run {
 };
 
 /* How many signals came that ask us to end; and the last of them. */
-int run_interrupts(void);
-int run_signal(void);
-/* The same count, to be looked at by others. */
-extern volatile int run_n_interrupts;
+extern volatile int run_interrupts, run_signal;
 
 /* run_tape.c: sets run->tape; ends the process where there is none. */
 void run_open_tape(struct run *run);

@@ -78,7 +78,7 @@ wait_for_start(const struct run *run)
 	}
 	if (left_ns > NS_PER_S && !run->opt->quiet)
 		cli_warn("ready; it begins in %.0f s", (double)left_ns / 1e9);
-	while (run_interrupts() == 0 && left_ns > AHEAD_NS) {
+	while (run_interrupts == 0 && left_ns > AHEAD_NS) {
 		int64_t ns = left_ns - AHEAD_NS;
 		struct timespec ts = { .tv_sec = ns / NS_PER_S,
 			.tv_nsec = ns % NS_PER_S };
@@ -147,9 +147,9 @@ watch_play(struct watch *watch)
 {
 	bool over = false, asked = false;
 
-	while (!over && run_interrupts() < 2) {
+	while (!over && run_interrupts < 2) {
 		over = play_wait(watch->play, LOOK_NS);
-		if (run_interrupts() > 0 && !watch->drained && !over)
+		if (run_interrupts > 0 && !watch->drained && !over)
 			drain(watch);
 		if (over || !replay_progress_due(&watch->progress))
 			continue;
@@ -246,8 +246,8 @@ exit_code(const struct watch *watch, int code)
 		    watch->run->opt->target, play_environment(watch->play));
 		return REPLAY_USAGE;
 	}
-	if (run_interrupts() >= 2)
-		return 128 + run_signal();
+	if (run_interrupts >= 2)
+		return 128 + run_signal;
 	if (code == REPLAY_NOT_CONNECTED)
 		cli_warn("no session got connected to %s: %s",
 		    watch->run->opt->target,
@@ -301,7 +301,7 @@ run_play(struct run *run)
 	if (code != REPLAY_OK)
 		return code;
 	wait_for_start(run);
-	if (run_interrupts() > 0)
-		return 128 + run_signal();
+	if (run_interrupts > 0)
+		return 128 + run_signal;
 	return play(run);
 }

@@ -91,7 +91,7 @@ run_report(
 
 	if (diff != NULL)
 		diff_print(diff, run->keys, stdout);
-	report_print(report, run->keys, stdout);
+	report_print_text(report, run->keys, stdout);
 	ok = write_papers(run, report);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cli_warn("standard output: %s", strerror(errno));

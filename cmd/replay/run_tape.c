@@ -105,8 +105,8 @@ compile_into(const struct run *run, int fd, char err[TAPE_ERR_CHARS])
 _Noreturn static void
 failed(const char *err, const char *where)
 {
-	if (run_interrupts() > 0)
-		exit(128 + run_signal());
+	if (run_interrupts > 0)
+		exit(128 + run_signal);
 	if (strstr(err, strerror(ENOSPC)) != NULL)
 		cli_die("%s: in %s (TMPDIR or --compile can name another"
 			" place)",

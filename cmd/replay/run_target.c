@@ -88,7 +88,7 @@ run_probe(struct run *run, enum bnet_role role, const char *goes_on)
 
 	probe_run(&set, &probe);
 	run->reached = probe.address;
-	if (run_interrupts() > 0)
-		return 128 + run_signal();
+	if (run_interrupts > 0)
+		return 128 + run_signal;
 	return judge(run, &probe, goes_on);
 }

@@ -217,7 +217,7 @@ is_wanted(const struct suite *suite, const struct scenario *s)
 {
 	const char *only = suite->opt->scenario_only;
 
-	return only == NULL || fnmatch(only, s->name, 0) == 0;
+	return only == NULL || fnmatch(only, s->name, FNM_EXTMATCH) == 0;
 }
 
 static size_t

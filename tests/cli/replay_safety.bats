@@ -241,3 +241,21 @@ is_playing() {
 	ends 130
 	same "$(metric accepts_total)" 1
 }
+
+# ---- how far it is
+
+@test "--progress: on standard error, and only there" {
+	start_relay
+	begin_replay --loop 0 --rate 500 --answer-timeout 10ms \
+		--max-lateness 1h --progress always "$(stock)" "$plain"
+	within grep -q 'sessions, .* frames/s, p99 .* ms late' "$tmp/said"
+	kill -INT "$replay_pid"
+	ends 0
+	run ! grep -q 'frames/s' "$tmp/out"
+	# the line is redrawn, cut to the width that terminals have, and taken off
+	run ! grep -qE $'\r[^\r]{80}' "$tmp/said"
+	grep -q $'\r\033\\[Kbluenet-replay: no more is sent' "$tmp/said"
+	replays 0 -q --answer-timeout 10ms --max-lateness 1h --progress always \
+		"$(stock)" "$plain"
+	[[ $stderr != *frames/s* ]]
+}

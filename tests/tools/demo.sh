@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # demo.sh - a relay, twelve nodes, some traffic, what a capture of it shows,
-# and how long the nodes took to answer ("make demo"). All of it on loopback,
-# on ports that are free, and in a folder that goes at the end. Status 0:
-# everything was as it should be.
+# how long the nodes took to answer, and the same against another relay ("make
+# demo"). All of it on loopback, on ports that are free, and in a folder that
+# goes at the end. Status 0: everything was as it should be.
 set -eu
 
 BUILD=$(cd "$BUILD" && pwd)
@@ -164,3 +164,14 @@ show "bluenet-decode -r demo.pcap -p any --keys keys.txt -t -c 20 \\
 show 'bluenet-decode -r demo.pcap -p any --keys keys.txt -q -z keys'
 printf '\nAnd how long the twelve nodes took to answer, in seconds:\n'
 show 'cat table'
+
+printf '\nThe clients of that recording, played against another relay:\n'
+start relay2 1 'bluenet-relay -l 127.0.0.1:0 --clients-from 501'
+relay=$pid
+at=$(sed -n 's/^bluenet-relay: ready on //p' "$tmp/relay2.out")
+start nodes2 1 "bluenet-node --count 12 --id 101 --register market::quote \\
+    --reply-size 40 $at"
+nodes=$pid
+show "bluenet-replay --port any --keys keys.txt demo.pcap $at"
+stop bluenet-relay "$relay"
+stop bluenet-node "$nodes"

@@ -224,7 +224,6 @@ static void
 local(struct peer *p, const struct bnet_packet *packet)
 {
 	enum bnet_message_type type = bnet_message_type(packet->header.key);
-	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
 	struct bnet_message message;
 	size_t left;
 
@@ -244,7 +243,7 @@ local(struct peer *p, const struct bnet_packet *packet)
 	else if (type == BNET_MSG_ECHO)
 		on_echo(p, &message);
 	else if (type == BNET_MSG_DISCARD && wrong[DISCARD_ANSWERED])
-		peer_say(p, &keepalive, BNET_DEST_CLIENT, (int64_t)p->id);
+		tell(p, packet, BNET_CODE_NO_DESTINATION, 0);
 	else if (type == BNET_MSG_REGISTER && p->role != BNET_ROLE_NODE)
 		tell(p, packet, BNET_CODE_REFUSED, 0);
 	else if (type == BNET_MSG_REGISTER && p->n_keys < KEYS_MAX &&

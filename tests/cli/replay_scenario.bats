@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The conformance suite: our relay passes it, so does another one, and where
+# that is wrong in one way, those scenarios fail that should, and no other.
+#
+# What relay.bash sets; scripts of the peer; each test is a subshell.
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031
+
+load relay
+load replay
+
+setup_file() {
+	make_certificates
+}
+
+scenarios=$BATS_TEST_DIRNAME/../../fixtures/scenarios
+
+# suite EXIT [ARG...]: all of the scenarios, or as the arguments say
+suite() {
+	local wanted=$1
+
+	shift
+	run --separate-stderr timeout $((10 * wait_seconds)) "$replay" \
+		--scenario "$scenarios" --scenario-timeout "${wait_seconds}s" \
+		"$@" </dev/null
+	printf '%s\n' "$stderr" >"$tmp/replay.err"
+	clean "$tmp/replay.err"
+	if [ "$status" -ne "$wanted" ]; then
+		echo "exit $status, not $wanted: $*"
+		echo "$output" | grep -A 16 '^not ok'
+		echo "$stderr"
+		return 1
+	fi
+}
+
+# start_double [ARG...]: the other relay; $plain, $pid
+start_double() {
+	"$tools/wrong_relay" "$@" >"$tmp/double.out" 2>"$tmp/double.err" 3>&- &
+	pid=$!
+	children+=("$pid")
+	within grep -q ready "$tmp/double.out"
+	plain=$(sed -n 's/^wrong-relay: ready on //p' "$tmp/double.out")
+}
+
+# One line each, numbered, as many as planned.
+is_tap() {
+	printf '%s\n' "$output" | awk '
+		NR == 1 && $0 != "TAP version 13" { exit bad = 1 }
+		/^1\.\./ { planned = substr($0, 4) + 0 }
+		/^(not )?ok / { sub(/^not /, ""); if ($2 != ++n) exit bad = 1 }
+		END { exit bad || planned == 0 || n != planned }'
+}
+
+@test "our relay passes" {
+	start_relay
+	suite 0 "$plain"
+	is_tap
+	[ "$(grep -c '^ok ' <<<"$output")" -ge 60 ]
+	! grep SKIP <<<"$output"
+}
+
+@test "our relay passes with two threads, and over TLS" {
+	start_relay --threads 2 -l 127.0.0.1:0 -L 127.0.0.1:0 \
+		--cert "$certs/server.pem" --key "$certs/server.key"
+	suite 0 "$plain"
+	# raw bytes, halves of connections: what TLS does not have is no matter
+	suite 0 --tls --ca "$certs/ca.pem" \
+		--scenario-only '!(half-close|cut-in-*)' "localhost:${tls##*:}"
+}
+
+@test "another relay passes, too" {
+	start_double
+	suite 0 "$plain"
+	is_tap
+}
+
+@test "each names its section of the protocol" {
+	run grep -h -A 2 '^scenario ' "$scenarios"/*.bns
+	[ "$(grep -c '^scenario ' <<<"$output")" = \
+		"$(grep -c '^section [1-5]' <<<"$output")" ]
+}
+
+# wrong.txt: FAULT: SCENARIO... that have to fail.
+@test "a relay that is wrong fails what it should, and nothing else" {
+	local fault names failed
+
+	diff <("$tools/wrong_relay" --wrong list | sort) \
+		<(sed 's/:.*//' "$scenarios/wrong.txt" | sort)
+	while IFS=': ' read -r fault names; do
+		start_double --wrong "$fault"
+		suite 0 --scenario-only "!(${names// /|})" "$plain" || {
+			echo "fault $fault"
+			return 1
+		}
+		run --separate-stderr "$replay" --scenario "$scenarios" \
+			--scenario-timeout 300ms \
+			--scenario-only "@(${names// /|})" "$plain"
+		failed=$(sed -n 's/^not ok [0-9]* - \([^ ]*\) .*/\1/p' \
+			<<<"$output" | sort | paste -sd' ')
+		same "$fault: $failed" "$fault: $names"
+		kill "$pid"
+	done <"$scenarios/wrong.txt"
+}
+
+@test "a file that is no scenario is bad usage, with its place" {
+	start_relay
+	printf 'scenario a\nsection 1\nabout b\n\njion a $r\n' >"$tmp/x.bns"
+	run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
+	same "$status" 2
+	says "x.bns:5: there is no command jion"
+}
+
+@test "where nodes need a token: left out without, run with it" {
+	"$relay" --make-token '*' market >"$tmp/made"
+	grep ' market ' "$tmp/made" >"$tmp/tokens"
+	grep '^market[.]' "$tmp/made" >"$tmp/secret"
+	start_relay --tokens "$tmp/tokens"
+	suite 0 --scenario-only 'to-a-*' "$plain"
+	is_tap
+	same "$(grep -c '# SKIP no node is let in' <<<"$output")" 2
+	suite 0 --scenario-only 'to-a-*' --token-file "$tmp/secret" "$plain"
+	! grep SKIP <<<"$output"
+}
+
+@test "nobody there: 3" {
+	run --separate-stderr "$replay" --scenario "$scenarios" 127.0.0.1:1
+	same "$status" 3
+}
