@@ -15,7 +15,7 @@ static const char style[] =
     "--card:#f6f7f9;--good:#1a7f37;--bad:#c1121f}\n"
     "@media(prefers-color-scheme:dark){:root{--ink:#e7e9ec;--soft:#9aa1ac;"
     "--line:#363b43;--back:#14161a;--card:#1d2025;--good:#3fb950;"
-    "--bad:#ff6b6b}figure{filter:invert(.9) hue-rotate(180deg)}}\n"
+    "--bad:#ff6b6b}figure svg{filter:invert(.9) hue-rotate(180deg)}}\n"
     "body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);"
     "background:var(--back);max-width:62rem;margin:0 auto;padding:1rem}\n"
     "h1{font-size:1.35rem;margin:.2rem 0}h2{font-size:1.05rem;"
@@ -29,9 +29,11 @@ static const char style[] =
     ".cards b{display:block;font-size:1.15rem}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;"
     "font-variant-numeric:tabular-nums}th,td{text-align:right;"
-    "padding:.2rem .6rem;border-bottom:1px solid var(--line);"
+    "padding:.2rem .35rem;border-bottom:1px solid var(--line);"
     "white-space:nowrap}th:first-child,td:first-child{text-align:left}\n"
-    "figure{margin:0 0 .8rem;background:#fff}figure svg{width:100%;"
+    "table{font-size:.9rem}figcaption{font-weight:600;"
+    "padding:.3rem 0}figure{margin:0 0 1rem;overflow-x:auto}figure "
+    "svg{width:100%;min-width:40rem;"
     "height:auto;display:block}\n"
     "@media print{body{max-width:none}figure{break-inside:avoid}}\n";
 

@@ -117,12 +117,11 @@ put_script(FILE *script, const struct report *report, const struct chart *chart)
 	    "set terminal svg size %d,%d font 'sans-serif,13'"
 	    " background rgb 'white'\n"
 	    "set grid lc rgb '#d8dbe0'\nset border 3\nset tics nomirror\n"
-	    "set key outside top right horizontal samplen 2\n"
-	    "set title '%s' offset -0,0 left\nset title '%s'\n"
+	    "set key above right horizontal samplen 2\n"
 	    "set ylabel '%s'\nset xlabel 'seconds since the start'\n"
 	    "set xrange [0:%.3f]\nset lmargin 10\nset rmargin 10\n"
 	    "set format y '%%.4g'\nlimit = %.6f\n%s\n",
-	    WIDTH, HEIGHT, chart->title, chart->title, chart->y_label,
+	    WIDTH, HEIGHT, chart->y_label,
 	    (double)report_end_ns(report) / 1e9 + 1e-3,
 	    (double)report->max_late_ns / MS, chart->settings);
 	if (!put_data(script, report))
@@ -176,7 +175,8 @@ draw(const struct report *report, const struct chart *chart, FILE *out,
 		ok = gnuplot_finish(&gnuplot, err);
 	}
 	if (ok) {
-		fputs("<figure>", out);
+		fprintf(
+		    out, "<figure><figcaption>%s</figcaption>", chart->title);
 		copy_svg(picture, out, (size_t)(chart - charts));
 		fputs("</figure>\n", out);
 	}

@@ -277,6 +277,7 @@ player_up(struct player *p, int64_t now_ns)
 	p->ready_ns = now_ns > planned_ns ? now_ns : planned_ns;
 	p->last_in_ns = now_ns;
 	results_ready(&p->worker->results, now_ns - planned_ns);
+	results_opened(&p->worker->results, now_ns - p->play->start_ns);
 	p->state = p->next != NULL ? PLAYER_PLAYING : PLAYER_ENDING;
 	if (p->stopped)
 		player_stop(p);
@@ -440,6 +441,9 @@ player_closed(struct player *p, enum engine_end end)
 		results_count(&p->worker->results, RESULTS_SESSIONS_BEGUN, 1);
 	why_not(p, end);
 	results_count(&p->worker->results, outcome(p), 1);
+	if (p->state >= PLAYER_PLAYING)
+		results_closed(
+		    &p->worker->results, clock_now_ns() - p->play->start_ns);
 	if (p->worker->diff != NULL && p->state >= PLAYER_PLAYING)
 		diff_ended(
 		    p->worker->diff, &p->diff, p->plan->session, p->next);
