@@ -10,7 +10,7 @@
 #	RUNS=3 SECONDS_EACH=10	how long
 #	RATE=50000 CONNECTIONS=1000	of the punctuality
 #	MANY=10000	connections at once
-#	BIG_MB=2048	of the large capture; 0: leave it out
+#	BIG_MB=2048	of the large capture (and 2 x that of disk); 0: none
 set -eu
 
 bench=$BUILD/bench
@@ -66,86 +66,165 @@ trace() {
 	"$replay" -q --compile "$dir/$1.tape" "$dir/$1.pcap"
 }
 
-# cpu COMMAND...: runs it; $cpu_s is what it took, user and system
-cpu() {
-	cpu_was=$(times | sed -n 2p)
-	"$@"
-	cpu_s=$({ echo "$cpu_was"; times | sed -n 2p; } | awk '
-	    function s(t) { split(t, a, "m"); return a[1] * 60 + a[2] }
-	    { t[NR] = s($1) + s($2) }
-	    END { printf "%.3f", t[2] - t[1] }')
-}
-
 # ---- how fast ---------------------------------------------------------------
 
 fast() {
-	frames=4000000
+	frames=8000000
 	trace fast 16 $((frames / 16)) 1000000
 	rm "$dir/fast.pcap"
-	: >"$dir/wall"
-	: >"$dir/cpu"
 	for _ in $(seq "$runs"); do
 		start_sink
-		cpu "$replay" -q --asap --threads 1 --report "$dir/r.json" \
+		"$replay" -q --asap --threads 1 --report "$dir/r.json" \
 		    "$dir/fast.tape" "$at" >/dev/null
 		stop
-		number "$dir/r.json" '.length_ns' |
-		    awk -v n=$frames '{ print n / $1 * 1e9 }' >>"$dir/wall"
-		echo "$cpu_s" | awk -v n=$frames '{ print n / $1 }' >>"$dir/cpu"
-	done
+		number "$dir/r.json" '.counts.frames_sent /
+		    .run.length_ns * 1e9 | floor'
+	done | median >"$dir/rate"
 	rm "$dir/fast.tape"
-	echo "| frames/s, --asap, one thread | frames a CPU second |"
-	echo '|---|---|'
-	printf '| %.0f | %.0f |\n\n' "$(median <"$dir/wall")" \
-	    "$(median <"$dir/cpu")"
+	echo '| frames of 128 bytes a second, --asap --threads 1 |'
+	echo '|---|'
+	echo "| $(cat "$dir/rate") |"
+	echo
 }
 
 # ---- how punctual -----------------------------------------------------------
 
-row() {
-	printf '| %s | %s | %s | %s | %s |\n' "$@"
+# own ARG...: us late by its own clock: p99, frames, p50, max; the median run
+own() {
+	for _ in $(seq "$runs"); do
+		start_sink
+		"$replay" -q --threads 1 --report "$dir/r.json" "$@" "$at" \
+		    >/dev/null || true
+		stop
+		number "$dir/r.json" '[.late.p99_ns / 1e3, .late.count,
+		    .late.p50_ns / 1e3, .late.max_ns / 1e3] | @tsv'
+	done | sort -g | awk '{ v[NR] = $0 } END { print v[int((NR + 1) / 2)] }'
 }
 
-# By the kernel's stamps on the loopback of a namespace, for both alike.
-watched='
-ip link set lo up
-tcpdump -i lo -w "$1/seen.pcap" -s 96 -B 65536 --time-stamp-precision=nano \
-    -j host dst port "$PORT" 2>"$1/tcpdump" &
-dump=$!
-until grep -q listening "$1/tcpdump"; do :; done
-shift
-"$@"
-sleep 1
-kill -INT $dump
-wait $dump || true
-'
+# watch COMMAND...: runs it while tcpdump stamps what comes to $port on lo
+watch() {
+	tcpdump -i lo -w "$dir/seen.pcap" -s 1024 -B 131072 \
+	    --time-stamp-precision=nano "tcp dst port $port and greater 150" \
+	    2>"$dir/tcpdump" &
+	dump=$!
+	until grep -q listening "$dir/tcpdump"; do sleep 0.1; done
+	"$@" >/dev/null 2>&1 || true
+	sleep 1
+	kill -INT "$dump"
+	wait "$dump" || true
+	"$bench/replay_late" "$dir/seen.pcap" "$rate" "$port"
+}
+
+# In a namespace of our own, by the kernel's stamps, for all alike.
+watched() {
+	dir=$1
+	ip link set lo up
+	for args in '' --spin; do
+		for _ in $(seq "$runs"); do
+			start_sink
+			port=${at##*:}
+			# shellcheck disable=SC2086 # an option, or none
+			watch "$replay" -q --threads 1 $args "$dir/late.tape" \
+			    "$at"
+			stop
+		done | middle "\`bluenet-replay $args\`"
+	done
+	port=26000
+	for _ in $(seq "$runs"); do
+		watch tcpreplay -q --preload-pcap -i lo "$dir/late.pcap"
+	done | middle "\`tcpreplay --preload-pcap\`"
+}
+
+# The run with the median p99 as a row.
+middle() {
+	sort -g -k 3 | awk -v name="$1" '{ v[NR] = $0 }
+	    END { $0 = v[int((NR + 1) / 2)]
+		printf "| %s | %s | %s | %s | %s |\n", name, $1, $2, $3, $4 }'
+}
 
 punctual() {
-	frames=$((rate * seconds / connections))
-	trace late "$connections" "$frames" "$rate"
+	trace late "$connections" $((rate * seconds / connections)) "$rate"
 	echo "| us late, $rate frames/s, $connections connections |" \
 	    "frames | p50 | p99 | max |"
 	echo '|---|---|---|---|---|'
 	for args in '' --spin; do
-		for _ in $(seq "$runs"); do
-			start_sink
-			"$replay" -q $args --threads 1 --report "$dir/r.json" \
-			    "$dir/late.tape" "$at" >/dev/null || true
-			stop
-			number "$dir/r.json" "[.lateness.p99_ns / 1e3,
-			    .sent, .lateness.p50_ns / 1e3,
-			    .lateness.max_ns / 1e3] | @tsv"
-		done | sort -g | awk '{ v[NR] = $0 }
-		    END { print v[int((NR + 1) / 2)] }' >"$dir/row"
+		# shellcheck disable=SC2086 # an option, or none
+		own $args "$dir/late.tape" >"$dir/row"
 		read -r p99 n p50 max <"$dir/row"
-		row "\`bluenet-replay $args\`, by its own clock" \
-		    "$n" "$p50" "$p99" "$max"
+		echo "| \`bluenet-replay $args\`, own clock |" \
+		    "$n | $p50 | $p99 | $max |"
+	done
+	if [ "$(id -u)" -eq 0 ] && command -v tcpreplay >/dev/null; then
+		echo '| by the stamps of tcpdump, which runs beside: | | | | |'
+		unshare -n sh "$0" watched "$dir"
+	else
+		say 'no root, or no tcpreplay: its row is left out'
+	fi
+	rm -f "$dir"/late.*
+	echo
+}
+
+# ---- how wide ---------------------------------------------------------------
+
+wide() {
+	trace wide "$many" 20 20000
+	start_sink
+	"$replay" -q --threads 1 --report "$dir/r.json" "$dir/wide.tape" \
+	    "$at" >/dev/null || true
+	stop
+	echo '| connections at once | ready | frames sent | us late, p50 | p99 |'
+	echo '|---|---|---|---|---|'
+	number "$dir/r.json" '[.run.sessions, .counts.sessions_ready,
+	    .counts.frames_sent, .late.p50_ns / 1e3, .late.p99_ns / 1e3]
+	    | "| " + (map(tostring) | join(" | ")) + " |\n"'
+	rm -f "$dir"/wide.*
+}
+
+# ---- how lean ---------------------------------------------------------------
+
+# peak COMMAND...: the most private memory that it had, in MB
+peak() {
+	"$@" >/dev/null &
+	pid=$!
+	most=0
+	while kb=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' \
+	    "/proc/$pid/status" 2>/dev/null) && [ -n "$kb" ]; do
+		[ "$kb" -le "$most" ] || most=$kb
+		sleep 0.05
+	done
+	wait "$pid"
+	echo "$most" | awk '{ printf "%.1f", $1 / 1024 }'
+}
+
+lean() {
+	echo '| capture | compiling, MB of private memory | playing |'
+	echo '|---|---|---|'
+	for mb in $((big_mb / 10)) "$big_mb"; do
+		"$bench/replay_trace" "$dir/big.pcap" 1000 $((mb * 5)) 1000000
+		size=$(stat -c %s "$dir/big.pcap")
+		one=$(peak "$replay" -q --compile "$dir/big.tape" \
+		    "$dir/big.pcap")
+		rm "$dir/big.pcap"
+		start_sink
+		two=$(peak "$replay" -q --asap --threads 1 "$dir/big.tape" \
+		    "$at")
+		stop
+		rm "$dir/big.tape"
+		echo "| $((size / 1000000)) MB | $one | $two |"
 	done
 }
 
+if [ "${1:-}" = watched ]; then
+	trap 'stop' EXIT
+	rm -rf "$dir"
+	watched "$2"
+	exit
+fi
 if [ ! -x "$replay" ]; then
 	say "$replay is not there"
 	exit 1
 fi
 fast
 punctual
+wide
+[ "$big_mb" -eq 0 ] || lean
