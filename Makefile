@@ -308,7 +308,7 @@ check:
 # ---- lint -------------------------------------------------------------------
 
 C_FILES = $(shell find proto cmd tests fixtures -name '*.[ch]')
-SH_FILES = .ci/run $(wildcard tests/*/*.sh)
+SH_FILES = .ci/run $(wildcard tests/*/*.sh fixtures/*/*.sh)
 BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 
 .PHONY: lint
