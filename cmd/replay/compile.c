@@ -26,7 +26,6 @@ struct compile {
 	struct cap *cap;
 	uint64_t n_packets;
 	uint64_t n_frameless; /* streams, also those without a secret */
-	bool at_end; /* cap_finish() is closing what is left */
 	bool no_memory;
 	char *err; /* TAPE_ERR_CHARS */
 };
@@ -131,8 +130,6 @@ on_closed(void *arg, struct cap_stream *stream)
 	captured->session.order = stream->order;
 	if (stream->tls)
 		captured->session.flags |= TAPE_S_TLS;
-	if (!c->at_end)
-		captured->session.flags |= TAPE_S_ENDED;
 	captured_gone(&c->frames.all, captured);
 	if (captured->index == TAPE_NONE) {
 		c->n_frameless++;
@@ -215,7 +212,6 @@ read_captures(struct compile *c)
 		    read_all(c, source);
 		source_close(source);
 	}
-	c->at_end = true;
 	cap_finish(c->cap);
 	if (interrupted)
 		return fail(c, "compiling", "interrupted");

@@ -11,7 +11,7 @@
 /* Who they are, and what is amiss with some. */
 struct who {
 	uint64_t sessions, clients, nodes, stock;
-	uint64_t no_start, gaps, tls, unended;
+	uint64_t no_start, gaps, tls;
 };
 
 static struct who
@@ -35,7 +35,6 @@ count(const struct tape *tape)
 		who.no_start += (flags & TAPE_S_NO_START) != 0;
 		who.gaps += (flags & TAPE_S_GAPS) != 0;
 		who.tls += (flags & TAPE_S_TLS) != 0;
-		who.unended += (flags & TAPE_S_ENDED) == 0;
 	}
 	return who;
 }
@@ -83,7 +82,6 @@ sessions(const struct tape *tape, FILE *out)
 	row(out, who.tls, "of them were encrypted");
 	row(out, who.no_start, "of them began before the capture");
 	row(out, who.gaps, "of them with frames missing");
-	row(out, who.unended, "of them were still open at its end");
 }
 
 static void

@@ -47,7 +47,6 @@ struct tape_coverage {
 	uint64_t frame_bytes[2]; /* on the wire */
 	uint64_t filtered_frames; /* that -Y did not take */
 	uint64_t upkeep_frames; /* keepalives, pongs: made anew when played */
-	uint64_t unsendable_frames; /* bad payload, or no frame of ours */
 	uint64_t events[CAP_N_EVENTS]; /* gaps and so on, told by capture.h */
 	uint64_t event_bytes[CAP_N_EVENTS];
 	uint64_t answered; /* requests with an answer in the capture */
@@ -68,7 +67,6 @@ enum tape_session_flags {
 	TAPE_S_NO_START = 2, /* its beginning is not in the capture */
 	TAPE_S_GAPS = 4, /* frames of it are missing */
 	TAPE_S_TLS = 8,
-	TAPE_S_ENDED = 16, /* it closed or was closed within the capture */
 	TAPE_S_MESSAGES = 32, /* it takes session messages, hello or not */
 	TAPE_S_LEFT_OUT =
 	    64, /* not to be played: its place in the table only */
