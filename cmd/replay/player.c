@@ -18,9 +18,9 @@
 #define LATER_NS (INT64_MAX / 4) /* no time at all */
 
 static bool
-says_hello(const struct player *p)
+says_hello(const struct tape_session *session)
 {
-	return (p->session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
+	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
 }
 
 /* ---- what is due ---- */
@@ -127,16 +127,20 @@ finish(struct player *p)
 
 /*
  * It is for a player whom the cluster has not let in yet: in the capture they
- * were there. The cluster's fault, so nothing is late.
+ * were there. The cluster's fault, so nothing is late. The id of a stock
+ * client is not told, so nobody waits for it.
  */
 static bool
 must_wait(struct player *p, int64_t due_ns, int64_t now_ns)
 {
 	const struct play *play = p->play;
+	uint32_t ref = p->next->ref;
 
-	p->waits = p->next->ref != TAPE_NONE &&
+	p->waits = ref != TAPE_NONE &&
+	    ref < tape_head(play->set.tape)->n_sessions &&
+	    says_hello(tape_session(play->set.tape, ref)) &&
 	    now_ns - due_ns < play->set.opt->answer_timeout_ns &&
-	    live_is_coming(&play->live, p->next->ref, p->plan->clone);
+	    live_is_coming(&play->live, ref, p->plan->clone);
 	if (p->waits)
 		p->held_until_ns = now_ns;
 	return p->waits;
@@ -297,7 +301,7 @@ player_ready(struct player *p, struct engine_conn *conn)
 		finish(p);
 		return;
 	}
-	if (!says_hello(p)) {
+	if (!says_hello(p->session)) {
 		player_up(p, now_ns);
 		return;
 	}
@@ -385,8 +389,8 @@ outcome(const struct player *p)
 		return RESULTS_SESSIONS_STOPPED;
 	if (p->state < PLAYER_PLAYING)
 		return RESULTS_SESSIONS_FAILED;
-	return p->state == PLAYER_CLOSING ? RESULTS_SESSIONS_DONE
-					  : RESULTS_SESSIONS_CUT;
+	return p->state >= PLAYER_ENDING ? RESULTS_SESSIONS_DONE
+					 : RESULTS_SESSIONS_CUT;
 }
 
 static void
