@@ -207,7 +207,9 @@ stuck() {
 	kill -CONT "$pid"
 	wait "$replay_pid"
 	[ "$(report .counts.held)" -gt 0 ]
-	same "$(report .counts.frames_sent)" 61
+	same "$(report '.late.count + .counts.held')" \
+		"$(report .counts.frames_sent)"
+	same "$(report .counts.unsent)" 0
 	same "$(report .verdict.word)" valid
 	[ -n "$(report .verdict.cluster)" ]
 }
