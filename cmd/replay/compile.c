@@ -4,6 +4,7 @@
 #include "cmd/capture/keylog.h"
 #include "cmd/capture/pcapng_secrets.h"
 #include "cmd/capture/source.h"
+#include "cmd/common/cli.h"
 #include "cmd/replay/compile_frame.h"
 #include "cmd/replay/compile_ports.h"
 
@@ -182,6 +183,7 @@ static bool
 read_all(struct compile *c, struct source *source)
 {
 	enum source_result result = SOURCE_PACKET;
+	uint64_t n_before = c->n_packets;
 	struct source_packet packet;
 
 	breakable = source;
@@ -195,6 +197,11 @@ read_all(struct compile *c, struct source *source)
 	breakable = NULL;
 	if (c->no_memory)
 		return fail(c, "compiling", "out of memory");
+	if (result == SOURCE_ERROR && c->n_packets > n_before) {
+		/* cut off, perhaps: what there is of it is of use */
+		cli_warn("%s: what was read of it is used", c->err);
+		return true;
+	}
 	return result != SOURCE_ERROR;
 }
 

@@ -46,6 +46,8 @@ take_hello(struct compile_frame *frames, struct frame *frame)
 	struct tape_session *session = &frame->captured->session;
 	const struct bnet_hello *hello;
 
+	if ((session->flags & TAPE_S_HELLO) != 0)
+		return; /* the first one counts */
 	session->flags |= TAPE_S_HELLO | TAPE_S_MESSAGES;
 	if (frame->message == NULL)
 		return;

@@ -34,6 +34,7 @@ catch_signals(void)
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file's limit is an error to tell */
 }
 
 /* ---- what the options name ---- */

@@ -224,7 +224,7 @@ stuck() {
 		echo ann
 		await ann echo-reply
 	EOT
-	start_target
+	start_target --drain-timeout 100ms
 	replays_beside --speed 0.05 "$tmp/a.pcap" "$plain"
 	within grep -q 'name=ann' "$tmp/$pid.err"
 	stop_relay "$pid"
