@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* Files of scenarios: what is good, and what is told of the rest. */
+#include "cmd/replay/peer_script.h"
+#include "cmd/replay/scenario_file.h"
+#include "tests/unit/unit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD "scenario a-1\nsection 4.3\nabout b c\n"
+
+static const struct {
+	const char *text, *err; /* err behind the path */
+} bad[] = {
+	{ "", ": expected a scenario" },
+	{ "# nothing\n\n", ": expected a scenario" },
+	{ "join a $r\n", ":1: expected 'scenario NAME' before: join a $r" },
+	{ "section 1\n", ":1: expected 'scenario NAME' before section" },
+	{ "scenario A b\n", ":1: expected a name of a-z, 0-9 and -, not: A b" },
+	{ "scenario a\nabout b\njoin a $r\n",
+	    ":3: expected 'section N' in scenario a" },
+	{ "scenario a\nsection 1\njoin a $r\n",
+	    ":3: expected 'about TEXT' in scenario a" },
+	{ "scenario a\nsection one\n",
+	    ":2: expected a section such as 4.3, not: one" },
+	{ "scenario a\nsection 1\nsection 2\n", ":3: a second time: section" },
+	{ HEAD, ":3: nothing is done in scenario a-1" },
+	{ HEAD "needs money\n", ":4: expected 'needs node', not: money" },
+	{ HEAD "jion a $r\n", ":4: there is no command jion" },
+	{ HEAD "repeat 3 jion a $r\n", ":4: there is no command jion" },
+	{ HEAD "raw a file=/etc/passwd\n",
+	    ":4: scenarios read no files: raw a file=/etc/passwd" },
+	{ HEAD "hello a name=\"b c\n",
+	    ":4: a \" is not closed: hello a name=\"b c" },
+	{ HEAD "join a $r\n" HEAD, ":5: there is already a scenario a-1" },
+};
+
+static char path[] = "/tmp/bluenet-test-XXXXXX";
+static struct scenarios all;
+static char err[SCENARIO_ERR_CHARS];
+
+static void
+setup(void)
+{
+	int fd;
+
+	memcpy(path + strlen(path) - 6, "XXXXXX", 6);
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+}
+
+static void
+teardown(void)
+{
+	unlink(path);
+}
+
+static bool
+reads(const char *text, size_t n)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(text, 1, n, f), n);
+	fclose(f);
+	return scenarios_read(&all, path, err);
+}
+
+START_TEST(each_bad_file)
+{
+	ck_assert(!reads(bad[_i].text, strlen(bad[_i].text)));
+	ck_assert_msg(strncmp(err, path, strlen(path)) == 0, "%s", err);
+	ck_assert_str_eq(err + strlen(path), bad[_i].err);
+	ck_assert_uint_eq(all.n, 0);
+}
+END_TEST
+
+START_TEST(a_byte_of_zero)
+{
+	ck_assert(!reads("scenario a\0b\n", 13));
+	ck_assert_ptr_nonnull(strstr(err, ":1: a byte of zero"));
+}
+END_TEST
+
+START_TEST(a_good_file)
+{
+	static const char text[] =
+	    "# first\n" HEAD "needs node\n\n\tjoin a $r \n"
+	    "scenario z\nsection 5\nabout d\n"
+	    "repeat 2 echo a\n";
+
+	ck_assert_msg(reads(text, strlen(text)), "%s", err);
+	ck_assert_uint_eq(all.n, 2);
+	ck_assert_str_eq(all.list[0].name, "a-1");
+	ck_assert_str_eq(all.list[0].section, "4.3");
+	ck_assert_str_eq(all.list[0].about, "b c");
+	ck_assert(all.list[0].needs_node && !all.list[1].needs_node);
+	ck_assert_uint_eq(all.list[0].line, 2);
+	ck_assert_uint_eq(all.list[0].n_lines, 1);
+	ck_assert_uint_eq(all.list[0].lines[0].number, 7);
+	ck_assert_str_eq(all.list[0].lines[0].text, "join a $r");
+	scenarios_free(&all);
+}
+END_TEST
+
+/* Beside the fixtures is the manual. */
+START_TEST(every_command_is_in_the_manual)
+{
+	const char *fixtures = getenv("BNET_FIXTURES");
+	static char manual[1 << 16];
+	char name[512], word[64];
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s/../man/bluenet-scenario.5",
+	    fixtures != NULL ? fixtures : "fixtures");
+	f = fopen(name, "r");
+	ck_assert_msg(f != NULL, "%s", name);
+	ck_assert_uint_gt(fread(manual, 1, sizeof(manual) - 1, f), 0);
+	fclose(f);
+	for (size_t i = 0; peer_command_name(i) != NULL; i++) {
+		snprintf(word, sizeof(word), "Ic %s ", peer_command_name(i));
+		if (strstr(manual, word) == NULL)
+			word[strlen(word) - 1] = '\n'; /* mute has no words */
+		ck_assert_msg(strstr(manual, word) != NULL, "no %s",
+		    peer_command_name(i));
+	}
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+	Suite *suite = suite_create("replay_scenario");
+	TCase *tc = unit_case(suite, "scenario");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, each_bad_file, 0, UNIT_ROWS(bad));
+	tcase_add_test(tc, a_byte_of_zero);
+	tcase_add_test(tc, a_good_file);
+	tcase_add_test(tc, every_command_is_in_the_manual);
+	return suite;
+}
+
+UNIT_MAIN(make_suite)
