@@ -152,6 +152,7 @@ struct engine_settings {
 	uint32_t threshold_bytes; /* BNET_THRESHOLD_BYTES */
 	bool no_inflate; /* payloads as they came, as bnet_link_settings */
 	bool spin; /* workers never sleep */
+	int64_t awake_ns; /* nor so shortly before a timer; 0: they do */
 	bool rx_times; /* engine_conn_rx_ns() of what engine_connect() makes */
 	int64_t handshake_timeout_ns; /* 15 s */
 	int64_t frame_timeout_ns; /* of an incomplete frame; 30 s */

@@ -181,7 +181,8 @@ sleep_ns(const struct engine_worker *worker)
 		return until_ns < STARVED_NS ? until_ns : STARVED_NS;
 	if (worker->ready != NULL || worker->dirty != NULL)
 		return 0;
-	return until_ns;
+	/* who sleeps wakes late: so rather before the time, and waits awake */
+	return until_ns - worker->engine->set.awake_ns;
 }
 
 /* In nanoseconds; in milliseconds, rounded up, on a kernel before 5.11. */

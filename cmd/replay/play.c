@@ -14,6 +14,7 @@
 
 #define MESSAGE_MAX_BYTES ((size_t)1 << 20)
 #define WINDOW_DIGITS 2
+#define AWAKE_NS 150000 /* a thread wakes about that late */
 #define MEMORY_MAX_BYTES (UINT64_C(2) << 30)
 
 /* ---- what the players tell ---- */
@@ -215,6 +216,7 @@ init(struct play *play)
 		.frame_max_bytes = opt->cap.frame_max_bytes,
 		.payload_max_bytes = opt->cap.payload_max_bytes,
 		.spin = opt->spin,
+		.awake_ns = AWAKE_NS,
 		.hooks = &hooks,
 		.arg = play,
 	};

@@ -10,6 +10,7 @@
 #	RUNS=3 SECONDS_EACH=10	how long
 #	RATE=50000 CONNECTIONS=1000	of the punctuality
 #	MANY=10000	connections at once
+#	REPLAY_CPU=0 SINK_CPU=1	processors; empty: wherever (the default)
 #	BIG_MB=2048	of the large capture (and 2 x that of disk); 0: none
 set -eu
 
@@ -21,6 +22,8 @@ rate=${RATE:-50000}
 connections=${CONNECTIONS:-1000}
 many=${MANY:-10000}
 big_mb=${BIG_MB:-2048}
+on_replay=${REPLAY_CPU:+taskset -c $REPLAY_CPU}
+on_sink=${SINK_CPU:+taskset -c $SINK_CPU}
 PATH=$PATH:/usr/sbin
 
 dir=$(mktemp -d)
@@ -42,7 +45,7 @@ say() {
 start_sink() {
 	rm -f "$dir/in" "$dir/sink"
 	mkfifo "$dir/in"
-	"$bench/replay_sink" <"$dir/in" >"$dir/sink" &
+	$on_sink "$bench/replay_sink" <"$dir/in" >"$dir/sink" &
 	sink=$!
 	exec 9>"$dir/in"
 	at=
@@ -93,8 +96,8 @@ fast() {
 own() {
 	for _ in $(seq "$runs"); do
 		start_sink
-		"$replay" -q --threads 1 --report "$dir/r.json" "$@" "$at" \
-		    >/dev/null || true
+		$on_replay "$replay" -q --threads 1 --report "$dir/r.json" \
+		    "$@" "$at" >/dev/null || true
 		stop
 		number "$dir/r.json" '[.late.p99_ns / 1e3, .late.count,
 		    .late.p50_ns / 1e3, .late.max_ns / 1e3] | @tsv'
@@ -124,14 +127,14 @@ watched() {
 			start_sink
 			port=${at##*:}
 			# shellcheck disable=SC2086 # an option, or none
-			watch "$replay" -q --threads 1 $args "$dir/late.tape" \
+			watch $on_replay "$replay" -q --threads 1 $args "$dir/late.tape" \
 			    "$at"
 			stop
 		done | middle "\`bluenet-replay $args\`"
 	done
 	port=26000
 	for _ in $(seq "$runs"); do
-		watch tcpreplay -q --preload-pcap -i lo "$dir/late.pcap"
+		watch $on_replay tcpreplay -q --preload-pcap -i lo "$dir/late.pcap"
 	done | middle "\`tcpreplay --preload-pcap\`"
 }
 
