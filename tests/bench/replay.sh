@@ -134,6 +134,7 @@ watched() {
 	done
 	port=26000
 	for _ in $(seq "$runs"); do
+		# shellcheck disable=SC2086 # words, or none
 		watch $on_replay tcpreplay -q --preload-pcap -i lo "$dir/late.pcap"
 	done | middle "\`tcpreplay --preload-pcap\`"
 }
