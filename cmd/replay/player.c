@@ -272,15 +272,48 @@ player_drained(struct player *p)
 
 /* ---- the beginning ---- */
 
-/* Its times count from now; see plan_due_ns(). */
+/* When it would be ready, did the cluster take as long as in the capture. */
+static int64_t
+planned_ready_ns(const struct player *p)
+{
+	const struct replay_options *opt = p->play->set.opt;
+	double after_ns = (double)p->session->ready_ns / opt->speed;
+
+	if (opt->timing != REPLAY_SPEED || after_ns < 0 ||
+	    after_ns > (double)LATER_NS)
+		return p->start_ns;
+	return p->start_ns + (int64_t)after_ns;
+}
+
+/*
+ * Times count from when it is ready; see plan_due_ns(). A cluster that takes
+ * a little longer to let us in does not move them, as long as the first frame
+ * is still to come: the schedule is an absolute one.
+ */
+static void
+set_schedule(struct player *p, int64_t now_ns)
+{
+	const struct replay_options *opt = p->play->set.opt;
+	int64_t first_ns, planned_ns = planned_ready_ns(p);
+
+	p->ready_ns = now_ns;
+	if (p->next == NULL || opt->timing == REPLAY_ASAP ||
+	    opt->pacing == REPLAY_CLOSED)
+		return;
+	p->ready_ns = 0;
+	first_ns = by_the_clock(p, p->next);
+	p->ready_ns = planned_ns;
+	if (planned_ns + first_ns < now_ns)
+		p->ready_ns = now_ns - first_ns;
+	p->due_ns = p->ready_ns + first_ns;
+}
+
 void
 player_up(struct player *p, int64_t now_ns)
 {
-	int64_t planned_ns = p->start_ns;
-
-	p->ready_ns = now_ns > planned_ns ? now_ns : planned_ns;
+	set_schedule(p, now_ns);
 	p->last_in_ns = now_ns;
-	results_ready(&p->worker->results, now_ns - planned_ns);
+	results_ready(&p->worker->results, now_ns - p->start_ns);
 	results_opened(&p->worker->results, now_ns - p->play->start_ns);
 	p->state = p->next != NULL ? PLAYER_PLAYING : PLAYER_ENDING;
 	if (p->stopped)

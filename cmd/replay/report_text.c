@@ -11,6 +11,7 @@
 
 #define TIMES_SHOWN 20 /* rows of the table over time, at most */
 #define LINE_CHARS 1024
+#define COLUMNS 80
 #define ROW_NAME "  %-11s "
 #define NS_PER_MS 1e6
 
@@ -36,19 +37,30 @@ struct count_row {
 	const char *name;
 };
 
-/* Those that are not 0, behind what was said before. */
+/*
+ * Those that are not 0, behind what was said in the first `column` columns;
+ * on a line of their own where they do not fit.
+ */
 static void
-print_counts(const struct report *report, const struct count_row *rows,
-    size_t n_rows, FILE *out)
+print_counts(const struct report *report, int column,
+    const struct count_row *rows, size_t n_rows, FILE *out)
 {
-	char n[REPORT_NUMBER_CHARS];
+	char n[REPORT_NUMBER_CHARS], text[64];
+	int n_chars;
 
-	for (size_t i = 0; i < n_rows; i++)
-		if (report->results.counts[rows[i].which] > 0)
-			fprintf(out, ", %s %s",
-			    report_number(
-				n, report->results.counts[rows[i].which]),
-			    rows[i].name);
+	for (size_t i = 0; i < n_rows; i++) {
+		if (report->results.counts[rows[i].which] == 0)
+			continue;
+		n_chars = snprintf(text, sizeof(text), "%s %s",
+		    report_number(n, report->results.counts[rows[i].which]),
+		    rows[i].name);
+		if (column + 2 + n_chars + 1 > COLUMNS) {
+			fputc(',', out);
+			column = fprintf(out, "\n" ROW_NAME "%s", "", text) - 1;
+		} else {
+			column += fprintf(out, ", %s", text);
+		}
+	}
 	fputc('\n', out);
 }
 
@@ -64,13 +76,15 @@ print_sessions(const struct report *report, FILE *out)
 		{ RESULTS_SESSIONS_CUT, "cut" },
 	};
 	char n[REPORT_NUMBER_CHARS];
+	int column;
 
-	fprintf(out, ROW_NAME "%s planned", "sessions",
+	column = fprintf(out, ROW_NAME "%s planned", "sessions",
 	    report_number(n, report->sessions));
-	print_counts(report, rows, sizeof(rows) / sizeof(rows[0]), out);
+	print_counts(report, column, rows, sizeof(rows) / sizeof(rows[0]), out);
 }
 
-static void
+/* The columns that it took. */
+static int
 print_way(const struct report *report, const char *name,
     enum results_count frames, enum results_count bytes, FILE *out)
 {
@@ -79,13 +93,15 @@ print_way(const struct report *report, const char *name,
 	char n[REPORT_NUMBER_CHARS], rate[REPORT_NUMBER_CHARS];
 	char size[REPORT_NUMBER_CHARS];
 
-	fprintf(out, ROW_NAME "%s frames, %s", name,
+	int column = fprintf(out, ROW_NAME "%s frames, %s", name,
 	    report_number(n, counts[frames]),
 	    report_bytes(size, counts[bytes]));
+
 	if (s > 0)
-		fprintf(out, ", %s frames a second",
+		column += fprintf(out, ", %s frames a second",
 		    report_number(
 			rate, (uint64_t)((double)counts[frames] / s + 0.5)));
+	return column;
 }
 
 static void
@@ -99,12 +115,15 @@ print_frames(const struct report *report, FILE *out)
 	static const struct count_row bad[] = { { RESULTS_BAD, "bad" } };
 	const uint64_t *counts = report->results.counts;
 	char n[REPORT_NUMBER_CHARS], without[REPORT_NUMBER_CHARS];
+	int column;
 
-	print_way(report, "sent", RESULTS_FRAMES_SENT, RESULTS_BYTES_SENT, out);
-	print_counts(report, unsent, sizeof(unsent) / sizeof(unsent[0]), out);
-	print_way(report, "received", RESULTS_FRAMES_RECEIVED,
+	column = print_way(
+	    report, "sent", RESULTS_FRAMES_SENT, RESULTS_BYTES_SENT, out);
+	print_counts(
+	    report, column, unsent, sizeof(unsent) / sizeof(unsent[0]), out);
+	column = print_way(report, "received", RESULTS_FRAMES_RECEIVED,
 	    RESULTS_BYTES_RECEIVED, out);
-	print_counts(report, bad, 1, out);
+	print_counts(report, column, bad, 1, out);
 	fprintf(out, ROW_NAME "%s answered, %s not\n", "requests",
 	    report_number(n, counts[RESULTS_ANSWERED]),
 	    report_number(without, counts[RESULTS_UNANSWERED]));
