@@ -6,6 +6,7 @@
  *	play_starter.c	the thread that connects players when they are due
  *	play_watch.c	what others see of it
  *	player.c	one player: states, what is due, the timer
+ *	player_life.c	how it comes and goes
  *	player_send.c	a record of the tape onto the wire
  *	player_in.c	what comes back
  *	rewrite.c	captured ids -> live ids, in headers
@@ -115,7 +116,8 @@ void *play_starter(void *play);
 void play_publish(struct play_worker *worker);
 
 /* ---- player.c ---- */
-bool player_begin(struct play *play, uint32_t index, int64_t start_ns);
+void player_skip_unsent(struct player *p); /* `next` is one to be sent */
+void player_advance(struct player *p); /* to the one behind it */
 void player_ready(struct player *p, struct engine_conn *conn);
 void player_up(struct player *p, int64_t now_ns);
 void player_pump(struct player *p);
@@ -123,6 +125,9 @@ void player_arm(struct player *p, int64_t now_ns);
 void player_timer(struct player *p, int64_t now_ns);
 void player_drained(struct player *p);
 void player_stop(struct player *p); /* send no more */
+
+/* ---- player_life.c ---- */
+bool player_begin(struct play *play, uint32_t index, int64_t start_ns);
 void player_closed(struct player *p, enum engine_end end);
 void player_no_conn(struct player *p);
 

@@ -25,18 +25,18 @@ says_hello(const struct tape_session *session)
 
 /* ---- what is due ---- */
 
-static void
-skip_unsent(struct player *p)
+void
+player_skip_unsent(struct player *p)
 {
 	while (p->next != NULL && !player_is_sent(p->next))
 		p->next = tape_next(p->play->set.tape, p->next);
 }
 
-static void
-advance(struct player *p)
+void
+player_advance(struct player *p)
 {
 	p->next = tape_next(p->play->set.tape, p->next);
-	skip_unsent(p);
+	player_skip_unsent(p);
 	p->due_ns = 0;
 }
 
@@ -162,7 +162,7 @@ send_due(struct player *p)
 		if (due_ns > now_ns ||
 		    player_send(p, p->next, due_ns, now_ns) == PLAYER_LATER)
 			return;
-		advance(p);
+		player_advance(p);
 	}
 }
 
@@ -357,144 +357,4 @@ player_stop(struct player *p)
 	p->end_due_ns = p->ready_ns;
 	p->state = PLAYER_ENDING;
 	player_arm(p, clock_now_ns());
-}
-
-static bool
-connect_next(struct player *p)
-{
-	const struct play_settings *set = &p->play->set;
-	const struct engine_connect want = {
-		.address = set->addresses[p->address],
-		.tls = set->tls,
-		.tls_host = set->tls_host,
-		.order = (enum bnet_order)p->session->order,
-		.worker = p->index % p->play->n_workers,
-		.user = p,
-	};
-
-	return engine_connect(p->play->engine, &want);
-}
-
-bool
-player_begin(struct play *play, uint32_t index, int64_t start_ns)
-{
-	const struct plan_player *plan = &play->set.plan->players[index];
-	struct player *p = calloc(1, sizeof(*p));
-
-	if (p == NULL)
-		return false;
-	*p = (struct player){
-		.play = play,
-		.plan = plan,
-		.session = tape_session(play->set.tape, plan->session),
-		.index = index,
-		.worker = &play->workers[index % play->n_workers],
-		.start_ns = start_ns,
-		.next = tape_first(play->set.tape, plan->session, CAP_UP),
-	};
-	skip_unsent(p);
-	atomic_fetch_add(&play->n_live, 1);
-	if (connect_next(p))
-		return true;
-	free(p);
-	play_ended(play);
-	return false;
-}
-
-/* ---- the end ---- */
-
-static void
-count_unsent(struct player *p)
-{
-	uint64_t n = 0;
-
-	for (; p->next != NULL; advance(p))
-		n++;
-	results_count(&p->worker->results, RESULTS_UNSENT, n);
-}
-
-static enum results_count
-outcome(const struct player *p)
-{
-	if (p->refused)
-		return RESULTS_SESSIONS_REFUSED;
-	if (p->stopped)
-		return RESULTS_SESSIONS_STOPPED;
-	if (p->state < PLAYER_PLAYING)
-		return RESULTS_SESSIONS_FAILED;
-	return p->state >= PLAYER_ENDING ? RESULTS_SESSIONS_DONE
-					 : RESULTS_SESSIONS_CUT;
-}
-
-static void
-free_player(struct player *p)
-{
-	struct play *play = p->play;
-
-	live_set(&play->live, p->index, LIVE_GONE, p->session->id);
-	pairing_free(&p->pairing);
-	free(p);
-	play_ended(play);
-}
-
-static void
-why_not(struct player *p, enum engine_end end)
-{
-	const char *reason = engine_conn_reason(p->conn);
-	char why[PLAY_REASON_CHARS];
-
-	if (p->refused || p->stopped || p->state == PLAYER_CLOSING ||
-	    end == ENGINE_END_OWNER)
-		return;
-	if (reason[0] == '\0')
-		reason = p->state < PLAYER_PLAYING
-		    ? "closed before it was welcome"
-		    : "closed by the cluster";
-	snprintf(why, sizeof(why), "%s", reason);
-	play_set_reason(p->play, why);
-}
-
-static void
-give_up_all(struct player *p)
-{
-	while (!pairing_is_empty(&p->pairing)) {
-		results_unanswered(&p->worker->results,
-		    (int64_t)pairing_oldest(&p->pairing)->user -
-			p->play->start_ns,
-		    pairing_oldest(&p->pairing)->key);
-		pairing_drop_oldest(&p->pairing);
-	}
-}
-
-void
-player_closed(struct player *p, enum engine_end end)
-{
-	const struct play_settings *set = &p->play->set;
-
-	if (end == ENGINE_END_CONNECT && ++p->address < set->n_addresses &&
-	    connect_next(p))
-		return;
-	if (p->state == PLAYER_CONNECTING)
-		results_count(&p->worker->results, RESULTS_SESSIONS_BEGUN, 1);
-	why_not(p, end);
-	results_count(&p->worker->results, outcome(p), 1);
-	if (p->state >= PLAYER_PLAYING)
-		results_closed(
-		    &p->worker->results, clock_now_ns() - p->play->start_ns);
-	if (p->worker->diff != NULL && p->state >= PLAYER_PLAYING)
-		diff_ended(
-		    p->worker->diff, &p->diff, p->plan->session, p->next);
-	give_up_all(p);
-	count_unsent(p);
-	free_player(p);
-}
-
-/* No memory or descriptor, so there was no connection at all. */
-void
-player_no_conn(struct player *p)
-{
-	play_set_reason(p->play, "out of memory or descriptors");
-	results_count(&p->worker->results, RESULTS_SESSIONS_FAILED, 1);
-	count_unsent(p);
-	free_player(p);
 }
