@@ -126,6 +126,9 @@ player_closed(struct player *p, enum engine_end end)
 		return;
 	if (p->state == PLAYER_CONNECTING)
 		results_count(&p->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	if (end == ENGINE_END_OWNER && p->state >= PLAYER_PLAYING &&
+	    p->state != PLAYER_CLOSING)
+		p->stopped = true; /* we quit, not the cluster */
 	why_not(p, end);
 	results_count(&p->worker->results, outcome(p), 1);
 	if (p->state >= PLAYER_PLAYING)
