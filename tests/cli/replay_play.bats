@@ -88,8 +88,10 @@ await ann packet key=market::quote'
 		same "$(report .counts.unanswered)" 0
 	done
 	stop_relay "$pid"
-	# where one is sent before the one before it is answered, they are two
-	same "$(pending "$tmp/target.pcap")" '5 5'
+	# five were sent at once; what came later waited for these
+	for most in $(pending "$tmp/target.pcap"); do
+		[ "$most" -le 5 ]
+	done
 }
 
 # How many requests were open at most, for each connection that asked.

@@ -13,6 +13,8 @@ load replay
 # The market with its nodes, its replay file, and $tmp/single.json of one run.
 scale_setup() {
 	scale=$fixtures/scale
+	# the start, when all shards are ready on a busy machine, too
+	soon=$((wait_seconds / 4))
 	PATH=$build:$PATH
 	start_relay
 	start_nodes --id 1001 --count 3 --register market::quote \
@@ -78,7 +80,7 @@ fake_sbatch() {
 @test "Slurm: four tasks of an array, and a job that merges" {
 	scale_setup
 	fake_sbatch
-	FOLDER=$tmp/run TAPE=$tmp/market.tape TARGET=$plain START_IN=3 \
+	FOLDER=$tmp/run TAPE=$tmp/market.tape TARGET=$plain START_IN=$soon \
 		"$scale/slurm.sh" submit --speed 10 --max-lateness 1h
 	grep -q -e '--array=0-3' "$tmp/run/sbatch.log"
 	grep -q -e '--dependency=afterany:17 ' "$tmp/run/sbatch.log"
@@ -132,7 +134,7 @@ pod() {
 	parses "$scale/job.yaml"
 	parses "$scale/merge.yaml"
 	mkdir "$tmp/run"
-	start_at=$(date -u -d '+3 seconds' +%Y-%m-%dT%H:%M:%SZ)
+	start_at=$(date -u -d "+$soon seconds" +%Y-%m-%dT%H:%M:%SZ)
 	for i in 0 1 2 3; do
 		pod "$i" --speed 10 --max-lateness 1h >"$tmp/pod-$i.log" \
 			2>&1 3>&- &

@@ -36,10 +36,11 @@ suite() {
 
 # start_double [ARG...]: the other relay; $plain, $pid
 start_double() {
+	rm -f "$tmp/double.out" # that of the last one says ready, too
 	"$tools/wrong_relay" "$@" >"$tmp/double.out" 2>"$tmp/double.err" 3>&- &
 	pid=$!
 	children+=("$pid")
-	within grep -q ready "$tmp/double.out"
+	within grep -qs ready "$tmp/double.out"
 	plain=$(sed -n 's/^wrong-relay: ready on //p' "$tmp/double.out")
 }
 

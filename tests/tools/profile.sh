@@ -30,9 +30,10 @@ expected() {
 	echo '== bluenet-decode -q -z frames -z keys -z health'
 	bluenet-decode -q -z frames -z keys -z health --keys "$keys" -r "$1" 2>&1
 	echo '== bluenet-replay --dry-run'
-	bluenet-replay --dry-run --keys "$keys" "$1" 2>&1
+	bluenet-replay --dry-run --progress never --keys "$keys" "$1" 2>&1
 	echo '== bluenet-replay --dry-run --roles all --rate 1000'
-	bluenet-replay --dry-run --keys "$keys" --roles all --rate 1000 "$1" 2>&1
+	bluenet-replay --dry-run --progress never --keys "$keys" --roles all \
+	    --rate 1000 "$1" 2>&1
 }
 
 if [ "${1:-}" = expected ]; then
