@@ -64,8 +64,11 @@ same_hdr(const struct hdr *a, const struct hdr *b)
 	ck_assert_int_eq(a->highest, b->highest);
 	ck_assert_uint_eq(a->first, b->first);
 	ck_assert_uint_eq(a->last, b->last);
-	for (uint32_t i = a->first; i <= a->last; i++)
-		ck_assert_uint_eq(a->counts[i], b->counts[i]);
+	if (a->counts == NULL || a->first > a->last)
+		return;
+	/* at once: one by one takes minutes under the sanitizers */
+	ck_assert_mem_eq(a->counts + a->first, b->counts + a->first,
+	    (a->last - a->first + 1) * sizeof(*a->counts));
 }
 
 static inline void

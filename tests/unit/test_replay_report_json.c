@@ -376,7 +376,7 @@ START_TEST(cut)
 	size_t n = strlen(text);
 
 	json_decref(v);
-	for (size_t i = 0; i < n; i += 97) {
+	for (size_t i = 0; i < n; i += n / 100 + 1) {
 		write_file(text, i);
 		ck_assert_ptr_null(report_read_json(path, err));
 	}
