@@ -84,11 +84,16 @@ is_tap() {
 
 # wrong.txt: FAULT: SCENARIO... that have to fail.
 @test "a relay that is wrong fails what it should, and nothing else" {
-	local fault names failed
+	local fault names failed every=1 n=0
 
 	diff <("$tools/wrong_relay" --wrong list | sort) \
 		<(sed 's/:.*//' "$scenarios/wrong.txt" | sort)
+	# sanitizers look at the runner, which is the same for all of them
+	case $build in
+	*-asan | *-tsan) every=8 ;;
+	esac
 	while IFS=': ' read -r fault names; do
+		[ $((n++ % every)) -eq 0 ] || continue
 		start_double --wrong "$fault"
 		suite 0 --scenario-only "!(${names// /|})" "$plain" || {
 			echo "fault $fault"
