@@ -3,8 +3,6 @@
 
 #include "cmd/replay/peer_expect.h"
 
-/* ---- connections ---------------------------------------------------------- */
-
 static struct peer_conn *
 named(struct peer_args *args)
 {
@@ -130,7 +128,12 @@ cmd_set(struct peer_args *args)
 static void
 cmd_timeout(struct peer_args *args)
 {
-	peer_timeout_s = strtod(peer_arg_at(args, 1, "SECONDS"), NULL);
+	const char *text = peer_arg_at(args, 1, "SECONDS");
+	char *end;
+
+	peer_timeout_s = strtod(text, &end);
+	if (end == text || *end != '\0' || !(peer_timeout_s > 0))
+		peer_wrong("timeout: seconds, not '%s'", text);
 }
 
 static void

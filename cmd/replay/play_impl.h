@@ -139,7 +139,6 @@ enum player_sent {
 };
 enum player_sent player_send(struct player *p, const struct tape_record *record,
     int64_t due_ns, int64_t now_ns);
-bool player_is_sent(const struct tape_record *record);
 void player_hello(struct player *p);
 void player_keepalive(struct player *p, int64_t now_ns);
 void player_say(struct player *p, const struct bnet_header *header,

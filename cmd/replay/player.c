@@ -28,7 +28,7 @@ says_hello(const struct tape_session *session)
 void
 player_skip_unsent(struct player *p)
 {
-	while (p->next != NULL && !player_is_sent(p->next))
+	while (p->next != NULL && !plan_is_sent(p->next))
 		p->next = tape_next(p->play->set.tape, p->next);
 }
 

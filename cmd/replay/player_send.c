@@ -83,13 +83,6 @@ player_keepalive(struct player *p, int64_t now_ns)
 
 /* ---- records ---- */
 
-/* What keeps a connection up is made anew when it is needed. */
-bool
-player_is_sent(const struct tape_record *record)
-{
-	return (record->flags & (TAPE_R_HELLO | TAPE_R_UPKEEP)) == 0;
-}
-
 /*
  * The payload as it was captured, or plain, for the codec that is asked for:
  * then the engine compresses it. False: it is corrupt, and goes as it was.
