@@ -57,13 +57,19 @@ teardown() {
 	relay_teardown
 }
 
+# nap SECONDS: without a process; they are dear. Nothing comes from this pipe.
+exec {never}<> <(:)
+nap() {
+	read -rt "$1" -u "$never" || true
+}
+
 # within COMMAND: it comes true in time. For what no event tells of.
 within() {
 	local end=$((SECONDS + wait_seconds))
 
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.05
+		nap 0.05
 	done
 }
 
@@ -76,26 +82,40 @@ same() {
 
 # ---- relays
 
-# The address of a "ready" line that ends so.
+# The address of the first "ready" line that ends so.
 said_ready() {
-	sed -n "s/^bluenet-relay: $1 on \([^ ]*\)$2\$/\1/p" "$3" | head -n 1
+	local line
+
+	while read -r line; do
+		[[ $line =~ ^"bluenet-relay: $1 on "([^ ]*)"$2"$ ]] || continue
+		echo "${BASH_REMATCH[1]}"
+		return
+	done <"$3"
 }
 
 # has_started PID N: it has said where its N listeners are; or it has died.
 has_started() {
-	[ "$(grep -c '^bluenet-relay: ready on ' "$tmp/$1.out")" -ge "$2" ] &&
-		grep -q '^bluenet-relay: metrics on ' "$tmp/$1.out" && return
-	! kill -0 "$1" 2>/dev/null
+	local line ready=0 metrics_on=
+
+	while read -r line; do
+		case $line in
+		'bluenet-relay: ready on '*) ready=$((ready + 1)) ;;
+		'bluenet-relay: metrics on '*) metrics_on=yes ;;
+		esac
+	done <"$tmp/$1.out"
+	{ [ "$ready" -ge "$2" ] && [ -n "$metrics_on" ]; } || ended "$1"
 }
 
 # start_relay [OPTION...]: one that listens on 127.0.0.1, or as the options
 # say; sets $pid, $plain and $tls (where the first of each listens), $metrics.
 start_relay() {
-	local listeners
+	local arg listeners=0
 
 	[[ " $* " == *" -l "* || " $* " == *" -L "* ]] ||
 		set -- -l 127.0.0.1:0 "$@"
-	listeners=$(printf '%s\n' "$@" | grep -c -x -e -l -e -L)
+	for arg; do
+		[[ $arg != -[lL] ]] || listeners=$((listeners + 1))
+	done
 	# its files are to have its pid, which is known once it runs
 	rm -f "$tmp/out" "$tmp/err"
 	: >"$tmp/out" 2>"$tmp/err"
@@ -184,27 +204,37 @@ sum() {
 
 # What was read has gone somewhere, so has every copy; connections too.
 balanced() {
-	local text read gone queued written links
-
-	text=$(curl -sS "http://$metrics/metrics") || return 1
-	read=$(sum packets_read_total <<<"$text")
-	gone=$(awk '/^bluenet_relay_packets_(forwarded|local|refused|dropped)_total[{ ]/ {
-		total += $NF } END { printf "%d\n", total }' <<<"$text")
-	queued=$(sum copies_queued_total <<<"$text")
-	written=$(awk '/^bluenet_relay_copies_(written|lost)_total[{ ]/ {
-		total += $NF } END { printf "%d\n", total }' <<<"$text")
-	links=$(awk '/^bluenet_relay_connections(_closed_total)?[{ ]/ {
-		total += $NF } END { printf "%d\n", total }' <<<"$text")
-	opened=$(sum accepts_total <<<"$text")
-	account="read $read gone $gone; queued $queued written $written;"
-	account+=" accepted $opened closed and open $links"
-	[ "$read" -eq "$gone" ] && [ "$queued" -eq "$written" ] &&
-		[ "$opened" -eq "$links" ]
+	account=$(curl -sS "http://$metrics/metrics" | awk '
+		/^bluenet_relay_/ {
+			bare = $1
+			sub(/{.*/, "", bare)
+			sub(/^bluenet_relay_/, "", bare)
+			n[bare] += $NF
+		}
+		END {
+			gone = n["packets_forwarded_total"]
+			gone += n["packets_local_total"]
+			gone += n["packets_refused_total"]
+			gone += n["packets_dropped_total"]
+			read = n["packets_read_total"]
+			queued = n["copies_queued_total"]
+			written = n["copies_written_total"]
+			written += n["copies_lost_total"]
+			opened = n["accepts_total"]
+			links = n["connections"] + n["connections_closed_total"]
+			account = "read %d gone %d; queued %d written %d; "
+			account = account "accepted %d closed and open %d\n"
+			printf account, read, gone, queued, written, opened, \
+			    links
+			if (NR == 0 || read != gone || queued != written)
+				exit 1
+			exit opened != links
+		}')
 }
 
 # They balance once what is on its way has arrived.
 books() {
-	local account opened
+	local account
 
 	within balanced || {
 		echo "the books do not balance: $account"
@@ -220,7 +250,7 @@ export -f metric sum
 # of the last relay as $r (plain) and $t (TLS), its $pid and its log $err, and
 # the folders $c (certificates), $tmp and $hostile.
 play() {
-	"$tools/peer" r="${plain:-}" t="${tls:-}" pid="${pid:-}" c="$certs" \
+	"$tools/peer" -t "$wait_seconds" r="${plain:-}" t="${tls:-}" pid="${pid:-}" c="$certs" \
 		err="$tmp/${pid:-}.err" tmp="$tmp" hostile="$fixtures/hostile" "$@"
 }
 

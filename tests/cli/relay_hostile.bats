@@ -228,7 +228,7 @@ END
 }
 
 @test "a peer that said hello and is silent is cut, one that answers is not" {
-	start_relay --keepalive 200ms
+	start_relay --keepalive 1s
 	play <<'END'
 join silent $r nopong
 join good $r
@@ -248,7 +248,6 @@ END
 	start_relay --overload refuse --queue 64K
 	play <<'END'
 mute
-timeout 60
 join a $r
 join n $r role=node id=7 rcvbuf=4096
 join o $r role=node id=8
@@ -270,7 +269,6 @@ END
 	start_relay --overload pause --queue 64K
 	play <<'END'
 mute
-timeout 60
 join a $r
 join n $r role=node id=7 rcvbuf=4096
 pause n
@@ -286,7 +284,6 @@ END
 	start_relay --overload pause --queue 64K
 	play <<'END'
 mute
-timeout 60
 join a $r
 join b $r
 join d $r
@@ -306,7 +303,6 @@ END
 	start_relay --overload pause --queue 64K
 	play <<'END'
 mute
-timeout 60
 join a $r
 join n $r role=node id=7 rcvbuf=4096
 pause n
@@ -322,7 +318,6 @@ END
 	start_relay --overload cut --queue 64K
 	play <<'END'
 mute
-timeout 60
 join a $r
 join n $r role=node id=7 rcvbuf=4096
 pause n
@@ -340,7 +335,6 @@ END
 	start_relay --overload refuse --queue 8M --memory 16M
 	play <<'END'
 mute
-timeout 60
 join n $r role=node id=7
 repeat 20 join s$i $r rcvbuf=4096
 repeat 20 pause s$i
@@ -419,7 +413,6 @@ END
 	start_relay
 	play <<'END'
 mute
-timeout 60
 join a $r
 repeat 30 join n$i $r role=node id=7
 repeat 30 flood a count=50 dest=node:7 key=app payload=size:2000
@@ -480,7 +473,6 @@ no_links() {
 	start_relay
 	play <<'END'
 mute
-timeout 60
 join n $r role=node id=7
 repeat 5000 connect c$i $r
 repeat 5000 hello c$i name=c$i

@@ -120,7 +120,6 @@ END
 	start_relay --drain-to other.example:26000 --queue 8M
 	play <<'END'
 mute
-timeout 30
 join a $r
 join n $r role=node id=7 rcvbuf=4096
 connect stock $r
@@ -179,7 +178,6 @@ END
 	start_relay
 	play_beside <<'END'
 mute
-timeout 60
 join a $r
 join n $r role=node id=7
 repeat 100 flood a count=500 dest=node:7 key=app payload=size:1000

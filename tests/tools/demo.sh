@@ -151,7 +151,7 @@ nodes=$pid
 
 printf '\nTwo clients, ann and bob, and eve, a node, on that relay:\n'
 traffic "$metrics" >"$tmp/traffic"
-"$BUILD/tools/peer" -f "$tmp/traffic" r="$at" || failed 'traffic went astray'
+"$BUILD/tools/peer" r="$at" <"$tmp/traffic" || failed 'traffic went astray'
 
 printf '\nTwenty-five pings of each of the nodes, for later:\n'
 show "bluenet-ping -c 25 -i 20ms $at >table"

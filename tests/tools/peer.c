@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer [-f SCRIPT] [NAME=VALUE]...: plays the peers of a relay, as a script
- * says, line by line; prints what comes; ends with 1 at the first thing that
- * is not as expected, and says at which line. It shares nothing with the
- * engine but libbluenet.
+ * peer [-t SECONDS] [NAME=VALUE]...: plays the peers of a relay, as the script
+ * of standard input says, line by line; prints what comes; ends with 1 at the
+ * first thing that is not as expected, and says at which line. It shares
+ * nothing with the engine but libbluenet. What is expected is waited for so
+ * long (-t, timeout).
  *
  *	join NAME ADDR:PORT [...]	connect, hello, expect welcome
  *	connect NAME ADDR:PORT [order=little|network] [tls|tls12] [cert=F]
@@ -119,21 +120,18 @@ definitions(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	FILE *script = stdin;
 	char *line = NULL;
 	size_t bytes = 0;
 
-	if (argc > 2 && strcmp(argv[1], "-f") == 0) {
-		script = fopen(argv[2], "r");
-		if (script == NULL)
-			peer_wrong("%s: %s", argv[2], strerror(errno));
+	if (argc > 2 && strcmp(argv[1], "-t") == 0) {
+		peer_timeout_s = strtod(argv[2], NULL);
 		argc -= 2;
 		argv += 2;
 	}
 	definitions(argc - 1, argv + 1);
 	peer_begin();
 	peer_extend(commands, lines);
-	while (getline(&line, &bytes, script) >= 0) {
+	while (getline(&line, &bytes, stdin) >= 0) {
 		peer_line++;
 		peer_run_line(line);
 	}

@@ -1,15 +1,39 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# run-tests.sh - all unit tests and bats files of the build in $BUILD, side by
-# side, and one line at the end that counts them.
+# run-tests.sh - all unit tests and bats files of the build in $BUILD, a few
+# side by side, and one line at the end that counts them.
+# run-tests.sh FILE: one of them, for which it calls itself.
 set -u
+
+# one FILE: what dies before its last line is one failure.
+one() {
+	log=$logs/$(basename "$1").log
+	case $1 in
+	*.bats)
+		bats --tap --timing "$1" >"$log" 2>&1
+		status=$?
+		[ "$status" -le 1 ] && return
+		;;
+	*)
+		"$1" >"$log" 2>&1
+		status=$?
+		[ "$status" -eq 0 ] || grep -qE '^[0-9]+%: Checks: ' "$log" && return
+		;;
+	esac
+	echo "died: $1: exit status $status" >>"$log"
+}
+
+if [ $# -gt 0 ]; then
+	one "$1"
+	exit 0
+fi
 
 # absolute: some tests work in folders of their own
 BUILD=$(cd "$BUILD" && pwd)
 fixtures=$(cd "${BNET_FIXTURES:-fixtures}" && pwd)
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
-export BNET_BUILD="$BUILD" BNET_DECODE="$BUILD/bluenet-decode" \
+export logs BNET_BUILD="$BUILD" BNET_DECODE="$BUILD/bluenet-decode" \
     BNET_TOOLS="$BUILD/tools" BNET_FIXTURES="$fixtures"
 export BATS_TEST_TIMEOUT=600	# what hangs has failed; no sooner
 export BNET_WAIT="${BNET_WAIT:-120}"	# a step of a test, on a busy machine
@@ -25,44 +49,13 @@ wanted() {
 	return 1
 }
 
-# unit PROGRAM: one that dies before its last line is one failure.
-unit() {
-	log=$logs/$(basename "$1").log
-	"$1" >"$log" 2>&1
-	status=$?
-	[ "$status" -eq 0 ] || grep -qE '^[0-9]+%: Checks: ' "$log" ||
-	    echo "died: $1: exit status $status" >>"$log"
-}
-
-# unit_lane I: every lane-th program, from the I-th on
-unit_lane() {
-	at=0
-	for t in "$BUILD"/unit/test_*; do
-		[ -x "$t" ] || continue
-		wanted "$t" || continue
-		[ $((at % lanes)) -ne "$1" ] || unit "$t"
-		at=$((at + 1))
-	done
-}
-
-# So is a bats file that ends early.
-cli() {
-	bats --tap "$1"
-	status=$?
-	[ "$status" -le 1 ] || echo "died: $1: exit status $status"
-}
-
-lanes=$(nproc 2>/dev/null || echo 2)
-lane=0
-while [ "$lane" -lt "$lanes" ]; do
-	unit_lane "$lane" &
-	lane=$((lane + 1))
-done
-for t in tests/cli/*.bats; do
-	wanted "$t" || continue
-	cli "$t" >"$logs/$(basename "$t").log" 2>&1 &
-done
-wait
+# The long files first, so that none of them is left at the end. More than a
+# few at once, and each step of a test takes seconds.
+# shellcheck disable=SC2012 # their names are ours
+{ ls -S tests/cli/*.bats; ls "$BUILD"/unit/test_*; } |
+while read -r t; do
+	! wanted "$t" || echo "$t"
+done | xargs -P $((3 * $(nproc))) -n 1 sh "$0"
 cat "$logs"/*.log
 
 awk '
