@@ -47,6 +47,7 @@ struct cap_stream {
 	uint8_t end_chars[2];
 	enum bnet_order order; /* AUTO while not known */
 	bool tls;
+	bool no_start; /* its beginning is not in the capture */
 	bool recognised; /* it carries frames: a good one was seen */
 	uintptr_t user; /* the sink's own; 0 at first */
 };

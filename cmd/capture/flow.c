@@ -272,12 +272,14 @@ start(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
-	if (ref->stream->half[ref->dir].no_start)
+	if (ref->stream->half[ref->dir].no_start) {
+		ref->stream->pub.no_start = true;
 		start_hunt(ref, false, "rest of a frame without its start");
-	else if (ref->stream->undecided)
+	} else if (ref->stream->undecided) {
 		start_hunt(ref, true, "no frames");
-	else
+	} else {
 		flow->state = FLOW_SYNCED;
+	}
 }
 
 void

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/capture/source.h"
 
+#include "cmd/capture/capture.h"
+
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <poll.h>
@@ -133,6 +135,20 @@ open_stream(struct source *src, const char *path)
 	return through != NULL ? through : f;
 }
 
+/* The source, or NULL and it is closed: only link types that are read here. */
+static struct source *
+of_known_link(struct source *src, char *err)
+{
+	if (cap_linktype_known(source_linktype(src)))
+		return src;
+	snprintf(err, SOURCE_ERR_CHARS,
+	    "%s: link type %s (%d) is not one that can be read: expected"
+	    " Ethernet, Linux cooked, raw IP or NULL",
+	    src->path, source_linktype_name(src), source_linktype(src));
+	source_close(src);
+	return NULL;
+}
+
 struct source *
 source_open_file(const char *path, char *err)
 {
@@ -164,7 +180,7 @@ source_open_file(const char *path, char *err)
 		free_source(src);
 		return NULL;
 	}
-	return src;
+	return of_known_link(src, err);
 }
 
 struct source *
@@ -206,7 +222,7 @@ source_open_live(const char *iface, int snaplen, char *err)
 		return NULL;
 	}
 	src->fd = pcap_get_selectable_fd(src->pcap);
-	return src;
+	return of_known_link(src, err);
 }
 
 bool

@@ -19,7 +19,10 @@ struct source;
 
 /* All with NULL or false on failure, and why in `err`, SOURCE_ERR_CHARS. */
 
-/* A pcap (micro, nano) or pcapng file; "-" is standard input. */
+/*
+ * A pcap (micro, nano) or pcapng file; "-" is standard input. A link type that
+ * capture.h does not know is a failure.
+ */
 struct source *source_open_file(const char *path, char *err);
 
 /* A live capture. */

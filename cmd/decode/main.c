@@ -163,10 +163,6 @@ open_source(struct decode *d)
 		cli_die("%s", err);
 	if (opt->iface != NULL)
 		drop_privileges(opt);
-	if (!cap_linktype_known(source_linktype(d->src)))
-		cli_die("link type %s (%d) is not one that can be read:"
-			" expected Ethernet, Linux cooked, raw IP or NULL",
-		    source_linktype_name(d->src), source_linktype(d->src));
 	if (opt->bpf != NULL && !source_filter(d->src, opt->bpf, err))
 		cli_usage("%s", err);
 	if (opt->write_path != NULL &&
