@@ -20,7 +20,11 @@ struct chart {
 	const char *title, *y_label;
 	const char *settings; /* of gnuplot */
 	const char *curves;
-	bool scheduled; /* only where there is a schedule */
+	enum chart_needs {
+		NOTHING = 0,
+		ANSWERS,
+		SCHEDULE,
+	} needs; /* without it there is nothing to be drawn */
 };
 
 /* 1 s; 2 sent/s; 3 received/s; 4 errors/s; 5-7 latency; 8-9 late; 10 open */
@@ -28,25 +32,25 @@ static const struct chart charts[] = {
 	{ "Frames a second", "frames/s", "set yrange [0:*]",
 	    "$d u 1:2 w lines lw 2 lc rgb '#1f6feb' t 'sent',"
 	    " $d u 1:3 w lines lw 2 lc rgb '#8250df' t 'received'",
-	    false },
+	    NOTHING },
 	{ "Latency of answers, from when the request was due", "ms",
 	    "set logscale y; set yrange [*:*]",
 	    "$d u 1:5 w lines lw 2 lc rgb '#1a7f37' t 'p50',"
 	    " $d u 1:6 w lines lw 2 lc rgb '#bf8700' t 'p99',"
 	    " $d u 1:7 w lines lw 2 lc rgb '#c1121f' t 'max'",
-	    false },
+	    ANSWERS },
 	{ "Lateness of the injector", "ms", "set logscale y; set yrange [*:*]",
 	    "$d u 1:8 w lines lw 2 lc rgb '#bf8700' t 'p99',"
 	    " $d u 1:9 w lines lw 2 lc rgb '#c1121f' t 'max',"
 	    " limit w lines dt 2 lc rgb '#57606a' t '--max-lateness'",
-	    true },
+	    SCHEDULE },
 	{ "Errors a second, sessions open", "errors/s",
 	    "set yrange [0:*]; set y2tics; set y2label 'sessions';"
 	    " set y2range [0:*]",
 	    "$d u 1:4 w lines lw 2 lc rgb '#c1121f' t 'errors',"
 	    " $d u 1:10 axes x1y2 w lines lw 2 lc rgb '#57606a'"
 	    " t 'sessions'",
-	    false },
+	    NOTHING },
 };
 
 /* ---- data ---- */
@@ -184,19 +188,33 @@ draw(const struct report *report, const struct chart *chart, FILE *out,
 	return ok;
 }
 
+/* gnuplot draws no chart without a value, and none of 0 on a log scale. */
+static bool
+has_values(const struct report *report, enum chart_needs needs)
+{
+	const struct results *results = &report->results;
+
+	switch (needs) {
+	case ANSWERS:
+		return results->latency.sums.max > 0;
+	case SCHEDULE:
+		return report->scheduled && results->late.sums.max > 0;
+	default:
+		return true;
+	}
+}
+
 void
 page_charts(const struct report *report, FILE *out)
 {
-	char err[GNUPLOT_ERR_CHARS];
+	char err[GNUPLOT_ERR_CHARS] = "";
 
-	for (size_t i = 0; i < sizeof(charts) / sizeof(charts[0]); i++) {
-		if (charts[i].scheduled && !report->scheduled)
-			continue;
-		if (draw(report, &charts[i], out, err))
-			continue;
-		fputs("<p class=\"soft\">No charts: ", out);
-		page_text(out, err);
-		fputs("</p>\n", out);
+	for (size_t i = 0; i < sizeof(charts) / sizeof(charts[0]); i++)
+		if (has_values(report, charts[i].needs))
+			(void)draw(report, &charts[i], out, err);
+	if (err[0] == '\0')
 		return;
-	}
+	fputs("<p class=\"soft\">Charts are missing: ", out);
+	page_text(out, err);
+	fputs("</p>\n", out);
 }

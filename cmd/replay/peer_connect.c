@@ -7,14 +7,18 @@
 
 struct peer_defaults peer_defaults;
 
+bool peer_reads_files = true;
+
 struct bnet_slice
 peer_file(const char *path)
 {
-	FILE *f = fopen(path, "rb");
+	FILE *f = peer_reads_files ? fopen(path, "rb") : NULL;
 	char *text, part[4096];
 	size_t n, bytes;
 	FILE *to = open_memstream(&text, &bytes);
 
+	if (!peer_reads_files)
+		peer_wrong("scenarios read no files: %s", path);
 	if (f == NULL || to == NULL)
 		peer_wrong("%s: %s", path, strerror(errno));
 	while ((n = fread(part, 1, sizeof(part), f)) > 0)
@@ -84,6 +88,17 @@ peer_link(struct peer_conn *c, struct peer_args *args)
 		peer_wrong("cannot make a link");
 }
 
+/* Of ADDR:PORT; an IPv6 address stands in brackets. */
+static char *
+host_of(const char *where, const char *colon)
+{
+	size_t len = (size_t)(colon - where);
+
+	if (len >= 2 && where[0] == '[' && colon[-1] == ']')
+		return peer_dup(where + 1, len - 2);
+	return peer_dup(where, len);
+}
+
 /* ADDR:PORT; -1 and errno where nobody is there. */
 static int
 peer_socket(const char *where, int receive_bytes)
@@ -96,7 +111,7 @@ peer_socket(const char *where, int receive_bytes)
 
 	if (colon == NULL)
 		peer_wrong("'%s' is not ADDR:PORT", where);
-	host = peer_dup(where, (size_t)(colon - where));
+	host = host_of(where, colon);
 	if (getaddrinfo(host, colon + 1, &hints, &to) != 0)
 		peer_wrong("'%s' is not ADDR:PORT", where);
 	free(host);

@@ -16,6 +16,8 @@ extern struct peer_defaults peer_defaults;
 /* ---- connecting ----------------------------------------------------------- */
 
 /* A whole file; the caller frees it. */
+/* False: a script that asks for one is wrong. */
+extern bool peer_reads_files;
 struct bnet_slice peer_file(const char *path);
 
 /* Forget it, with what came over it. */

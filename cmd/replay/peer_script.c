@@ -3,6 +3,8 @@
 
 #include "cmd/replay/peer_expect.h"
 
+#define TIMEOUT_MAX_S 86400
+
 static struct peer_conn *
 named(struct peer_args *args)
 {
@@ -94,6 +96,8 @@ do_repeat(const char *rest)
 	char *end, i[32];
 	long n = strtol(rest, &end, 0);
 
+	if (end == rest || n < 1)
+		peer_wrong("repeat: a number from 1, not '%s'", rest);
 	for (long at = 1; at <= n; at++) {
 		(void)snprintf(i, sizeof(i), "%ld", at);
 		peer_var_set("i", i);
@@ -107,15 +111,20 @@ cmd_check(struct peer_args *args)
 	int64_t a = peer_number_of("A", peer_arg_at(args, 1, "A"));
 	const char *op = peer_arg_at(args, 2, "OP");
 	int64_t b = peer_number_of("B", peer_arg_at(args, 3, "B"));
-	bool holds = op[0] == '=' ? a == b
-	    : op[0] == '!'        ? a != b
-	    : op[0] == '<'        ? a < b
-				  : a > b;
+	const struct {
+		const char *op;
+		bool holds;
+	} ops[] = { { "=", a == b }, { "!", a != b }, { "<", a < b },
+		{ ">", a > b }, { "<=", a <= b }, { ">=", a >= b } };
 
-	if (strchr("=!<>", op[0]) == NULL)
-		peer_wrong("check: = ! < >, not '%s'", op);
-	if (!holds)
-		peer_expected(args, "it is not so", "");
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (strcmp(op, ops[i].op) != 0)
+			continue;
+		if (!ops[i].holds)
+			peer_expected(args, "it is not so", "");
+		return;
+	}
+	peer_wrong("check: = ! < > <= >=, not '%s'", op);
 }
 
 static void
@@ -132,7 +141,8 @@ cmd_timeout(struct peer_args *args)
 	char *end;
 
 	peer_timeout_s = strtod(text, &end);
-	if (end == text || *end != '\0' || !(peer_timeout_s > 0))
+	if (end == text || *end != '\0' || !(peer_timeout_s > 0) ||
+	    peer_timeout_s > TIMEOUT_MAX_S)
 		peer_wrong("timeout: seconds, not '%s'", text);
 }
 

@@ -8,9 +8,10 @@ peer_hex(const char *text)
 	uint8_t *bytes = peer_alloc(n + 1, 1);
 	unsigned v;
 
+	if (strspn(text, "0123456789abcdefABCDEF") != strlen(text))
+		peer_wrong("'%s' is not hexadecimal", text);
 	for (size_t i = 0; i < n; i++) {
-		if (sscanf(text + 2 * i, "%2x", &v) != 1)
-			peer_wrong("'%s' is not hexadecimal", text);
+		(void)sscanf(text + 2 * i, "%2x", &v);
 		bytes[i] = (uint8_t)v;
 	}
 	if (strlen(text) % 2 != 0)
@@ -62,6 +63,8 @@ peer_dest(const char *text, struct bnet_header *h)
 
 	if (strncmp(text, "type:", 5) == 0) {
 		h->dest_type = strtoll(text + 5, &end, 0);
+		if (end == text + 5 || (*end != ':' && *end != '\0'))
+			peer_wrong("dest: '%s' is not type:N:ID", text);
 		h->dest = *end == ':' ? peer_number_of("dest", end + 1) : 0;
 		return;
 	}
@@ -88,10 +91,13 @@ peer_forks(const char *text, uint64_t *ids)
 		from = to = strtoull(text, &end, 0);
 		if (*end == '-')
 			to = strtoull(end + 1, &end, 0);
-		if (end == text || (*end != '\0' && *end != ','))
+		if (end == text || (*end != '\0' && *end != ',') ||
+		    from > to)
 			peer_wrong("forks: '%s' is no list of ids", text);
-		for (; from <= to && n < PEER_FORKS_MAX; from++)
-			ids[n++] = from;
+		if (to - from >= PEER_FORKS_MAX - n)
+			peer_wrong("forks: more than %d", PEER_FORKS_MAX);
+		for (uint64_t i = 0; i <= to - from; i++)
+			ids[n++] = from + i;
 	}
 	return n;
 }
@@ -108,6 +114,17 @@ peer_codec_bits(const char *text)
 	if (bits == 0 && strcmp(text, "none") != 0)
 		peer_wrong("codecs: none, zlib, snappy, not '%s'", text);
 	return bits;
+}
+
+/* One of them. */
+static enum bnet_codec_id
+peer_codec(const char *text)
+{
+	uint32_t bits = peer_codec_bits(text);
+
+	if (bits == (BNET_CODEC_ZLIB | BNET_CODEC_SNAPPY))
+		peer_wrong("codec: one of them, not '%s'", text);
+	return (enum bnet_codec_id)bits;
 }
 
 void
@@ -132,14 +149,24 @@ peer_send_packet(
 	(void)peer_conn_write(c);
 }
 
+static uint32_t
+peer_u32(struct peer_args *args, const char *name, uint32_t otherwise)
+{
+	int64_t v = peer_number(args, name, otherwise);
+
+	if (v < 0 || v > UINT32_MAX)
+		peer_wrong("%s: a number of 32 bits, not %" PRId64, name, v);
+	return (uint32_t)v;
+}
+
 static struct bnet_header
 peer_header(struct peer_args *args)
 {
 	struct bnet_header h = {
 		.source = peer_number(args, "source", 0),
 		.key = peer_key(peer_arg(args, "key", "0")),
-		.serial = (uint32_t)peer_number(args, "serial", 0),
-		.latency_ms = (uint32_t)peer_number(args, "latency", 0),
+		.serial = peer_u32(args, "serial", 0),
+		.latency_ms = peer_u32(args, "latency", 0),
 		.priority = peer_flag(args, "priority"),
 		.timestamp = (uint64_t)peer_number(args, "timestamp", 0),
 	};
@@ -154,7 +181,7 @@ peer_send(struct peer_args *args)
 	static uint64_t ids[PEER_FORKS_MAX];
 	struct peer_conn *c = peer_conn(peer_arg_at(args, 1, "NAME"));
 	struct bnet_packet p = { .header = peer_header(args), .fork_ids = ids };
-	uint32_t codec = peer_codec_bits(peer_arg(args, "codec", "none"));
+	enum bnet_codec_id codec = peer_codec(peer_arg(args, "codec", "none"));
 	bool flood = strcmp(args->words[0], "flood") == 0;
 	int64_t count = flood ? peer_number(args, "count", 1) : 1;
 
@@ -226,12 +253,12 @@ peer_hello_body(
 	    : strcmp(role, "node") == 0
 	    ? BNET_ROLE_NODE
 	    : (uint32_t)peer_number_of("role", role);
-	m->version = (uint32_t)peer_number(args, "version", 1);
+	m->version = peer_u32(args, "version", 1);
 	m->role = c->role;
 	m->wanted_id = (uint64_t)peer_number(args, "id", 0);
 	m->codecs = peer_codec_bits(peer_arg(args, "codecs", "none"));
 	m->frame_max_bytes =
-	    (uint32_t)peer_number(args, "maxframe", BNET_FRAME_MAX_BYTES);
+	    peer_u32(args, "maxframe", BNET_FRAME_MAX_BYTES);
 	m->name = peer_string(args, "name", c->name);
 	m->token = peer_string(args, "token",
 	    peer_defaults.token != NULL ? peer_defaults.token : "");
@@ -261,12 +288,12 @@ peer_message_send(struct peer_args *args)
 		m.u.reg.key = peer_key(peer_arg_at(args, 2, "KEY"));
 	} else if (strcmp(args->words[0], "roster") == 0) {
 		m.type = BNET_MSG_ROSTER;
-		m.u.roster.roles = (uint32_t)peer_number(args, "roles", 3);
+		m.u.roster.roles = peer_u32(args, "roles", 3);
 		m.u.roster.prefix = peer_string(args, "prefix", "");
 	} else if (strcmp(args->words[0], "echo") == 0) {
 		m.type = BNET_MSG_ECHO;
 		m.u.echo.cookie = (uint64_t)peer_number(args, "cookie", 0);
-		m.u.echo.flags = (uint32_t)peer_number(args, "flags", 0);
+		m.u.echo.flags = peer_u32(args, "flags", 0);
 		m.u.echo.sent_ns = peer_now_ns();
 	} else {
 		m.type = BNET_MSG_KEEPALIVE;

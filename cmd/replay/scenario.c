@@ -48,6 +48,7 @@ play(const struct suite *suite, const struct scenario *s, int fd)
 	if (dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
 		_exit(PEER_SCRIPT_WRONG);
 	peer_timeout_s = (double)suite->opt->scenario_timeout_ns / NS_PER_S;
+	peer_reads_files = false; /* they would go to the target */
 	peer_var_set("r", suite->where);
 	peer_begin();
 	for (size_t i = 0; i < s->n_lines; i++) {
@@ -103,10 +104,16 @@ outcome_of(struct suite *suite, int status, bool ended)
 	if (!ended)
 		suite->n_said += (size_t)snprintf(suite->said + suite->n_said,
 		    SAID_MAX_BYTES - suite->n_said, "it took too long\n");
-	if (ended && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return PASSED;
-	return ended && WIFEXITED(status) &&
-		WEXITSTATUS(status) == PEER_SCRIPT_WRONG
+	if (!ended)
+		return FAILED;
+	if (!WIFEXITED(status)) {
+		suite->n_said += (size_t)snprintf(suite->said + suite->n_said,
+		    SAID_MAX_BYTES - suite->n_said,
+		    "its process died of signal %d\n", WTERMSIG(status));
+		return WRONG;
+	}
+	return WEXITSTATUS(status) == 0 ? PASSED
+	    : WEXITSTATUS(status) == PEER_SCRIPT_WRONG
 	    ? WRONG
 	    : FAILED;
 }
@@ -180,9 +187,11 @@ static void
 tell(struct suite *suite, size_t number, const struct scenario *s,
     enum outcome outcome)
 {
-	fprintf(suite->out, "%sok %zu - %s (section %s): %s\n",
-	    outcome == PASSED ? "" : "not ", number, s->name, s->section,
-	    s->about);
+	fprintf(suite->out, "%sok %zu - %s (section %s): ",
+	    outcome == PASSED ? "" : "not ", number, s->name, s->section);
+	for (const char *p = s->about; *p != '\0'; p++)
+		fprintf(suite->out, "%s%c", *p == '#' ? "\\" : "", *p);
+	fputc('\n', suite->out);
 	if (outcome != PASSED)
 		explain(suite, s);
 	(void)fflush(suite->out);
@@ -292,7 +301,14 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 		cli_warn("%s", err);
 		return REPLAY_USAGE;
 	}
-	code = run_all(&suite, &all);
+	if (count_wanted(&suite, &all) == 0) {
+		cli_warn("--scenario-only: '%s' is the name of no scenario in"
+			 " %s",
+		    opt->scenario_only, opt->scenario);
+		code = REPLAY_USAGE;
+	} else {
+		code = run_all(&suite, &all);
+	}
 	scenarios_free(&all);
 	if (fflush(out) != 0 || ferror(out))
 		cli_die("standard output: %s", strerror(errno));

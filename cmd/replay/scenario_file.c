@@ -78,7 +78,7 @@ check_whole(struct reading *r)
 		return true;
 	if (s->section == NULL)
 		return bad(r, "expected 'section N' in scenario ", s->name);
-	if (s->about == NULL)
+	if (s->about == NULL || s->about[0] == '\0')
 		return bad(r, "expected 'about TEXT' in scenario ", s->name);
 	if (s->n_lines == 0)
 		return bad(r, "nothing is done in scenario ", s->name);
@@ -159,6 +159,8 @@ check_line(struct reading *r, const char *line)
 	size_t quotes = 0;
 
 	while (strncmp(text, "repeat ", 7) == 0) {
+		if (!isdigit((unsigned char)text[7]))
+			return bad(r, "expected repeat N, not: ", text);
 		text += 7 + strspn(text + 7, BLANK "0123456789");
 		text += strspn(text, BLANK);
 	}

@@ -73,7 +73,7 @@ browse() {
 	mkdir "$tmp/none"
 	PATH=$tmp/none run -0 "$replay" --merge "$tmp/kept.json" \
 		--html "$tmp/plain.html"
-	grep -q 'No charts: cannot run gnuplot' "$tmp/plain.html"
+	grep -q 'Charts are missing: cannot run gnuplot' "$tmp/plain.html"
 	grep -q '<table>' "$tmp/plain.html"
 }
 

@@ -137,3 +137,63 @@ is_tap() {
 	run --separate-stderr "$replay" --scenario "$scenarios" 127.0.0.1:1
 	same "$status" 3
 }
+
+@test "IPv6" {
+	start_relay -l '[::1]:0'
+	suite 0 --scenario-only 'to-a-*' "$plain"
+}
+
+@test "a scenario gives no files away" {
+	local line
+
+	start_relay
+	echo secret >"$tmp/secret"
+	# shellcheck disable=SC2016 # scripts of the peer
+	for line in "raw a \"file=$tmp/secret\"" "connect b \$r tls ca=$tmp/secret" \
+		"raw a $(printf '\t')file=$tmp/secret"; do
+		printf 'scenario a\nsection 1\nabout b\nconnect a $r\n%s\n' \
+			"$line" >"$tmp/x.bns"
+		run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
+		same "$line: $status" "$line: 2"
+		[[ $output$stderr == *'scenarios read no files'* ]]
+	done
+}
+
+@test "lines that say nothing useful are bad usage" {
+	local line
+
+	start_relay
+	while IFS= read -r line; do
+		printf 'scenario a\nsection 1\nabout b\njoin a $r\n%s\n' \
+			"$line" >"$tmp/x.bns"
+		run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
+		same "$line: $status" "$line: 2"
+	done <<-'EOT'
+		repeat send a dest=any key=1
+		repeat 0 send a dest=any key=1
+		send a dest=any key=1 payload=x codec=zlib,snappy
+		check 3 "" 2
+		check 3 =< 2
+		send a dest=client:1 forks=5-3
+		send a dest=client:1 forks=1-18446744073709551615
+		send a dest=type:zzz
+		send a dest=any key=1 serial=99999999999
+		raw a 0x05
+		timeout inf
+		timeout nan
+	EOT
+	# shellcheck disable=SC2016 # $r is the script's
+	printf 'scenario a\nsection 1\nabout b # TODO\ncheck 1 = 2\n' \
+		>"$tmp/x.bns"
+	run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
+	same "$status" 1
+	[[ $output == *'about b \# TODO'* || $output == *': b \# TODO'* ]]
+}
+
+@test "--scenario-only that is no scenario's name: 2" {
+	start_relay
+	run --separate-stderr "$replay" --scenario "$scenarios" \
+		--scenario-only 'typo*' "$plain"
+	same "$status" 2
+	says "'typo*' is the name of no scenario"
+}
