@@ -37,6 +37,17 @@ say(const char *fmt, va_list ap)
 }
 
 void
+cli_plain(char *text)
+{
+	unsigned char before = 0, c;
+
+	for (; (c = (unsigned char)*text) != '\0'; text++, before = c)
+		if (c < ' ' || c == 0x7f ||
+		    (before == 0xc2 && c >= 0x80 && c < 0xa0))
+			*text = '?';
+}
+
+void
 cli_warn(const char *fmt, ...)
 {
 	va_list ap;

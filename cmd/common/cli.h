@@ -28,6 +28,12 @@ void cli_name(const char *name);
  */
 void cli_standard_fds(void);
 
+/*
+ * Text from elsewhere, made fit to be shown: what a terminal would act on
+ * (control characters, DEL, C1) becomes '?'.
+ */
+void cli_plain(char *text);
+
 /* "NAME: message" on standard error. */
 void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -23,7 +23,6 @@ struct compile {
 	struct compile_frame frames;
 	struct tape_head head;
 	struct cap_keylog *keylog;
-	struct keys *keys;
 	struct cap *cap;
 	uint64_t n_packets;
 	uint64_t n_frameless; /* streams, also those without a secret */
@@ -131,6 +130,8 @@ on_closed(void *arg, struct cap_stream *stream)
 	captured->session.order = stream->order;
 	if (stream->tls)
 		captured->session.flags |= TAPE_S_TLS;
+	if (stream->no_start)
+		captured->session.flags |= TAPE_S_NO_START;
 	captured_gone(&c->frames.all, captured);
 	if (captured->index == TAPE_NONE) {
 		c->n_frameless++;
@@ -292,7 +293,6 @@ begin_with_first(struct compile *c)
 static bool
 write_tape(struct compile *c)
 {
-	const uint32_t starts = TAPE_S_HELLO | TAPE_S_MESSAGES;
 	struct captured_all *all = &c->frames.all;
 	struct tape_session *sessions =
 	    calloc((size_t)all->n + 1, sizeof(*sessions));
@@ -305,8 +305,6 @@ write_tape(struct compile *c)
 	begin_with_first(c);
 	for (uint32_t i = 0; i < all->n; i++) {
 		sessions[i] = all->list[i]->session;
-		if ((sessions[i].flags & starts) == TAPE_S_MESSAGES)
-			sessions[i].flags |= TAPE_S_NO_START;
 		why = left_out(c, all->list[i]);
 		if (why == TAPE_N_LEFT_OUT) {
 			cover_session(c, all->list[i]);
@@ -331,12 +329,11 @@ begin(struct compile *c, int fd)
 	struct cap_settings cap = c->set->cap;
 
 	c->keylog = cap_keylog_new();
-	c->keys = keys_new();
 	c->frames.filter = c->set->filter;
-	c->frames.keys = c->keys;
+	c->frames.keys = c->set->keys;
 	c->frames.coverage = &c->head.coverage;
 	bnet_buf_init(&c->frames.store, STORE_MAX_BYTES);
-	if (c->keylog == NULL || c->keys == NULL ||
+	if (c->keylog == NULL ||
 	    !captured_init(&c->frames.all) ||
 	    !tape_write_init(&c->frames.writer, fd))
 		return fail(c, "compiling", "out of memory");
@@ -357,7 +354,6 @@ end(struct compile *c)
 	tape_write_free(&c->frames.writer);
 	bnet_buf_free(&c->frames.store);
 	free(c->frames.refs);
-	keys_free(c->keys);
 	cap_keylog_free(c->keylog);
 }
 

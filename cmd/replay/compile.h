@@ -13,6 +13,7 @@
 
 #include "cmd/capture/capture.h"
 #include "cmd/capture/filter.h"
+#include "cmd/common/keys.h"
 #include "cmd/replay/tape.h"
 
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct compile_settings {
 	size_t n_paths;
 	const char *bpf; /* or NULL */
 	const struct filter *filter; /* or NULL: all frames */
+	struct keys *keys; /* borrowed: names for the filter, or NULL */
 	const char *keylog; /* a file of TLS secrets, or NULL */
 	struct cap_settings cap; /* ports, order, limits; keylog is not read */
 	/* Called now and then with how much was read; total 0: not known. */

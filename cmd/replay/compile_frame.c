@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#define OPEN_MAX 1024 /* requests of a session; the oldest makes room */
+#define LEFT_OUT 0 /* where a record would be: no record is there */
+
 /* What is known of the frame at hand. */
 struct frame {
 	struct captured *captured;
@@ -28,7 +31,9 @@ look_at(struct compile_frame *frames, struct frame *frame)
 	if (packet->has_header && packet->header.key != 0) {
 		frame->type = bnet_message_type(packet->header.key);
 		frame->hop = packet->header.dest_type == BNET_DEST_HOP;
-		record.key_name = keys_name(frames->keys, packet->header.key);
+		if (frames->keys != NULL)
+			record.key_name =
+			    keys_name(frames->keys, packet->header.key);
 	}
 	if (frame->type != BNET_MSG_NONE &&
 	    bnet_message_decode(frame->type, packet->payload, &frames->message,
@@ -202,11 +207,14 @@ note_request(struct frame *frame, uint64_t at)
 		return;
 	request = pairing_request(
 	    &packet->header, packet->codec, packet->wire_payload, at);
+	if (frame->captured->pairing.n == OPEN_MAX)
+		pairing_drop_oldest(&frame->captured->pairing);
 	/* without memory it is as if it had no answer */
 	(void)pairing_sent(&frame->captured->pairing, &request);
 }
 
-static void
+/* False: it answers what is left out, so that it will not come. */
+static bool
 note_answer(struct compile_frame *frames, struct frame *frame)
 {
 	struct captured *captured = frame->captured;
@@ -214,12 +222,15 @@ note_answer(struct compile_frame *frames, struct frame *frame)
 
 	if (!pairing_received(
 		&captured->pairing, frame->packet, &frames->store, &request))
-		return;
+		return true;
+	if (request.user == LEFT_OUT)
+		return false;
 	tape_write_flags(&frames->writer, request.user, TAPE_R_ANSWERED);
 	frame->record.flags |= TAPE_R_ANSWER;
 	captured->n_answered++;
 	captured->session.n_answered++;
 	captured->last_answer_ns = frame->at_ns;
+	return true;
 }
 
 /* ---- the record ---- */
@@ -252,19 +263,26 @@ put(struct compile_frame *frames, struct frame *frame)
 	return at;
 }
 
-/* -Y chooses what is sent; a hello is sent where anything is. */
+/*
+ * -Y chooses what is sent; a hello is sent where anything is. What answers a
+ * frame that is left out is left out, too.
+ */
 static bool
 is_left_out(struct compile_frame *frames, struct frame *frame)
 {
 	const uint32_t ours = TAPE_R_HELLO | TAPE_R_UPKEEP;
 
-	if (frame->event->dir == CAP_DOWN || (frame->record.flags & ours) != 0)
+	if (frame->event->dir == CAP_DOWN)
+		return !note_answer(frames, frame);
+	if ((frame->record.flags & ours) != 0)
 		return false;
-	if (frame->taken)
+	if (frame->taken) {
 		frame->captured->n_taken++;
-	else
-		frames->coverage->filtered_frames++;
-	return !frame->taken;
+		return false;
+	}
+	frames->coverage->filtered_frames++;
+	note_request(frame, LEFT_OUT);
+	return true;
 }
 
 bool
@@ -296,7 +314,6 @@ compile_frame(struct compile_frame *frames, struct captured *captured,
 		set_think(&frame);
 		note_request(&frame, put(frames, &frame));
 	} else {
-		note_answer(frames, &frame);
 		(void)put(frames, &frame);
 	}
 	captured->session.end_ns = later(captured->session.end_ns, frame.at_ns);

@@ -62,6 +62,10 @@ when(const struct tape_head *head, FILE *out)
 	char text[64] = "";
 	struct tm tm;
 
+	if (head->coverage.packets == 0) {
+		fputs("capture without a packet\n", out);
+		return;
+	}
 	if (gmtime_r(&start, &tm) != NULL)
 		(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
 	fprintf(out, "capture from %s UTC, %.3f s, %" PRIu64 " packets\n", text,

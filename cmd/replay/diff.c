@@ -143,9 +143,9 @@ is_left_out(const struct bnet_packet *packet)
 	    packet->header.dest_type == BNET_DEST_HOP;
 }
 
-void
+bool
 diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
-    const struct bnet_packet *packet)
+    const struct bnet_packet *packet, const struct diff_ids *ids)
 {
 	struct diff_frame frame;
 	struct arrival a = {
@@ -154,12 +154,12 @@ diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
 	struct diff_place equal, next;
 
 	if (is_left_out(packet))
-		return;
-	diff_of_packet(&frame, packet);
+		return false;
+	diff_of_packet(&frame, packet, ids);
 	a.cursor = diff_cursor(diff, player, session, frame.key);
 	if (a.cursor == NULL) {
 		diff->unlooked++;
-		return;
+		return true;
 	}
 	a.state = player->state;
 	diff->compared++;
@@ -172,6 +172,7 @@ diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
 	else
 		take_extra(&a);
 	a.cursor->n_received++;
+	return true;
 }
 
 /* ---- the end ---- */

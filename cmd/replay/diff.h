@@ -66,13 +66,21 @@ struct diff_player {
 	void *state; /* owned by diff */
 };
 
+/* What an id of the cluster, a node's or a client's, was in the capture. */
+struct diff_ids {
+	int64_t (*captured)(void *arg, bool node, int64_t id);
+	void *arg;
+};
+
 /*
- * A frame came. `payload` is decompressed; its codec is how it came. The
- * header's ids are the captured ones. Memory is bounded, in each player and in
- * all: what is not looked at because of that is counted, and told.
+ * A frame came. `payload` is decompressed; its codec is how it came. Memory is
+ * bounded, in each player and in all: what is not looked at because of that is
+ * counted (diff_unlooked()), and told. `ids` NULL: they are the captured ones.
+ * False: it is one that is never compared, such as a keepalive.
  */
-void diff_received(struct diff *diff, struct diff_player *player,
-    uint32_t session, const struct bnet_packet *packet);
+bool diff_received(struct diff *diff, struct diff_player *player,
+    uint32_t session, const struct bnet_packet *packet,
+    const struct diff_ids *ids);
 
 /*
  * It is over: what is missing is counted, `player` is zeroed. Where the
@@ -88,6 +96,7 @@ bool diff_merge(struct diff *diff, const struct diff *from);
 uint64_t diff_compared(const struct diff *diff);
 uint64_t diff_count(const struct diff *diff, enum diff_kind kind);
 uint64_t diff_total(const struct diff *diff);
+uint64_t diff_unlooked(const struct diff *diff);
 
 /* The summary by kind and key, and the first few differences in full. */
 void diff_print(const struct diff *diff, const struct keys *keys, FILE *out);

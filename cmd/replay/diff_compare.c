@@ -27,18 +27,39 @@ diff_of_record(struct diff_frame *frame, const struct tape_record *record)
 	frame->codec = (enum bnet_codec_id)record->codec;
 }
 
+static int64_t
+captured_id(const struct diff_ids *ids, bool node, int64_t id)
+{
+	return ids == NULL ? id : ids->captured(ids->arg, node, id);
+}
+
+static int64_t
+captured_dest(const struct diff_ids *ids, int64_t dest_type, int64_t dest)
+{
+	if (dest_type != BNET_DEST_NODE && dest_type != BNET_DEST_CLIENT)
+		return dest;
+	return captured_id(ids, dest_type == BNET_DEST_NODE, dest);
+}
+
 void
-diff_of_packet(struct diff_frame *frame, const struct bnet_packet *packet)
+diff_of_packet(struct diff_frame *frame, const struct bnet_packet *packet,
+    const struct diff_ids *ids)
 {
 	*frame = (struct diff_frame){
 		.has_header = packet->has_header,
 		.codec = packet->codec,
 		.trailing = packet->oob,
 		.payload = packet->payload,
+		.ids = ids,
 	};
 	if (!packet->has_header)
 		return;
 	frame->header = packet->header;
+	frame->header.source = captured_id(ids, true, packet->header.source);
+	frame->client_source = captured_id(ids, false, packet->header.source);
+	if (packet->header.forks == 0)
+		frame->header.dest = captured_dest(
+		    ids, packet->header.dest_type, packet->header.dest);
 	frame->key = packet->header.key;
 	frame->trailing = bnet_slice_from(
 	    packet->oob, packet->oob.len - packet->trailing_bytes);
@@ -119,7 +140,7 @@ diff_header_value(const struct bnet_header *header, enum diff_field field)
 static uint32_t
 header_fields(const struct diff_frame *a, const struct diff_frame *b)
 {
-	uint32_t bits = 0;
+	uint32_t bits = 0; /* b is the received one */
 
 	if (a->has_header != b->has_header)
 		return DIFF_BIT(DIFF_F_HEADER);
@@ -127,6 +148,8 @@ header_fields(const struct diff_frame *a, const struct diff_frame *b)
 		if (diff_header_value(&a->header, f) !=
 		    diff_header_value(&b->header, f))
 			bits |= DIFF_BIT(f);
+	if (a->header.source == b->client_source)
+		bits &= ~DIFF_BIT(DIFF_F_SOURCE);
 	if (a->trailing.len != b->trailing.len ||
 	    (a->trailing.len != 0 &&
 		memcmp(a->trailing.p, b->trailing.p, a->trailing.len) != 0))
@@ -154,16 +177,16 @@ diff_value_names(int32_t key)
 
 /* Without clocks and reasons. 0: it is no such message, or a bad one. */
 static size_t
-message_values(struct diff *diff, int32_t key, struct bnet_slice payload,
+message_values(struct diff *diff, const struct diff_frame *frame,
     uint64_t values[DIFF_VALUES_MAX])
 {
-	enum bnet_message_type type = bnet_message_type(key);
+	enum bnet_message_type type = bnet_message_type(frame->key);
 	struct bnet_message message;
 	size_t left;
 
-	if (diff_value_names(key) == NULL ||
-	    bnet_message_decode(type, payload, &message, &diff->store, &left) !=
-		BNET_OK)
+	if (diff_value_names(frame->key) == NULL ||
+	    bnet_message_decode(type, frame->payload, &message, &diff->store,
+		&left) != BNET_OK)
 		return 0;
 	if (type == BNET_MSG_ECHO_REPLY) {
 		values[0] = message.u.echo.cookie;
@@ -172,7 +195,8 @@ message_values(struct diff *diff, int32_t key, struct bnet_slice payload,
 	}
 	values[0] = message.u.error.code;
 	values[1] = (uint64_t)message.u.error.dest_type;
-	values[2] = (uint64_t)message.u.error.dest;
+	values[2] = (uint64_t)captured_dest(frame->ids,
+	    message.u.error.dest_type, message.u.error.dest);
 	values[3] = (uint64_t)message.u.error.key;
 	values[4] = message.u.error.cookie;
 	return 5;
@@ -209,9 +233,8 @@ payloads_differ(struct diff *diff, struct diff_frame *captured,
 	    !length_fits(diff, captured, received->payload.len))
 		return true;
 	diff_load_payload(diff, captured);
-	n = message_values(diff, captured->key, captured->payload, a);
-	if (n > 0 &&
-	    message_values(diff, received->key, received->payload, b) == n)
+	n = message_values(diff, captured, a);
+	if (n > 0 && message_values(diff, received, b) == n)
 		return memcmp(a, b, n * sizeof(a[0])) != 0;
 	return first_difference(diff, captured->payload, received->payload) !=
 	    UINT64_MAX;
@@ -246,8 +269,7 @@ show_side(struct diff *diff, struct diff_side *side,
 		.payload_bytes = payload.len,
 		.hex_at = at,
 	};
-	side->n_values =
-	    message_values(diff, frame->key, payload, side->values);
+	side->n_values = message_values(diff, frame, side->values);
 	if (at >= payload.len)
 		return;
 	side->n_hex = payload.len - at < DIFF_HEX_BYTES ? payload.len - at

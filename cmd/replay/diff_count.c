@@ -106,6 +106,12 @@ diff_count(const struct diff *diff, enum diff_kind kind)
 }
 
 uint64_t
+diff_unlooked(const struct diff *diff)
+{
+	return diff->unlooked;
+}
+
+uint64_t
 diff_total(const struct diff *diff)
 {
 	uint64_t n = 0;

@@ -56,6 +56,10 @@ struct diff_frame {
 	enum bnet_codec_id codec;
 	struct bnet_slice trailing;
 	struct bnet_slice payload; /* captured: see diff_load_payload() */
+	/* Received: whose ids are the captured ones by now. A header does not
+	 * say what its source is: header.source is what it was as a node. */
+	const struct diff_ids *ids; /* NULL: captured */
+	int64_t client_source; /* what it was as a client */
 };
 
 /* What an example shows of a frame. */
@@ -169,7 +173,8 @@ bool diff_byte_is_masked(const struct diff_masks *masks, uint64_t i);
 
 /* ---- diff_compare.c ---- */
 void diff_of_record(struct diff_frame *frame, const struct tape_record *record);
-void diff_of_packet(struct diff_frame *frame, const struct bnet_packet *packet);
+void diff_of_packet(struct diff_frame *frame, const struct bnet_packet *packet,
+    const struct diff_ids *ids);
 
 /*
  * Bits of the fields that differ, but for those that are masked; the first of

@@ -274,9 +274,6 @@ diff_print(const struct diff *diff, const struct keys *keys, FILE *out)
 		    " frames, captured or received, were not compared:"
 		    " their sessions\nhave too many keys\n",
 		    diff->unlooked);
-	if (tape_damaged(diff->tape))
-		fputs("the replay file is damaged: some were not compared\n",
-		    out);
 	if (diff->n_examples < diff_total(diff))
 		fprintf(out, "\nThe first %zu, captured -> received:\n",
 		    diff->n_examples);

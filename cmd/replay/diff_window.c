@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CURSORS_MAX 64 /* keys of a player */
+#define CURSORS_MAX 4096 /* keys of a player */
 #define CURSORS_ALL_MAX ((size_t)1 << 20) /* of all players of a worker */
 #define WALK_MAX 4096 /* records looked at ahead of a frame */
 
@@ -76,6 +76,17 @@ add_cursor(
 	return &state->cursors[state->n++];
 }
 
+/* What is often looked for is found soon. */
+static struct diff_cursor *
+nearer(struct diff_state *state, size_t i)
+{
+	struct diff_cursor found = state->cursors[i];
+
+	state->cursors[i] = state->cursors[i / 2];
+	state->cursors[i / 2] = found;
+	return &state->cursors[i / 2];
+}
+
 struct diff_cursor *
 diff_cursor(struct diff *diff, struct diff_player *player, uint32_t session,
     int32_t key)
@@ -88,7 +99,7 @@ diff_cursor(struct diff *diff, struct diff_player *player, uint32_t session,
 		return NULL;
 	for (size_t i = 0; i < state->n; i++)
 		if (state->cursors[i].key == key)
-			return &state->cursors[i];
+			return nearer(state, i);
 	return add_cursor(diff, state, session, key);
 }
 

@@ -6,7 +6,7 @@
 #define CAPTURED_MAX (1 << 20)
 
 struct captured {
-	uint64_t live; /* the key */
+	uint64_t key; /* live id << 1 | it is a node */
 	uint64_t id;
 };
 
@@ -30,7 +30,7 @@ live_init(struct live *live, const struct plan *plan, bool both_ways)
 {
 	*live = (struct live){ .n = plan->n, .both_ways = both_ways };
 	pthread_mutex_init(&live->lock, NULL);
-	live->ids = calloc((size_t)plan->n + 1, sizeof(*live->ids));
+	live->ids = calloc(2 * (size_t)plan->n + 1, sizeof(*live->ids));
 	live->places = calloc((size_t)plan->n + 1, sizeof(*live->places));
 	if (live->ids == NULL || live->places == NULL)
 		return false;
@@ -55,32 +55,75 @@ live_free(struct live *live)
 	pthread_mutex_destroy(&live->lock);
 }
 
-static void
-remember(struct live *live, uint64_t old, uint64_t id, uint64_t captured)
+static _Atomic uint64_t *
+slot(const struct live *live, uint32_t round, uint32_t player)
 {
+	return &live->ids[(size_t)(round & 1) * live->n + player];
+}
+
+/* Not so late that its place is somebody else's. */
+static bool
+has_slot(const struct live *live, const struct live_who *who)
+{
+	return atomic_load(&live->round) - who->round <= 1;
+}
+
+static void
+remember(struct live *live, const struct live_who *who, uint64_t id)
+{
+	const uint64_t key = id << 1 | who->node;
 	struct captured *entry;
 
 	pthread_mutex_lock(&live->lock);
-	entry = old != 0 && old != LIVE_GONE && old != id
-	    ? map_find(&live->captured, &old)
-	    : NULL;
-	/* somebody else may have got the id meanwhile: then it is theirs */
-	if (entry != NULL && entry->id == captured)
-		map_remove(&live->captured, &old);
-	entry = id != LIVE_GONE ? map_get(&live->captured, &id) : NULL;
+	entry = map_get(&live->captured, &key);
 	if (entry != NULL && entry != live->captured.others)
-		entry->id = captured;
+		entry->id = who->captured;
 	pthread_mutex_unlock(&live->lock);
 }
 
-void
-live_set(struct live *live, uint32_t player, uint64_t id, uint64_t captured)
+/* Somebody else may have got the id meanwhile: then it is theirs. */
+static void
+forget(struct live *live, const struct live_who *who, uint64_t id)
 {
-	uint64_t old = atomic_exchange(&live->ids[player], id);
+	const uint64_t key = id << 1 | who->node;
+	const struct captured *entry;
 
-	if (live->both_ways && captured != 0)
-		remember(live, old, id, captured);
+	pthread_mutex_lock(&live->lock);
+	entry = map_find(&live->captured, &key);
+	if (entry != NULL && entry->id == who->captured &&
+	    atomic_load(slot(live, 0, who->player)) != id << 1 &&
+	    atomic_load(slot(live, 1, who->player)) != id << 1)
+		map_remove(&live->captured, &key);
+	pthread_mutex_unlock(&live->lock);
+}
+
+static void
+moved(struct live *live)
+{
 	atomic_fetch_add_explicit(&live->generation, 1, memory_order_release);
+}
+
+void
+live_set(struct live *live, const struct live_who *who, uint64_t id)
+{
+	if (has_slot(live, who))
+		atomic_store(slot(live, who->round, who->player), id << 1);
+	if (live->both_ways && who->captured != 0)
+		remember(live, who, id);
+	moved(live);
+}
+
+void
+live_left(struct live *live, const struct live_who *who, uint64_t id)
+{
+	uint64_t here = id << 1;
+
+	if (has_slot(live, who))
+		(void)atomic_compare_exchange_strong(
+		    slot(live, who->round, who->player), &here, id << 1 | 1);
+	if (live->both_ways && who->captured != 0 && id != 0)
+		forget(live, who, id);
+	moved(live);
 }
 
 static const struct live_place *
@@ -92,44 +135,57 @@ place_of(const struct live *live, uint32_t session, uint32_t clone)
 	    compare_places);
 }
 
-bool
-live_is_coming(const struct live *live, uint32_t session, uint32_t clone)
+uint32_t
+live_player(const struct live *live, uint32_t session, uint32_t clone)
 {
 	const struct live_place *place = place_of(live, session, clone);
 
-	return place != NULL && atomic_load(&live->ids[place->player]) == 0;
+	return place == NULL ? UINT32_MAX : place->player;
 }
 
-void
+bool
+live_is_coming(const struct live *live, uint32_t round, uint32_t session,
+    uint32_t clone)
+{
+	uint32_t player = live_player(live, session, clone);
+
+	return player != UINT32_MAX &&
+	    atomic_load(slot(live, round, player)) == 0;
+}
+
+uint32_t
 live_again(struct live *live)
 {
-	for (uint32_t i = 0; i < live->n; i++) {
-		uint64_t gone = LIVE_GONE;
+	uint32_t round = atomic_fetch_add(&live->round, 1) + 1;
 
-		(void)atomic_compare_exchange_strong(&live->ids[i], &gone, 0);
-	}
+	for (uint32_t i = 0; i < live->n; i++)
+		atomic_store(slot(live, round, i), 0);
+	moved(live);
+	return round;
 }
 
 uint64_t
-live_id(const struct live *live, uint32_t session, uint32_t clone)
+live_id(const struct live *live, uint32_t round, uint32_t session,
+    uint32_t clone)
 {
-	const struct live_place *place = place_of(live, session, clone);
-	uint64_t id =
-	    place == NULL ? 0 : atomic_load(&live->ids[place->player]);
+	uint32_t player = live_player(live, session, clone);
 
-	return id == LIVE_GONE ? 0 : id;
+	return player == UINT32_MAX
+	    ? 0
+	    : atomic_load(slot(live, round, player)) >> 1;
 }
 
 uint64_t
-live_captured(struct live *live, uint64_t id)
+live_captured(struct live *live, bool node, uint64_t id)
 {
+	const uint64_t key = id << 1 | node;
 	struct captured *entry;
 	uint64_t captured = id;
 
 	if (!live->both_ways)
 		return id;
 	pthread_mutex_lock(&live->lock);
-	entry = map_find(&live->captured, &id);
+	entry = map_find(&live->captured, &key);
 	if (entry != NULL)
 		captured = entry->id;
 	pthread_mutex_unlock(&live->lock);

@@ -14,7 +14,8 @@ void
 pairing_free(struct pairing *pairing)
 {
 	free(pairing->open);
-	*pairing = (struct pairing){ 0 };
+	pairing->open = NULL;
+	pairing->n = pairing->at = pairing->cap = 0;
 }
 
 /* ---- what a request is known by ---- */
@@ -93,8 +94,6 @@ remove_at(struct pairing *pairing, uint32_t i)
 bool
 pairing_sent(struct pairing *pairing, const struct pairing_request *request)
 {
-	if (pairing->n == PAIRING_MAX)
-		pairing_drop_oldest(pairing);
 	/* moved only when that makes room for as many again */
 	if (pairing->at + pairing->n == pairing->cap &&
 	    pairing->at >= pairing->n && pairing->n > 0) {
@@ -117,6 +116,11 @@ pairing_oldest(const struct pairing *pairing)
 void
 pairing_drop_oldest(struct pairing *pairing)
 {
+	const struct pairing_request *oldest = pairing_oldest(pairing);
+
+	if (oldest->serial != 0)
+		pairing->dropped[pairing->n_dropped++ % PAIRING_DROPPED] =
+		    (struct pairing_dropped){ oldest->key, oldest->serial };
 	remove_at(pairing, 0);
 }
 
@@ -126,6 +130,9 @@ pairing_drop_oldest(struct pairing *pairing)
 struct answer {
 	struct pairing_request like;
 	bool (*fits)(const struct pairing_request *request,
+	    const struct pairing_request *like);
+	/* where none does, or NULL */
+	bool (*or_fits)(const struct pairing_request *request,
 	    const struct pairing_request *like);
 };
 
@@ -159,6 +166,17 @@ fits_serial(
 	return request->key == like->key && request->serial == like->serial;
 }
 
+/* Of a compressed payload a cookie tells nothing, on either side. */
+static bool
+fits_error_unseen(
+    const struct pairing_request *request, const struct pairing_request *like)
+{
+	return request->key == like->key &&
+	    request->dest_type == like->dest_type &&
+	    request->dest == like->dest &&
+	    (request->cookie == 0 || like->cookie == 0);
+}
+
 /* like->dest is the source of the answer. */
 static bool
 fits_source(
@@ -172,17 +190,59 @@ fits_source(
 }
 
 static bool
+fits_source_unnumbered(
+    const struct pairing_request *request, const struct pairing_request *like)
+{
+	return request->serial == 0 && fits_source(request, like);
+}
+
+static bool
 take(struct pairing *pairing, const struct answer *answer,
     struct pairing_request *request)
 {
-	for (uint32_t i = 0; i < pairing->n; i++) {
-		*request = pairing->open[pairing->at + i];
-		if (answer->fits(request, &answer->like)) {
-			remove_at(pairing, i);
+	for (uint32_t i = 0; i < 2 * pairing->n; i++) {
+		uint32_t at = i < pairing->n ? i : i - pairing->n;
+		bool (*fits)(const struct pairing_request *request,
+		    const struct pairing_request *like) =
+		    i < pairing->n ? answer->fits : answer->or_fits;
+
+		*request = pairing->open[pairing->at + at];
+		if (fits != NULL && fits(request, &answer->like)) {
+			remove_at(pairing, at);
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool
+was_dropped(
+    const struct pairing *pairing, const struct pairing_request *like)
+{
+	for (size_t i = 0; i < PAIRING_DROPPED; i++)
+		if (pairing->dropped[i].serial == like->serial &&
+		    pairing->dropped[i].key == like->key)
+			return true;
+	return false;
+}
+
+/* Peers that repeat serials, and peers that count their own: see pairing.h. */
+static bool
+take_numbered(struct pairing *pairing, struct answer *answer,
+    struct pairing_request *request)
+{
+	answer->fits = fits_serial;
+	if (take(pairing, answer, request)) {
+		pairing->repeats = true;
+		return true;
+	}
+	if (was_dropped(pairing, &answer->like)) {
+		pairing->repeats = true;
+		return false;
+	}
+	answer->fits =
+	    pairing->repeats ? fits_source_unnumbered : fits_source;
+	return take(pairing, answer, request);
 }
 
 /* False: this message is the answer to nothing. */
@@ -206,6 +266,7 @@ answer_of_message(const struct bnet_message *message, struct answer *answer)
 		answer->like.dest = error->dest;
 		answer->like.cookie = error->cookie;
 		answer->fits = fits_error;
+		answer->or_fits = fits_error_unseen;
 		return true;
 	default:
 		return false;
@@ -218,7 +279,7 @@ pairing_received(struct pairing *pairing, const struct bnet_packet *packet,
 {
 	const struct bnet_header *header = &packet->header;
 	enum bnet_message_type type = bnet_message_type(header->key);
-	struct answer answer = { .fits = fits_serial };
+	struct answer answer = { .fits = fits_source };
 	struct bnet_message message;
 	size_t left;
 
@@ -232,8 +293,6 @@ pairing_received(struct pairing *pairing, const struct bnet_packet *packet,
 	answer.like.key = header->key;
 	answer.like.serial = header->serial;
 	answer.like.dest = header->source;
-	if (header->serial != 0 && take(pairing, &answer, request))
-		return true;
-	answer.fits = fits_source;
-	return take(pairing, &answer, request);
+	return header->serial != 0 ? take_numbered(pairing, &answer, request)
+				   : take(pairing, &answer, request);
 }

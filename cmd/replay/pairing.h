@@ -6,15 +6,21 @@
  *	bluenet.echo-reply	the echo with its cookie
  *	bluenet.roster-reply	the oldest roster, by the reply without `more`
  *	bluenet.error		the oldest request of its key, destination and
- *				cookie (the first 8 payload bytes)
+ *				cookie (the first 8 payload bytes), or else
+ *				without a cookie, as compressed ones are
  *	an application's frame	of its key: the request with its serial, if that
  *				is not 0; otherwise the oldest that went to its
  *				source (NODE, CLIENT), or to nobody in
  *				particular (ANY)
  *
+ * Serials are the application's. A peer that was seen to repeat those of its
+ * requests answers no request of another serial; one that numbers its answers
+ * itself is taken in order. One that comes after its request was dropped, of
+ * the last PAIRING_DROPPED, answers nothing.
+ *
  * Of a capture every frame that a client sent is entered, to find out which
- * have an answer; when they are played, only those that had one. At most
- * PAIRING_MAX are open, the oldest makes room. No memory while none is.
+ * have an answer; when they are played, only those that had one. How many may
+ * be open is the caller's affair. No memory while none is.
  */
 #ifndef REPLAY_PAIRING_H
 #define REPLAY_PAIRING_H
@@ -26,8 +32,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAIRING_MAX 1024
-
 struct pairing_request {
 	uint64_t user; /* the caller's own */
 	int64_t dest_type, dest;
@@ -37,10 +41,20 @@ struct pairing_request {
 	uint32_t serial;
 };
 
+#define PAIRING_DROPPED 8
+
+struct pairing_dropped {
+	int32_t key;
+	uint32_t serial; /* not 0, but in a place that is free */
+};
+
 /* Zeroed: nothing is open. */
 struct pairing {
 	struct pairing_request *open; /* owned; n from `at` on, of cap */
 	uint32_t n, at, cap;
+	uint32_t n_dropped; /* so far */
+	struct pairing_dropped dropped[PAIRING_DROPPED];
+	bool repeats; /* the peer repeats serials */
 };
 
 void pairing_free(struct pairing *pairing);

@@ -181,11 +181,12 @@ static void
 no_session(const struct plan_draft *draft, char err[TAPE_ERR_CHARS])
 {
 	const struct replay_options *opt = draft->opt;
-	unsigned n = tape_head(draft->tape)->n_sessions;
+	unsigned n = (unsigned)draft->plan->left_out_roles;
 
 	if (n == 0)
 		(void)snprintf(err, TAPE_ERR_CHARS,
-		    "no session to be played: there is none in the capture");
+		    "no session to be played: there is none in the capture%s",
+		    opt->filter != NULL ? " of which -Y takes a frame" : "");
 	else
 		(void)snprintf(err, TAPE_ERR_CHARS,
 		    "no session to be played: of %u in the capture none is of"

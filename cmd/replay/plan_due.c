@@ -33,7 +33,7 @@ static int64_t
 rate_due_ns(const struct plan_player *player, uint64_t k)
 {
 	if (k >= player->n_frames)
-		return plan_ns(player->n_frames * player->gap_ns);
+		return player->length_ns;
 	return plan_ns((double)player->phase_ns + (double)k * player->gap_ns);
 }
 

@@ -36,6 +36,7 @@ play_set_reason(struct play *play, const char *why)
 	pthread_mutex_lock(&play->lock);
 	if (play->reason[0] == '\0')
 		snprintf(play->reason, sizeof(play->reason), "%s", why);
+	cli_plain(play->reason);
 	pthread_mutex_unlock(&play->lock);
 }
 
@@ -280,6 +281,7 @@ play_stop(struct play *play)
 		pthread_join(play->starter, NULL);
 	play->starter_runs = false;
 	engine_stop(play->engine);
+	player_free_all(play);
 }
 
 bool

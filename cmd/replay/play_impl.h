@@ -26,6 +26,7 @@
 #include <stdatomic.h>
 
 #define PLAY_REASON_CHARS 256
+#define PLAY_OWN_PING UINT64_C(1) /* of a timestamp, us: not of the capture */
 #define PLAY_ENVIRONMENT_CHARS 64
 
 /* Of one worker of the engine, and its alone, but for `seen`. */
@@ -57,6 +58,8 @@ struct player {
 	const struct plan_player *plan;
 	const struct tape_session *session;
 	uint32_t index; /* in the plan */
+	struct live_who who;
+	struct player *before, *after; /* in play->players, under its lock */
 	enum player_state state;
 	size_t address; /* of play->set.addresses, that is tried */
 	struct engine_conn *conn;
@@ -67,14 +70,19 @@ struct player {
 	struct plan_cursor cursor;
 	int64_t due_ns; /* of `next` by the clock; 0: not yet asked */
 	int64_t end_due_ns; /* the captured end; 0: not yet asked */
-	int64_t last_sent_ns, last_answer_ns, last_in_ns;
+	int64_t last_sent_ns, last_answer_ns;
+	int64_t last_compared_ns; /* --diff: something came */
 	int64_t held_until_ns; /* the peer took no more until then */
 	int64_t keepalive_ns, keepalive_at_ns; /* 0: none */
 	uint32_t n_answers;
 	struct pairing pairing;
 	struct rewrite rewrite;
 	struct diff_player diff;
-	bool refused, stopped;
+	bool refused;
+	bool opened; /* it was let in */
+	bool gave_up; /* no welcome came in time */
+	bool draining; /* it is to end soon: told to */
+	bool stopped; /* and it was not done yet */
 	bool waits; /* `next` is for somebody who is not here yet */
 };
 
@@ -92,6 +100,7 @@ struct play {
 	bool stop; /* the starter is to end */
 	bool starter_done;
 	uint64_t n_planned; /* of the rounds begun */
+	struct player *players; /* all that have not ended */
 	char environment[PLAY_ENVIRONMENT_CHARS];
 	char reason[PLAY_REASON_CHARS];
 	_Atomic uint64_t n_live; /* players that have not ended */
@@ -118,6 +127,8 @@ void play_publish(struct play_worker *worker);
 /* ---- player.c ---- */
 void player_skip_unsent(struct player *p); /* `next` is one to be sent */
 void player_advance(struct player *p); /* to the one behind it */
+/* The request that is open longest is not waited for any longer. */
+void player_give_up(struct player *p, int64_t now_ns);
 void player_ready(struct player *p, struct engine_conn *conn);
 void player_up(struct player *p, int64_t now_ns);
 void player_pump(struct player *p);
@@ -127,7 +138,10 @@ void player_drained(struct player *p);
 void player_stop(struct player *p); /* send no more */
 
 /* ---- player_life.c ---- */
-bool player_begin(struct play *play, uint32_t index, int64_t start_ns);
+bool player_begin(struct play *play, uint32_t index, uint32_t round,
+    int64_t start_ns);
+/* Those that are left when the engine has stopped. */
+void player_free_all(struct play *play);
 void player_closed(struct player *p, enum engine_end end);
 void player_no_conn(struct player *p);
 

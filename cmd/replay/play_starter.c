@@ -42,7 +42,16 @@ wait_until(struct play *play, int64_t at_ns)
 	return wait_for(play, at_ns, false);
 }
 
-/* Without a schedule a round follows when the last one is over. */
+/*
+ * Where it is not the clock alone that says when a round is over, the next one
+ * begins when it is.
+ */
+static bool
+waits_for_answers(const struct replay_options *opt)
+{
+	return opt->timing == REPLAY_ASAP || opt->pacing != REPLAY_OPEN;
+}
+
 static bool
 wait_for_players(struct play *play)
 {
@@ -53,17 +62,18 @@ static bool
 start_round(struct play *play, int64_t start_ns)
 {
 	const struct plan *plan = play->set.plan;
+	uint32_t round;
 
 	pthread_mutex_lock(&play->lock);
 	play->n_planned += plan->n;
 	pthread_mutex_unlock(&play->lock);
-	live_again(&play->live);
+	round = live_again(&play->live);
 	for (uint32_t i = 0; i < plan->n; i++) {
 		int64_t at_ns = start_ns + plan->players[i].start_ns;
 
 		if (!wait_until(play, at_ns))
 			return false;
-		if (!player_begin(play, i, at_ns)) {
+		if (!player_begin(play, i, round, at_ns)) {
 			play_set_reason(play, "out of memory");
 			return false;
 		}
@@ -78,17 +88,17 @@ start_rounds(struct play *play)
 	int64_t start_ns = play->start_ns;
 
 	for (uint64_t i = 0; opt->loop == 0 || i < opt->loop; i++) {
-		if (!start_round(play, start_ns))
+		if (!start_round(play, start_ns) || play->set.plan->n == 0)
 			return;
-		if (opt->timing == REPLAY_ASAP || play->set.plan->n == 0) {
-			if (!wait_for_players(play))
-				return;
+		start_ns = opt->timing == REPLAY_ASAP
+		    ? 0
+		    : start_ns + play->set.plan->length_ns;
+		if (!waits_for_answers(opt))
+			continue;
+		if (!wait_for_players(play))
+			return;
+		if (start_ns < clock_now_ns())
 			start_ns = clock_now_ns();
-		} else {
-			start_ns += play->set.plan->length_ns;
-		}
-		if (play->set.plan->n == 0)
-			return;
 	}
 }
 

@@ -81,7 +81,9 @@ next_due(struct player *p)
 		p->due_ns = by_the_clock(p, p->next);
 	if (pacing == REPLAY_OPEN)
 		return p->due_ns;
-	if (p->n_answers < p->next->answers_before)
+	/* where nothing is open no answer comes any more */
+	if (p->n_answers < p->next->answers_before &&
+	    !pairing_is_empty(&p->pairing))
 		return LATER_NS;
 	if (pacing == REPLAY_CLOSED)
 		return after_thinking(p);
@@ -102,18 +104,22 @@ end_due(struct player *p)
 
 /* ---- the end ---- */
 
+/* With --diff what comes late is waited for, but not for ever. */
 static bool
 may_end(struct player *p, int64_t now_ns)
 {
-	int64_t quiet_ns = p->last_in_ns;
+	int64_t quiet_ns = p->last_compared_ns, over_ns = end_due(p);
 
-	if (!pairing_is_empty(&p->pairing) || now_ns < end_due(p))
+	if (!pairing_is_empty(&p->pairing) || now_ns < over_ns)
 		return false;
-	if (p->worker->diff == NULL || p->stopped)
+	if (p->worker->diff == NULL || p->draining)
 		return true;
-	if (p->last_sent_ns > quiet_ns)
-		quiet_ns = p->last_sent_ns;
-	return now_ns - quiet_ns >= DIFF_QUIET_NS;
+	if (p->last_sent_ns > over_ns)
+		over_ns = p->last_sent_ns;
+	if (over_ns > quiet_ns)
+		quiet_ns = over_ns;
+	return now_ns - quiet_ns >= DIFF_QUIET_NS ||
+	    now_ns - over_ns >= p->play->set.opt->answer_timeout_ns;
 }
 
 static void
@@ -126,36 +132,67 @@ finish(struct player *p)
 /* ---- sending what is due ---- */
 
 /*
- * It is for a player whom the cluster has not let in yet: in the capture they
- * were there. The cluster's fault, so nothing is late. The id of a stock
- * client is not told, so nobody waits for it.
+ * When the player of that session begins, who is not in yet; 0: they are here,
+ * or not expected. The id of a stock client is not told, so nobody waits.
+ */
+static int64_t
+comes_ns(const struct player *p, uint32_t ref)
+{
+	const struct play *play = p->play;
+
+	if (ref >= tape_head(play->set.tape)->n_sessions ||
+	    !says_hello(tape_session(play->set.tape, ref)) ||
+	    !live_is_coming(
+		&play->live, p->who.round, ref, p->plan->clone))
+		return 0;
+	return p->start_ns - p->plan->start_ns +
+	    play->set.plan
+		->players[live_player(&play->live, ref, p->plan->clone)]
+		.start_ns;
+}
+
+/*
+ * It is for players who are not in yet: in the capture they were there. It is
+ * not due before they are to come (a ramp may make that late); when they are,
+ * it is the cluster's fault, so nothing is late.
  */
 static bool
 must_wait(struct player *p, int64_t due_ns, int64_t now_ns)
 {
-	const struct play *play = p->play;
-	uint32_t ref = p->next->ref;
+	const struct replay_options *opt = p->play->set.opt;
+	int64_t last_ns = comes_ns(p, p->next->ref);
 
-	p->waits = ref != TAPE_NONE &&
-	    ref < tape_head(play->set.tape)->n_sessions &&
-	    says_hello(tape_session(play->set.tape, ref)) &&
-	    now_ns - due_ns < play->set.opt->answer_timeout_ns &&
-	    live_is_coming(&play->live, ref, p->plan->clone);
-	if (p->waits)
-		p->held_until_ns = now_ns;
-	return p->waits;
+	for (uint32_t i = 0; i < p->next->n_refs; i++) {
+		int64_t at_ns = comes_ns(p, tape_ref(p->next, i));
+
+		if (at_ns > last_ns)
+			last_ns = at_ns;
+	}
+	p->waits = false;
+	if (last_ns == 0 ||
+	    now_ns - (due_ns > last_ns ? due_ns : last_ns) >=
+		opt->answer_timeout_ns)
+		return false;
+	if (last_ns > now_ns && opt->pacing != REPLAY_CLOSED) {
+		p->due_ns = last_ns;
+		return true;
+	}
+	p->waits = true;
+	p->held_until_ns = now_ns;
+	return true;
 }
 
 static void
 send_due(struct player *p)
 {
+	bool asap = p->play->set.opt->timing == REPLAY_ASAP;
 	int64_t now_ns = clock_now_ns(), due_ns;
 
 	while (p->next != NULL) {
 		due_ns = next_due(p);
-		if (due_ns > now_ns)
+		if (!asap || due_ns > now_ns)
 			now_ns = clock_now_ns();
-		if (due_ns <= now_ns && p->play->set.opt->timing == REPLAY_ASAP)
+		if (due_ns <= now_ns && asap)
 			due_ns = now_ns; /* then it is due when it goes */
 		if (due_ns <= now_ns && must_wait(p, due_ns, now_ns))
 			return;
@@ -219,25 +256,30 @@ player_arm(struct player *p, int64_t now_ns)
 	engine_conn_set_timer(p->conn, at_ns);
 }
 
-/* Requests whose time is over count as answered for who waits for them. */
+/* For who waits for it, it counts as answered. */
+void
+player_give_up(struct player *p, int64_t now_ns)
+{
+	const struct pairing_request *oldest = pairing_oldest(&p->pairing);
+
+	results_unanswered(&p->worker->results,
+	    (int64_t)oldest->user - p->play->start_ns, oldest->key);
+	pairing_drop_oldest(&p->pairing);
+	p->n_answers++;
+	p->last_answer_ns = now_ns;
+}
+
 static void
 expire(struct player *p, int64_t now_ns)
 {
-	const struct pairing_request *oldest;
-
-	while (!pairing_is_empty(&p->pairing) && give_up_ns(p) <= now_ns) {
-		oldest = pairing_oldest(&p->pairing);
-		results_unanswered(&p->worker->results,
-		    (int64_t)oldest->user - p->play->start_ns, oldest->key);
-		pairing_drop_oldest(&p->pairing);
-		p->n_answers++;
-		p->last_answer_ns = now_ns;
-	}
+	while (!pairing_is_empty(&p->pairing) && give_up_ns(p) <= now_ns)
+		player_give_up(p, now_ns);
 }
 
 static void
 no_welcome(struct player *p)
 {
+	p->gave_up = true;
 	play_set_reason(p->play, "no welcome in time");
 	engine_conn_cut(p->conn);
 }
@@ -312,7 +354,7 @@ void
 player_up(struct player *p, int64_t now_ns)
 {
 	set_schedule(p, now_ns);
-	p->last_in_ns = now_ns;
+	p->opened = true;
 	results_ready(&p->worker->results, now_ns - p->start_ns);
 	results_opened(&p->worker->results, now_ns - p->play->start_ns);
 	p->state = p->next != NULL ? PLAYER_PLAYING : PLAYER_ENDING;
@@ -330,7 +372,7 @@ player_ready(struct player *p, struct engine_conn *conn)
 	results_count(&p->worker->results, RESULTS_SESSIONS_BEGUN, 1);
 	if (atomic_load(&p->play->stopping) ||
 	    atomic_load(&p->play->production)) {
-		p->stopped = true;
+		p->stopped = p->draining = true;
 		finish(p);
 		return;
 	}
@@ -347,6 +389,7 @@ player_ready(struct player *p, struct engine_conn *conn)
 void
 player_stop(struct player *p)
 {
+	p->draining = true;
 	p->stopped = p->stopped || p->next != NULL ||
 	    p->state < PLAYER_PLAYING ||
 	    (p->state == PLAYER_ENDING && end_due(p) > clock_now_ns());

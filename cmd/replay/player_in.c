@@ -40,9 +40,12 @@ set_codec(struct player *p, const struct bnet_welcome *welcome)
 
 	if (frame_max_bytes == 0 || frame_max_bytes > BNET_FRAME_MAX_BYTES_TOP)
 		frame_max_bytes = BNET_FRAME_MAX_BYTES;
+	/* a bit each; what is recorded goes as it is */
 	engine_conn_set_peer(p->conn,
-	    codec == REPLAY_CODEC_AS_RECORDED ? BNET_CODEC_NONE
-					      : (enum bnet_codec_id)codec,
+	    codec == REPLAY_CODEC_AS_RECORDED ||
+		    ((uint32_t)codec & welcome->codecs) == 0
+		? BNET_CODEC_NONE
+		: (enum bnet_codec_id)codec,
 	    frame_max_bytes);
 }
 
@@ -58,7 +61,7 @@ on_welcome(struct player *p, const struct bnet_message *message)
 	play_set_environment(p->play, &welcome->environment);
 	p->rewrite.id = welcome->id;
 	p->rewrite.relay_id = welcome->relay_id;
-	live_set(&p->play->live, p->index, welcome->id, p->session->id);
+	live_set(&p->play->live, &p->who, welcome->id);
 	set_codec(p, welcome);
 	if (keepalive_ms != 0 && keepalive_ms < KEEPALIVE_MIN_MS)
 		keepalive_ms = KEEPALIVE_MIN_MS;
@@ -123,7 +126,10 @@ send_pong(struct player *p, const struct bnet_header *asked)
 		player_keepalive(p, clock_now_ns());
 }
 
-/* Our pings carry when they were sent; what a stranger made up is no time. */
+/*
+ * Our pings carry when they were sent, with PLAY_OWN_PING where they are not of
+ * the capture; what a stranger made up is no time.
+ */
 static void
 on_pong(struct player *p, const struct bnet_header *header)
 {
@@ -132,7 +138,8 @@ on_pong(struct player *p, const struct bnet_header *header)
 
 	if (header->latency_ms != 0)
 		send_pong(p, &ping); /* a ping travels there, too */
-	if (header->timestamp > (uint64_t)now_ns / US_NS)
+	if (header->timestamp > (uint64_t)now_ns / US_NS ||
+	    (header->timestamp & PLAY_OWN_PING) != 0)
 		return;
 	sent_ns = (int64_t)header->timestamp * US_NS;
 	if (sent_ns >= p->start_ns)
@@ -200,7 +207,7 @@ learn_id(struct player *p, const struct bnet_header *header)
 	    header->dest == 0 || p->state < PLAYER_PLAYING)
 		return;
 	p->rewrite.id = (uint64_t)header->dest;
-	live_set(&p->play->live, p->index, p->rewrite.id, p->session->id);
+	live_set(&p->play->live, &p->who, p->rewrite.id);
 }
 
 /* ---- answers ---- */
@@ -232,33 +239,28 @@ match(struct player *p, const struct bnet_packet *packet, int64_t now_ns)
 /* ---- --diff ---- */
 
 static int64_t
-captured_source(struct player *p, int64_t source)
+captured_id(void *arg, bool node, int64_t id)
 {
+	const struct player *p = arg;
 	const struct replay_options *opt = p->play->set.opt;
 
-	for (size_t i = 0; i < opt->n_maps; i++)
-		if (opt->maps[i].to == (uint64_t)source)
+	for (size_t i = 0; node && i < opt->n_maps; i++)
+		if (opt->maps[i].to == (uint64_t)id)
 			return (int64_t)opt->maps[i].from;
-	if ((uint64_t)source == p->rewrite.relay_id &&
+	if (node && (uint64_t)id == p->rewrite.relay_id &&
 	    p->session->relay_id != 0)
 		return (int64_t)p->session->relay_id;
-	return (int64_t)live_captured(&p->play->live, (uint64_t)source);
+	return (int64_t)live_captured(&p->play->live, node, (uint64_t)id);
 }
 
 static void
 compare(struct player *p, const struct bnet_packet *packet)
 {
-	struct bnet_packet captured = *packet;
-	struct bnet_header *header = &captured.header;
+	const struct diff_ids ids = { captured_id, p };
 
-	if (packet->has_header) {
-		header->source = captured_source(p, header->source);
-		if (header->dest_type == BNET_DEST_CLIENT &&
-		    (uint64_t)header->dest == p->rewrite.id &&
-		    p->session->id != 0)
-			header->dest = (int64_t)p->session->id;
-	}
-	diff_received(p->worker->diff, &p->diff, p->plan->session, &captured);
+	if (diff_received(p->worker->diff, &p->diff, p->plan->session, packet,
+		&ids))
+		p->last_compared_ns = clock_now_ns();
 }
 
 /* ---- all ---- */
@@ -270,7 +272,6 @@ player_packet(struct player *p, const struct bnet_packet *packet)
 	int64_t now_ns = clock_now_ns();
 	int32_t key = packet->has_header ? header->key : 0;
 
-	p->last_in_ns = now_ns;
 	results_received(&p->worker->results, now_ns - p->play->start_ns, key,
 	    (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);
 	if (p->rewrite.id == 0 && packet->has_header)

@@ -25,8 +25,37 @@ connect_next(struct player *p)
 	return engine_connect(p->play->engine, &want);
 }
 
+static void
+list_add(struct player *p)
+{
+	struct play *play = p->play;
+
+	pthread_mutex_lock(&play->lock);
+	p->after = play->players;
+	if (p->after != NULL)
+		p->after->before = p;
+	play->players = p;
+	pthread_mutex_unlock(&play->lock);
+}
+
+static void
+list_remove(struct player *p)
+{
+	struct play *play = p->play;
+
+	pthread_mutex_lock(&play->lock);
+	if (p->after != NULL)
+		p->after->before = p->before;
+	if (p->before != NULL)
+		p->before->after = p->after;
+	else
+		play->players = p->after;
+	pthread_mutex_unlock(&play->lock);
+}
+
 bool
-player_begin(struct play *play, uint32_t index, int64_t start_ns)
+player_begin(
+    struct play *play, uint32_t index, uint32_t round, int64_t start_ns)
 {
 	const struct plan_player *plan = &play->set.plan->players[index];
 	struct player *p = calloc(1, sizeof(*p));
@@ -40,12 +69,22 @@ player_begin(struct play *play, uint32_t index, int64_t start_ns)
 		.index = index,
 		.worker = &play->workers[index % play->n_workers],
 		.start_ns = start_ns,
+		.who = {
+			.player = index,
+			.round = round,
+			.captured = tape_session(play->set.tape,
+			    plan->session)->id,
+			.node = tape_is_node(tape_session(play->set.tape,
+			    plan->session)),
+		},
 		.next = tape_first(play->set.tape, plan->session, CAP_UP),
 	};
 	player_skip_unsent(p);
+	list_add(p);
 	atomic_fetch_add(&play->n_live, 1);
 	if (connect_next(p))
 		return true;
+	list_remove(p);
 	free(p);
 	play_ended(play);
 	return false;
@@ -81,8 +120,9 @@ free_player(struct player *p)
 {
 	struct play *play = p->play;
 
-	live_set(&play->live, p->index, LIVE_GONE, p->session->id);
+	live_left(&play->live, &p->who, p->rewrite.id);
 	pairing_free(&p->pairing);
+	list_remove(p);
 	free(p);
 	play_ended(play);
 }
@@ -126,17 +166,17 @@ player_closed(struct player *p, enum engine_end end)
 		return;
 	if (p->state == PLAYER_CONNECTING)
 		results_count(&p->worker->results, RESULTS_SESSIONS_BEGUN, 1);
-	if (end == ENGINE_END_OWNER && p->state >= PLAYER_PLAYING &&
-	    p->state != PLAYER_CLOSING)
+	if (end == ENGINE_END_OWNER && p->state != PLAYER_CLOSING &&
+	    !p->gave_up)
 		p->stopped = true; /* we quit, not the cluster */
 	why_not(p, end);
 	results_count(&p->worker->results, outcome(p), 1);
-	if (p->state >= PLAYER_PLAYING)
+	if (p->opened)
 		results_closed(
 		    &p->worker->results, clock_now_ns() - p->play->start_ns);
-	if (p->worker->diff != NULL && p->state >= PLAYER_PLAYING)
-		diff_ended(
-		    p->worker->diff, &p->diff, p->plan->session, p->next);
+	if (p->worker->diff != NULL)
+		diff_ended(p->worker->diff, &p->diff, p->plan->session,
+		    p->stopped ? p->next : NULL);
 	give_up_all(p);
 	count_unsent(p);
 	free_player(p);
@@ -148,6 +188,23 @@ player_no_conn(struct player *p)
 {
 	play_set_reason(p->play, "out of memory or descriptors");
 	results_count(&p->worker->results, RESULTS_SESSIONS_FAILED, 1);
+	if (p->worker->diff != NULL)
+		diff_ended(p->worker->diff, &p->diff, p->plan->session, NULL);
 	count_unsent(p);
 	free_player(p);
+}
+
+void
+player_free_all(struct play *play)
+{
+	while (play->players != NULL) {
+		struct player *p = play->players;
+		struct results *results = &p->worker->results;
+
+		/* its connection was not even begun: see player_closed() */
+		results_count(results, RESULTS_SESSIONS_BEGUN, 1);
+		results_count(results, RESULTS_SESSIONS_STOPPED, 1);
+		count_unsent(p);
+		free_player(p);
+	}
 }

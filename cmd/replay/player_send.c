@@ -8,6 +8,7 @@
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more waits its turn */
+#define OPEN_MAX 65536 /* requests of a player, 4 MiB */
 
 static struct bnet_string
 string_of(const char *s)
@@ -78,7 +79,7 @@ player_keepalive(struct player *p, int64_t now_ns)
 {
 	const struct bnet_message message = { .type = BNET_MSG_KEEPALIVE };
 
-	say_message(p, &message, (uint64_t)now_ns / US_NS);
+	say_message(p, &message, (uint64_t)now_ns / US_NS | PLAY_OWN_PING);
 }
 
 /* ---- records ---- */
@@ -111,27 +112,18 @@ set_payload(struct player *p, const struct tape_record *record,
 	return true;
 }
 
+/* What is open is bounded; the oldest makes room. */
 static void
-expect_answer(struct player *p, const struct tape_record *record,
+expect_answer(struct player *p, const struct bnet_packet *packet,
     const struct bnet_header *header, int64_t due_ns)
 {
-	const struct pairing_request request =
-	    pairing_request(header, (enum bnet_codec_id)record->codec,
-		tape_payload(record), (uint64_t)due_ns);
+	const struct pairing_request request = pairing_request(
+	    header, packet->codec, packet->payload, (uint64_t)due_ns);
 
+	if (p->pairing.n >= OPEN_MAX)
+		player_give_up(p, clock_now_ns());
 	if (!pairing_sent(&p->pairing, &request))
 		p->n_answers++; /* no memory: nobody waits for it */
-}
-
-static size_t
-wire_bytes(const struct bnet_packet *packet)
-{
-	size_t payload = packet->codec == BNET_CODEC_NONE
-	    ? packet->payload.len
-	    : packet->wire_payload.len;
-
-	return BNET_FRAME_WORD_BYTES + payload +
-	    (packet->has_oob ? BNET_FRAME_OOB_BYTES + packet->oob.len : 0);
 }
 
 static void
@@ -154,17 +146,28 @@ note_sent(struct player *p, int64_t due_ns, int64_t now_ns, int32_t key,
 }
 
 static enum player_sent
-sent_as(struct player *p, enum engine_sent sent)
+sent_as(struct player *p, const struct tape_record *record, int64_t now_ns,
+    enum engine_sent sent)
 {
 	switch (sent) {
 	case ENGINE_QUEUED:
 		return PLAYER_SENT;
 	case ENGINE_TOO_LARGE:
 		results_count(&p->worker->results, RESULTS_UNSENDABLE, 1);
+		/* nobody waits for its answer, and time goes on from here */
+		p->last_sent_ns = now_ns;
+		p->n_answers += (record->flags & TAPE_R_ANSWERED) != 0;
 		return PLAYER_SKIPPED;
 	default:
 		return PLAYER_LATER;
 	}
+}
+
+static size_t
+queued_bytes(const struct engine_outlet *outlet)
+{
+	return atomic_load_explicit(
+	    &outlet->queued_bytes, memory_order_relaxed);
 }
 
 enum player_sent
@@ -178,27 +181,30 @@ player_send(struct player *p, const struct tape_record *record, int64_t due_ns,
 		.live = &play->live,
 		.session = p->session,
 		.clone = p->plan->clone,
-		.now_us = (uint64_t)now_ns / US_NS,
+		.round = p->who.round,
+		.now_us = ((uint64_t)now_ns / US_NS) & ~PLAY_OWN_PING,
 	};
 	struct bnet_packet packet = { .has_oob =
 					  (record->flags & TAPE_R_OOB) != 0 };
 	struct bnet_header header = { .key = 0 };
 	enum player_sent sent;
+	size_t before = queued_bytes(outlet);
 
-	if (atomic_load_explicit(&outlet->queued_bytes, memory_order_relaxed) >
-	    QUEUE_MAX_BYTES)
+	if (before > QUEUE_MAX_BYTES)
 		return PLAYER_LATER;
 	packet.oob = tape_oob(record);
 	if ((record->flags & TAPE_R_HEADER) != 0)
 		(void)rewrite_header(&p->rewrite, &p->worker->scratch, &context,
 		    record, &packet.oob, &header);
 	(void)set_payload(p, record, &packet);
-	sent =
-	    sent_as(p, engine_send(p->worker->engine, outlet, &packet, true));
+	sent = sent_as(p, record, now_ns,
+	    engine_send(p->worker->engine, outlet, &packet, true));
 	if (sent != PLAYER_SENT)
 		return sent;
-	note_sent(p, due_ns, now_ns, header.key, wire_bytes(&packet));
+	/* as it is on the wire: the engine may have compressed it */
+	note_sent(
+	    p, due_ns, now_ns, header.key, queued_bytes(outlet) - before);
 	if ((record->flags & TAPE_R_ANSWERED) != 0)
-		expect_answer(p, record, &header, due_ns);
+		expect_answer(p, &packet, &header, due_ns);
 	return PLAYER_SENT;
 }

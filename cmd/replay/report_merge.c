@@ -16,6 +16,10 @@ differs(const struct report *a, const struct report *b)
 		return "another number of shards";
 	if (strcmp(a->target, b->target) != 0)
 		return "another target";
+	if (strcmp(a->captures, b->captures) != 0)
+		return "other captures";
+	if (strcmp(a->how, b->how) != 0)
+		return "other options";
 	if (a->scheduled != b->scheduled)
 		return "--asap, or not";
 	if (a->max_late_ns != b->max_late_ns)

@@ -15,18 +15,31 @@
 #define ROW_NAME "  %-11s "
 #define NS_PER_MS 1e6
 
+/* File names, and what the cluster or somebody's report says. */
+static void
+put_text(const char *before, const char *text, FILE *out)
+{
+	char plain[REPORT_TEXT_CHARS];
+
+	(void)snprintf(plain, sizeof(plain), "%s", text);
+	cli_plain(plain);
+	if (text[0] != '\0')
+		fprintf(out, "%s%s", before, plain);
+}
+
 static void
 print_head(const struct report *report, FILE *out)
 {
 	char date[REPORT_NUMBER_CHARS], length[REPORT_NUMBER_CHARS];
 
-	fprintf(out, "\n%s to %s%s%s\n", report->captures, report->target,
-	    report->how[0] != '\0' ? ", " : "", report->how);
-	fprintf(out, ROW_NAME "%s, %s%s%s%s\n", "run",
+	put_text("\n", report->captures, out);
+	put_text(" to ", report->target, out);
+	put_text(", ", report->how, out);
+	fprintf(out, "\n" ROW_NAME "%s, %s", "run",
 	    report_date(date, report->start_ns),
-	    report_time(length, report_end_ns(report)),
-	    report->environment[0] != '\0' ? ", environment " : "",
-	    report->environment, report->interrupted ? ", interrupted" : "");
+	    report_time(length, report_end_ns(report)));
+	put_text(", environment ", report->environment, out);
+	fprintf(out, "%s\n", report->interrupted ? ", interrupted" : "");
 	if (report->of_shards > 1)
 		fprintf(out, ROW_NAME "%u of %u\n", "shards", report->n_shards,
 		    report->of_shards);

@@ -24,18 +24,30 @@ rewrite_scratch_free(struct rewrite_scratch *scratch)
 
 /* ---- ids ---- */
 
-/* Whose id was it? `id` itself, where nobody plays who had it. */
+/*
+ * Whose id was it? `id` itself, where nobody plays who had it. Clients and
+ * nodes are numbered apart.
+ */
+static uint64_t
+played_id(const struct rewrite *rewrite, const struct rewrite_context *context,
+    bool node, uint64_t id, uint32_t ref)
+{
+	uint64_t live = 0;
+
+	if (id != 0 && id == context->session->id && rewrite->id != 0 &&
+	    tape_is_node(context->session) == node)
+		return rewrite->id;
+	if (ref != TAPE_NONE)
+		live = live_id(
+		    context->live, context->round, ref, context->clone);
+	return live != 0 ? live : id;
+}
+
 static uint64_t
 client_id(const struct rewrite *rewrite, const struct rewrite_context *context,
     uint64_t id, uint32_t ref)
 {
-	uint64_t live = 0;
-
-	if (id != 0 && id == context->session->id && rewrite->id != 0)
-		return rewrite->id;
-	if (ref != TAPE_NONE)
-		live = live_id(context->live, ref, context->clone);
-	return live != 0 ? live : id;
+	return played_id(rewrite, context, false, id, ref);
 }
 
 static uint64_t
@@ -49,7 +61,7 @@ node_id(const struct rewrite *rewrite, const struct rewrite_context *context,
 			return opt->maps[i].to;
 	if (id == context->session->relay_id && rewrite->relay_id != 0)
 		return rewrite->relay_id;
-	return client_id(rewrite, context, id, ref);
+	return played_id(rewrite, context, true, id, ref);
 }
 
 static void

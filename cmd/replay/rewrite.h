@@ -51,7 +51,7 @@ struct rewrite_context {
 	const struct replay_options *opt;
 	const struct live *live;
 	const struct tape_session *session;
-	uint32_t clone;
+	uint32_t clone, round;
 	uint64_t now_us; /* what a ping carries; not 0 */
 };
 

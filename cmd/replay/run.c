@@ -140,6 +140,18 @@ dry_run(struct run *run)
 								: REPLAY_USAGE;
 }
 
+/* What could not be followed was not sent. */
+static int
+complete(const struct run *run, int code)
+{
+	if (!tape_damaged(run->tape))
+		return code;
+	cli_warn("%s: the replay file is damaged: it has more than what was"
+		 " read of it",
+	    run->opt->captures[0]);
+	return code == REPLAY_OK ? REPLAY_DIFFERENT : code;
+}
+
 static int
 play_captures(struct run *run)
 {
@@ -151,7 +163,8 @@ play_captures(struct run *run)
 	if (opt->mode == REPLAY_COMPILE)
 		return REPLAY_OK;
 	make_plan(run);
-	return opt->mode == REPLAY_DRY_RUN ? dry_run(run) : run_play(run);
+	return complete(run,
+	    opt->mode == REPLAY_DRY_RUN ? dry_run(run) : run_play(run));
 }
 
 static int

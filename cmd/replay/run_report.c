@@ -2,6 +2,7 @@
 #include "cmd/replay/run_impl.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <string.h>
@@ -26,22 +27,60 @@ why_not(const char *path)
 	return access(dirname(copy), W_OK) == 0 ? 0 : errno;
 }
 
-/* After an hour is too late to find out. */
-static void
-check_paper(const char *what, const char *path)
+static bool
+same_file(const char *a, const char *b)
 {
-	int error = path != NULL ? why_not(path) : 0;
+	struct stat x, y;
 
-	if (error != 0)
-		cli_die("%s: %s: %s", what, path, strerror(error));
+	return strcmp(a, b) == 0 ||
+	    (stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) &&
+		x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
+struct paper {
+	const char *what, *path; /* path NULL: not wanted */
+};
+
+/* What is read, and what is written anyway, would be lost. */
+static void
+check_others(const struct replay_options *opt, const struct paper *paper,
+    const struct paper *before, size_t n_before)
+{
+	for (size_t i = 0; i < opt->n_captures; i++)
+		if (same_file(paper->path, opt->captures[i]))
+			cli_usage("%s: %s is to be read", paper->what,
+			    opt->captures[i]);
+	for (size_t i = 0; i < n_before; i++)
+		if (before[i].path != NULL &&
+		    same_file(paper->path, before[i].path))
+			cli_usage("%s: %s is the file of %s", paper->what,
+			    paper->path, before[i].what);
+}
+
+/* After an hour is too late to find out. */
 void
 run_check_papers(const struct replay_options *opt)
 {
-	check_paper("--report", opt->report);
-	check_paper("--log", opt->log);
-	check_paper("--html", opt->html);
+	const struct paper papers[] = {
+		{ "--compile", opt->compile_to },
+		{ "--report", opt->report },
+		{ "--log", opt->log },
+		{ "--html", opt->html },
+	};
+
+	/* --compile has its own check: it may be there, or not */
+	for (size_t i = 1; i < sizeof(papers) / sizeof(papers[0]); i++) {
+		const struct paper *paper = &papers[i];
+		int error;
+
+		if (paper->path == NULL)
+			continue;
+		check_others(opt, paper, papers, i);
+		error = why_not(paper->path);
+		if (error != 0)
+			cli_die("%s: %s: %s", paper->what, paper->path,
+			    strerror(error));
+	}
 }
 
 /* False: one could not be written, which was said. */
@@ -92,7 +131,8 @@ run_report(
 	if (diff != NULL)
 		diff_print(diff, run->keys, stdout);
 	report_print_text(report, run->keys, stdout);
-	ok = write_papers(run, report);
+	ok = write_papers(run, report) &&
+	    (diff == NULL || diff_unlooked(diff) == 0);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cli_warn("standard output: %s", strerror(errno));
 		ok = false;
@@ -119,6 +159,9 @@ run_merge(struct run *run)
 			cli_die("%s: %s", opt->captures[i], err);
 		report_free(from);
 	}
+	if (report->n_shards < report->of_shards)
+		cli_warn("%" PRIu32 " of %" PRIu32 " shards are missing",
+		    report->of_shards - report->n_shards, report->of_shards);
 	code = run_report(run, report, NULL);
 	report_free(report);
 	return code;

@@ -88,6 +88,7 @@ compile_into(const struct run *run, int fd, char err[TAPE_ERR_CHARS])
 		.n_paths = opt->n_captures,
 		.bpf = opt->bpf,
 		.filter = run->filter,
+		.keys = run->keys,
 		.keylog = opt->keylog,
 		.cap = opt->cap,
 		.progress = tell_progress,

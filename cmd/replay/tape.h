@@ -18,6 +18,7 @@
 
 #include "cmd/capture/capture.h"
 #include "proto/link.h"
+#include "proto/message.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -91,6 +92,13 @@ struct tape_session {
 	uint32_t name; /* hello */
 	uint32_t end[2]; /* "ADDR:PORT"; [0] is the client */
 };
+
+/* Else it is a client. They are numbered apart. */
+static inline bool
+tape_is_node(const struct tape_session *session)
+{
+	return session->role == BNET_ROLE_NODE;
+}
 
 enum tape_record_flags {
 	TAPE_R_OOB = 1, /* the frame has an out-of-band section */

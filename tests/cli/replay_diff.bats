@@ -109,3 +109,40 @@ narrow() {
 	diffs 2 --ignore 'payload[8:4]'
 	says 'TO behind the last: payload[0:8], payload[8:], payload[:8]'
 }
+
+quotes='
+join ann $r name=ann
+repeat 4 send ann dest=node:7 key=market::quote payload=one
+repeat 4 await ann packet key=market::quote'
+
+@test "sessions that are not let in are differences" {
+	capture=$tmp/a.pcap
+	record a <<<"$quotes"
+	start_target --max-connections 3
+	replays 1 -q --diff --clients 5 --loop 1 "$capture" "$plain"
+	[ "$(report .counts.sessions_ready)" -lt 5 ]
+	[ "$(report .run.differences)" -ge 4 ]
+}
+
+@test "it ends although the cluster keeps on talking" {
+	capture=$tmp/a.pcap
+	record a <<<"$quotes"
+	start_target --keepalive 200ms
+	diffs 0 --answer-timeout 1h
+	row market::quote 4 0 0 0 0 0 0
+}
+
+@test "answers to what -Y leaves out are not missed" {
+	capture=$tmp/a.pcap
+	record a <<-'EOT'
+		join ann $r name=ann
+		repeat 3 send ann dest=node:7 key=market::quote payload=one
+		repeat 3 await ann packet key=market::quote
+		echo ann dest=node:7
+		await ann echo-reply
+	EOT
+	start_target
+	diffs 0 -Y 'key_name == "market::quote"'
+	diffs 0 -Y 'key_name == "bluenet.echo"'
+	same "$(report .counts.frames_sent)" 1
+}

@@ -362,3 +362,44 @@ number_of() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"standard output: "* ]]
 }
+
+@test "what is written is not what is read, nor written twice: 2" {
+	cp "$captures/plain.pcap" "$tmp/mine.pcap"
+	replay 2 --report "$tmp/mine.pcap" "$tmp/mine.pcap" 127.0.0.1:1
+	says "--report: $tmp/mine.pcap is to be read"
+	cmp "$captures/plain.pcap" "$tmp/mine.pcap"
+	replay 2 --report "$tmp/x" --log "$tmp/x" "$tmp/mine.pcap" 127.0.0.1:1
+	says "--log: $tmp/x is the file of --report"
+}
+
+word_at() {
+	od -An -tu8 -j "$1" -N 8 "$2" | tr -d ' '
+}
+
+@test "a chain of a replay file that is broken is told: 1" {
+	local at
+
+	replay 0 --compile "$tmp/tape" "$captures/plain.pcap"
+	cp "$tmp/tape" "$tmp/broken"
+	# `next` of the first record of the first session: see tape.h
+	at=$(word_at 24 "$tmp/tape")
+	printf '\xff\xff\xff' | dd of="$tmp/broken" bs=1 conv=notrunc \
+		seek="$(word_at "$at" "$tmp/tape")" status=none
+	replay 1 --dry-run "$tmp/broken"
+	says "the replay file is damaged"
+}
+
+@test "a capture of a link type that is not read: 1, and which" {
+	# pcap, little-endian, microseconds, link type 147 (USER0)
+	printf '\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x93\0\0\0' \
+		>"$tmp/user0.pcap"
+	replay 1 --dry-run "$tmp/user0.pcap"
+	says "user0.pcap: link type unknown (147) is not one that can be read"
+}
+
+@test "--keys are the filter's, too" {
+	echo 'my::own' >"$tmp/keys"
+	replay 1 --keys "$tmp/keys" -Y 'key_name == "my::own"' --dry-run \
+		"$captures/plain.pcap"
+	says "there is none in the capture of which -Y takes a frame"
+}

@@ -175,8 +175,8 @@ start_tls_nodes() {
 		--key "$certs/node7.key"
 }
 
-# Megabytes wait to be taken from us, and have not grown for twenty looks: the
-# kernel's buffers are full.
+# Megabytes wait to be taken from us, and have not grown for so many looks that
+# more frames were due: the kernel's buffers are full.
 stuck() {
 	local n
 
@@ -188,7 +188,7 @@ stuck() {
 		looks=0
 	fi
 	last_n=$n
-	[ "$looks" -ge 20 ]
+	[ "$looks" -ge 40 ]
 }
 
 @test "a cluster that takes no more is told from a late injector" {
@@ -197,12 +197,13 @@ stuck() {
 		hello ann name=ann
 		await ann welcome
 		run sleep 0.2
-		flood ann count=60 key=bluenet.discard payload=size:1000000
+		flood ann count=50 key=bluenet.discard payload=size:1000000
 		echo ann
 		await ann echo-reply
 	EOT
 	start_relay --max-frame 4M
-	replays_beside --speed 0.1 "$tmp/a.pcap" "$plain"
+	# five a second, however long the recording took
+	replays_beside --rate 5 "$tmp/a.pcap" "$plain"
 	within grep -q 'name=ann' "$tmp/$pid.err"
 	kill -STOP "$pid"
 	within stuck || true # then it says why below
@@ -233,4 +234,77 @@ stuck() {
 	wait "$replay_pid" || true
 	same "$(report .counts.sessions_cut)" 1
 	same "$(report '.counts.frames_sent + .counts.unsent')" 12
+}
+
+@test "rounds: who writes to whom is of the same round" {
+	record a <<-'EOT'
+		join ann $r name=ann
+		join bob $r name=bob
+		send ann dest=client:$bob.id key=chat::line payload=one serial=1
+		await bob packet bytes=one
+		run sleep 0.2
+		send bob dest=client:$ann.id key=chat::line payload=two serial=2
+		await ann packet bytes=two
+	EOT
+	start_target
+	replays 0 --loop 8 "$tmp/a.pcap" "$plain"
+	same "$(report .counts.errors,.counts.unsent | xargs)" '0 0'
+	stop_relay "$pid"
+	same "$(frames "$tmp/target.pcap" 'dir == up && dest_type == client' \
+		'.header.dest >= 500' | sort | uniq -c | xargs)" '16 true'
+}
+
+@test "a node has its own numbers: a client of the same is somebody else" {
+	record a <<-'EOT'
+		join other $r
+		join ann $r name=ann
+		join ned $r role=node id=$ann.id name=ned
+		register ned ned::ask
+		fence ned
+		send ann dest=node:$ann.id key=ned::ask payload=one
+		await ned packet
+		send ned dest=client:$ann.id key=ned::ask payload=two
+		await ann packet
+	EOT
+	start_target
+	replays 0 --roles all --diff "$tmp/a.pcap" "$plain"
+	stop_relay "$pid"
+	same "$(frames "$tmp/target.pcap" 'dir == up && dest_type == node' \
+		.header.dest)" 2
+}
+
+@test "a request that is too large here holds nobody up" {
+	local pacing
+
+	record a <<-'EOT'
+		join ann $r name=ann
+		send ann dest=node:7 key=market::quote payload=size:300000
+		await ann packet key=market::quote
+		send ann dest=node:7 key=market::quote payload=two
+		await ann packet key=market::quote
+	EOT
+	start_target --max-frame 100000
+	for pacing in open closed hybrid; do
+		replays 0 --pacing "$pacing" "$tmp/a.pcap" "$plain"
+		same "$(report .counts.unsendable,.counts.answered | xargs)" \
+			'1 1'
+	done
+}
+
+@test "--codec: as much as the target takes, and what is on the wire counts" {
+	record a <<-'EOT'
+		join ann $r name=ann codecs=zlib
+		send ann dest=node:7 key=market::quote payload=size:100000
+		await ann packet key=market::quote
+	EOT
+	start_relay
+	start_nodes --id 7 --register market::quote --reply-size 40
+	replays 0 --codec zlib "$tmp/a.pcap" "$plain"
+	[ "$(report .counts.bytes_sent)" -lt 20000 ]
+	kill "$node_pid"
+	start_target --codecs none
+	replays 0 --codec zlib "$tmp/a.pcap" "$plain"
+	[ "$(report .counts.bytes_sent)" -gt 100000 ]
+	stop_relay "$pid"
+	same "$(frames "$tmp/target.pcap" "$up" .codec)" '"none"'
 }

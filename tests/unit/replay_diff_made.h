@@ -86,7 +86,7 @@ packet_in(const struct bnet_header *h, struct bnet_slice payload)
 		.header = *h,
 		.payload = payload };
 
-	diff_received(diff, &player, 0, &packet);
+	(void)diff_received(diff, &player, 0, &packet, NULL);
 }
 
 static inline void

@@ -127,13 +127,13 @@ START_TEST(codecs)
 	open_tape();
 	packet.payload = payload;
 	packet.codec = ids[_i % 2];
-	diff_received(diff, &player, 0, &packet);
+	(void)diff_received(diff, &player, 0, &packet, NULL);
 	counts("the same", none);
 	packet.codec = BNET_CODEC_NONE;
-	diff_received(diff, &player, 0, &packet);
+	(void)diff_received(diff, &player, 0, &packet, NULL);
 	counts("not compressed", codec);
 	packet.payload.len--;
-	diff_received(diff, &player, 0, &packet);
+	(void)diff_received(diff, &player, 0, &packet, NULL);
 	ended();
 	counts("shorter", both);
 	bnet_buf_free(&out);
@@ -155,15 +155,15 @@ START_TEST(no_header)
 		    (struct tape_record){ .flags = i < 2 ? 0 : TAPE_R_OOB },
 		    i < 2 ? (struct bnet_slice){ NULL, 0 } : oob, text("a"));
 	open_tape();
-	diff_received(diff, &player, 0, &packet);
+	(void)diff_received(diff, &player, 0, &packet, NULL);
 	packet.payload = text("b");
-	diff_received(diff, &player, 0, &packet);
+	(void)diff_received(diff, &player, 0, &packet, NULL);
 	packet.payload = text("a");
 	packet.oob = (struct bnet_slice){ odd, 1 };
-	diff_received(diff, &player, 0, &packet);
+	(void)diff_received(diff, &player, 0, &packet, NULL);
 	/* key 0, as an application may */
 	packet.has_header = true;
-	diff_received(diff, &player, 0, &packet);
+	(void)diff_received(diff, &player, 0, &packet, NULL);
 	ended();
 	counts("no header", wanted);
 }
@@ -234,6 +234,54 @@ START_TEST(messages)
 }
 END_TEST
 
+/* Live ids are 100 more for nodes, 200 more for clients. */
+static int64_t
+captured_id(void *arg, bool node, int64_t id)
+{
+	(void)arg;
+	return id - (node ? 100 : 200);
+}
+
+static void
+packet_of(int64_t source, int64_t dest_type, int64_t dest)
+{
+	const struct diff_ids ids = { captured_id, NULL };
+	struct bnet_packet packet = { .has_oob = true,
+		.has_header = true,
+		.header = header(KEY),
+		.payload = text("a") };
+
+	packet.header.source = source;
+	packet.header.dest_type = dest_type;
+	packet.header.dest = dest;
+	(void)diff_received(diff, &player, 0, &packet, &ids);
+}
+
+/* Clients and nodes are numbered apart; no header says which its source is. */
+START_TEST(ids)
+{
+	static const uint64_t none[DIFF_N_KINDS] = { 0 };
+	static const uint64_t two[DIFF_N_KINDS] = { [DIFF_HEADER] = 2 };
+	struct bnet_header h = header(KEY);
+
+	h.source = 7;
+	for (int i = 0; i < 4; i++) {
+		h.dest_type = i % 2 == 0 ? BNET_DEST_CLIENT : BNET_DEST_NODE;
+		h.dest = 3;
+		made_frame(&made, 0, CAP_DOWN, &h, text("a"),
+		    (struct tape_record){ .at_ns = i + 1 });
+	}
+	open_tape();
+	packet_of(107, BNET_DEST_CLIENT, 203);
+	packet_of(207, BNET_DEST_NODE, 103);
+	counts("a node, a client", none);
+	packet_of(7, BNET_DEST_CLIENT, 203);
+	packet_of(107, BNET_DEST_NODE, 203);
+	ended();
+	counts("others", two);
+}
+END_TEST
+
 /* A relay says these when it likes. */
 START_TEST(left_out)
 {
@@ -277,6 +325,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, codecs, 0, 4);
 	tcase_add_test(tc, no_header);
 	tcase_add_test(tc, messages);
+	tcase_add_test(tc, ids);
 	tcase_add_test(tc, left_out);
 	return suite;
 }

@@ -97,7 +97,7 @@ receive(struct diff *diff, struct diff_player *player,
 		.header = *header,
 		.payload = { p, n } };
 
-	diff_received(diff, player, 0, &packet);
+	(void)diff_received(diff, player, 0, &packet, NULL);
 }
 
 static const char wanted[] =

@@ -6,6 +6,7 @@
 #define KEY 99
 #define NODE BNET_DEST_NODE
 #define ANY BNET_DEST_ANY
+#define OPEN 1000
 #define NOBODY 0 /* no request is answered */
 
 struct sent {
@@ -123,16 +124,35 @@ END_TEST
 
 START_TEST(the_oldest_makes_room)
 {
-	for (uint64_t i = 1; i <= PAIRING_MAX + 10; i++)
+	for (uint64_t i = 1; i <= OPEN; i++)
 		send(KEY, (struct sent){ ANY, 0, 0 }, nothing, i);
-	ck_assert_uint_eq(pairing.n, PAIRING_MAX);
-	ck_assert_uint_eq(pairing_oldest(&pairing)->user, 11);
+	ck_assert_uint_eq(pairing.n, OPEN);
 	pairing_drop_oldest(&pairing);
-	ck_assert_uint_eq(pairing_oldest(&pairing)->user, 12);
+	ck_assert_uint_eq(pairing_oldest(&pairing)->user, 2);
 	/* and its memory does not grow */
-	for (uint64_t i = 0; i < 10 * PAIRING_MAX; i++)
+	for (uint64_t i = 0; i < 10 * OPEN; i++) {
 		send(KEY, (struct sent){ ANY, 0, 0 }, nothing, i);
-	ck_assert_uint_le(pairing.cap, 4 * PAIRING_MAX);
+		pairing_drop_oldest(&pairing);
+	}
+	ck_assert_uint_le(pairing.cap, 4 * OPEN);
+}
+END_TEST
+
+/* What comes too late is not taken for the answer to the next one. */
+START_TEST(late_answers)
+{
+	struct bnet_header answer = { .key = KEY, .source = 7, .serial = 1 };
+
+	for (uint32_t i = 1; i <= 4; i++)
+		send(KEY, (struct sent){ NODE, 7, i }, nothing, i);
+	pairing_drop_oldest(&pairing);
+	ck_assert_uint_eq(receive(&answer, nothing), NOBODY);
+	answer.serial = 99; /* serials are repeated here: it is no answer */
+	ck_assert_uint_eq(receive(&answer, nothing), NOBODY);
+	answer.serial = 3;
+	ck_assert_uint_eq(receive(&answer, nothing), 3);
+	answer.serial = 0;
+	ck_assert_uint_eq(receive(&answer, nothing), 2);
 }
 END_TEST
 
@@ -213,6 +233,7 @@ make_suite(void)
 	tcase_add_loop_test(tc, each_row, 0, UNIT_ROWS(rows));
 	tcase_add_test(tc, each_is_answered_once_in_order);
 	tcase_add_test(tc, the_oldest_makes_room);
+	tcase_add_test(tc, late_answers);
 	tcase_add_test(tc, an_echo_by_its_cookie);
 	tcase_add_test(tc, an_error_by_what_it_quotes);
 	tcase_add_test(tc, a_roster_by_the_last_of_its_replies);

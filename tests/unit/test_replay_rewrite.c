@@ -42,6 +42,9 @@ static const struct row rows[] = {
 	    { .dest_type = NODE, .dest = 107 }, TAPE_NONE },
 	{ "to a node that is not", { .dest_type = NODE, .dest = 8 },
 	    { .dest_type = NODE, .dest = 8 }, TAPE_NONE },
+	{ "to a node of the number that we have as a client",
+	    { .dest_type = NODE, .dest = OWN },
+	    { .dest_type = NODE, .dest = OWN }, TAPE_NONE },
 	{ "to the relay itself", { .dest_type = NODE, .dest = RELAY },
 	    { .dest_type = NODE, .dest = LIVE_RELAY }, TAPE_NONE },
 	{ "an id in another space is another id",
@@ -67,14 +70,18 @@ static struct rewrite rewrite;
 static struct rewrite_scratch scratch;
 static struct tape_record *record;
 
+static const struct live_who mate = { .player = 0, .captured = MATE };
+static const struct live_who me = { .player = 1, .captured = OWN };
+static const struct live_who mate_clone = { .player = 2, .captured = MATE };
+
 static void
 setup(void)
 {
 	opt = (struct replay_options){ .maps = { { 7, 107 } }, .n_maps = 1 };
 	ck_assert(live_init(&live, &plan, true));
-	live_set(&live, 0, LIVE_MATE, MATE);
-	live_set(&live, 1, LIVE_OWN, OWN);
-	live_set(&live, 2, LIVE_MATE_CLONE, MATE);
+	live_set(&live, &mate, LIVE_MATE);
+	live_set(&live, &me, LIVE_OWN);
+	live_set(&live, &mate_clone, LIVE_MATE_CLONE);
 	rewrite = (struct rewrite){ .id = LIVE_OWN, .relay_id = LIVE_RELAY };
 	rewrite_scratch_init(&scratch);
 	record = NULL;
@@ -93,7 +100,7 @@ context_of(uint32_t clone)
 {
 	static struct rewrite_context context;
 
-	context = (struct rewrite_context){ &opt, &live, &own, clone, NOW_US };
+	context = (struct rewrite_context){ &opt, &live, &own, clone, 0, NOW_US };
 	return &context;
 }
 
@@ -205,12 +212,13 @@ START_TEST(a_new_id_is_seen)
 	make(&in, NULL, 1, "", NULL);
 	run(0, &header, &forks, &trailing);
 	ck_assert_int_eq(header.dest, LIVE_MATE);
-	live_set(&live, 0, 900, MATE);
+	live_set(&live, &mate, 900);
 	run(0, &header, &forks, &trailing);
 	ck_assert_int_eq(header.dest, 900);
-	live_set(&live, 0, LIVE_GONE, MATE);
+	/* not the captured one, which may be somebody else's here */
+	live_left(&live, &mate, 900);
 	run(0, &header, &forks, &trailing);
-	ck_assert_int_eq(header.dest, MATE);
+	ck_assert_int_eq(header.dest, 900);
 }
 END_TEST
 
@@ -250,25 +258,55 @@ END_TEST
 
 START_TEST(who_is_coming)
 {
-	ck_assert(!live_is_coming(&live, 1, 0));
-	ck_assert(!live_is_coming(&live, 9, 0));
-	live_set(&live, 0, LIVE_GONE, MATE);
-	ck_assert(!live_is_coming(&live, 1, 0));
-	live_again(&live);
-	ck_assert(live_is_coming(&live, 1, 0));
-	ck_assert(!live_is_coming(&live, 1, 3));
+	uint32_t round;
+
+	ck_assert(!live_is_coming(&live, 0, 1, 0));
+	ck_assert(!live_is_coming(&live, 0, 9, 0));
+	live_left(&live, &mate, LIVE_MATE);
+	ck_assert(!live_is_coming(&live, 0, 1, 0));
+	round = live_again(&live);
+	ck_assert(live_is_coming(&live, round, 1, 0));
+	ck_assert(live_is_coming(&live, round, 1, 3));
+	ck_assert(!live_is_coming(&live, round, 9, 0));
+}
+END_TEST
+
+/* A round begins while players of the last one are there. */
+START_TEST(rounds_overlap)
+{
+	struct live_who again = mate;
+
+	again.round = live_again(&live);
+	live_set(&live, &again, 901);
+	ck_assert_uint_eq(live_id(&live, 0, 1, 0), LIVE_MATE);
+	ck_assert_uint_eq(live_id(&live, again.round, 1, 0), 901);
+	live_left(&live, &mate, LIVE_MATE);
+	ck_assert_uint_eq(live_id(&live, again.round, 1, 0), 901);
+	ck_assert_uint_eq(live_captured(&live, false, 901), MATE);
+	ck_assert_uint_eq(live_captured(&live, false, LIVE_MATE), LIVE_MATE);
+	/* the next one got the very id that was left */
+	again.round = live_again(&live);
+	live_left(&live, &mate_clone, 0); /* of long ago, and never had one */
+	ck_assert(live_is_coming(&live, again.round, 1, 3));
+	live_set(&live, &again, 901);
+	again.round--;
+	live_left(&live, &again, 901);
+	ck_assert_uint_eq(live_id(&live, again.round + 1, 1, 0), 901);
+	ck_assert_uint_eq(live_captured(&live, false, 901), MATE);
 }
 END_TEST
 
 START_TEST(the_way_back)
 {
-	ck_assert_uint_eq(live_captured(&live, LIVE_OWN), OWN);
-	ck_assert_uint_eq(live_captured(&live, LIVE_MATE_CLONE), MATE);
-	ck_assert_uint_eq(live_captured(&live, 4242), 4242);
+	ck_assert_uint_eq(live_captured(&live, false, LIVE_OWN), OWN);
+	ck_assert_uint_eq(live_captured(&live, false, LIVE_MATE_CLONE), MATE);
+	ck_assert_uint_eq(live_captured(&live, false, 4242), 4242);
+	/* clients and nodes are numbered apart */
+	ck_assert_uint_eq(live_captured(&live, true, LIVE_OWN), LIVE_OWN);
 	/* another got the id before its old owner was forgotten */
-	live_set(&live, 0, LIVE_OWN, MATE);
-	live_set(&live, 1, LIVE_GONE, OWN);
-	ck_assert_uint_eq(live_captured(&live, LIVE_OWN), MATE);
+	live_set(&live, &mate, LIVE_OWN);
+	live_left(&live, &me, LIVE_OWN);
+	ck_assert_uint_eq(live_captured(&live, false, LIVE_OWN), MATE);
 }
 END_TEST
 
@@ -286,6 +324,7 @@ make_suite(void)
 	tcase_add_test(tc, forks_are_mapped_one_by_one);
 	tcase_add_test(tc, what_is_no_header_stays);
 	tcase_add_test(tc, who_is_coming);
+	tcase_add_test(tc, rounds_overlap);
 	tcase_add_test(tc, the_way_back);
 	return suite;
 }
