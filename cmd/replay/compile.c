@@ -333,8 +333,7 @@ begin(struct compile *c, int fd)
 	c->frames.keys = c->set->keys;
 	c->frames.coverage = &c->head.coverage;
 	bnet_buf_init(&c->frames.store, STORE_MAX_BYTES);
-	if (c->keylog == NULL ||
-	    !captured_init(&c->frames.all) ||
+	if (c->keylog == NULL || !captured_init(&c->frames.all) ||
 	    !tape_write_init(&c->frames.writer, fd))
 		return fail(c, "compiling", "out of memory");
 	if (!load_secrets(c))

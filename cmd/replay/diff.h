@@ -78,9 +78,9 @@ struct diff_ids {
  * counted (diff_unlooked()), and told. `ids` NULL: they are the captured ones.
  * False: it is one that is never compared, such as a keepalive.
  */
-bool diff_received(struct diff *diff, struct diff_player *player,
-    uint32_t session, const struct bnet_packet *packet,
-    const struct diff_ids *ids);
+bool
+diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
+    const struct bnet_packet *packet, const struct diff_ids *ids);
 
 /*
  * It is over: what is missing is counted, `player` is zeroed. Where the

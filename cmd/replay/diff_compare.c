@@ -185,8 +185,8 @@ message_values(struct diff *diff, const struct diff_frame *frame,
 	size_t left;
 
 	if (diff_value_names(frame->key) == NULL ||
-	    bnet_message_decode(type, frame->payload, &message, &diff->store,
-		&left) != BNET_OK)
+	    bnet_message_decode(
+		type, frame->payload, &message, &diff->store, &left) != BNET_OK)
 		return 0;
 	if (type == BNET_MSG_ECHO_REPLY) {
 		values[0] = message.u.echo.cookie;
@@ -195,8 +195,8 @@ message_values(struct diff *diff, const struct diff_frame *frame,
 	}
 	values[0] = message.u.error.code;
 	values[1] = (uint64_t)message.u.error.dest_type;
-	values[2] = (uint64_t)captured_dest(frame->ids,
-	    message.u.error.dest_type, message.u.error.dest);
+	values[2] = (uint64_t)captured_dest(
+	    frame->ids, message.u.error.dest_type, message.u.error.dest);
 	values[3] = (uint64_t)message.u.error.key;
 	values[4] = message.u.error.cookie;
 	return 5;

@@ -144,8 +144,8 @@ live_player(const struct live *live, uint32_t session, uint32_t clone)
 }
 
 bool
-live_is_coming(const struct live *live, uint32_t round, uint32_t session,
-    uint32_t clone)
+live_is_coming(
+    const struct live *live, uint32_t round, uint32_t session, uint32_t clone)
 {
 	uint32_t player = live_player(live, session, clone);
 
@@ -165,8 +165,8 @@ live_again(struct live *live)
 }
 
 uint64_t
-live_id(const struct live *live, uint32_t round, uint32_t session,
-    uint32_t clone)
+live_id(
+    const struct live *live, uint32_t round, uint32_t session, uint32_t clone)
 {
 	uint32_t player = live_player(live, session, clone);
 

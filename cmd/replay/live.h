@@ -63,12 +63,12 @@ void live_left(struct live *live, const struct live_who *who, uint64_t id);
  * The id of the player that is this clone of the session, the last one it had
  * where it has left; 0: there is none.
  */
-uint64_t live_id(const struct live *live, uint32_t round, uint32_t session,
-    uint32_t clone);
+uint64_t live_id(
+    const struct live *live, uint32_t round, uint32_t session, uint32_t clone);
 
 /* That player is part of the plan, and has not come yet. */
-bool live_is_coming(const struct live *live, uint32_t round, uint32_t session,
-    uint32_t clone);
+bool live_is_coming(
+    const struct live *live, uint32_t round, uint32_t session, uint32_t clone);
 
 /* Where in the plan it is; UINT32_MAX: it is not played. */
 uint32_t live_player(const struct live *live, uint32_t session, uint32_t clone);

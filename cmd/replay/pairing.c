@@ -216,8 +216,7 @@ take(struct pairing *pairing, const struct answer *answer,
 }
 
 static bool
-was_dropped(
-    const struct pairing *pairing, const struct pairing_request *like)
+was_dropped(const struct pairing *pairing, const struct pairing_request *like)
 {
 	for (size_t i = 0; i < PAIRING_DROPPED; i++)
 		if (pairing->dropped[i].serial == like->serial &&
@@ -240,8 +239,7 @@ take_numbered(struct pairing *pairing, struct answer *answer,
 		pairing->repeats = true;
 		return false;
 	}
-	answer->fits =
-	    pairing->repeats ? fits_source_unnumbered : fits_source;
+	answer->fits = pairing->repeats ? fits_source_unnumbered : fits_source;
 	return take(pairing, answer, request);
 }
 

@@ -91,8 +91,7 @@ peer_forks(const char *text, uint64_t *ids)
 		from = to = strtoull(text, &end, 0);
 		if (*end == '-')
 			to = strtoull(end + 1, &end, 0);
-		if (end == text || (*end != '\0' && *end != ',') ||
-		    from > to)
+		if (end == text || (*end != '\0' && *end != ',') || from > to)
 			peer_wrong("forks: '%s' is no list of ids", text);
 		if (to - from >= PEER_FORKS_MAX - n)
 			peer_wrong("forks: more than %d", PEER_FORKS_MAX);
@@ -257,8 +256,7 @@ peer_hello_body(
 	m->role = c->role;
 	m->wanted_id = (uint64_t)peer_number(args, "id", 0);
 	m->codecs = peer_codec_bits(peer_arg(args, "codecs", "none"));
-	m->frame_max_bytes =
-	    peer_u32(args, "maxframe", BNET_FRAME_MAX_BYTES);
+	m->frame_max_bytes = peer_u32(args, "maxframe", BNET_FRAME_MAX_BYTES);
 	m->name = peer_string(args, "name", c->name);
 	m->token = peer_string(args, "token",
 	    peer_defaults.token != NULL ? peer_defaults.token : "");

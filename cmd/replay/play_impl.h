@@ -138,8 +138,8 @@ void player_drained(struct player *p);
 void player_stop(struct player *p); /* send no more */
 
 /* ---- player_life.c ---- */
-bool player_begin(struct play *play, uint32_t index, uint32_t round,
-    int64_t start_ns);
+bool player_begin(
+    struct play *play, uint32_t index, uint32_t round, int64_t start_ns);
 /* Those that are left when the engine has stopped. */
 void player_free_all(struct play *play);
 void player_closed(struct player *p, enum engine_end end);

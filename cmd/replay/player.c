@@ -142,8 +142,7 @@ comes_ns(const struct player *p, uint32_t ref)
 
 	if (ref >= tape_head(play->set.tape)->n_sessions ||
 	    !says_hello(tape_session(play->set.tape, ref)) ||
-	    !live_is_coming(
-		&play->live, p->who.round, ref, p->plan->clone))
+	    !live_is_coming(&play->live, p->who.round, ref, p->plan->clone))
 		return 0;
 	return p->start_ns - p->plan->start_ns +
 	    play->set.plan

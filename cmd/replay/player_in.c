@@ -258,8 +258,8 @@ compare(struct player *p, const struct bnet_packet *packet)
 {
 	const struct diff_ids ids = { captured_id, p };
 
-	if (diff_received(p->worker->diff, &p->diff, p->plan->session, packet,
-		&ids))
+	if (diff_received(
+		p->worker->diff, &p->diff, p->plan->session, packet, &ids))
 		p->last_compared_ns = clock_now_ns();
 }
 

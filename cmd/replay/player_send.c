@@ -202,8 +202,7 @@ player_send(struct player *p, const struct tape_record *record, int64_t due_ns,
 	if (sent != PLAYER_SENT)
 		return sent;
 	/* as it is on the wire: the engine may have compressed it */
-	note_sent(
-	    p, due_ns, now_ns, header.key, queued_bytes(outlet) - before);
+	note_sent(p, due_ns, now_ns, header.key, queued_bytes(outlet) - before);
 	if ((record->flags & TAPE_R_ANSWERED) != 0)
 		expect_answer(p, &packet, &header, due_ns);
 	return PLAYER_SENT;

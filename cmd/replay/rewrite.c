@@ -38,8 +38,8 @@ played_id(const struct rewrite *rewrite, const struct rewrite_context *context,
 	    tape_is_node(context->session) == node)
 		return rewrite->id;
 	if (ref != TAPE_NONE)
-		live = live_id(
-		    context->live, context->round, ref, context->clone);
+		live =
+		    live_id(context->live, context->round, ref, context->clone);
 	return live != 0 ? live : id;
 }
 

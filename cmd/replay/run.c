@@ -163,8 +163,8 @@ play_captures(struct run *run)
 	if (opt->mode == REPLAY_COMPILE)
 		return REPLAY_OK;
 	make_plan(run);
-	return complete(run,
-	    opt->mode == REPLAY_DRY_RUN ? dry_run(run) : run_play(run));
+	return complete(
+	    run, opt->mode == REPLAY_DRY_RUN ? dry_run(run) : run_play(run));
 }
 
 static int

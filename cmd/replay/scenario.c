@@ -112,10 +112,9 @@ outcome_of(struct suite *suite, int status, bool ended)
 		    "its process died of signal %d\n", WTERMSIG(status));
 		return WRONG;
 	}
-	return WEXITSTATUS(status) == 0 ? PASSED
-	    : WEXITSTATUS(status) == PEER_SCRIPT_WRONG
-	    ? WRONG
-	    : FAILED;
+	return WEXITSTATUS(status) == 0                ? PASSED
+	    : WEXITSTATUS(status) == PEER_SCRIPT_WRONG ? WRONG
+						       : FAILED;
 }
 
 static enum outcome
@@ -187,8 +186,9 @@ static void
 tell(struct suite *suite, size_t number, const struct scenario *s,
     enum outcome outcome)
 {
-	fprintf(suite->out, "%sok %zu - %s (section %s): ",
-	    outcome == PASSED ? "" : "not ", number, s->name, s->section);
+	fprintf(suite->out,
+	    "%sok %zu - %s (section %s): ", outcome == PASSED ? "" : "not ",
+	    number, s->name, s->section);
 	for (const char *p = s->about; *p != '\0'; p++)
 		fprintf(suite->out, "%s%c", *p == '#' ? "\\" : "", *p);
 	fputc('\n', suite->out);

@@ -100,7 +100,8 @@ context_of(uint32_t clone)
 {
 	static struct rewrite_context context;
 
-	context = (struct rewrite_context){ &opt, &live, &own, clone, 0, NOW_US };
+	context =
+	    (struct rewrite_context){ &opt, &live, &own, clone, 0, NOW_US };
 	return &context;
 }
 
