@@ -4,7 +4,7 @@
 # bluenet-replay --diff: did the cluster answer the same? And if not, how?
 #
 # What relay.bash sets; each test is a subshell.
-# shellcheck disable=SC2154,SC2030,SC2031
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031
 
 load relay
 load replay
