@@ -236,10 +236,12 @@ stuck() {
 	same "$(report '.counts.frames_sent + .counts.unsent')" 12
 }
 
+# The relay records in batches: both are to be known before they are written to.
 @test "rounds: who writes to whom is of the same round" {
 	record a <<-'EOT'
 		join ann $r name=ann
 		join bob $r name=bob
+		run sleep 0.5
 		send ann dest=client:$bob.id key=chat::line payload=one serial=1
 		await bob packet bytes=one
 		run sleep 0.2
