@@ -43,6 +43,16 @@ rd_vector(struct rd *rd, size_t n)
 	return rd_bytes(rd, rd_uint(rd, n));
 }
 
+/* A reader of `in`. An empty slice has no address, and NULL + 0 is no sum. */
+static struct rd
+rd_of(struct bnet_slice in)
+{
+	static const uint8_t nothing[1];
+	const uint8_t *p = in.len == 0 ? nothing : in.p;
+
+	return (struct rd){ p, p + in.len, false };
+}
+
 /* The next extension of `rd`; false at the end, good or bad. */
 static bool
 rd_extension(struct rd *rd, uint32_t *type, struct bnet_slice *body)
@@ -58,17 +68,18 @@ rd_extension(struct rd *rd, uint32_t *type, struct bnet_slice *body)
 static struct rd
 rd_extensions(struct rd *rd)
 {
-	struct bnet_slice s = { rd->p, 0 };
+	struct rd exts = rd_of((struct bnet_slice){ NULL, 0 });
 
 	if (rd->p != rd->end)
-		s = rd_vector(rd, 2);
-	return (struct rd){ s.p, s.len == 0 ? s.p : s.p + s.len, rd->bad };
+		exts = rd_of(rd_vector(rd, 2));
+	exts.bad = rd->bad;
+	return exts;
 }
 
 static bool
 client_hello(struct cap_tls *tls, struct bnet_slice in)
 {
-	struct rd rd = { in.p, in.p + in.len, false }, exts;
+	struct rd rd = rd_of(in), exts;
 	struct bnet_slice random, body;
 	bool early = false;
 	uint32_t type;
@@ -119,7 +130,7 @@ agreed(
 static bool
 server_hello(struct cap_tls *tls, struct bnet_slice in)
 {
-	struct rd rd = { in.p, in.p + in.len, false }, exts;
+	struct rd rd = rd_of(in), exts;
 	struct bnet_slice random, body;
 	uint32_t version, suite, compression, type;
 
