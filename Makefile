@@ -10,6 +10,7 @@ DESTDIR ?=
 CC ?= cc
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
+WERROR ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 
@@ -26,7 +27,7 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes \
     -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef
 override CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
     $(if $(PKGS_OPTIONAL),-DHAVE_SYSTEMD)
-ALL_CFLAGS = -std=c17 $(WARN) -fPIC -fno-semantic-interposition \
+ALL_CFLAGS = -std=c17 $(WARN) $(WERROR) -fPIC -fno-semantic-interposition \
     $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS) -pthread
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD)) -lm
@@ -34,6 +35,7 @@ LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
 LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
 LIBS_TEST = $(shell $(PKG_CONFIG) --libs $(PKGS_TEST)) -lm
+LIBS_TOOL = $(shell $(PKG_CONFIG) --libs jansson) -lm
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 Q = $(if $(V),,@)
@@ -71,8 +73,8 @@ endif
 .PHONY: all
 all: $(LIBRARIES) $(PROGRAMS)
 
-# deps comes before what needs it, also under -j
-ifneq ($(filter deps,$(MAKECMDGOALS)),)
+# what is needed comes before what needs it, also under -j
+ifneq ($(filter deps deps-check,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
@@ -122,12 +124,27 @@ $(BUILD)/bluenet-node: $(call obj,fixtures/node/main.c) $(NODE_A) \
 
 # ---- what a user asks for ---------------------------------------------------
 
-# Installs what is missing; nothing to do, and no network, when all is there.
+# The targets, from the lines "#: name - what it does" of this file.
+.PHONY: help
+help:
+	@sed -n 's/^#: //p' Makefile | awk -F ' - ' \
+	    '{ printf "%-16s %s\n", $$1, $$2 }'
+
+#: all - build everything into $(BUILD) (the default)
+#: help - show this list
+
+# Nothing to do, and no network, when all is there.
+#: deps - install what building and the demo need
 .PHONY: deps
 deps:
 	@sh tests/tools/deps.sh
 
-# A relay, twelve nodes, traffic, and what a recording of it shows.
+#: deps-check - install what the tests need beyond that
+.PHONY: deps-check
+deps-check:
+	@sh tests/tools/deps.sh check
+
+#: demo - a relay, twelve nodes, some traffic, and what a recording of it shows
 .PHONY: demo
 demo:
 	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-decode $(BUILD)/bluenet-relay \
@@ -135,7 +152,7 @@ demo:
 	    $(BUILD)/bluenet-replay $(BUILD)/tools/peer
 	@BUILD=$(BUILD) sh tests/tools/demo.sh
 
-# The article's experiment: one lock for network and application, or not.
+#: tables - ping a cluster with and without one lock for network and application
 .PHONY: tables
 tables:
 	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-relay $(BUILD)/bluenet-node \
@@ -154,6 +171,7 @@ COMPLETION_ZSH = $(wildcard cmd/*/completion/_*)
 UNITS = $(wildcard cmd/relay/systemd/*)
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
+#: install - install programs, library, manuals and units (PREFIX, DESTDIR)
 .PHONY: install
 install: all
 	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
@@ -175,6 +193,7 @@ install: all
 	for f in $(UNITS); do sed 's|/usr/local/|$(PREFIX)/|' $$f \
 		> $(UNITDIR)/$$(basename $$f); done
 
+#: uninstall - remove what install put there
 .PHONY: uninstall
 uninstall:
 	rm -f $(patsubst $(BUILD)/%,$(BINDIR)/%,$(PROGRAMS))
@@ -188,9 +207,10 @@ uninstall:
 	    $(patsubst %,$(ZSHDIR)/%,$(notdir $(COMPLETION_ZSH))) \
 	    $(patsubst %,$(UNITDIR)/%,$(notdir $(UNITS)))
 
+#: clean - remove all builds
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-gcc $(BUILD)-clang
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
 # ---- tests ------------------------------------------------------------------
 
@@ -212,7 +232,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(DECODE_A) \
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(PING_A) $(REPLAY_A) \
     $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TOOL) \
 	    $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
 
 # ZeroMQ is only for a peer of the benchmarks.
@@ -221,32 +241,63 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(SHARED_A) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) \
 	    $(if $(findstring zmq,$@),-lzmq) $(if $(findstring late,$@),-lpcap)
 
-# The unit tests and the tools' tests of one build; the last lines count.
+#: test - all unit programs and bats files on $(BUILD) (TEST_ONLY: words)
 .PHONY: test
 test:
 	@$(MAKE) -j$(JOBS) tested
-	@BUILD=$(BUILD) sh tests/tools/run-tests.sh
+	@BUILD=$(BUILD) sh tests/tools/run-tests.sh all
 
 .PHONY: tested
-tested: $(PROGRAMS) $(UNIT_BIN) $(TOOL_BIN)
+tested: programs $(UNIT_BIN)
 
+# A build with a sanitizer: $(call sanitized,NAME,FLAGS,TARGET)
 SAN = -O1 -g -fno-omit-frame-pointer
+sanitized = $(MAKE) -j$(JOBS) BUILD=$(BUILD)-$(1) CFLAGS='$(SAN) $(2)' $(3)
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+TSAN = -fsanitize=thread
+
+#: test-asan - the same under AddressSanitizer and UndefinedBehaviorSanitizer
 .PHONY: test-asan
 test-asan:
-	@echo '== ASan and UBSan =='
-	@$(MAKE) BUILD=$(BUILD)-asan LDFLAGS='$(LDFLAGS)' CFLAGS='$(SAN) \
-	    -fsanitize=address,undefined -fno-sanitize-recover=undefined' test
+	@$(call sanitized,asan,$(ASAN),test)
 
-# Threads: what has them. liburcu is not instrumented, so what it does inside
-# itself is left out; what it orders for us is told in cmd/engine/rcu.h.
-TSAN_ONLY = engine handover limits credentials test_log keylog_file record \
-    http routes relay replay node ping
+# liburcu is not instrumented, so what it does inside itself is left out; what
+# it orders for us is told in cmd/engine/rcu.h.
+#: test-tsan - the same under ThreadSanitizer
 .PHONY: test-tsan
 test-tsan:
-	@echo '== TSan =='
-	@TSAN_OPTIONS='suppressions=$(CURDIR)/tests/tsan.supp' \
-	    TEST_ONLY='$(TSAN_ONLY)' $(MAKE) BUILD=$(BUILD)-tsan \
-	    LDFLAGS='$(LDFLAGS)' CFLAGS='$(SAN) -fsanitize=thread' test
+	@$(call sanitized,tsan,$(TSAN),test)
+
+# The builds that the gate tests. gcc's and clang's warnings are errors here.
+units = $$(BUILD=$(BUILD) sh tests/tools/run-tests.sh units $(1))
+.PHONY: check-builds
+check-builds: lint-cc
+	@$(MAKE) -j$(JOBS) WERROR=-Werror all $(TOOL_BIN)
+	@$(call sanitized,asan,$(ASAN),programs $(call units,asan))
+	@$(call sanitized,tsan,$(TSAN),programs $(call units,tsan))
+
+.PHONY: programs
+programs: $(PROGRAMS) $(TOOL_BIN)
+
+# Each test once, where it finds most: tests/tools/tests.txt.
+.PHONY: check-tests
+check-tests:
+	@BUILD=$(BUILD) sh tests/tools/run-tests.sh gate
+
+#: check - everything: lint, fuzzers, each test where it finds most
+.PHONY: check
+check:
+	@BUILD=$(BUILD) MAKE='$(MAKE)' sh tests/tools/check.sh
+
+#: check-fresh - the README's commands on a bare Debian 12 of its own (as root)
+.PHONY: check-fresh
+check-fresh:
+	@sh tests/tools/check-fresh.sh
+
+#: soak-tests - all tests N times (5), the last ones on a busy machine
+.PHONY: soak-tests
+soak-tests: check-builds
+	@BUILD=$(BUILD) N='$(or $(N),5)' sh tests/tools/soak-tests.sh
 
 # Fuzzers: clang, every source instrumented, one program a parser.
 FUZZ_BUILD = $(BUILD)-fuzz
@@ -257,9 +308,9 @@ FUZZ_SAN = address,undefined
 
 .PHONY: fuzz-build
 fuzz-build:
-	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_BUILD) CC=clang CFLAGS='-O1 -g \
-	    -fsanitize=fuzzer-no-link,$(FUZZ_SAN) \
-	    -fno-sanitize-recover=undefined' $(FUZZ_BIN)
+	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_BUILD) CC=clang WERROR=-Werror \
+	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,$(FUZZ_SAN) \
+	    -fno-sanitize-recover=undefined' objects $(FUZZ_BIN)
 
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(DECODE_A) $(REPLAY_A) \
     $(SHARED_A) $(LIB_A)
@@ -268,6 +319,7 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(DECODE_A) $(REPLAY_A) \
 	    -ljansson $(LIBS_CMD) $(LIBS_LIB)
 
 # Each over its seeds, then FUZZ_SECONDS of its own ideas.
+#: test-fuzz - each fuzzer over its corpus and a fixed number of inputs
 .PHONY: test-fuzz
 test-fuzz: fuzz-build $(BUILD)/tools/seeds
 	@echo '== fuzzers, $(FUZZ_SECONDS) s each =='
@@ -275,11 +327,13 @@ test-fuzz: fuzz-build $(BUILD)/tools/seeds
 	    $(FUZZ_BIN)
 
 # The long run: an hour each, or FUZZ_SECONDS.
+#: fuzz - each fuzzer for an hour (FUZZ_SECONDS), two at a time
 .PHONY: fuzz
 fuzz:
 	@$(MAKE) FUZZ_SECONDS=$(if $(filter command line environment,$(origin \
 	    FUZZ_SECONDS)),$(FUZZ_SECONDS),3600) test-fuzz
 
+#: bench - measure beside other programs (bench-decode, -relay, -ping, -replay)
 .PHONY: bench bench-decode bench-relay bench-ping bench-replay
 bench: bench-decode bench-relay bench-ping bench-replay
 
@@ -295,34 +349,22 @@ bench-ping: $(PROGRAMS)
 bench-replay: $(PROGRAMS) $(BENCH_BIN)
 	@BUILD=$(BUILD) sh tests/bench/replay.sh
 
-.PHONY: check
-check:
-	@$(MAKE) -j$(JOBS) all
-	@$(MAKE) lint
-	@$(MAKE) test-fuzz
-	@$(MAKE) test-asan
-	@$(MAKE) test-tsan
-	@echo '== tests =='
-	@$(MAKE) test
-
 # ---- lint -------------------------------------------------------------------
 
 C_FILES = $(shell find proto cmd tests fixtures -name '*.[ch]')
 SH_FILES = .ci/run $(wildcard tests/*/*.sh fixtures/*/*.sh)
 BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 
+# Warnings are errors in gcc's build, which is the one that is tested, and in
+# clang's, which is the fuzzers'.
+#: lint - warnings, cppcheck, clang-format, shellcheck, mandoc, proto/ without I/O
 .PHONY: lint
-lint: lint-cc lint-text lint-proto
+lint: lint-cc lint-c lint-text lint-proto
 
 .PHONY: lint-cc
 lint-cc:
-	@echo '== warnings as errors: gcc, clang =='
-	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-gcc CC=gcc CFLAGS='-O2 -Werror' objects
-	@$(MAKE) -j$(JOBS) BUILD=$(BUILD)-clang CC=clang CFLAGS='-O2 -Werror' objects
-	@echo '== cppcheck =='
-	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
-	    --enable=warning,performance,portability -j 2 -I. \
-	    --suppress=missingIncludeSystem proto cmd
+	@$(MAKE) -j$(JOBS) WERROR=-Werror objects
+	@$(MAKE) fuzz-build
 
 .PHONY: objects
 objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
@@ -330,9 +372,14 @@ objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
     $(TOOL_SRC) \
     $(wildcard tests/fuzz/fuzz_*.c))
 
+.PHONY: lint-c
+lint-c:
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+	    --enable=warning,performance,portability -j $(JOBS) -I. \
+	    --suppress=missingIncludeSystem proto cmd
+
 .PHONY: lint-text
 lint-text:
-	@echo '== clang-format, shellcheck, mandoc =='
 	@clang-format --dry-run --Werror $(C_FILES)
 	@shellcheck $(SH_FILES) $(wildcard tests/cli/*.ba*)
 	@shellcheck -s bash $(COMPLETION)
@@ -342,11 +389,11 @@ lint-text:
 # proto/ is memory in, memory out: it may call these and nothing else.
 .PHONY: lint-proto
 lint-proto: $(LIB_A)
-	@echo '== proto/ free of I/O =='
 	@nm -u $< | awk '$$1 == "U" && $$2 !~ /^bnet_/ { print $$2 }' | \
 	    LC_ALL=C sort -u | LC_ALL=C comm -13 proto/externals.ok - | \
 	    (! grep .)
 
+#: format - clang-format all C files
 .PHONY: format
 format:
 	clang-format -i $(C_FILES)

@@ -1,19 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh - what building and checking needs ("make deps").
+# deps.sh [check] - install what building and the demo need ("make deps"), or
+# what the tests need beyond that ("make deps-check").
 #
 # Looks for each thing itself rather than for its package, so where all is
 # there it is done, without network, on any system. On Debian and Ubuntu it
 # installs what is missing; elsewhere it says what that is.
 set -eu
 
+for_what=${1:-build}
+
 # Debian's package | what it is, for others | how to find it
-needs() {
+needs_build() {
 	cat <<'EOF'
 gcc|gcc, a C17 compiler|cmd gcc
 libc6-dev|the headers of the C library|hdr stdlib.h
-gcc|libasan and libubsan of gcc|link gcc -fsanitize=address,undefined
-gcc|libtsan of gcc|link gcc -fsanitize=thread
 make|GNU make|cmd make
 pkg-config|pkg-config|cmd pkg-config
 libssl-dev|OpenSSL 3, for development|pc openssl 3.0
@@ -25,8 +26,17 @@ libmicrohttpd-dev|libmicrohttpd, for development|pc libmicrohttpd 0.9
 libinih-dev|inih, for development|pc inih 53
 libsystemd-dev|libsystemd, for development|pc libsystemd 240
 libncurses-dev|ncurses with wide characters, for development|pc ncursesw 6
-check|check, the unit test framework|pc check 0.15
 libjansson-dev|jansson, for development|pc jansson 2.12
+curl|curl|cmd curl
+jq|jq|cmd jq
+EOF
+}
+
+needs_check() {
+	cat <<'EOF'
+gcc|libasan and libubsan of gcc|link gcc -fsanitize=address,undefined
+gcc|libtsan of gcc|link gcc -fsanitize=thread
+check|check, the unit test framework|pc check 0.15
 bats|bats|cmd bats
 clang|clang|cmd clang
 clang-format|clang-format|cmd clang-format
@@ -35,18 +45,22 @@ cppcheck|cppcheck|cmd cppcheck
 shellcheck|shellcheck|cmd shellcheck
 mandoc|mandoc|cmd mandoc
 tcpdump|tcpdump|cmd tcpdump
-jq|jq|cmd jq
 gnuplot-nox|gnuplot|cmd gnuplot
 chromium|chromium, to open pages as people do|cmd chromium
 openssl|openssl, the command|cmd openssl
-curl|curl|cmd curl
 haproxy|haproxy|cmd haproxy
 prometheus|promtool, of prometheus|cmd promtool
 sslscan|sslscan|cmd sslscan
 iproute2|ip and tc, for network namespaces|cmd ip
 procps|ps and pkill, for time limits in bats|cmd pkill
+gdb|gdb, to show where a test that hangs is|cmd gdb
 zsh|zsh, for its completions|cmd zsh
 EOF
+}
+
+needs() {
+	needs_build
+	[ "$for_what" = build ] || needs_check
 }
 
 # Can `$1 $2` make a program? libFuzzer brings main() and takes the other.
@@ -106,6 +120,39 @@ as_root() {
 	fi
 }
 
+# Debian starts the services of these when they are installed, now and at each
+# boot. The tests run the programs themselves.
+services='haproxy prometheus'
+policy=/usr/sbin/policy-rc.d
+
+start_no_services() {
+	[ -e "$policy" ] && return
+	policy_is_ours=yes
+	printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+	as_root chmod 755 "$policy"
+}
+
+allow_services() {
+	[ "${policy_is_ours:-}" = yes ] || return 0
+	as_root rm -f "$policy"
+	policy_is_ours=
+}
+
+# Those of $services that are not there now, and so are ours to switch off.
+new_services() {
+	for service in $services; do
+		[ -e "/etc/init.d/$service" ] || echo "$service"
+	done
+}
+
+switch_off() {
+	for service; do
+		[ ! -e "/etc/init.d/$service" ] ||
+		    as_root update-rc.d "$service" disable >/dev/null 2>&1 ||
+		    echo "deps: $service may start at boot"
+	done
+}
+
 install_missing() {
 	as_root apt-get -o Acquire::Retries=3 -qq update
 	packages=$(missing | sed 's/|.*//' | sort -u)
@@ -117,13 +164,18 @@ install_missing() {
 	esac
 	packages=$(printf '%s' "$packages" | tr '\n' ' ')
 	echo "deps: installing $packages"
+	new=$(new_services)
+	start_no_services
 	# shellcheck disable=SC2086 # words on purpose
 	as_root apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
 	    -qq install -y --no-install-recommends $packages
+	allow_services
+	# shellcheck disable=SC2086 # words on purpose
+	switch_off $new
 }
 
 tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+trap 'rm -rf "$tmp"; allow_services' EXIT
 trap 'exit 1' HUP INT TERM
 
 if [ -z "$(missing)" ]; then
