@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# check-calls.sh BUILD - which file calls which, from the objects of a build:
+#
+# - no two files call each other, on any way round;
+# - a public function is called from another file, or it should be static;
+# - one that only the tests call is called from its own file at least.
+#
+# The library's own interface (proto/bluenet.map) is for others.
+set -eu
+
+BUILD=$1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# "FILE SYMBOL" of what is defined and of what is wanted; FILE without $BUILD.
+symbols() {
+	find "$BUILD/proto" "$BUILD/cmd" "$BUILD/tests" -name '*.o' -print0 |
+	    LC_ALL=C sort -z | xargs -0 nm -A "$1" |
+	    sed -nE "s|^$BUILD/(.*)\\.o:[^ ]* *[0-9a-f]* ($2) (.*)|\\1 \\3|p"
+}
+
+symbols --defined-only '[TDBRCV]' >"$tmp/defined"
+symbols --undefined-only '[U]' >"$tmp/wanted"
+
+# "CALLER CALLED SYMBOL", between files of the product
+awk 'NR == FNR { home[$2] = $1; next }
+    ($2 in home) && home[$2] != $1 && $1 !~ /^tests/ &&
+    home[$2] !~ /^tests/ { print $1, home[$2], $2 }' \
+    "$tmp/defined" "$tmp/wanted" | LC_ALL=C sort -u >"$tmp/calls"
+
+status=0
+cut -d ' ' -f 1,2 "$tmp/calls" | tsort >/dev/null 2>"$tmp/circles" || true
+if [ -s "$tmp/circles" ]; then
+	echo 'files that call each other:'
+	sed -n 's/^tsort: -: input contains a loop:$/  a circle of/p
+	    s/^tsort: \(.*[a-z]\)$/    \1.c/p' "$tmp/circles"
+	status=1
+fi
+
+# public functions of the product that nobody outside their file wants
+awk '
+FNR == 1 { part++ }
+part == 1 { if ($1 ~ /^tests/) tests[$2] = 1; else product[$2] = 1; next }
+$1 !~ /^tests/ && $1 !~ /^proto/ && $2 != "main" && !($2 in product) {
+	print ($2 in tests) ? "tests" : "nobody", $1 ".c", $2
+}' "$tmp/wanted" "$tmp/defined" >"$tmp/lonely"
+
+while read -r who file name; do
+	case $who in
+	nobody)
+		echo "$file: $name: public, but used in this file only"
+		status=1
+		;;
+	tests)
+		[ "$(grep -cw "$name" "$file")" -gt 1 ] && continue
+		echo "$file: $name: nothing but tests uses it"
+		status=1
+		;;
+	esac
+done <"$tmp/lonely"
+exit $status
