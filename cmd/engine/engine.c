@@ -82,6 +82,7 @@ engine_new(const struct engine_settings *set)
 	    engine->set.memory_max_bytes / KEPT_QUOTIENT < KEPT_MAX_BYTES
 	    ? engine->set.memory_max_bytes / KEPT_QUOTIENT
 	    : KEPT_MAX_BYTES;
+	(void)pthread_mutex_init(&engine->barrier.lock, NULL);
 	atomic_init(&engine->queue_max_bytes, engine->set.queue_max_bytes);
 	engine->inbox = inbox_new();
 	if (engine->inbox != NULL && make_workers(engine))
@@ -119,6 +120,8 @@ drop_handovers(struct engine_worker *worker)
 
 	handover_take(&worker->queue, &parcels);
 	while ((parcel = parcels_next(&parcels)) != NULL) {
+		if (parcel->marker)
+			continue;
 		send_drop(worker, parcel);
 		parcel_free(parcel, &worker->engine->budget);
 	}
@@ -156,6 +159,7 @@ engine_free(struct engine *engine)
 	     i++)
 		worker_free(&engine->workers[i]);
 	inbox_free(engine->inbox, &engine->budget);
+	pthread_mutex_destroy(&engine->barrier.lock);
 	free(engine->workers);
 	free(engine);
 }

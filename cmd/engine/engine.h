@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 #define ENGINE_WORKERS_MAX 64
+#define ENGINE_BARRIERS_MAX 8 /* words of engine_barrier() under way */
 
 struct engine;
 struct engine_worker;
@@ -338,6 +339,23 @@ bool engine_message(struct engine *engine, unsigned worker, uint32_t type,
 /* The same from a hook: handed over with the frames of this turn. */
 bool engine_worker_message(struct engine_worker *from, unsigned worker,
     uint32_t type, struct bnet_slice bytes);
+
+/*
+ * message() of `type`, without bytes, once on every worker, in the order in
+ * which the words were raised. By then all that any worker sent to this one
+ * before it saw the word itself has come: packets that its hooks had got are
+ * in the queues of their destinations. So what is sent or finished from
+ * message() follows them. What waits elsewhere is not covered: in the inbox,
+ * in a connection that is paused, in a socket.
+ *
+ * Two words one after another close a door: when message() of the first makes
+ * packet() send nothing more, nothing more comes after the second.
+ *
+ * Any thread. It takes no memory, and comes late only by a worker that is late
+ * with its turn. A word that is not through when the engine stops is not told.
+ * False: ENGINE_BARRIERS_MAX are under way.
+ */
+BNET_MUST bool engine_barrier(struct engine *engine, uint32_t type);
 
 /* The connection of a handle, if it lives on this worker; or NULL. */
 struct engine_conn *

@@ -117,6 +117,19 @@ struct engine_worker {
 	bool urgent_parcels;
 	int spare_fd; /* given up when there is no other */
 	bool deaf; /* not listening any more */
+	/* barrier.c */
+	struct parcel *markers; /* ours: two for each worker */
+	unsigned
+	    n_markers[2]; /* that came, of words with an even number, odd */
+	unsigned n_words_taken;
+	atomic_uint n_words_told; /* to the hook; wraps around, as all do */
+};
+
+/* Words of engine_barrier(). */
+struct barrier {
+	pthread_mutex_t lock; /* of raising */
+	uint32_t types[ENGINE_BARRIERS_MAX]; /* a ring */
+	atomic_uint n_raised;
 };
 
 struct engine_listener {
@@ -150,6 +163,7 @@ struct engine {
 	struct app apps[ENGINE_APPS_MAX];
 	size_t n_apps;
 	struct inbox *inbox;
+	struct barrier barrier;
 };
 
 static inline void
@@ -218,6 +232,12 @@ void send_push_urgent(struct engine_worker *worker);
 bool send_control(struct engine_worker *from, uint64_t to, uint32_t kind,
     struct bnet_slice bytes);
 struct parcel *send_parcel(struct engine_worker *worker, unsigned to);
+
+/* ---- barrier.c ---- */
+bool barrier_init(struct engine_worker *worker);
+void barrier_free(struct engine_worker *worker);
+void barrier_look(struct engine_worker *worker);
+void barrier_marker(struct engine_worker *worker, const struct parcel *marker);
 
 /* ---- listen.c, connect.c ---- */
 void

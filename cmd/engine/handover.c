@@ -30,7 +30,8 @@ handover_free(struct handover_queue *queue, struct budget *budget)
 		return;
 	handover_take(queue, &parcels);
 	while ((parcel = parcels_next(&parcels)) != NULL)
-		parcel_free(parcel, budget);
+		if (!parcel->marker)
+			parcel_free(parcel, budget);
 	close(queue->wake_fd);
 	queue->wake_fd = -1;
 }

@@ -47,6 +47,8 @@ struct parcel {
 	size_t last; /* where the last record starts */
 	uint32_t n_frames;
 	bool flush;
+	bool marker; /* of barrier.c, which owns it: no records, not freed */
+	uint8_t word; /* of a marker: which word, modulo 2 */
 };
 
 struct handover_queue {
@@ -61,7 +63,7 @@ void handover_free(struct handover_queue *queue, struct budget *budget);
 
 /* NULL when out of memory, or of budget. */
 struct parcel *parcel_new(struct budget *budget);
-void parcel_free(struct parcel *parcel, struct budget *budget);
+void parcel_free(struct parcel *parcel, struct budget *budget); /* no marker */
 
 /*
  * A place for a record with up to `room_bytes` more behind it: the last one

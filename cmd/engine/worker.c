@@ -43,7 +43,7 @@ worker_init(struct engine_worker *worker, struct engine *engine, unsigned index)
 	worker->now_ns = worker_clock_ns();
 	return worker->epoll_fd >= 0 && worker->codecs != NULL &&
 	    worker->read_buf != NULL && worker->parcels != NULL &&
-	    worker->queue.wake_fd >= 0 &&
+	    barrier_init(worker) && worker->queue.wake_fd >= 0 &&
 	    epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->queue.wake_fd,
 		&event) == 0;
 }
@@ -60,6 +60,7 @@ worker_free(struct engine_worker *worker)
 	bnet_codecs_free(worker->codecs);
 	free(worker->read_buf);
 	free(worker->parcels);
+	barrier_free(worker);
 	free(worker->slots);
 	if (worker->epoll_fd >= 0)
 		close(worker->epoll_fd);
@@ -78,6 +79,10 @@ take_handovers(struct engine_worker *worker)
 	handover_heard(&worker->queue);
 	handover_take(&worker->queue, &parcels);
 	while ((parcel = parcels_next(&parcels)) != NULL) {
+		if (parcel->marker) {
+			barrier_marker(worker, parcel);
+			continue;
+		}
 		send_records(worker, parcel);
 		parcel_free(parcel, &worker->engine->budget);
 	}
@@ -165,6 +170,7 @@ turn(struct engine_worker *worker, const struct epoll_event *events, int n)
 	for (int i = 0; i < n; i++)
 		take_event(worker, &events[i]);
 	run_timers(worker);
+	barrier_look(worker);
 	conn_flush_all(worker);
 	send_push_all(worker);
 	conn_free_dead(worker);

@@ -175,7 +175,7 @@ take(struct relay *relay, struct relay_worker *own, struct engine_conn *conn,
 	struct peer *peer = peer_of(conn);
 	bool first = peer->state == PEER_NEW;
 
-	if (peer->state == PEER_LEAVING) {
+	if (peer->state == PEER_LEAVING || own->closing) {
 		relay_count(own, RELAY_DROPPED_LEAVING);
 		return;
 	}
@@ -310,6 +310,9 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 		break;
 	case RELAY_MESSAGE_DRAIN:
 		engine_each_conn(worker, drain_one, relay);
+		break;
+	case RELAY_MESSAGE_CLOSE:
+		worker_of(relay, worker)->closing = true;
 		break;
 	case RELAY_MESSAGE_FINISH:
 		engine_each_conn(worker, finish_one, relay);

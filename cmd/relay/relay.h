@@ -69,6 +69,7 @@ struct relay_worker {
 	enum bnet_err inflated_err;
 	uint64_t inflated_max_bytes; /* more was not asked for */
 	bool heavy; /* the packet at hand was a lot of work */
+	bool closing; /* what still comes in is dropped */
 	struct bnet_buf swapped; /* a zlib payload in the other order */
 	struct bnet_buf body; /* of a message that we send */
 	struct bnet_buf store; /* strings of a message that we read */
@@ -111,7 +112,9 @@ enum relay_message {
 	RELAY_MESSAGE_BROADCAST,
 	RELAY_MESSAGE_REPLACED, /* bytes: the handle of the old link */
 	RELAY_MESSAGE_OVERLOADED, /* bytes: the handle of the full one */
+	/* barriers, in this order */
 	RELAY_MESSAGE_DRAIN, /* tell all who said hello */
+	RELAY_MESSAGE_CLOSE, /* what still comes in is dropped */
 	RELAY_MESSAGE_FINISH, /* end all, queues first */
 	RELAY_MESSAGE_DROP, /* the same, but for the frame in writing */
 };

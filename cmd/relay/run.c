@@ -123,13 +123,12 @@ reload(struct run *run)
 
 /* ---- draining ---- */
 
+/* There are four words in the life of a relay, fewer than may be under way. */
 static void
 tell_workers(struct relay *relay, enum relay_message message)
 {
-	static const struct bnet_slice nothing = { NULL, 0 };
-
-	for (unsigned i = 0; i < engine_n_workers(relay->engine); i++)
-		(void)engine_message(relay->engine, i, message, nothing);
+	if (!engine_barrier(relay->engine, message))
+		log_error("the workers are not told");
 }
 
 /* Until `until_ns`, all have gone, or another signal says to hurry. */
@@ -168,6 +167,11 @@ drain(struct run *run, bool at_once)
 	tell_workers(relay, RELAY_MESSAGE_DRAIN);
 	if (!at_once && wait_for_all(run, relay_clock_ns() + timeout_ns))
 		return;
+	/*
+	 * A link that is finished takes nothing more. So first all stop to
+	 * forward; when the second word comes, what they did forward is queued.
+	 */
+	tell_workers(relay, RELAY_MESSAGE_CLOSE);
 	tell_workers(relay, RELAY_MESSAGE_FINISH);
 	if (wait_for_all(run, relay_clock_ns() + FLUSH_NS))
 		return;

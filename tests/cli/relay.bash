@@ -34,7 +34,7 @@ relay_teardown() {
 
 	for pid in "${relays[@]}"; do
 		metrics=$(<"$tmp/$pid.metrics")
-		ended "$pid" || ending "$pid" || books || failed=1
+		ended "$pid" || books "$pid" || failed=1
 		stop_relay "$pid" || failed=1
 		clean "$tmp/$pid.err" || failed=1
 	done
@@ -45,12 +45,6 @@ relay_teardown() {
 		tail -n 40 "$tmp"/*.err 2>/dev/null || true
 	fi
 	return "$failed"
-}
-
-# A relay that was told to end answers no more, and is gone soon.
-ending() {
-	! curl -sS -o "$tmp/healthz" "http://$metrics/healthz" 2>/dev/null &&
-		within ended "$1"
 }
 
 teardown() {
@@ -232,11 +226,17 @@ balanced() {
 		}')
 }
 
-# They balance once what is on its way has arrived.
+# They balance once what is on its way has arrived, or the relay ends: it may
+# have been told to, and still have answered a moment ago.
+settled() {
+	balanced 2>/dev/null || ended "$1"
+}
+
+# books PID
 books() {
 	local account
 
-	within balanced || {
+	within settled "$1" || {
 		echo "the books do not balance: $account"
 		curl -sS "http://$metrics/metrics" | grep '^bluenet_relay_'
 		return 1

@@ -62,11 +62,12 @@ on_limit(void *arg, uint64_t bytes)
 }
 
 static const struct tcp_sink sink = { on_data, on_gap, on_conflict, on_limit };
-static struct tcp_shared shared = { .sink = &sink,
+static const struct tcp_shared fresh = { .sink = &sink,
 	.held_max_bytes = 1 << 20,
 	.held_bytes = &all_held,
 	.history = &budget,
 	.counters = &counters };
+static struct tcp_shared shared;
 static struct tcp_half half;
 static uint32_t base; /* sequence number of the first byte */
 static int64_t now_ns;
@@ -77,7 +78,12 @@ setup(void)
 	for (size_t i = 0; i < N_BYTES; i++)
 		stream[i] = (uint8_t)(i * 7 + i / 256);
 	base = 1000;
-	budget.max_bytes = 1 << 20;
+	now_ns = 0;
+	counters = (struct cap_counters){ 0 };
+	budget = (struct history_budget){ .max_bytes = 1 << 20 };
+	shared = fresh;
+	half = (struct tcp_half){ 0 };
+	memset(&told, 0, sizeof(told));
 }
 
 static inline void

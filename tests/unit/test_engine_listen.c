@@ -253,7 +253,7 @@ END_TEST
 START_TEST(out_of_descriptors)
 {
 	struct engine_settings set = { .n_workers = 1 };
-	struct rlimit limit;
+	struct rlimit limit, whole;
 	struct fix fix;
 	int fd, before, n = 0, filler[64];
 
@@ -262,7 +262,8 @@ START_TEST(out_of_descriptors)
 	peer_send_u32(fd, 1);
 	peer_expect_u32(fd, 1);
 	before = socket(AF_INET, SOCK_STREAM, 0);
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &whole), 0);
+	limit = whole;
 	limit.rlim_cur = (rlim_t)before + 10;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	while ((filler[n] = open("/dev/null", O_RDONLY)) >= 0)
@@ -287,6 +288,7 @@ START_TEST(out_of_descriptors)
 	peer_expect_u32(before, 3);
 	close(before);
 	close(fd);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &whole), 0);
 	fix_stop(&fix);
 }
 END_TEST

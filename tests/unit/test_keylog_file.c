@@ -19,6 +19,7 @@ static char path[64];
 static void
 setup(void)
 {
+	memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	(void)snprintf(path, sizeof(path), "%s/keys", folder);
 }

@@ -30,6 +30,7 @@ teardown(void)
 {
 	bnet_link_free(up);
 	bnet_link_free(down);
+	up = down = NULL; /* not every test opens both */
 	bnet_tls_ctx_free(ctx[0]);
 	bnet_tls_ctx_free(ctx[1]);
 	bnet_codecs_free(codecs);

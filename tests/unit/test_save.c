@@ -15,8 +15,10 @@ static char err[SOURCE_ERR_CHARS];
 static void
 setup(void)
 {
-	int fd = mkstemp(path);
+	int fd;
 
+	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+	fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 	ck_assert_msg(save_open(&save, path, DLT_RAW, err), "%s", err);

@@ -16,8 +16,10 @@ static struct source_packet packet;
 static void
 setup(void)
 {
-	int fd = mkstemp(path);
+	int fd;
 
+	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+	fd = mkstemp(path);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 }

@@ -159,6 +159,8 @@ free_idents(void)
 		EVP_PKEY_free(idents[i].key);
 		bnet_buf_free(&idents[i].cert_pem);
 		bnet_buf_free(&idents[i].key_pem);
+		/* made again in this process: the issuer is not there yet */
+		idents[i] = (struct ident){ 0 };
 	}
 }
 

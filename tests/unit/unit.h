@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#define UNIT_RETURNED 119 /* of a process that was to exit, and did not */
 #define UNIT_ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 /* main() of a test: run the suite, tell what failed. */
@@ -42,6 +45,28 @@ unit_case(Suite *suite, const char *name)
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(tc, 600); /* what hangs has failed; no sooner */
 	return tc;
+}
+
+/*
+ * Run `body` in a process of its own, which has to end with `status`. The
+ * exit tests of check need CK_FORK=yes, with which nobody can debug.
+ */
+static inline void
+unit_exits(void (*body)(const void *arg), const void *arg, int status)
+{
+	int got = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		body(arg);
+		_exit(UNIT_RETURNED);
+	}
+	ck_assert_int_eq(waitpid(pid, &got, 0), pid);
+	ck_assert_msg(WIFEXITED(got) && WEXITSTATUS(got) == status,
+	    "wait status %#x, not exit status %d", (unsigned)got, status);
 }
 
 /*
