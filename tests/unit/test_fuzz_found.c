@@ -15,6 +15,7 @@
 
 #define FUZZERS(X) \
 	X(fuzz_capture) \
+	X(fuzz_capture_tls) \
 	X(fuzz_codec) \
 	X(fuzz_filter) \
 	X(fuzz_frame) \
@@ -22,6 +23,7 @@
 	X(fuzz_header) \
 	X(fuzz_keylog) \
 	X(fuzz_link) \
+	X(fuzz_link_tls) \
 	X(fuzz_masks) \
 	X(fuzz_message) \
 	X(fuzz_report) \
