@@ -75,7 +75,7 @@ one_long() {
 one_keep() {
 	mkdir -p "$work/$1" "$FUZZ_BUILD/corpus/$1" "$FUZZ_BUILD/seeds/$1"
 	unpack "$1" "$work/old/$1"
-	start "$1" -merge=1 -max_len=4096 "$work/$1" "$work/old/$1" \
+	start "$1" -merge=1 -max_len=16384 "$work/$1" "$work/old/$1" \
 	    "$FUZZ_BUILD/corpus/$1" "$FUZZ_BUILD/seeds/$1" || not_ok "$1"
 	mkdir -p "$corpora"
 	tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
