@@ -14,6 +14,7 @@
 #include "tests/tools/pkt.h"
 
 #include <ctype.h>
+#include <pcap/dlt.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -451,6 +452,91 @@ read_wire(struct seeds *s, const char *name)
 	source_close(src);
 }
 
+/* Packets as they are: those of hostile captures, and fragments. */
+static void
+write_hostile(struct seeds *s, const char *name)
+{
+	static const int linktypes[] = { DLT_EN10MB, DLT_LINUX_SLL,
+		DLT_LINUX_SLL2, DLT_RAW, DLT_NULL, DLT_LOOP };
+	char path[PATH_BYTES], why[SOURCE_ERR_CHARS];
+	struct source_packet packet;
+	struct source *src;
+	unsigned set = 0;
+	uint8_t head[3] = { 0, 0, 3 };
+
+	(void)snprintf(
+	    path, sizeof(path), "%s/hostile/%s.pcap", s->fixtures, name);
+	src = source_open_file(path, why);
+	if (src == NULL)
+		errx(1, "%s", why);
+	while (set < 5 && linktypes[set] != source_linktype(src))
+		set++;
+	add_byte(&s->out, set);
+	add_byte(&s->out, 0);
+	while (s->out.len < 2 * SEED_BYTES &&
+	    source_next(src, &packet, why) == SOURCE_PACKET) {
+		if (packet.data.len > SEED_BYTES)
+			continue;
+		pkt_put16(head, (uint32_t)packet.data.len);
+		add(&s->out, head, sizeof(head));
+		add_slice(&s->out, packet.data);
+	}
+	write_seed(s, "fuzz_capture");
+	source_close(src);
+}
+
+/* The packet of `tcp` in two fragments, of IPv4 or IPv6. */
+static void
+add_fragments(struct seeds *s, const struct pkt_tcp *tcp, bool v6, bool turned)
+{
+	static uint8_t body[PKT_BUF_BYTES];
+	size_t n = pkt_write_tcp(body, tcp, v6), half = n / 16 * 8;
+
+	for (int i = 0; i < 2; i++) {
+		bool last = (i == 1) != turned;
+		size_t at = last ? half : 0, len = last ? n - half : half;
+		uint8_t head[3], ip[PKT_IP6_BYTES + 8] = { 0 };
+		size_t n_ip = v6
+		    ? pkt_write_ip6(ip, tcp, len + 8, 44) + 8
+		    : pkt_write_ip4(ip, tcp, len, 7,
+			  (uint16_t)(at / 8 | (last ? 0 : 0x2000)));
+
+		if (v6) {
+			ip[PKT_IP6_BYTES] = PKT_PROTO_TCP;
+			pkt_put16(
+			    ip + PKT_IP6_BYTES + 2, (uint32_t)(at | !last));
+			ip[PKT_IP6_BYTES + 7] = 7;
+		}
+		pkt_put16(head, (uint32_t)(n_ip + len));
+		head[2] = 3;
+		add(&s->out, head, sizeof(head));
+		add(&s->out, ip, n_ip);
+		add(&s->out, body + at, len);
+	}
+}
+
+static void
+write_fragments(struct seeds *s, bool v6, bool turned)
+{
+	static const uint8_t frame[] = { 4, 0, 0, 0, 'p', 'i', 'n', 'g' };
+	struct pkt_tcp tcp = { .src = { 10, 0, 0, 1 },
+		.dst = { 10, 0, 0, 2 },
+		.sport = 40000,
+		.dport = CAP_PORT,
+		.seq = 1000,
+		.flags = PKT_ACK,
+		.window = 4096 };
+
+	add_byte(&s->out, 3); /* DLT_RAW */
+	add_byte(&s->out, 0);
+	for (int i = 0; i < 4; i++) {
+		tcp.payload = (struct bnet_slice){ frame, sizeof(frame) };
+		add_fragments(s, &tcp, v6, turned);
+		tcp.seq += sizeof(frame);
+	}
+	write_seed(s, "fuzz_capture");
+}
+
 /* ---- files ---- */
 
 static FILE *
@@ -739,6 +825,10 @@ int
 main(int argc, char **argv)
 {
 	static const char *const recordings[] = { "plain", "net", "stock" };
+	static const char *const hostile[] = { "fragment-beyond-64k",
+		"fragments-overlapping", "fragments-unfinished",
+		"ip6-extensions-200", "lengths-that-lie", "packet-of-4-gib",
+		"sequence-leaps", "tls-hello-of-nothing", "vlan-tags-120" };
 	struct seeds s = { .fixtures = getenv("BNET_FIXTURES") };
 
 	if (argc != 2) {
@@ -758,6 +848,10 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < 3; i++)
 		read_recording(&s, recordings[i]);
 	read_wire(&s, "tls13");
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
+		write_hostile(&s, hostile[i]);
+	for (int i = 0; i < 4; i++)
+		write_fragments(&s, i & 1, i & 2);
 	for (size_t i = 0; i < sizeof(tapes) / sizeof(tapes[0]); i++)
 		write_tape(&s, &tapes[i]);
 	for (int n = 0; n <= 40; n += 10)
