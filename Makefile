@@ -210,7 +210,8 @@ uninstall:
 #: clean - remove all builds
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz \
+	    $(BUILD)-fuzzcov
 
 # ---- tests ------------------------------------------------------------------
 
@@ -303,39 +304,71 @@ check-fresh:
 soak-tests: check-builds
 	@BUILD=$(BUILD) N='$(or $(N),5)' sh tests/tools/soak-tests.sh
 
-# Fuzzers: clang, every source instrumented, one program a parser.
+# Fuzzers: clang, every source instrumented, one program a parser. The gate
+# runs what is committed and a fixed number of inputs more, the same each time;
+# what it takes to find something new is `make fuzz`.
 FUZZ_BUILD = $(BUILD)-fuzz
-FUZZ_SECONDS ?= 20
+FUZZ_COV = $(BUILD)-fuzzcov
+FUZZ_SECONDS ?= 3600
 FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
-FUZZ_BIN = $(patsubst tests/fuzz/%.c,$(FUZZ_BUILD)/fuzz/%,$(FUZZ_SRC))
-FUZZ_SAN = address,undefined
+FUZZ_NAMES = $(if $(FUZZ_ONLY),$(FUZZ_ONLY),$(basename $(notdir $(FUZZ_SRC))))
+FUZZ_SAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_RUN = BUILD=$(BUILD) FUZZ_BUILD=$(FUZZ_BUILD) JOBS=$(JOBS) \
+    sh tests/fuzz/run.sh
 
 .PHONY: fuzz-build
 fuzz-build:
-	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_BUILD) CC=clang WERROR=-Werror \
-	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,$(FUZZ_SAN) \
-	    -fno-sanitize-recover=undefined' objects $(FUZZ_BIN)
+	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CC)' \
+	    WERROR=-Werror CFLAGS='-O1 -g -fsanitize=fuzzer-no-link \
+	    $(FUZZ_SAN)' objects $(addprefix $(FUZZ_BUILD)/fuzz/,$(FUZZ_NAMES))
+FUZZ_CC ?= clang
 
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(DECODE_A) $(REPLAY_A) \
-    $(SHARED_A) $(LIB_A)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fixed.o \
+    $(DECODE_A) $(REPLAY_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
 	    -ljansson $(LIBS_CMD) $(LIBS_LIB)
 
-# Each over its seeds, then FUZZ_SECONDS of its own ideas.
 #: test-fuzz - each fuzzer over its corpus and a fixed number of inputs
 .PHONY: test-fuzz
-test-fuzz: fuzz-build $(BUILD)/tools/seeds
-	@echo '== fuzzers, $(FUZZ_SECONDS) s each =='
-	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh \
-	    $(FUZZ_BIN)
+test-fuzz: fuzz-build
+	@$(FUZZ_RUN) gate $(FUZZ_NAMES)
 
-# The long run: an hour each, or FUZZ_SECONDS.
 #: fuzz - each fuzzer for an hour (FUZZ_SECONDS), two at a time
+# The long run: two at a time, FUZZ_SECONDS each; FUZZ_ONLY='fuzz_link ...'
 .PHONY: fuzz
-fuzz:
-	@$(MAKE) FUZZ_SECONDS=$(if $(filter command line environment,$(origin \
-	    FUZZ_SECONDS)),$(FUZZ_SECONDS),3600) test-fuzz
+fuzz: fuzz-build $(BUILD)/tools/seeds
+	@$(FUZZ_RUN) long $(FUZZ_SECONDS) $(FUZZ_NAMES)
+
+#: fuzz-corpus - keep what fuzz found, minimised, as the committed corpora
+# What the long runs found worth keeping, as small as it gets, into the tree.
+.PHONY: fuzz-corpus
+fuzz-corpus: fuzz-build $(BUILD)/tools/seeds
+	@$(FUZZ_RUN) keep $(FUZZ_NAMES)
+
+#: fuzz-coverage - lines and regions that the corpora reach, by source file
+# How much of each parser the committed corpora reach.
+.PHONY: fuzz-coverage
+fuzz-coverage:
+	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_COV) CC='$(FUZZ_CC)' CFLAGS='-O1 -g \
+	    -fsanitize=fuzzer-no-link -fprofile-instr-generate \
+	    -fcoverage-mapping' $(addprefix $(FUZZ_COV)/fuzz/,$(FUZZ_NAMES))
+	@FUZZ_BUILD=$(FUZZ_COV) sh tests/fuzz/run.sh coverage $(FUZZ_NAMES)
+
+# All of them in one program, each under its own name, for what they found.
+FOUND_OBJ = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/found/%.o,$(FUZZ_SRC))
+$(BUILD)/tests/found/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -DLLVMFuzzerTestOneInput=$* $(ALL_CFLAGS) \
+	    -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/test_fuzz_found: $(BUILD)/tests/unit/test_fuzz_found.o \
+    $(FOUND_OBJ) $(BUILD)/tests/fuzz/fixed.o $(DECODE_A) $(REPLAY_A) \
+    $(SHARED_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
+	    $(LIBS_CMD) $(LIBS_LIB)
+-include $(FOUND_OBJ:.o=.d)
 
 #: bench - measure beside other programs (bench-decode, -relay, -ping, -replay)
 .PHONY: bench bench-decode bench-relay bench-ping bench-replay
@@ -373,8 +406,7 @@ lint-cc:
 .PHONY: objects
 objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
     $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) $(NODE_SRC) $(UNIT_SRC) \
-    $(TOOL_SRC) $(wildcard tests/captures/*.c) \
-    $(wildcard tests/fuzz/fuzz_*.c))
+    $(TOOL_SRC) $(wildcard tests/captures/*.c tests/fuzz/*.c))
 
 .PHONY: lint-c
 lint-c:

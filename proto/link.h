@@ -196,7 +196,9 @@ BNET_MUST enum bnet_err bnet_link_close(struct bnet_link *link);
 
 /*
  * What its buffers have allocated, in bytes: the incomplete frame and what is
- * to be written. An upper bound of what feeding `n` more bytes leaves there.
+ * to be written. An upper bound of what feeding `n` more bytes leaves there;
+ * what TLS says of its own accord (a flight of the handshake, an alert, a new
+ * key) is not in it.
  */
 size_t bnet_link_memory_bytes(const struct bnet_link *link);
 size_t bnet_link_memory_for(const struct bnet_link *link, size_t n);

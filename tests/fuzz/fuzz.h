@@ -11,8 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libFuzzer calls it with every input. */
+/* libFuzzer calls it with every input; in test_fuzz_found it has a name. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* fixed.c. libFuzzer calls the first before all inputs. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+void fuzz_random_restart(void); /* the same random bytes again */
 
 /* Say what did not hold, then stop: libFuzzer keeps the input. */
 #define MUST_HOLD(claim) \

@@ -4,12 +4,9 @@
  * records pass, or it is none, and the place shown is inside it.
  */
 #include "cmd/capture/filter.h"
+
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/filter_records.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_error(const char *text, const struct filter_error *err)

@@ -2,15 +2,22 @@
 /*
  * seeds DIR: what the fuzzers start from, a folder each, made of the
  * fixtures: header, frame and message vectors, and the frames of the
- * recordings, alone, in rows, and in packets of each link type.
+ * recordings, alone, in rows, in packets of each link type, and under TLS;
+ * tapes of recordings, reports, scenarios, and the rows of unit tests.
  */
 #include "cmd/capture/capture.h"
+#include "cmd/capture/layers.h"
 #include "cmd/capture/source.h"
+#include "cmd/replay/compile.h"
+#include "cmd/replay/report.h"
 #include "proto/bluenet.h"
 #include "tests/tools/pkt.h"
 
 #include <ctype.h>
+#include <pcap/dlt.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LINE_BYTES 65536
 #define PATH_BYTES 512
@@ -21,6 +28,7 @@
 #define LIMIT_1M 6 /* fuzz_frame's and fuzz_codec's limits[] */
 #define LINK_LIMIT_1M 3 /* fuzz_link's */
 #define CAP_SEGMENTS 0x80 /* fuzz_capture's SET_SEGMENTS */
+#define SEED_BYTES 4096 /* of what could be larger */
 
 struct seeds {
 	const char *dir, *fixtures;
@@ -252,6 +260,71 @@ write_segments(struct seeds *s, struct bnet_slice row, bool swap, unsigned set)
 	write_seed(s, "fuzz_capture");
 }
 
+/* ---- a row of frames under TLS ---- */
+
+/* As tls_write.h and fuzz_link_tls have orders. */
+static void
+add_order(struct bnet_buf *out, unsigned what, size_t arg)
+{
+	uint8_t order[3] = { (uint8_t)what };
+
+	pkt_put16(order + 1, (uint32_t)arg);
+	add(out, order, sizeof(order));
+}
+
+/* A suite, then the row as records of application data, up and down. */
+static void
+add_tls(struct seeds *s, struct bnet_slice row, unsigned i)
+{
+	static const unsigned what[] = { 4, 5, 4, 14 }; /* 14: some ahead */
+
+	add_byte(&s->out, 12 | (i & 3));
+	for (unsigned k = 0; row.len > 0; k++) {
+		struct bnet_slice part = row;
+		unsigned how = what[k % 4];
+
+		if (part.len > SEGMENT_BYTES)
+			part.len = SEGMENT_BYTES;
+		if (how == 14 && i & 4)
+			add_order(&s->out, how, (part.len + 1) << 8);
+		else
+			add_order(&s->out, how & 5, part.len + 1);
+		add_slice(&s->out, part);
+		add_byte(&s->out, 23);
+		row = bnet_slice_from(row, part.len);
+		if (i & 8)
+			add_order(&s->out, 12, 1);
+		if (i & 16 && k % 3 == 1)
+			add_order(&s->out, 6, 30);
+	}
+}
+
+static void
+write_under_tls(struct seeds *s, struct bnet_slice row, unsigned i)
+{
+	if (row.len > SEED_BYTES)
+		row.len = SEED_BYTES;
+	add_tls(s, row, i);
+	write_seed(s, "fuzz_tls_record");
+	add_byte(&s->out, i);
+	add_byte(&s->out, 0);
+	add_tls(s, row, i / 4);
+	write_seed(s, "fuzz_capture_tls");
+	/* the peer sends it, the link answers, the peer ends */
+	add_byte(
+	    &s->out, (i & 0x3f) | (s->order == BNET_ORDER_NETWORK ? 0x40u : 0));
+	add_byte(&s->out, LINK_LIMIT_1M | (i & 3) << 2);
+	add_order(&s->out, 0, row.len);
+	add_slice(&s->out, row);
+	add_order(&s->out, 5, 4);
+	add(&s->out, "ping", 4);
+	add_order(&s->out, i & 4 ? 4 : 3, 0);
+	add_order(&s->out, 0, 4);
+	add(&s->out, "\4\0\0\0", 4);
+	add_order(&s->out, 7, 0);
+	write_seed(s, "fuzz_link_tls");
+}
+
 /* ---- the frames of recordings ---- */
 
 static void
@@ -265,6 +338,7 @@ write_row(struct seeds *s)
 	add_slice(&s->out, row);
 	write_seed(s, "fuzz_link");
 	write_segments(s, row, i & 1, i & 2);
+	write_under_tls(s, row, i);
 	write_packets(s, &links[i % (sizeof(links) / sizeof(links[0]))], row);
 	bnet_buf_clear(&s->row);
 	s->n_row = 0;
@@ -346,29 +420,415 @@ read_recording(struct seeds *s, const char *name)
 	source_close(src);
 }
 
-/* A file as it is. */
+/* What was said on the wire, as it was: for what reads TLS. */
 static void
-copy_file(struct seeds *s, const char *name, const char *fuzzer)
+read_wire(struct seeds *s, const char *name)
 {
-	static uint8_t bytes[LINE_BYTES];
+	char path[PATH_BYTES], why[SOURCE_ERR_CHARS];
+	struct source_packet packet;
+	struct source *src;
+
+	(void)snprintf(
+	    path, sizeof(path), "%s/captures/%s.pcap", s->fixtures, name);
+	src = source_open_file(path, why);
+	if (src == NULL)
+		errx(1, "%s", why);
+	add_byte(&s->out, 0);
+	while (s->out.len < 2 * SEED_BYTES &&
+	    source_next(src, &packet, why) == SOURCE_PACKET) {
+		struct cap_segment seg;
+		struct cap_ip ip;
+
+		if (cap_layers_ip(source_linktype(src), packet.data,
+			packet.wire_bytes, &ip) != CAP_LAYER_TCP ||
+		    cap_layers_tcp(&ip, &seg) != CAP_LAYER_TCP ||
+		    seg.data.len == 0 || seg.data.len > SEED_BYTES / 2)
+			continue;
+		add_order(
+		    &s->out, seg.dst.port == CAP_PORT ? 0 : 1, seg.data.len);
+		add_slice(&s->out, seg.data);
+	}
+	write_seed(s, "fuzz_tls_record");
+	source_close(src);
+}
+
+/* Packets as they are: those of hostile captures, and fragments. */
+static void
+write_hostile(struct seeds *s, const char *name)
+{
+	static const int linktypes[] = { DLT_EN10MB, DLT_LINUX_SLL,
+		DLT_LINUX_SLL2, DLT_RAW, DLT_NULL, DLT_LOOP };
+	char path[PATH_BYTES], why[SOURCE_ERR_CHARS];
+	struct source_packet packet;
+	struct source *src;
+	unsigned set = 0;
+	uint8_t head[3] = { 0, 0, 3 };
+
+	(void)snprintf(
+	    path, sizeof(path), "%s/hostile/%s.pcap", s->fixtures, name);
+	src = source_open_file(path, why);
+	if (src == NULL)
+		errx(1, "%s", why);
+	while (set < 5 && linktypes[set] != source_linktype(src))
+		set++;
+	add_byte(&s->out, set);
+	add_byte(&s->out, 0);
+	while (s->out.len < 2 * SEED_BYTES &&
+	    source_next(src, &packet, why) == SOURCE_PACKET) {
+		if (packet.data.len > SEED_BYTES)
+			continue;
+		pkt_put16(head, (uint32_t)packet.data.len);
+		add(&s->out, head, sizeof(head));
+		add_slice(&s->out, packet.data);
+	}
+	write_seed(s, "fuzz_capture");
+	source_close(src);
+}
+
+/* The packet of `tcp` in two fragments, of IPv4 or IPv6. */
+static void
+add_fragments(struct seeds *s, const struct pkt_tcp *tcp, bool v6, bool turned)
+{
+	static uint8_t body[PKT_BUF_BYTES];
+	size_t n = pkt_write_tcp(body, tcp, v6), half = n / 16 * 8;
+
+	for (int i = 0; i < 2; i++) {
+		bool last = (i == 1) != turned;
+		size_t at = last ? half : 0, len = last ? n - half : half;
+		uint8_t head[3], ip[PKT_IP6_BYTES + 8] = { 0 };
+		size_t n_ip = v6
+		    ? pkt_write_ip6(ip, tcp, len + 8, 44) + 8
+		    : pkt_write_ip4(ip, tcp, len, 7,
+			  (uint16_t)(at / 8 | (last ? 0 : 0x2000)));
+
+		if (v6) {
+			ip[PKT_IP6_BYTES] = PKT_PROTO_TCP;
+			pkt_put16(
+			    ip + PKT_IP6_BYTES + 2, (uint32_t)(at | !last));
+			ip[PKT_IP6_BYTES + 7] = 7;
+		}
+		pkt_put16(head, (uint32_t)(n_ip + len));
+		head[2] = 3;
+		add(&s->out, head, sizeof(head));
+		add(&s->out, ip, n_ip);
+		add(&s->out, body + at, len);
+	}
+}
+
+static void
+write_fragments(struct seeds *s, bool v6, bool turned)
+{
+	static const uint8_t frame[] = { 4, 0, 0, 0, 'p', 'i', 'n', 'g' };
+	struct pkt_tcp tcp = { .src = { 10, 0, 0, 1 },
+		.dst = { 10, 0, 0, 2 },
+		.sport = 40000,
+		.dport = CAP_PORT,
+		.seq = 1000,
+		.flags = PKT_ACK,
+		.window = 4096 };
+
+	add_byte(&s->out, 3); /* DLT_RAW */
+	add_byte(&s->out, 0);
+	for (int i = 0; i < 4; i++) {
+		tcp.payload = (struct bnet_slice){ frame, sizeof(frame) };
+		add_fragments(s, &tcp, v6, turned);
+		tcp.seq += sizeof(frame);
+	}
+	write_seed(s, "fuzz_capture");
+}
+
+/* ---- files ---- */
+
+static FILE *
+open_fixture(const struct seeds *s, const char *name)
+{
 	char path[PATH_BYTES];
 	FILE *f;
-	size_t n;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", s->fixtures, name);
 	f = fopen(path, "rb");
 	if (f == NULL)
 		err(1, "%s", path);
-	n = fread(bytes, 1, sizeof(bytes), f);
+	return f;
+}
+
+/* A file as it is, up to so many bytes. */
+static void
+copy_file(struct seeds *s, const char *name, size_t max, const char *fuzzer)
+{
+	static uint8_t bytes[LINE_BYTES];
+	FILE *f = open_fixture(s, name);
+	size_t n =
+	    fread(bytes, 1, max < sizeof(bytes) ? max : sizeof(bytes), f);
+
 	(void)fclose(f);
 	add(&s->out, bytes, n);
 	write_seed(s, fuzzer);
+}
+
+/* The same, in parts that end with an empty line. */
+static void
+copy_parts(struct seeds *s, const char *name, const char *fuzzer)
+{
+	static char line[LINE_BYTES];
+	FILE *f = open_fixture(s, name);
+
+	while (fgets(line, sizeof(line), f) != NULL) {
+		add(&s->out, line, strlen(line));
+		if (line[0] == '\n')
+			write_seed(s, fuzzer);
+	}
+	write_seed(s, fuzzer);
+	(void)fclose(f);
+}
+
+/* The strings with which rows of a unit test's tables begin. */
+static void
+copy_rows(struct seeds *s, const char *name, const char *fuzzer)
+{
+	static char line[LINE_BYTES];
+	FILE *f = open_fixture(s, name);
+
+	while (fgets(line, sizeof(line), f) != NULL) {
+		const char *p = strstr(line, "\t{ \"");
+
+		if (p == NULL)
+			continue;
+		for (p += 4; *p != '"' && *p != '\0'; p++) {
+			if (*p == '\\')
+				p++;
+			add(&s->out, p, 1);
+		}
+		write_seed(s, fuzzer);
+	}
+	(void)fclose(f);
+}
+
+/* A file in memory, which has a name. */
+static int
+memory_file(char path[PATH_BYTES])
+{
+	int fd = memfd_create("seed", MFD_CLOEXEC);
+
+	if (fd < 0)
+		err(1, "memfd_create");
+	(void)snprintf(path, PATH_BYTES, "/proc/self/fd/%d", fd);
+	return fd;
+}
+
+static void
+write_memory(struct seeds *s, int fd, const char *fuzzer)
+{
+	static uint8_t bytes[LINE_BYTES];
+	ssize_t n;
+	off_t at = 0;
+
+	while ((n = pread(fd, bytes, sizeof(bytes), at)) > 0) {
+		add(&s->out, bytes, (size_t)n);
+		at += n;
+	}
+	close(fd);
+	write_seed(s, fuzzer);
+}
+
+/* ---- tapes ---- */
+
+static const struct recorded_tape {
+	const char *capture;
+	int n_packets; /* the first of the capture, */
+	uint32_t max_bytes; /* but for those that are longer */
+	bool keylog;
+} tapes[] = {
+	{ "plain", 40, 2000, false },
+	{ "plain", 200, 200, false },
+	{ "net", 60, 400, false },
+	{ "stock", 80, 400, false },
+	{ "tls13", 60, 2000, true },
+	{ "tls13", 20, 2000, false }, /* no secret, no session */
+	{ "profile-market", 80, 400, false },
+	{ "profile-relay", 120, 300, false },
+	{ "profile-fleet", 60, 600, false },
+};
+
+/* The first packets of a recording. */
+static int
+cut_capture(struct seeds *s, const struct recorded_tape *tape, char *path)
+{
+	static uint8_t bytes[1 << 18];
+	char name[80];
+	FILE *f;
+	int fd = memory_file(path);
+	uint32_t record[4]; /* seconds, their fraction, captured, length */
+
+	(void)snprintf(name, sizeof(name), "captures/%s.pcap", tape->capture);
+	f = open_fixture(s, name);
+	if (fread(bytes, 1, 24, f) != 24 || write(fd, bytes, 24) != 24)
+		err(1, "%s", name);
+	for (int i = 0;
+	     i < tape->n_packets && fread(record, sizeof(record), 1, f) == 1;
+	     i++) {
+		if (fread(bytes, 1, record[2], f) != record[2])
+			errx(1, "%s", name);
+		if (record[2] > tape->max_bytes)
+			continue;
+		if (write(fd, record, sizeof(record)) != sizeof(record) ||
+		    write(fd, bytes, record[2]) != (ssize_t)record[2])
+			err(1, "%s", name);
+	}
+	(void)fclose(f);
+	return fd;
+}
+
+static void
+write_tape(struct seeds *s, const struct recorded_tape *tape)
+{
+	char path[PATH_BYTES], keys[PATH_BYTES], name[PATH_BYTES];
+	char why[TAPE_ERR_CHARS];
+	const char *const paths[] = { path };
+	struct compile_settings set = { .paths = paths, .n_paths = 1 };
+	int capture = cut_capture(s, tape, path), fd = memory_file(name);
+
+	(void)snprintf(keys, sizeof(keys), "%s/captures/%s.keys", s->fixtures,
+	    tape->capture);
+	set.keylog = tape->keylog ? keys : NULL;
+	if (!compile(&set, fd, why))
+		errx(1, "%s", why);
+	close(capture);
+	write_memory(s, fd, "fuzz_tape");
+}
+
+/* ---- reports ---- */
+
+#define NS_PER_S INT64_C(1000000000)
+
+/* `n` of everything that can happen. */
+static void
+happen(struct results *results, int n)
+{
+	for (int i = 0; i < n; i++) {
+		int64_t at_ns = i * NS_PER_S / 7, ms = 1000000;
+		int32_t key = i % 3;
+
+		results_sent(results, at_ns, i % 5 * ms, i % 4 == 0, key, 100);
+		results_received(results, at_ns, key, 50);
+		results_answered(results, at_ns, key, (i + 1) * ms);
+		results_unanswered(results, at_ns, key);
+		results_error(results, at_ns, key, (uint32_t)i % 9);
+		results_ready(results, 3 * ms);
+		results_opened(results, at_ns);
+		results_closed(results, at_ns);
+		results_count(results,
+		    (enum results_count)(i % (int)RESULTS_N_COUNTS), 2);
+	}
+}
+
+static void
+write_report(struct seeds *s, int n)
+{
+	struct report *report = calloc(1, sizeof(*report));
+	char path[PATH_BYTES], why[CLI_ERR_CHARS];
+	int fd = memory_file(path);
+
+	if (report == NULL || !results_init(&report->results, NS_PER_S))
+		errx(1, "memory");
+	report->scheduled = n % 2 == 0;
+	report->diffed = n > 10;
+	report->compared = (uint64_t)n;
+	report->differences = (uint64_t)n / 2;
+	report->max_late_ns = NS_PER_S / 100;
+	report->n_shards = 1;
+	report->of_shards = n > 10 ? 4 : 1;
+	report->start_ns = INT64_C(1764054820123456789);
+	report->length_ns = 10 * NS_PER_S;
+	report->sessions = (uint64_t)n;
+	(void)snprintf(report->target, sizeof(report->target), "[::1]:26000");
+	(void)snprintf(report->how, sizeof(report->how), "--speed 2");
+	happen(&report->results, n);
+	if (!report_write_json(report, NULL, path, why))
+		errx(1, "%s", why);
+	report_free(report);
+	write_memory(s, fd, "fuzz_report");
+}
+
+/* ---- pcapng: its blocks, with secrets in one of them ---- */
+
+static void
+add_block(struct seeds *s, uint32_t type, const void *p, uint32_t n, bool big)
+{
+	uint8_t pad[4] = { 0 };
+	uint32_t total = 12 + (n + 3) / 4 * 4;
+	uint32_t words[] = { type, total };
+
+	for (int i = 0; i < 2 && big; i++)
+		words[i] = __builtin_bswap32(words[i]);
+	add(&s->out, words, sizeof(words));
+	add(&s->out, p, n);
+	add(&s->out, pad, (4 - n % 4) % 4);
+	add(&s->out, &words[1], sizeof(words[1]));
+}
+
+static void
+write_pcapng(struct seeds *s, bool big)
+{
+	uint32_t section[] = { 0x1a2b3c4d, 1, UINT32_MAX, UINT32_MAX };
+	uint32_t interface[] = { 1, 0 };
+	uint8_t secrets[8 + 2048] = { 0x4b, 0x53, 0x4c, 0x54 };
+	FILE *f = open_fixture(s, "captures/tls13.keys");
+	uint32_t n = (uint32_t)fread(secrets + 8, 1, 1024, f);
+
+	(void)fclose(f);
+	memcpy(secrets + 4, &n, sizeof(n));
+	if (big) {
+		section[0] = __builtin_bswap32(section[0]);
+		section[1] = 1u << 8;
+		for (int i = 0; i < 2; i++) {
+			uint32_t v;
+
+			memcpy(&v, secrets + i * 4, 4);
+			v = __builtin_bswap32(v);
+			memcpy(secrets + i * 4, &v, 4);
+		}
+	}
+	add_block(s, 0x0a0d0d0a, section, sizeof(section), big);
+	add_block(s, 1, interface, sizeof(interface), big);
+	add_block(s, 10, secrets, 8 + n, big);
+	write_seed(s, "fuzz_keylog");
+}
+
+static void
+write_texts(struct seeds *s)
+{
+	static const char *const scenarios[] = { "compression", "forwarding",
+		"frames", "headers", "messages" };
+	char name[80];
+
+	copy_file(s, "captures/tls13.keys", SIZE_MAX, "fuzz_keylog");
+	copy_file(s, "captures/tls13.keys", 600, "fuzz_keylog");
+	copy_file(s, "hostile/secrets-cut.pcapng", SIZE_MAX, "fuzz_keylog");
+	write_pcapng(s, false);
+	write_pcapng(s, true);
+	copy_file(s, "ping/after.hlog", SIZE_MAX, "fuzz_hdr_log");
+	copy_file(s, "ping/after.hlog", 3000, "fuzz_hdr_log");
+	copy_file(s, "ping/before.hlog", 1000, "fuzz_hdr_log");
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+		(void)snprintf(
+		    name, sizeof(name), "scenarios/%s.bns", scenarios[i]);
+		copy_file(s, name, SIZE_MAX, "fuzz_scenario");
+		copy_parts(s, name, "fuzz_scenario");
+	}
+	copy_rows(s, "../tests/unit/test_filter.c", "fuzz_filter");
+	copy_rows(s, "../tests/unit/filter_bad.h", "fuzz_filter");
+	copy_rows(s, "../tests/unit/test_replay_diff_text.c", "fuzz_masks");
 }
 
 int
 main(int argc, char **argv)
 {
 	static const char *const recordings[] = { "plain", "net", "stock" };
+	static const char *const hostile[] = { "fragment-beyond-64k",
+		"fragments-overlapping", "fragments-unfinished",
+		"ip6-extensions-200", "lengths-that-lie", "packet-of-4-gib",
+		"sequence-leaps", "tls-hello-of-nothing", "vlan-tags-120" };
 	struct seeds s = { .fixtures = getenv("BNET_FIXTURES") };
 
 	if (argc != 2) {
@@ -387,8 +847,16 @@ main(int argc, char **argv)
 	read_vectors(&s, "message", on_message);
 	for (size_t i = 0; i < 3; i++)
 		read_recording(&s, recordings[i]);
-	copy_file(&s, "captures/tls13.keys", "fuzz_keylog");
-	copy_file(&s, "ping/after.hlog", "fuzz_hdr_log");
+	read_wire(&s, "tls13");
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
+		write_hostile(&s, hostile[i]);
+	for (int i = 0; i < 4; i++)
+		write_fragments(&s, i & 1, i & 2);
+	for (size_t i = 0; i < sizeof(tapes) / sizeof(tapes[0]); i++)
+		write_tape(&s, &tapes[i]);
+	for (int n = 0; n <= 40; n += 10)
+		write_report(&s, n + n / 30);
+	write_texts(&s);
 	bnet_buf_free(&s.frame);
 	bnet_buf_free(&s.row);
 	bnet_buf_free(&s.out);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Both ends of a TLS connection, written as a fuzzer's input orders: the
+ * secrets are known, and a record can be sealed for either direction.
+ *
+ *	| start u8 | order u8 | arg u16 | ... | order u8 | ...
+ *
+ * start: bits 0 and 1 the suite; bit 2: hellos come first; bit 3: and what
+ * puts the traffic keys in force.
+ *
+ *	bit 0 of order: the direction; the rest, modulo 8:
+ *	0, 1	the next `arg` bytes of the input as they are
+ *	2	seal the next `arg` bytes as a record (the last is its type)
+ *	3	a gap of `arg` bytes
+ *	4	a hello; arg chooses version and suite
+ *	5	ChangeCipherSpec
+ *	6	seal a Finished, and use the next secret
+ *	7	seal a record as the one that is `arg` ahead
+ */
+#ifndef TESTS_FUZZ_TLS_WRITE_H
+#define TESTS_FUZZ_TLS_WRITE_H
+
+#include "cmd/capture/tls_crypt.h"
+
+#include "tests/fuzz/fuzz.h"
+
+#define SEALED_MAX 17000
+
+/* What seals: the same key derivation, run the other way round. */
+struct tls_writer {
+	struct tls_secret secret;
+	struct tls_opener op;
+	bool set;
+	uint64_t seq;
+};
+
+struct tls_write {
+	/* Where it goes. */
+	void (*feed)(void *arg, enum cap_dir dir, struct bnet_slice bytes);
+	void (*gap)(void *arg, enum cap_dir dir, unsigned int n);
+	void *arg;
+	const struct tls_suite *suite;
+	uint16_t version;
+	struct tls_writer writer[2];
+};
+
+static inline void
+tls_write_feed(
+    struct tls_write *w, enum cap_dir dir, const uint8_t *p, size_t n)
+{
+	w->feed(w->arg, dir, (struct bnet_slice){ p, n });
+}
+
+/* GCM and ChaCha20 only: enough to get behind the tag. */
+static inline void
+tls_write_seal(
+    struct tls_write *w, enum cap_dir dir, uint64_t seq, struct bnet_slice in)
+{
+	struct tls_opener *op = &w->writer[dir].op;
+	bool v13 = w->version == TLS_1_3;
+	size_t n_explicit = op->n_explicit, body = n_explicit + in.len + 16;
+	uint8_t rec[SEALED_MAX + 64] = { v13 || in.len == 0 ? 23
+							    : in.p[in.len - 1],
+		3, 3, (uint8_t)(body >> 8), (uint8_t)body };
+	uint8_t nonce[12], aad[13], *text = rec + 5 + n_explicit;
+	int n_aad = v13 ? 5 : 13, len;
+
+	memcpy(nonce, op->iv, sizeof(nonce));
+	if (n_explicit > 0)
+		memset(nonce + 4, 0, 8);
+	for (int i = 0; i < 8 && n_explicit == 0; i++)
+		nonce[11 - i] ^= (uint8_t)(seq >> (8 * i));
+	for (int i = 0; i < 8; i++)
+		aad[7 - i] = (uint8_t)(seq >> (8 * i));
+	memcpy(aad + 8, rec, 3);
+	aad[11] = (uint8_t)(in.len >> 8);
+	aad[12] = (uint8_t)in.len;
+	if (v13)
+		memcpy(aad, rec, 5);
+	MUST_HOLD(EVP_CipherInit_ex(op->ctx, NULL, NULL, NULL, nonce, 1) == 1);
+	MUST_HOLD(EVP_EncryptUpdate(op->ctx, NULL, &len, aad, n_aad) == 1);
+	if (in.len > 0)
+		MUST_HOLD(EVP_EncryptUpdate(
+			      op->ctx, text, &len, in.p, (int)in.len) == 1);
+	MUST_HOLD(EVP_EncryptFinal_ex(op->ctx, text + in.len, &len) == 1);
+	MUST_HOLD(EVP_CIPHER_CTX_ctrl(
+		      op->ctx, EVP_CTRL_AEAD_GET_TAG, 16, text + in.len) == 1);
+	tls_write_feed(w, dir, rec, 5 + body);
+}
+
+/* All secrets are the byte 7; only the suite and the update tell them apart. */
+static inline void
+tls_write_keys(struct tls_write *w, enum cap_dir dir, bool again)
+{
+	struct tls_writer *writer = &w->writer[dir];
+	struct tls_randoms randoms;
+	struct tls_secret next;
+	enum bnet_err err;
+
+	memset(&randoms, 0, sizeof(randoms));
+	writer->secret.len =
+	    w->suite->sha384 || w->version == TLS_1_2 ? 48 : 32;
+	if (again && writer->set && w->version == TLS_1_3) {
+		MUST_HOLD(tls_secret_update(w->suite, &writer->secret, &next) ==
+		    BNET_OK);
+		writer->secret = next;
+	} else {
+		memset(writer->secret.p, 7, sizeof(writer->secret.p));
+	}
+	if (w->version == TLS_1_3)
+		err = tls_opener_13(&writer->op, w->suite, &writer->secret);
+	else
+		err = tls_opener_12(&writer->op, w->suite, &writer->secret,
+		    &randoms, dir == CAP_DOWN);
+	MUST_HOLD(err == BNET_OK);
+	writer->set = true;
+	writer->seq = 0;
+}
+
+static inline void
+tls_write_hello(struct tls_write *w, enum cap_dir dir, unsigned int arg)
+{
+	static const uint16_t ids[] = { 0x1301, 0x1303, 0xc02f, 0xcca8 };
+	bool v13 = arg % 4 < 2;
+	uint8_t rec[64] = { 22, 3, 3, 0, 0, (uint8_t)(1 + dir), 0, 0, 0, 3, 3 };
+	size_t n = 11 + CAP_RANDOM_BYTES + 1;
+
+	w->version = v13 ? TLS_1_3 : TLS_1_2;
+	w->suite = tls_suite_find(w->version, ids[arg % 4]);
+	MUST_HOLD(w->suite != NULL);
+	if (dir == CAP_UP) {
+		n += 3; /* no cipher suites, one compression method less */
+	} else {
+		rec[n++] = (uint8_t)(ids[arg % 4] >> 8);
+		rec[n++] = (uint8_t)ids[arg % 4];
+		n++;
+		if (v13) {
+			static const uint8_t ext[] = { 0, 6, 0, 43, 0, 2, 3,
+				4 };
+
+			memcpy(rec + n, ext, sizeof(ext));
+			n += sizeof(ext);
+		}
+	}
+	rec[4] = (uint8_t)(n - 5);
+	rec[8] = (uint8_t)(n - 9);
+	tls_write_feed(w, dir, rec, n);
+}
+
+static inline void
+tls_write_order(
+    struct tls_write *w, uint8_t what, unsigned int arg, struct bnet_slice in)
+{
+	static const uint8_t change[] = { 20, 3, 3, 0, 1, 1 };
+	static const uint8_t finished[] = { 20, 0, 0, 0, 22 };
+	enum cap_dir dir = what & 1 ? CAP_DOWN : CAP_UP;
+	struct tls_writer *writer = &w->writer[dir];
+
+	if ((what / 2 % 8 == 2 || what / 2 % 8 >= 6) && !writer->set) {
+		if (w->suite == NULL)
+			return;
+		tls_write_keys(w, dir, false);
+	}
+	switch (what / 2 % 8) {
+	case 2:
+		tls_write_seal(w, dir, writer->seq++, in);
+		break;
+	case 3:
+		w->gap(w->arg, dir, arg);
+		break;
+	case 4:
+		tls_write_hello(w, dir, arg);
+		break;
+	case 5:
+		tls_write_feed(w, dir, change, sizeof(change));
+		break;
+	case 6:
+		tls_write_seal(w, dir, writer->seq++,
+		    (struct bnet_slice){ finished, sizeof(finished) });
+		tls_write_keys(w, dir, arg & 1);
+		break;
+	case 7:
+		tls_write_seal(w, dir, writer->seq + arg % 64, in);
+		writer->seq += arg % 64 + 1;
+		break;
+	default:
+		tls_write_feed(w, dir, in.p, in.len);
+	}
+}
+
+static inline void
+tls_write_start(struct tls_write *w, uint8_t how)
+{
+	struct bnet_slice none = { NULL, 0 };
+
+	for (uint8_t dir = 0; dir < 2 && how & 4; dir++)
+		tls_write_order(w, (uint8_t)(8 + dir), how & 3, none);
+	if ((how & 12) != 12)
+		return;
+	for (uint8_t dir = 0; dir < 2; dir++) {
+		tls_write_order(w, (uint8_t)(10 + dir), 0, none);
+		tls_write_order(w, (uint8_t)(12 + dir), 0, none);
+	}
+}
+
+/* All of an input. */
+static inline void
+tls_write_all(struct tls_write *w, struct bnet_slice in)
+{
+	if (in.len > 0)
+		tls_write_start(w, fuzz_byte(&in));
+	while (in.len >= 3) {
+		uint8_t what = fuzz_byte(&in);
+		unsigned int arg = (unsigned int)fuzz_byte(&in) << 8;
+		struct bnet_slice bytes;
+		size_t n;
+
+		arg |= fuzz_byte(&in);
+		bytes = in;
+		n = arg;
+		if (what / 2 % 8 >= 3) /* those that take no bytes */
+			n = what / 2 % 8 == 7 ? arg >> 8 : 0;
+		n = n < in.len ? n : in.len;
+		bytes.len = n < SEALED_MAX ? n : SEALED_MAX;
+		tls_write_order(w, what, arg, bytes);
+		in = bnet_slice_from(in, bytes.len);
+	}
+}
+
+static inline void
+tls_write_free(struct tls_write *w)
+{
+	tls_opener_free(&w->writer[CAP_UP].op);
+	tls_opener_free(&w->writer[CAP_DOWN].op);
+}
+
+/* A secret of every kind for the client random of zeros. Lives on. */
+static inline const struct cap_keylog *
+tls_write_keylog(void)
+{
+	static const char *const names[] = { "CLIENT_RANDOM",
+		"CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+		"SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0",
+		"SERVER_TRAFFIC_SECRET_0" };
+	static struct cap_keylog *keylog;
+	char line[256];
+
+	if (keylog != NULL)
+		return keylog;
+	keylog = cap_keylog_new();
+	MUST_HOLD(keylog != NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int n = snprintf(line, sizeof(line), "%s %064d ", names[i], 0);
+
+		for (int k = 0; k < (i == 0 ? 48 : 32); k++)
+			n += snprintf(line + n, sizeof(line) - (size_t)n, "07");
+		MUST_HOLD(cap_keylog_add(keylog,
+			      (struct bnet_slice){
+				  (const void *)line, (size_t)n }) == BNET_OK);
+	}
+	return keylog;
+}
+
+#endif
