@@ -14,7 +14,7 @@
 #ifndef PING_MEASURE_H
 #define PING_MEASURE_H
 
-#include "cmd/ping/measure_trace.h"
+#include "cmd/ping/clock_offset.h"
 #include "cmd/ping/options.h"
 #include "cmd/ping/target.h"
 
@@ -70,6 +70,7 @@ struct measure *measure_start(const struct ping_options *opt,
 
 /* Stop the worker. Then everything may be looked at without a lock. */
 void measure_stop(struct measure *measure);
+
 void measure_free(struct measure *measure);
 
 /* A descriptor that can be read when there is something to take. */
@@ -82,15 +83,14 @@ int measure_fd(const struct measure *measure);
 const struct measure_event *
 measure_take(struct measure *measure, size_t *n, struct measure_view *view);
 
-/* No more slots from now on; what is on its way is waited for. */
-void measure_finish(struct measure *measure);
-
 /* Hold the worker still, to look at the targets; briefly. */
 struct targets *measure_lock(struct measure *measure);
+
 void measure_unlock(struct measure *measure);
 
 /* Under the lock, or after measure_stop(). */
 struct targets *measure_targets(struct measure *measure);
+
 const struct trace *measure_traced(struct measure *measure);
 
 /* Unix time of a time of CLOCK_MONOTONIC, by the clock at the start. */

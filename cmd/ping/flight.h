@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * measure_flight - the pings that are on their way, and those that were: a
+ * flight - the pings that are on their way, and those that were: a
  * ring, so memory is fixed. A ping stays known after it was answered or given
  * up, until its place is needed again, so that a second or a late answer is
  * known for what it is.
  */
-#ifndef PING_MEASURE_FLIGHT_H
-#define PING_MEASURE_FLIGHT_H
+#ifndef PING_FLIGHT_H
+#define PING_FLIGHT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/ping/measure_flight.h"
+#include "cmd/ping/flight.h"
 
 #include <stdlib.h>
 
