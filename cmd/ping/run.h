@@ -3,8 +3,8 @@
  * live - a measurement from its beginning to its end: takes what measure and
  * noise have seen into a series, and shows it as it comes.
  */
-#ifndef PING_LIVE_H
-#define PING_LIVE_H
+#ifndef PING_RUN_H
+#define PING_RUN_H
 
 #include "cmd/ping/options.h"
 
