@@ -57,7 +57,6 @@ clock_offset_add(struct clock_offset *clock, const struct clock_times *times);
 
 /* Both 0 where nothing is known. */
 int64_t clock_offset_ns(const struct clock_offset *clock);
-
 int64_t clock_offset_bound_ns(const struct clock_offset *clock);
 
 /*

@@ -389,10 +389,8 @@ compare_csv_pair(FILE *file, const struct series *before, enum ping_layer layer,
 
 /* How wide the columns of the two tables are; the headings are short. */
 static const int widths[ARTICLE_COLUMNS] = { 7, 5, 5, 5 };
-
 static const char *const heads[ARTICLE_COLUMNS] = { "Min", "Max", "Avg",
 	"Std" };
-
 static void
 print_heads(FILE *file, bool two_times)
 {

@@ -70,7 +70,6 @@ struct measure *measure_start(const struct ping_options *opt,
 
 /* Stop the worker. Then everything may be looked at without a lock. */
 void measure_stop(struct measure *measure);
-
 void measure_free(struct measure *measure);
 
 /* A descriptor that can be read when there is something to take. */
@@ -85,12 +84,10 @@ measure_take(struct measure *measure, size_t *n, struct measure_view *view);
 
 /* Hold the worker still, to look at the targets; briefly. */
 struct targets *measure_lock(struct measure *measure);
-
 void measure_unlock(struct measure *measure);
 
 /* Under the lock, or after measure_stop(). */
 struct targets *measure_targets(struct measure *measure);
-
 const struct trace *measure_traced(struct measure *measure);
 
 /* Unix time of a time of CLOCK_MONOTONIC, by the clock at the start. */

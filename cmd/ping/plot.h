@@ -19,7 +19,6 @@ bool plot_check(const char *path, char err[CLI_ERR_CHARS]);
 /* False: err says why; what there is of the file is removed. */
 bool plot_run(
     const char *path, const struct series *series, char err[CLI_ERR_CHARS]);
-
 bool plot_two(const char *path, const struct series *before,
     const struct series *after, char err[CLI_ERR_CHARS]);
 

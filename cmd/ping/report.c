@@ -14,7 +14,6 @@
 
 static const char *const layer_titles[PING_LAYERS] = { "Network layer",
 	"Service layer", "The relay itself" };
-
 static const char *const count_heads[PING_COUNTS] = { "Lost", "Late", "Twice",
 	"Disorder", "Missed" };
 
@@ -311,7 +310,6 @@ report_text_row(FILE *file, const struct series *series,
 /* The names of what both formats tell of a distribution. */
 static const char *const value_names[ARTICLE_COLUMNS] = { "minimum_s",
 	"maximum_s", "average_s", "stddev_s" };
-
 static const char *const quantile_names[SERIES_QUANTILES] = { "p50_s", "p90_s",
 	"p99_s", "p999_s" };
 

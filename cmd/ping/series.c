@@ -286,9 +286,7 @@ series_close(struct series *series, unsigned bucket)
 #define DIFFERS_NS 1000.0
 
 const double series_quantiles[SERIES_QUANTILES] = { 0.5, 0.9, 0.99, 0.999 };
-
 const char *const ping_layer_names[PING_LAYERS] = { "net", "service", "hop" };
-
 const char *const ping_count_names[PING_COUNTS] = { "lost", "late", "duplicate",
 	"reordered", "missed_slot" };
 

@@ -61,7 +61,6 @@ enum ping_count {
 
 /* "net", "service", "hop"; "lost", "late", "duplicate", ... for output. */
 extern const char *const ping_layer_names[PING_LAYERS];
-
 extern const char *const ping_count_names[PING_COUNTS];
 
 /* One answered ping. */
@@ -117,9 +116,7 @@ struct series_settings {
 
 /* NULL: out of memory. The settings are copied; the series is owned. */
 struct series *series_new(const struct series_settings *settings);
-
 void series_free(struct series *series);
-
 const struct series_settings *series_settings(const struct series *series);
 
 /* The name of a node, for tables; copied. It need not have been seen. */
@@ -152,9 +149,7 @@ void series_finish(struct series *series);
  * below series_n_rows(). Good until the next call that closes a bucket.
  */
 size_t series_n_rows(const struct series *series);
-
 const struct series_row *series_row(const struct series *series, size_t i);
-
 uint64_t series_n_dropped(const struct series *series); /* rows too many */
 
 /* How often something could not be counted because memory had run out. */
@@ -175,12 +170,10 @@ void series_merge(
  */
 const struct series_cell *
 series_total(const struct series *series, uint64_t node, enum ping_layer layer);
-
 const struct hdr_sums *series_total_noise(const struct series *series);
 
 /* The nodes named or seen, in that order, i below series_n_nodes(). */
 size_t series_n_nodes(const struct series *series);
-
 uint64_t series_node(const struct series *series, size_t i);
 
 /*
