@@ -17,7 +17,7 @@
 
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
 
-/* Of bluenet-node: fixtures/node/mesh.h. */
+/* Of bluenet-node: cmd/node/mesh.h. */
 #define MEASURE_KEY_PING "bluenet-node.ping"
 #define MEASURE_KEY_PINGED "bluenet-node.pinged"
 
@@ -336,7 +336,7 @@ send_header_ping(struct measure *m, const struct flight *flight)
 	send_packet(m, &header, (struct bnet_slice){ NULL, 0 });
 }
 
-/* Have a node ping another (fixtures/node/mesh.h says how). */
+/* Have a node ping another (cmd/node/mesh.h says how). */
 static void
 send_ask(struct measure *m, const struct flight *flight)
 {
