@@ -4,6 +4,7 @@
 
 #include "cmd/common/clock.h"
 #include "cmd/engine/engine.h"
+#include "cmd/node/mesh.h"
 #include "cmd/ping/flight.h"
 #include "proto/bluenet.h"
 
@@ -16,10 +17,6 @@
 #include <unistd.h>
 
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
-
-/* Of bluenet-node: cmd/node/mesh.h. */
-#define MEASURE_KEY_PING "bluenet-node.ping"
-#define MEASURE_KEY_PINGED "bluenet-node.pinged"
 
 /* A list that the worker fills, and the caller takes. */
 struct measure_events {
@@ -344,7 +341,7 @@ send_ask(struct measure *m, const struct flight *flight)
 	const struct bnet_header header = {
 		.dest_type = BNET_DEST_NODE,
 		.dest = (int64_t)pair->from,
-		.key = bnet_key(MEASURE_KEY_PING),
+		.key = bnet_key(MESH_KEY_PING),
 		.priority = true,
 	};
 	struct bnet_bits_wr wr;
@@ -1080,8 +1077,7 @@ session_register(struct measure *m)
 			apps[i].app, m))
 			return false;
 	return engine_on_key(m->engine, BNET_KEY_PONG, on_pong, m) &&
-	    engine_on_key(
-		m->engine, bnet_key(MEASURE_KEY_PINGED), on_pinged, m);
+	    engine_on_key(m->engine, bnet_key(MESH_KEY_PINGED), on_pinged, m);
 }
 
 /* The life of the connection, and what the caller sees of it. */
