@@ -3,7 +3,7 @@
 
 #include "cmd/relay/links_json.h"
 #include "cmd/relay/metrics.h"
-#include "cmd/relay/record.h"
+#include "cmd/relay/capture.h"
 #include "cmd/relay/relay.h"
 #include "proto/bluenet.h"
 

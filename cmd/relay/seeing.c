@@ -5,7 +5,7 @@
 #include "cmd/relay/http.h"
 #include "cmd/relay/keylog_file.h"
 #include "cmd/relay/pages.h"
-#include "cmd/relay/record.h"
+#include "cmd/relay/capture.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * record - what passes, after decryption, as plain TCP segments in pcap files
  * (--capture).
  *
- *	workers -> ring -> a thread of its own -> record_file
+ *	workers -> ring -> a thread of its own -> files of a bounded size
  *
  * A connection shows as one of TCP: a handshake, what came in and went out,
  * FINs. Nobody waits for the disk: where the ring is full, segments are
@@ -14,16 +14,17 @@
  * Any thread may call anything but _new, _start and _free; what belongs to
  * one connection comes from one thread at a time.
  */
-#ifndef RELAY_RECORD_H
-#define RELAY_RECORD_H
+#ifndef RELAY_CAPTURE_H
+#define RELAY_CAPTURE_H
 
 #include "cmd/common/address.h"
-#include "cmd/relay/record_file.h"
 #include "proto/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define RECORD_ERR_CHARS 512
 
 struct record;
 
