@@ -150,12 +150,6 @@ uint64_t relay_now_us(struct engine_worker *worker);
 extern const struct engine_hooks relay_hooks, relay_hooks_recording;
 void relay_leave(struct engine_conn *conn, enum relay_counter why);
 
-/* ---- seeing.c: capture, metrics ---- */
-void seeing_open(struct relay *relay, struct engine_conn *conn);
-void seeing_close(struct relay *relay, struct engine_conn *conn);
-void seeing_tap(void *arg, struct engine_conn *conn, enum engine_way way,
-    const struct bnet_slice *pieces, size_t n);
-
 /* ---- trace.c ---- */
 bool trace(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_packet *out);

@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/relay/metrics.h"
+#include "cmd/relay/admin.h"
 
+#include "cmd/common/cli.h"
 #include "cmd/common/json.h"
+#include "cmd/relay/capture.h"
+#include "cmd/relay/http.h"
+#include "cmd/relay/keylog_file.h"
+#include "proto/bluenet.h"
+#include "proto/codec.h"
+#include "proto/tls.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#define PAGES_N 3
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 /* ---- counters ---- */
@@ -309,4 +320,388 @@ metrics_render(struct text *out, const struct metrics *m)
 		    families[i].engine ? m->engine : m->relay);
 	packets_per_write(out, m->engine);
 	capture(out, m);
+}
+
+static void
+member_str(struct text *out, const char *name, const char *value)
+{
+	text_printf(out, ",\"%s\":", name);
+	text_json(out, value);
+}
+
+static void
+member_u64(struct text *out, const char *name, uint64_t v)
+{
+	text_printf(out, ",\"%s\":%" PRIu64, name, v);
+}
+
+static void
+codecs(struct text *out, uint32_t bits)
+{
+	const char *comma = "";
+
+	text_str(out, ",\"codecs\":[");
+	if (bits & BNET_CODEC_ZLIB) {
+		text_str(out, "\"zlib\"");
+		comma = ",";
+	}
+	if (bits & BNET_CODEC_SNAPPY)
+		text_printf(out, "%s\"snappy\"", comma);
+	text_str(out, "]");
+}
+
+static const char *
+order_word(enum bnet_order order)
+{
+	return order == BNET_ORDER_NETWORK ? "network"
+	    : order == BNET_ORDER_LITTLE   ? "little"
+					   : NULL;
+}
+
+static const char *
+tls_word(unsigned version)
+{
+	return version == BNET_TLS_1_3 ? "1.3"
+	    : version == BNET_TLS_1_2  ? "1.2"
+				       : NULL;
+}
+
+static void
+since(struct text *out, int64_t unix_s)
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+	char when[32];
+
+	if (gmtime_r(&t, &tm) == NULL ||
+	    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		member_str(out, "since", NULL);
+	else
+		member_str(out, "since", when);
+}
+
+void
+links_json_begin(struct text *out)
+{
+	text_str(out, "{\"links\":[");
+}
+
+void
+links_json_link(struct text *out, const struct link_view *link, bool first)
+{
+	text_printf(out, "%s\n{\"id\":%" PRIu64, first ? "" : ",", link->id);
+	member_str(
+	    out, "role", link->role == BNET_ROLE_NODE ? "node" : "client");
+	member_str(out, "name", link->name);
+	member_str(out, "address", link->address);
+	member_u64(out, "queue_bytes", link->queue_bytes);
+	if (link->latency_known)
+		member_u64(out, "latency_us", link->latency_us);
+	else
+		member_str(out, "latency_us", NULL);
+	member_u64(out, "packets_in", link->packets_in);
+	member_u64(out, "packets_out", link->packets_out);
+	member_u64(out, "bytes_in", link->bytes_in);
+	member_u64(out, "bytes_out", link->bytes_out);
+	codecs(out, link->codecs);
+	member_str(out, "order", order_word(link->order));
+	member_str(out, "tls", tls_word(link->tls));
+	text_printf(out, ",\"stock\":%s", link->stock ? "true" : "false");
+	since(out, link->since_s);
+	text_str(out, "}");
+}
+
+void
+links_json_end(struct text *out)
+{
+	text_str(out, "\n]}\n");
+}
+
+/* ---- /metrics ---- */
+
+static void
+add_up(uint64_t sums[RELAY_N_COUNTERS], _Atomic uint64_t *counters)
+{
+	for (size_t i = 0; i < RELAY_N_COUNTERS; i++)
+		sums[i] += counter_get(&counters[i]);
+}
+
+static void
+sum_counters(struct relay *relay, uint64_t sums[RELAY_N_COUNTERS])
+{
+	for (unsigned i = 0; i < engine_n_workers(relay->engine); i++)
+		add_up(sums, relay->workers[i].counters);
+	add_up(sums, relay->app_worker.counters);
+	add_up(sums, relay->admissions);
+}
+
+static bool
+add_queue(void *arg, const struct route_entry *entry)
+{
+	uint64_t *bytes = arg;
+
+	*bytes += atomic_load_explicit(
+	    &entry->outlet->queued_bytes, memory_order_relaxed);
+	return true;
+}
+
+/* The configuration and the links are good until the lock is given back. */
+static bool
+metrics_page(void *arg, struct text *out)
+{
+	struct relay *relay = arg;
+	uint64_t own[RELAY_N_COUNTERS] = { 0 }, engine[ENGINE_N_COUNTERS];
+	const struct relay_options *opt;
+	struct metrics m = { .engine = engine, .relay = own };
+
+	sum_counters(relay, own);
+	engine_counters(relay->engine, engine);
+	m.n_clients = routes_count(relay->routes, BNET_ROLE_CLIENT);
+	m.n_nodes = routes_count(relay->routes, BNET_ROLE_NODE);
+	m.n_connections = limits_open(relay->limits);
+	m.memory_reserved_bytes = engine_memory_reserved(relay->engine);
+	m.draining = atomic_load(&relay->draining);
+	m.started_s = relay->started_s;
+	m.cert_expires_s = atomic_load(&relay->cert_expires_s);
+	if (relay->record != NULL)
+		m.capture_dropped = record_dropped(relay->record);
+	m.version = BNET_VERSION;
+	m.id = relay->id;
+	engine_read_lock();
+	routes_each(relay->routes, add_queue, &m.queue_bytes);
+	opt = &config_of(relay)->opt;
+	m.memory_budget_bytes = opt->memory_bytes;
+	m.environment = opt->environment;
+	m.name = opt->name;
+	metrics_render(out, &m);
+	engine_read_unlock();
+	return true;
+}
+
+/* ---- /healthz ---- */
+
+static bool
+health_page(void *arg, struct text *out)
+{
+	struct relay *relay = arg;
+	bool draining = atomic_load(&relay->draining);
+
+	text_str(out, draining ? "draining\n" : "ok\n");
+	return !draining;
+}
+
+/* ---- /links ---- */
+
+/* Peers found under the read lock. */
+struct found {
+	struct peer **at; /* owned */
+	size_t n, cap;
+	bool failed; /* out of memory */
+};
+
+static bool
+add_peer(void *arg, const struct route_entry *entry)
+{
+	struct found *found = arg;
+	struct peer **more;
+	size_t cap = found->cap == 0 ? 64 : 2 * found->cap;
+
+	if (found->n == found->cap) {
+		more = realloc(found->at, cap * sizeof(struct peer *));
+		if (more == NULL) {
+			found->failed = true;
+			return false;
+		}
+		found->at = more;
+		found->cap = cap;
+	}
+	found->at[found->n++] = (struct peer *)(uintptr_t)entry;
+	return true;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct route_entry *x = &(*(struct peer *const *)a)->entry;
+	const struct route_entry *y = &(*(struct peer *const *)b)->entry;
+
+	if (x->role != y->role)
+		return x->role < y->role ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static struct link_view
+view(struct peer *peer)
+{
+	struct engine_outlet *outlet = peer->entry.outlet;
+	uint32_t latency_us =
+	    atomic_load_explicit(&peer->latency_us, memory_order_relaxed);
+
+	return (struct link_view){
+		.id = peer->entry.id,
+		.role = peer->entry.role,
+		.stock = !peer->hello,
+		.name = peer->name,
+		.address = peer->address,
+		.queue_bytes = atomic_load_explicit(
+		    &outlet->queued_bytes, memory_order_relaxed),
+		.latency_us = latency_us,
+		.latency_known = latency_us != 0,
+		.packets_in = counter_get(&outlet->packets_in),
+		.packets_out = counter_get(&outlet->packets_out),
+		.bytes_in = counter_get(&outlet->bytes_in),
+		.bytes_out = counter_get(&outlet->bytes_out),
+		.codecs = peer->codecs,
+		.order = (enum bnet_order)atomic_load_explicit(
+		    &outlet->order, memory_order_relaxed),
+		.tls = peer->tls,
+		.since_s = peer->since_s,
+	};
+}
+
+static bool
+links_page(void *arg, struct text *out)
+{
+	struct relay *relay = arg;
+	struct found found = { 0 };
+	struct link_view link;
+
+	links_json_begin(out);
+	engine_read_lock();
+	routes_each(relay->routes, add_peer, &found);
+	if (found.n > 0)
+		qsort(found.at, found.n, sizeof(found.at[0]), compare);
+	for (size_t i = 0; i < found.n; i++) {
+		link = view(found.at[i]);
+		links_json_link(out, &link, i == 0);
+	}
+	engine_read_unlock();
+	free(found.at);
+	links_json_end(out);
+	return !found.failed;
+}
+
+const struct http_page pages[PAGES_N] = {
+	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
+	{ "/healthz", "text/plain; charset=utf-8", health_page },
+	{ "/links", "application/json", links_page },
+};
+
+/* ---- files ---- */
+
+static struct record *
+open_record(const struct relay_options *opt)
+{
+	const struct record_settings set = { .path = opt->capture,
+		.file_bytes = opt->capture_bytes,
+		.n_files = (unsigned)opt->n_capture_files };
+	char err[RECORD_ERR_CHARS];
+	struct record *record = record_new(&set, err);
+
+	if (record == NULL)
+		cli_die("--capture: %s", err);
+	return record;
+}
+
+void
+seeing_open_files(
+    struct seeing *seeing, struct relay *relay, const struct relay_options *opt)
+{
+	seeing->relay = relay;
+	if (opt->keylog != NULL) {
+		seeing->keylog = keylog_file_open(opt->keylog);
+		if (seeing->keylog == NULL)
+			cli_die(
+			    "--keylog: %s: %s", opt->keylog, strerror(errno));
+	}
+	if (opt->capture != NULL)
+		relay->record = open_record(opt);
+}
+
+void
+seeing_close_files(struct seeing *seeing)
+{
+	record_free(seeing->relay->record);
+	seeing->relay->record = NULL;
+	keylog_file_close(seeing->keylog);
+}
+
+/* ---- HTTP ---- */
+
+void
+seeing_listen(struct seeing *seeing)
+{
+	const struct relay_addresses *at =
+	    &config_of(seeing->relay)->opt.metrics;
+	const struct http_settings set = { .address = &at->at[0],
+		.pages = pages,
+		.n_pages = PAGES_N,
+		.arg = seeing->relay };
+	char text[ADDRESS_CHARS];
+
+	if (at->n == 0)
+		return;
+	seeing->http = http_open(&set);
+	if (seeing->http == NULL)
+		cli_die("--metrics: cannot listen on %s: %s",
+		    address_format(&at->at[0], text), strerror(errno));
+}
+
+static void
+say_where(const struct http *http)
+{
+	struct address address = http_address(http);
+	char text[ADDRESS_CHARS];
+
+	printf(
+	    "bluenet-relay: metrics on %s\n", address_format(&address, text));
+	if (fflush(stdout) != 0)
+		cli_die("standard output: %s", strerror(errno));
+}
+
+void
+seeing_start(struct seeing *seeing)
+{
+	if (seeing->relay->record != NULL &&
+	    !record_start(seeing->relay->record))
+		cli_die("cannot start a thread: %s", strerror(errno));
+	if (seeing->http == NULL)
+		return;
+	if (!http_start(seeing->http))
+		cli_die("--metrics: cannot serve: %s", strerror(errno));
+	say_where(seeing->http);
+}
+
+void
+seeing_stop(struct seeing *seeing)
+{
+	http_free(seeing->http);
+	seeing->http = NULL;
+}
+
+/* ---- the capture ---- */
+
+void
+seeing_open(struct relay *relay, struct engine_conn *conn)
+{
+	struct address local = engine_conn_local(conn);
+
+	record_open(relay->record, engine_conn_outlet(conn)->handle,
+	    engine_conn_peer(conn), &local);
+}
+
+void
+seeing_close(struct relay *relay, struct engine_conn *conn)
+{
+	record_close(relay->record, engine_conn_outlet(conn)->handle);
+}
+
+void
+seeing_tap(void *arg, struct engine_conn *conn, enum engine_way way,
+    const struct bnet_slice *pieces, size_t n)
+{
+	struct relay *relay = arg;
+
+	record_bytes(relay->record, engine_conn_outlet(conn)->handle,
+	    way == ENGINE_IN ? RECORD_IN : RECORD_OUT, pieces, n);
 }
