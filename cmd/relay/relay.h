@@ -14,7 +14,7 @@
 #include "cmd/engine/engine.h"
 #include "cmd/relay/counters.h"
 #include "cmd/relay/credentials.h"
-#include "cmd/relay/latency.h"
+#include "cmd/relay/ping.h"
 #include "cmd/relay/limits.h"
 #include "cmd/relay/options.h"
 #include "cmd/relay/route.h"

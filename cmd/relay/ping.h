@@ -3,8 +3,8 @@
  * latency - of one link, by header pings (bluenet-wire.5, RELAY): half the
  * round trip, smoothed. No clock: times are passed in, in microseconds.
  */
-#ifndef RELAY_LATENCY_H
-#define RELAY_LATENCY_H
+#ifndef RELAY_PING_H
+#define RELAY_PING_H
 
 #include <stdbool.h>
 #include <stdint.h>
