@@ -42,10 +42,7 @@ set_limits(struct bnet_link *link, const struct bnet_link_settings *set)
 {
 	size_t out_max_bytes;
 
-	link->frame_max_bytes =
-	    or_default(set->frame_max_bytes, BNET_FRAME_MAX_BYTES);
-	if (link->frame_max_bytes > BNET_FRAME_MAX_BYTES_TOP)
-		link->frame_max_bytes = BNET_FRAME_MAX_BYTES_TOP;
+	link->frame_max_bytes = bnet_frame_max(set->frame_max_bytes);
 	link->payload_max_bytes =
 	    or_default(set->payload_max_bytes, BNET_PAYLOAD_MAX_BYTES);
 	link->threshold_bytes =

@@ -494,18 +494,15 @@ on_welcome(
 	struct node_link *link = link_of(conn);
 	struct bnet_message message;
 	const struct bnet_welcome *welcome = &message.u.welcome;
-	uint32_t keepalive_ms, frame_max_bytes;
+	uint32_t keepalive_ms;
 
 	(void)arg;
 	if (!take(conn, packet, BNET_MSG_WELCOME, &message) ||
 	    link->state != LINK_GREETED)
 		return;
-	frame_max_bytes = welcome->frame_max_bytes;
-	if (frame_max_bytes == 0 || frame_max_bytes > BNET_FRAME_MAX_BYTES)
-		frame_max_bytes = BNET_FRAME_MAX_BYTES; /* enough for us */
 	engine_conn_set_peer(conn,
 	    codec_for(welcome->codecs & link->node->opt.codecs),
-	    frame_max_bytes);
+	    bnet_frame_max(welcome->frame_max_bytes));
 	link->state = LINK_WELCOME;
 	link->id = welcome->id;
 	keepalive_ms = welcome->keepalive_ms;

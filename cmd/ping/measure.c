@@ -878,7 +878,8 @@ on_welcome(
 
 	if (m->id != 0 || !take(m, packet, BNET_MSG_WELCOME, &message))
 		return;
-	engine_conn_set_peer(conn, BNET_CODEC_NONE, welcome->frame_max_bytes);
+	engine_conn_set_peer(
+	    conn, BNET_CODEC_NONE, bnet_frame_max(welcome->frame_max_bytes));
 	m->id = welcome->id;
 	m->relay_id = welcome->relay_id;
 	keepalive_ms = welcome->keepalive_ms;
