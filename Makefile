@@ -47,7 +47,7 @@ DECODE_SRC = $(wildcard cmd/decode/*.c)
 PING_SRC = $(wildcard cmd/ping/*.c)
 RELAY_SRC = $(wildcard cmd/relay/*.c)
 REPLAY_SRC = $(wildcard cmd/replay/*.c)
-NODE_SRC = $(wildcard fixtures/node/*.c)
+NODE_SRC = $(wildcard cmd/node/*.c)
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 TOOL_SRC = $(wildcard tests/tools/*.c)
 
@@ -117,7 +117,7 @@ $(BUILD)/bluenet-replay: $(call obj,cmd/replay/main.c) $(REPLAY_A) \
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_REPLAY) \
 	    $(LIBS_CMD) $(LIBS_LIB)
 
-$(BUILD)/bluenet-node: $(call obj,fixtures/node/main.c) $(NODE_A) \
+$(BUILD)/bluenet-node: $(call obj,cmd/node/main.c) $(NODE_A) \
     $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
 	    $(LIBS_CMD) $(LIBS_LIB)
@@ -388,7 +388,7 @@ bench-replay: $(PROGRAMS) $(BENCH_BIN)
 
 # ---- lint -------------------------------------------------------------------
 
-C_FILES = $(shell find proto cmd tests fixtures -name '*.[ch]')
+C_FILES = $(shell find proto cmd tests -name '*.[ch]')
 SH_FILES = .ci/run $(wildcard tests/*/*.sh fixtures/*/*.sh)
 BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 
@@ -420,7 +420,7 @@ lint-text:
 	@shellcheck $(SH_FILES) $(wildcard tests/cli/*.ba*)
 	@shellcheck -s bash $(COMPLETION)
 	@mandoc -Tlint -W warning man/*.[135]
-	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/% fixtures/%,$(C_FILES))
+	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))
 
 # proto/ is memory in, memory out: it may call these and nothing else.
 .PHONY: lint-proto

@@ -29,6 +29,19 @@
 #define BNET_FRAME_MAX_BYTES UINT32_C(1048576) /* the default limit */
 #define BNET_FRAME_MAX_BYTES_TOP ((UINT32_C(1) << 28) - 1)
 
+/*
+ * The limit of a peer that said so (hello, welcome): 0 is the default, and
+ * none is above BNET_FRAME_MAX_BYTES_TOP, which is all that a word can say.
+ */
+static inline uint32_t
+bnet_frame_max(uint32_t said_bytes)
+{
+	if (said_bytes == 0)
+		return BNET_FRAME_MAX_BYTES;
+	return said_bytes > BNET_FRAME_MAX_BYTES_TOP ? BNET_FRAME_MAX_BYTES_TOP
+						     : said_bytes;
+}
+
 /* deflate can not do better: zlib's technical notes, "maximum expansion" */
 #define BNET_ZLIB_EXPANSION_MAX 1032
 

@@ -45,10 +45,6 @@ struct compare_layer {
 	bool worse;
 };
 
-/* Before and after of two rows or runs: values, without an interval. */
-struct compare_factor compare_of(const struct hdr_sums *before,
-    const struct hdr_sums *after, enum article_column column);
-
 /*
  * Overall, at one layer. False: one of the two did not measure it. Where
  * memory runs out, the intervals are missing.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bluenet-ping: the latency of every node. See bluenet-ping(1). */
 #include "cmd/common/cli.h"
-#include "cmd/ping/live.h"
+#include "cmd/ping/run.h"
 #include "cmd/ping/offline.h"
 #include "cmd/ping/options.h"
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of the connection, and what the caller sees of it. */
-#include "cmd/ping/measure_impl.h"
+/* What the worker tells, and what the caller takes and sees of it. */
+#include "cmd/ping/measure.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/engine/engine.h"
+#include "cmd/node/mesh.h"
+#include "cmd/ping/flight.h"
+#include "proto/bluenet.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +15,1073 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+#define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
+
+/* A list that the worker fills, and the caller takes. */
+struct measure_events {
+	struct measure_event *list; /* owned */
+	size_t n;
+};
+
+struct measure {
+	const struct ping_options *opt;
+	const struct client_files *files;
+	struct engine *engine;
+	pthread_mutex_t lock; /* of all below; the worker's turns hold it */
+	enum measure_state state;
+	char reason[MEASURE_REASON_CHARS];
+	char host[CLIENT_HOST_CHARS];
+	struct address addresses[ADDRESS_RESOLVED_MAX];
+	size_t n_addresses, n_tried;
+	struct engine_conn *conn; /* NULL: none */
+	uint64_t id, relay_id; /* that the relay gave */
+	bool was_up, finishing;
+	int64_t start_ns; /* of the schedule; 0: not begun */
+	int64_t stop_ns; /* of new slots; INT64_MAX: never */
+	int64_t wall_ahead_ns; /* of CLOCK_MONOTONIC, at the start */
+	int64_t keepalive_ns, keepalive_at_ns; /* 0: none */
+	int64_t welcome_by_ns;
+	int64_t roster_at_ns; /* when to ask for it */
+	bool roster_asked;
+	size_t n_active; /* targets that take slots */
+	struct targets targets;
+	uint64_t n_waiting;
+	int64_t asked_ns, late_ns; /* to be woken; later than that, lately */
+	struct timers timers; /* of targets, and: */
+	struct timer tick;
+	struct flights flights;
+	struct trace trace;
+	struct bnet_buf body, store;
+	struct measure_events events[2]; /* one is being filled */
+	unsigned filling;
+	uint64_t n_overflow;
+	int event_fd;
+};
+
+static void measure_arm(struct measure *m);
+static void send_lost(struct measure *m, struct flight *flight, uint32_t cause);
+static void session_say(struct measure *m, const struct bnet_message *message);
+
+/* ---- events ---- */
+
+/* The caller is to look at the state. */
+static void
+measure_wake(struct measure *m)
+{
+	const uint64_t one = 1;
+
+	(void)!write(m->event_fd, &one, sizeof(one));
+}
+
+/* NULL: no room. Zeroed but for `kind`. */
+static struct measure_event *
+measure_event(struct measure *m, enum measure_kind kind)
+{
+	struct measure_events *events = &m->events[m->filling];
+	struct measure_event *event;
+
+	if (events->n == MEASURE_EVENTS_MAX) {
+		m->n_overflow++;
+		return NULL;
+	}
+	/* others look every now and then; a line that is waited for is not */
+	if (events->n == 0 && m->opt->verbose)
+		measure_wake(m);
+	event = &events->list[events->n++];
+	*event = (struct measure_event){ .kind = kind };
+	return event;
+}
+
+/* The relay is of no more use; the first reason stays. */
+static void
+measure_fail(struct measure *m, const char *why)
+{
+	if (m->state == MEASURE_FAILED || m->state == MEASURE_DONE)
+		return;
+	m->state = MEASURE_FAILED;
+	snprintf(m->reason, sizeof(m->reason), "%s", why);
+	measure_wake(m);
+}
+
+/* ---- looking at it ---- */
+
+int
+measure_fd(const struct measure *m)
+{
+	return m->event_fd;
+}
+
+static size_t
+n_pinged(const struct targets *targets)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < targets_n(targets); i++)
+		n += targets_at(targets, i)->pinged;
+	return n;
+}
+
+const struct measure_event *
+measure_take(struct measure *m, size_t *n, struct measure_view *view)
+{
+	struct measure_events *taken;
+	uint64_t woken;
+
+	(void)!read(m->event_fd, &woken, sizeof(woken));
+	pthread_mutex_lock(&m->lock);
+	taken = &m->events[m->filling];
+	m->filling = !m->filling;
+	m->events[m->filling].n = 0;
+	*view = (struct measure_view){
+		.state = m->state,
+		.was_up = m->was_up,
+		.roster_known = m->targets.roster > 0,
+		.n_targets = n_pinged(&m->targets),
+		.n_waiting = m->n_waiting,
+		.n_overflow = m->n_overflow,
+	};
+	memcpy(view->reason, m->reason, sizeof(view->reason));
+	pthread_mutex_unlock(&m->lock);
+	*n = taken->n;
+	return taken->list;
+}
+
+struct targets *
+measure_lock(struct measure *m)
+{
+	pthread_mutex_lock(&m->lock);
+	return &m->targets;
+}
+
+void
+measure_unlock(struct measure *m)
+{
+	pthread_mutex_unlock(&m->lock);
+}
+
+struct targets *
+measure_targets(struct measure *m)
+{
+	return &m->targets;
+}
+
+const struct trace *
+measure_traced(struct measure *m)
+{
+	return &m->trace;
+}
+
+int64_t
+measure_wall_ns(const struct measure *m, int64_t at_ns)
+{
+	return at_ns + m->wall_ahead_ns;
+}
+
+/* Slots, and what comes back of them. */
+
+/* A slot is late by up to its interval, and this, before it is missed. */
+#define GRACE_NS INT64_C(10000000)
+
+/* A packet on our connection. */
+static void
+send_packet(
+    struct measure *m, const struct bnet_header *header, struct bnet_slice body)
+{
+	const struct bnet_packet packet = {
+		.has_header = true,
+		.header = *header,
+		.payload = body,
+	};
+
+	/* where the queue is full, nothing comes back: that is told as lost */
+	(void)!engine_send(engine_conn_worker(m->conn),
+	    engine_conn_outlet(m->conn), &packet, header->priority);
+}
+
+/* ---- slots ---- */
+
+/* Begin to take slots; an active one goes on as it is. */
+static void
+send_begin(struct measure *m, struct target *target)
+{
+	const struct ping_options *opt = m->opt;
+	int64_t now_ns = clock_now_ns(), begin_ns = m->start_ns, behind_ns;
+
+	if (target->active)
+		return;
+	target->pinged = true;
+	target->active = true;
+	m->n_active++;
+	if (now_ns > begin_ns) {
+		behind_ns = now_ns - begin_ns;
+		begin_ns +=
+		    (behind_ns / opt->interval_ns + 1) * opt->interval_ns;
+	}
+	if (target->schedule.n == 0)
+		schedule_init(&target->schedule, begin_ns, opt->interval_ns,
+		    target->index, opt->poisson, opt->seed);
+	else /* it was away */
+		(void)schedule_skip(&target->schedule, now_ns, 0, UINT64_MAX);
+	if (!timers_set(&m->timers, &target->timer, target->schedule.next_ns))
+		measure_fail(m, "out of memory");
+	measure_arm(m);
+}
+
+static void
+end_slots(struct measure *m, struct target *target)
+{
+	target->active = false;
+	m->n_active--;
+}
+
+static uint64_t
+slots_left(const struct measure *m, const struct target *target)
+{
+	uint64_t taken = target->schedule.n;
+
+	if (m->opt->count == 0)
+		return UINT64_MAX;
+	return taken < m->opt->count ? m->opt->count - taken : 0;
+}
+
+static enum ping_layer
+first_layer(const struct measure *m, const struct target *target)
+{
+	if (target->role == TARGET_HOP)
+		return PING_HOP;
+	return m->opt->layers == PING_LAYER_SERVICE ? PING_SERVICE : PING_NET;
+}
+
+static void
+count_missed(
+    struct measure *m, struct target *target, int64_t due_ns, uint64_t n)
+{
+	struct measure_event *event = measure_event(m, MEASURE_COUNT);
+
+	if (event == NULL)
+		return;
+	event->what = PING_MISSED_SLOT;
+	event->n = n;
+	event->slot = target->schedule.n - n;
+	event->sample.node = target_series_id(target);
+	event->sample.layer = first_layer(m, target);
+	event->sample.wall_ns = measure_wall_ns(m, due_ns);
+}
+
+/* ---- one ping ---- */
+
+static bool
+pad(struct bnet_buf *body, size_t n)
+{
+	uint8_t *tail;
+
+	if (bnet_buf_room(body, n, &tail) != BNET_OK)
+		return false;
+	memset(tail, 0, n);
+	bnet_buf_added(body, n);
+	return true;
+}
+
+static uint32_t
+echo_flags(const struct measure *m, enum ping_layer layer)
+{
+	uint32_t flags = 0;
+
+	if (layer == PING_SERVICE)
+		flags |= BNET_ECHO_F_SERVICE;
+	if (m->opt->trace)
+		flags |= BNET_ECHO_F_TRACE;
+	if (m->opt->as_node)
+		flags |= BNET_ECHO_F_NODE;
+	return flags;
+}
+
+static void
+send_echo(struct measure *m, const struct flight *flight)
+{
+	const struct target *target = flight->target;
+	const struct bnet_header header = {
+		.dest_type = target->role == TARGET_NODE ? BNET_DEST_NODE
+		    : target->role == TARGET_CLIENT      ? BNET_DEST_CLIENT
+							 : BNET_DEST_HOP,
+		.dest = (int64_t)target->id,
+		.key = BNET_KEY_ECHO,
+		.priority = true,
+	};
+	struct bnet_message message = { .type = BNET_MSG_ECHO };
+
+	message.u.echo.cookie = flight_cookie(flight);
+	message.u.echo.sent_ns = (uint64_t)measure_wall_ns(m, flight->sent_ns);
+	message.u.echo.flags = echo_flags(m, (enum ping_layer)flight->layer);
+	bnet_buf_clear(&m->body);
+	if (bnet_message_encode(&message, &m->body) == BNET_OK &&
+	    pad(&m->body, (size_t)m->opt->padding_bytes))
+		send_packet(m, &header, bnet_buf_slice(&m->body));
+}
+
+/* By header: what a stock peer answers, too. */
+static void
+send_header_ping(struct measure *m, const struct flight *flight)
+{
+	const struct bnet_header header = {
+		.key = bnet_message_key(BNET_MSG_KEEPALIVE),
+		.priority = true,
+		.timestamp = flight_cookie(flight),
+	};
+
+	send_packet(m, &header, (struct bnet_slice){ NULL, 0 });
+}
+
+/* Have a node ping another (cmd/node/mesh.h says how). */
+static void
+send_ask(struct measure *m, const struct flight *flight)
+{
+	const struct target *pair = flight->target;
+	const struct bnet_header header = {
+		.dest_type = BNET_DEST_NODE,
+		.dest = (int64_t)pair->from,
+		.key = bnet_key(MESH_KEY_PING),
+		.priority = true,
+	};
+	struct bnet_bits_wr wr;
+
+	bnet_buf_clear(&m->body);
+	bnet_bits_write(&wr, &m->body);
+	bnet_bits_put_u64(&wr, flight_cookie(flight));
+	bnet_bits_put_u64(&wr, pair->id);
+	bnet_bits_put_u32(
+	    &wr, flight->layer == PING_SERVICE ? BNET_ECHO_F_SERVICE : 0);
+	if (bnet_bits_finish(&wr) == BNET_OK)
+		send_packet(m, &header, bnet_buf_slice(&m->body));
+}
+
+static void
+ping(struct measure *m, struct target *target, enum ping_layer layer,
+    int64_t due_ns)
+{
+	struct flight *flight = flights_in_the_way(&m->flights);
+
+	if (flight != NULL)
+		send_lost(m, flight, 0);
+	flight = flights_open(&m->flights);
+	flight->target = target;
+	flight->due_ns = due_ns;
+	flight->slot = target->schedule.n - 1;
+	flight->layer = (uint8_t)layer;
+	flight->state = FLIGHT_WAITING;
+	target->n_waiting++;
+	target->n_sent++;
+	m->n_waiting++;
+	flight->sent_ns = clock_now_ns();
+	if (layer == PING_HOP && m->opt->hop == PING_HOP_PING)
+		send_header_ping(m, flight);
+	else if (target->role == TARGET_PAIR)
+		send_ask(m, flight);
+	else
+		send_echo(m, flight);
+}
+
+/* Slots that are due at now_ns. */
+static void
+send_due(struct measure *m, struct target *target, int64_t now_ns)
+{
+	struct schedule *schedule = &target->schedule;
+	enum ping_layer layer = first_layer(m, target);
+	int64_t interval_ns = m->opt->interval_ns, due_ns = schedule->next_ns;
+	uint64_t n;
+
+	n = schedule_skip(schedule, now_ns,
+	    interval_ns > GRACE_NS ? interval_ns : GRACE_NS,
+	    slots_left(m, target));
+	if (n > 0)
+		count_missed(m, target, due_ns, n);
+	while (slots_left(m, target) > 0 && schedule->next_ns <= now_ns &&
+	    schedule->next_ns < m->stop_ns) {
+		due_ns = schedule_take(schedule);
+		ping(m, target, layer, due_ns);
+		if (target->role != TARGET_HOP &&
+		    m->opt->layers == PING_LAYER_BOTH)
+			ping(m, target, PING_SERVICE, due_ns);
+	}
+	if (slots_left(m, target) == 0 || schedule->next_ns >= m->stop_ns ||
+	    !timers_set(&m->timers, &target->timer, schedule->next_ns))
+		end_slots(m, target);
+}
+
+/* ---- answers ---- */
+
+/* An event about one ping. */
+static struct measure_event *
+event_of(struct measure *m, const struct flight *flight, enum measure_kind kind,
+    enum ping_count what)
+{
+	struct measure_event *event = measure_event(m, kind);
+
+	if (event == NULL)
+		return NULL;
+	event->what = what;
+	event->n = 1;
+	event->slot = flight->slot;
+	event->sample.node = target_series_id(flight->target);
+	event->sample.layer = (enum ping_layer)flight->layer;
+	event->sample.wall_ns = measure_wall_ns(m, flight->due_ns);
+	return event;
+}
+
+/* A ping will not be answered: `cause` is a code of bluenet.error, or 0. */
+static void
+send_lost(struct measure *m, struct flight *flight, uint32_t cause)
+{
+	struct target *target = flight->target;
+	struct measure_event *event;
+
+	if (flight->state != FLIGHT_WAITING)
+		return;
+	flight->state = FLIGHT_LOST;
+	target->n_waiting--;
+	target->n_lost++;
+	target->cause = cause;
+	m->n_waiting--;
+	target_note(target, TARGET_LOST);
+	event = event_of(m, flight, MEASURE_COUNT, PING_LOST);
+	if (event != NULL)
+		event->cause = cause;
+}
+
+/* Pings that nobody answered in time. */
+static void
+send_expire(struct measure *m, int64_t now_ns)
+{
+	struct flight *flight;
+
+	while ((flight = flights_overdue(
+		    &m->flights, now_ns - m->opt->timeout_ns)) != NULL)
+		send_lost(m, flight, 0);
+}
+
+/* The kernel's word for when it came, where it gives one that can be. */
+static int64_t
+came_at(const struct measure *m, const struct flight *flight)
+{
+	int64_t rx_ns = engine_conn_rx_ns(m->conn);
+
+	return rx_ns > flight->sent_ns ? rx_ns : clock_now_ns();
+}
+
+static void
+take_clocks(struct measure *m, struct target *target,
+    const struct bnet_echo *echo, const struct clock_times *times,
+    struct ping_sample *sample)
+{
+	/* a clock that runs backwards says nothing */
+	if (echo->received_ns > echo->replied_ns ||
+	    echo->replied_ns > INT64_MAX ||
+	    !clock_offset_add(&target->clock, times))
+		return;
+	if (echo->n > 0)
+		trace_add(&m->trace, echo, times, &target->clock);
+	sample->has_clock = true;
+	sample->clock_error_ns = clock_offset_bound_ns(&target->clock);
+	clock_offset_ways(
+	    &target->clock, times, &sample->up_ns, &sample->down_ns);
+}
+
+static void
+take_sample(struct measure *m, struct flight *flight, int64_t came_ns,
+    const struct bnet_echo *echo)
+{
+	struct target *target = flight->target;
+	struct measure_event *event = event_of(m, flight, MEASURE_SAMPLE, 0);
+	struct ping_sample ignored, *sample = &ignored;
+	struct clock_times times = { .sent_ns = flight->sent_ns,
+		.came_ns = came_ns };
+
+	if (event != NULL)
+		sample = &event->sample;
+	sample->due_ns = came_ns - flight->due_ns;
+	sample->sent_ns = came_ns - flight->sent_ns;
+	if (echo != NULL) {
+		times.received_ns = (int64_t)echo->received_ns;
+		times.replied_ns = (int64_t)echo->replied_ns;
+		take_clocks(m, target, echo, &times, sample);
+	}
+	target->last_ns = sample->due_ns;
+	summary_add(&target->round_ns, (double)sample->due_ns);
+	target_note(target, sample->due_ns);
+}
+
+static void
+take_first(struct measure *m, struct flight *flight, int64_t came_ns,
+    const struct bnet_echo *echo)
+{
+	struct target *target = flight->target;
+	uint64_t *last = &target->last[flight->layer];
+
+	flight->state = FLIGHT_ANSWERED;
+	target->n_waiting--;
+	target->n_answered++;
+	m->n_waiting--;
+	take_sample(m, flight, came_ns, echo);
+	if (flight->n < *last)
+		(void)event_of(m, flight, MEASURE_COUNT, PING_REORDERED);
+	else
+		*last = flight->n;
+}
+
+static void
+take_another(struct measure *m, struct flight *flight, int64_t came_ns)
+{
+	struct measure_event *event = event_of(m, flight, MEASURE_COUNT,
+	    flight->state == FLIGHT_LOST ? PING_LATE : PING_DUPLICATE);
+
+	if (event != NULL)
+		event->sample.due_ns = came_ns - flight->due_ns;
+	if (flight->state == FLIGHT_LOST)
+		flight->target->n_answered++;
+	flight->state = FLIGHT_ANSWERED;
+}
+
+/* Is it from whom we asked? */
+static bool
+is_from(const struct flight *flight, int64_t source)
+{
+	const struct target *target = flight->target;
+
+	if (target->role == TARGET_HOP)
+		return true;
+	return source ==
+	    (int64_t)(target->role == TARGET_PAIR ? target->from : target->id);
+}
+
+/* The answer to `cookie` from `source`; `echo` NULL: a pong. */
+static void
+send_answered(struct measure *m, uint64_t cookie, int64_t source,
+    const struct bnet_echo *echo)
+{
+	struct flight *flight = flights_find(&m->flights, cookie);
+	int64_t came_ns;
+
+	if (flight == NULL || !is_from(flight, source) ||
+	    flight->target->role == TARGET_PAIR)
+		return; /* not ours, or long gone */
+	came_ns = came_at(m, flight);
+	if (flight->state == FLIGHT_WAITING)
+		take_first(m, flight, came_ns, echo);
+	else
+		take_another(m, flight, came_ns);
+}
+
+/* What a node says it took to ping the one it was asked to. */
+static void
+send_measured(
+    struct measure *m, uint64_t cookie, int64_t source, uint64_t round_ns)
+{
+	struct flight *flight = flights_find(&m->flights, cookie);
+
+	if (flight == NULL || !is_from(flight, source) ||
+	    flight->target->role != TARGET_PAIR ||
+	    round_ns > INT32_MAX * 1000ULL)
+		return;
+	/* what it took to ask is no part of it */
+	flight->due_ns = flight->sent_ns;
+	if (flight->state == FLIGHT_WAITING)
+		take_first(
+		    m, flight, flight->sent_ns + (int64_t)round_ns, NULL);
+	else
+		take_another(m, flight, flight->sent_ns + (int64_t)round_ns);
+}
+
+/* Whom we ping: the relay, those of its roster, pairs of these. */
+
+#define ROSTER_PERIOD_NS INT64_C(1000000000)
+#define ROSTER_WAIT_NS INT64_C(2000000000) /* then without one */
+#define START_LEAD_NS 10000000 /* so that the first slot is not late already */
+
+/* The relay itself, from now on. */
+static void
+roster_begin_hop(struct measure *m)
+{
+	const char *relay = m->opt->relay;
+	const struct bnet_string name = { relay, (uint32_t)strlen(relay) };
+	struct target *target = targets_get(&m->targets, TARGET_HOP, 0);
+	struct measure_event *event = measure_event(m, MEASURE_SEEN);
+
+	if (target == NULL) {
+		measure_fail(m, "out of memory");
+		return;
+	}
+	m->start_ns = clock_now_ns() + START_LEAD_NS;
+	target_set_name(target, &name);
+	if (event != NULL)
+		memcpy(event->name, target->name, sizeof(event->name));
+	send_begin(m, target);
+}
+
+static void
+roster_ask(struct measure *m, int64_t now_ns)
+{
+	struct bnet_message message = { .type = BNET_MSG_ROSTER };
+
+	message.u.roster.roles = BNET_ROLE_NODE;
+	if (m->opt->clients)
+		message.u.roster.roles |= BNET_ROLE_CLIENT;
+	m->roster_asked = true;
+	m->roster_at_ns = now_ns + ROSTER_PERIOD_NS;
+	session_say(m, &message);
+}
+
+static void
+tell(struct measure *m, const struct target *target, enum measure_kind kind)
+{
+	struct measure_event *event = measure_event(m, kind);
+	char label[SERIES_NAME_CHARS];
+
+	if (event == NULL)
+		return;
+	event->sample.node = target_series_id(target);
+	snprintf(event->name, sizeof(event->name), "%s",
+	    target_label(target, label));
+}
+
+/* Those given by id are pinged whatever the roster says of them. */
+static void
+begin_words(struct measure *m)
+{
+	const struct ping_options *opt = m->opt;
+	struct target *target;
+	uint64_t id;
+
+	m->start_ns = clock_now_ns() + START_LEAD_NS;
+	for (size_t i = 0; i < opt->n_words; i++) {
+		if (m->targets.found[i] || !target_word_id(opt->words[i], &id))
+			continue;
+		target = targets_get(&m->targets, TARGET_NODE, id);
+		if (target == NULL)
+			continue;
+		m->targets.found[i] = true;
+		target->pinged = true;
+		tell(m, target, MEASURE_SEEN);
+	}
+	for (size_t i = 0; i < targets_n(&m->targets); i++) {
+		target = targets_at(&m->targets, i);
+		if (target->pinged)
+			send_begin(m, target);
+	}
+}
+
+static void
+take_entry(struct measure *m, const struct bnet_roster_entry *entry)
+{
+	bool self = entry->id == m->id &&
+	    (entry->role == BNET_ROLE_NODE) == m->opt->as_node;
+	struct target *target;
+	char before[SERIES_NAME_CHARS];
+
+	if (self || !targets_wanted(&m->targets, entry))
+		return;
+	target =
+	    targets_get(&m->targets, (enum target_role)entry->role, entry->id);
+	if (target == NULL)
+		return;
+	target->roster = m->targets.roster + 1;
+	if (m->opt->mesh) {
+		target_set_name(target, &entry->name);
+		return;
+	}
+	memcpy(before, target->name, sizeof(before));
+	target_set_name(target, &entry->name);
+	if (!target->pinged || strcmp(before, target->name) != 0)
+		tell(m, target, MEASURE_SEEN);
+	target->pinged = true;
+	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() && !m->finishing &&
+	    (m->opt->count == 0 || target->schedule.n < m->opt->count))
+		send_begin(m, target);
+}
+
+/* Those that were in the roster before and are not now; ids go on. */
+static void
+drop_absent(struct measure *m)
+{
+	for (size_t i = 0; i < targets_n(&m->targets); i++) {
+		struct target *target = targets_at(&m->targets, i);
+
+		if (target->roster == 0 ||
+		    target->roster + 1 != m->targets.roster)
+			continue;
+		tell(m, target, MEASURE_LEFT);
+		if (m->opt->n_words > 0 || !target->active)
+			continue;
+		timers_cancel(&m->timers, &target->timer);
+		target->active = false;
+		m->n_active--;
+	}
+}
+
+/* Every node to every other. */
+static void
+begin_pairs(struct measure *m)
+{
+	size_t n = targets_n(&m->targets);
+
+	if (m->start_ns == 0)
+		m->start_ns = clock_now_ns() + START_LEAD_NS;
+	for (size_t i = 0; i < n * n; i++) {
+		const struct target *from = targets_at(&m->targets, i / n);
+		const struct target *to = targets_at(&m->targets, i % n);
+		struct target *pair;
+
+		if (from == to || from->role != TARGET_NODE ||
+		    to->role != TARGET_NODE ||
+		    from->roster != m->targets.roster ||
+		    to->roster != m->targets.roster)
+			continue;
+		pair = targets_pair(&m->targets, from->id, to->id);
+		if (pair == NULL || pair->pinged)
+			continue;
+		snprintf(pair->name, sizeof(pair->name), "%.30s>%.30s",
+		    from->name, to->name);
+		tell(m, pair, MEASURE_SEEN);
+		send_begin(m, pair);
+	}
+}
+
+static void
+roster_is_whole(struct measure *m)
+{
+	m->targets.roster++;
+	m->roster_asked = false;
+	if (m->opt->mesh) {
+		begin_pairs(m);
+		return;
+	}
+	drop_absent(m);
+	if (m->start_ns == 0)
+		begin_words(m);
+}
+
+static void
+roster_take(struct measure *m, const struct bnet_roster_reply *reply)
+{
+	for (uint32_t i = 0; i < reply->n; i++)
+		take_entry(m, &reply->entries[i]);
+	if (!reply->more)
+		roster_is_whole(m);
+}
+
+static void
+roster_tick(struct measure *m, int64_t now_ns)
+{
+	if (!m->roster_asked && now_ns >= m->roster_at_ns)
+		roster_ask(m, now_ns);
+	if (m->start_ns == 0 &&
+	    now_ns >= m->roster_at_ns + ROSTER_WAIT_NS - ROSTER_PERIOD_NS)
+		begin_words(m);
+}
+
+/* What we say to a relay, and what it says. */
+
+#define MS_NS 1000000
+#define WELCOME_TIMEOUT_NS INT64_C(15000000000)
+#define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
+#define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
+
+static struct bnet_string
+string_of(const char *s)
+{
+	return (struct bnet_string){ s, (uint32_t)strlen(s) };
+}
+
+/* ---- to the relay ---- */
+
+/* A message to the relay itself. */
+static void
+session_say(struct measure *m, const struct bnet_message *message)
+{
+	const struct bnet_header header = { .key = bnet_message_key(
+						message->type) };
+
+	bnet_buf_clear(&m->body);
+	if (bnet_message_encode(message, &m->body) == BNET_OK)
+		send_packet(m, &header, bnet_buf_slice(&m->body));
+}
+
+static void
+set_stop(struct measure *m)
+{
+	if (m->opt->deadline_ns != 0)
+		m->stop_ns = clock_now_ns() + m->opt->deadline_ns;
+}
+
+/*
+ * A stock peer passes over the hello and answers header pings, so for these
+ * there is nothing to wait for.
+ */
+static void
+session_hello(struct measure *m)
+{
+	struct bnet_message message = { .type = BNET_MSG_HELLO };
+
+	message.u.hello = (struct bnet_hello){
+		.version = BNET_PROTOCOL_VERSION,
+		.role = m->opt->as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+		.wanted_id = m->opt->as_id,
+		.frame_max_bytes = BNET_FRAME_MAX_BYTES,
+		.name = string_of(m->opt->name),
+		.token = string_of(m->files->token),
+	};
+	session_say(m, &message);
+	m->welcome_by_ns = clock_now_ns() + WELCOME_TIMEOUT_NS;
+	if (m->opt->hop != PING_HOP_PING)
+		return;
+	m->state = MEASURE_UP;
+	m->was_up = true;
+	set_stop(m);
+	roster_begin_hop(m);
+}
+
+static void
+session_pong(struct measure *m, uint64_t timestamp)
+{
+	static const uint8_t bytes[PONG_BYTES];
+	const struct bnet_header header = {
+		.key = BNET_KEY_PONG,
+		.priority = true,
+		.timestamp = timestamp,
+	};
+
+	send_packet(m, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
+}
+
+/* ---- from the relay ---- */
+
+/* A message that is the relay's to send, not one that it forwards. */
+static bool
+take(struct measure *m, const struct bnet_packet *packet,
+    enum bnet_message_type type, struct bnet_message *message)
+{
+	size_t left;
+
+	return packet->header.dest_type == BNET_DEST_HOP &&
+	    bnet_message_decode(
+		type, packet->payload, message, &m->store, &left) == BNET_OK;
+}
+
+static void
+on_welcome(
+    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	const struct bnet_welcome *welcome = &message.u.welcome;
+	int64_t now_ns = clock_now_ns(), keepalive_ms;
+
+	if (m->id != 0 || !take(m, packet, BNET_MSG_WELCOME, &message))
+		return;
+	engine_conn_set_peer(
+	    conn, BNET_CODEC_NONE, bnet_frame_max(welcome->frame_max_bytes));
+	m->id = welcome->id;
+	m->relay_id = welcome->relay_id;
+	keepalive_ms = welcome->keepalive_ms;
+	if (keepalive_ms != 0 && keepalive_ms < KEEPALIVE_MIN_MS)
+		keepalive_ms = KEEPALIVE_MIN_MS;
+	m->keepalive_ns = keepalive_ms * MS_NS;
+	m->keepalive_at_ns = now_ns + m->keepalive_ns;
+	if (m->state != MEASURE_GREETED)
+		return;
+	m->state = MEASURE_UP;
+	m->was_up = true;
+	set_stop(m);
+	if (m->opt->hop != PING_HOP_NONE)
+		roster_begin_hop(m);
+	else
+		roster_ask(m, now_ns);
+}
+
+static void
+on_refuse(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	const struct bnet_refuse *refuse = &message.u.refuse;
+	char why[MEASURE_REASON_CHARS];
+
+	(void)conn;
+	if (!take(m, packet, BNET_MSG_REFUSE, &message))
+		return;
+	snprintf(why, sizeof(why), "refused: %s: %.*s",
+	    bnet_code_name(refuse->code), (int)refuse->reason.len_bytes,
+	    refuse->reason.p != NULL ? refuse->reason.p : "");
+	measure_fail(m, why);
+}
+
+/* The cookie of the echo whose first 8 bytes the relay sent back. */
+static bool
+cookie_of(uint64_t first_bytes, uint64_t *cookie)
+{
+	uint8_t bytes[8];
+	struct bnet_bits_rd rd;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(first_bytes >> 8 * i);
+	bnet_bits_read(&rd, (struct bnet_slice){ bytes, sizeof(bytes) });
+	*cookie = bnet_bits_u64(&rd);
+	return !rd.bad;
+}
+
+static void
+on_error(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	const struct bnet_error *error = &message.u.error;
+	struct flight *flight;
+	uint64_t cookie;
+
+	(void)conn;
+	if (!take(m, packet, BNET_MSG_ERROR, &message) ||
+	    error->key != BNET_KEY_ECHO || !cookie_of(error->cookie, &cookie))
+		return;
+	flight = flights_find(&m->flights, cookie);
+	if (flight != NULL && (int64_t)flight->target->id == error->dest)
+		send_lost(m, flight, error->code);
+}
+
+static void
+on_roster_reply(
+    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	const struct bnet_roster_reply *reply = &message.u.roster_reply;
+
+	(void)conn;
+	if (!take(m, packet, BNET_MSG_ROSTER_REPLY, &message))
+		return;
+	roster_take(m, reply);
+}
+
+static void
+on_echo_reply(
+    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	struct bnet_message message;
+	size_t left;
+
+	(void)conn;
+	if (bnet_message_decode(BNET_MSG_ECHO_REPLY, packet->payload, &message,
+		&m->store, &left) == BNET_OK)
+		send_answered(m, message.u.echo.cookie, packet->header.source,
+		    &message.u.echo);
+}
+
+static void
+on_pong(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	const struct bnet_header *header = &packet->header;
+
+	(void)conn;
+	/* their ping may travel there; ours has none, so that ends here */
+	if (header->latency_ms != 0)
+		session_pong(m, header->latency_ms);
+	send_answered(m, header->timestamp, header->source, NULL);
+}
+
+static void
+on_pinged(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct bnet_bits_rd rd;
+	uint64_t cookie, round_ns;
+
+	(void)conn;
+	bnet_bits_read(&rd, packet->payload);
+	cookie = bnet_bits_u64(&rd);
+	round_ns = bnet_bits_u64(&rd);
+	if (!rd.bad)
+		send_measured(arg, cookie, packet->header.source, round_ns);
+}
+
+static uint64_t
+unix_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* We are somebody's client or node, too. */
+static void
+on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct measure *m = arg;
+	uint64_t received_ns = unix_ns();
+	struct bnet_header header = {
+		.dest = packet->header.source,
+		.key = bnet_message_key(BNET_MSG_ECHO_REPLY),
+		.priority = true,
+	};
+	struct bnet_message echo;
+	size_t left;
+
+	(void)conn;
+	if (bnet_message_decode(BNET_MSG_ECHO, packet->payload, &echo,
+		&m->store, &left) != BNET_OK)
+		return;
+	echo.type = BNET_MSG_ECHO_REPLY;
+	header.dest_type = (echo.u.echo.flags & BNET_ECHO_F_NODE) != 0
+	    ? BNET_DEST_NODE
+	    : BNET_DEST_CLIENT;
+	echo.u.echo.received_ns = received_ns;
+	echo.u.echo.replied_ns = unix_ns();
+	bnet_buf_clear(&m->body);
+	if (bnet_message_encode(&echo, &m->body) == BNET_OK)
+		send_packet(m, &header, bnet_buf_slice(&m->body));
+}
+
+/* ---- time ---- */
+
+static void
+session_tick(struct measure *m, int64_t now_ns)
+{
+	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
+
+	if (m->state == MEASURE_GREETED && now_ns >= m->welcome_by_ns)
+		measure_fail(m, "no welcome in time");
+	if (m->keepalive_ns != 0 && now_ns >= m->keepalive_at_ns) {
+		session_say(m, &keepalive);
+		m->keepalive_at_ns = now_ns + m->keepalive_ns;
+	}
+	if (m->state == MEASURE_UP && m->opt->hop == PING_HOP_NONE)
+		roster_tick(m, now_ns);
+}
+
+static bool
+session_register(struct measure *m)
+{
+	static const struct {
+		enum bnet_message_type type;
+		engine_app *app;
+	} apps[] = {
+		{ BNET_MSG_WELCOME, on_welcome },
+		{ BNET_MSG_REFUSE, on_refuse },
+		{ BNET_MSG_ERROR, on_error },
+		{ BNET_MSG_ROSTER_REPLY, on_roster_reply },
+		{ BNET_MSG_ECHO_REPLY, on_echo_reply },
+		{ BNET_MSG_ECHO, on_echo },
+	};
+
+	for (size_t i = 0; i < sizeof(apps) / sizeof(apps[0]); i++)
+		if (!engine_on_key(m->engine, bnet_message_key(apps[i].type),
+			apps[i].app, m))
+			return false;
+	return engine_on_key(m->engine, BNET_KEY_PONG, on_pong, m) &&
+	    engine_on_key(m->engine, bnet_key(MESH_KEY_PINGED), on_pinged, m);
+}
+
+/* The life of the connection, and what the caller sees of it. */
 
 #define BODY_MAX_BYTES ((size_t)1 << 20)
 #define TICK_NS INT64_C(100000000)
@@ -109,7 +1180,8 @@ lead_ns(const struct measure *m, int64_t until_ns)
 	return m->late_ns < most_ns ? m->late_ns : most_ns;
 }
 
-void
+/* Set the connection's timer to what comes first. */
+static void
 measure_arm(struct measure *m)
 {
 	int64_t at_ns = timers_next_ns(&m->timers), until_ns;

@@ -14,7 +14,7 @@
 #ifndef PING_MEASURE_H
 #define PING_MEASURE_H
 
-#include "cmd/ping/measure_trace.h"
+#include "cmd/ping/clock_offset.h"
 #include "cmd/ping/options.h"
 #include "cmd/ping/target.h"
 
@@ -81,9 +81,6 @@ int measure_fd(const struct measure *measure);
  */
 const struct measure_event *
 measure_take(struct measure *measure, size_t *n, struct measure_view *view);
-
-/* No more slots from now on; what is on its way is waited for. */
-void measure_finish(struct measure *measure);
 
 /* Hold the worker still, to look at the targets; briefly. */
 struct targets *measure_lock(struct measure *measure);

@@ -1,9 +1,481 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/ping/report_impl.h"
+/* The table as the article prints it. */
+#include "cmd/ping/report.h"
 
+#include "cmd/common/json.h"
+#include "cmd/ping/article.h"
+
+#include <inttypes.h>
 #include <string.h>
 
-struct series_row
+#define TIME_CHARS 5 /* HH:MM; longer ones push the row to the right */
+#define CELL_CHARS 7
+#define NAMED_CHARS 128
+
+static const char *const layer_titles[PING_LAYERS] = { "Network layer",
+	"Service layer", "The relay itself" };
+static const char *const count_heads[PING_COUNTS] = { "Lost", "Late", "Twice",
+	"Disorder", "Missed" };
+
+/* Which columns there are: bits. */
+#define COLUMN_COUNT(what) (1u << (what))
+#define COLUMN_NOISE (1u << PING_COUNTS)
+#define COLUMN_ANY (1u << (PING_COUNTS + 1)) /* so that none is not 0 */
+
+/* Those that anything at any layer has something for. */
+static unsigned
+columns_of(const struct series *series)
+{
+	const struct series_cell *cell;
+	unsigned columns = COLUMN_ANY;
+
+	if (series_total_noise(series)->count > 0)
+		columns |= COLUMN_NOISE;
+	for (unsigned layer = 0; layer < PING_LAYERS; layer++) {
+		cell = series_total(series, SERIES_ALL, (enum ping_layer)layer);
+		for (unsigned i = 0; cell != NULL && i < PING_COUNTS; i++)
+			if (cell->counts[i] > 0)
+				columns |= COLUMN_COUNT(i);
+	}
+	return columns;
+}
+
+/* How many layers below that one (PING_LAYERS: in all) were measured? */
+static unsigned
+layers_below(const struct series *series, unsigned layer)
+{
+	unsigned n = 0;
+
+	while (layer-- > 0)
+		n += series_total(series, SERIES_ALL, (enum ping_layer)layer) !=
+		    NULL;
+	return n;
+}
+
+/* More than one layer: then they are told apart. */
+static bool
+several_layers(const struct series *series)
+{
+	return layers_below(series, PING_LAYERS) > 1;
+}
+
+/* How wide a column is: that of its heading, at least a cell. */
+static int
+width_of(const char *head)
+{
+	size_t n = strlen(head);
+
+	return (int)(n > CELL_CHARS ? n : CELL_CHARS);
+}
+
+static void
+print_heads(FILE *file, unsigned columns, bool percentiles)
+{
+	fprintf(file, "%-*s", TIME_CHARS, "Time");
+	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+		fprintf(file, " %*s", CELL_CHARS, article_heads[i]);
+	for (unsigned i = 0; percentiles && i < SERIES_QUANTILES; i++)
+		fprintf(file, " %*s", CELL_CHARS, article_quantile_heads[i]);
+	for (unsigned i = 0; i < PING_COUNTS; i++)
+		if (columns & COLUMN_COUNT(i))
+			fprintf(file, " %*s", width_of(count_heads[i]),
+			    count_heads[i]);
+	if (columns & COLUMN_NOISE)
+		fprintf(file, " %*s", CELL_CHARS, "Noise");
+	fputc('\n', file);
+}
+
+/* Blank where there is nothing to tell. */
+static void
+print_cell(FILE *file, bool known, double seconds, unsigned decimals)
+{
+	char text[ARTICLE_CELL_CHARS] = "";
+
+	if (known)
+		article_cell(text, seconds, decimals);
+	fprintf(file, " %*s", CELL_CHARS, text);
+}
+
+static void
+print_sums(FILE *file, const char *time, const struct hdr_sums *sums)
+{
+	fprintf(file, "%-*s", TIME_CHARS, time);
+	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+		print_cell(file, sums->count > 0,
+		    article_value(sums, (enum article_column)i),
+		    article_decimals[i]);
+}
+
+static void
+text_row(FILE *file, const struct series *series, const struct series_row *row,
+    unsigned columns, bool percentiles)
+{
+	char time[ARTICLE_CELL_CHARS];
+
+	article_time(time, series_settings(series), row->start_ns);
+	print_sums(file, time, &row->due);
+	for (unsigned i = 0; percentiles && i < SERIES_QUANTILES; i++)
+		print_cell(file,
+		    article_quantile_known(row->due.count, series_quantiles[i]),
+		    (double)row->quantiles_ns[i] / 1e9,
+		    ARTICLE_QUANTILE_DECIMALS);
+	for (unsigned i = 0; i < PING_COUNTS; i++)
+		if (columns & COLUMN_COUNT(i))
+			fprintf(file, " %*" PRIu64, width_of(count_heads[i]),
+			    row->counts[i]);
+	if (columns & COLUMN_NOISE)
+		print_cell(file, row->noise.count > 0,
+		    (double)row->noise.max / 1e9,
+		    article_decimals[ARTICLE_AVERAGE]);
+	fputc('\n', file);
+	if (series_sent_differs(&row->due, &row->sent)) {
+		print_sums(file, " sent", &row->sent);
+		fputc('\n', file);
+	}
+}
+
+static void
+print_counts(FILE *file, const struct series_cell *cell)
+{
+	static const char *const said[PING_COUNTS] = { NULL, "late", "twice",
+		"out of order", "never sent" };
+	uint64_t n_lost = cell->counts[PING_LOST];
+	uint64_t n_asked = cell->due.sums.count + n_lost;
+
+	fprintf(file, "%" PRIu64 " answered, %" PRIu64 " lost",
+	    cell->due.sums.count, n_lost);
+	if (n_lost > 0)
+		fprintf(file, " (%.2g %%)",
+		    100.0 * (double)n_lost / (double)n_asked);
+	for (unsigned i = PING_LATE; i < PING_COUNTS; i++)
+		if (cell->counts[i] > 0)
+			fprintf(
+			    file, ", %" PRIu64 " %s", cell->counts[i], said[i]);
+	fputc('\n', file);
+}
+
+static void
+print_named(FILE *file, const char *what, double ns)
+{
+	char text[ARTICLE_CELL_CHARS];
+
+	article_cell(text, ns / 1e9, article_decimals[ARTICLE_AVERAGE]);
+	fprintf(file, "%s %s", what, text);
+}
+
+/* The ways, and by how much they may be wrong: never one without the other. */
+static void
+print_clock(FILE *file, const struct series_cell *cell)
+{
+	if (cell->up.count == 0)
+		return;
+	print_named(file, "on the way up", cell->up.mean);
+	print_named(file, ", down", cell->down.mean);
+	print_named(file, " on average, each +-", cell->clock_error.mean);
+	fputs(" by the clocks\n", file);
+}
+
+static void
+print_all(FILE *file, const char *title, const struct hdr_sums *sums)
+{
+	char text[ARTICLE_CELL_CHARS];
+
+	fputs(title, file);
+	for (unsigned i = 0; sums->count > 0 && i < ARTICLE_COLUMNS; i++) {
+		article_cell(text, article_value(sums, (enum article_column)i),
+		    article_decimals[i]);
+		fprintf(file, " %s", text);
+	}
+}
+
+static void
+text_total(FILE *file, const struct series_cell *cell)
+{
+	const struct hdr_sums *due = &cell->due.sums;
+
+	print_all(file, "in all", due);
+	fputs(due->count > 0 ? ": " : " ", file);
+	print_counts(file, cell);
+	if (series_sent_differs(due, &cell->sent)) {
+		print_all(file, "  sent", &cell->sent);
+		fputs(", counted from when they were sent\n", file);
+	}
+	print_clock(file, cell);
+}
+
+/* The table of a node (or all) at a layer. */
+static void
+print_table(FILE *file, const struct series *series, uint64_t node,
+    enum ping_layer layer, const struct report_settings *settings)
+{
+	const struct series_cell *cell = series_total(series, node, layer);
+	unsigned columns = columns_of(series);
+	const struct series_row *row;
+
+	/* It is this machine's: once is enough. */
+	if (node != SERIES_ALL || layers_below(series, layer) > 0)
+		columns &= ~COLUMN_NOISE;
+	print_heads(file, columns, settings->percentiles);
+	for (size_t i = 0; i < series_n_rows(series); i++) {
+		row = series_row(series, i);
+		if (row->node == node && row->layer == layer)
+			text_row(
+			    file, series, row, columns, settings->percentiles);
+	}
+	fputc('\n', file);
+	text_total(file, cell);
+}
+
+static void
+node_title(char text[NAMED_CHARS], const struct series *series, uint64_t node)
+{
+	const char *name = series_name_of(series, node);
+
+	if (node == SERIES_OTHERS)
+		snprintf(text, NAMED_CHARS, "Other nodes");
+	else if (name[0] == '\0')
+		snprintf(text, NAMED_CHARS, "Node %" PRIu64, node);
+	else
+		snprintf(text, NAMED_CHARS, "Node %" PRIu64 ", %s", node, name);
+	for (char *p = text; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?'; /* a terminal would act on some */
+}
+
+/* Its tables at all layers; *first: none was printed before. */
+static void
+print_node(FILE *file, const struct series *series, uint64_t node,
+    const struct report_settings *settings, bool *first)
+{
+	bool several = several_layers(series);
+	char title[NAMED_CHARS] = "";
+
+	if (node != SERIES_ALL)
+		node_title(title, series, node);
+	for (unsigned i = 0; i < PING_LAYERS; i++) {
+		if (series_total(series, node, (enum ping_layer)i) == NULL)
+			continue;
+		if (!*first)
+			fputc('\n', file);
+		*first = false;
+		if (title[0] != '\0' || several)
+			fprintf(file, "%s%s%s\n", title,
+			    title[0] != '\0' && several ? ": " : "",
+			    several ? layer_titles[i] : "");
+		print_table(file, series, node, (enum ping_layer)i, settings);
+	}
+}
+
+static void
+report_text(FILE *file, const struct series *series,
+    const struct report_settings *settings)
+{
+	bool first = true;
+
+	print_node(file, series, SERIES_ALL, settings, &first);
+	for (size_t i = 0; settings->per_node && i < series_n_nodes(series);
+	     i++)
+		print_node(
+		    file, series, series_node(series, i), settings, &first);
+	if (series_n_dropped(series) > 0)
+		fprintf(file, "%" PRIu64 " rows are left out: too many\n",
+		    series_n_dropped(series));
+	if (series_n_refused(series) > 0)
+		fprintf(file,
+		    "%" PRIu64 " samples are missing: out of memory\n",
+		    series_n_refused(series));
+}
+
+static void
+report_text_row(FILE *file, const struct series *series,
+    const struct report_settings *settings, const struct series_row *row,
+    unsigned *state)
+{
+	unsigned columns = columns_of(series);
+
+	if (row->node != SERIES_ALL)
+		return;
+	if (*state != columns)
+		print_heads(file, columns, settings->percentiles);
+	*state = columns;
+	text_row(file, series, row, columns, settings->percentiles);
+	if (several_layers(series))
+		fprintf(file, " (%s)\n", layer_titles[row->layer]);
+}
+
+/* Rows for programs: JSON and CSV. */
+
+#define NODE_CHARS 24
+
+/* The names of what both formats tell of a distribution. */
+static const char *const value_names[ARTICLE_COLUMNS] = { "minimum_s",
+	"maximum_s", "average_s", "stddev_s" };
+static const char *const quantile_names[SERIES_QUANTILES] = { "p50_s", "p90_s",
+	"p99_s", "p999_s" };
+
+static void
+node_text(char text[NODE_CHARS], uint64_t node)
+{
+	if (node == SERIES_ALL)
+		snprintf(text, NODE_CHARS, "all");
+	else if (node == SERIES_OTHERS)
+		snprintf(text, NODE_CHARS, "others");
+	else
+		snprintf(text, NODE_CHARS, "%" PRIu64, node);
+}
+
+static void
+json_string(FILE *file, const char *s)
+{
+	size_t n = strlen(s), used, text_bytes;
+	char text[JSON_CHAR_BYTES];
+
+	fputc('"', file);
+	for (; n > 0; s += used, n -= used) {
+		used = json_char(s, n, text, &text_bytes);
+		fwrite(text, 1, text_bytes, file);
+	}
+	fputc('"', file);
+}
+
+/* ,"due":{...}: nothing where there are no samples. */
+static void
+json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
+    const int64_t *quantiles_ns)
+{
+	if (sums->count == 0)
+		return;
+	fprintf(file, ",\"%s\":{\"count\":%" PRIu64, name, sums->count);
+	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+		fprintf(file, ",\"%s\":%.9f", value_names[i],
+		    article_value(sums, (enum article_column)i));
+	for (unsigned i = 0; quantiles_ns != NULL && i < SERIES_QUANTILES; i++)
+		if (article_quantile_known(sums->count, series_quantiles[i]))
+			fprintf(file, ",\"%s\":%.9f", quantile_names[i],
+			    (double)quantiles_ns[i] / 1e9);
+	fputc('}', file);
+}
+
+/* The ways up and down, never without what they may be wrong by. */
+static void
+json_clock(FILE *file, const struct series_row *row)
+{
+	if (row->up.count == 0)
+		return;
+	fprintf(file,
+	    ",\"clock\":{\"count\":%" PRIu64 ",\"up_average_s\":%.9f"
+	    ",\"down_average_s\":%.9f,\"error_average_s\":%.9f"
+	    ",\"error_maximum_s\":%.9f}",
+	    row->up.count, row->up.mean / 1e9, row->down.mean / 1e9,
+	    row->clock_error.mean / 1e9, row->clock_error.max / 1e9);
+}
+
+/* `time`: NULL for the row's own. */
+static void
+report_json_row(FILE *file, const struct series *series,
+    const struct series_row *row, const char *time)
+{
+	char at[ARTICLE_CELL_CHARS], node[NODE_CHARS];
+
+	node_text(node, row->node);
+	article_time(at, series_settings(series), row->start_ns);
+	fprintf(file, "{\"type\":\"%s\"", time == NULL ? "row" : time);
+	if (time == NULL)
+		fprintf(file, ",\"time\":\"%s\",\"start_s\":%.3f", at,
+		    (double)row->start_ns / 1e9);
+	fprintf(file, ",\"layer\":\"%s\",\"node\":\"%s\",\"name\":",
+	    ping_layer_names[row->layer], node);
+	json_string(file, series_name_of(series, row->node));
+	for (unsigned i = 0; i < PING_COUNTS; i++)
+		fprintf(file, ",\"%s\":%" PRIu64, ping_count_names[i],
+		    row->counts[i]);
+	json_sums(file, "due", &row->due, row->quantiles_ns);
+	json_sums(file, "sent", &row->sent, NULL);
+	json_sums(file, "noise", &row->noise, NULL);
+	json_clock(file, row);
+	fputs("}\n", file);
+}
+
+static void
+report_csv_head(FILE *file)
+{
+	fputs("time,start_s,layer,node,name,count", file);
+	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+		fprintf(file, ",%s", value_names[i]);
+	for (unsigned i = 0; i < SERIES_QUANTILES; i++)
+		fprintf(file, ",%s", quantile_names[i]);
+	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+		fprintf(file, ",sent_%s", value_names[i]);
+	for (unsigned i = 0; i < PING_COUNTS; i++)
+		fprintf(file, ",%s", ping_count_names[i]);
+	fputs(",noise_maximum_s,up_average_s,down_average_s"
+	      ",clock_error_average_s,clock_error_maximum_s\n",
+	    file);
+}
+
+/* Always in quotes, which are doubled in it. */
+static void
+csv_string(FILE *file, const char *s)
+{
+	fputc('"', file);
+	for (; *s != '\0'; s++) {
+		if (*s == '"')
+			fputc('"', file);
+		fputc((unsigned char)*s < ' ' ? '?' : *s, file);
+	}
+	fputc('"', file);
+}
+
+static void
+csv_number(FILE *file, bool known, double ns)
+{
+	if (known)
+		fprintf(file, ",%.9f", ns / 1e9);
+	else
+		fputc(',', file);
+}
+
+static void
+csv_values(FILE *file, const struct hdr_sums *sums)
+{
+	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+		csv_number(file, sums->count > 0,
+		    article_value(sums, (enum article_column)i) * 1e9);
+}
+
+static void
+report_csv_row(FILE *file, const struct series *series,
+    const struct series_row *row, const char *time)
+{
+	char at[ARTICLE_CELL_CHARS], node[NODE_CHARS];
+	bool clock = row->up.count > 0;
+
+	node_text(node, row->node);
+	article_time(at, series_settings(series), row->start_ns);
+	fprintf(file, "%s,", time == NULL ? at : time);
+	if (time == NULL)
+		fprintf(file, "%.3f", (double)row->start_ns / 1e9);
+	fprintf(file, ",%s,%s,", ping_layer_names[row->layer], node);
+	csv_string(file, series_name_of(series, row->node));
+	fprintf(file, ",%" PRIu64, row->due.count);
+	csv_values(file, &row->due);
+	for (unsigned i = 0; i < SERIES_QUANTILES; i++)
+		csv_number(file,
+		    article_quantile_known(row->due.count, series_quantiles[i]),
+		    (double)row->quantiles_ns[i]);
+	csv_values(file, &row->sent);
+	for (unsigned i = 0; i < PING_COUNTS; i++)
+		fprintf(file, ",%" PRIu64, row->counts[i]);
+	csv_number(file, row->noise.count > 0, (double)row->noise.max);
+	csv_number(file, clock, row->up.mean);
+	csv_number(file, clock, row->down.mean);
+	csv_number(file, clock, row->clock_error.mean);
+	csv_number(file, clock, row->clock_error.max);
+	fputc('\n', file);
+}
+
+/* The total of a cell, as a row; noise is that of the whole run. */
+static struct series_row
 report_total(const struct series *series, uint64_t node, enum ping_layer layer,
     const struct series_cell *cell)
 {
@@ -27,7 +499,7 @@ report_total(const struct series *series, uint64_t node, enum ping_layer layer,
 }
 
 static void
-print_row(FILE *file, const struct series *series,
+data_row(FILE *file, const struct series *series,
     const struct report_settings *settings, const struct series_row *row,
     const char *time)
 {
@@ -40,7 +512,7 @@ print_row(FILE *file, const struct series *series,
 }
 
 static void
-print_total(FILE *file, const struct series *series,
+data_total(FILE *file, const struct series *series,
     const struct report_settings *settings, uint64_t node)
 {
 	const struct series_cell *cell;
@@ -51,21 +523,21 @@ print_total(FILE *file, const struct series *series,
 		if (cell == NULL)
 			continue;
 		row = report_total(series, node, (enum ping_layer)layer, cell);
-		print_row(file, series, settings, &row, "total");
+		data_row(file, series, settings, &row, "total");
 	}
 }
 
 static void
-print_rows(FILE *file, const struct series *series,
+data_rows(FILE *file, const struct series *series,
     const struct report_settings *settings)
 {
 	if (settings->format == REPORT_CSV)
 		report_csv_head(file);
 	for (size_t i = 0; i < series_n_rows(series); i++)
-		print_row(file, series, settings, series_row(series, i), NULL);
-	print_total(file, series, settings, SERIES_ALL);
+		data_row(file, series, settings, series_row(series, i), NULL);
+	data_total(file, series, settings, SERIES_ALL);
 	for (size_t i = 0; i < series_n_nodes(series); i++)
-		print_total(file, series, settings, series_node(series, i));
+		data_total(file, series, settings, series_node(series, i));
 }
 
 bool
@@ -75,7 +547,7 @@ report_print(FILE *file, const struct series *series,
 	if (settings->format == REPORT_TEXT)
 		report_text(file, series, settings);
 	else
-		print_rows(file, series, settings);
+		data_rows(file, series, settings);
 	return fflush(file) == 0 && ferror(file) == 0;
 }
 
@@ -90,7 +562,7 @@ report_row(FILE *file, const struct series *series,
 		if (settings->format == REPORT_CSV && *state == 0)
 			report_csv_head(file);
 		*state = 1;
-		print_row(file, series, settings, row, NULL);
+		data_row(file, series, settings, row, NULL);
 	}
 	return fflush(file) == 0 && ferror(file) == 0;
 }

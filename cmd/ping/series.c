@@ -1,10 +1,282 @@
 /* SPDX-License-Identifier: MIT */
-/* What is counted, and where. */
-#include "cmd/ping/series_impl.h"
+/* Buckets of the wall clock: which are open, and what is kept of them. */
+#include "cmd/ping/series.h"
+
+#include "cmd/stats/map.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define SERIES_OPEN 2 /* buckets at a time: the present, and the one before */
+#define SERIES_FIRST_NODE 2 /* entries before it: all, others */
+
+/* One node at one layer. */
+struct series_slot {
+	struct series_cell open[SERIES_OPEN];
+	struct series_cell total;
+};
+
+struct series_node {
+	uint64_t id; /* the key */
+	char name[SERIES_NAME_CHARS];
+	struct series_slot *slots[PING_LAYERS]; /* owned; NULL: nothing seen */
+};
+
+struct series_bucket {
+	bool open;
+	int64_t start_ns;
+	struct hdr_sums noise;
+};
+
+/* Rows, of which the oldest make room. */
+struct series_ring {
+	struct series_row *rows; /* owned; cap */
+	size_t cap, max, at, n;
+	uint64_t n_dropped;
+};
+
+struct series {
+	struct series_settings settings;
+	struct map nodes; /* of struct series_node */
+	struct series_bucket buckets[SERIES_OPEN];
+	int64_t closed_ns; /* start of the newest that was closed */
+	struct hdr_sums noise;
+	struct series_ring all, single;
+	uint64_t n_refused;
+};
+
+static void series_close(struct series *series, unsigned bucket);
+
+#define ROWS_AT_FIRST 64
+
+int64_t
+series_bucket_start(const struct series *series, int64_t wall_ns)
+{
+	int64_t bucket_ns = series->settings.bucket_ns, into_ns;
+
+	into_ns = (wall_ns + series->settings.zone_ns) % bucket_ns;
+	if (into_ns < 0)
+		into_ns += bucket_ns;
+	return wall_ns - into_ns;
+}
+
+/* Of those that are open, the one that began first; -1: none is. */
+static int
+oldest(const struct series *series)
+{
+	const struct series_bucket *b = series->buckets;
+
+	if (b[0].open && b[1].open)
+		return b[0].start_ns < b[1].start_ns ? 0 : 1;
+	return b[0].open ? 0 : b[1].open ? 1 : -1;
+}
+
+static unsigned
+open_bucket(struct series *series, int64_t start_ns)
+{
+	unsigned i = series->buckets[0].open ? 1 : 0;
+
+	if (series->buckets[i].open) {
+		i = (unsigned)oldest(series);
+		series_close(series, i);
+	}
+	series->buckets[i] = (struct series_bucket){
+		.open = true,
+		.start_ns = start_ns,
+	};
+	return i;
+}
+
+/* Which open bucket a time belongs to; makes one where it has to. */
+static unsigned
+series_bucket_of(struct series *series, int64_t wall_ns)
+{
+	int64_t start_ns = series_bucket_start(series, wall_ns);
+	int first = oldest(series);
+
+	for (unsigned i = 0; i < SERIES_OPEN; i++)
+		if (series->buckets[i].open &&
+		    series->buckets[i].start_ns == start_ns)
+			return i;
+	if (first < 0 && start_ns <= series->closed_ns)
+		return open_bucket(
+		    series, series->closed_ns + series->settings.bucket_ns);
+	if (first < 0 || start_ns > series->buckets[first].start_ns)
+		return open_bucket(series, start_ns);
+	/* Before the oldest: still possible where there was none before. */
+	if (start_ns > series->closed_ns &&
+	    !(series->buckets[0].open && series->buckets[1].open))
+		return open_bucket(series, start_ns);
+	return (unsigned)first;
+}
+
+/* Close the open bucket that began first; false where none is open. */
+static bool
+series_close_oldest(struct series *series)
+{
+	int i = oldest(series);
+
+	if (i < 0)
+		return false;
+	series_close(series, (unsigned)i);
+	return true;
+}
+
+/* Has the clock gone back by a bucket, since what is open was opened? */
+static bool
+set_back(const struct series *series, int64_t wall_now_ns)
+{
+	int64_t bucket_ns = series->settings.bucket_ns;
+
+	for (unsigned i = 0; i < SERIES_OPEN; i++)
+		if (series->buckets[i].open &&
+		    wall_now_ns < series->buckets[i].start_ns - bucket_ns)
+			return true;
+	return false;
+}
+
+bool
+series_tick(struct series *series, int64_t wall_now_ns)
+{
+	int64_t ends_ns =
+	    series->settings.bucket_ns + series->settings.grace_ns;
+	bool closed = false;
+	int i;
+
+	if (set_back(series, wall_now_ns)) {
+		series_finish(series);
+		return true;
+	}
+	while ((i = oldest(series)) >= 0 &&
+	    series->buckets[i].start_ns + ends_ns <= wall_now_ns) {
+		series_close(series, (unsigned)i);
+		closed = true;
+	}
+	return closed;
+}
+
+/* What is added after that may be of any time. */
+void
+series_finish(struct series *series)
+{
+	while (series_close_oldest(series))
+		;
+	series->closed_ns = INT64_MIN;
+}
+
+static void
+ring_push(struct series_ring *ring, const struct series_row *row)
+{
+	size_t cap = ring->cap == 0 ? ROWS_AT_FIRST : ring->cap * 2;
+	struct series_row *rows = NULL;
+
+	if (cap > ring->max)
+		cap = ring->max;
+	if (ring->n == ring->cap && ring->cap < ring->max)
+		rows = realloc(ring->rows, cap * sizeof(*rows));
+	if (rows != NULL) {
+		ring->rows = rows;
+		ring->cap = cap;
+	}
+	if (ring->cap == 0) {
+		ring->n_dropped++;
+		return;
+	}
+	/* At the ceiling, or no memory for more: the oldest goes. */
+	if (ring->n == ring->cap) {
+		ring->max = ring->cap;
+		ring->rows[ring->at] = *row;
+		ring->at = (ring->at + 1) % ring->cap;
+		ring->n_dropped++;
+		return;
+	}
+	ring->rows[ring->n++] = *row;
+}
+
+static bool
+cell_used(const struct series_cell *cell)
+{
+	uint64_t n = cell->due.sums.count;
+
+	for (unsigned i = 0; i < PING_COUNTS; i++)
+		n |= cell->counts[i];
+	return n != 0;
+}
+
+static void
+cell_clear(struct series_cell *cell)
+{
+	struct hdr due = cell->due;
+
+	hdr_clear(&due);
+	*cell = (struct series_cell){ .due = due };
+}
+
+static struct series_row
+row_of(const struct series_cell *cell)
+{
+	struct series_row row = {
+		.due = cell->due.sums,
+		.sent = cell->sent,
+		.up = cell->up,
+		.down = cell->down,
+		.clock_error = cell->clock_error,
+	};
+
+	for (unsigned i = 0; i < SERIES_QUANTILES; i++)
+		row.quantiles_ns[i] =
+		    hdr_quantile(&cell->due, series_quantiles[i]);
+	memcpy(row.counts, cell->counts, sizeof(row.counts));
+	return row;
+}
+
+static void
+close_cell(struct series *series, unsigned bucket,
+    const struct series_node *node, enum ping_layer layer)
+{
+	struct series_cell *cell = &node->slots[layer]->open[bucket];
+	struct series_bucket *b = &series->buckets[bucket];
+	struct series_row row;
+
+	if (!cell_used(cell))
+		return;
+	row = row_of(cell);
+	row.start_ns = b->start_ns;
+	row.node = node->id;
+	row.layer = layer;
+	if (node->id == SERIES_ALL) {
+		row.noise = b->noise;
+		b->noise = (struct hdr_sums){ 0 };
+	}
+	ring_push(
+	    node->id == SERIES_ALL ? &series->all : &series->single, &row);
+	if (series->settings.closed != NULL)
+		series->settings.closed(series->settings.ctx, &row, cell);
+	cell_clear(cell);
+}
+
+/* Make rows of what is in the bucket, and empty it. */
+static void
+series_close(struct series *series, unsigned bucket)
+{
+	struct series_bucket *b = &series->buckets[bucket];
+	const struct series_node *node;
+
+	for (size_t i = 0; i < series->nodes.n; i++) {
+		node = map_at(&series->nodes, i);
+		for (unsigned layer = 0; layer < PING_LAYERS; layer++)
+			if (node->slots[layer] != NULL)
+				close_cell(series, bucket, node,
+				    (enum ping_layer)layer);
+	}
+	if (b->start_ns > series->closed_ns)
+		series->closed_ns = b->start_ns;
+	b->open = false;
+}
+
+/* What is counted, and where. */
 
 #define NODES_MAX 1024
 #define ROWS_MAX 65536
@@ -98,7 +370,8 @@ slot_new(unsigned digits)
 	return NULL;
 }
 
-struct series_node *
+/* The entry of a node, or of SERIES_OTHERS where there are too many. */
+static struct series_node *
 series_node_of(struct series *series, uint64_t id)
 {
 	struct series_node *node = map_get(&series->nodes, &id);
@@ -108,7 +381,8 @@ series_node_of(struct series *series, uint64_t id)
 	return node;
 }
 
-struct series_slot *
+/* Its slot for that layer; NULL where memory has run out (counted). */
+static struct series_slot *
 series_slot_of(
     struct series *series, struct series_node *node, enum ping_layer layer)
 {
@@ -195,4 +469,144 @@ series_sent_differs(const struct hdr_sums *due, const struct hdr_sums *sent)
 
 	return due->count > 0 && sent->count > 0 && apart > DIFFERS_NS &&
 	    apart > DIFFERS_PART * mean;
+}
+
+/* What a series knows, and how one is added to another. */
+
+const struct series_settings *
+series_settings(const struct series *series)
+{
+	return &series->settings;
+}
+
+const char *
+series_name_of(const struct series *series, uint64_t id)
+{
+	const struct series_node *node = map_find(&series->nodes, &id);
+
+	return node == NULL ? "" : node->name;
+}
+
+size_t
+series_n_rows(const struct series *series)
+{
+	return series->all.n + series->single.n;
+}
+
+const struct series_row *
+series_row(const struct series *series, size_t i)
+{
+	const struct series_ring *ring = &series->all;
+
+	if (i >= ring->n) {
+		i -= ring->n;
+		ring = &series->single;
+	}
+	return &ring->rows[(ring->at + i) % ring->cap];
+}
+
+uint64_t
+series_n_dropped(const struct series *series)
+{
+	return series->all.n_dropped + series->single.n_dropped;
+}
+
+uint64_t
+series_n_refused(const struct series *series)
+{
+	return series->n_refused;
+}
+
+const struct series_cell *
+series_total(const struct series *series, uint64_t id, enum ping_layer layer)
+{
+	const struct series_node *node = map_find(&series->nodes, &id);
+
+	if (node == NULL || node->slots[layer] == NULL)
+		return NULL;
+	return &node->slots[layer]->total;
+}
+
+const struct hdr_sums *
+series_total_noise(const struct series *series)
+{
+	return &series->noise;
+}
+
+/* Those beyond the ceiling come last, where there are any. */
+static bool
+has_others(const struct series *series)
+{
+	const struct series_node *others = map_at(&series->nodes, 1);
+
+	for (unsigned layer = 0; layer < PING_LAYERS; layer++)
+		if (others->slots[layer] != NULL)
+			return true;
+	return false;
+}
+
+size_t
+series_n_nodes(const struct series *series)
+{
+	return series->nodes.n - SERIES_FIRST_NODE + has_others(series);
+}
+
+uint64_t
+series_node(const struct series *series, size_t i)
+{
+	const struct series_node *node;
+
+	i += SERIES_FIRST_NODE;
+	node = map_at(&series->nodes, i < series->nodes.n ? i : 1);
+	return node->id;
+}
+
+static void
+cell_merge(struct series_cell *cell, const struct series_row *row,
+    const struct hdr *due)
+{
+	if (due != NULL)
+		hdr_merge(&cell->due, due);
+	hdr_sums_merge(&cell->sent, &row->sent);
+	for (unsigned i = 0; i < PING_COUNTS; i++)
+		cell->counts[i] += row->counts[i];
+	summary_merge(&cell->up, &row->up);
+	summary_merge(&cell->down, &row->down);
+	summary_merge(&cell->clock_error, &row->clock_error);
+}
+
+/* The newest bucket that was ever begun. */
+static int64_t
+newest_ns(const struct series *series)
+{
+	int64_t newest = series->closed_ns;
+
+	for (unsigned i = 0; i < SERIES_OPEN; i++)
+		if (series->buckets[i].open &&
+		    series->buckets[i].start_ns > newest)
+			newest = series->buckets[i].start_ns;
+	return newest;
+}
+
+void
+series_merge(
+    struct series *series, const struct series_row *row, const struct hdr *due)
+{
+	struct series_slot *slot;
+	unsigned bucket;
+
+	if (series_bucket_start(series, row->start_ns) < newest_ns(series))
+		series_finish(series);
+	series_tick(series, row->start_ns);
+	bucket = series_bucket_of(series, row->start_ns);
+	slot = series_slot_of(
+	    series, series_node_of(series, row->node), row->layer);
+	if (slot == NULL)
+		return;
+	cell_merge(&slot->open[bucket], row, due);
+	cell_merge(&slot->total, row, due);
+	if (row->node != SERIES_ALL)
+		return;
+	hdr_sums_merge(&series->buckets[bucket].noise, &row->noise);
+	hdr_sums_merge(&series->noise, &row->noise);
 }

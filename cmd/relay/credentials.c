@@ -1,15 +1,156 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/relay/credentials.h"
 
-#include "cmd/relay/credentials_hash.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+
+static uint64_t credentials_id(const char *text, size_t n);
+
+#define ROUNDS 1000 /* as the prefix says */
+#define PREFIX_CHARS (sizeof(CREDENTIALS_HASH_PREFIX) - 1)
+
+static bool
+derive(const char *token, size_t token_bytes, const unsigned char *salt,
+    unsigned char *hash)
+{
+	return PKCS5_PBKDF2_HMAC(token, (int)token_bytes, salt,
+		   CREDENTIALS_SALT_BYTES, ROUNDS, EVP_sha256(),
+		   CREDENTIALS_HASH_BYTES, hash) == 1;
+}
+
+/* Hash a token with the salt that is in *hash. False: OpenSSL failed. */
+static bool
+credentials_hash_make(
+    const char *token, size_t token_bytes, struct credentials_hash *hash)
+{
+	return derive(token, token_bytes, hash->salt, hash->hash);
+}
+
+bool
+credentials_hash_is(
+    const char *token, size_t token_bytes, const struct credentials_hash *hash)
+{
+	unsigned char got[CREDENTIALS_HASH_BYTES];
+	bool same = derive(token, token_bytes, hash->salt, got) &&
+	    CRYPTO_memcmp(got, hash->hash, sizeof(got)) == 0;
+
+	OPENSSL_cleanse(got, sizeof(got));
+	return same;
+}
+
+/* Exactly `n` bytes in hex, that end with `end`. */
+static bool
+parse_hex(const char *text, char end, unsigned char *bytes, size_t n)
+{
+	char hex[CREDENTIALS_HASH_BYTES * 2 + 1];
+	size_t got;
+
+	if (strnlen(text, n * 2 + 1) < n * 2 || text[n * 2] != end)
+		return false;
+	memcpy(hex, text, n * 2);
+	hex[n * 2] = '\0';
+	return OPENSSL_hexstr2buf_ex(bytes, n, &got, hex, '\0') == 1 &&
+	    got == n;
+}
+
+bool
+credentials_hash_parse(const char *text, struct credentials_hash *hash)
+{
+	const char *salt = text + PREFIX_CHARS;
+
+	return strncmp(text, CREDENTIALS_HASH_PREFIX, PREFIX_CHARS) == 0 &&
+	    parse_hex(salt, '$', hash->salt, sizeof(hash->salt)) &&
+	    parse_hex(salt + sizeof(hash->salt) * 2 + 1, '\0', hash->hash,
+		sizeof(hash->hash));
+}
+
+void
+credentials_hash_format(
+    const struct credentials_hash *hash, char text[CREDENTIALS_HASH_CHARS])
+{
+	char salt[CREDENTIALS_SALT_BYTES * 2 + 1] = "";
+	char bytes[CREDENTIALS_HASH_BYTES * 2 + 1] = "";
+
+	OPENSSL_buf2hexstr_ex(
+	    salt, sizeof(salt), NULL, hash->salt, sizeof(hash->salt), '\0');
+	OPENSSL_buf2hexstr_ex(
+	    bytes, sizeof(bytes), NULL, hash->hash, sizeof(hash->hash), '\0');
+	snprintf(text, CREDENTIALS_HASH_CHARS, "%s%s$%s",
+	    CREDENTIALS_HASH_PREFIX, salt, bytes);
+}
+
+#define NODE_URI "bluenet:node:"
+
+/*
+ * What a URI names: an id, or *any. By its length, as it may hold NULs;
+ * 0 and not *any where it is not ours or not exact.
+ */
+static uint64_t
+id_of(const GENERAL_NAME *name, bool *any)
+{
+	const size_t prefix = sizeof(NODE_URI) - 1;
+	const ASN1_IA5STRING *uri = name->d.uniformResourceIdentifier;
+	const char *text;
+	size_t n;
+
+	*any = false;
+	if (name->type != GEN_URI)
+		return 0;
+	text = (const char *)ASN1_STRING_get0_data(uri);
+	n = (size_t)ASN1_STRING_length(uri);
+	if (n <= prefix || memcmp(text, NODE_URI, prefix) != 0)
+		return 0;
+	*any = n == prefix + 1 && text[prefix] == '*';
+	return credentials_id(text + prefix, n - prefix);
+}
+
+/*
+ * NULL also where the extension is there twice, or malformed. OpenSSL's list
+ * of errors is left as it was: a TLS connection of this thread looks there.
+ */
+static GENERAL_NAMES *
+names_of(const struct x509_st *cert)
+{
+	GENERAL_NAMES *names;
+
+	if (cert == NULL)
+		return NULL;
+	ERR_set_mark();
+	names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	ERR_pop_to_mark();
+	return names;
+}
+
+bool
+credentials_cert(const struct x509_st *cert, uint64_t wanted_id,
+    struct credentials_grant *grant)
+{
+	GENERAL_NAMES *names = names_of(cert);
+	bool found = false, any = false, this_any;
+	uint64_t id = 0;
+
+	for (int i = 0; !found && i < sk_GENERAL_NAME_num(names); i++) {
+		id = id_of(sk_GENERAL_NAME_value(names, i), &this_any);
+		any |= this_any;
+		found = id != 0 && (wanted_id == 0 || id == wanted_id);
+	}
+	GENERAL_NAMES_free(names);
+	if (found)
+		snprintf(grant->identity, sizeof(grant->identity),
+		    "cert:" NODE_URI "%llu", (unsigned long long)id);
+	else if (any)
+		snprintf(grant->identity, sizeof(grant->identity),
+		    "cert:" NODE_URI "*");
+	grant->id = found ? id : 0;
+	return found || any;
+}
 
 #define SECRET_BYTES 32
 #define SECRET_CHARS (SECRET_BYTES * 2)
@@ -35,7 +176,8 @@ struct credentials {
 
 static const struct entry nobody; /* no token has an all-zero hash */
 
-uint64_t
+/* 1 to INT64_MAX in decimal: no sign, no leading zero. 0: it is not that. */
+static uint64_t
 credentials_id(const char *text, size_t n)
 {
 	uint64_t id = 0, digit;

@@ -28,6 +28,7 @@
  * A table is not changed after it was loaded: any thread may use it. To load
  * it again, load another and swap them.
  */
+/* credentials_hash - salted hashes of tokens (see credentials.h). */
 #ifndef RELAY_CREDENTIALS_H
 #define RELAY_CREDENTIALS_H
 
@@ -52,9 +53,6 @@ struct credentials_grant {
 	char identity[CREDENTIALS_IDENTITY_CHARS];
 	uint64_t id; /* the one id it may use; 0: any */
 };
-
-/* 1 to INT64_MAX in decimal: no sign, no leading zero. 0: it is not that. */
-uint64_t credentials_id(const char *text, size_t n);
 
 /* It may use that id. */
 static inline bool
@@ -104,5 +102,26 @@ bool credentials_make_token(
  */
 bool credentials_cert(const struct x509_st *cert, uint64_t wanted_id,
     struct credentials_grant *grant);
+
+#define CREDENTIALS_SALT_BYTES 16
+#define CREDENTIALS_HASH_BYTES 32
+#define CREDENTIALS_HASH_PREFIX "pbkdf2-sha256$1000$"
+#define CREDENTIALS_HASH_CHARS \
+	(sizeof(CREDENTIALS_HASH_PREFIX) + CREDENTIALS_SALT_BYTES * 2 + 1 + \
+	    CREDENTIALS_HASH_BYTES * 2)
+
+struct credentials_hash {
+	unsigned char salt[CREDENTIALS_SALT_BYTES];
+	unsigned char hash[CREDENTIALS_HASH_BYTES];
+};
+
+/* The token has that hash. Takes the same time whether or not. */
+bool credentials_hash_is(
+    const char *token, size_t token_bytes, const struct credentials_hash *hash);
+
+/* "pbkdf2-sha256$1000$SALT$HASH". False: `text` is not that. */
+bool credentials_hash_parse(const char *text, struct credentials_hash *hash);
+void credentials_hash_format(
+    const struct credentials_hash *hash, char text[CREDENTIALS_HASH_CHARS]);
 
 #endif

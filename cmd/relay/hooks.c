@@ -3,7 +3,7 @@
 #include "cmd/relay/relay.h"
 
 #include "cmd/common/log.h"
-#include "cmd/relay/metrics.h"
+#include "cmd/relay/admin.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include "cmd/relay/relay.h"
 #include "cmd/relay/run.h"
 #include "cmd/relay/secrets.h"
-#include "cmd/relay/seeing.h"
+#include "cmd/relay/admin.h"
 #include "cmd/relay/service.h"
 
 #include <errno.h>

@@ -37,14 +37,6 @@ struct relay_option {
 	const char *const *words;
 };
 
-/* The table, in the order of --help; it ends with a name of NULL. */
-extern const struct relay_option relay_table[];
-
-/* NULL: there is none of that name. */
-const struct relay_option *relay_option_named(const char *name);
-
-void relay_help(void);
-
 /*
  * Take `text` as the option's value: a list grows by it, anything else is
  * replaced. False: `err` says what was expected.
@@ -71,9 +63,5 @@ bool relay_file_read(const char *path,
     bool (*take)(void *ctx, const char *name, const char *value,
 	char err[RELAY_ERR_CHARS]),
     void *ctx, char err[RELAY_ERR_CHARS]);
-
-/* Options that do not go together. */
-bool
-relay_options_check(const struct relay_options *opt, char err[RELAY_ERR_CHARS]);
 
 #endif

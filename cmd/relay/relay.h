@@ -14,7 +14,7 @@
 #include "cmd/engine/engine.h"
 #include "cmd/relay/counters.h"
 #include "cmd/relay/credentials.h"
-#include "cmd/relay/latency.h"
+#include "cmd/relay/ping.h"
 #include "cmd/relay/limits.h"
 #include "cmd/relay/options.h"
 #include "cmd/relay/route.h"
@@ -153,13 +153,7 @@ uint64_t relay_now_us(struct engine_worker *worker);
 extern const struct engine_hooks relay_hooks, relay_hooks_recording;
 void relay_leave(struct engine_conn *conn, enum relay_counter why);
 
-/* ---- seeing.c: capture, metrics ---- */
-void seeing_open(struct relay *relay, struct engine_conn *conn);
-void seeing_close(struct relay *relay, struct engine_conn *conn);
-void seeing_tap(void *arg, struct engine_conn *conn, enum engine_way way,
-    const struct bnet_slice *pieces, size_t n);
-
-/* ---- trace.c ---- */
+/* ---- local.c: trace ---- */
 bool trace(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_packet *out);
 
@@ -191,7 +185,7 @@ void forward(struct relay *relay, struct engine_conn *conn,
 void forward_broadcast_here(
     struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes);
 
-/* ---- payload.c: a payload as a peer can take it ---- */
+/* ---- reply.c: a payload as a peer can take it ---- */
 enum bnet_err payload_here(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_slice *payload);
 enum bnet_err payload_for(struct relay *relay, struct engine_worker *worker,
@@ -199,7 +193,7 @@ enum bnet_err payload_for(struct relay *relay, struct engine_worker *worker,
     const struct engine_outlet *to, struct bnet_packet *out);
 void payload_done(struct relay_worker *worker);
 
-/* ---- tell.c: our own messages ---- */
+/* ---- reply.c: our own messages ---- */
 enum engine_sent tell(struct relay *relay, struct engine_worker *worker,
     struct engine_outlet *to, const struct bnet_message *message,
     const struct bnet_header *header);

@@ -144,7 +144,7 @@ manual_of() {
 		grep -oE -e '-[a-z-]+' | sed 's/^-//' | sort)
 	[ "$(wc -l <<<"$names")" -ge 10 ]
 	# in the table, a row is over where the next one opens
-	same "$names" "$(tr -d '\n' <"$root/cmd/relay/options_table.c" |
+	same "$names" "$(tr -d '\n' <"$root/cmd/relay/options.c" |
 		sed 's/{ [0'"'"']/\n&/g' | grep RELAY_RELOAD |
 		sed -nE "s/^\{ [^,]+, \"([a-z-]+)\".*/\1/p" | sort)"
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/relay/credentials and credentials_hash: files of tokens. */
 #include "cmd/relay/credentials.h"
-#include "cmd/relay/credentials_hash.h"
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"
 

@@ -419,6 +419,16 @@ START_TEST(test_no_memory)
 }
 END_TEST
 
+START_TEST(test_max)
+{
+	ck_assert_uint_eq(bnet_frame_max(0), BNET_FRAME_MAX_BYTES);
+	ck_assert_uint_eq(bnet_frame_max(1), 1);
+	ck_assert_uint_eq(
+	    bnet_frame_max(BNET_FRAME_MAX_BYTES_TOP), BNET_FRAME_MAX_BYTES_TOP);
+	ck_assert_uint_eq(bnet_frame_max(UINT32_MAX), BNET_FRAME_MAX_BYTES_TOP);
+}
+END_TEST
+
 static Suite *
 frame_suite(void)
 {
@@ -432,6 +442,7 @@ frame_suite(void)
 	tcase_add_test(tc, test_word_limit);
 	tcase_add_loop_test(tc, test_refused_flags, 0, UNIT_ROWS(refusals));
 	tcase_add_test(tc, test_no_memory);
+	tcase_add_test(tc, test_max);
 	return suite;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/relay/ids */
-#include "cmd/relay/ids.h"
+#include "cmd/relay/routes.h"
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"
 

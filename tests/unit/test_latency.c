@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/relay/latency: half the round trip, smoothed; times in microseconds */
-#include "cmd/relay/latency.h"
+#include "cmd/relay/ping.h"
 #include "tests/unit/unit.h"
 
 #define INTERVAL 30000000

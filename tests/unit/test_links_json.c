@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* /links, read back with a JSON library. */
-#include "cmd/relay/links_json.h"
+#include "cmd/relay/admin.h"
 
 #include "proto/codec.h"
 #include "proto/tls.h"

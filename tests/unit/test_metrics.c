@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The page of metrics: every counter is on it, and promtool likes it. */
-#include "cmd/relay/metrics.h"
+#include "cmd/relay/admin.h"
 
 #include "tests/unit/unit.h"
 

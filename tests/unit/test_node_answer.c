@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fixtures/node/answer */
-#include "fixtures/node/answer.h"
+/* cmd/node/answer */
+#include "cmd/node/answer.h"
 #include "tests/unit/unit.h"
 
 #define ROOM 4096

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fixtures/node/backoff and random */
-#include "fixtures/node/backoff.h"
+/* cmd/node/backoff and random */
+#include "cmd/node/backoff.h"
 #include "tests/unit/unit.h"
 
 #define MS INT64_C(1000000)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fixtures/node/mesh */
-#include "fixtures/node/mesh.h"
+/* cmd/node/mesh */
+#include "cmd/node/mesh.h"
 #include "tests/unit/unit.h"
 
 static struct bnet_buf body;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fixtures/node/weather */
-#include "fixtures/node/weather.h"
+/* cmd/node/weather */
+#include "cmd/node/weather.h"
 #include "tests/unit/unit.h"
 
 #define MS INT64_C(1000000)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/ping/clock_offset and measure_trace */
 #include "cmd/ping/clock_offset.h"
-#include "cmd/ping/measure_trace.h"
 #include "tests/unit/unit.h"
 
 #include <math.h>

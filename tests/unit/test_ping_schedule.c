@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/ping/schedule and measure_flight */
-#include "cmd/ping/measure_flight.h"
+/* cmd/ping/schedule and flight */
+#include "cmd/ping/flight.h"
 #include "cmd/ping/schedule.h"
 #include "tests/unit/unit.h"
 

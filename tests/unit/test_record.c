@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/relay/record: what is recorded is what a reader of pcap sees. */
-#include "cmd/relay/record.h"
+#include "cmd/relay/capture.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>

@@ -1,0 +1,707 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/relay/admin.h"
+
+#include "cmd/common/cli.h"
+#include "cmd/common/json.h"
+#include "cmd/relay/capture.h"
+#include "cmd/relay/http.h"
+#include "cmd/relay/keylog_file.h"
+#include "proto/bluenet.h"
+#include "proto/codec.h"
+#include "proto/tls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PAGES_N 3
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* ---- counters ---- */
+
+static const char *const kinds[] = { "node", "client", "forks", "broadcast",
+	"any" };
+static const char *const apps[] = { "session", "echo", "roster", "discard",
+	"counter", "ping", "pong" };
+static const char *const refusals[] = { "no_destination", "not_allowed",
+	"overloaded", "memory", "too_large", "malformed" };
+static const char *const drops[] = { "no_header", "no_key", "leaving" };
+static const char *const codes[] = { "1", "2", "3", "4", "5", "6", "7", "8",
+	"9" };
+static const char *const roles[] = { "client", "stock", "node" };
+static const char *const closings[] = { "peer", "cut", "malformed", "oversize",
+	"tls", "proxy", "handshake_timeout", "hello_timeout", "frame_timeout",
+	"silent", "overload", "replaced", "not_authorised", "bad_version",
+	"shutting_down", "io", "memory", "limit" };
+static const char *const admissions[] = { "total", "address", "rate", "memory",
+	"draining" };
+static const char *const results[] = { "ok", "failed" };
+static const char *const versions[] = { "1.2", "1.3" };
+
+/* So many counters in a row as there are words. */
+static_assert(ROWS(closings) == RELAY_CLOSED_LIMIT - RELAY_CLOSED_PEER + 1,
+    "a word for each RELAY_CLOSED_");
+static_assert(ROWS(apps) == RELAY_LOCAL_PONG - RELAY_LOCAL_SESSION + 1,
+    "a word for each RELAY_LOCAL_");
+static_assert(ROWS(refusals) ==
+	RELAY_REFUSED_MALFORMED - RELAY_REFUSED_NO_DESTINATION + 1,
+    "a word for each RELAY_REFUSED_");
+static_assert(ROWS(codes) == RELAY_ERRORS_SENT_LAST - RELAY_ERRORS_SENT + 1,
+    "a word for each code");
+
+struct family {
+	const char *name, *help;
+	bool engine; /* of the engine's counters */
+	unsigned first; /* counter */
+	const char *label; /* NULL: one counter, no label */
+	const char *const *words; /* a counter each, from `first` */
+	size_t n_words;
+};
+
+#define OF(at, label, words) false, (at), (label), (words), ROWS(words)
+#define ONE(at) false, (at), NULL, NULL, 0
+#define ENGINE(at) true, (at), NULL, NULL, 0
+#define ENGINE_OF(at, label, words) true, (at), (label), (words), ROWS(words)
+
+/* clang-format off */
+static const struct family families[] = {
+	{ "packets_read_total", "Frames read from links.",
+	    ENGINE(ENGINE_PACKETS_READ) },
+	{ "packets_forwarded_total",
+	    "Packets passed on, by kind of destination; at least one copy.",
+	    OF(RELAY_FORWARDED_NODE, "dest", kinds) },
+	{ "packets_local_total",
+	    "Packets taken by an application of the relay itself.",
+	    OF(RELAY_LOCAL_SESSION, "key", apps) },
+	{ "packets_refused_total",
+	    "Packets refused; a sender that said hello is told.",
+	    OF(RELAY_REFUSED_NO_DESTINATION, "reason", refusals) },
+	{ "packets_dropped_total",
+	    "Packets with nowhere to go, or of a link that is leaving.",
+	    OF(RELAY_DROPPED_NO_HEADER, "reason", drops) },
+	{ "copies_queued_total", "Frames queued for links, our own too.",
+	    ENGINE(ENGINE_PACKETS_QUEUED) },
+	{ "copies_written_total", "Frames written to links.",
+	    ENGINE(ENGINE_PACKETS_WRITTEN) },
+	{ "copies_lost_total",
+	    "Frames queued for links that ended before they were written.",
+	    ENGINE(ENGINE_PACKETS_LOST) },
+	{ "copies_refused_total",
+	    "Copies of forks and broadcasts that were refused.",
+	    ONE(RELAY_COPIES_REFUSED) },
+	{ "bytes_read_total", "Bytes read from sockets.",
+	    ENGINE(ENGINE_BYTES_READ) },
+	{ "bytes_written_total", "Bytes written to sockets.",
+	    ENGINE(ENGINE_BYTES_WRITTEN) },
+	{ "reads_total", "Reads that brought bytes.", ENGINE(ENGINE_READS) },
+	{ "writes_total", "Writes of frames to sockets.",
+	    ENGINE(ENGINE_WRITES) },
+	{ "turns_total", "Turns of the workers' loops.",
+	    ENGINE(ENGINE_TURNS) },
+	{ "handovers_total", "Hand-overs of frames to another worker.",
+	    ENGINE(ENGINE_HANDOVERS) },
+	{ "handover_packets_total", "Frames that were handed over.",
+	    ENGINE(ENGINE_HANDOVER_PACKETS) },
+	{ "wakeups_total", "Wake-ups of another worker.",
+	    ENGINE(ENGINE_WAKEUPS) },
+	{ "wakeups_saved_total", "Hand-overs that found the worker awake.",
+	    ENGINE(ENGINE_WAKEUPS_SAVED) },
+	{ "inbox_packets_total", "Packets for the application's thread.",
+	    ENGINE(ENGINE_INBOX_PACKETS) },
+	{ "inflated_for_peer_total",
+	    "Payloads inflated for a peer without the codec.",
+	    ONE(RELAY_INFLATED_FOR_PEER) },
+	{ "reordered_for_peer_total",
+	    "Zlib sizes turned into the byte order of the peer.",
+	    ONE(RELAY_REORDERED_FOR_PEER) },
+	{ "errors_sent_total", "bluenet.error sent, by code.",
+	    OF(RELAY_ERRORS_SENT, "code", codes) },
+	{ "errors_not_sent_total",
+	    "bluenet.error that did not fit the sender's own queue.",
+	    ONE(RELAY_ERRORS_NOT_SENT) },
+	{ "pings_sent_total", "Header pings sent.", ONE(RELAY_PINGS_SENT) },
+	{ "pongs_received_total", "Pongs that answered a ping of ours.",
+	    ONE(RELAY_PONGS_RECEIVED) },
+	{ "pongs_not_sent_total", "Pings that could not be answered.",
+	    ONE(RELAY_PONGS_NOT_SENT) },
+	{ "pauses_total", "Times that reading a link was paused.",
+	    ENGINE(ENGINE_PAUSES) },
+	{ "resumes_total", "Times that it went on.", ENGINE(ENGINE_RESUMES) },
+	{ "starved_total",
+	    "Reads and writes put off because the memory budget was used up.",
+	    ENGINE(ENGINE_STARVED) },
+	{ "sockets_accepted_total", "Sockets accepted, before any limit.",
+	    ENGINE(ENGINE_ACCEPTS) },
+	{ "sockets_no_memory_total",
+	    "Sockets closed for want of memory or descriptors.",
+	    ENGINE(ENGINE_ACCEPTS_NO_MEMORY) },
+	{ "accepts_total", "Connections let in.", ONE(RELAY_ADMITTED) },
+	{ "accepts_refused_total", "Connections not let in, by limit.",
+	    OF(RELAY_NOT_ADMITTED_TOTAL, "reason", admissions) },
+	{ "links_opened_total", "Connections that became links, by role.",
+	    OF(RELAY_OPENED_CLIENT, "role", roles) },
+	{ "connections_closed_total",
+	    "Connections that ended, by reason; also before they were links.",
+	    OF(RELAY_CLOSED_PEER, "reason", closings) },
+	{ "tls_handshakes_total", "TLS handshakes done.",
+	    ENGINE_OF(ENGINE_TLS_1_2, "version", versions) },
+	{ "reloads_total", "Reloads of the configuration.",
+	    OF(RELAY_RELOADS_OK, "result", results) },
+};
+/* clang-format on */
+
+const char *
+metrics_closed_word(enum relay_counter why)
+{
+	return why >= RELAY_CLOSED_PEER && why <= RELAY_CLOSED_LIMIT
+	    ? closings[why - RELAY_CLOSED_PEER]
+	    : "unknown";
+}
+
+/* ---- lines ---- */
+
+static void
+head(struct text *out, const char *name, const char *type, const char *help)
+{
+	text_printf(out,
+	    "# HELP " METRICS_PREFIX "%s %s\n# TYPE " METRICS_PREFIX "%s %s\n",
+	    name, help, name, type);
+}
+
+static void
+sample(struct text *out, const char *name, uint64_t v)
+{
+	text_printf(out, METRICS_PREFIX "%s %" PRIu64 "\n", name, v);
+}
+
+static void
+labelled(struct text *out, const char *name, const char *label,
+    const char *value, uint64_t v)
+{
+	text_printf(out, METRICS_PREFIX "%s{%s=\"%s\"} %" PRIu64 "\n", name,
+	    label, value, v);
+}
+
+static void
+counter_family(
+    struct text *out, const struct family *family, const uint64_t *sums)
+{
+	head(out, family->name, "counter", family->help);
+	if (family->label == NULL)
+		sample(out, family->name, sums[family->first]);
+	for (size_t i = 0; i < family->n_words; i++)
+		labelled(out, family->name, family->label, family->words[i],
+		    sums[family->first + i]);
+}
+
+static void
+one(struct text *out, const char *name, const char *type, uint64_t v,
+    const char *help)
+{
+	head(out, name, type, help);
+	sample(out, name, v);
+}
+
+/*
+ * A label's value: only quotes, backslashes and line feeds are escaped there.
+ * Other control characters, and what is no UTF-8, become U+FFFD.
+ */
+static void
+label_value(struct text *out, const char *s)
+{
+	char c[JSON_CHAR_BYTES];
+	size_t n, used;
+
+	for (size_t left = strlen(s); left > 0; left -= used, s += used) {
+		used = json_char(s, left, c, &n);
+		if (c[0] == '\\' && strchr("\\\"n", c[1]) == NULL)
+			text_str(out, "\xef\xbf\xbd");
+		else
+			text_bytes(out, c, n);
+	}
+}
+
+static void
+label(struct text *out, const char *before, const char *value)
+{
+	text_str(out, before);
+	label_value(out, value != NULL ? value : "");
+}
+
+static void
+info(struct text *out, const struct metrics *m)
+{
+	head(out, "info", "gauge", "What this relay is; always 1.");
+	text_printf(out, METRICS_PREFIX "info{id=\"%" PRIu64 "\"", m->id);
+	label(out, ",version=\"", m->version);
+	label(out, "\",environment=\"", m->environment);
+	label(out, "\",name=\"", m->name);
+	text_str(out, "\"} 1\n");
+}
+
+/* ---- gauges ---- */
+
+static void
+links(struct text *out, const struct metrics *m)
+{
+	head(out, "links", "gauge", "Links that are up, by role.");
+	labelled(out, "links", "role", "client", m->n_clients);
+	labelled(out, "links", "role", "node", m->n_nodes);
+	one(out, "connections", "gauge", m->n_connections,
+	    "Connections that are open, links or not yet.");
+}
+
+static void
+memory(struct text *out, const struct metrics *m)
+{
+	one(out, "memory_reserved_bytes", "gauge", m->memory_reserved_bytes,
+	    "Taken of the memory budget by all buffers.");
+	one(out, "memory_budget_bytes", "gauge", m->memory_budget_bytes,
+	    "The memory budget.");
+	one(out, "queue_bytes", "gauge", m->queue_bytes,
+	    "Queued for all links together, not yet written.");
+}
+
+static void
+state(struct text *out, const struct metrics *m)
+{
+	one(out, "draining", "gauge", m->draining, "1 while it drains.");
+	one(out, "start_time_seconds", "gauge", (uint64_t)m->started_s,
+	    "When it started, unix time.");
+	head(out, "certificate_expiry_seconds", "gauge",
+	    "When its certificate expires, unix time.");
+	if (m->cert_expires_s != 0)
+		text_printf(out,
+		    METRICS_PREFIX "certificate_expiry_seconds %" PRId64 "\n",
+		    m->cert_expires_s);
+}
+
+static void
+capture(struct text *out, const struct metrics *m)
+{
+	one(out, "capture_dropped_total", "counter", m->capture_dropped,
+	    "Segments that the capture could not take.");
+}
+
+/* Buckets are by power of two: 1, 2-3, 4-7, ..., and the last has no end. */
+static void
+packets_per_write(struct text *out, const uint64_t *engine)
+{
+	const unsigned n = ENGINE_WRITE_SIZES_END - ENGINE_WRITE_SIZES;
+	uint64_t sum = 0;
+
+	head(out, "packets_per_write", "histogram",
+	    "Packets that left in one write.");
+	for (unsigned i = 0; i < n; i++) {
+		char le[24] = "+Inf";
+
+		sum += engine[ENGINE_WRITE_SIZES + i];
+		if (i + 1 < n)
+			(void)snprintf(le, sizeof(le), "%u", (2u << i) - 1);
+		labelled(out, "packets_per_write_bucket", "le", le, sum);
+	}
+	sample(out, "packets_per_write_sum", engine[ENGINE_PACKETS_WRITTEN]);
+	sample(out, "packets_per_write_count", sum);
+}
+
+void
+metrics_render(struct text *out, const struct metrics *m)
+{
+	info(out, m);
+	state(out, m);
+	links(out, m);
+	memory(out, m);
+	for (size_t i = 0; i < ROWS(families); i++)
+		counter_family(out, &families[i],
+		    families[i].engine ? m->engine : m->relay);
+	packets_per_write(out, m->engine);
+	capture(out, m);
+}
+
+static void
+member_str(struct text *out, const char *name, const char *value)
+{
+	text_printf(out, ",\"%s\":", name);
+	text_json(out, value);
+}
+
+static void
+member_u64(struct text *out, const char *name, uint64_t v)
+{
+	text_printf(out, ",\"%s\":%" PRIu64, name, v);
+}
+
+static void
+codecs(struct text *out, uint32_t bits)
+{
+	const char *comma = "";
+
+	text_str(out, ",\"codecs\":[");
+	if (bits & BNET_CODEC_ZLIB) {
+		text_str(out, "\"zlib\"");
+		comma = ",";
+	}
+	if (bits & BNET_CODEC_SNAPPY)
+		text_printf(out, "%s\"snappy\"", comma);
+	text_str(out, "]");
+}
+
+static const char *
+order_word(enum bnet_order order)
+{
+	return order == BNET_ORDER_NETWORK ? "network"
+	    : order == BNET_ORDER_LITTLE   ? "little"
+					   : NULL;
+}
+
+static const char *
+tls_word(unsigned version)
+{
+	return version == BNET_TLS_1_3 ? "1.3"
+	    : version == BNET_TLS_1_2  ? "1.2"
+				       : NULL;
+}
+
+static void
+since(struct text *out, int64_t unix_s)
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+	char when[32];
+
+	if (gmtime_r(&t, &tm) == NULL ||
+	    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		member_str(out, "since", NULL);
+	else
+		member_str(out, "since", when);
+}
+
+void
+links_json_begin(struct text *out)
+{
+	text_str(out, "{\"links\":[");
+}
+
+void
+links_json_link(struct text *out, const struct link_view *link, bool first)
+{
+	text_printf(out, "%s\n{\"id\":%" PRIu64, first ? "" : ",", link->id);
+	member_str(
+	    out, "role", link->role == BNET_ROLE_NODE ? "node" : "client");
+	member_str(out, "name", link->name);
+	member_str(out, "address", link->address);
+	member_u64(out, "queue_bytes", link->queue_bytes);
+	if (link->latency_known)
+		member_u64(out, "latency_us", link->latency_us);
+	else
+		member_str(out, "latency_us", NULL);
+	member_u64(out, "packets_in", link->packets_in);
+	member_u64(out, "packets_out", link->packets_out);
+	member_u64(out, "bytes_in", link->bytes_in);
+	member_u64(out, "bytes_out", link->bytes_out);
+	codecs(out, link->codecs);
+	member_str(out, "order", order_word(link->order));
+	member_str(out, "tls", tls_word(link->tls));
+	text_printf(out, ",\"stock\":%s", link->stock ? "true" : "false");
+	since(out, link->since_s);
+	text_str(out, "}");
+}
+
+void
+links_json_end(struct text *out)
+{
+	text_str(out, "\n]}\n");
+}
+
+/* ---- /metrics ---- */
+
+static void
+add_up(uint64_t sums[RELAY_N_COUNTERS], _Atomic uint64_t *counters)
+{
+	for (size_t i = 0; i < RELAY_N_COUNTERS; i++)
+		sums[i] += counter_get(&counters[i]);
+}
+
+static void
+sum_counters(struct relay *relay, uint64_t sums[RELAY_N_COUNTERS])
+{
+	for (unsigned i = 0; i < engine_n_workers(relay->engine); i++)
+		add_up(sums, relay->workers[i].counters);
+	add_up(sums, relay->app_worker.counters);
+	add_up(sums, relay->admissions);
+}
+
+static bool
+add_queue(void *arg, const struct route_entry *entry)
+{
+	uint64_t *bytes = arg;
+
+	*bytes += atomic_load_explicit(
+	    &entry->outlet->queued_bytes, memory_order_relaxed);
+	return true;
+}
+
+/* The configuration and the links are good until the lock is given back. */
+static bool
+metrics_page(void *arg, struct text *out)
+{
+	struct relay *relay = arg;
+	uint64_t own[RELAY_N_COUNTERS] = { 0 }, engine[ENGINE_N_COUNTERS];
+	const struct relay_options *opt;
+	struct metrics m = { .engine = engine, .relay = own };
+
+	sum_counters(relay, own);
+	engine_counters(relay->engine, engine);
+	m.n_clients = routes_count(relay->routes, BNET_ROLE_CLIENT);
+	m.n_nodes = routes_count(relay->routes, BNET_ROLE_NODE);
+	m.n_connections = limits_open(relay->limits);
+	m.memory_reserved_bytes = engine_memory_reserved(relay->engine);
+	m.draining = atomic_load(&relay->draining);
+	m.started_s = relay->started_s;
+	m.cert_expires_s = atomic_load(&relay->cert_expires_s);
+	if (relay->record != NULL)
+		m.capture_dropped = record_dropped(relay->record);
+	m.version = BNET_VERSION;
+	m.id = relay->id;
+	engine_read_lock();
+	routes_each(relay->routes, add_queue, &m.queue_bytes);
+	opt = &config_of(relay)->opt;
+	m.memory_budget_bytes = opt->memory_bytes;
+	m.environment = opt->environment;
+	m.name = opt->name;
+	metrics_render(out, &m);
+	engine_read_unlock();
+	return true;
+}
+
+/* ---- /healthz ---- */
+
+static bool
+health_page(void *arg, struct text *out)
+{
+	struct relay *relay = arg;
+	bool draining = atomic_load(&relay->draining);
+
+	text_str(out, draining ? "draining\n" : "ok\n");
+	return !draining;
+}
+
+/* ---- /links ---- */
+
+/* Peers found under the read lock. */
+struct found {
+	struct peer **at; /* owned */
+	size_t n, cap;
+	bool failed; /* out of memory */
+};
+
+static bool
+add_peer(void *arg, const struct route_entry *entry)
+{
+	struct found *found = arg;
+	struct peer **more;
+	size_t cap = found->cap == 0 ? 64 : 2 * found->cap;
+
+	if (found->n == found->cap) {
+		more = realloc(found->at, cap * sizeof(struct peer *));
+		if (more == NULL) {
+			found->failed = true;
+			return false;
+		}
+		found->at = more;
+		found->cap = cap;
+	}
+	found->at[found->n++] = (struct peer *)(uintptr_t)entry;
+	return true;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct route_entry *x = &(*(struct peer *const *)a)->entry;
+	const struct route_entry *y = &(*(struct peer *const *)b)->entry;
+
+	if (x->role != y->role)
+		return x->role < y->role ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static struct link_view
+view(struct peer *peer)
+{
+	struct engine_outlet *outlet = peer->entry.outlet;
+	uint32_t latency_us =
+	    atomic_load_explicit(&peer->latency_us, memory_order_relaxed);
+
+	return (struct link_view){
+		.id = peer->entry.id,
+		.role = peer->entry.role,
+		.stock = !peer->hello,
+		.name = peer->name,
+		.address = peer->address,
+		.queue_bytes = atomic_load_explicit(
+		    &outlet->queued_bytes, memory_order_relaxed),
+		.latency_us = latency_us,
+		.latency_known = latency_us != 0,
+		.packets_in = counter_get(&outlet->packets_in),
+		.packets_out = counter_get(&outlet->packets_out),
+		.bytes_in = counter_get(&outlet->bytes_in),
+		.bytes_out = counter_get(&outlet->bytes_out),
+		.codecs = peer->codecs,
+		.order = (enum bnet_order)atomic_load_explicit(
+		    &outlet->order, memory_order_relaxed),
+		.tls = peer->tls,
+		.since_s = peer->since_s,
+	};
+}
+
+static bool
+links_page(void *arg, struct text *out)
+{
+	struct relay *relay = arg;
+	struct found found = { 0 };
+	struct link_view link;
+
+	links_json_begin(out);
+	engine_read_lock();
+	routes_each(relay->routes, add_peer, &found);
+	if (found.n > 0)
+		qsort(found.at, found.n, sizeof(found.at[0]), compare);
+	for (size_t i = 0; i < found.n; i++) {
+		link = view(found.at[i]);
+		links_json_link(out, &link, i == 0);
+	}
+	engine_read_unlock();
+	free(found.at);
+	links_json_end(out);
+	return !found.failed;
+}
+
+const struct http_page pages[PAGES_N] = {
+	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
+	{ "/healthz", "text/plain; charset=utf-8", health_page },
+	{ "/links", "application/json", links_page },
+};
+
+/* ---- files ---- */
+
+static struct record *
+open_record(const struct relay_options *opt)
+{
+	const struct record_settings set = { .path = opt->capture,
+		.file_bytes = opt->capture_bytes,
+		.n_files = (unsigned)opt->n_capture_files };
+	char err[RECORD_ERR_CHARS];
+	struct record *record = record_new(&set, err);
+
+	if (record == NULL)
+		cli_die("--capture: %s", err);
+	return record;
+}
+
+void
+seeing_open_files(
+    struct seeing *seeing, struct relay *relay, const struct relay_options *opt)
+{
+	seeing->relay = relay;
+	if (opt->keylog != NULL) {
+		seeing->keylog = keylog_file_open(opt->keylog);
+		if (seeing->keylog == NULL)
+			cli_die(
+			    "--keylog: %s: %s", opt->keylog, strerror(errno));
+	}
+	if (opt->capture != NULL)
+		relay->record = open_record(opt);
+}
+
+void
+seeing_close_files(struct seeing *seeing)
+{
+	record_free(seeing->relay->record);
+	seeing->relay->record = NULL;
+	keylog_file_close(seeing->keylog);
+}
+
+/* ---- HTTP ---- */
+
+void
+seeing_listen(struct seeing *seeing)
+{
+	const struct relay_addresses *at =
+	    &config_of(seeing->relay)->opt.metrics;
+	const struct http_settings set = { .address = &at->at[0],
+		.pages = pages,
+		.n_pages = PAGES_N,
+		.arg = seeing->relay };
+	char text[ADDRESS_CHARS];
+
+	if (at->n == 0)
+		return;
+	seeing->http = http_open(&set);
+	if (seeing->http == NULL)
+		cli_die("--metrics: cannot listen on %s: %s",
+		    address_format(&at->at[0], text), strerror(errno));
+}
+
+static void
+say_where(const struct http *http)
+{
+	struct address address = http_address(http);
+	char text[ADDRESS_CHARS];
+
+	printf(
+	    "bluenet-relay: metrics on %s\n", address_format(&address, text));
+	if (fflush(stdout) != 0)
+		cli_die("standard output: %s", strerror(errno));
+}
+
+void
+seeing_start(struct seeing *seeing)
+{
+	if (seeing->relay->record != NULL &&
+	    !record_start(seeing->relay->record))
+		cli_die("cannot start a thread: %s", strerror(errno));
+	if (seeing->http == NULL)
+		return;
+	if (!http_start(seeing->http))
+		cli_die("--metrics: cannot serve: %s", strerror(errno));
+	say_where(seeing->http);
+}
+
+void
+seeing_stop(struct seeing *seeing)
+{
+	http_free(seeing->http);
+	seeing->http = NULL;
+}
+
+/* ---- the capture ---- */
+
+void
+seeing_open(struct relay *relay, struct engine_conn *conn)
+{
+	struct address local = engine_conn_local(conn);
+
+	record_open(relay->record, engine_conn_outlet(conn)->handle,
+	    engine_conn_peer(conn), &local);
+}
+
+void
+seeing_close(struct relay *relay, struct engine_conn *conn)
+{
+	record_close(relay->record, engine_conn_outlet(conn)->handle);
+}
+
+void
+seeing_tap(void *arg, struct engine_conn *conn, enum engine_way way,
+    const struct bnet_slice *pieces, size_t n)
+{
+	struct relay *relay = arg;
+
+	record_bytes(relay->record, engine_conn_outlet(conn)->handle,
+	    way == ENGINE_IN ? RECORD_IN : RECORD_OUT, pieces, n);
+}

@@ -1,0 +1,782 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/relay/capture.h"
+
+#include "cmd/common/log.h"
+#include "cmd/stats/map.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <pcap/pcap.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct record_file;
+
+#define RECORD_SEGMENT_BYTES 16384 /* of payload, at most */
+#define RECORD_HEAD_BYTES 60 /* of headers, at most */
+
+enum record_flag {
+	RECORD_FIN = 0x01,
+	RECORD_SYN = 0x02,
+	RECORD_PUSH = 0x08,
+	RECORD_ACK = 0x10,
+};
+
+/* Where a segment is from [0] and goes to [1]. */
+struct record_ends {
+	uint8_t ip[2][16]; /* IPv4: as ::ffff:a.b.c.d */
+	uint16_t port[2];
+	bool ipv6; /* at least one is no IPv4 address */
+};
+
+struct record_segment {
+	int64_t time_ns; /* unix */
+	struct record_ends ends;
+	uint32_t seq, ack;
+	uint32_t n_bytes; /* of payload */
+	uint8_t flags; /* enum record_flag */
+};
+
+static void record_file_close(struct record_file *file);
+
+#define IPV4_BYTES 20
+#define IPV6_BYTES 40
+#define TCP_BYTES 20
+#define MAPPED_BYTES 12 /* of ::ffff:a.b.c.d, before the IPv4 address */
+#define TTL 64
+#define WINDOW 65535
+
+/* ---- addresses ---- */
+
+static const uint8_t mapped[MAPPED_BYTES] = { [10] = 0xff, [11] = 0xff };
+
+static bool
+is_mapped(const uint8_t ip[16])
+{
+	return memcmp(ip, mapped, sizeof(mapped)) == 0;
+}
+
+static void
+set_end(struct record_ends *ends, int which, const struct address *at,
+    uint64_t number)
+{
+	const struct sockaddr_in *in = (const void *)&at->sa;
+	const struct sockaddr_in6 *in6 = (const void *)&at->sa;
+	uint8_t *ip = ends->ip[which];
+
+	memcpy(ip, mapped, sizeof(mapped));
+	ends->port[which] = (uint16_t)number;
+	if (at->len_bytes == 0)
+		return;
+	if (at->sa.ss_family == AF_INET) {
+		memcpy(ip + MAPPED_BYTES, &in->sin_addr, 4);
+		ends->port[which] = ntohs(in->sin_port);
+	} else if (at->sa.ss_family == AF_INET6) {
+		memcpy(ip, &in6->sin6_addr, 16);
+		ends->port[which] = ntohs(in6->sin6_port);
+	}
+}
+
+/*
+ * Sockets without IP addresses (AF_UNIX) get 0.0.0.0, and as port the lower
+ * bits of `number`. NULL is one of these.
+ */
+static struct record_ends
+record_ends_of(
+    const struct address *from, const struct address *to, uint64_t number)
+{
+	static const struct address nowhere;
+	struct record_ends ends = { 0 };
+
+	set_end(&ends, 0, from != NULL ? from : &nowhere, number);
+	set_end(&ends, 1, to != NULL ? to : &nowhere, number);
+	ends.ipv6 = !is_mapped(ends.ip[0]) || !is_mapped(ends.ip[1]);
+	return ends;
+}
+
+/* From the other side. */
+static struct record_ends
+record_ends_swap(const struct record_ends *ends)
+{
+	struct record_ends swapped = { .ipv6 = ends->ipv6 };
+
+	for (int i = 0; i < 2; i++) {
+		memcpy(swapped.ip[i], ends->ip[1 - i], 16);
+		swapped.port[i] = ends->port[1 - i];
+	}
+	return swapped;
+}
+
+/* ---- headers ---- */
+
+static void
+put16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static void
+put32(uint8_t *p, uint32_t v)
+{
+	put16(p, v >> 16);
+	put16(p + 2, v & 0xffff);
+}
+
+/* RFC 1071, not folded yet. */
+static uint64_t
+sum(uint64_t so_far, const uint8_t *p, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < n; i += 2)
+		so_far += (uint64_t)p[i] << 8 | p[i + 1];
+	return i < n ? so_far + ((uint64_t)p[i] << 8) : so_far;
+}
+
+static uint16_t
+fold(uint64_t total)
+{
+	while (total >> 16 != 0)
+		total = (total & 0xffff) + (total >> 16);
+	return (uint16_t)~total;
+}
+
+/* `tcp`: the TCP header, room for it included, and the payload. */
+static void
+put_tcp(const struct record_segment *segment, uint8_t *tcp)
+{
+	size_t n = TCP_BYTES + segment->n_bytes;
+	const struct record_ends *ends = &segment->ends;
+	size_t skip = ends->ipv6 ? 0 : MAPPED_BYTES;
+	uint64_t pseudo = IPPROTO_TCP + n;
+
+	memset(tcp, 0, TCP_BYTES);
+	put16(tcp, ends->port[0]);
+	put16(tcp + 2, ends->port[1]);
+	put32(tcp + 4, segment->seq);
+	put32(tcp + 8, segment->ack);
+	tcp[12] = TCP_BYTES / 4 << 4;
+	tcp[13] = segment->flags;
+	put16(tcp + 14, WINDOW);
+	for (int i = 0; i < 2; i++)
+		pseudo = sum(pseudo, ends->ip[i] + skip, 16 - skip);
+	put16(tcp + 16, fold(sum(pseudo, tcp, n)));
+}
+
+static void
+put_ipv4(const struct record_ends *ends, uint8_t *ip, size_t tcp_bytes)
+{
+	memset(ip, 0, IPV4_BYTES);
+	ip[0] = 4 << 4 | IPV4_BYTES / 4;
+	put16(ip + 2, (uint32_t)(IPV4_BYTES + tcp_bytes));
+	ip[6] = 0x40; /* do not fragment, so the id may be 0 */
+	ip[8] = TTL;
+	ip[9] = IPPROTO_TCP;
+	memcpy(ip + 12, ends->ip[0] + MAPPED_BYTES, 4);
+	memcpy(ip + 16, ends->ip[1] + MAPPED_BYTES, 4);
+	put16(ip + 10, fold(sum(0, ip, IPV4_BYTES)));
+}
+
+static void
+put_ipv6(const struct record_ends *ends, uint8_t *ip, size_t tcp_bytes)
+{
+	memset(ip, 0, IPV6_BYTES);
+	ip[0] = 6 << 4;
+	put16(ip + 4, (uint32_t)tcp_bytes);
+	ip[6] = IPPROTO_TCP;
+	ip[7] = TTL;
+	memcpy(ip + 8, ends->ip[0], 16);
+	memcpy(ip + 24, ends->ip[1], 16);
+}
+
+/*
+ * The payload stands at packet + RECORD_HEAD_BYTES; put the headers before
+ * it. Returns where the packet starts; *n_bytes is its length.
+ */
+static uint8_t *
+record_packet(const struct record_segment *segment,
+    uint8_t packet[RECORD_HEAD_BYTES + RECORD_SEGMENT_BYTES], size_t *n_bytes)
+{
+	uint8_t *tcp = packet + RECORD_HEAD_BYTES - TCP_BYTES;
+	size_t tcp_bytes = TCP_BYTES + segment->n_bytes;
+	uint8_t *ip = tcp - (segment->ends.ipv6 ? IPV6_BYTES : IPV4_BYTES);
+
+	put_tcp(segment, tcp);
+	if (segment->ends.ipv6)
+		put_ipv6(&segment->ends, ip, tcp_bytes);
+	else
+		put_ipv4(&segment->ends, ip, tcp_bytes);
+	*n_bytes = (size_t)(tcp - ip) + tcp_bytes;
+	return ip;
+}
+
+#define FILE_HEAD_BYTES 24
+#define PACKET_HEAD_BYTES 16
+#define SNAP_BYTES 65535
+#define PCAP_S_NS 1000000000
+
+struct record_file {
+	char *path;
+	uint64_t max_bytes, n_bytes; /* of the newest file */
+	unsigned n_files;
+	pcap_t *pcap;
+	pcap_dumper_t *dumper; /* NULL: closed */
+};
+
+static bool
+fail(const char *path, const char *what, const char *why,
+    char err[RECORD_ERR_CHARS])
+{
+	(void)snprintf(
+	    err, RECORD_ERR_CHARS, "%s: %.300s: %s", what, path, why);
+	return false;
+}
+
+/* ---- names ---- */
+
+static bool
+name_of(const struct record_file *file, unsigned i, char name[PATH_MAX])
+{
+	int n = i == 0 ? snprintf(name, PATH_MAX, "%s", file->path)
+		       : snprintf(name, PATH_MAX, "%s.%u", file->path, i);
+
+	if (n < PATH_MAX)
+		return true;
+	errno = ENAMETOOLONG;
+	return false;
+}
+
+/* FILE.(i - 1) becomes FILE.i, if it is there. */
+static bool
+shift(const struct record_file *file, unsigned i)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	return name_of(file, i - 1, from) && name_of(file, i, to) &&
+	    (rename(from, to) == 0 || errno == ENOENT);
+}
+
+static bool
+make_place(const struct record_file *file)
+{
+	if (file->n_files == 1)
+		return unlink(file->path) == 0 || errno == ENOENT;
+	for (unsigned i = file->n_files - 1; i > 0; i--)
+		if (!shift(file, i))
+			return false;
+	return true;
+}
+
+/* ---- one file ---- */
+
+/* Not through a link or onto what is there: O_EXCL. */
+static FILE *
+create(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
+
+	if (fd >= 0 && f == NULL)
+		close(fd);
+	return f;
+}
+
+static bool
+begin(struct record_file *file, char err[RECORD_ERR_CHARS])
+{
+	FILE *f;
+
+	if (!make_place(file))
+		return fail(file->path, "cannot rotate", strerror(errno), err);
+	f = create(file->path);
+	if (f == NULL)
+		return fail(file->path, "cannot make", strerror(errno), err);
+	file->dumper = pcap_dump_fopen(file->pcap, f);
+	if (file->dumper == NULL) {
+		fclose(f);
+		return fail(
+		    file->path, "cannot write", pcap_geterr(file->pcap), err);
+	}
+	file->n_bytes = FILE_HEAD_BYTES;
+	return true;
+}
+
+/* What was written is to be seen by others. False as above. */
+static bool
+record_file_flush(struct record_file *file, char err[RECORD_ERR_CHARS])
+{
+	if (file->dumper != NULL && pcap_dump_flush(file->dumper) == 0 &&
+	    ferror(pcap_dump_file(file->dumper)) == 0)
+		return true;
+	return fail(file->path, "cannot write",
+	    errno != 0 ? strerror(errno) : "an earlier error", err);
+}
+
+/* The old one is full: all of it has to be on its way to the disk. */
+static bool
+rotate(struct record_file *file, char err[RECORD_ERR_CHARS])
+{
+	if (!record_file_flush(file, err))
+		return false;
+	pcap_dump_close(file->dumper);
+	file->dumper = NULL;
+	return begin(file, err);
+}
+
+/* A packet of IP. False: `err` says why, and nothing more can be written. */
+static bool
+record_file_write(struct record_file *file, int64_t time_ns,
+    const uint8_t *packet, size_t n_bytes, char err[RECORD_ERR_CHARS])
+{
+	const struct pcap_pkthdr head = {
+		/* of a dumper of nanoseconds, tv_usec is these */
+		.ts = { .tv_sec = time_ns / PCAP_S_NS,
+		    .tv_usec = time_ns % PCAP_S_NS },
+		.caplen = (bpf_u_int32)n_bytes,
+		.len = (bpf_u_int32)n_bytes,
+	};
+
+	if (file->n_bytes > FILE_HEAD_BYTES &&
+	    file->n_bytes + PACKET_HEAD_BYTES + n_bytes > file->max_bytes &&
+	    !rotate(file, err))
+		return false;
+	errno = 0;
+	pcap_dump((u_char *)file->dumper, &head, packet);
+	file->n_bytes += PACKET_HEAD_BYTES + n_bytes;
+	if (ferror(pcap_dump_file(file->dumper)) == 0)
+		return true;
+	return fail(file->path, "cannot write", strerror(errno), err);
+}
+
+/* ---- beginning and end ---- */
+
+/* Renaming a device or a directory away would do harm. */
+static bool
+may_replace(const char *path, char err[RECORD_ERR_CHARS])
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || S_ISREG(st.st_mode))
+		return true;
+	return fail(path, "cannot record", "expected a regular file", err);
+}
+
+/*
+ * Begin with a new file, mode 0600; one of that name becomes FILE.1, and
+ * where n_files is 1 it is replaced. Packets take at most max_bytes a file.
+ * NULL: `err` says why.
+ */
+static struct record_file *
+record_file_open(const char *path, uint64_t max_bytes, unsigned n_files,
+    char err[RECORD_ERR_CHARS])
+{
+	struct record_file *file = calloc(1, sizeof(*file));
+
+	if (file != NULL) {
+		file->path = strdup(path);
+		file->max_bytes = max_bytes;
+		file->n_files = n_files;
+		file->pcap = pcap_open_dead_with_tstamp_precision(
+		    DLT_RAW, SNAP_BYTES, PCAP_TSTAMP_PRECISION_NANO);
+	}
+	if (file == NULL || file->path == NULL || file->pcap == NULL) {
+		(void)fail(path, "cannot record", "out of memory", err);
+	} else if (may_replace(path, err) && begin(file, err) &&
+	    record_file_flush(file, err)) {
+		return file;
+	}
+	record_file_close(file);
+	return NULL;
+}
+
+static void
+record_file_close(struct record_file *file)
+{
+	if (file == NULL)
+		return;
+	if (file->dumper != NULL)
+		pcap_dump_close(file->dumper);
+	if (file->pcap != NULL)
+		pcap_close(file->pcap);
+	free(file->path);
+	free(file);
+}
+
+#define RING_BYTES ((size_t)8 << 20)
+#define CONNS_MAX ((size_t)1 << 20)
+#define FLUSH_S 1 /* what was recorded is in the file after so long */
+#define S_NS INT64_C(1000000000)
+
+/* A connection that is recorded. */
+struct flow {
+	uint64_t conn; /* the key; first */
+	struct record_ends ends; /* from the peer */
+	uint32_t seq[2]; /* the next one, by enum record_way */
+};
+
+struct record {
+	pthread_mutex_t lock; /* of all but what the thread owns */
+	pthread_cond_t wake; /* the thread */
+	struct map flows;
+	uint8_t *ring;
+	size_t ring_bytes;
+	uint64_t head, tail; /* bytes ever put in and taken out */
+	uint64_t n_dropped;
+	bool stop, failed;
+	bool started;
+	pthread_t thread;
+	/* the thread's */
+	struct record_file *file;
+	uint8_t packet[RECORD_HEAD_BYTES + RECORD_SEGMENT_BYTES];
+};
+
+/* ---- the ring; under the lock, or between tail and a head once seen ---- */
+
+/* How much of `n` bytes stands before the ring's end. */
+static size_t
+before_end(const struct record *rec, uint64_t at, size_t n)
+{
+	size_t left = rec->ring_bytes - (size_t)(at % rec->ring_bytes);
+
+	return n < left ? n : left;
+}
+
+static void
+put(struct record *rec, const void *p, size_t n)
+{
+	size_t first = before_end(rec, rec->head, n);
+
+	if (n == 0)
+		return;
+	memcpy(rec->ring + rec->head % rec->ring_bytes, p, first);
+	memcpy(rec->ring, (const uint8_t *)p + first, n - first);
+	rec->head += n;
+}
+
+static void
+get(const struct record *rec, uint64_t at, void *p, size_t n)
+{
+	size_t first = before_end(rec, at, n);
+
+	memcpy(p, rec->ring + at % rec->ring_bytes, first);
+	memcpy((uint8_t *)p + first, rec->ring, n - first);
+}
+
+static bool
+has_room(const struct record *rec, size_t n_bytes)
+{
+	return !rec->failed &&
+	    rec->ring_bytes - (size_t)(rec->head - rec->tail) >=
+	    sizeof(struct record_segment) + n_bytes;
+}
+
+/* ---- what passes; under the lock ---- */
+
+static int64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * S_NS + ts.tv_nsec;
+}
+
+/* Where we are in the slices of a piece. */
+struct cursor {
+	const struct bnet_slice *pieces;
+	size_t at; /* in the first one */
+};
+
+/* The next `n_bytes`; into the ring, unless they are to be lost. */
+static void
+pass(struct record *rec, struct cursor *cur, size_t n_bytes, bool keep)
+{
+	size_t some;
+
+	while (n_bytes > 0) {
+		some = cur->pieces->len - cur->at;
+		if (some > n_bytes)
+			some = n_bytes;
+		if (keep && some > 0)
+			put(rec, cur->pieces->p + cur->at, some);
+		cur->at += some;
+		n_bytes -= some;
+		if (cur->at == cur->pieces->len) {
+			cur->pieces++;
+			cur->at = 0;
+		}
+	}
+}
+
+/* A segment of the next `n_bytes`, which has none where `cur` is NULL. */
+static void
+segment(struct record *rec, struct flow *flow, enum record_way way,
+    unsigned flags, struct cursor *cur, size_t n_bytes)
+{
+	struct record_segment seg;
+	bool keep = has_room(rec, n_bytes);
+
+	memset(&seg, 0, sizeof(seg));
+	seg.time_ns = now_ns();
+	seg.ends =
+	    way == RECORD_IN ? flow->ends : record_ends_swap(&flow->ends);
+	seg.seq = flow->seq[way];
+	seg.ack = (flags & RECORD_ACK) != 0 ? flow->seq[1 - way] : 0;
+	seg.n_bytes = (uint32_t)n_bytes;
+	seg.flags = (uint8_t)flags;
+	if (keep)
+		put(rec, &seg, sizeof(seg));
+	else
+		rec->n_dropped++;
+	if (cur != NULL)
+		pass(rec, cur, n_bytes, keep);
+	flow->seq[way] += (uint32_t)n_bytes;
+	if ((flags & (RECORD_SYN | RECORD_FIN)) != 0)
+		flow->seq[way]++;
+	if (rec->head - rec->tail >= rec->ring_bytes / 4)
+		pthread_cond_signal(&rec->wake);
+}
+
+void
+record_open(struct record *rec, uint64_t conn, const struct address *peer,
+    const struct address *local)
+{
+	struct flow *flow;
+
+	pthread_mutex_lock(&rec->lock);
+	flow = map_get(&rec->flows, &conn);
+	if (flow != rec->flows.others) {
+		flow->ends = record_ends_of(peer, local, conn);
+		segment(rec, flow, RECORD_IN, RECORD_SYN, NULL, 0);
+		segment(
+		    rec, flow, RECORD_OUT, RECORD_SYN | RECORD_ACK, NULL, 0);
+		segment(rec, flow, RECORD_IN, RECORD_ACK, NULL, 0);
+	} else {
+		rec->n_dropped++;
+	}
+	pthread_mutex_unlock(&rec->lock);
+}
+
+void
+record_bytes(struct record *rec, uint64_t conn, enum record_way way,
+    const struct bnet_slice *pieces, size_t n)
+{
+	struct cursor cur = { .pieces = pieces };
+	struct flow *flow;
+	size_t left = 0, some;
+
+	for (size_t i = 0; i < n; i++)
+		left += pieces[i].len;
+	pthread_mutex_lock(&rec->lock);
+	flow = map_find(&rec->flows, &conn);
+	if (flow == NULL)
+		rec->n_dropped++;
+	for (; flow != NULL && left > 0; left -= some) {
+		some =
+		    left < RECORD_SEGMENT_BYTES ? left : RECORD_SEGMENT_BYTES;
+		segment(rec, flow, way, RECORD_PUSH | RECORD_ACK, &cur, some);
+	}
+	pthread_mutex_unlock(&rec->lock);
+}
+
+void
+record_close(struct record *rec, uint64_t conn)
+{
+	struct flow *flow;
+
+	pthread_mutex_lock(&rec->lock);
+	flow = map_find(&rec->flows, &conn);
+	if (flow != NULL) {
+		segment(rec, flow, RECORD_IN, RECORD_FIN | RECORD_ACK, NULL, 0);
+		segment(
+		    rec, flow, RECORD_OUT, RECORD_FIN | RECORD_ACK, NULL, 0);
+		segment(rec, flow, RECORD_IN, RECORD_ACK, NULL, 0);
+		map_remove(&rec->flows, &conn);
+	}
+	pthread_mutex_unlock(&rec->lock);
+}
+
+uint64_t
+record_dropped(struct record *rec)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&rec->lock);
+	n = rec->n_dropped;
+	pthread_mutex_unlock(&rec->lock);
+	return n;
+}
+
+/* ---- the thread that writes ---- */
+
+static void
+take(struct record *rec, uint64_t until)
+{
+	pthread_mutex_lock(&rec->lock);
+	rec->tail = until;
+	pthread_mutex_unlock(&rec->lock);
+}
+
+/* The segment at `at`. False: it could not be written. */
+static bool
+write_one(struct record *rec, uint64_t *at, char err[RECORD_ERR_CHARS])
+{
+	struct record_segment seg;
+	uint8_t *packet;
+	size_t n;
+
+	get(rec, *at, &seg, sizeof(seg));
+	get(rec, *at + sizeof(seg), rec->packet + RECORD_HEAD_BYTES,
+	    seg.n_bytes);
+	packet = record_packet(&seg, rec->packet, &n);
+	*at += sizeof(seg) + seg.n_bytes;
+	return record_file_write(rec->file, seg.time_ns, packet, n, err);
+}
+
+static void
+give_up(struct record *rec, const char *err)
+{
+	log_error("nothing more is recorded", LOG_STR("reason", err));
+	pthread_mutex_lock(&rec->lock);
+	rec->failed = true;
+	rec->tail = rec->head;
+	pthread_mutex_unlock(&rec->lock);
+}
+
+/* All from the tail to `head`, giving room back as it goes. */
+static void
+write_all(struct record *rec, uint64_t head)
+{
+	char err[RECORD_ERR_CHARS];
+	uint64_t at = rec->tail; /* only this thread moves it */
+	uint64_t given = at;
+
+	if (rec->failed)
+		return;
+	while (at < head) {
+		if (!write_one(rec, &at, err)) {
+			give_up(rec, err);
+			return;
+		}
+		if (at - given >= rec->ring_bytes / 16) {
+			take(rec, at);
+			given = at;
+		}
+	}
+	if (!record_file_flush(rec->file, err))
+		give_up(rec, err);
+	else
+		take(rec, head);
+}
+
+/* Until a part of the ring is full, a second has passed, or it is over. */
+static void
+wait_for_some(struct record *rec)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += FLUSH_S;
+	while (!rec->stop && rec->head - rec->tail < rec->ring_bytes / 4)
+		if (pthread_cond_timedwait(&rec->wake, &rec->lock, &until) ==
+		    ETIMEDOUT)
+			break;
+}
+
+static void *
+writer(void *arg)
+{
+	struct record *rec = arg;
+	uint64_t head;
+	bool stop;
+
+	do {
+		pthread_mutex_lock(&rec->lock);
+		wait_for_some(rec);
+		head = rec->head;
+		stop = rec->stop;
+		pthread_mutex_unlock(&rec->lock);
+		write_all(rec, head);
+	} while (!stop);
+	return NULL;
+}
+
+/* ---- beginning and end ---- */
+
+static bool
+init(struct record *rec, const struct record_settings *set)
+{
+	pthread_condattr_t attr;
+
+	rec->ring_bytes = set->ring_bytes != 0 ? set->ring_bytes : RING_BYTES;
+	rec->ring = malloc(rec->ring_bytes);
+	if (rec->ring == NULL ||
+	    !map_init(&rec->flows, sizeof(struct flow), 1, CONNS_MAX)) {
+		free(rec->ring);
+		return false;
+	}
+	(void)pthread_mutex_init(&rec->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&rec->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	return true;
+}
+
+struct record *
+record_new(const struct record_settings *set, char err[RECORD_ERR_CHARS])
+{
+	struct record *rec = calloc(1, sizeof(*rec));
+
+	if (rec == NULL || !init(rec, set)) {
+		(void)snprintf(err, RECORD_ERR_CHARS, "out of memory");
+		free(rec);
+		return NULL;
+	}
+	(void)signal(SIGXFSZ, SIG_IGN);
+	rec->file =
+	    record_file_open(set->path, set->file_bytes, set->n_files, err);
+	if (rec->file != NULL)
+		return rec;
+	record_free(rec);
+	return NULL;
+}
+
+bool
+record_start(struct record *rec)
+{
+	errno = pthread_create(&rec->thread, NULL, writer, rec);
+	rec->started = errno == 0;
+	return rec->started;
+}
+
+void
+record_free(struct record *rec)
+{
+	if (rec == NULL)
+		return;
+	pthread_mutex_lock(&rec->lock);
+	rec->stop = true;
+	pthread_cond_signal(&rec->wake);
+	pthread_mutex_unlock(&rec->lock);
+	if (rec->started)
+		pthread_join(rec->thread, NULL);
+	else if (rec->file != NULL)
+		write_all(rec, rec->head);
+	record_file_close(rec->file);
+	map_free(&rec->flows);
+	free(rec->ring);
+	pthread_mutex_destroy(&rec->lock);
+	pthread_cond_destroy(&rec->wake);
+	free(rec);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A payload as its receiver can take it: as it came, but inflated for a peer
+ * that did not offer the codec, and with the raw size of zlib in the other
+ * order for a peer of the other order.
+ */
+#include "cmd/relay/relay.h"
+
+#include <string.h>
+
+#define KEEP_BYTES ((size_t)64 << 10) /* scratch memory that is kept */
+#define RAW_SIZE_BYTES 4
+
+static enum bnet_order
+known(enum bnet_order order)
+{
+	return order == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE : order;
+}
+
+/*
+ * The payload, decompressed once however many want it. `order` is that of the
+ * link it came from. BNET_OK, or as bnet_codec_decode().
+ */
+static enum bnet_err
+inflate(struct relay *relay, struct engine_worker *worker,
+    enum bnet_order order, const struct bnet_packet *packet, uint64_t max_bytes,
+    struct bnet_slice *payload)
+{
+	struct relay_worker *own = worker_of(relay, worker);
+	const struct relay_options *opt = &config_of(relay)->opt;
+
+	if (max_bytes > opt->payload_max_bytes)
+		max_bytes = opt->payload_max_bytes;
+	if (own->inflated_of != packet ||
+	    (own->inflated_err == BNET_EPAYLOAD &&
+		max_bytes > own->inflated_max_bytes)) {
+		own->inflated_of = packet;
+		own->inflated_max_bytes = max_bytes;
+		own->inflated_err = bnet_codec_decode(
+		    engine_worker_codecs(worker), packet->codec, known(order),
+		    packet->wire_payload, (uint32_t)max_bytes, &own->inflated);
+		own->heavy |= own->inflated.cap > KEEP_BYTES;
+	}
+	*payload = bnet_buf_slice(&own->inflated);
+	if (own->inflated_err == BNET_OK && payload->len > max_bytes)
+		return BNET_EPAYLOAD;
+	return own->inflated_err;
+}
+
+/*
+ * The payload for the relay itself, which wants none that is longer than a
+ * frame, however small it was made. As above; borrowed until payload_done().
+ */
+enum bnet_err
+payload_here(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet, struct bnet_slice *payload)
+{
+	if (packet->codec != BNET_CODEC_NONE)
+		return inflate(relay, engine_conn_worker(conn),
+		    bnet_link_order(engine_conn_link(conn)), packet,
+		    config_of(relay)->opt.frame_max_bytes, payload);
+	*payload = packet->payload;
+	return BNET_OK;
+}
+
+static enum bnet_err
+swap_raw_size(struct relay_worker *own, const struct bnet_packet *packet,
+    struct bnet_packet *out)
+{
+	uint32_t raw_bytes;
+	enum bnet_err err;
+
+	bnet_buf_clear(&own->swapped);
+	err = bnet_buf_append(&own->swapped, packet->wire_payload);
+	if (err != BNET_OK)
+		return err;
+	raw_bytes = bnet_order_get_u32(BNET_ORDER_LITTLE, own->swapped.p);
+	bnet_order_put_u32(BNET_ORDER_NETWORK, own->swapped.p, raw_bytes);
+	out->wire_payload = bnet_buf_slice(&own->swapped);
+	relay_count(own, RELAY_REORDERED_FOR_PEER);
+	return BNET_OK;
+}
+
+/*
+ * Set codec, payload and wire_payload of `out` for the peer `to`; borrowed
+ * until payload_done(). BNET_OK, or what is wrong with the payload.
+ */
+enum bnet_err
+payload_for(struct relay *relay, struct engine_worker *worker,
+    enum bnet_order order, const struct bnet_packet *packet,
+    const struct engine_outlet *to, struct bnet_packet *out)
+{
+	struct relay_worker *own = worker_of(relay, worker);
+	const struct peer *peer = (const struct peer *)(const void *)to->user;
+	enum bnet_order theirs = known((enum bnet_order)atomic_load_explicit(
+	    &to->order, memory_order_relaxed));
+	enum bnet_err err;
+
+	if (packet->codec == BNET_CODEC_NONE)
+		return BNET_OK;
+	if ((peer->codecs & packet->codec) == 0) {
+		/* what does not fit a frame of the peer is not made */
+		err = inflate(relay, worker, order, packet,
+		    atomic_load_explicit(
+			&to->frame_max_bytes, memory_order_relaxed),
+		    &out->payload);
+		out->codec = BNET_CODEC_NONE;
+		if (err == BNET_OK)
+			relay_count(own, RELAY_INFLATED_FOR_PEER);
+		return err;
+	}
+	if (packet->codec == BNET_CODEC_ZLIB && theirs != known(order) &&
+	    packet->wire_payload.len >= RAW_SIZE_BYTES)
+		return swap_raw_size(own, packet, out);
+	return BNET_OK;
+}
+
+/* The packet at hand is done with. */
+void
+payload_done(struct relay_worker *worker)
+{
+	worker->inflated_of = NULL;
+	if (worker->inflated.cap > KEEP_BYTES)
+		bnet_buf_free(&worker->inflated);
+	if (worker->swapped.cap > KEEP_BYTES)
+		bnet_buf_free(&worker->swapped);
+}
+
+/* Messages of our own to a link: errors above all. */
+
+/* A message with the session header, or with `header` where it is not NULL. */
+enum engine_sent
+tell(struct relay *relay, struct engine_worker *worker,
+    struct engine_outlet *to, const struct bnet_message *message,
+    const struct bnet_header *header)
+{
+	struct relay_worker *own = worker_of(relay, worker);
+	struct bnet_packet packet = { .has_header = true };
+
+	bnet_buf_clear(&own->body);
+	if (bnet_message_encode(message, &own->body) != BNET_OK)
+		return ENGINE_MEMORY;
+	if (header != NULL)
+		packet.header = *header;
+	packet.header.source = (int64_t)relay->id;
+	packet.header.key = bnet_message_key(message->type);
+	packet.payload = bnet_buf_slice(&own->body);
+	return engine_send(worker, to, &packet, packet.header.priority);
+}
+
+static struct bnet_string
+string_of(const char *s)
+{
+	return (struct bnet_string){ s, (uint32_t)strlen(s) };
+}
+
+/*
+ * bluenet.error about a packet of a sender that said hello; never about an
+ * error. `dest` is what failed, of the packet's destinations.
+ */
+void
+tell_error(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet, enum bnet_code code, int64_t dest,
+    const char *reason)
+{
+	struct engine_worker *worker = engine_conn_worker(conn);
+	struct bnet_message message = { .type = BNET_MSG_ERROR };
+	const struct bnet_header *header = &packet->header;
+
+	if (!peer_of(conn)->hello ||
+	    (packet->has_header &&
+		header->key == bnet_message_key(BNET_MSG_ERROR)))
+		return;
+	message.u.error.code = code;
+	if (packet->has_header) {
+		message.u.error.dest_type = header->dest_type;
+		message.u.error.dest = dest;
+		message.u.error.key = header->key;
+	}
+	message.u.error.cookie = route_cookie(packet);
+	message.u.error.reason = string_of(reason);
+	relay_count(worker_of(relay, worker),
+	    tell(relay, worker, engine_conn_outlet(conn), &message, NULL) ==
+		    ENGINE_QUEUED
+		? RELAY_ERRORS_SENT + code - 1
+		: RELAY_ERRORS_NOT_SENT);
+}
+
+/* Count it, and tell. */
+void
+refuse(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet, enum relay_counter counter,
+    enum bnet_code code, const char *reason)
+{
+	relay_count(worker_of(relay, engine_conn_worker(conn)), counter);
+	tell_error(relay, conn, packet, code, packet->header.dest, reason);
+}

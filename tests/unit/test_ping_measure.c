@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd/ping/measure: against a relay that is played by hand. */
+#include "cmd/ping/measure.h"
+#include "proto/bluenet.h"
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#define READ_BYTES 4096
+
+static struct bnet_codecs *codecs;
+static struct bnet_link *peer; /* ping, as the relay sees it */
+static int peer_fd = -1;
+
+/* On a free port of loopback; `target` is what ping is given. */
+static int
+listening(char target[32])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+	snprintf(target, 32, "127.0.0.1:%u", ntohs(at.sin_port));
+	return fd;
+}
+
+struct wanted {
+	int32_t key;
+	bool came;
+};
+
+static enum bnet_err
+look(void *arg, const struct bnet_packet *packet)
+{
+	struct wanted *wanted = arg;
+
+	wanted->came |= packet->has_header && packet->header.key == wanted->key;
+	return BNET_OK;
+}
+
+/* Reads until a message of that type came. */
+static void
+await(enum bnet_message_type type)
+{
+	struct wanted wanted = { .key = bnet_message_key(type) };
+	const struct bnet_link_sink sink = { .packet = look, .arg = &wanted };
+	uint8_t bytes[READ_BYTES];
+	size_t used;
+
+	while (!wanted.came) {
+		ssize_t n = read(peer_fd, bytes, sizeof(bytes));
+
+		ck_assert_int_gt(n, 0);
+		unit_err("feed",
+		    bnet_link_feed(peer,
+			(struct bnet_slice){ bytes, (size_t)n }, &sink, &used),
+		    BNET_OK);
+	}
+}
+
+static void
+say(const struct bnet_message *message)
+{
+	struct bnet_packet packet = { .has_header = true };
+	struct bnet_slice out;
+	struct bnet_buf body;
+
+	bnet_buf_init(&body, READ_BYTES);
+	unit_err("encode", bnet_message_encode(message, &body), BNET_OK);
+	packet.header.key = bnet_message_key(message->type);
+	packet.payload = bnet_buf_slice(&body);
+	unit_err("send", bnet_link_send(peer, &packet), BNET_OK);
+	unit_err("output", bnet_link_output(peer, &out), BNET_OK);
+	ck_assert_int_eq(write(peer_fd, out.p, out.len), (ssize_t)out.len);
+	bnet_link_output_done(peer, out.len);
+	bnet_buf_free(&body);
+}
+
+/* A relay that names no limit has one: what comes after hello is sent. */
+START_TEST(welcome_without_max_frame)
+{
+	static const struct bnet_link_settings set = { 0 };
+	static struct ping_options opt;
+	static struct client_files files;
+	const struct bnet_message welcome = { .type = BNET_MSG_WELCOME,
+		.u.welcome = { .version = BNET_PROTOCOL_VERSION,
+		    .id = 7,
+		    .relay_id = 1 } };
+	char target[32], why[MEASURE_REASON_CHARS] = "";
+	char name[] = "bluenet-ping", *argv[] = { name, target, NULL };
+	struct measure *measure;
+	int fd = listening(target);
+
+	ping_options_parse(&opt, 2, argv);
+	measure = measure_start(&opt, &files, why);
+	ck_assert_msg(measure != NULL, "%s", why);
+	peer_fd = accept(fd, NULL, NULL);
+	ck_assert_int_ge(peer_fd, 0);
+	codecs = bnet_codecs_new();
+	unit_err("link", bnet_link_new(&set, codecs, &peer), BNET_OK);
+	await(BNET_MSG_HELLO);
+	say(&welcome);
+	await(BNET_MSG_ROSTER);
+	measure_stop(measure);
+	measure_free(measure);
+	bnet_link_free(peer);
+	bnet_codecs_free(codecs);
+	close(peer_fd);
+	close(fd);
+}
+END_TEST
+
+static Suite *
+measure_suite(void)
+{
+	Suite *suite = suite_create("ping_measure");
+	TCase *tc = unit_case(suite, "session");
+
+	tcase_add_test(tc, welcome_without_max_frame);
+	return suite;
+}
+
+UNIT_MAIN(measure_suite)
