@@ -6,7 +6,7 @@
 #ifndef REPLAY_CAPTURED_H
 #define REPLAY_CAPTURED_H
 
-#include "cmd/replay/pairing.h"
+#include "cmd/replay/tape/pairing.h"
 #include "cmd/replay/tape_write.h"
 #include "cmd/stats/map.h"
 

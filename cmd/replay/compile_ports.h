@@ -10,7 +10,7 @@
 #ifndef REPLAY_COMPILE_PORTS_H
 #define REPLAY_COMPILE_PORTS_H
 
-#include "cmd/replay/compile.h"
+#include "cmd/replay/tape/compile.h"
 
 /*
  * Replaces any_port in *cap by the ports that were found. Leaves it as it is

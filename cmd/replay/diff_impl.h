@@ -12,7 +12,7 @@
 #ifndef REPLAY_DIFF_IMPL_H
 #define REPLAY_DIFF_IMPL_H
 
-#include "cmd/replay/diff.h"
+#include "cmd/replay/play/diff.h"
 #include "cmd/stats/map.h"
 #include "proto/message.h"
 

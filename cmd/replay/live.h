@@ -8,7 +8,7 @@
 #ifndef REPLAY_LIVE_H
 #define REPLAY_LIVE_H
 
-#include "cmd/replay/plan.h"
+#include "cmd/replay/play/plan.h"
 #include "cmd/stats/map.h"
 
 #include <pthread.h>

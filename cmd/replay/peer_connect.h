@@ -3,7 +3,7 @@
 #ifndef REPLAY_PEER_CONNECT_H
 #define REPLAY_PEER_CONNECT_H
 
-#include "cmd/replay/peer_conn.h"
+#include "cmd/replay/scenario/conn.h"
 
 /* What a connection has that does not say otherwise. NULL: plain; no token. */
 struct peer_defaults {

@@ -9,7 +9,7 @@
 #ifndef REPLAY_PLAN_IMPL_H
 #define REPLAY_PLAN_IMPL_H
 
-#include "cmd/replay/plan.h"
+#include "cmd/replay/play/plan.h"
 
 #define PLAN_SMALL_BYTES ((uint64_t)64 << 20) /* of a tape that is read */
 #define PLAN_NS_PER_S INT64_C(1000000000)

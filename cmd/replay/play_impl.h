@@ -17,9 +17,9 @@
 
 #include "cmd/engine/engine.h"
 #include "cmd/replay/live.h"
-#include "cmd/replay/pairing.h"
-#include "cmd/replay/play.h"
-#include "cmd/replay/rewrite.h"
+#include "cmd/replay/play/play.h"
+#include "cmd/replay/play/rewrite.h"
+#include "cmd/replay/tape/pairing.h"
 #include "proto/message.h"
 
 #include <pthread.h>

@@ -3,7 +3,7 @@
 #ifndef REPLAY_REPORT_IMPL_H
 #define REPLAY_REPORT_IMPL_H
 
-#include "cmd/replay/report.h"
+#include "cmd/replay/report/report.h"
 
 #include <stddef.h>
 

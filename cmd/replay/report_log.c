@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A run as a log of HdrHistogram, for the tools that draw these. */
-#include "cmd/replay/report.h"
+#include "cmd/replay/report/report.h"
 
 #include "cmd/replay/report_impl.h"
 #include "cmd/stats/hdr_log.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Adding up the shards of one run. */
-#include "cmd/replay/report.h"
+#include "cmd/replay/report/report.h"
 
 #include "cmd/replay/report_impl.h"
 

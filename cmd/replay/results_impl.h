@@ -3,7 +3,7 @@
 #ifndef REPLAY_RESULTS_IMPL_H
 #define REPLAY_RESULTS_IMPL_H
 
-#include "cmd/replay/results.h"
+#include "cmd/replay/play/results.h"
 
 /* Buckets of twice the width: of two neighbours one. */
 void results_widen(struct results *results);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/run_impl.h"
 
-#include "cmd/replay/compile.h"
-#include "cmd/replay/coverage.h"
-#include "cmd/replay/scenario.h"
+#include "cmd/replay/scenario/run.h"
+#include "cmd/replay/tape/compile.h"
+#include "cmd/replay/tape/coverage.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -15,10 +15,10 @@
 #include "cmd/capture/filter.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/keys.h"
-#include "cmd/replay/diff.h"
-#include "cmd/replay/plan.h"
-#include "cmd/replay/play.h"
-#include "cmd/replay/report.h"
+#include "cmd/replay/play/diff.h"
+#include "cmd/replay/play/plan.h"
+#include "cmd/replay/play/play.h"
+#include "cmd/replay/report/report.h"
 #include "cmd/replay/run.h"
 
 struct run {

@@ -5,8 +5,8 @@
  */
 #include "cmd/replay/run_impl.h"
 
-#include "cmd/replay/compile.h"
 #include "cmd/replay/progress.h"
+#include "cmd/replay/tape/compile.h"
 
 #include <errno.h>
 #include <fcntl.h>

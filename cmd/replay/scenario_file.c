@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/scenario_file.h"
 
-#include "cmd/replay/peer_script.h"
+#include "cmd/replay/scenario/script.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -8,7 +8,7 @@
 #ifndef REPLAY_TAPE_WRITE_H
 #define REPLAY_TAPE_WRITE_H
 
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/tape.h"
 
 struct tape_writer {
 	int fd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/replay/diff: --ignore, and what is printed. */
-#include "cmd/replay/diff.h"
+#include "cmd/replay/play/diff.h"
 #include "proto/message.h"
 #include "tests/unit/replay_tape_make.h"
 

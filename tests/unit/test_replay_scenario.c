@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of scenarios: what is good, and what is told of the rest. */
-#include "cmd/replay/peer_script.h"
+#include "cmd/replay/scenario/script.h"
 #include "cmd/replay/scenario_file.h"
 #include "tests/unit/unit.h"
 

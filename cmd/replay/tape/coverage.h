@@ -5,7 +5,7 @@
 #ifndef REPLAY_COVERAGE_H
 #define REPLAY_COVERAGE_H
 
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/tape.h"
 
 #include <stdio.h>
 

@@ -10,8 +10,8 @@
 #ifndef REPLAY_PEER_EVENT_H
 #define REPLAY_PEER_EVENT_H
 
-#include "proto/bluenet.h"
 #include "cmd/replay/peer_words.h"
+#include "proto/bluenet.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>

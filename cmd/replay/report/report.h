@@ -8,7 +8,7 @@
 
 #include "cmd/common/cli.h"
 #include "cmd/common/keys.h"
-#include "cmd/replay/results.h"
+#include "cmd/replay/play/results.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The summary that ends a run, for people. */
-#include "cmd/replay/report.h"
+#include "cmd/replay/report/report.h"
 
 #include "cmd/replay/report_impl.h"
 #include "cmd/stats/table.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/peer_conn.h"
+#include "cmd/replay/scenario/conn.h"
 
 double peer_timeout_s = 10;
 bool peer_muted;

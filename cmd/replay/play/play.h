@@ -10,11 +10,11 @@
 #define REPLAY_PLAY_H
 
 #include "cmd/common/address.h"
-#include "cmd/replay/diff.h"
 #include "cmd/replay/options.h"
-#include "cmd/replay/plan.h"
-#include "cmd/replay/results.h"
-#include "cmd/replay/tape.h"
+#include "cmd/replay/play/diff.h"
+#include "cmd/replay/play/plan.h"
+#include "cmd/replay/play/results.h"
+#include "cmd/replay/tape/tape.h"
 
 #include <stdbool.h>
 #include <stdint.h>

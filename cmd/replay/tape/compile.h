@@ -14,7 +14,7 @@
 #include "cmd/capture/capture.h"
 #include "cmd/capture/filter.h"
 #include "cmd/common/keys.h"
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/tape.h"
 
 #include <stdbool.h>
 #include <stddef.h>

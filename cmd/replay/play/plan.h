@@ -12,7 +12,7 @@
 #define REPLAY_PLAN_H
 
 #include "cmd/replay/options.h"
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/tape.h"
 
 #include <stdbool.h>
 #include <stdint.h>

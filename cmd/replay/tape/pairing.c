@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/pairing.h"
+#include "cmd/replay/tape/pairing.h"
 
 #include "proto/bits.h"
 

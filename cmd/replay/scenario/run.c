@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Scenarios, each in a process of its own, and what came of them as TAP. */
-#include "cmd/replay/scenario.h"
+#include "cmd/replay/scenario/run.h"
 
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/replay/peer_connect.h"
-#include "cmd/replay/peer_script.h"
+#include "cmd/replay/scenario/script.h"
 #include "cmd/replay/scenario_file.h"
 
 #include <fnmatch.h>

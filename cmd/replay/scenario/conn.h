@@ -7,7 +7,7 @@
 #define REPLAY_PEER_CONN_H
 
 #include "cmd/common/clock.h"
-#include "cmd/replay/peer_event.h"
+#include "cmd/replay/scenario/event.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/rewrite.h"
+#include "cmd/replay/play/rewrite.h"
 
 #include "proto/bits.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/compile.h"
+#include "cmd/replay/tape/compile.h"
 
 #include "cmd/capture/keylog.h"
 #include "cmd/capture/pcapng_secrets.h"

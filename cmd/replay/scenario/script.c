@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/peer_script.h"
+#include "cmd/replay/scenario/script.h"
 
 #include "cmd/replay/peer_expect.h"
 

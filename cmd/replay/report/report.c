@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is to be thought of a run: of the injector, and of the cluster. */
-#include "cmd/replay/report.h"
+#include "cmd/replay/report/report.h"
 
 #include "cmd/replay/report_impl.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/peer_event.h"
+#include "cmd/replay/scenario/event.h"
 
 static struct {
 	char *name;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/coverage.h"
+#include "cmd/replay/tape/coverage.h"
 
 #include "proto/message.h"
 

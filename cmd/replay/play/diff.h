@@ -16,7 +16,7 @@
 
 #include "cmd/common/cli.h"
 #include "cmd/common/keys.h"
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/tape.h"
 
 #include <stdbool.h>
 #include <stdint.h>

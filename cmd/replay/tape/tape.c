@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/tape.h"
 
 #include <errno.h>
 #include <stdatomic.h>

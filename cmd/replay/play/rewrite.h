@@ -16,7 +16,7 @@
 
 #include "cmd/replay/live.h"
 #include "cmd/replay/options.h"
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/tape.h"
 #include "proto/header.h"
 
 #include <stdbool.h>
