@@ -16,7 +16,6 @@
 #define REPLAY_PLAY_IMPL_H
 
 #include "cmd/engine/engine.h"
-#include "cmd/replay/live.h"
 #include "cmd/replay/play/play.h"
 #include "cmd/replay/play/rewrite.h"
 #include "cmd/replay/tape/pairing.h"
