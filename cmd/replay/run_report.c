@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "cmd/replay/report/diff_text.h"
 #include "cmd/replay/run_impl.h"
 
 #include <errno.h>

@@ -17,6 +17,8 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/keys.h"
 #include "cmd/replay/tape/tape.h"
+#include "cmd/stats/map.h"
+#include "proto/message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +46,10 @@ struct diff_masks {
  */
 bool diff_masks_parse(
     struct diff_masks *masks, const char *text, char err[CLI_ERR_CHARS]);
+
+uint32_t diff_masked_fields(const struct diff_masks *masks);
+/* A mask of bytes of payloads covers this one. */
+bool diff_byte_is_masked(const struct diff_masks *masks, uint64_t i);
 
 enum diff_kind {
 	DIFF_MISSING = 0, /* captured, not received */
@@ -98,7 +104,83 @@ uint64_t diff_count(const struct diff *diff, enum diff_kind kind);
 uint64_t diff_total(const struct diff *diff);
 uint64_t diff_unlooked(const struct diff *diff);
 
-/* The summary by kind and key, and the first few differences in full. */
-void diff_print(const struct diff *diff, const struct keys *keys, FILE *out);
+/* ---- for whoever prints it ---- */
+
+/* The rows of the table of fields; in this order they are shown. */
+enum diff_field {
+	DIFF_F_HEADER = 0, /* there is one, or not */
+	DIFF_F_SOURCE,
+	DIFF_F_DEST_TYPE,
+	DIFF_F_DEST,
+	DIFF_F_FORKS,
+	DIFF_F_SERIAL,
+	DIFF_F_LATENCY,
+	DIFF_F_PRIORITY,
+	DIFF_F_TIMESTAMP,
+	DIFF_F_TRAILING, /* out-of-band bytes behind the header */
+	DIFF_F_CODEC,
+	DIFF_F_PAYLOAD,
+	DIFF_F_MISSING,
+	DIFF_F_EXTRA,
+	DIFF_F_ORDER,
+	DIFF_N_FIELDS
+};
+
+#define DIFF_BIT(field) (UINT32_C(1) << (field))
+
+#define DIFF_HEX_BYTES 16
+#define DIFF_VALUES_MAX 5
+
+/* What an example shows of a frame. */
+struct diff_side {
+	bool there;
+	bool has_header;
+	struct bnet_header header;
+	enum bnet_codec_id codec;
+	uint64_t trailing_bytes, payload_bytes;
+	uint64_t values[DIFF_VALUES_MAX]; /* of an error or echo-reply */
+	size_t n_values;
+	uint64_t hex_at; /* bytes of the payload, from here */
+	uint8_t hex[DIFF_HEX_BYTES];
+	size_t n_hex;
+};
+
+struct diff_example {
+	enum diff_kind kind;
+	uint32_t session;
+	int32_t key;
+	uint64_t index; /* captured frame of that key; EXTRA: received one */
+	uint64_t received_index;
+	uint32_t fields; /* bits: that differ */
+	struct diff_side captured, received;
+	const void *player; /* as long as it is there */
+};
+
+struct diff_key { /* a row of the table */
+	uint64_t key; /* of the map: (uint32_t)int32_t key */
+	uint64_t compared;
+	uint64_t counts[DIFF_N_KINDS];
+};
+
+/* What was different. */
+struct diff_found {
+	const struct tape *tape;
+	struct map keys; /* of struct diff_key */
+	uint64_t counts[DIFF_N_KINDS];
+	uint64_t compared; /* frames received */
+	uint64_t unlooked; /* frames for which there was no memory left */
+	struct diff_example examples[DIFF_EXAMPLES_MAX];
+	size_t n_examples;
+};
+
+const struct diff_found *diff_found(const struct diff *diff);
+
+extern const char *const diff_field_names[DIFF_N_FIELDS];
+
+/* Names of diff_side.values of a key; NULL: it has none. */
+const char *const *diff_value_names(int32_t key);
+
+int64_t
+diff_header_value(const struct bnet_header *header, enum diff_field field);
 
 #endif

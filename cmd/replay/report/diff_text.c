@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What was different, for people: at most 80 columns. */
-#include "cmd/replay/diff_impl.h"
+#include "cmd/replay/report/diff_text.h"
 
 #include "cmd/stats/table.h"
 
@@ -79,14 +79,15 @@ add_row(struct diff_key *sum, const struct diff_key *row)
 
 /* The worst keys, the rest in one row, and all of them. */
 static void
-put_rows(struct table *table, const struct diff *diff, const struct keys *keys)
+put_rows(struct table *table, const struct diff_found *found,
+    const struct keys *keys)
 {
 	struct diff_key **rows =
-	    (struct diff_key **)map_sorted(&diff->keys, by_differences);
+	    (struct diff_key **)map_sorted(&found->keys, by_differences);
 	struct diff_key rest = { .key = 0 }, all = { .key = 0 };
 	char name[NAME_CHARS];
 
-	for (size_t i = 0; rows != NULL && i < diff->keys.n; i++) {
+	for (size_t i = 0; rows != NULL && i < found->keys.n; i++) {
 		add_row(&all, rows[i]);
 		if (i < KEYS_SHOWN)
 			put_row(table,
@@ -97,15 +98,15 @@ put_rows(struct table *table, const struct diff *diff, const struct keys *keys)
 			add_row(&rest, rows[i]);
 	}
 	free(rows);
-	add_row(&rest, diff->keys.others);
-	add_row(&all, diff->keys.others);
+	add_row(&rest, found->keys.others);
+	add_row(&all, found->keys.others);
 	if (rest.compared > 0 || differences(&rest) > 0)
 		put_row(table, "other keys", &rest);
 	put_row(table, "all", &all);
 }
 
 static void
-print_table(const struct diff *diff, const struct keys *keys, FILE *out)
+print_table(const struct diff_found *found, const struct keys *keys, FILE *out)
 {
 	static const struct table_column columns[] = {
 		{ .name = "key", .head = "key", .left = true },
@@ -121,7 +122,7 @@ print_table(const struct diff *diff, const struct keys *keys, FILE *out)
 
 	table_init(&table, "diff", NULL, columns,
 	    sizeof(columns) / sizeof(columns[0]));
-	put_rows(&table, diff, keys);
+	put_rows(&table, found, keys);
 	(void)table_print(&table, out, false);
 	table_free(&table);
 }
@@ -137,12 +138,12 @@ put_text(const char *text, size_t max, FILE *out)
 }
 
 static void
-put_head(const struct diff *diff, const struct diff_example *example, size_t i,
-    const struct keys *keys, FILE *out)
+put_head(const struct diff_found *found, const struct diff_example *example,
+    size_t i, const struct keys *keys, FILE *out)
 {
 	const struct tape_session *session =
-	    tape_session(diff->tape, example->session);
-	const char *client = tape_text(diff->tape, session->name);
+	    tape_session(found->tape, example->session);
+	const char *client = tape_text(found->tape, session->name);
 	char name[NAME_CHARS];
 
 	fprintf(out, "\n%zu. %s: %s %" PRIu64 " of ", i + 1,
@@ -151,7 +152,7 @@ put_head(const struct diff *diff, const struct diff_example *example, size_t i,
 	    example->index + 1);
 	put_text(name_of(keys, example->key, name), NAME_CHARS, out);
 	fprintf(out, "\n   session %" PRIu32 ", ", example->session);
-	put_text(tape_text(diff->tape, session->end[CAP_UP]), NAME_CHARS, out);
+	put_text(tape_text(found->tape, session->end[CAP_UP]), NAME_CHARS, out);
 	if (client[0] != '\0') {
 		fputs(", ", out);
 		put_text(client, NAME_CHARS / 2, out);
@@ -238,12 +239,12 @@ put_side(const char *name, const struct diff_side *side, FILE *out)
 }
 
 static void
-print_example(
-    const struct diff *diff, size_t i, const struct keys *keys, FILE *out)
+print_example(const struct diff_found *found, size_t i, const struct keys *keys,
+    FILE *out)
 {
-	const struct diff_example *example = &diff->examples[i];
+	const struct diff_example *example = &found->examples[i];
 
-	put_head(diff, example, i, keys, out);
+	put_head(found, example, i, keys, out);
 	switch (example->kind) {
 	case DIFF_MISSING:
 		put_side("captured", &example->captured, out);
@@ -264,21 +265,23 @@ print_example(
 void
 diff_print(const struct diff *diff, const struct keys *keys, FILE *out)
 {
+	const struct diff_found *found = diff_found(diff);
+
 	fprintf(out,
 	    "Differences: %" PRIu64 " in %" PRIu64 " frames received\n\n",
-	    diff_total(diff), diff->compared);
-	print_table(diff, keys, out);
-	if (diff->unlooked > 0)
+	    diff_total(diff), found->compared);
+	print_table(found, keys, out);
+	if (found->unlooked > 0)
 		fprintf(out,
 		    "%" PRIu64
 		    " frames, captured or received, were not compared:"
 		    " their sessions\nhave too many keys\n",
-		    diff->unlooked);
-	if (diff->n_examples < diff_total(diff))
+		    found->unlooked);
+	if (found->n_examples < diff_total(diff))
 		fprintf(out, "\nThe first %zu, captured -> received:\n",
-		    diff->n_examples);
-	else if (diff->n_examples > 0)
+		    found->n_examples);
+	else if (found->n_examples > 0)
 		fputs("\nAll of them, captured -> received:\n", out);
-	for (size_t i = 0; i < diff->n_examples; i++)
-		print_example(diff, i, keys, out);
+	for (size_t i = 0; i < found->n_examples; i++)
+		print_example(found, i, keys, out);
 }
