@@ -242,8 +242,6 @@ diff_masks_parse(
 	return true;
 }
 
-/* ---- two frames: which fields differ ---- */
-
 /* ---- frames ---- */
 
 static void
@@ -539,8 +537,6 @@ diff_show(struct diff *diff, struct diff_example *example,
 		show_side(diff, &example->received, received, at);
 }
 
-/* ---- how many of each kind, and the first of them ---- */
-
 /* ---- counting ---- */
 
 static struct diff_key *
@@ -667,8 +663,6 @@ diff_found(const struct diff *diff)
 {
 	return &diff->found;
 }
-
-/* ---- the captured frames of a key, and which of them have come ---- */
 
 /* ---- captured frames of a key ---- */
 
@@ -831,8 +825,6 @@ diff_look(struct diff *diff, const struct diff_cursor *cursor,
 	}
 	return (struct diff_place){ NULL, 0 };
 }
-
-/* ---- what a frame is that came ---- */
 
 /* ---- what a frame that came is ---- */
 

@@ -111,8 +111,6 @@ plan_due_ns(const struct plan_player *player,
 	return due_ns;
 }
 
-/* ---- when each player begins, and its share of a rate ---- */
-
 /* ---- --rate ---- */
 
 /* i times the golden ratio, less whole ones: so evenly in [0, 1) as can be. */

@@ -3,73 +3,229 @@
  * Threads: the starter connects players when they are due, the workers of the
  * engine play them, and whoever called play_start() looks on.
  */
-#include "cmd/replay/play_impl.h"
+#include "cmd/replay/play/play.h"
+
+#include "cmd/common/clock.h"
+#include "cmd/replay/play/player.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/prctl.h>
 
+#define NS_PER_S INT64_C(1000000000)
 #define MESSAGE_MAX_BYTES ((size_t)1 << 20)
 #define WINDOW_DIGITS 2
 #define AWAKE_NS 150000 /* a thread wakes about that late */
 #define MEMORY_MAX_BYTES (UINT64_C(2) << 30)
 
-/* ---- what the players tell ---- */
+/* ---- for whoever looks on: how far it is, and making it stop ---- */
 
-void
-play_ended(struct play *play)
+static void
+play_publish(struct play_worker *worker)
 {
-	if (atomic_fetch_sub(&play->n_live, 1) != 1)
-		return;
-	pthread_mutex_lock(&play->lock);
-	pthread_cond_broadcast(&play->changed);
-	pthread_mutex_unlock(&play->lock);
+	const uint64_t *n = worker->results.counts;
+	struct play_progress *seen = &worker->seen;
+
+	pthread_mutex_lock(&worker->play->lock);
+	seen->begun = n[RESULTS_SESSIONS_BEGUN];
+	seen->ready = n[RESULTS_SESSIONS_READY];
+	seen->done = n[RESULTS_SESSIONS_DONE];
+	seen->failed = n[RESULTS_SESSIONS_FAILED] +
+	    n[RESULTS_SESSIONS_REFUSED] + n[RESULTS_SESSIONS_CUT];
+	seen->sent = n[RESULTS_FRAMES_SENT];
+	seen->received = n[RESULTS_FRAMES_RECEIVED];
+	seen->errors = n[RESULTS_ERRORS];
+	seen->held = n[RESULTS_HELD];
+	seen->late_p99_ns = hdr_quantile(&worker->window, 0.99);
+	seen->late_max_ns = worker->window_max_ns;
+	pthread_mutex_unlock(&worker->play->lock);
+	hdr_clear(&worker->window);
+	worker->window_max_ns = 0;
 }
 
-/* The first reason is the one that is told. */
-void
-play_set_reason(struct play *play, const char *why)
+static int64_t
+larger(int64_t a, int64_t b)
 {
+	return a > b ? a : b;
+}
+
+static bool
+is_over(struct play *play)
+{
+	return play->starter_done && atomic_load(&play->n_live) == 0;
+}
+
+/* The workers tell it as of now for the next time. */
+void
+play_progress(struct play *play, struct play_progress *progress)
+{
+	*progress = (struct play_progress){ 0 };
 	pthread_mutex_lock(&play->lock);
-	if (play->reason[0] == '\0')
-		snprintf(play->reason, sizeof(play->reason), "%s", why);
-	cli_plain(play->reason);
+	for (unsigned i = 0; i < play->n_workers; i++) {
+		const struct play_progress *seen = &play->workers[i].seen;
+
+		progress->begun += seen->begun;
+		progress->ready += seen->ready;
+		progress->done += seen->done;
+		progress->failed += seen->failed;
+		progress->sent += seen->sent;
+		progress->received += seen->received;
+		progress->errors += seen->errors;
+		progress->held += seen->held;
+		progress->late_p99_ns =
+		    larger(progress->late_p99_ns, seen->late_p99_ns);
+		progress->late_max_ns =
+		    larger(progress->late_max_ns, seen->late_max_ns);
+	}
+	progress->sessions_planned = play->n_planned;
+	progress->over = is_over(play);
 	pthread_mutex_unlock(&play->lock);
+	progress->production = atomic_load(&play->production);
+	play_tell_all(play, PLAY_SAY_PUBLISH);
 }
 
 void
-play_tell_all(struct play *play, uint32_t what)
+play_drain(struct play *play)
 {
-	static const struct bnet_slice nothing = { NULL, 0 };
-
-	for (unsigned i = 0; i < play->n_workers; i++)
-		(void)engine_message(play->engine, i, what, nothing);
-}
-
-/* Do no harm: whatever was asked for, production is left alone at once. */
-void
-play_set_environment(struct play *play, const struct bnet_string *name)
-{
-	static const char production[] = "production";
-	size_t n = name->len_bytes;
-	bool is_production = n == sizeof(production) - 1 &&
-	    strncasecmp(name->p, production, n) == 0;
-
-	pthread_mutex_lock(&play->lock);
-	if (play->environment[0] == '\0' || is_production)
-		snprintf(play->environment, sizeof(play->environment), "%.*s",
-		    (int)n, name->p != NULL ? name->p : "");
-	pthread_mutex_unlock(&play->lock);
-	if (!is_production || atomic_exchange(&play->production, true))
-		return;
-	play_tell_all(play, PLAY_SAY_CUT);
 	pthread_mutex_lock(&play->lock);
 	play->stop = true;
 	pthread_cond_broadcast(&play->changed);
 	pthread_mutex_unlock(&play->lock);
+	atomic_store(&play->stopping, true);
+	play_tell_all(play, PLAY_SAY_STOP);
+}
+
+bool
+play_wait(struct play *play, int64_t timeout_ns)
+{
+	int64_t until_ns = clock_now_ns() + timeout_ns;
+	const struct timespec ts = { .tv_sec = until_ns / NS_PER_S,
+		.tv_nsec = until_ns % NS_PER_S };
+	bool over;
+
+	pthread_mutex_lock(&play->lock);
+	while (!is_over(play) && clock_now_ns() < until_ns)
+		(void)pthread_cond_timedwait(&play->changed, &play->lock, &ts);
+	over = is_over(play);
+	pthread_mutex_unlock(&play->lock);
+	return over;
+}
+
+/* ---- the thread that connects players when they are due ---- */
+
+/* When --duration is over. */
+static int64_t
+end_ns(const struct play *play)
+{
+	int64_t duration_ns = play->set.opt->duration_ns;
+
+	return duration_ns == 0 || duration_ns > INT64_MAX - play->start_ns
+	    ? INT64_MAX
+	    : play->start_ns + duration_ns;
+}
+
+/* Wait for that time, or until nobody plays where that is asked for. */
+static bool
+wait_for(struct play *play, int64_t at_ns, bool players)
+{
+	int64_t until_ns = at_ns < end_ns(play) ? at_ns : end_ns(play);
+	const struct timespec ts = { .tv_sec = until_ns / NS_PER_S,
+		.tv_nsec = until_ns % NS_PER_S };
+	bool stop;
+
+	pthread_mutex_lock(&play->lock);
+	while (!play->stop && clock_now_ns() < until_ns &&
+	    !(players && atomic_load(&play->n_live) == 0))
+		(void)pthread_cond_timedwait(&play->changed, &play->lock, &ts);
+	stop = play->stop;
+	pthread_mutex_unlock(&play->lock);
+	return !stop && clock_now_ns() < end_ns(play);
+}
+
+/* False: it is to stop. */
+static bool
+wait_until(struct play *play, int64_t at_ns)
+{
+	return wait_for(play, at_ns, false);
+}
+
+/*
+ * Where it is not the clock alone that says when a round is over, the next one
+ * begins when it is.
+ */
+static bool
+waits_for_answers(const struct replay_options *opt)
+{
+	return opt->timing == REPLAY_ASAP || opt->pacing != REPLAY_OPEN;
+}
+
+static bool
+wait_for_players(struct play *play)
+{
+	return wait_for(play, INT64_MAX, true);
+}
+
+static bool
+start_round(struct play *play, int64_t start_ns)
+{
+	const struct plan *plan = play->set.plan;
+	uint32_t round;
+
+	pthread_mutex_lock(&play->lock);
+	play->n_planned += plan->n;
+	pthread_mutex_unlock(&play->lock);
+	round = live_again(&play->live);
+	for (uint32_t i = 0; i < plan->n; i++) {
+		int64_t at_ns = start_ns + plan->players[i].start_ns;
+
+		if (!wait_until(play, at_ns))
+			return false;
+		if (!player_begin(play, i, round, at_ns)) {
+			play_set_reason(play, "out of memory");
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+start_rounds(struct play *play)
+{
+	const struct replay_options *opt = play->set.opt;
+	int64_t start_ns = play->start_ns;
+
+	for (uint64_t i = 0; opt->loop == 0 || i < opt->loop; i++) {
+		if (!start_round(play, start_ns) || play->set.plan->n == 0)
+			return;
+		start_ns = opt->timing == REPLAY_ASAP
+		    ? 0
+		    : start_ns + play->set.plan->length_ns;
+		if (!waits_for_answers(opt))
+			continue;
+		if (!wait_for_players(play))
+			return;
+		if (start_ns < clock_now_ns())
+			start_ns = clock_now_ns();
+	}
+}
+
+static void *
+play_starter(void *arg)
+{
+	struct play *play = arg;
+
+	start_rounds(play);
+	if (play->set.opt->duration_ns != 0) {
+		(void)wait_for_players(play);
+		play_drain(play);
+	}
+	pthread_mutex_lock(&play->lock);
+	play->starter_done = true;
+	pthread_cond_broadcast(&play->changed);
+	pthread_mutex_unlock(&play->lock);
+	return NULL;
 }
 
 /* ---- the hooks of the engine ---- */
