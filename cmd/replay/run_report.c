@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/report/diff_text.h"
+#include "cmd/replay/report/html.h"
+#include "cmd/replay/report/json.h"
+#include "cmd/replay/report/text.h"
 #include "cmd/replay/run_impl.h"
 
 #include <errno.h>

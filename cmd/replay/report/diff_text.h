@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* diff_text - the differences that --diff found, for people. */
-#ifndef REPLAY_DIFF_TEXT_H
-#define REPLAY_DIFF_TEXT_H
+#ifndef REPLAY_REPORT_DIFF_TEXT_H
+#define REPLAY_REPORT_DIFF_TEXT_H
 
 #include "cmd/common/keys.h"
 #include "cmd/replay/play/diff.h"

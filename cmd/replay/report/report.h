@@ -11,6 +11,7 @@
 #include "cmd/replay/play/results.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #define REPORT_TEXT_CHARS 256
@@ -58,10 +59,6 @@ enum verdict report_verdict(const struct report *report);
  */
 uint64_t report_late(const struct report *report);
 
-/* The last lines of every run: the summary, and the one line of the verdict. */
-void report_print_text(
-    const struct report *report, const struct keys *keys, FILE *out);
-
 /* The verdict alone, one line without a newline: "valid: ..." */
 void
 report_verdict_line(const struct report *report, char *line, size_t line_chars);
@@ -74,12 +71,6 @@ report_verdict_line(const struct report *report, char *line, size_t line_chars);
 bool
 report_cluster_line(const struct report *report, char *line, size_t line_chars);
 
-/* All of it, so that reading it gives the same. False: err says why. */
-bool report_write_json(const struct report *report, const struct keys *keys,
-    const char *path, char err[CLI_ERR_CHARS]);
-
-/* To be freed with report_free(). NULL: err says what, and where. */
-struct report *report_read_json(const char *path, char err[CLI_ERR_CHARS]);
 void report_free(struct report *report); /* NULL is allowed */
 
 /*
@@ -95,8 +86,70 @@ bool report_merge(
 bool report_write_log(
     const struct report *report, const char *path, char err[CLI_ERR_CHARS]);
 
-/* One file, nothing from elsewhere; charts by gnuplot, where it is there. */
-bool report_write_html(const struct report *report, const struct keys *keys,
-    const char *path, char err[CLI_ERR_CHARS]);
+/* ---- for what prints and writes it ---- */
+
+#define REPORT_NS_PER_S INT64_C(1000000000)
+#define REPORT_NUMBER_CHARS 32
+#define REPORT_NAME_CHARS 32 /* of a key, as tables show it */
+#define REPORT_KEYS_SHOWN 20
+
+/* "1,234,567". Each of these returns `text`. */
+const char *report_number(char text[REPORT_NUMBER_CHARS], uint64_t v);
+/* "1.23 GB" */
+const char *report_bytes(char text[REPORT_NUMBER_CHARS], uint64_t v_bytes);
+/* "41.2 ms", three digits */
+const char *report_time(char text[REPORT_NUMBER_CHARS], int64_t v_ns);
+/* "00:01:12", of a time since the start */
+const char *report_clock(char text[REPORT_NUMBER_CHARS], int64_t at_ns);
+/* "2026-11-25 07:13:40 UTC" */
+const char *report_date(char text[REPORT_NUMBER_CHARS], int64_t unix_ns);
+
+/* Its name, or 0x12345678, cut where it is too long. "no key" for 0. */
+const char *report_key_name(
+    const struct keys *keys, int32_t key, char text[REPORT_NAME_CHARS]);
+
+/* When it was over: the end of length_ns, or the last thing that happened. */
+int64_t report_end_ns(const struct report *report);
+
+/*
+ * How long what began at start_ns took, of width_ns at most: the last one may
+ * be cut. 0 where what is left is too little to tell a rate from.
+ */
+int64_t report_covered_ns(
+    const struct report *report, int64_t start_ns, int64_t width_ns);
+
+/*
+ * Buckets i .. i + n - 1 in one: to be freed with results_row_free(). False:
+ * out of memory.
+ */
+bool report_sum_buckets(
+    const struct report *report, size_t i, size_t n, struct results_row *sum);
+
+/*
+ * The keys with the most frames, at most REPORT_KEYS_SHOWN; in `rest` the sum
+ * of all others, and in *n_rest how many these are. To be freed with
+ * report_keys_free().
+ */
+struct report_keys {
+	const struct results_key *top[REPORT_KEYS_SHOWN];
+	size_t n;
+	struct results_row rest;
+	size_t n_rest; /* without those of results_others() */
+	bool has_rest;
+};
+
+bool report_keys_make(struct report_keys *top, const struct report *report);
+void report_keys_free(struct report_keys *top);
+
+/* Is it one of those that are added up? */
+bool report_has_shard(const struct report *report, uint32_t shard);
+
+/*
+ * A file to be written, and its end: false, and what there is of it is
+ * removed, where something went wrong. NULL: err.
+ */
+FILE *report_create(const char *path, char err[CLI_ERR_CHARS]);
+bool
+report_close(FILE *file, bool ok, const char *path, char err[CLI_ERR_CHARS]);
 
 #endif

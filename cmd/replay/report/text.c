@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The summary that ends a run, for people. */
-#include "cmd/replay/report/report.h"
+#include "cmd/replay/report/text.h"
 
-#include "cmd/replay/report_impl.h"
+#include "cmd/replay/report/report.h"
 #include "cmd/stats/table.h"
 #include "proto/message.h"
 
