@@ -3,8 +3,8 @@
  * The connections of a peer, all in one epoll set: whatever waits for one of
  * them reads, answers and writes for all.
  */
-#ifndef REPLAY_PEER_CONN_H
-#define REPLAY_PEER_CONN_H
+#ifndef REPLAY_SCENARIO_CONN_H
+#define REPLAY_SCENARIO_CONN_H
 
 #include "cmd/common/clock.h"
 #include "cmd/replay/scenario/event.h"
@@ -44,13 +44,6 @@ struct peer_conn *peer_conn(const char *name);
 
 struct peer_event *peer_conn_take(struct peer_conn *c);
 
-/* ---- the socket ----------------------------------------------------------- */
-
-void peer_conn_shut(struct peer_conn *c);
-
-/* It ended: how is its last event. */
-void peer_conn_ended(struct peer_conn *c, const char *how, const char *reason);
-
 /* Write what the socket takes. True when nothing is left. */
 bool peer_conn_write(struct peer_conn *c);
 
@@ -58,5 +51,27 @@ bool peer_conn_write(struct peer_conn *c);
 bool peer_pump(int64_t deadline_ns);
 
 int64_t peer_deadline(void);
+
+/* ---- how they begin, and are forgotten ---- */
+
+/* What a connection has that does not say otherwise. NULL: plain; no token. */
+struct peer_defaults {
+	struct bnet_tls_ctx *tls; /* borrowed */
+	const char *tls_host, *token;
+};
+
+extern struct peer_defaults peer_defaults;
+
+/* False: a script that asks for a file is wrong. */
+extern bool peer_reads_files;
+
+/* A whole file; the caller frees it. */
+struct bnet_slice peer_file(const char *path);
+
+/* Forget it, with what came over it. */
+void peer_conn_free(struct peer_conn *c);
+
+/* connect NAME ADDR:PORT ...: waits for the end of a TLS handshake. */
+void peer_connect(struct peer_args *args);
 
 #endif

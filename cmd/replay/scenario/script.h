@@ -7,10 +7,10 @@
  * on standard error and exits, with 1, or with PEER_SCRIPT_WRONG where the
  * script is no script. Who plays several has a process for each.
  */
-#ifndef REPLAY_PEER_SCRIPT_H
-#define REPLAY_PEER_SCRIPT_H
+#ifndef REPLAY_SCENARIO_SCRIPT_H
+#define REPLAY_SCENARIO_SCRIPT_H
 
-#include "cmd/replay/peer_words.h"
+#include "cmd/replay/scenario/event.h"
 
 #include <stdbool.h>
 #include <stddef.h>
