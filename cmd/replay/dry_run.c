@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* --dry-run: the plan, for people. */
-#include "cmd/replay/run_impl.h"
+#include "cmd/replay/dry_run.h"
 
+#include "cmd/common/cli.h"
 #include "cmd/stats/map.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ struct node_row {
 };
 
 struct dry {
-	const struct run *run;
+	const struct dry_run *run;
 	struct map keys, nodes;
 	uint64_t frames, bytes; /* of a round, within --duration */
 	uint32_t *seconds; /* frames due in each; NULL: no schedule */
@@ -34,9 +34,9 @@ struct dry {
 };
 
 static bool
-dry_init(struct dry *dry, const struct run *run)
+dry_init(struct dry *dry, const struct dry_run *run)
 {
-	int64_t s = run->plan.length_ns / NS_PER_S + 2;
+	int64_t s = run->plan->length_ns / NS_PER_S + 2;
 
 	*dry = (struct dry){ .run = run };
 	dry->n_seconds = s < SECONDS_MAX ? s : SECONDS_MAX;
@@ -106,7 +106,7 @@ count_record(struct dry *dry, const struct tape_record *record, int64_t due_ns)
 static void
 count_player(struct dry *dry, const struct plan_player *player)
 {
-	const struct run *run = dry->run;
+	const struct dry_run *run = dry->run;
 	const struct tape_session *session =
 	    tape_session(run->tape, player->session);
 	const struct tape_record *record =
@@ -127,11 +127,11 @@ count_player(struct dry *dry, const struct plan_player *player)
 static void
 count_all(struct dry *dry)
 {
-	const struct plan *plan = &dry->run->plan;
+	const struct plan *plan = dry->run->plan;
 
 	for (uint32_t i = 0; i < plan->n; i++)
 		dry->played[plan->players[i].session]++;
-	for (uint32_t i = 0; i < plan->n && run_interrupts == 0; i++)
+	for (uint32_t i = 0; i < plan->n && *dry->run->stop == 0; i++)
 		count_player(dry, &plan->players[i]);
 }
 
@@ -146,8 +146,8 @@ u(uint64_t v)
 static void
 print_sessions(const struct dry *dry, FILE *out)
 {
-	const struct run *run = dry->run;
-	const struct plan *plan = &run->plan;
+	const struct dry_run *run = dry->run;
+	const struct plan *plan = run->plan;
 	uint64_t clones = 0, played = 0, usable = 0;
 
 	for (uint32_t i = 0; i < plan->n; i++)
@@ -177,7 +177,7 @@ static void
 print_times(const struct dry *dry, FILE *out)
 {
 	const struct replay_options *opt = dry->run->opt;
-	const struct plan *plan = &dry->run->plan;
+	const struct plan *plan = dry->run->plan;
 	int64_t first = plan->n > 0 ? plan->players[0].start_ns : 0;
 	int64_t last = plan->n > 0 ? plan->players[plan->n - 1].start_ns : 0;
 
@@ -266,7 +266,7 @@ by_node(const void *a, const void *b)
 }
 
 static void
-print_node(const struct run *run, const struct node_row *row, FILE *out)
+print_node(const struct dry_run *run, const struct node_row *row, FILE *out)
 {
 	const struct replay_options *opt = run->opt;
 
@@ -298,7 +298,7 @@ print_nodes(const struct dry *dry, FILE *out)
 }
 
 static void
-print_target(const struct run *run, FILE *out)
+print_target(const struct dry_run *run, FILE *out)
 {
 	char text[ADDRESS_CHARS];
 
@@ -314,7 +314,7 @@ print_target(const struct run *run, FILE *out)
 }
 
 void
-run_print_plan(const struct run *run, FILE *out)
+dry_run_print(const struct dry_run *run, FILE *out)
 {
 	struct dry dry;
 
