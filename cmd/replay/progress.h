@@ -7,7 +7,7 @@
 #define REPLAY_PROGRESS_H
 
 #include "cmd/replay/options.h"
-#include "cmd/replay/play.h"
+#include "cmd/replay/play/play.h"
 
 #include <stdbool.h>
 #include <stddef.h>

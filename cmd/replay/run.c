@@ -1,18 +1,64 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/replay/run_impl.h"
+#include "cmd/replay/run.h"
 
-#include "cmd/replay/compile.h"
-#include "cmd/replay/coverage.h"
-#include "cmd/replay/scenario.h"
+#include "cmd/capture/filter.h"
+#include "cmd/common/cli.h"
+#include "cmd/common/clock.h"
+#include "cmd/common/keys.h"
+#include "cmd/replay/dry_run.h"
+#include "cmd/replay/play/diff.h"
+#include "cmd/replay/play/plan.h"
+#include "cmd/replay/play/play.h"
+#include "cmd/replay/probe.h"
+#include "cmd/replay/progress.h"
+#include "cmd/replay/report/diff_text.h"
+#include "cmd/replay/report/html.h"
+#include "cmd/replay/report/json.h"
+#include "cmd/replay/report/report.h"
+#include "cmd/replay/report/text.h"
+#include "cmd/replay/safety.h"
+#include "cmd/replay/scenario/run.h"
+#include "cmd/replay/tape/compile.h"
+#include "cmd/replay/tape/coverage.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define PROBE_CONNECT_NS (5 * NS_PER_S)
+#define PROBE_WELCOME_NS (3 * NS_PER_S)
+#define LOOK_NS (NS_PER_S / 20)
+#define AHEAD_NS (NS_PER_S / 10) /* threads are to be ready by then */
+#define DESCRIPTORS_OURS 64 /* besides the connections */
+
+struct run {
+	const struct replay_options *opt;
+	struct keys *keys;
+	struct filter *filter; /* of the captures; NULL: all */
+	struct diff_masks masks; /* of --diff */
+	struct client_files files;
+	char host[CLIENT_HOST_CHARS]; /* what a certificate has to name */
+	struct address addresses[ADDRESS_RESOLVED_MAX];
+	size_t n_addresses; /* 0: no target */
+	struct address reached; /* the one that the probe found */
+	struct tape *tape;
+	struct plan plan;
+};
 
 /* ---- Ctrl-C ---- */
 
-volatile int run_interrupts, run_signal;
+/* How many signals came that ask us to end; and the last of them. */
+static volatile int run_interrupts, run_signal;
 
 static void
 interrupted(int number)
@@ -35,6 +81,743 @@ catch_signals(void)
 	(void)sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file's limit is an error to tell */
+}
+
+/* ---- may it be sent to, and is anybody there? ---- */
+
+/* Says why and returns false where the target must not be sent to. */
+static bool
+run_target_is_safe(const struct run *run)
+{
+	const struct safety safety = { run->addresses, run->n_addresses,
+		run->opt->allow, run->opt->n_allow };
+	const struct tape *tape = run->tape;
+	uint32_t n = tape != NULL ? tape_head(tape)->n_sessions : 0;
+	char err[CLI_ERR_CHARS];
+	bool ok = safety_targets_allowed(&safety, err);
+
+	for (uint32_t i = 0; i < n && ok; i++) {
+		const struct tape_session *session = tape_session(tape, i);
+
+		for (int end = 0; end < 2 && ok; end++)
+			ok = safety_end_allowed(
+			    &safety, tape_text(tape, session->end[end]), err);
+	}
+	if (!ok)
+		cli_warn("%s", err);
+	return ok;
+}
+
+static int
+refused(const struct probe *probe, const char *target, const char *goes_on)
+{
+	cli_warn("%s: %s %s%s%s", target,
+	    probe->result == PROBE_REFUSED ? "it refused our hello:"
+					   : "no welcome:",
+	    probe->reason[0] != '\0' ? probe->reason : "no reason given",
+	    goes_on != NULL ? "; it goes on, as " : "",
+	    goes_on != NULL ? goes_on : "");
+	return goes_on != NULL ? REPLAY_OK : REPLAY_NOT_CONNECTED;
+}
+
+static int
+judge(const struct run *run, const struct probe *probe, const char *goes_on)
+{
+	const char *target = run->opt->target;
+
+	switch (probe->result) {
+	case PROBE_NOBODY:
+		cli_warn("cannot connect to %s: %s", target, probe->reason);
+		return REPLAY_NOT_CONNECTED;
+	case PROBE_REFUSED:
+	case PROBE_CLOSED:
+		return refused(probe, target, goes_on);
+	case PROBE_SILENT:
+		if (!run->opt->quiet)
+			cli_warn("%s: no welcome, as of a stock cluster: what"
+				 " environment it is cannot be known",
+			    target);
+		return REPLAY_OK;
+	case PROBE_WELCOME:
+		break;
+	}
+	if (!safety_is_production(probe->environment))
+		return REPLAY_OK;
+	cli_warn("refused: %s (%s) says environment=%s", target, probe->name,
+	    probe->environment);
+	return REPLAY_USAGE;
+}
+
+/*
+ * Is anybody there, and may we? A hello that is refused is the end of it,
+ * unless `goes_on` says why not; production is in any case. REPLAY_OK: go on;
+ * else it has said why not.
+ */
+static int
+run_probe(struct run *run, enum bnet_role role, const char *goes_on)
+{
+	const struct probe_settings set = {
+		.addresses = run->addresses,
+		.n_addresses = run->n_addresses,
+		.tls = run->files.tls,
+		.tls_host = run->host,
+		.token = run->files.token,
+		.role = role,
+		.connect_timeout_ns = PROBE_CONNECT_NS,
+		.welcome_timeout_ns = PROBE_WELCOME_NS,
+	};
+	struct probe probe;
+
+	probe_run(&set, &probe);
+	run->reached = probe.address;
+	if (run_interrupts > 0)
+		return 128 + run_signal;
+	return judge(run, &probe, goes_on);
+}
+
+/*
+ * ---- captures or a replay file -> the tape ----
+ *
+ * A replay file as it is, or made of captures, in a file that has no name, or
+ * in the one of --compile.
+ */
+
+/* The replay file among the operands; -1: there is none. */
+static int
+open_ready(const struct replay_options *opt, const char **path)
+{
+	for (size_t i = 0; i < opt->n_captures; i++) {
+		struct stat st;
+		int fd;
+
+		*path = opt->captures[i];
+		if (strcmp(*path, "-") == 0)
+			continue;
+		fd = open(*path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			cli_die("%s: %s", *path, strerror(errno));
+		if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && tape_is(fd))
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+/* A replay file is what it is: nothing is chosen in it any more. */
+static void
+check_ready(const struct replay_options *opt, const char *path)
+{
+	if (opt->n_captures > 1)
+		cli_usage("%s: a replay file goes alone; compile all captures"
+			  " into one",
+		    path);
+	if (opt->compile_to != NULL)
+		cli_usage("--compile: %s is a replay file already", path);
+	if (opt->filter != NULL || opt->bpf != NULL || opt->keylog != NULL ||
+	    opt->cap.n_ports > 0 || opt->cap.any_port ||
+	    opt->cap.order != BNET_ORDER_AUTO)
+		cli_usage("%s: a replay file: -f, -Y, --port, --order and"
+			  " --keylog are of use only where captures are read",
+		    path);
+}
+
+/* A file that goes with its descriptor. */
+static int
+open_nameless(const char *folder)
+{
+	char path[PATH_MAX];
+	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	/* not every file system has these */
+	(void)snprintf(path, sizeof(path), "%s/bluenet-replay.XXXXXX", folder);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		(void)unlink(path);
+	return fd;
+}
+
+static void
+tell_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	replay_progress_read(arg, done_bytes, total_bytes);
+}
+
+static bool
+compile_into(const struct run *run, int fd, char err[TAPE_ERR_CHARS])
+{
+	const struct replay_options *opt = run->opt;
+	struct replay_progress progress;
+	struct compile_settings set = {
+		.paths = opt->captures,
+		.n_paths = opt->n_captures,
+		.bpf = opt->bpf,
+		.filter = run->filter,
+		.keys = run->keys,
+		.keylog = opt->keylog,
+		.cap = opt->cap,
+		.progress = tell_progress,
+		.arg = &progress,
+	};
+	bool ok;
+
+	replay_progress_init(&progress, opt);
+	ok = compile(&set, fd, err);
+	replay_progress_end(&progress);
+	return ok;
+}
+
+/* Of making a tape in `where`. */
+_Noreturn static void
+failed(const char *err, const char *where)
+{
+	if (run_interrupts > 0)
+		exit(128 + run_signal);
+	if (strstr(err, strerror(ENOSPC)) != NULL)
+		cli_die("%s: in %s (TMPDIR or --compile can name another"
+			" place)",
+		    err, where);
+	cli_die("%s", err);
+}
+
+static int
+compile_nameless(const struct run *run)
+{
+	const char *folder = getenv("TMPDIR");
+	char err[TAPE_ERR_CHARS];
+	int fd;
+
+	if (folder == NULL || folder[0] == '\0')
+		folder = "/tmp";
+	fd = open_nameless(folder);
+	if (fd < 0)
+		cli_die("%s: %s (TMPDIR or --compile can name another place)",
+		    folder, strerror(errno));
+	if (!compile_into(run, fd, err))
+		failed(err, folder);
+	return fd;
+}
+
+/* What would be destroyed, or is no file to be written. */
+static void
+check_destination(const struct replay_options *opt)
+{
+	struct stat to, from;
+
+	if (stat(opt->compile_to, &to) != 0)
+		return;
+	if (!S_ISREG(to.st_mode))
+		cli_usage("--compile: %s: it is there, and no regular file",
+		    opt->compile_to);
+	for (size_t i = 0; i < opt->n_captures; i++)
+		if (stat(opt->captures[i], &from) == 0 &&
+		    from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+			cli_usage("--compile: %s: it is a capture to be read",
+			    opt->compile_to);
+}
+
+/* Beside the destination, which it then becomes: never a half file. */
+static int
+compile_named(const struct run *run)
+{
+	const char *to = run->opt->compile_to;
+	char err[TAPE_ERR_CHARS], path[PATH_MAX];
+	mode_t mask = umask(0);
+	int fd;
+
+	(void)umask(mask);
+	check_destination(run->opt);
+	if ((size_t)snprintf(path, sizeof(path), "%s.XXXXXX", to) >=
+	    sizeof(path))
+		cli_usage("--compile: the name is too long");
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		cli_die("--compile: %s: %s", to, strerror(errno));
+	if (!compile_into(run, fd, err)) {
+		(void)unlink(path);
+		failed(err, to);
+	}
+	if (fchmod(fd, 0666 & ~mask) != 0 || rename(path, to) != 0) {
+		(void)unlink(path);
+		cli_die("--compile: %s: %s", to, strerror(errno));
+	}
+	return fd;
+}
+
+/* Sets run->tape; ends the process where there is none. */
+static void
+run_open_tape(struct run *run)
+{
+	const struct replay_options *opt = run->opt;
+	const char *name = "";
+	char err[TAPE_ERR_CHARS];
+	int fd = open_ready(opt, &name);
+
+	if (fd >= 0) {
+		check_ready(opt, name);
+	} else {
+		name = opt->compile_to != NULL ? opt->compile_to
+					       : opt->captures[0];
+		fd = opt->compile_to != NULL ? compile_named(run)
+					     : compile_nameless(run);
+	}
+	run->tape = tape_open(fd, name, err);
+	if (run->tape == NULL)
+		cli_die("%s", err);
+	close(fd);
+}
+
+/* ---- what is said of it afterwards, and --merge ---- */
+
+/* 0, or why `path` could not be written to. */
+static int
+why_not(const char *path)
+{
+	char copy[PATH_MAX];
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return EISDIR;
+	if (access(path, W_OK) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return errno;
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
+		return ENAMETOOLONG;
+	return access(dirname(copy), W_OK) == 0 ? 0 : errno;
+}
+
+static bool
+same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return strcmp(a, b) == 0 ||
+	    (stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) &&
+		x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+struct paper {
+	const char *what, *path; /* path NULL: not wanted */
+};
+
+/* What is read, and what is written anyway, would be lost. */
+static void
+check_others(const struct replay_options *opt, const struct paper *paper,
+    const struct paper *before, size_t n_before)
+{
+	for (size_t i = 0; i < opt->n_captures; i++)
+		if (same_file(paper->path, opt->captures[i]))
+			cli_usage("%s: %s is to be read", paper->what,
+			    opt->captures[i]);
+	for (size_t i = 0; i < n_before; i++)
+		if (before[i].path != NULL &&
+		    same_file(paper->path, before[i].path))
+			cli_usage("%s: %s is the file of %s", paper->what,
+			    paper->path, before[i].what);
+}
+
+/* What is to be written later can be: after an hour is too late to find out. */
+static void
+run_check_papers(const struct replay_options *opt)
+{
+	const struct paper papers[] = {
+		{ "--compile", opt->compile_to },
+		{ "--report", opt->report },
+		{ "--log", opt->log },
+		{ "--html", opt->html },
+	};
+
+	/* --compile has its own check: it may be there, or not */
+	for (size_t i = 1; i < sizeof(papers) / sizeof(papers[0]); i++) {
+		const struct paper *paper = &papers[i];
+		int error;
+
+		if (paper->path == NULL)
+			continue;
+		check_others(opt, paper, papers, i);
+		error = why_not(paper->path);
+		if (error != 0)
+			cli_die("%s: %s: %s", paper->what, paper->path,
+			    strerror(error));
+	}
+}
+
+/* False: one could not be written, which was said. */
+static bool
+write_papers(const struct run *run, const struct report *report)
+{
+	const struct replay_options *opt = run->opt;
+	char err[CLI_ERR_CHARS];
+	bool ok = true;
+
+	if (opt->report != NULL &&
+	    !report_write_json(report, run->keys, opt->report, err)) {
+		cli_warn("--report: %s", err);
+		ok = false;
+	}
+	if (opt->log != NULL && !report_write_log(report, opt->log, err)) {
+		cli_warn("--log: %s", err);
+		ok = false;
+	}
+	if (opt->html != NULL &&
+	    !report_write_html(report, run->keys, opt->html, err)) {
+		cli_warn("--html: %s", err);
+		ok = false;
+	}
+	return ok;
+}
+
+/* What of it says most comes first. */
+static int
+code_of(const struct report *report, bool ok)
+{
+	const uint64_t *counts = report->results.counts;
+
+	if (counts[RESULTS_SESSIONS_BEGUN] > 0 &&
+	    counts[RESULTS_SESSIONS_READY] == 0 && !report->interrupted)
+		return REPLAY_NOT_CONNECTED;
+	if (report_verdict(report) == VERDICT_LATE)
+		return REPLAY_LATE;
+	return ok && report->differences == 0 ? REPLAY_OK : REPLAY_DIFFERENT;
+}
+
+/* Print and write it. Returns the exit code that it comes to. */
+static int
+run_report(
+    const struct run *run, const struct report *report, const struct diff *diff)
+{
+	bool ok;
+
+	if (diff != NULL)
+		diff_print(diff, run->keys, stdout);
+	report_print_text(report, run->keys, stdout);
+	ok = write_papers(run, report) &&
+	    (diff == NULL || diff_unlooked(diff) == 0);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		cli_warn("standard output: %s", strerror(errno));
+		ok = false;
+	}
+	return code_of(report, ok);
+}
+
+static int
+run_merge(struct run *run)
+{
+	const struct replay_options *opt = run->opt;
+	char err[CLI_ERR_CHARS];
+	struct report *report = report_read_json(opt->captures[0], err);
+	int code;
+
+	if (report == NULL)
+		cli_die("%s", err);
+	for (size_t i = 1; i < opt->n_captures; i++) {
+		struct report *from = report_read_json(opt->captures[i], err);
+
+		if (from == NULL)
+			cli_die("%s", err);
+		if (!report_merge(report, from, err))
+			cli_die("%s: %s", opt->captures[i], err);
+		report_free(from);
+	}
+	if (report->n_shards < report->of_shards)
+		cli_warn("%" PRIu32 " of %" PRIu32 " shards are missing",
+		    report->of_shards - report->n_shards, report->of_shards);
+	code = run_report(run, report, NULL);
+	report_free(report);
+	return code;
+}
+
+/* ---- before the start ---- */
+
+/* As a client, or a node where only nodes are played. */
+static int
+probe(struct run *run)
+{
+	bool stock = true, nodes = run->plan.n > 0;
+
+	for (uint32_t i = 0; i < run->plan.n; i++) {
+		const struct tape_session *session =
+		    tape_session(run->tape, run->plan.players[i].session);
+
+		stock = stock && (session->flags & TAPE_S_HELLO) == 0;
+		nodes = nodes && session->role == BNET_ROLE_NODE;
+	}
+	return run_probe(run, nodes ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+	    stock ? "all sessions are stock clients, which say none" : NULL);
+}
+
+/* As many descriptors as we may have: connections are descriptors. */
+static void
+raise_descriptors(const struct run *run)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    (uint64_t)run->plan.n + DESCRIPTORS_OURS > limit.rlim_cur)
+		cli_warn("%u sessions, but only %llu descriptors are allowed"
+			 " (ulimit -n): some may fail",
+		    (unsigned)run->plan.n, (unsigned long long)limit.rlim_cur);
+}
+
+static int64_t
+unix_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+/* Until shortly before --start-at, or a signal. */
+static void
+wait_for_start(const struct run *run)
+{
+	const int64_t at_ns = run->opt->start_at_ns;
+	int64_t left_ns = at_ns - unix_now_ns();
+
+	if (at_ns == 0)
+		return;
+	if (left_ns < 0) {
+		cli_warn("--start-at was %.1f s ago, when all was ready; more"
+			 " time, or a replay file (--compile), would help",
+		    (double)-left_ns / 1e9);
+		exit(REPLAY_DIFFERENT);
+	}
+	if (left_ns > NS_PER_S && !run->opt->quiet)
+		cli_warn("ready; it begins in %.0f s", (double)left_ns / 1e9);
+	while (run_interrupts == 0 && left_ns > AHEAD_NS) {
+		int64_t ns = left_ns - AHEAD_NS;
+		struct timespec ts = { .tv_sec = ns / NS_PER_S,
+			.tv_nsec = ns % NS_PER_S };
+
+		(void)nanosleep(&ts, NULL);
+		left_ns = at_ns - unix_now_ns();
+	}
+}
+
+/* ---- playing ---- */
+
+struct watch {
+	const struct run *run;
+	struct play *play;
+	struct replay_progress progress;
+	int64_t start_ns; /* monotonic */
+	int64_t start_unix_ns;
+	struct play_progress last; /* as last seen */
+	bool drained;
+};
+
+/* Until when it is planned to go on; 0: no end. */
+static int64_t
+total_ns(const struct run *run)
+{
+	const struct replay_options *opt = run->opt;
+	int64_t all_ns = 0;
+
+	if (opt->timing != REPLAY_ASAP && opt->pacing == REPLAY_OPEN &&
+	    opt->loop != 0 && run->plan.length_ns > 0 &&
+	    opt->loop < (uint64_t)(INT64_MAX / run->plan.length_ns))
+		all_ns = (int64_t)opt->loop * run->plan.length_ns;
+	if (opt->duration_ns != 0 && (all_ns == 0 || opt->duration_ns < all_ns))
+		all_ns = opt->duration_ns;
+	return all_ns;
+}
+
+static void
+show(struct watch *watch)
+{
+	const struct run *run = watch->run;
+	int64_t at_ns = clock_now_ns() - watch->start_ns;
+	struct progress_view view = {
+		.play = &watch->last,
+		.at_ns = at_ns > 0 ? at_ns : 0,
+		.total_ns = total_ns(run),
+		.total_frames = run->opt->loop * run->plan.n_frames,
+		.scheduled = run->opt->timing != REPLAY_ASAP,
+	};
+
+	replay_progress_play(&watch->progress, &view);
+}
+
+static void
+drain(struct watch *watch)
+{
+	replay_progress_end(&watch->progress);
+	cli_warn("no more is sent; waiting for answers (once more to quit)");
+	play_drain(watch->play);
+	watch->drained = true;
+}
+
+/* Until it is over, the second signal, or production. */
+static void
+watch_play(struct watch *watch)
+{
+	bool over = false, asked = false;
+
+	while (!over && run_interrupts < 2) {
+		over = play_wait(watch->play, LOOK_NS);
+		if (run_interrupts > 0 && !watch->drained && !over)
+			drain(watch);
+		if (over || !replay_progress_due(&watch->progress))
+			continue;
+		play_progress(watch->play, &watch->last);
+		if (asked)
+			show(watch);
+		asked = !asked; /* what it tells is of the time before */
+	}
+	replay_progress_end(&watch->progress);
+	play_progress(watch->play, &watch->last);
+	play_stop(watch->play);
+}
+
+/* Signals are the main thread's. */
+static bool
+start(struct play *play, int64_t start_ns)
+{
+	sigset_t ours, before;
+	bool ok;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &ours, &before);
+	ok = play_start(play, start_ns);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
+static void
+begin(struct watch *watch)
+{
+	const int64_t at_ns = watch->run->opt->start_at_ns;
+	int64_t unix_ns = unix_now_ns(), now_ns = clock_now_ns();
+
+	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
+	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
+	replay_progress_init(&watch->progress, watch->run->opt);
+	if (!start(watch->play, watch->start_ns))
+		cli_die("threads could not be started: %s", strerror(errno));
+}
+
+/* ---- afterwards ---- */
+
+static void
+fill_captures(const struct replay_options *opt, char text[REPORT_TEXT_CHARS])
+{
+	const char *slash = strrchr(opt->captures[0], '/');
+
+	if (opt->n_captures == 1)
+		(void)snprintf(text, REPORT_TEXT_CHARS, "%s",
+		    slash != NULL ? slash + 1 : opt->captures[0]);
+	else
+		(void)snprintf(
+		    text, REPORT_TEXT_CHARS, "%zu captures", opt->n_captures);
+}
+
+/* What the run was, beside its results. */
+static void
+describe(const struct watch *watch, struct report *report)
+{
+	const struct replay_options *opt = watch->run->opt;
+	const struct diff *diff = play_diff(watch->play);
+
+	(void)snprintf(
+	    report->target, sizeof(report->target), "%s", opt->target);
+	fill_captures(opt, report->captures);
+	(void)snprintf(report->how, sizeof(report->how), "%s", opt->how);
+	(void)snprintf(report->environment, sizeof(report->environment), "%s",
+	    play_environment(watch->play));
+	report->start_ns = watch->start_unix_ns;
+	report->length_ns = report->results.end_ns;
+	report->max_late_ns = opt->max_late_ns;
+	report->n_shards = 1;
+	report->shard = opt->shard;
+	report->of_shards = opt->of_shards;
+	report->sessions = watch->last.sessions_planned;
+	report->scheduled = opt->timing != REPLAY_ASAP;
+	report->interrupted = watch->drained;
+	report->diffed = diff != NULL;
+	report->compared = diff != NULL ? diff_compared(diff) : 0;
+	report->differences = diff != NULL ? diff_total(diff) : 0;
+}
+
+/* What happened comes before what was measured. */
+static int
+exit_code(const struct watch *watch, int code)
+{
+	const char *reason = play_reason(watch->play);
+
+	if (watch->last.production) {
+		cli_warn("refused: a welcome of %s says environment=%s:"
+			 " stopped",
+		    watch->run->opt->target, play_environment(watch->play));
+		return REPLAY_USAGE;
+	}
+	if (run_interrupts >= 2)
+		return 128 + run_signal;
+	if (code == REPLAY_NOT_CONNECTED)
+		cli_warn("no session got connected to %s: %s",
+		    watch->run->opt->target,
+		    reason[0] != '\0' ? reason : "no reason given");
+	return code;
+}
+
+static int
+play(struct run *run)
+{
+	struct watch watch = { .run = run };
+	const struct play_settings set = {
+		.opt = run->opt,
+		.tape = run->tape,
+		.plan = &run->plan,
+		.addresses = run->addresses,
+		.n_addresses = run->n_addresses,
+		.tls = run->files.tls,
+		.tls_host = run->host,
+		.token = run->files.token,
+		.masks = run->opt->diff ? &run->masks : NULL,
+	};
+	struct report *report = calloc(1, sizeof(*report));
+	int code;
+
+	watch.play = play_new(&set);
+	if (report == NULL || watch.play == NULL)
+		cli_die("%s", strerror(errno));
+	begin(&watch);
+	watch_play(&watch);
+	if (!results_init(&report->results, run->opt->bucket_ns) ||
+	    !play_results(watch.play, &report->results))
+		cli_die("out of memory");
+	describe(&watch, report);
+	code = run_report(run, report, play_diff(watch.play));
+	code = exit_code(&watch, code);
+	report_free(report);
+	play_free(watch.play);
+	return code;
+}
+
+/* Returns an exit code. */
+static int
+run_play(struct run *run)
+{
+	int code = REPLAY_USAGE;
+
+	if (!run_target_is_safe(run))
+		return code;
+	raise_descriptors(run);
+	code = probe(run);
+	if (code != REPLAY_OK)
+		return code;
+	wait_for_start(run);
+	if (run_interrupts > 0)
+		return 128 + run_signal;
+	return play(run);
 }
 
 /* ---- what the options name ---- */
@@ -131,7 +914,17 @@ make_plan(struct run *run)
 static int
 dry_run(struct run *run)
 {
-	run_print_plan(run, stdout);
+	const struct dry_run what = {
+		.opt = run->opt,
+		.tape = run->tape,
+		.plan = &run->plan,
+		.keys = run->keys,
+		.addresses = run->addresses,
+		.n_addresses = run->n_addresses,
+		.stop = &run_interrupts,
+	};
+
+	dry_run_print(&what, stdout);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
 	if (fflush(stdout) != 0 || ferror(stdout))

@@ -3,7 +3,7 @@
  * Any text as --ignore: it is refused, and why is told, or its masks hide what
  * they say: whole fields, and bytes from and to a place.
  */
-#include "cmd/replay/diff_impl.h"
+#include "cmd/replay/play/diff.h"
 
 #include "tests/fuzz/fuzz.h"
 

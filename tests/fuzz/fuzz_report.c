@@ -3,7 +3,9 @@
  * Reports that --merge reads: one that is wrong is refused, and why is told;
  * one that is taken can be printed, and written so that it reads as the same.
  */
-#include "cmd/replay/report.h"
+#include "cmd/replay/report/json.h"
+#include "cmd/replay/report/report.h"
+#include "cmd/replay/report/text.h"
 
 #include "tests/fuzz/fuzz.h"
 

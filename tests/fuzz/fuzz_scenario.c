@@ -3,7 +3,7 @@
  * Scenario files: one that is wrong is refused with its place; of one that is
  * taken, each scenario has what it needs, and its lines are those of the file.
  */
-#include "cmd/replay/scenario_file.h"
+#include "cmd/replay/scenario/run.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -3,8 +3,8 @@
  * Replay files: a damaged one is refused, or its chains end within it. The
  * head is made good where it can be, so that more than it is looked at.
  */
-#include "cmd/replay/coverage.h"
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/coverage.h"
+#include "cmd/replay/tape/tape.h"
 
 #include "tests/fuzz/fuzz.h"
 

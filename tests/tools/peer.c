@@ -35,8 +35,8 @@
  * answered, keepalives and pongs passed over unless expected.
  */
 #include "cmd/common/clock.h"
-#include "cmd/replay/peer_conn.h"
-#include "cmd/replay/peer_script.h"
+#include "cmd/replay/scenario/conn.h"
+#include "cmd/replay/scenario/script.h"
 
 #include <signal.h>
 #include <spawn.h>

@@ -3,7 +3,7 @@
 #ifndef REPLAY_CAPTURE_MAKE_H
 #define REPLAY_CAPTURE_MAKE_H
 
-#include "cmd/replay/compile.h"
+#include "cmd/replay/tape/compile.h"
 #include "proto/message.h"
 #include "tests/unit/packets.h"
 

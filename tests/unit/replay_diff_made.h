@@ -3,7 +3,7 @@
 #ifndef REPLAY_DIFF_MADE_H
 #define REPLAY_DIFF_MADE_H
 
-#include "cmd/replay/diff.h"
+#include "cmd/replay/play/diff.h"
 #include "proto/message.h"
 #include "tests/unit/replay_tape_make.h"
 

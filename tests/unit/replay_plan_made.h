@@ -3,7 +3,7 @@
 #ifndef REPLAY_PLAN_MADE_H
 #define REPLAY_PLAN_MADE_H
 
-#include "cmd/replay/plan.h"
+#include "cmd/replay/play/plan.h"
 #include "tests/unit/replay_tape_make.h"
 
 #define MS INT64_C(1000000)

@@ -3,7 +3,7 @@
 #ifndef UNIT_REPLAY_RESULTS_H
 #define UNIT_REPLAY_RESULTS_H
 
-#include "cmd/replay/results.h"
+#include "cmd/replay/play/results.h"
 #include "tests/unit/unit.h"
 
 #define MADE_BUCKET_NS INT64_C(1000000000)

@@ -3,7 +3,7 @@
 #ifndef REPLAY_TAPE_MAKE_H
 #define REPLAY_TAPE_MAKE_H
 
-#include "cmd/replay/tape.h"
+#include "cmd/replay/tape/tape.h"
 #include "tests/unit/unit.h"
 
 #include <sys/mman.h>

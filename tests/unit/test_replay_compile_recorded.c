@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The tapes of the recordings hold just the frames that were sent. */
-#include "cmd/replay/compile.h"
+#include "cmd/replay/tape/compile.h"
 #include "tests/unit/vectors.h"
 
 #include <openssl/evp.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/replay/diff: --ignore, and what is printed. */
-#include "cmd/replay/diff.h"
+#include "cmd/replay/play/diff.h"
+#include "cmd/replay/report/diff_text.h"
 #include "proto/message.h"
 #include "tests/unit/replay_tape_make.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which request a frame answers. */
-#include "cmd/replay/pairing.h"
+#include "cmd/replay/tape/pairing.h"
 #include "tests/unit/unit.h"
 
 #define KEY 99

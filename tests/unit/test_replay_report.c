@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/replay/report: the verdict, and what is said of a run. */
-#include "cmd/replay/report.h"
+#include "cmd/replay/report/report.h"
+#include "cmd/replay/report/text.h"
 #include "tests/unit/replay_results.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Captured ids become live ones, in the header and nowhere else. */
-#include "cmd/replay/rewrite.h"
+#include "cmd/replay/play/rewrite.h"
 #include "proto/message.h"
 #include "tests/unit/unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of scenarios: what is good, and what is told of the rest. */
-#include "cmd/replay/peer_script.h"
-#include "cmd/replay/scenario_file.h"
+#include "cmd/replay/scenario/run.h"
+#include "cmd/replay/scenario/script.h"
 #include "tests/unit/unit.h"
 
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tapes as they are written, and as they are read, also when damaged. */
-#include "cmd/replay/tape_write.h"
+#include "cmd/replay/tape/tape.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

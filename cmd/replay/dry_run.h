@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* dry_run - what would be sent, for people: --dry-run. */
+#ifndef REPLAY_DRY_RUN_H
+#define REPLAY_DRY_RUN_H
+
+#include "cmd/common/address.h"
+#include "cmd/common/keys.h"
+#include "cmd/replay/options.h"
+#include "cmd/replay/play/plan.h"
+#include "cmd/replay/tape/tape.h"
+
+#include <stdio.h>
+
+struct dry_run { /* all borrowed */
+	const struct replay_options *opt;
+	const struct tape *tape;
+	const struct plan *plan;
+	const struct keys *keys; /* names of keys */
+	const struct address *addresses; /* n of them: of the target */
+	size_t n_addresses;
+	const volatile int *stop; /* not 0: it ends early */
+};
+
+void dry_run_print(const struct dry_run *run, FILE *out);
+
+#endif

@@ -1,0 +1,1072 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames of a player against those of the capture, key by key. Of each key
+ * there is a window over the captured frames:
+ *
+ *	settled | base ... some were received, some not | not yet ...
+ *	          '------------- DIFF_BACK ------------'  '-- DIFF_AHEAD --'
+ *
+ * What comes is looked for there, among those that were not received. If one
+ * is equal it is that one: out of order, where a later one has been received.
+ * If none is, it is taken for the next one, but different; and where that one
+ * comes after all, it was extra. What leaves the window unreceived is missing.
+ */
+#include "cmd/replay/play/diff.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SNAPPY_SIZE_BYTES 5 /* at most, of the varint in front */
+#define CURSORS_MAX 4096 /* keys of a player */
+#define CURSORS_ALL_MAX ((size_t)1 << 20) /* of all players of a worker */
+#define WALK_MAX 4096 /* records looked at ahead of a frame */
+#define KEYS_ROWS_MAX 10000
+#define MESSAGE_MAX_BYTES ((size_t)1 << 20)
+
+#define DIFF_HEADER_BITS (DIFF_BIT(DIFF_F_CODEC) - 1)
+
+/* Frames of one key that are looked at around the one that is next. */
+#define DIFF_BACK 32 /* so many may have been overtaken, or be late */
+#define DIFF_AHEAD 32 /* so many may be missing in a row */
+#define DIFF_WINDOW (DIFF_BACK + 1 + DIFF_AHEAD)
+
+/* A frame, captured or received; borrowed. */
+struct diff_frame {
+	const struct tape_record *record; /* captured; NULL: received */
+	int32_t key;
+	bool has_header;
+	struct bnet_header header;
+	enum bnet_codec_id codec;
+	struct bnet_slice trailing;
+	struct bnet_slice payload; /* captured: see diff_load_payload() */
+	/* Received: whose ids are the captured ones by now. A header does not
+	 * say what its source is: header.source is what it was as a node. */
+	const struct diff_ids *ids; /* NULL: captured */
+	int64_t client_source; /* what it was as a client */
+};
+
+enum diff_came { /* of a captured frame in the window */
+	DIFF_PENDING = 0, /* it has not come */
+	DIFF_RECEIVED,
+	DIFF_DIFFERENT, /* + enum diff_kind: something like it has */
+};
+
+/* Where a player is among the captured frames of one key. */
+struct diff_cursor {
+	int32_t key;
+	uint32_t n; /* states in use: up to the last that came */
+	uint8_t states[DIFF_WINDOW];
+	const struct tape_record *base; /* of states[0]; NULL: the end */
+	uint64_t base_index; /* among those of its key */
+	uint64_t n_received;
+	uint64_t n_ended; /* looked at when it was over */
+};
+
+struct diff_state { /* of a player */
+	struct diff_cursor *cursors; /* owned; n */
+	size_t n, cap;
+};
+
+struct diff_place { /* in the window of a cursor */
+	const struct tape_record *record; /* NULL: there is none */
+	uint32_t i;
+};
+
+struct diff {
+	const struct diff_masks *masks;
+	uint32_t masked; /* bits: fields not looked at */
+	bool ranges; /* parts of payloads are not */
+	struct bnet_codecs *codecs;
+	struct bnet_buf plain; /* the captured payload that was loaded last */
+	struct bnet_buf store; /* of a message */
+	size_t n_cursors; /* of all players */
+	struct diff_found found;
+};
+
+/* ---- what --ignore says ---- */
+
+const char *const diff_field_names[DIFF_N_FIELDS] = {
+	[DIFF_F_HEADER] = "header",
+	[DIFF_F_SOURCE] = "source",
+	[DIFF_F_DEST_TYPE] = "dest_type",
+	[DIFF_F_DEST] = "dest",
+	[DIFF_F_FORKS] = "forks",
+	[DIFF_F_SERIAL] = "serial",
+	[DIFF_F_LATENCY] = "latency_ms",
+	[DIFF_F_PRIORITY] = "priority",
+	[DIFF_F_TIMESTAMP] = "timestamp",
+	[DIFF_F_TRAILING] = "trailing",
+	[DIFF_F_CODEC] = "codec",
+	[DIFF_F_PAYLOAD] = "payload",
+	[DIFF_F_MISSING] = "missing",
+	[DIFF_F_EXTRA] = "extra",
+	[DIFF_F_ORDER] = "order",
+};
+
+/* ---- use ---- */
+
+static bool
+is_range(const struct diff_mask *mask)
+{
+	return mask->from != 0 || mask->to != 0;
+}
+
+uint32_t
+diff_masked_fields(const struct diff_masks *masks)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < masks->n; i++)
+		if (!is_range(&masks->masks[i]))
+			bits |= DIFF_BIT(masks->masks[i].field);
+	return bits;
+}
+
+bool
+diff_byte_is_masked(const struct diff_masks *masks, uint64_t i)
+{
+	for (size_t m = 0; m < masks->n; m++) {
+		const struct diff_mask *mask = &masks->masks[m];
+
+		if (is_range(mask) && i >= mask->from &&
+		    (mask->to == 0 || i < mask->to))
+			return true;
+	}
+	return false;
+}
+
+/* ---- parsing ---- */
+
+static bool
+wrong(const char *text, const char *item, size_t n, const char *expected,
+    char err[CLI_ERR_CHARS])
+{
+	(void)snprintf(err, CLI_ERR_CHARS, "'%.*s' at character %zu: %s",
+	    n < 80 ? (int)n : 80, item, (size_t)(item - text) + 1, expected);
+	return false;
+}
+
+static bool
+no_field(const char *text, const char *item, size_t n, char err[CLI_ERR_CHARS])
+{
+	char expected[CLI_ERR_CHARS] = "expected payload[FROM:TO]";
+	size_t len = strlen(expected);
+
+	for (size_t i = 0; i < DIFF_N_FIELDS; i++)
+		len += (size_t)snprintf(expected + len, sizeof(expected) - len,
+		    "%s%s", i + 1 < DIFF_N_FIELDS ? ", " : " or ",
+		    diff_field_names[i]);
+	return wrong(text, item, n, expected, err);
+}
+
+/* Digits, or none: *v stays. Returns what is behind; NULL: too large. */
+static const char *
+take_digits(const char *p, uint64_t *v)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*p))
+		return p;
+	errno = 0;
+	*v = strtoull(p, &end, 10);
+	return errno != 0 ? NULL : end;
+}
+
+/* "[FROM:TO]" up to `end`; either may be left out, but not both. */
+static bool
+take_range(const char *p, const char *end, struct diff_mask *mask)
+{
+	bool open_ended;
+
+	p = take_digits(p + 1, &mask->from);
+	if (p == NULL || *p != ':')
+		return false;
+	open_ended = p[1] == ']';
+	p = take_digits(p + 1, &mask->to);
+	if (p == NULL || p != end - 1 || *p != ']')
+		return false;
+	return open_ended ? mask->from > 0 : mask->to > mask->from;
+}
+
+static bool
+take_item(struct diff_mask *mask, const char *text, const char *item, size_t n,
+    char err[CLI_ERR_CHARS])
+{
+	size_t name_chars = strcspn(item, "[,");
+	int field = 0;
+
+	if (name_chars > n)
+		name_chars = n;
+	while (field < DIFF_N_FIELDS &&
+	    (strlen(diff_field_names[field]) != name_chars ||
+		memcmp(diff_field_names[field], item, name_chars) != 0))
+		field++;
+	if (field == DIFF_N_FIELDS)
+		return no_field(text, item, n, err);
+	*mask = (struct diff_mask){ .field = field };
+	if (name_chars == n)
+		return true;
+	if (field != DIFF_F_PAYLOAD)
+		return wrong(text, item, n,
+		    "only payload has parts: payload[FROM:TO]", err);
+	if (take_range(item + name_chars, item + n, mask))
+		return true;
+	return wrong(text, item, n,
+	    "expected payload[FROM:TO], bytes from 0, TO behind the last:"
+	    " payload[0:8], payload[8:], payload[:8]",
+	    err);
+}
+
+bool
+diff_masks_parse(
+    struct diff_masks *masks, const char *text, char err[CLI_ERR_CHARS])
+{
+	const char *item = text;
+
+	*masks = (struct diff_masks){
+		.masks = { { DIFF_F_LATENCY, 0, 0 },
+		    { DIFF_F_TIMESTAMP, 0, 0 } },
+		.n = 2,
+	};
+	while (item != NULL) {
+		size_t n = strcspn(item, ",");
+
+		if (masks->n == DIFF_MASKS_MAX)
+			return wrong(text, item, n, "these are too many", err);
+		if (!take_item(&masks->masks[masks->n++], text, item, n, err))
+			return false;
+		item = item[n] == ',' ? item + n + 1 : NULL;
+	}
+	return true;
+}
+
+/* ---- frames ---- */
+
+static void
+diff_of_record(struct diff_frame *frame, const struct tape_record *record)
+{
+	struct bnet_slice oob = tape_oob(record);
+	size_t trailing_bytes = oob.len;
+
+	*frame = (struct diff_frame){ .record = record };
+	if ((record->flags & TAPE_R_HEADER) != 0 &&
+	    bnet_header_decode(oob, &frame->header, NULL, &trailing_bytes) ==
+		BNET_OK) {
+		frame->has_header = true;
+		frame->key = frame->header.key;
+	}
+	if (!frame->has_header)
+		trailing_bytes = oob.len;
+	frame->trailing = bnet_slice_from(oob, oob.len - trailing_bytes);
+	frame->codec = (enum bnet_codec_id)record->codec;
+}
+
+static int64_t
+captured_id(const struct diff_ids *ids, bool node, int64_t id)
+{
+	return ids == NULL ? id : ids->captured(ids->arg, node, id);
+}
+
+static int64_t
+captured_dest(const struct diff_ids *ids, int64_t dest_type, int64_t dest)
+{
+	if (dest_type != BNET_DEST_NODE && dest_type != BNET_DEST_CLIENT)
+		return dest;
+	return captured_id(ids, dest_type == BNET_DEST_NODE, dest);
+}
+
+static void
+diff_of_packet(struct diff_frame *frame, const struct bnet_packet *packet,
+    const struct diff_ids *ids)
+{
+	*frame = (struct diff_frame){
+		.has_header = packet->has_header,
+		.codec = packet->codec,
+		.trailing = packet->oob,
+		.payload = packet->payload,
+		.ids = ids,
+	};
+	if (!packet->has_header)
+		return;
+	frame->header = packet->header;
+	frame->header.source = captured_id(ids, true, packet->header.source);
+	frame->client_source = captured_id(ids, false, packet->header.source);
+	if (packet->header.forks == 0)
+		frame->header.dest = captured_dest(
+		    ids, packet->header.dest_type, packet->header.dest);
+	frame->key = packet->header.key;
+	frame->trailing = bnet_slice_from(
+	    packet->oob, packet->oob.len - packet->trailing_bytes);
+}
+
+/*
+ * The captured payload, decompressed, or what the tape holds of it where that
+ * cannot be done; good until the next one is.
+ */
+static void
+diff_load_payload(struct diff *diff, struct diff_frame *captured)
+{
+	const struct tape_record *record = captured->record;
+
+	captured->payload = tape_payload(record);
+	if (captured->codec != BNET_CODEC_NONE &&
+	    bnet_codec_decode(diff->codecs, captured->codec,
+		(enum bnet_order)tape_session(diff->found.tape, record->session)
+		    ->order,
+		captured->payload, BNET_PAYLOAD_MAX_BYTES,
+		&diff->plain) == BNET_OK)
+		captured->payload = bnet_buf_slice(&diff->plain);
+}
+
+/*
+ * How long the captured payload says it is: another length need not be
+ * decompressed.
+ */
+static bool
+length_fits(const struct diff *diff, const struct diff_frame *captured,
+    uint64_t n_bytes)
+{
+	struct bnet_slice in = tape_payload(captured->record);
+	bool little =
+	    tape_session(diff->found.tape, captured->record->session)->order !=
+	    BNET_ORDER_NETWORK;
+	uint64_t v = 0;
+
+	if (captured->codec == BNET_CODEC_NONE)
+		return in.len == n_bytes;
+	for (size_t i = 0; captured->codec == BNET_CODEC_ZLIB && i < 4; i++)
+		v |= (uint64_t)(i < in.len ? in.p[i] : 0)
+		    << 8 * (little ? i : 3 - i);
+	for (size_t i = 0; captured->codec == BNET_CODEC_SNAPPY && i < in.len &&
+	     i < SNAPPY_SIZE_BYTES;
+	     i++) {
+		v |= (uint64_t)(in.p[i] & 0x7f) << 7 * i;
+		if ((in.p[i] & 0x80) == 0)
+			break;
+	}
+	return v == n_bytes;
+}
+
+/* ---- headers ---- */
+
+int64_t
+diff_header_value(const struct bnet_header *header, enum diff_field field)
+{
+	switch (field) {
+	case DIFF_F_SOURCE:
+		return header->source;
+	case DIFF_F_DEST_TYPE:
+		return header->dest_type;
+	case DIFF_F_DEST:
+		return header->dest;
+	case DIFF_F_FORKS:
+		return header->forks;
+	case DIFF_F_SERIAL:
+		return header->serial;
+	case DIFF_F_LATENCY:
+		return header->latency_ms;
+	case DIFF_F_PRIORITY:
+		return header->priority;
+	case DIFF_F_TIMESTAMP:
+		return (int64_t)header->timestamp;
+	default:
+		return 0;
+	}
+}
+
+static uint32_t
+header_fields(const struct diff_frame *a, const struct diff_frame *b)
+{
+	uint32_t bits = 0; /* b is the received one */
+
+	if (a->has_header != b->has_header)
+		return DIFF_BIT(DIFF_F_HEADER);
+	for (enum diff_field f = DIFF_F_SOURCE; f <= DIFF_F_TIMESTAMP; f++)
+		if (diff_header_value(&a->header, f) !=
+		    diff_header_value(&b->header, f))
+			bits |= DIFF_BIT(f);
+	if (a->header.source == b->client_source)
+		bits &= ~DIFF_BIT(DIFF_F_SOURCE);
+	if (a->trailing.len != b->trailing.len ||
+	    (a->trailing.len != 0 &&
+		memcmp(a->trailing.p, b->trailing.p, a->trailing.len) != 0))
+		bits |= DIFF_BIT(DIFF_F_TRAILING);
+	if (a->codec != b->codec)
+		bits |= DIFF_BIT(DIFF_F_CODEC);
+	return bits;
+}
+
+/* ---- payloads of messages ---- */
+
+static const char *const error_names[] = { "code", "error's dest_type",
+	"error's dest", "error's key", "cookie", NULL };
+static const char *const echo_names[] = { "cookie", "flags", NULL };
+
+const char *const *
+diff_value_names(int32_t key)
+{
+	if (key == bnet_message_key(BNET_MSG_ERROR))
+		return error_names;
+	if (key == bnet_message_key(BNET_MSG_ECHO_REPLY))
+		return echo_names;
+	return NULL;
+}
+
+/* Without clocks and reasons. 0: it is no such message, or a bad one. */
+static size_t
+message_values(struct diff *diff, const struct diff_frame *frame,
+    uint64_t values[DIFF_VALUES_MAX])
+{
+	enum bnet_message_type type = bnet_message_type(frame->key);
+	struct bnet_message message;
+	size_t left;
+
+	if (diff_value_names(frame->key) == NULL ||
+	    bnet_message_decode(
+		type, frame->payload, &message, &diff->store, &left) != BNET_OK)
+		return 0;
+	if (type == BNET_MSG_ECHO_REPLY) {
+		values[0] = message.u.echo.cookie;
+		values[1] = message.u.echo.flags;
+		return 2;
+	}
+	values[0] = message.u.error.code;
+	values[1] = (uint64_t)message.u.error.dest_type;
+	values[2] = (uint64_t)captured_dest(
+	    frame->ids, message.u.error.dest_type, message.u.error.dest);
+	values[3] = (uint64_t)message.u.error.key;
+	values[4] = message.u.error.cookie;
+	return 5;
+}
+
+/* ---- payloads ---- */
+
+/* The first byte that differs and is not masked; UINT64_MAX: none. */
+static uint64_t
+first_difference(
+    const struct diff *diff, struct bnet_slice a, struct bnet_slice b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	size_t longer = a.len < b.len ? b.len : a.len;
+
+	if (a.len == b.len && (n == 0 || memcmp(a.p, b.p, n) == 0))
+		return UINT64_MAX;
+	for (size_t i = 0; i < longer; i++)
+		if ((i >= n || a.p[i] != b.p[i]) &&
+		    !(diff->ranges && diff_byte_is_masked(diff->masks, i)))
+			return i;
+	return UINT64_MAX;
+}
+
+static bool
+payloads_differ(struct diff *diff, struct diff_frame *captured,
+    const struct diff_frame *received)
+{
+	uint64_t a[DIFF_VALUES_MAX], b[DIFF_VALUES_MAX];
+	bool message = diff_value_names(captured->key) != NULL;
+	size_t n;
+
+	if (!message && !diff->ranges &&
+	    !length_fits(diff, captured, received->payload.len))
+		return true;
+	diff_load_payload(diff, captured);
+	n = message_values(diff, captured, a);
+	if (n > 0 && message_values(diff, received, b) == n)
+		return memcmp(a, b, n * sizeof(a[0])) != 0;
+	return first_difference(diff, captured->payload, received->payload) !=
+	    UINT64_MAX;
+}
+
+/*
+ * Bits of the fields that differ, but for those that are masked; the first of
+ * them is enough where `all` is false. Loads the captured payload, if need be.
+ */
+static uint32_t
+diff_fields(struct diff *diff, struct diff_frame *captured,
+    const struct diff_frame *received, bool all)
+{
+	uint32_t bits = header_fields(captured, received) & ~diff->masked;
+
+	if ((diff->masked & DIFF_BIT(DIFF_F_PAYLOAD)) == 0 &&
+	    (all || bits == 0) && payloads_differ(diff, captured, received))
+		bits |= DIFF_BIT(DIFF_F_PAYLOAD);
+	return bits;
+}
+
+/* ---- examples ---- */
+
+static void
+show_side(struct diff *diff, struct diff_side *side,
+    const struct diff_frame *frame, uint64_t at)
+{
+	struct bnet_slice payload = frame->payload;
+
+	*side = (struct diff_side){
+		.there = true,
+		.has_header = frame->has_header,
+		.header = frame->header,
+		.codec = frame->codec,
+		.trailing_bytes = frame->trailing.len,
+		.payload_bytes = payload.len,
+		.hex_at = at,
+	};
+	side->n_values = message_values(diff, frame, side->values);
+	if (at >= payload.len)
+		return;
+	side->n_hex = payload.len - at < DIFF_HEX_BYTES ? payload.len - at
+							: DIFF_HEX_BYTES;
+	memcpy(side->hex, payload.p + at, side->n_hex);
+}
+
+/* NULL: there is none. A captured payload has to be loaded. */
+static void
+diff_show(struct diff *diff, struct diff_example *example,
+    const struct diff_frame *captured, const struct diff_frame *received)
+{
+	uint64_t at = 0;
+
+	if (captured != NULL && received != NULL)
+		at = first_difference(
+		    diff, captured->payload, received->payload);
+	at = at == UINT64_MAX ? 0 : at - at % (DIFF_HEX_BYTES / 2);
+	if (captured != NULL)
+		show_side(diff, &example->captured, captured, at);
+	if (received != NULL)
+		show_side(diff, &example->received, received, at);
+}
+
+/* ---- counting ---- */
+
+static struct diff_key *
+diff_key_row(struct diff *diff, int32_t key)
+{
+	uint64_t k = (uint32_t)key;
+
+	return map_get(&diff->found.keys, &k);
+}
+
+static bool
+diff_kind_is_masked(const struct diff *diff, enum diff_kind kind)
+{
+	static const enum diff_field fields[] = {
+		[DIFF_MISSING] = DIFF_F_MISSING,
+		[DIFF_EXTRA] = DIFF_F_EXTRA,
+		[DIFF_ORDER] = DIFF_F_ORDER,
+	};
+
+	return kind <= DIFF_ORDER &&
+	    (diff->masked & DIFF_BIT(fields[kind])) != 0;
+}
+
+/* Returns the example to be filled in, if there is room for one. */
+static struct diff_example *
+diff_count_one(
+    struct diff *diff, enum diff_kind kind, uint32_t session, int32_t key)
+{
+	struct diff_example *example;
+
+	if (diff_kind_is_masked(diff, kind))
+		return NULL;
+	diff->found.counts[kind]++;
+	diff_key_row(diff, key)->counts[kind]++;
+	if (diff->found.n_examples == DIFF_EXAMPLES_MAX)
+		return NULL;
+	example = &diff->found.examples[diff->found.n_examples++];
+	*example = (struct diff_example){
+		.kind = kind,
+		.session = session,
+		.key = key,
+	};
+	return example;
+}
+
+static void
+diff_count_missing(struct diff *diff, const struct diff_cursor *cursor,
+    const struct tape_record *record, uint64_t index)
+{
+	struct diff_example *example =
+	    diff_count_one(diff, DIFF_MISSING, record->session, cursor->key);
+	struct diff_frame captured;
+
+	if (example == NULL)
+		return;
+	example->index = index;
+	diff_of_record(&captured, record);
+	diff_load_payload(diff, &captured);
+	diff_show(diff, example, &captured, NULL);
+}
+
+/* ---- all workers ---- */
+
+static void
+merge_key(struct diff_key *row, const struct diff_key *from)
+{
+	row->compared += from->compared;
+	for (size_t k = 0; k < DIFF_N_KINDS; k++)
+		row->counts[k] += from->counts[k];
+}
+
+bool
+diff_merge(struct diff *diff, const struct diff *from)
+{
+	if (from == NULL)
+		return true;
+	for (size_t i = 0; i < from->found.keys.n; i++) {
+		const struct diff_key *row = map_at(&from->found.keys, i);
+
+		merge_key(map_get(&diff->found.keys, &row->key), row);
+	}
+	merge_key(diff->found.keys.others, from->found.keys.others);
+	diff->found.compared += from->found.compared;
+	diff->found.unlooked += from->found.unlooked;
+	for (size_t k = 0; k < DIFF_N_KINDS; k++)
+		diff->found.counts[k] += from->found.counts[k];
+	for (size_t i = 0; i < from->found.n_examples; i++)
+		if (diff->found.n_examples < DIFF_EXAMPLES_MAX)
+			diff->found.examples[diff->found.n_examples++] =
+			    from->found.examples[i];
+	return true;
+}
+
+uint64_t
+diff_compared(const struct diff *diff)
+{
+	return diff->found.compared;
+}
+
+uint64_t
+diff_count(const struct diff *diff, enum diff_kind kind)
+{
+	return diff->found.counts[kind];
+}
+
+uint64_t
+diff_unlooked(const struct diff *diff)
+{
+	return diff->found.unlooked;
+}
+
+uint64_t
+diff_total(const struct diff *diff)
+{
+	uint64_t n = 0;
+
+	for (size_t k = 0; k < DIFF_N_KINDS; k++)
+		n += diff->found.counts[k];
+	return n;
+}
+
+const struct diff_found *
+diff_found(const struct diff *diff)
+{
+	return &diff->found;
+}
+
+/* ---- captured frames of a key ---- */
+
+static int32_t
+diff_key_of(const struct tape_record *record)
+{
+	return (record->flags & TAPE_R_HEADER) != 0 ? record->key : 0;
+}
+
+/* False: relays say it of themselves, when they like. */
+static bool
+diff_is_compared(const struct tape_record *record)
+{
+	if ((record->flags & TAPE_R_UPKEEP) != 0 ||
+	    diff_key_of(record) == BNET_KEY_PONG)
+		return false;
+	return (record->flags & TAPE_R_MESSAGE) == 0 ||
+	    record->key == bnet_message_key(BNET_MSG_ERROR);
+}
+
+/* This one or the next of that key, at most so many records on; or NULL. */
+static const struct tape_record *
+find_key(const struct diff *diff, const struct tape_record *record, int32_t key,
+    uint64_t *steps)
+{
+	while (record != NULL &&
+	    (diff_key_of(record) != key || !diff_is_compared(record))) {
+		if ((*steps)-- == 0)
+			return NULL;
+		record = tape_next(diff->found.tape, record);
+	}
+	return record;
+}
+
+static const struct tape_record *
+next_of(const struct diff *diff, const struct tape_record *record, int32_t key,
+    uint64_t *steps)
+{
+	return find_key(diff, tape_next(diff->found.tape, record), key, steps);
+}
+
+/* NULL: there are too many, or no memory. */
+static struct diff_cursor *
+add_cursor(
+    struct diff *diff, struct diff_state *state, uint32_t session, int32_t key)
+{
+	uint64_t steps = UINT64_MAX;
+
+	if (state->n == CURSORS_MAX || diff->n_cursors == CURSORS_ALL_MAX)
+		return NULL;
+	if (state->n == state->cap) {
+		size_t cap = state->cap == 0 ? 2 : 2 * state->cap;
+		struct diff_cursor *more =
+		    realloc(state->cursors, cap * sizeof(*more));
+
+		if (more == NULL)
+			return NULL;
+		state->cursors = more;
+		state->cap = cap;
+	}
+	diff->n_cursors++;
+	state->cursors[state->n] = (struct diff_cursor){
+		.key = key,
+		.base = find_key(diff,
+		    tape_first(diff->found.tape, session, CAP_DOWN), key,
+		    &steps),
+	};
+	return &state->cursors[state->n++];
+}
+
+/* What is often looked for is found soon. */
+static struct diff_cursor *
+nearer(struct diff_state *state, size_t i)
+{
+	struct diff_cursor found = state->cursors[i];
+
+	state->cursors[i] = state->cursors[i / 2];
+	state->cursors[i / 2] = found;
+	return &state->cursors[i / 2];
+}
+
+/* NULL: there are too many keys or players, or no memory. */
+static struct diff_cursor *
+diff_cursor(struct diff *diff, struct diff_player *player, uint32_t session,
+    int32_t key)
+{
+	struct diff_state *state = player->state;
+
+	if (state == NULL)
+		player->state = state = calloc(1, sizeof(*state));
+	if (state == NULL)
+		return NULL;
+	for (size_t i = 0; i < state->n; i++)
+		if (state->cursors[i].key == key)
+			return nearer(state, i);
+	return add_cursor(diff, state, session, key);
+}
+
+/* ---- the window ---- */
+
+/* Settle what is behind, until the window is as long as it may be. */
+static void
+slide(struct diff *diff, struct diff_cursor *cursor)
+{
+	uint64_t steps = UINT64_MAX;
+
+	while (cursor->n > 0 &&
+	    (cursor->states[0] == DIFF_RECEIVED || cursor->n > DIFF_BACK + 1)) {
+		if (cursor->states[0] == DIFF_PENDING)
+			diff_count_missing(
+			    diff, cursor, cursor->base, cursor->base_index);
+		cursor->n--;
+		memmove(cursor->states, cursor->states + 1, cursor->n);
+		cursor->base_index++;
+		cursor->base = next_of(diff, cursor->base, cursor->key, &steps);
+	}
+}
+
+/* What leaves the window then is settled. */
+static void
+diff_set_state(
+    struct diff *diff, struct diff_cursor *cursor, uint32_t i, uint8_t state)
+{
+	while (cursor->n <= i)
+		cursor->states[cursor->n++] = DIFF_PENDING;
+	cursor->states[i] = state;
+	slide(diff, cursor);
+}
+
+static uint8_t
+diff_state_of(const struct diff_cursor *cursor, uint64_t i)
+{
+	return i < cursor->n ? cursor->states[i] : (uint8_t)DIFF_PENDING;
+}
+
+/* The captured frame that is equal; or else *next, whose turn it would be. */
+static struct diff_place
+diff_look(struct diff *diff, const struct diff_cursor *cursor,
+    const struct diff_frame *received, struct diff_place *next)
+{
+	struct diff_place at = { cursor->base, 0 };
+	struct diff_frame captured;
+	uint64_t steps = WALK_MAX;
+
+	*next = (struct diff_place){ NULL, 0 };
+	for (; at.record != NULL && at.i < cursor->n + DIFF_AHEAD; at.i++) {
+		uint8_t state = diff_state_of(cursor, at.i);
+
+		if (state != DIFF_RECEIVED) {
+			diff_of_record(&captured, at.record);
+			if (diff_fields(diff, &captured, received, false) == 0)
+				return at;
+		}
+		/* the first that is behind all received, else any */
+		if (state == DIFF_PENDING &&
+		    (next->record == NULL ||
+			(next->i < cursor->n && at.i >= cursor->n)))
+			*next = at;
+		at.record = next_of(diff, at.record, cursor->key, &steps);
+	}
+	return (struct diff_place){ NULL, 0 };
+}
+
+/* ---- what a frame that came is ---- */
+
+struct arrival {
+	struct diff *diff;
+	const struct diff_state *state;
+	struct diff_cursor *cursor;
+	uint32_t session;
+	const struct diff_frame *frame;
+};
+
+/* What was taken for this one, but different, was no captured frame. */
+static void
+was_extra(const struct arrival *a, enum diff_kind kind, uint64_t index)
+{
+	struct diff *diff = a->diff;
+	int32_t key = a->cursor->key;
+	bool counted = !diff_kind_is_masked(diff, DIFF_EXTRA);
+
+	diff->found.counts[kind]--;
+	diff_key_row(diff, key)->counts[kind]--;
+	diff->found.counts[DIFF_EXTRA] += counted;
+	diff_key_row(diff, key)->counts[DIFF_EXTRA] += counted;
+	for (size_t i = 0; i < diff->found.n_examples; i++) {
+		struct diff_example *example = &diff->found.examples[i];
+
+		if (example->player != a->state || example->key != key ||
+		    example->index != index || example->kind != kind)
+			continue;
+		example->kind = DIFF_EXTRA;
+		example->captured.there = false;
+		example->index = example->received_index;
+		if (!counted)
+			*example =
+			    diff->found.examples[--diff->found.n_examples];
+		return;
+	}
+}
+
+static bool
+is_overtaken(const struct diff_cursor *cursor, uint32_t i)
+{
+	for (uint32_t later = i + 1; later < cursor->n; later++)
+		if (cursor->states[later] == DIFF_RECEIVED)
+			return true;
+	return false;
+}
+
+static void
+take_equal(const struct arrival *a, struct diff_place at)
+{
+	uint64_t index = a->cursor->base_index + at.i;
+	uint8_t state = diff_state_of(a->cursor, at.i);
+	struct diff_example *example;
+	struct diff_frame captured;
+
+	if (state >= DIFF_DIFFERENT)
+		was_extra(a, (enum diff_kind)(state - DIFF_DIFFERENT), index);
+	if (is_overtaken(a->cursor, at.i)) {
+		example = diff_count_one(
+		    a->diff, DIFF_ORDER, a->session, a->cursor->key);
+		if (example != NULL) {
+			example->index = index;
+			example->received_index = a->cursor->n_received;
+			diff_of_record(&captured, at.record);
+			diff_load_payload(a->diff, &captured);
+			diff_show(a->diff, example, &captured, a->frame);
+		}
+	}
+	diff_set_state(a->diff, a->cursor, at.i, DIFF_RECEIVED);
+}
+
+static void
+take_different(const struct arrival *a, struct diff_place at)
+{
+	enum diff_kind kind = DIFF_CODEC;
+	struct diff_example *example;
+	struct diff_frame captured;
+	uint32_t fields;
+
+	diff_of_record(&captured, at.record);
+	fields = diff_fields(a->diff, &captured, a->frame, true);
+	if ((fields & DIFF_BIT(DIFF_F_PAYLOAD)) != 0)
+		kind = DIFF_PAYLOAD;
+	else if ((fields & DIFF_HEADER_BITS) != 0)
+		kind = DIFF_HEADER;
+	example = diff_count_one(a->diff, kind, a->session, a->cursor->key);
+	if (example != NULL) {
+		example->player = a->state;
+		example->index = a->cursor->base_index + at.i;
+		example->received_index = a->cursor->n_received;
+		example->fields = fields;
+		diff_load_payload(a->diff, &captured);
+		diff_show(a->diff, example, &captured, a->frame);
+	}
+	diff_set_state(
+	    a->diff, a->cursor, at.i, (uint8_t)(DIFF_DIFFERENT + kind));
+}
+
+static void
+take_extra(const struct arrival *a)
+{
+	struct diff_example *example =
+	    diff_count_one(a->diff, DIFF_EXTRA, a->session, a->cursor->key);
+
+	if (example == NULL)
+		return;
+	example->index = a->cursor->n_received;
+	diff_show(a->diff, example, NULL, a->frame);
+}
+
+/* Relays say these of themselves, when they like. */
+static bool
+is_left_out(const struct bnet_packet *packet)
+{
+	enum bnet_message_type type;
+
+	if (!packet->has_header)
+		return false;
+	if (packet->header.key == BNET_KEY_PONG)
+		return true;
+	type = bnet_message_type(packet->header.key);
+	return type != BNET_MSG_NONE && type != BNET_MSG_ERROR &&
+	    packet->header.dest_type == BNET_DEST_HOP;
+}
+
+bool
+diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
+    const struct bnet_packet *packet, const struct diff_ids *ids)
+{
+	struct diff_frame frame;
+	struct arrival a = {
+		.diff = diff, .session = session, .frame = &frame
+	};
+	struct diff_place equal, next;
+
+	if (is_left_out(packet))
+		return false;
+	diff_of_packet(&frame, packet, ids);
+	a.cursor = diff_cursor(diff, player, session, frame.key);
+	if (a.cursor == NULL) {
+		diff->found.unlooked++;
+		return true;
+	}
+	a.state = player->state;
+	diff->found.compared++;
+	diff_key_row(diff, frame.key)->compared++;
+	equal = diff_look(diff, a.cursor, &frame, &next);
+	if (equal.record != NULL)
+		take_equal(&a, equal);
+	else if (next.record != NULL)
+		take_different(&a, next);
+	else
+		take_extra(&a);
+	a.cursor->n_received++;
+	return true;
+}
+
+/* ---- the end ---- */
+
+static void
+end_record(struct diff *diff, struct diff_player *player, uint32_t session,
+    const struct tape_record *record)
+{
+	struct diff_cursor *cursor =
+	    diff_cursor(diff, player, session, diff_key_of(record));
+	uint64_t i;
+
+	if (cursor == NULL) {
+		diff->found.unlooked++;
+		return;
+	}
+	/* a chain only leads on, so what is before it is settled */
+	if (cursor->base == NULL || record < cursor->base)
+		return;
+	i = cursor->n_ended++;
+	if (diff_state_of(cursor, i) == DIFF_PENDING)
+		diff_count_missing(
+		    diff, cursor, record, cursor->base_index + i);
+}
+
+void
+diff_ended(struct diff *diff, struct diff_player *player, uint32_t session,
+    const struct tape_record *sent_to)
+{
+	const struct tape_record *record =
+	    tape_first(diff->found.tape, session, CAP_DOWN);
+	struct diff_state *state;
+
+	for (; record != NULL; record = tape_next(diff->found.tape, record)) {
+		if (sent_to != NULL && record->at_ns >= sent_to->at_ns)
+			break;
+		if (diff_is_compared(record))
+			end_record(diff, player, session, record);
+	}
+	state = player->state;
+	player->state = NULL;
+	for (size_t i = 0; i < diff->found.n_examples; i++)
+		if (diff->found.examples[i].player == state)
+			diff->found.examples[i].player = NULL;
+	if (state == NULL)
+		return;
+	diff->n_cursors -= state->n;
+	free(state->cursors);
+	free(state);
+}
+
+/* ---- all ---- */
+
+struct diff *
+diff_new(const struct tape *tape, const struct diff_masks *masks)
+{
+	struct diff *diff = calloc(1, sizeof(*diff));
+
+	if (diff == NULL)
+		return NULL;
+	diff->found.tape = tape;
+	diff->masks = masks;
+	diff->masked = diff_masked_fields(masks);
+	for (size_t i = 0; i < masks->n; i++)
+		diff->ranges = diff->ranges || masks->masks[i].from != 0 ||
+		    masks->masks[i].to != 0;
+	bnet_buf_init(&diff->plain, BNET_PAYLOAD_MAX_BYTES);
+	bnet_buf_init(&diff->store, MESSAGE_MAX_BYTES);
+	diff->codecs = bnet_codecs_new();
+	if (diff->codecs != NULL &&
+	    map_init(
+		&diff->found.keys, sizeof(struct diff_key), 1, KEYS_ROWS_MAX))
+		return diff;
+	bnet_codecs_free(diff->codecs);
+	free(diff);
+	return NULL;
+}
+
+void
+diff_free(struct diff *diff)
+{
+	if (diff == NULL)
+		return;
+	bnet_codecs_free(diff->codecs);
+	bnet_buf_free(&diff->plain);
+	bnet_buf_free(&diff->store);
+	map_free(&diff->found.keys);
+	free(diff);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * diff - did the cluster answer the same? Frames received against frames
+ * captured, for each player, in the order of each key.
+ *
+ * Only what comes from applications and relays on purpose is compared: the
+ * session messages that a relay sends of itself (welcome, keepalive, roster,
+ * ...; dest_type HOP) are not, but bluenet.error is. Of echo-reply and error
+ * the payloads are compared field by field, without clocks and reason texts.
+ *
+ * Ids are those of the capture: the caller maps live ones back. Each worker
+ * has a diff of its own; at the end they are merged.
+ */
+#ifndef REPLAY_DIFF_H
+#define REPLAY_DIFF_H
+
+#include "cmd/common/cli.h"
+#include "cmd/common/keys.h"
+#include "cmd/replay/tape/tape.h"
+#include "cmd/stats/map.h"
+#include "proto/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define DIFF_MASKS_MAX 64
+#define DIFF_EXAMPLES_MAX 10 /* shown in full */
+
+/* A part of a frame that --ignore leaves out. */
+struct diff_mask {
+	int field; /* row of the table of fields */
+	uint64_t from, to; /* payload[from:to]; to 0: to its end */
+};
+
+struct diff_masks {
+	struct diff_mask masks[DIFF_MASKS_MAX];
+	size_t n;
+};
+
+/*
+ * "serial,payload[0:8]": names of header fields, header (that there is one),
+ * trailing (bytes behind it), codec, payload, missing, extra, order. In any
+ * case, and alone where `text` is NULL: latency_ms and timestamp. False: err
+ * says what, where, and what there is.
+ */
+bool diff_masks_parse(
+    struct diff_masks *masks, const char *text, char err[CLI_ERR_CHARS]);
+
+uint32_t diff_masked_fields(const struct diff_masks *masks);
+/* A mask of bytes of payloads covers this one. */
+bool diff_byte_is_masked(const struct diff_masks *masks, uint64_t i);
+
+enum diff_kind {
+	DIFF_MISSING = 0, /* captured, not received */
+	DIFF_EXTRA, /* received, not captured */
+	DIFF_ORDER, /* received, but not in that place */
+	DIFF_HEADER,
+	DIFF_CODEC, /* compressed otherwise */
+	DIFF_PAYLOAD,
+	DIFF_N_KINDS
+};
+
+struct diff;
+
+/* Borrows both. NULL when out of memory. */
+struct diff *diff_new(const struct tape *tape, const struct diff_masks *masks);
+void diff_free(struct diff *diff); /* NULL is allowed */
+
+/* What is remembered of a player; zeroed, then diff's own. */
+struct diff_player {
+	void *state; /* owned by diff */
+};
+
+/* What an id of the cluster, a node's or a client's, was in the capture. */
+struct diff_ids {
+	int64_t (*captured)(void *arg, bool node, int64_t id);
+	void *arg;
+};
+
+/*
+ * A frame came. `payload` is decompressed; its codec is how it came. Memory is
+ * bounded, in each player and in all: what is not looked at because of that is
+ * counted (diff_unlooked()), and told. `ids` NULL: they are the captured ones.
+ * False: it is one that is never compared, such as a keepalive.
+ */
+bool
+diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
+    const struct bnet_packet *packet, const struct diff_ids *ids);
+
+/*
+ * It is over: what is missing is counted, `player` is zeroed. Where the
+ * player was stopped early (`sent_to`: the record that it would have sent
+ * next; NULL: all was sent) frames captured later than that are not missed.
+ */
+void diff_ended(struct diff *diff, struct diff_player *player, uint32_t session,
+    const struct tape_record *sent_to);
+
+/* NULL adds nothing. False when out of memory. */
+bool diff_merge(struct diff *diff, const struct diff *from);
+
+uint64_t diff_compared(const struct diff *diff);
+uint64_t diff_count(const struct diff *diff, enum diff_kind kind);
+uint64_t diff_total(const struct diff *diff);
+uint64_t diff_unlooked(const struct diff *diff);
+
+/* ---- for whoever prints it ---- */
+
+/* The rows of the table of fields; in this order they are shown. */
+enum diff_field {
+	DIFF_F_HEADER = 0, /* there is one, or not */
+	DIFF_F_SOURCE,
+	DIFF_F_DEST_TYPE,
+	DIFF_F_DEST,
+	DIFF_F_FORKS,
+	DIFF_F_SERIAL,
+	DIFF_F_LATENCY,
+	DIFF_F_PRIORITY,
+	DIFF_F_TIMESTAMP,
+	DIFF_F_TRAILING, /* out-of-band bytes behind the header */
+	DIFF_F_CODEC,
+	DIFF_F_PAYLOAD,
+	DIFF_F_MISSING,
+	DIFF_F_EXTRA,
+	DIFF_F_ORDER,
+	DIFF_N_FIELDS
+};
+
+#define DIFF_BIT(field) (UINT32_C(1) << (field))
+
+#define DIFF_HEX_BYTES 16
+#define DIFF_VALUES_MAX 5
+
+/* What an example shows of a frame. */
+struct diff_side {
+	bool there;
+	bool has_header;
+	struct bnet_header header;
+	enum bnet_codec_id codec;
+	uint64_t trailing_bytes, payload_bytes;
+	uint64_t values[DIFF_VALUES_MAX]; /* of an error or echo-reply */
+	size_t n_values;
+	uint64_t hex_at; /* bytes of the payload, from here */
+	uint8_t hex[DIFF_HEX_BYTES];
+	size_t n_hex;
+};
+
+struct diff_example {
+	enum diff_kind kind;
+	uint32_t session;
+	int32_t key;
+	uint64_t index; /* captured frame of that key; EXTRA: received one */
+	uint64_t received_index;
+	uint32_t fields; /* bits: that differ */
+	struct diff_side captured, received;
+	const void *player; /* as long as it is there */
+};
+
+struct diff_key { /* a row of the table */
+	uint64_t key; /* of the map: (uint32_t)int32_t key */
+	uint64_t compared;
+	uint64_t counts[DIFF_N_KINDS];
+};
+
+/* What was different. */
+struct diff_found {
+	const struct tape *tape;
+	struct map keys; /* of struct diff_key */
+	uint64_t counts[DIFF_N_KINDS];
+	uint64_t compared; /* frames received */
+	uint64_t unlooked; /* frames for which there was no memory left */
+	struct diff_example examples[DIFF_EXAMPLES_MAX];
+	size_t n_examples;
+};
+
+const struct diff_found *diff_found(const struct diff *diff);
+
+extern const char *const diff_field_names[DIFF_N_FIELDS];
+
+/* Names of diff_side.values of a key; NULL: it has none. */
+const char *const *diff_value_names(int32_t key);
+
+int64_t
+diff_header_value(const struct bnet_header *header, enum diff_field field);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plan - which sessions of a tape are played, how often, and when each begins.
+ *
+ *	tape -> roles -> --clients (sample or clone) -> --shard -> starts
+ *
+ * The same tape and options give the same plan on every machine: what shard a
+ * player belongs to is decided by the hash of its session and its clone
+ * number, and starts are those of the whole plan, not of the shard's.
+ */
+#ifndef REPLAY_PLAN_H
+#define REPLAY_PLAN_H
+
+#include "cmd/replay/options.h"
+#include "cmd/replay/tape/tape.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One connection that is to be made. */
+struct plan_player {
+	uint32_t session; /* of the tape */
+	uint32_t clone; /* 0: the captured one itself */
+	uint32_t n_frames; /* that it sends; see struct plan */
+	int64_t start_ns; /* since the run's start: it begins to connect */
+	int64_t length_ns; /* by the clock, from its start to its end */
+	/* --rate: its frame k is due at phase_ns + k x gap_ns, see below */
+	int64_t phase_ns;
+	double gap_ns;
+};
+
+struct plan {
+	struct plan_player *players; /* n of them, by start; owned */
+	uint32_t n;
+	uint32_t n_whole; /* of all shards */
+	/*
+	 * Of a round, all shards: the next starts then. --asap: when the last
+	 * one starts.
+	 */
+	int64_t length_ns;
+	/*
+	 * That will be sent in a round, by this shard. Exact, but for tapes
+	 * of 64 MiB or more, which are only read beforehand where --rate,
+	 * --max-idle or --dry-run need it: else it is what the index tells,
+	 * and captured keepalives, which are not sent, are in it.
+	 */
+	uint64_t n_frames;
+	uint64_t left_out_roles; /* sessions whose role is not played */
+	int64_t ramp_ns; /* in use; 0: none */
+};
+
+/*
+ * Who: sessions are ordered by their hashes, and --clients N takes them from
+ * the front, again and again until there are N: so each is played as often as
+ * any other, or once more, and a small sample is a part of a larger one.
+ *
+ * When: as captured, by --connect-speed (else --speed; without either, as
+ * with --rate and --asap, all at once), each clone of a session --stagger
+ * after the one before it. Without --stagger the clones of a session are
+ * spread evenly over the length of the capture at that speed, over ten seconds
+ * at most. With a ramp the k-th of n starts no sooner than k/n of it; without
+ * --ramp it is a millisecond for each connection, where they are more than a
+ * thousand.
+ *
+ * False, and err says why: no session to be played, or out of memory. An
+ * empty shard of a plan that is not empty is no error.
+ */
+bool plan_make(struct plan *plan, const struct tape *tape,
+    const struct replay_options *opt, char err[TAPE_ERR_CHARS]);
+void plan_free(struct plan *plan);
+
+/* Is this record of what a client sent to be sent again? */
+bool plan_is_sent(const struct tape_record *record);
+
+/*
+ * How far the schedule of a player is. Of use in one direction only, record by
+ * record: start with a zeroed cursor.
+ */
+struct plan_cursor {
+	int64_t at_ns; /* in the capture, the last record */
+	int64_t played_ns; /* of the capture since ready, silence cut */
+	uint64_t k; /* records to be sent so far */
+};
+
+/*
+ * When after it was ready record `record` of a player is due by the clock:
+ * never before the one before it, never after INT64_MAX / 4. The end of the
+ * session is due as a record at session->end_ns would be; with --rate, when
+ * all players end.
+ *
+ * Times of frames count from when the session was ready (welcomed, or else
+ * connected): the cluster's time for that is not the schedule's.
+ * session->ready_ns is that moment in the capture. What was sent before it
+ * (the hello) is due at 0.
+ */
+int64_t plan_due_ns(const struct plan_player *player,
+    const struct tape_session *session, const struct replay_options *opt,
+    const struct tape_record *record, struct plan_cursor *cursor);
+
+#endif

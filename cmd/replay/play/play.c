@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads: the starter connects players when they are due, the workers of the
+ * engine play them, and whoever called play_start() looks on.
+ */
+#include "cmd/replay/play/play.h"
+
+#include "cmd/common/clock.h"
+#include "cmd/replay/play/player.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define MESSAGE_MAX_BYTES ((size_t)1 << 20)
+#define WINDOW_DIGITS 2
+#define AWAKE_NS 150000 /* a thread wakes about that late */
+#define MEMORY_MAX_BYTES (UINT64_C(2) << 30)
+
+/* ---- for whoever looks on: how far it is, and making it stop ---- */
+
+static void
+play_publish(struct play_worker *worker)
+{
+	const uint64_t *n = worker->results.counts;
+	struct play_progress *seen = &worker->seen;
+
+	pthread_mutex_lock(&worker->play->lock);
+	seen->begun = n[RESULTS_SESSIONS_BEGUN];
+	seen->ready = n[RESULTS_SESSIONS_READY];
+	seen->done = n[RESULTS_SESSIONS_DONE];
+	seen->failed = n[RESULTS_SESSIONS_FAILED] +
+	    n[RESULTS_SESSIONS_REFUSED] + n[RESULTS_SESSIONS_CUT];
+	seen->sent = n[RESULTS_FRAMES_SENT];
+	seen->received = n[RESULTS_FRAMES_RECEIVED];
+	seen->errors = n[RESULTS_ERRORS];
+	seen->held = n[RESULTS_HELD];
+	seen->late_p99_ns = hdr_quantile(&worker->window, 0.99);
+	seen->late_max_ns = worker->window_max_ns;
+	pthread_mutex_unlock(&worker->play->lock);
+	hdr_clear(&worker->window);
+	worker->window_max_ns = 0;
+}
+
+static int64_t
+larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static bool
+is_over(struct play *play)
+{
+	return play->starter_done && atomic_load(&play->n_live) == 0;
+}
+
+/* The workers tell it as of now for the next time. */
+void
+play_progress(struct play *play, struct play_progress *progress)
+{
+	*progress = (struct play_progress){ 0 };
+	pthread_mutex_lock(&play->lock);
+	for (unsigned i = 0; i < play->n_workers; i++) {
+		const struct play_progress *seen = &play->workers[i].seen;
+
+		progress->begun += seen->begun;
+		progress->ready += seen->ready;
+		progress->done += seen->done;
+		progress->failed += seen->failed;
+		progress->sent += seen->sent;
+		progress->received += seen->received;
+		progress->errors += seen->errors;
+		progress->held += seen->held;
+		progress->late_p99_ns =
+		    larger(progress->late_p99_ns, seen->late_p99_ns);
+		progress->late_max_ns =
+		    larger(progress->late_max_ns, seen->late_max_ns);
+	}
+	progress->sessions_planned = play->n_planned;
+	progress->over = is_over(play);
+	pthread_mutex_unlock(&play->lock);
+	progress->production = atomic_load(&play->production);
+	play_tell_all(play, PLAY_SAY_PUBLISH);
+}
+
+void
+play_drain(struct play *play)
+{
+	pthread_mutex_lock(&play->lock);
+	play->stop = true;
+	pthread_cond_broadcast(&play->changed);
+	pthread_mutex_unlock(&play->lock);
+	atomic_store(&play->stopping, true);
+	play_tell_all(play, PLAY_SAY_STOP);
+}
+
+bool
+play_wait(struct play *play, int64_t timeout_ns)
+{
+	int64_t until_ns = clock_now_ns() + timeout_ns;
+	const struct timespec ts = { .tv_sec = until_ns / NS_PER_S,
+		.tv_nsec = until_ns % NS_PER_S };
+	bool over;
+
+	pthread_mutex_lock(&play->lock);
+	while (!is_over(play) && clock_now_ns() < until_ns)
+		(void)pthread_cond_timedwait(&play->changed, &play->lock, &ts);
+	over = is_over(play);
+	pthread_mutex_unlock(&play->lock);
+	return over;
+}
+
+/* ---- the thread that connects players when they are due ---- */
+
+/* When --duration is over. */
+static int64_t
+end_ns(const struct play *play)
+{
+	int64_t duration_ns = play->set.opt->duration_ns;
+
+	return duration_ns == 0 || duration_ns > INT64_MAX - play->start_ns
+	    ? INT64_MAX
+	    : play->start_ns + duration_ns;
+}
+
+/* Wait for that time, or until nobody plays where that is asked for. */
+static bool
+wait_for(struct play *play, int64_t at_ns, bool players)
+{
+	int64_t until_ns = at_ns < end_ns(play) ? at_ns : end_ns(play);
+	const struct timespec ts = { .tv_sec = until_ns / NS_PER_S,
+		.tv_nsec = until_ns % NS_PER_S };
+	bool stop;
+
+	pthread_mutex_lock(&play->lock);
+	while (!play->stop && clock_now_ns() < until_ns &&
+	    !(players && atomic_load(&play->n_live) == 0))
+		(void)pthread_cond_timedwait(&play->changed, &play->lock, &ts);
+	stop = play->stop;
+	pthread_mutex_unlock(&play->lock);
+	return !stop && clock_now_ns() < end_ns(play);
+}
+
+/* False: it is to stop. */
+static bool
+wait_until(struct play *play, int64_t at_ns)
+{
+	return wait_for(play, at_ns, false);
+}
+
+/*
+ * Where it is not the clock alone that says when a round is over, the next one
+ * begins when it is.
+ */
+static bool
+waits_for_answers(const struct replay_options *opt)
+{
+	return opt->timing == REPLAY_ASAP || opt->pacing != REPLAY_OPEN;
+}
+
+static bool
+wait_for_players(struct play *play)
+{
+	return wait_for(play, INT64_MAX, true);
+}
+
+static bool
+start_round(struct play *play, int64_t start_ns)
+{
+	const struct plan *plan = play->set.plan;
+	uint32_t round;
+
+	pthread_mutex_lock(&play->lock);
+	play->n_planned += plan->n;
+	pthread_mutex_unlock(&play->lock);
+	round = live_again(&play->live);
+	for (uint32_t i = 0; i < plan->n; i++) {
+		int64_t at_ns = start_ns + plan->players[i].start_ns;
+
+		if (!wait_until(play, at_ns))
+			return false;
+		if (!player_begin(play, i, round, at_ns)) {
+			play_set_reason(play, "out of memory");
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+start_rounds(struct play *play)
+{
+	const struct replay_options *opt = play->set.opt;
+	int64_t start_ns = play->start_ns;
+
+	for (uint64_t i = 0; opt->loop == 0 || i < opt->loop; i++) {
+		if (!start_round(play, start_ns) || play->set.plan->n == 0)
+			return;
+		start_ns = opt->timing == REPLAY_ASAP
+		    ? 0
+		    : start_ns + play->set.plan->length_ns;
+		if (!waits_for_answers(opt))
+			continue;
+		if (!wait_for_players(play))
+			return;
+		if (start_ns < clock_now_ns())
+			start_ns = clock_now_ns();
+	}
+}
+
+static void *
+play_starter(void *arg)
+{
+	struct play *play = arg;
+
+	start_rounds(play);
+	if (play->set.opt->duration_ns != 0) {
+		(void)wait_for_players(play);
+		play_drain(play);
+	}
+	pthread_mutex_lock(&play->lock);
+	play->starter_done = true;
+	pthread_cond_broadcast(&play->changed);
+	pthread_mutex_unlock(&play->lock);
+	return NULL;
+}
+
+/* ---- the hooks of the engine ---- */
+
+static void
+ready(void *arg, struct engine_conn *conn)
+{
+	(void)arg;
+	player_ready(engine_conn_listener_user(conn), conn);
+}
+
+static void
+packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	(void)arg;
+	player_packet(engine_conn_listener_user(conn), packet);
+}
+
+static void
+bad(void *arg, struct engine_conn *conn, const struct bnet_packet *packet,
+    enum bnet_err why)
+{
+	struct player *p = engine_conn_listener_user(conn);
+
+	(void)arg;
+	(void)packet;
+	(void)why;
+	results_count(&p->worker->results, RESULTS_BAD, 1);
+}
+
+static void
+timer(void *arg, struct engine_conn *conn, int64_t now_ns)
+{
+	(void)arg;
+	player_timer(engine_conn_listener_user(conn), now_ns);
+}
+
+static void
+drained(void *arg, struct engine_conn *conn)
+{
+	(void)arg;
+	player_drained(engine_conn_listener_user(conn));
+}
+
+static void
+closed(void *arg, struct engine_conn *conn, enum engine_end end)
+{
+	struct player *p = engine_conn_listener_user(conn);
+
+	(void)arg;
+	p->conn = conn;
+	player_closed(p, end);
+}
+
+static void
+no_conn(void *arg, void *user, const struct address *from)
+{
+	(void)arg;
+	(void)from;
+	player_no_conn(user);
+}
+
+static void
+stop_conn(void *arg, struct engine_conn *conn)
+{
+	(void)arg;
+	player_stop(engine_conn_listener_user(conn));
+}
+
+static void
+cut_conn(void *arg, struct engine_conn *conn)
+{
+	struct player *p = engine_conn_listener_user(conn);
+
+	(void)arg;
+	p->stopped = true;
+	engine_conn_cut(conn);
+}
+
+static void
+message(void *arg, struct engine_worker *worker, uint32_t type,
+    struct bnet_slice bytes)
+{
+	struct play *play = arg;
+
+	(void)bytes;
+	if (type == PLAY_SAY_STOP)
+		engine_each_conn(worker, stop_conn, NULL);
+	else if (type == PLAY_SAY_CUT)
+		engine_each_conn(worker, cut_conn, NULL);
+	else if (type == PLAY_SAY_PUBLISH)
+		play_publish(&play->workers[engine_worker_index(worker)]);
+}
+
+/* Timers as precise as they come: 50 us late is the default. */
+static void
+worker_start(void *arg, struct engine_worker *worker)
+{
+	struct play *play = arg;
+
+	play->workers[engine_worker_index(worker)].engine = worker;
+	(void)prctl(PR_SET_TIMERSLACK, 1UL);
+}
+
+static const struct engine_hooks hooks = {
+	.ready = ready,
+	.packet = packet,
+	.bad = bad,
+	.timer = timer,
+	.drained = drained,
+	.closed = closed,
+	.no_conn = no_conn,
+	.message = message,
+	.worker_start = worker_start,
+};
+
+/* ---- beginning ---- */
+
+static bool
+init_worker(struct play *play, struct play_worker *worker)
+{
+	const struct play_settings *set = &play->set;
+
+	worker->play = play;
+	bnet_buf_init(&worker->body, MESSAGE_MAX_BYTES);
+	bnet_buf_init(&worker->store, MESSAGE_MAX_BYTES);
+	bnet_buf_init(&worker->plain, BNET_PAYLOAD_MAX_BYTES);
+	rewrite_scratch_init(&worker->scratch);
+	if (set->masks != NULL) {
+		worker->diff = diff_new(set->tape, set->masks);
+		if (worker->diff == NULL)
+			return false;
+	}
+	return results_init(&worker->results, set->opt->bucket_ns) &&
+	    hdr_init(&worker->window, WINDOW_DIGITS, HDR_HOUR_NS);
+}
+
+static bool
+init(struct play *play)
+{
+	const struct replay_options *opt = play->set.opt;
+	const struct engine_settings set = {
+		.n_workers = opt->n_threads,
+		.memory_max_bytes = MEMORY_MAX_BYTES,
+		.frame_max_bytes = opt->cap.frame_max_bytes,
+		.payload_max_bytes = opt->cap.payload_max_bytes,
+		.spin = opt->spin,
+		.awake_ns = AWAKE_NS,
+		.hooks = &hooks,
+		.arg = play,
+	};
+
+	play->engine = engine_new(&set);
+	if (play->engine == NULL)
+		return false;
+	play->n_workers = engine_n_workers(play->engine);
+	play->workers = calloc(play->n_workers, sizeof(*play->workers));
+	if (play->workers == NULL ||
+	    !live_init(&play->live, play->set.plan, play->set.masks != NULL))
+		return false;
+	for (unsigned i = 0; i < play->n_workers; i++)
+		if (!init_worker(play, &play->workers[i]))
+			return false;
+	return true;
+}
+
+struct play *
+play_new(const struct play_settings *set)
+{
+	struct play *play = calloc(1, sizeof(*play));
+	pthread_condattr_t attr;
+
+	if (play == NULL)
+		return NULL;
+	play->set = *set;
+	pthread_mutex_init(&play->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&play->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	if (init(play))
+		return play;
+	play_free(play);
+	errno = ENOMEM;
+	return NULL;
+}
+
+bool
+play_start(struct play *play, int64_t start_ns)
+{
+	play->start_ns = start_ns;
+	if (!engine_start(play->engine))
+		return false;
+	errno = pthread_create(&play->starter, NULL, play_starter, play);
+	play->starter_runs = errno == 0;
+	return play->starter_runs;
+}
+
+/* ---- the end ---- */
+
+void
+play_stop(struct play *play)
+{
+	pthread_mutex_lock(&play->lock);
+	play->stop = true;
+	pthread_cond_broadcast(&play->changed);
+	pthread_mutex_unlock(&play->lock);
+	if (play->starter_runs)
+		pthread_join(play->starter, NULL);
+	play->starter_runs = false;
+	engine_stop(play->engine);
+	player_free_all(play);
+}
+
+bool
+play_results(struct play *play, struct results *results)
+{
+	for (unsigned i = 0; i < play->n_workers; i++)
+		if (!results_merge(results, &play->workers[i].results))
+			return false;
+	return true;
+}
+
+struct diff *
+play_diff(struct play *play)
+{
+	struct diff *all = play->workers[0].diff;
+
+	for (unsigned i = 1; i < play->n_workers && all != NULL; i++) {
+		(void)diff_merge(all, play->workers[i].diff);
+		diff_free(play->workers[i].diff);
+		play->workers[i].diff = NULL;
+	}
+	return all;
+}
+
+const char *
+play_environment(const struct play *play)
+{
+	return play->environment;
+}
+
+const char *
+play_reason(const struct play *play)
+{
+	return play->reason;
+}
+
+void
+play_free(struct play *play)
+{
+	if (play == NULL)
+		return;
+	for (unsigned i = 0; play->workers != NULL && i < play->n_workers;
+	     i++) {
+		struct play_worker *worker = &play->workers[i];
+
+		results_free(&worker->results);
+		diff_free(worker->diff);
+		hdr_free(&worker->window);
+		bnet_buf_free(&worker->body);
+		bnet_buf_free(&worker->store);
+		bnet_buf_free(&worker->plain);
+		rewrite_scratch_free(&worker->scratch);
+	}
+	engine_free(play->engine);
+	live_free(&play->live);
+	free(play->workers);
+	pthread_mutex_destroy(&play->lock);
+	pthread_cond_destroy(&play->changed);
+	free(play);
+}

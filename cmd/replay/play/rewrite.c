@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/replay/play/rewrite.h"
+
+#include "proto/bits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CAPTURED_MAX (1 << 20)
+#define OOB_MAX_BYTES ((size_t)1 << 28)
+
+/* ---- which id everybody has now ---- */
+
+struct captured {
+	uint64_t key; /* live id << 1 | it is a node */
+	uint64_t id;
+};
+
+static int
+compare_places(const void *a, const void *b)
+{
+	uint64_t x = ((const struct live_place *)a)->session_clone;
+	uint64_t y = ((const struct live_place *)b)->session_clone;
+
+	return (x > y) - (x < y);
+}
+
+static uint64_t
+session_clone(uint32_t session, uint32_t clone)
+{
+	return (uint64_t)session << 32 | clone;
+}
+
+bool
+live_init(struct live *live, const struct plan *plan, bool both_ways)
+{
+	*live = (struct live){ .n = plan->n, .both_ways = both_ways };
+	pthread_mutex_init(&live->lock, NULL);
+	live->ids = calloc(2 * (size_t)plan->n + 1, sizeof(*live->ids));
+	live->places = calloc((size_t)plan->n + 1, sizeof(*live->places));
+	if (live->ids == NULL || live->places == NULL)
+		return false;
+	for (uint32_t i = 0; i < plan->n; i++)
+		live->places[i] = (struct live_place){
+			session_clone(
+			    plan->players[i].session, plan->players[i].clone),
+			i,
+		};
+	qsort(live->places, plan->n, sizeof(*live->places), compare_places);
+	return !both_ways ||
+	    map_init(&live->captured, sizeof(struct captured), 1, CAPTURED_MAX);
+}
+
+void
+live_free(struct live *live)
+{
+	free(live->ids);
+	free(live->places);
+	if (live->both_ways)
+		map_free(&live->captured);
+	pthread_mutex_destroy(&live->lock);
+}
+
+static _Atomic uint64_t *
+slot(const struct live *live, uint32_t round, uint32_t player)
+{
+	return &live->ids[(size_t)(round & 1) * live->n + player];
+}
+
+/* Not so late that its place is somebody else's. */
+static bool
+has_slot(const struct live *live, const struct live_who *who)
+{
+	return atomic_load(&live->round) - who->round <= 1;
+}
+
+static void
+remember_captured(struct live *live, const struct live_who *who, uint64_t id)
+{
+	const uint64_t key = id << 1 | who->node;
+	struct captured *entry;
+
+	pthread_mutex_lock(&live->lock);
+	entry = map_get(&live->captured, &key);
+	if (entry != NULL && entry != live->captured.others)
+		entry->id = who->captured;
+	pthread_mutex_unlock(&live->lock);
+}
+
+/* Somebody else may have got the id meanwhile: then it is theirs. */
+static void
+forget_captured(struct live *live, const struct live_who *who, uint64_t id)
+{
+	const uint64_t key = id << 1 | who->node;
+	const struct captured *entry;
+
+	pthread_mutex_lock(&live->lock);
+	entry = map_find(&live->captured, &key);
+	if (entry != NULL && entry->id == who->captured &&
+	    atomic_load(slot(live, 0, who->player)) != id << 1 &&
+	    atomic_load(slot(live, 1, who->player)) != id << 1)
+		map_remove(&live->captured, &key);
+	pthread_mutex_unlock(&live->lock);
+}
+
+static void
+moved(struct live *live)
+{
+	atomic_fetch_add_explicit(&live->generation, 1, memory_order_release);
+}
+
+void
+live_set(struct live *live, const struct live_who *who, uint64_t id)
+{
+	if (has_slot(live, who))
+		atomic_store(slot(live, who->round, who->player), id << 1);
+	if (live->both_ways && who->captured != 0)
+		remember_captured(live, who, id);
+	moved(live);
+}
+
+void
+live_left(struct live *live, const struct live_who *who, uint64_t id)
+{
+	uint64_t here = id << 1;
+
+	if (has_slot(live, who))
+		(void)atomic_compare_exchange_strong(
+		    slot(live, who->round, who->player), &here, id << 1 | 1);
+	if (live->both_ways && who->captured != 0 && id != 0)
+		forget_captured(live, who, id);
+	moved(live);
+}
+
+static const struct live_place *
+place_of(const struct live *live, uint32_t session, uint32_t clone)
+{
+	const struct live_place wanted = { session_clone(session, clone), 0 };
+
+	return bsearch(&wanted, live->places, live->n, sizeof(*live->places),
+	    compare_places);
+}
+
+uint32_t
+live_player(const struct live *live, uint32_t session, uint32_t clone)
+{
+	const struct live_place *place = place_of(live, session, clone);
+
+	return place == NULL ? UINT32_MAX : place->player;
+}
+
+bool
+live_is_coming(
+    const struct live *live, uint32_t round, uint32_t session, uint32_t clone)
+{
+	uint32_t player = live_player(live, session, clone);
+
+	return player != UINT32_MAX &&
+	    atomic_load(slot(live, round, player)) == 0;
+}
+
+uint32_t
+live_again(struct live *live)
+{
+	uint32_t round = atomic_fetch_add(&live->round, 1) + 1;
+
+	for (uint32_t i = 0; i < live->n; i++)
+		atomic_store(slot(live, round, i), 0);
+	moved(live);
+	return round;
+}
+
+uint64_t
+live_id(
+    const struct live *live, uint32_t round, uint32_t session, uint32_t clone)
+{
+	uint32_t player = live_player(live, session, clone);
+
+	return player == UINT32_MAX
+	    ? 0
+	    : atomic_load(slot(live, round, player)) >> 1;
+}
+
+uint64_t
+live_captured(struct live *live, bool node, uint64_t id)
+{
+	const uint64_t key = id << 1 | node;
+	struct captured *entry;
+	uint64_t captured = id;
+
+	if (!live->both_ways)
+		return id;
+	pthread_mutex_lock(&live->lock);
+	entry = map_find(&live->captured, &key);
+	if (entry != NULL)
+		captured = entry->id;
+	pthread_mutex_unlock(&live->lock);
+	return captured;
+}
+
+/* ---- headers ---- */
+
+void
+rewrite_scratch_init(struct rewrite_scratch *scratch)
+{
+	*scratch = (struct rewrite_scratch){ 0 };
+	bnet_buf_init(&scratch->oob, OOB_MAX_BYTES);
+}
+
+void
+rewrite_scratch_free(struct rewrite_scratch *scratch)
+{
+	bnet_buf_free(&scratch->oob);
+	free(scratch->fork_ids);
+}
+
+/* ---- ids ---- */
+
+/*
+ * Whose id was it? `id` itself, where nobody plays who had it. Clients and
+ * nodes are numbered apart.
+ */
+static uint64_t
+played_id(const struct rewrite *rewrite, const struct rewrite_context *context,
+    bool node, uint64_t id, uint32_t ref)
+{
+	uint64_t live = 0;
+
+	if (id != 0 && id == context->session->id && rewrite->id != 0 &&
+	    tape_is_node(context->session) == node)
+		return rewrite->id;
+	if (ref != TAPE_NONE)
+		live =
+		    live_id(context->live, context->round, ref, context->clone);
+	return live != 0 ? live : id;
+}
+
+static uint64_t
+client_id(const struct rewrite *rewrite, const struct rewrite_context *context,
+    uint64_t id, uint32_t ref)
+{
+	return played_id(rewrite, context, false, id, ref);
+}
+
+static uint64_t
+node_id(const struct rewrite *rewrite, const struct rewrite_context *context,
+    uint64_t id, uint32_t ref)
+{
+	const struct replay_options *opt = context->opt;
+
+	for (size_t i = 0; i < opt->n_maps; i++)
+		if (opt->maps[i].from == id)
+			return opt->maps[i].to;
+	if (id == context->session->relay_id && rewrite->relay_id != 0)
+		return rewrite->relay_id;
+	return played_id(rewrite, context, true, id, ref);
+}
+
+static void
+rewrite_ids(const struct rewrite *rewrite,
+    const struct rewrite_context *context, const struct tape_record *record,
+    struct bnet_header *header)
+{
+	uint64_t dest = (uint64_t)header->dest;
+
+	if (context->session->id != 0 && rewrite->id != 0 &&
+	    (uint64_t)header->source == context->session->id)
+		header->source = (int64_t)rewrite->id;
+	if (header->dest_type == BNET_DEST_CLIENT && header->forks == 0)
+		dest = client_id(rewrite, context, dest, record->ref);
+	else if (header->dest_type == BNET_DEST_NODE)
+		dest = node_id(rewrite, context, dest, record->ref);
+	header->dest = (int64_t)dest;
+	if (header->timestamp != 0)
+		header->timestamp = context->now_us |
+		    (header->timestamp & BNET_TIMESTAMP_PING_BACK);
+}
+
+/* False when out of memory. *changed is set where one is another now. */
+static bool
+rewrite_forks(const struct rewrite *rewrite, struct rewrite_scratch *scratch,
+    const struct rewrite_context *context, const struct tape_record *record,
+    uint32_t forks, struct bnet_bits_rd ids, bool *changed)
+{
+	uint64_t *fork_ids;
+
+	if (scratch->n_fork_ids < forks) {
+		fork_ids =
+		    realloc(scratch->fork_ids, forks * sizeof(*fork_ids));
+		if (fork_ids == NULL)
+			return false;
+		scratch->fork_ids = fork_ids;
+		scratch->n_fork_ids = forks;
+	}
+	for (uint32_t i = 0; i < forks; i++) {
+		uint64_t id = bnet_bits_u64(&ids);
+
+		scratch->fork_ids[i] =
+		    client_id(rewrite, context, id, tape_ref(record, i));
+		*changed |= scratch->fork_ids[i] != id;
+	}
+	return true;
+}
+
+/* ---- the memo ---- */
+
+static bool
+remembered(const struct rewrite *rewrite, const struct rewrite_context *context,
+    const struct tape_record *record)
+{
+	return record->oob_bytes == rewrite->memo_in_bytes &&
+	    record->oob_bytes != 0 && record->ref == rewrite->memo_ref &&
+	    memcmp(tape_oob(record).p, rewrite->memo_in, record->oob_bytes) ==
+	    0 &&
+	    live_generation(context->live) == rewrite->memo_generation;
+}
+
+static void
+remember(struct rewrite *rewrite, uint64_t generation,
+    const struct tape_record *record, struct bnet_slice oob,
+    const struct bnet_header *header)
+{
+	rewrite->memo_in_bytes = 0;
+	if (record->oob_bytes > REWRITE_MEMO_BYTES ||
+	    oob.len > REWRITE_MEMO_BYTES || header->timestamp != 0 ||
+	    header->forks != 0)
+		return;
+	memcpy(rewrite->memo_in, tape_oob(record).p, record->oob_bytes);
+	memcpy(rewrite->memo_out, oob.p, oob.len);
+	rewrite->memo_in_bytes = (uint8_t)record->oob_bytes;
+	rewrite->memo_out_bytes = (uint8_t)oob.len;
+	rewrite->memo_ref = record->ref;
+	rewrite->memo_generation = generation;
+	rewrite->memo_header = *header;
+}
+
+/* ---- the whole ---- */
+
+static bool
+encode(struct rewrite_scratch *scratch, const struct bnet_header *header,
+    struct bnet_slice trailing, struct bnet_slice *oob)
+{
+	bnet_buf_clear(&scratch->oob);
+	if (bnet_header_encode(header,
+		header->forks != 0 ? scratch->fork_ids : NULL,
+		&scratch->oob) != BNET_OK ||
+	    bnet_buf_append(&scratch->oob, trailing) != BNET_OK)
+		return false;
+	*oob = bnet_buf_slice(&scratch->oob);
+	return true;
+}
+
+bool
+rewrite_header(struct rewrite *rewrite, struct rewrite_scratch *scratch,
+    const struct rewrite_context *context, const struct tape_record *record,
+    struct bnet_slice *oob, struct bnet_header *header)
+{
+	uint64_t generation = live_generation(context->live);
+	struct bnet_slice in = tape_oob(record);
+	struct bnet_header before;
+	struct bnet_bits_rd forks;
+	bool changed = false;
+	size_t trailing;
+
+	*oob = in;
+	if (remembered(rewrite, context, record)) {
+		*oob = (struct bnet_slice){ rewrite->memo_out,
+			rewrite->memo_out_bytes };
+		*header = rewrite->memo_header;
+		return true;
+	}
+	if (bnet_header_decode(in, &before, &forks, &trailing) != BNET_OK)
+		return false;
+	*header = before;
+	rewrite_ids(rewrite, context, record, header);
+	if (before.forks > 0 &&
+	    !rewrite_forks(rewrite, scratch, context, record, before.forks,
+		forks, &changed))
+		return false;
+	changed |= header->source != before.source ||
+	    header->dest != before.dest ||
+	    header->timestamp != before.timestamp;
+	if (changed &&
+	    !encode(
+		scratch, header, bnet_slice_from(in, in.len - trailing), oob))
+		return false;
+	remember(rewrite, generation, record, *oob, header);
+	return true;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rewrite - the header of a captured frame, made to fit the live cluster.
+ *
+ *	source		the own captured id becomes the live one
+ *	dest, CLIENT	captured ids become those of the players who have them
+ *	dest, NODE	as --map-node says; the relay's own id; played nodes
+ *	forks		as CLIENT
+ *	timestamp	a ping becomes a ping of now (the cookie of its pong)
+ *
+ * Everything else, bytes behind the header too, and a header in which nothing
+ * of this is to be changed, stays as it was. Payloads are not touched.
+ */
+#ifndef REPLAY_REWRITE_H
+#define REPLAY_REWRITE_H
+
+#include "cmd/replay/options.h"
+#include "cmd/replay/play/plan.h"
+#include "cmd/replay/tape/tape.h"
+#include "cmd/stats/map.h"
+#include "proto/header.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * live - which id the cluster gave to each player, and whose it was.
+ *
+ * Ids change as players come and go; each is one atomic word, read by any
+ * thread. The way back (live -> captured) is only kept where it is asked for.
+ */
+struct live_place { /* of a player in the plan */
+	uint64_t session_clone; /* session << 32 | clone */
+	uint32_t player;
+};
+
+struct live {
+	uint32_t n;
+	/*
+	 * id << 1 | it has left; 0: it is to come. n by player, and n more:
+	 * a round begins while the last one may still be there. Owned.
+	 */
+	_Atomic uint64_t *ids;
+	_Atomic uint32_t round; /* the last that began */
+	struct live_place *places; /* n, sorted; owned */
+	/* It moves whenever an id does, so what was looked up is looked up
+	 * again. */
+	_Atomic uint64_t generation;
+	bool both_ways;
+	pthread_mutex_t lock; /* of `captured` */
+	struct map captured; /* of live id and kind -> captured id */
+};
+
+/* False when out of memory. */
+bool live_init(struct live *live, const struct plan *plan, bool both_ways);
+void live_free(struct live *live);
+
+/* A client or a node; they are numbered apart. */
+struct live_who {
+	uint32_t player; /* in the plan */
+	uint32_t round; /* live_again() when it began */
+	bool node;
+	uint64_t captured; /* its id there; 0: not known */
+};
+
+/* It has that id now. */
+void live_set(struct live *live, const struct live_who *who, uint64_t id);
+
+/*
+ * It has left; `id` is what it had, 0: none. What is sent to it all the same
+ * goes to that id, which is nobody's now.
+ */
+void live_left(struct live *live, const struct live_who *who, uint64_t id);
+
+/*
+ * The id of the player that is this clone of the session, the last one it had
+ * where it has left; 0: there is none.
+ */
+uint64_t live_id(
+    const struct live *live, uint32_t round, uint32_t session, uint32_t clone);
+
+/* That player is part of the plan, and has not come yet. */
+bool live_is_coming(
+    const struct live *live, uint32_t round, uint32_t session, uint32_t clone);
+
+/* Where in the plan it is; UINT32_MAX: it is not played. */
+uint32_t live_player(const struct live *live, uint32_t session, uint32_t clone);
+
+/* A new round begins; its number. Of the last but one nobody is left. */
+uint32_t live_again(struct live *live);
+
+/* What a live id was in the capture; the id itself where that is not known. */
+uint64_t live_captured(struct live *live, bool node, uint64_t id);
+
+static inline uint64_t
+live_generation(const struct live *live)
+{
+	return atomic_load_explicit(&live->generation, memory_order_acquire);
+}
+
+/* ---- headers ---- */
+
+#define REWRITE_MEMO_BYTES 40
+
+/* Of a thread. Zeroed, then rewrite_scratch_init(). */
+struct rewrite_scratch {
+	struct bnet_buf oob; /* the last result */
+	uint64_t *fork_ids; /* owned; room for n_fork_ids */
+	uint32_t n_fork_ids;
+};
+
+void rewrite_scratch_init(struct rewrite_scratch *scratch);
+void rewrite_scratch_free(struct rewrite_scratch *scratch);
+
+/*
+ * Of one player. Headers in a row are mostly the same: the last one that
+ * needed no time of its own is remembered.
+ */
+struct rewrite {
+	uint64_t id, relay_id; /* live; 0: not known */
+	uint64_t memo_generation;
+	uint32_t memo_ref;
+	uint8_t memo_in_bytes, memo_out_bytes; /* 0: no memo */
+	uint8_t memo_in[REWRITE_MEMO_BYTES], memo_out[REWRITE_MEMO_BYTES];
+	struct bnet_header memo_header; /* as it is sent */
+};
+
+struct rewrite_context {
+	const struct replay_options *opt;
+	const struct live *live;
+	const struct tape_session *session;
+	uint32_t clone, round;
+	uint64_t now_us; /* what a ping carries; not 0 */
+};
+
+/*
+ * The out-of-band bytes to send for a record with TAPE_R_HEADER, and its header
+ * as it will be. *oob is borrowed from the tape, `rewrite` or `scratch`, until
+ * the next call. False: it is no header, or memory is out; send it as it was.
+ */
+bool rewrite_header(struct rewrite *rewrite, struct rewrite_scratch *scratch,
+    const struct rewrite_context *context, const struct tape_record *record,
+    struct bnet_slice *oob, struct bnet_header *header);
+
+#endif

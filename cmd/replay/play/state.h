@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state - a replay that is running, as its threads share it: what the players
+ * report to it, and what it says to all of them.
+ */
+#ifndef REPLAY_STATE_H
+#define REPLAY_STATE_H
+
+#include "cmd/engine/engine.h"
+#include "cmd/replay/play/play.h"
+#include "cmd/replay/play/rewrite.h"
+#include "proto/message.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define PLAY_REASON_CHARS 256
+#define PLAY_OWN_PING UINT64_C(1) /* of a timestamp, us: not of the capture */
+#define PLAY_ENVIRONMENT_CHARS 64
+
+/* Of one worker of the engine, and its alone, but for `seen`. */
+struct play_worker {
+	struct play *play;
+	struct engine_worker *engine;
+	struct results results;
+	struct diff *diff; /* NULL: without --diff */
+	struct bnet_buf body; /* a message to be sent */
+	struct bnet_buf store; /* a message that came */
+	struct bnet_buf plain; /* a payload, decompressed */
+	struct rewrite_scratch scratch;
+	struct hdr window; /* lateness since last looked at */
+	int64_t window_max_ns;
+	struct play_progress seen; /* under play->lock */
+};
+
+struct play {
+	struct play_settings set;
+	struct engine *engine;
+	struct play_worker *workers; /* n_workers */
+	unsigned n_workers;
+	struct live live;
+	int64_t start_ns;
+	pthread_t starter;
+	bool starter_runs;
+	pthread_mutex_t lock; /* of all below, and workers[].seen */
+	pthread_cond_t changed;
+	bool stop; /* the starter is to end */
+	bool starter_done;
+	uint64_t n_planned; /* of the rounds begun */
+	struct player *players; /* all that have not ended */
+	char environment[PLAY_ENVIRONMENT_CHARS];
+	char reason[PLAY_REASON_CHARS];
+	_Atomic uint64_t n_live; /* players that have not ended */
+	atomic_bool production;
+	atomic_bool stopping; /* players that get ready now end at once */
+};
+
+enum { /* engine_message() */
+	PLAY_SAY_STOP = 1,
+	PLAY_SAY_CUT,
+	PLAY_SAY_PUBLISH,
+};
+
+/* To all workers: PLAY_SAY_... */
+void play_tell_all(struct play *play, uint32_t what);
+
+/* A player is no more. */
+void play_ended(struct play *play);
+
+/* The first reason is the one that is told. */
+void play_set_reason(struct play *play, const char *why);
+
+/* Do no harm: whatever was asked for, production is left alone at once. */
+void play_set_environment(struct play *play, const struct bnet_string *name);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* diff_text - the differences that --diff found, for people. */
+#ifndef REPLAY_REPORT_DIFF_TEXT_H
+#define REPLAY_REPORT_DIFF_TEXT_H
+
+#include "cmd/common/keys.h"
+#include "cmd/replay/play/diff.h"
+
+#include <stdio.h>
+
+/* The summary by kind and key, and the first few differences in full. */
+void diff_print(const struct diff *diff, const struct keys *keys, FILE *out);
+
+#endif

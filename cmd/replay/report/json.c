@@ -1,0 +1,888 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run as JSON, written and read again. One object:
+ *
+ *	type		"bluenet-replay report"
+ *	version		1
+ *	run		what was done: texts, times (unix or lengths, in ns),
+ *			shard, of_shards and the list of shards added up
+ *	verdict		derived: word, line, cluster, late_frames
+ *	counts		by the names of report_count_names
+ *	errors		[16 numbers], by code; 0: all other codes
+ *	late, latency, connect
+ *			HIST, 3 digits: every send, answer, session
+ *	bucket_ns, end_ns
+ *	buckets		[ROW and "at": number of the bucket, ascending]
+ *	keys		[ROW and "key": i32, "name": derived, or null]
+ *	others		ROW: all keys beyond the first 1,000
+ *
+ *	ROW	sent, sent_bytes, ... as in struct results_row, errors, and
+ *		latency and late: HIST, 2 digits, where there is a value
+ *	HIST	count, min_ns, max_ns, sum_ns, sum_squares_ns2: exact;
+ *		histogram: HdrHistogram's compressed V2; derived: mean_ns,
+ *		stddev_ns, p50_ns, p90_ns, p99_ns, p999_ns
+ *
+ * What is derived is for people and other programs: it is not read again. A
+ * number above 2^53, and each sum, is a string of its decimal digits, as most
+ * who read JSON would round it. Times in a run count from its start_ns.
+ */
+#include "cmd/replay/report/json.h"
+
+#include "cmd/common/json.h"
+#include "cmd/stats/hdr_codec.h"
+#include "proto/bluenet.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAFE_MAX (UINT64_C(1) << 53)
+#define LINE_CHARS 1024
+#define U128_CHARS 40
+#define WHERE_CHARS 128
+#define U128_MAX (~(hdr_u128)0)
+
+/* ---- writing ---- */
+
+/* The names of counts and runs in JSON; by enum results_count. */
+static const char *const report_count_names[RESULTS_N_COUNTS] = {
+	[RESULTS_SESSIONS_BEGUN] = "sessions_begun",
+	[RESULTS_SESSIONS_READY] = "sessions_ready",
+	[RESULTS_SESSIONS_REFUSED] = "sessions_refused",
+	[RESULTS_SESSIONS_FAILED] = "sessions_failed",
+	[RESULTS_SESSIONS_CUT] = "sessions_cut",
+	[RESULTS_SESSIONS_DONE] = "sessions_done",
+	[RESULTS_SESSIONS_STOPPED] = "sessions_stopped",
+	[RESULTS_FRAMES_SENT] = "frames_sent",
+	[RESULTS_BYTES_SENT] = "bytes_sent",
+	[RESULTS_FRAMES_RECEIVED] = "frames_received",
+	[RESULTS_BYTES_RECEIVED] = "bytes_received",
+	[RESULTS_HELD] = "held",
+	[RESULTS_UNSENT] = "unsent",
+	[RESULTS_UNSENDABLE] = "unsendable",
+	[RESULTS_ANSWERED] = "answered",
+	[RESULTS_UNANSWERED] = "unanswered",
+	[RESULTS_ERRORS] = "errors",
+	[RESULTS_BAD] = "bad",
+};
+
+/* The numbers of a row in JSON, and where they are. */
+struct report_member {
+	const char *name;
+	size_t offset; /* of a uint64_t in struct results_row */
+};
+#define REPORT_ROW_MEMBERS 8
+#define MEMBER(name) \
+	{ \
+#name, offsetof(struct results_row, name) \
+	}
+static const struct report_member report_row_members[REPORT_ROW_MEMBERS] = {
+	MEMBER(sent),
+	MEMBER(sent_bytes),
+	MEMBER(received),
+	MEMBER(received_bytes),
+	MEMBER(answered),
+	MEMBER(unanswered),
+	MEMBER(opened),
+	MEMBER(closed),
+};
+
+struct writer {
+	FILE *file;
+	bool first; /* no comma before the next member */
+	bool ok; /* false: out of memory */
+};
+
+/* What stands before a member, or an element where `name` is NULL. */
+static void
+begin(struct writer *w, const char *name)
+{
+	if (!w->first)
+		fputc(',', w->file);
+	if (name != NULL)
+		fprintf(w->file, "\"%s\":", name);
+	w->first = false;
+}
+
+static void
+open_with(struct writer *w, const char *name, char bracket)
+{
+	begin(w, name);
+	fputc(bracket, w->file);
+	w->first = true;
+}
+
+static void
+close_with(struct writer *w, char bracket)
+{
+	fputc(bracket, w->file);
+	w->first = false;
+}
+
+static void
+put_str(struct writer *w, const char *name, const char *str)
+{
+	char text[JSON_CHAR_BYTES];
+	size_t n = strlen(str), used, text_bytes;
+
+	begin(w, name);
+	fputc('"', w->file);
+	for (; n > 0; str += used, n -= used) {
+		used = json_char(str, n, text, &text_bytes);
+		fwrite(text, 1, text_bytes, w->file);
+	}
+	fputc('"', w->file);
+}
+
+static void
+put_u64(struct writer *w, const char *name, uint64_t v)
+{
+	begin(w, name);
+	fprintf(w->file, v > SAFE_MAX ? "\"%" PRIu64 "\"" : "%" PRIu64, v);
+}
+
+/* Never below 0. */
+static void
+put_ns(struct writer *w, const char *name, int64_t v_ns)
+{
+	put_u64(w, name, (uint64_t)v_ns);
+}
+
+static void
+put_bool(struct writer *w, const char *name, bool v)
+{
+	begin(w, name);
+	fputs(v ? "true" : "false", w->file);
+}
+
+static void
+put_u128(struct writer *w, const char *name, hdr_u128 v)
+{
+	char digits[U128_CHARS];
+	size_t at = sizeof(digits) - 1;
+
+	digits[at] = '\0';
+	do {
+		digits[--at] = (char)('0' + (int)(v % 10));
+		v /= 10;
+	} while (v > 0);
+	put_str(w, name, digits + at);
+}
+
+static void
+put_hdr(struct writer *w, const char *name, const struct hdr *hdr)
+{
+	const struct hdr_sums *sums = &hdr->sums;
+	char *text = hdr_encode(hdr);
+
+	open_with(w, name, '{');
+	put_u64(w, "count", sums->count);
+	put_ns(w, "min_ns", sums->min);
+	put_ns(w, "max_ns", sums->max);
+	put_ns(w, "mean_ns", (int64_t)hdr_sums_mean(sums));
+	put_ns(w, "stddev_ns", (int64_t)hdr_sums_stddev(sums));
+	put_ns(w, "p50_ns", hdr_quantile(hdr, 0.5));
+	put_ns(w, "p90_ns", hdr_quantile(hdr, 0.9));
+	put_ns(w, "p99_ns", hdr_quantile(hdr, 0.99));
+	put_ns(w, "p999_ns", hdr_quantile(hdr, 0.999));
+	put_u128(w, "sum_ns", sums->sum);
+	put_u128(w, "sum_squares_ns2", sums->sum_squares);
+	if (text == NULL)
+		w->ok = false;
+	else
+		put_str(w, "histogram", text);
+	free(text);
+	close_with(w, '}');
+}
+
+static void
+put_errors(struct writer *w, const uint64_t *errors)
+{
+	open_with(w, "errors", '[');
+	for (unsigned i = 0; i < RESULTS_CODES; i++)
+		put_u64(w, NULL, errors[i]);
+	close_with(w, ']');
+}
+
+/* The members of a row, into an object that is open. */
+static void
+put_row(struct writer *w, const struct results_row *row)
+{
+	for (size_t i = 0; i < REPORT_ROW_MEMBERS; i++) {
+		const char *at =
+		    (const char *)row + report_row_members[i].offset;
+		uint64_t v;
+
+		memcpy(&v, at, sizeof(v));
+		put_u64(w, report_row_members[i].name, v);
+	}
+	put_errors(w, row->errors);
+	if (row->latency.sums.count > 0)
+		put_hdr(w, "latency", &row->latency);
+	if (row->late.sums.count > 0)
+		put_hdr(w, "late", &row->late);
+}
+
+static void
+put_run(struct writer *w, const struct report *report)
+{
+	open_with(w, "run", '{');
+	put_str(w, "target", report->target);
+	put_str(w, "captures", report->captures);
+	put_str(w, "how", report->how);
+	put_str(w, "environment", report->environment);
+	put_ns(w, "start_ns", report->start_ns);
+	put_ns(w, "length_ns", report->length_ns);
+	put_ns(w, "max_lateness_ns", report->max_late_ns);
+	put_u64(w, "of_shards", report->of_shards);
+	open_with(w, "shards", '[');
+	for (uint32_t i = 0; i < report->of_shards; i++)
+		if (report_has_shard(report, i))
+			put_u64(w, NULL, i);
+	close_with(w, ']');
+	put_u64(w, "sessions", report->sessions);
+	put_bool(w, "scheduled", report->scheduled);
+	put_bool(w, "interrupted", report->interrupted);
+	put_bool(w, "diffed", report->diffed);
+	put_u64(w, "compared", report->compared);
+	put_u64(w, "differences", report->differences);
+	close_with(w, '}');
+}
+
+static void
+put_verdict(struct writer *w, const struct report *report)
+{
+	static const char *const words[] = { "valid", "invalid", "nothing" };
+	char line[LINE_CHARS];
+
+	open_with(w, "verdict", '{');
+	put_str(w, "word", words[report_verdict(report)]);
+	report_verdict_line(report, line, sizeof(line));
+	put_str(w, "line", line);
+	report_cluster_line(report, line, sizeof(line));
+	put_str(w, "cluster", line);
+	put_u64(w, "late_frames", report_late(report));
+	close_with(w, '}');
+}
+
+static void
+put_buckets(struct writer *w, const struct results *results)
+{
+	put_ns(w, "bucket_ns", results->bucket_ns);
+	put_ns(w, "end_ns", results->end_ns);
+	open_with(w, "buckets", '[');
+	for (size_t i = 0; i < results->n_buckets; i++) {
+		if (results->buckets[i] == NULL)
+			continue;
+		open_with(w, NULL, '{');
+		put_u64(w, "at", i);
+		put_row(w, results->buckets[i]);
+		close_with(w, '}');
+	}
+	close_with(w, ']');
+}
+
+static void
+put_keys(
+    struct writer *w, const struct results *results, const struct keys *keys)
+{
+	const struct results_key *key;
+	const char *name;
+
+	open_with(w, "keys", '[');
+	for (size_t i = 0; i < results->keys.n; i++) {
+		key = map_at(&results->keys, i);
+		name = keys == NULL ? NULL : keys_name(keys, (int32_t)key->key);
+		open_with(w, NULL, '{');
+		begin(w, "key");
+		fprintf(w->file, "%" PRId32, (int32_t)key->key);
+		if (name != NULL)
+			put_str(w, "name", name);
+		put_row(w, &key->row);
+		close_with(w, '}');
+	}
+	close_with(w, ']');
+	open_with(w, "others", '{');
+	put_row(w, results_others(results));
+	close_with(w, '}');
+}
+
+bool
+report_write_json(const struct report *report, const struct keys *keys,
+    const char *path, char err[CLI_ERR_CHARS])
+{
+	const struct results *results = &report->results;
+	struct writer w = { report_create(path, err), true, true };
+
+	if (w.file == NULL)
+		return false;
+	open_with(&w, NULL, '{');
+	put_str(&w, "type", "bluenet-replay report");
+	put_u64(&w, "version", 1);
+	put_str(&w, "tool", BNET_VERSION);
+	put_run(&w, report);
+	put_verdict(&w, report);
+	open_with(&w, "counts", '{');
+	for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
+		put_u64(&w, report_count_names[i], results->counts[i]);
+	close_with(&w, '}');
+	put_errors(&w, results->errors);
+	put_hdr(&w, "late", &results->late);
+	put_hdr(&w, "latency", &results->latency);
+	put_hdr(&w, "connect", &results->connect);
+	put_buckets(&w, results);
+	put_keys(&w, results, keys);
+	close_with(&w, '}');
+	fputc('\n', w.file);
+	return report_close(w.file, w.ok, path, err);
+}
+
+/*
+ * ---- a place in a JSON file, and what is to be there ----
+ *
+ * All return false where it is not, and err says:
+ * "FILE: buckets[3].latency.count: expected ...".
+ */
+
+struct in {
+	const char *path; /* of the file */
+	char *err; /* CLI_ERR_CHARS */
+	const struct in *up; /* NULL: the top */
+	const char *name; /* in that; NULL: it is an element */
+	size_t i; /* of its number */
+	json_t *v;
+};
+
+/* "buckets[3].latency.count" */
+static void
+say_where(const struct in *at, char where[WHERE_CHARS])
+{
+	size_t n;
+
+	if (at->up == NULL)
+		return;
+	say_where(at->up, where);
+	n = strlen(where);
+	if (at->name == NULL)
+		snprintf(where + n, WHERE_CHARS - n, "[%zu]", at->i);
+	else
+		snprintf(where + n, WHERE_CHARS - n, "%s%s", n > 0 ? "." : "",
+		    at->name);
+}
+
+/* Always false. */
+static bool
+in_bad(const struct in *at, const char *format, ...)
+{
+	char where[WHERE_CHARS] = "", what[WHERE_CHARS];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	say_where(at, where);
+	snprintf(at->err, CLI_ERR_CHARS, "%.200s: %s%sexpected %s", at->path,
+	    where, where[0] != '\0' ? ": " : "", what);
+	return false;
+}
+
+static bool
+in_no_memory(const struct in *at)
+{
+	snprintf(at->err, CLI_ERR_CHARS, "%.200s: out of memory", at->path);
+	return false;
+}
+
+static const char *
+type_name(json_type type)
+{
+	switch (type) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "an array";
+	case JSON_STRING:
+		return "a string";
+	default:
+		return "a whole number";
+	}
+}
+
+static void
+enter(const struct in *up, const char *name, size_t i, struct in *at)
+{
+	*at = (struct in){
+		.path = up->path, .err = up->err, .up = up, .name = name, .i = i
+	};
+	at->v = name != NULL ? json_object_get(up->v, name)
+			     : json_array_get(up->v, i);
+}
+
+/* A member of the object, an element of the array, of that type. */
+static bool
+in_member(const struct in *up, const char *name, json_type type, struct in *at)
+{
+	enter(up, name, 0, at);
+	if (at->v == NULL || json_typeof(at->v) != type)
+		return in_bad(at, "%s", type_name(type));
+	return true;
+}
+
+static bool
+in_element(const struct in *up, size_t i, json_type type, struct in *at)
+{
+	enter(up, NULL, i, at);
+	if (at->v == NULL || json_typeof(at->v) != type)
+		return in_bad(at, "%s", type_name(type));
+	return true;
+}
+
+/* Nothing but digits, and not more than there is room for. */
+static bool
+digits(json_t *string, hdr_u128 *v)
+{
+	const char *text = json_string_value(string);
+	size_t n = json_string_length(string);
+
+	*v = 0;
+	for (size_t i = 0; i < n; i++) {
+		unsigned digit = (unsigned)text[i] - '0';
+
+		if (digit > 9 || *v > (U128_MAX - digit) / 10)
+			return false;
+		*v = *v * 10 + digit;
+	}
+	return n > 0;
+}
+
+static bool
+whole(const struct in *at, uint64_t max, uint64_t *v)
+{
+	json_int_t number =
+	    json_is_integer(at->v) ? json_integer_value(at->v) : -1;
+	hdr_u128 wide = (hdr_u128)number;
+	bool ok = number >= 0;
+
+	if (json_is_string(at->v))
+		ok = digits(at->v, &wide);
+	*v = (uint64_t)wide;
+	if (ok && wide <= max)
+		return true;
+	return in_bad(at, "a number from 0 to %" PRIu64, max);
+}
+
+/* A number from 0 to max, or a string of its digits. */
+static bool
+in_u64(const struct in *up, const char *name, uint64_t max, uint64_t *v)
+{
+	struct in at;
+
+	enter(up, name, 0, &at);
+	return whole(&at, max, v);
+}
+
+static bool
+in_element_u64(const struct in *up, size_t i, uint64_t max, uint64_t *v)
+{
+	struct in at;
+
+	enter(up, NULL, i, &at);
+	return whole(&at, max, v);
+}
+
+static bool
+in_ns(const struct in *up, const char *name, int64_t max_ns, int64_t *v)
+{
+	uint64_t wide;
+
+	if (!in_u64(up, name, (uint64_t)max_ns, &wide))
+		return false;
+	*v = (int64_t)wide;
+	return true;
+}
+
+static bool
+in_i32(const struct in *up, const char *name, int32_t *v)
+{
+	struct in at;
+	json_int_t number;
+
+	if (!in_member(up, name, JSON_INTEGER, &at))
+		return false;
+	number = json_integer_value(at.v);
+	if (number < INT32_MIN || number > INT32_MAX)
+		return in_bad(&at, "a number of 32 bits");
+	*v = (int32_t)number;
+	return true;
+}
+
+static bool
+in_bool(const struct in *up, const char *name, bool *v)
+{
+	struct in at;
+
+	enter(up, name, 0, &at);
+	if (!json_is_boolean(at.v))
+		return in_bad(&at, "true or false");
+	*v = json_is_true(at.v);
+	return true;
+}
+
+/* What is too long is cut. */
+static bool
+in_text(const struct in *up, const char *name, char text[REPORT_TEXT_CHARS])
+{
+	struct in at;
+	size_t n;
+
+	if (!in_member(up, name, JSON_STRING, &at))
+		return false;
+	n = json_string_length(at.v);
+	if (n >= REPORT_TEXT_CHARS)
+		n = REPORT_TEXT_CHARS - 1;
+	memcpy(text, json_string_value(at.v), n);
+	text[n] = '\0'; /* jansson lets no other NUL in */
+	return true;
+}
+
+static bool
+in_u128(const struct in *up, const char *name, hdr_u128 *v)
+{
+	struct in at;
+
+	if (!in_member(up, name, JSON_STRING, &at))
+		return false;
+	if (!digits(at.v, v))
+		return in_bad(&at, "a number of at most 128 bits, as a string");
+	return true;
+}
+
+static bool
+read_sums(const struct in *at, struct hdr_sums *sums)
+{
+	return in_u64(at, "count", UINT64_MAX, &sums->count) &&
+	    in_ns(at, "min_ns", INT64_MAX, &sums->min) &&
+	    in_ns(at, "max_ns", INT64_MAX, &sums->max) &&
+	    in_u128(at, "sum_ns", &sums->sum) &&
+	    in_u128(at, "sum_squares_ns2", &sums->sum_squares);
+}
+
+/* Could values that are counted so have these sums? */
+static bool
+agree(const struct hdr *hdr, const struct hdr_sums *sums)
+{
+	hdr_u128 min = (hdr_u128)sums->min, max = (hdr_u128)sums->max;
+	hdr_u128 n = sums->count;
+
+	if (n != hdr->sums.count)
+		return false;
+	if (n == 0)
+		return max == 0 && sums->sum == 0 && sums->sum_squares == 0;
+	return hdr_index(hdr, sums->min) == hdr->first &&
+	    hdr_index(hdr, sums->max) == hdr->last && min <= max &&
+	    sums->sum >= n * min && sums->sum <= n * max &&
+	    sums->sum_squares / n >= min * min &&
+	    sums->sum_squares / n <= max * max;
+}
+
+/*
+ * A histogram of the layout that *hdr has, into it. Afterwards it has counts
+ * where there are any.
+ */
+static bool
+in_hdr(const struct in *up, const char *name, struct hdr *hdr)
+{
+	struct in at, text;
+	struct hdr_sums sums;
+	const char *wrong;
+	struct hdr got;
+
+	if (!in_member(up, name, JSON_OBJECT, &at) || !read_sums(&at, &sums) ||
+	    !in_member(&at, "histogram", JSON_STRING, &text))
+		return false;
+	wrong = hdr_decode(
+	    (struct bnet_slice){ (const uint8_t *)json_string_value(text.v),
+		json_string_length(text.v) },
+	    &got);
+	if (wrong != NULL)
+		return in_bad(&text, "a histogram: %s", wrong);
+	if (got.digits != hdr->digits || got.highest != hdr->highest) {
+		hdr_free(&got);
+		return in_bad(&text, "a histogram of %u digits to %" PRId64,
+		    hdr->digits, hdr->highest);
+	}
+	if (!agree(&got, &sums)) {
+		hdr_free(&got);
+		return in_bad(&at, "sums that the histogram can have");
+	}
+	got.sums = sums;
+	hdr_free(hdr);
+	*hdr = got;
+	return true;
+}
+
+/*
+ * ---- reading ----
+ *
+ * Nothing in the file is trusted: numbers have to be in their range, and
+ * histograms to agree with the sums beside them. What is derived is not looked
+ * at.
+ */
+
+/* Twice that times the most buckets is still a time. */
+#define BUCKET_NS_MAX (INT64_MAX / (2 * RESULTS_BUCKETS_MAX))
+
+static bool
+read_errors(const struct in *up, uint64_t errors[RESULTS_CODES])
+{
+	struct in list;
+	bool ok = in_member(up, "errors", JSON_ARRAY, &list);
+
+	if (ok && json_array_size(list.v) != RESULTS_CODES)
+		return in_bad(&list, "an array of %d numbers", RESULTS_CODES);
+	for (size_t i = 0; ok && i < RESULTS_CODES; i++)
+		ok = in_element_u64(&list, i, UINT64_MAX, &errors[i]);
+	return ok;
+}
+
+static bool
+read_row_hdr(const struct in *up, const char *name, struct hdr *hdr)
+{
+	if (json_object_get(up->v, name) == NULL)
+		return true;
+	if (!in_hdr(up, name, hdr))
+		return false;
+	return hdr->sums.count > 0 || in_bad(up, "values, or no %s", name);
+}
+
+static bool
+read_row(const struct in *at, struct results_row *row)
+{
+	for (size_t i = 0; i < REPORT_ROW_MEMBERS; i++) {
+		const struct report_member *member = &report_row_members[i];
+		uint64_t v;
+
+		if (!in_u64(at, member->name, UINT64_MAX, &v))
+			return false;
+		memcpy((char *)row + member->offset, &v, sizeof(v));
+	}
+	return read_errors(at, row->errors) &&
+	    read_row_hdr(at, "latency", &row->latency) &&
+	    read_row_hdr(at, "late", &row->late);
+}
+
+static bool
+read_buckets(const struct in *top, struct results *results)
+{
+	struct in list, at;
+	uint64_t i;
+
+	if (!in_member(top, "buckets", JSON_ARRAY, &list))
+		return false;
+	for (size_t n = 0; n < json_array_size(list.v); n++) {
+		struct results_row *row;
+
+		if (!in_element(&list, n, JSON_OBJECT, &at) ||
+		    !in_u64(&at, "at", RESULTS_BUCKETS_MAX - 1, &i))
+			return false;
+		if (i < results->n_buckets)
+			return in_bad(&at, "buckets in their order");
+		row = results_bucket(results, (int64_t)i * results->bucket_ns);
+		if (row == NULL)
+			return in_no_memory(&at);
+		if (!read_row(&at, row))
+			return false;
+	}
+	return true;
+}
+
+static bool
+read_keys(const struct in *top, struct results *results)
+{
+	struct in list, at;
+	int32_t key = 0;
+
+	if (!in_member(top, "keys", JSON_ARRAY, &list))
+		return false;
+	if (json_array_size(list.v) > RESULTS_KEYS_MAX)
+		return in_bad(&list, "at most %d keys", RESULTS_KEYS_MAX);
+	for (size_t n = 0; n < json_array_size(list.v); n++) {
+		struct results_row *row;
+
+		if (!in_element(&list, n, JSON_OBJECT, &at) ||
+		    !in_i32(&at, "key", &key))
+			return false;
+		row = results_key(results, key);
+		if (row == results_others(results))
+			return in_no_memory(&at);
+		if (results->keys.n != n + 1)
+			return in_bad(&at, "each key once");
+		if (!read_row(&at, row))
+			return false;
+	}
+	return in_member(top, "others", JSON_OBJECT, &at) &&
+	    read_row(&at, results_others(results));
+}
+
+static bool
+read_results(const struct in *top, struct results *results)
+{
+	struct in counts;
+	int64_t bucket_ns;
+	bool ok = in_ns(top, "bucket_ns", BUCKET_NS_MAX, &bucket_ns);
+
+	if (ok && bucket_ns == 0)
+		return in_bad(top, "bucket_ns above 0");
+	if (!ok || !in_member(top, "counts", JSON_OBJECT, &counts))
+		return false;
+	if (!results_init(results, bucket_ns))
+		return in_no_memory(top);
+	for (unsigned i = 0; ok && i < RESULTS_N_COUNTS; i++)
+		ok = in_u64(&counts, report_count_names[i], UINT64_MAX,
+		    &results->counts[i]);
+	return ok && read_errors(top, results->errors) &&
+	    in_hdr(top, "late", &results->late) &&
+	    in_hdr(top, "latency", &results->latency) &&
+	    in_hdr(top, "connect", &results->connect) &&
+	    in_ns(top, "end_ns", INT64_MAX, &results->end_ns) &&
+	    read_buckets(top, results) && read_keys(top, results);
+}
+
+/* In ascending order, so that none is there twice. */
+static bool
+read_shards(const struct in *run, struct report *report)
+{
+	uint64_t of, shard, next = 0;
+	struct in list;
+
+	if (!in_u64(run, "of_shards", REPORT_SHARDS_MAX, &of) ||
+	    !in_member(run, "shards", JSON_ARRAY, &list))
+		return false;
+	report->of_shards = (uint32_t)of;
+	report->n_shards = (uint32_t)json_array_size(list.v);
+	if (of == 0 || report->n_shards == 0)
+		return in_bad(&list, "at least one shard");
+	for (size_t i = 0; i < json_array_size(list.v); i++) {
+		if (!in_element_u64(&list, i, of - 1, &shard))
+			return false;
+		if (shard < next)
+			return in_bad(&list, "shards in their order");
+		if (i == 0)
+			report->shard = (uint32_t)shard;
+		report->has_shard[shard / 64] |= UINT64_C(1) << shard % 64;
+		next = shard + 1;
+	}
+	return true;
+}
+
+static bool
+read_run(const struct in *top, struct report *report)
+{
+	struct in run;
+
+	return in_member(top, "run", JSON_OBJECT, &run) &&
+	    in_text(&run, "target", report->target) &&
+	    in_text(&run, "captures", report->captures) &&
+	    in_text(&run, "how", report->how) &&
+	    in_text(&run, "environment", report->environment) &&
+	    in_ns(&run, "start_ns", INT64_MAX, &report->start_ns) &&
+	    in_ns(&run, "length_ns", INT64_MAX, &report->length_ns) &&
+	    in_ns(&run, "max_lateness_ns", INT64_MAX, &report->max_late_ns) &&
+	    read_shards(&run, report) &&
+	    in_u64(&run, "sessions", UINT64_MAX, &report->sessions) &&
+	    in_bool(&run, "scheduled", &report->scheduled) &&
+	    in_bool(&run, "interrupted", &report->interrupted) &&
+	    in_bool(&run, "diffed", &report->diffed) &&
+	    in_u64(&run, "compared", UINT64_MAX, &report->compared) &&
+	    in_u64(&run, "differences", UINT64_MAX, &report->differences);
+}
+
+static bool
+read_report(const struct in *top, struct report *report)
+{
+	char type[REPORT_TEXT_CHARS];
+	uint64_t version;
+
+	if (!json_is_object(top->v))
+		return in_bad(top, "an object: a report of bluenet-replay");
+	if (!in_text(top, "type", type))
+		return false;
+	if (strcmp(type, "bluenet-replay report") != 0)
+		return in_bad(top, "type \"bluenet-replay report\"");
+	if (!in_u64(top, "version", UINT64_MAX, &version))
+		return false;
+	if (version != 1)
+		return in_bad(top, "version 1, which is all that is known");
+	return read_run(top, report) && read_results(top, &report->results);
+}
+
+struct source {
+	FILE *file;
+	size_t left_bytes;
+};
+
+/* As much as is wanted, to the ceiling. */
+static size_t
+next_bytes(void *buffer, size_t n, void *arg)
+{
+	struct source *source = arg;
+
+	if (n > source->left_bytes)
+		n = source->left_bytes;
+	n = fread(buffer, 1, n, source->file);
+	source->left_bytes -= n;
+	return n;
+}
+
+static json_t *
+load(const char *path, char err[CLI_ERR_CHARS])
+{
+	struct source source = { fopen(path, "re"), REPORT_FILE_BYTES_MAX };
+	json_error_t error;
+	json_t *v;
+
+	if (source.file == NULL) {
+		snprintf(
+		    err, CLI_ERR_CHARS, "%.300s: %s", path, strerror(errno));
+		return NULL;
+	}
+	errno = 0;
+	v = json_load_callback(
+	    next_bytes, &source, JSON_REJECT_DUPLICATES, &error);
+	if (ferror(source.file))
+		snprintf(err, CLI_ERR_CHARS, "%.300s: %s", path,
+		    strerror(errno != 0 ? errno : EIO));
+	else if (v == NULL && source.left_bytes == 0)
+		snprintf(err, CLI_ERR_CHARS,
+		    "%.300s: expected a report of at most %d bytes", path,
+		    REPORT_FILE_BYTES_MAX);
+	else if (v == NULL)
+		snprintf(err, CLI_ERR_CHARS,
+		    "%.300s, line %d, column %d: expected a report: %.100s",
+		    path, error.line, error.column, error.text);
+	fclose(source.file);
+	return v;
+}
+
+struct report *
+report_read_json(const char *path, char err[CLI_ERR_CHARS])
+{
+	struct report *report = calloc(1, sizeof(*report));
+	struct in top = { .path = path, .err = err };
+	bool ok;
+
+	if (report == NULL) {
+		snprintf(err, CLI_ERR_CHARS, "%.300s: out of memory", path);
+		return NULL;
+	}
+	top.v = load(path, err);
+	ok = top.v != NULL && read_report(&top, report);
+	json_decref(top.v);
+	if (ok)
+		return report;
+	report_free(report);
+	return NULL;
+}

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: MIT */
+/* What is to be thought of a run: of the injector, and of the cluster. */
+#include "cmd/replay/report/report.h"
+
+#include "cmd/stats/hdr_log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RATE_PART 4 /* of a width: less than that gives no rate */
+#define PARTS 3 /* latency of the first is compared with that of the last */
+#define GREW_COUNT 100 /* answers in either */
+#define GREW_TIMES 2
+#define GREW_NS 1000000
+
+/* ---- numbers, times and names for people; and files ---- */
+
+struct unit {
+	double from; /* values from here on */
+	double per; /* are so many of it */
+	const char *name;
+};
+
+/* A little below the power, where three digits round up to it. */
+static const struct unit time_units[] = {
+	{ 599.5e9, 60e9, "min" },
+	{ 0.9995e9, 1e9, "s" },
+	{ 0.9995e6, 1e6, "ms" },
+	{ 0.9995e3, 1e3, "us" },
+	{ 0, 1, "ns" },
+};
+
+static const struct unit byte_units[] = {
+	{ 0.9995e12, 1e12, "TB" },
+	{ 0.9995e9, 1e9, "GB" },
+	{ 0.9995e6, 1e6, "MB" },
+	{ 0.9995e3, 1e3, "kB" },
+	{ 0, 1, "bytes" },
+};
+
+static const char *
+scaled(char text[REPORT_NUMBER_CHARS], double v, const struct unit *unit)
+{
+	int decimals;
+
+	while (v < unit->from)
+		unit++;
+	v /= unit->per;
+	decimals = unit->per <= 1 || v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
+	snprintf(text, REPORT_NUMBER_CHARS, "%.*f %s", decimals, v, unit->name);
+	return text;
+}
+
+const char *
+report_time(char text[REPORT_NUMBER_CHARS], int64_t v_ns)
+{
+	return scaled(text, v_ns < 0 ? 0 : (double)v_ns, time_units);
+}
+
+const char *
+report_bytes(char text[REPORT_NUMBER_CHARS], uint64_t v_bytes)
+{
+	return scaled(text, (double)v_bytes, byte_units);
+}
+
+const char *
+report_number(char text[REPORT_NUMBER_CHARS], uint64_t v)
+{
+	char digits[REPORT_NUMBER_CHARS];
+	int n = snprintf(digits, sizeof(digits), "%" PRIu64, v);
+	char *to = text;
+
+	for (int i = 0; i < n; i++) {
+		if (i > 0 && (n - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = digits[i];
+	}
+	*to = '\0';
+	return text;
+}
+
+const char *
+report_clock(char text[REPORT_NUMBER_CHARS], int64_t at_ns)
+{
+	int64_t s = at_ns / REPORT_NS_PER_S;
+
+	snprintf(text, REPORT_NUMBER_CHARS,
+	    "%02" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600, s / 60 % 60,
+	    s % 60);
+	return text;
+}
+
+const char *
+report_date(char text[REPORT_NUMBER_CHARS], int64_t unix_ns)
+{
+	time_t s = (time_t)(unix_ns / REPORT_NS_PER_S);
+	struct tm tm;
+
+	text[0] = '\0';
+	if (gmtime_r(&s, &tm) != NULL)
+		strftime(
+		    text, REPORT_NUMBER_CHARS, "%Y-%m-%d %H:%M:%S UTC", &tm);
+	return text;
+}
+
+const char *
+report_key_name(
+    const struct keys *keys, int32_t key, char text[REPORT_NAME_CHARS])
+{
+	const char *name = keys == NULL ? NULL : keys_name(keys, key);
+
+	if (key == 0)
+		name = "no key";
+	if (name == NULL)
+		snprintf(
+		    text, REPORT_NAME_CHARS, "0x%08" PRIx32, (uint32_t)key);
+	else if (strlen(name) < REPORT_NAME_CHARS)
+		snprintf(text, REPORT_NAME_CHARS, "%s", name);
+	else
+		snprintf(text, REPORT_NAME_CHARS, "%.*s..",
+		    REPORT_NAME_CHARS - 3, name);
+	return text;
+}
+
+FILE *
+report_create(const char *path, char err[CLI_ERR_CHARS])
+{
+	FILE *file = fopen(path, "we");
+
+	if (file == NULL)
+		snprintf(
+		    err, CLI_ERR_CHARS, "%.300s: %s", path, strerror(errno));
+	return file;
+}
+
+bool
+report_close(FILE *file, bool ok, const char *path, char err[CLI_ERR_CHARS])
+{
+	struct stat st;
+	bool regular = fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode);
+	int error = 0;
+
+	if (ferror(file))
+		error = EIO;
+	if (fclose(file) != 0)
+		error = errno;
+	if (ok && error == 0)
+		return true;
+	snprintf(err, CLI_ERR_CHARS, "%.300s: %s", path,
+	    strerror(ok ? error : ENOMEM));
+	if (regular) /* not of a device */
+		unlink(path);
+	return false;
+}
+
+/* ---- what is shown of intervals and keys: sums, lengths, and which ---- */
+
+int64_t
+report_end_ns(const struct report *report)
+{
+	if (report->length_ns > report->results.end_ns)
+		return report->length_ns;
+	return report->results.end_ns;
+}
+
+int64_t
+report_covered_ns(
+    const struct report *report, int64_t start_ns, int64_t width_ns)
+{
+	int64_t left_ns = report_end_ns(report) - start_ns;
+
+	if (left_ns >= width_ns)
+		return width_ns;
+	if (left_ns < width_ns / RATE_PART && start_ns > 0)
+		return 0;
+	return left_ns < 0 ? 0 : left_ns;
+}
+
+bool
+report_sum_buckets(
+    const struct report *report, size_t i, size_t n, struct results_row *sum)
+{
+	const struct results *results = &report->results;
+	bool ok = true;
+
+	results_row_init(sum);
+	for (size_t end = i + n; i < end && i < results->n_buckets; i++)
+		if (results->buckets[i] != NULL)
+			ok = results_row_merge(sum, results->buckets[i]) && ok;
+	return ok;
+}
+
+static int
+by_frames(const void *a, const void *b)
+{
+	const struct results_key *const *left = a, *const *right = b;
+	uint64_t l = (*left)->row.sent + (*left)->row.received;
+	uint64_t r = (*right)->row.sent + (*right)->row.received;
+
+	if (l != r)
+		return l > r ? -1 : 1;
+	return (*left)->key < (*right)->key ? -1 : 1;
+}
+
+static bool
+counts_anything(const struct results_row *row)
+{
+	return row->sent + row->received + row->answered + row->unanswered +
+	    results_row_errors(row) >
+	    0;
+}
+
+bool
+report_keys_make(struct report_keys *top, const struct report *report)
+{
+	const struct map *map = &report->results.keys;
+	const struct results_row *others = results_others(&report->results);
+	void **all = map_sorted(map, by_frames);
+	const struct results_key *key;
+	bool ok = all != NULL || map->n == 0;
+
+	*top = (struct report_keys){ 0 };
+	results_row_init(&top->rest);
+	for (size_t i = 0; ok && i < map->n; i++) {
+		key = all[i];
+		if (i < REPORT_KEYS_SHOWN) {
+			top->top[top->n++] = key;
+			continue;
+		}
+		ok = results_row_merge(&top->rest, &key->row);
+		top->n_rest++;
+	}
+	top->has_rest = top->n_rest > 0 || counts_anything(others);
+	ok = ok && results_row_merge(&top->rest, others);
+	free(all);
+	if (!ok)
+		report_keys_free(top);
+	return ok;
+}
+
+void
+report_keys_free(struct report_keys *top)
+{
+	results_row_free(&top->rest);
+}
+
+bool
+report_has_shard(const struct report *report, uint32_t shard)
+{
+	if (report->n_shards <= 1)
+		return report->shard == shard;
+	return shard < REPORT_SHARDS_MAX &&
+	    (report->has_shard[shard / 64] >> shard % 64 & 1) != 0;
+}
+
+/* ---- what is to be thought of a run ---- */
+
+void
+report_free(struct report *report)
+{
+	if (report != NULL)
+		results_free(&report->results);
+	free(report);
+}
+
+uint64_t
+report_late(const struct report *report)
+{
+	const struct hdr *late = &report->results.late;
+	uint32_t limit = hdr_index(late, report->max_late_ns);
+	uint64_t n = 0;
+
+	for (uint32_t i = late->first; i <= late->last; i++)
+		if (i > limit)
+			n += late->counts[i];
+	return n;
+}
+
+enum verdict
+report_verdict(const struct report *report)
+{
+	if (report->results.counts[RESULTS_FRAMES_SENT] == 0)
+		return VERDICT_NOTHING;
+	/* without a remainder: late x 100 > all is late > all / 100 */
+	if (report->scheduled &&
+	    report_late(report) > report->results.late.sums.count / 100)
+		return VERDICT_LATE;
+	return VERDICT_VALID;
+}
+
+/* When the frame was due that left latest. */
+static int64_t
+worst_ns(const struct results *results)
+{
+	const struct results_row *row;
+	int64_t at_ns = 0, worst = -1;
+
+	for (size_t i = 0; i < results->n_buckets; i++) {
+		row = results->buckets[i];
+		if (row == NULL || row->late.sums.max <= worst)
+			continue;
+		worst = row->late.sums.max;
+		at_ns = (int64_t)i * results->bucket_ns;
+	}
+	return at_ns;
+}
+
+static void
+say_late(const struct report *report, char *line, size_t line_chars)
+{
+	const struct hdr *late = &report->results.late;
+	char n[REPORT_NUMBER_CHARS], all[REPORT_NUMBER_CHARS];
+	char limit[REPORT_NUMBER_CHARS], p99[REPORT_NUMBER_CHARS];
+	char at[REPORT_NUMBER_CHARS];
+	uint64_t n_late = report_late(report);
+
+	snprintf(line, line_chars,
+	    "invalid: the injector fell behind: %s of %s frames (%.1f %%) left"
+	    " later than %s (p99 %s, worst at %s); use more threads, --shard,"
+	    " or a lower --speed",
+	    report_number(n, n_late), report_number(all, late->sums.count),
+	    100 * (double)n_late / (double)late->sums.count,
+	    report_time(limit, report->max_late_ns),
+	    report_time(p99, hdr_quantile(late, 0.99)),
+	    report_clock(at, worst_ns(&report->results)));
+}
+
+static void
+say_valid(const struct report *report, char *line, size_t line_chars)
+{
+	const struct hdr *late = &report->results.late;
+	char n[REPORT_NUMBER_CHARS], p99[REPORT_NUMBER_CHARS];
+	char limit[REPORT_NUMBER_CHARS];
+
+	snprintf(line, line_chars,
+	    "valid: the injector kept up: 99 %% of %s frames left within %s of"
+	    " their time (--max-lateness %s)",
+	    report_number(n, late->sums.count),
+	    report_time(p99, hdr_quantile(late, 0.99)),
+	    report_time(limit, report->max_late_ns));
+}
+
+static void
+say_asap(const struct report *report, char *line, size_t line_chars)
+{
+	uint64_t sent = report->results.counts[RESULTS_FRAMES_SENT];
+	int64_t end_ns = report_end_ns(report);
+	char n[REPORT_NUMBER_CHARS], rate[REPORT_NUMBER_CHARS];
+	char length[REPORT_NUMBER_CHARS];
+
+	if (end_ns < 1)
+		end_ns = 1;
+	snprintf(line, line_chars,
+	    "valid: %s frames sent in %s, %s a second (--asap: as fast as they"
+	    " were taken, so none was late)",
+	    report_number(n, sent), report_time(length, end_ns),
+	    report_number(
+		rate, (uint64_t)((double)sent * 1e9 / (double)end_ns + 0.5)));
+}
+
+void
+report_verdict_line(const struct report *report, char *line, size_t line_chars)
+{
+	switch (report_verdict(report)) {
+	case VERDICT_NOTHING:
+		snprintf(line, line_chars,
+		    "nothing: no frame was sent, so there is nothing to judge");
+		break;
+	case VERDICT_LATE:
+		say_late(report, line, line_chars);
+		break;
+	case VERDICT_VALID:
+		if (!report->scheduled)
+			say_asap(report, line, line_chars);
+		else
+			say_valid(report, line, line_chars);
+		break;
+	}
+}
+
+/* Another complaint behind those that are there. */
+static void __attribute__((format(printf, 3, 4)))
+complain(char *line, size_t line_chars, const char *format, ...)
+{
+	size_t n = strlen(line);
+	va_list args;
+
+	snprintf(
+	    line + n, line_chars - n, "%s", n == 0 ? "the cluster: " : "; ");
+	n = strlen(line);
+	va_start(args, format);
+	vsnprintf(line + n, line_chars - n, format, args);
+	va_end(args);
+}
+
+/* p99 of a third of the run, and whether there were enough answers in it. */
+static bool
+part_p99(const struct report *report, size_t part, int64_t *p99_ns)
+{
+	size_t n = report->results.n_buckets, from = n * part / PARTS;
+	struct results_row sum;
+	bool enough = report_sum_buckets(
+	    report, from, n * (part + 1) / PARTS - from, &sum);
+
+	enough = enough && sum.latency.sums.count >= GREW_COUNT;
+	*p99_ns = hdr_quantile(&sum.latency, 0.99);
+	results_row_free(&sum);
+	return enough;
+}
+
+static void
+complain_of_latency(const struct report *report, char *line, size_t line_chars)
+{
+	char before[REPORT_NUMBER_CHARS], after[REPORT_NUMBER_CHARS];
+	int64_t first_ns, last_ns;
+
+	if (!part_p99(report, 0, &first_ns) ||
+	    !part_p99(report, PARTS - 1, &last_ns) ||
+	    last_ns / GREW_TIMES < first_ns || last_ns - first_ns < GREW_NS)
+		return;
+	complain(line, line_chars,
+	    "answers took longer and longer (p99 %s in the first third, %s in"
+	    " the last)",
+	    report_time(before, first_ns), report_time(after, last_ns));
+}
+
+bool
+report_cluster_line(const struct report *report, char *line, size_t line_chars)
+{
+	static const struct {
+		enum results_count which;
+		const char *one, *many;
+	} rows[] = {
+		{ RESULTS_HELD, "frame held up", "frames held up" },
+		{ RESULTS_UNANSWERED, "request without an answer",
+		    "requests without an answer" },
+		{ RESULTS_ERRORS, "error", "errors" },
+		{ RESULTS_SESSIONS_FAILED, "session not connected",
+		    "sessions not connected" },
+		{ RESULTS_SESSIONS_REFUSED, "session refused",
+		    "sessions refused" },
+		{ RESULTS_SESSIONS_CUT, "session cut", "sessions cut" },
+	};
+	char n[REPORT_NUMBER_CHARS];
+	uint64_t count;
+
+	line[0] = '\0';
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		count = report->results.counts[rows[i].which];
+		if (count > 0)
+			complain(line, line_chars, "%s %s",
+			    report_number(n, count),
+			    count == 1 ? rows[i].one : rows[i].many);
+	}
+	complain_of_latency(report, line, line_chars);
+	return line[0] != '\0';
+}
+
+/* ---- adding up the shards of one run ---- */
+
+/* What has to be the same; NULL: it is. */
+static const char *
+differs(const struct report *a, const struct report *b)
+{
+	if (a->of_shards != b->of_shards)
+		return "another number of shards";
+	if (strcmp(a->target, b->target) != 0)
+		return "another target";
+	if (strcmp(a->captures, b->captures) != 0)
+		return "other captures";
+	if (strcmp(a->how, b->how) != 0)
+		return "other options";
+	if (a->scheduled != b->scheduled)
+		return "--asap, or not";
+	if (a->max_late_ns != b->max_late_ns)
+		return "another --max-lateness";
+	if (!results_fit(&a->results, &b->results))
+		return "another --bucket";
+	return NULL;
+}
+
+static bool
+mergeable(const struct report *report, const struct report *from,
+    char err[CLI_ERR_CHARS])
+{
+	const char *what = differs(report, from);
+
+	if (what != NULL) {
+		snprintf(
+		    err, CLI_ERR_CHARS, "not a part of the same run: %s", what);
+		return false;
+	}
+	if (report->start_ns != from->start_ns) {
+		snprintf(err, CLI_ERR_CHARS,
+		    "not a part of the same run: it began %.3f s %s (shards"
+		    " begin together with --start-at)",
+		    (double)llabs(from->start_ns - report->start_ns) / 1e9,
+		    from->start_ns > report->start_ns ? "later" : "earlier");
+		return false;
+	}
+	if (report->of_shards > REPORT_SHARDS_MAX) {
+		snprintf(err, CLI_ERR_CHARS, "more than %d shards",
+		    REPORT_SHARDS_MAX);
+		return false;
+	}
+	for (uint32_t i = 0; i < report->of_shards; i++) {
+		if (!report_has_shard(report, i) || !report_has_shard(from, i))
+			continue;
+		snprintf(err, CLI_ERR_CHARS,
+		    "shard %" PRIu32 "/%" PRIu32 " is there already", i,
+		    report->of_shards);
+		return false;
+	}
+	return true;
+}
+
+static void
+merge_shards(struct report *report, const struct report *from)
+{
+	uint64_t *has = report->has_shard;
+
+	for (uint32_t i = 0; i < report->of_shards; i++)
+		if (report_has_shard(from, i) || i == report->shard)
+			has[i / 64] |= UINT64_C(1) << i % 64;
+	if (from->shard < report->shard)
+		report->shard = from->shard;
+	report->n_shards += from->n_shards;
+}
+
+bool
+report_merge(
+    struct report *report, const struct report *from, char err[CLI_ERR_CHARS])
+{
+	if (!mergeable(report, from, err))
+		return false;
+	if (!results_merge(&report->results, &from->results)) {
+		snprintf(err, CLI_ERR_CHARS, "out of memory");
+		return false;
+	}
+	merge_shards(report, from);
+	if (report->environment[0] == '\0')
+		memcpy(report->environment, from->environment,
+		    sizeof(report->environment));
+	if (from->length_ns > report->length_ns)
+		report->length_ns = from->length_ns;
+	report->sessions += from->sessions;
+	report->interrupted = report->interrupted || from->interrupted;
+	report->diffed = report->diffed || from->diffed;
+	report->compared += from->compared;
+	report->differences += from->differences;
+	return true;
+}
+
+/* ---- a log of HdrHistogram, for the tools that draw these ---- */
+
+bool
+report_write_log(
+    const struct report *report, const char *path, char err[CLI_ERR_CHARS])
+{
+	const struct results *results = &report->results;
+	const struct results_row *row;
+	FILE *file = report_create(path, err);
+	int64_t at_ns;
+	bool ok = true;
+
+	if (file == NULL)
+		return false;
+	hdr_log_head(file, report->start_ns);
+	hdr_log_legend(file);
+	for (size_t i = 0; i < results->n_buckets; i++) {
+		row = results->buckets[i];
+		at_ns = report->start_ns + (int64_t)i * results->bucket_ns;
+		if (row != NULL && row->latency.sums.count > 0)
+			ok = hdr_log_line(file, "latency", at_ns,
+				 results->bucket_ns, &row->latency) &&
+			    ok;
+		if (row != NULL && row->late.sums.count > 0)
+			ok = hdr_log_line(file, "late", at_ns,
+				 results->bucket_ns, &row->late) &&
+			    ok;
+	}
+	return report_close(file, ok, path, err);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* The summary that ends a run, for people. */
+#include "cmd/replay/report/text.h"
+
+#include "cmd/replay/report/report.h"
+#include "cmd/stats/table.h"
+#include "proto/message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TIMES_SHOWN 20 /* rows of the table over time, at most */
+#define LINE_CHARS 1024
+#define COLUMNS 80
+#define ROW_NAME "  %-11s "
+#define NS_PER_MS 1e6
+
+/* File names, and what the cluster or somebody's report says. */
+static void
+put_text(const char *before, const char *text, FILE *out)
+{
+	char plain[REPORT_TEXT_CHARS];
+
+	(void)snprintf(plain, sizeof(plain), "%s", text);
+	cli_plain(plain);
+	if (text[0] != '\0')
+		fprintf(out, "%s%s", before, plain);
+}
+
+static void
+print_head(const struct report *report, FILE *out)
+{
+	char date[REPORT_NUMBER_CHARS], length[REPORT_NUMBER_CHARS];
+
+	put_text("\n", report->captures, out);
+	put_text(" to ", report->target, out);
+	put_text(", ", report->how, out);
+	fprintf(out, "\n" ROW_NAME "%s, %s", "run",
+	    report_date(date, report->start_ns),
+	    report_time(length, report_end_ns(report)));
+	put_text(", environment ", report->environment, out);
+	fprintf(out, "%s\n", report->interrupted ? ", interrupted" : "");
+	if (report->of_shards > 1)
+		fprintf(out, ROW_NAME "%u of %u\n", "shards", report->n_shards,
+		    report->of_shards);
+}
+
+struct count_row {
+	enum results_count which;
+	const char *name;
+};
+
+/*
+ * Those that are not 0, behind what was said in the first `column` columns;
+ * on a line of their own where they do not fit.
+ */
+static void
+print_counts(const struct report *report, int column,
+    const struct count_row *rows, size_t n_rows, FILE *out)
+{
+	char n[REPORT_NUMBER_CHARS], text[64];
+	int n_chars;
+
+	for (size_t i = 0; i < n_rows; i++) {
+		if (report->results.counts[rows[i].which] == 0)
+			continue;
+		n_chars = snprintf(text, sizeof(text), "%s %s",
+		    report_number(n, report->results.counts[rows[i].which]),
+		    rows[i].name);
+		if (column + 2 + n_chars + 1 > COLUMNS) {
+			fputc(',', out);
+			column = fprintf(out, "\n" ROW_NAME "%s", "", text) - 1;
+		} else {
+			column += fprintf(out, ", %s", text);
+		}
+	}
+	fputc('\n', out);
+}
+
+static void
+print_sessions(const struct report *report, FILE *out)
+{
+	static const struct count_row rows[] = {
+		{ RESULTS_SESSIONS_READY, "ready" },
+		{ RESULTS_SESSIONS_DONE, "done" },
+		{ RESULTS_SESSIONS_STOPPED, "stopped" },
+		{ RESULTS_SESSIONS_FAILED, "failed" },
+		{ RESULTS_SESSIONS_REFUSED, "refused" },
+		{ RESULTS_SESSIONS_CUT, "cut" },
+	};
+	char n[REPORT_NUMBER_CHARS];
+	int column;
+
+	column = fprintf(out, ROW_NAME "%s planned", "sessions",
+	    report_number(n, report->sessions));
+	print_counts(report, column, rows, sizeof(rows) / sizeof(rows[0]), out);
+}
+
+/* The columns that it took. */
+static int
+print_way(const struct report *report, const char *name,
+    enum results_count frames, enum results_count bytes, FILE *out)
+{
+	const uint64_t *counts = report->results.counts;
+	double s = (double)report_end_ns(report) / 1e9;
+	char n[REPORT_NUMBER_CHARS], rate[REPORT_NUMBER_CHARS];
+	char size[REPORT_NUMBER_CHARS];
+
+	int column = fprintf(out, ROW_NAME "%s frames, %s", name,
+	    report_number(n, counts[frames]),
+	    report_bytes(size, counts[bytes]));
+
+	if (s > 0)
+		column += fprintf(out, ", %s frames a second",
+		    report_number(
+			rate, (uint64_t)((double)counts[frames] / s + 0.5)));
+	return column;
+}
+
+static void
+print_frames(const struct report *report, FILE *out)
+{
+	static const struct count_row unsent[] = {
+		{ RESULTS_UNSENT, "not sent" },
+		{ RESULTS_UNSENDABLE, "too large" },
+		{ RESULTS_HELD, "held up" },
+	};
+	static const struct count_row bad[] = { { RESULTS_BAD, "bad" } };
+	const uint64_t *counts = report->results.counts;
+	char n[REPORT_NUMBER_CHARS], without[REPORT_NUMBER_CHARS];
+	int column;
+
+	column = print_way(
+	    report, "sent", RESULTS_FRAMES_SENT, RESULTS_BYTES_SENT, out);
+	print_counts(
+	    report, column, unsent, sizeof(unsent) / sizeof(unsent[0]), out);
+	column = print_way(report, "received", RESULTS_FRAMES_RECEIVED,
+	    RESULTS_BYTES_RECEIVED, out);
+	print_counts(report, column, bad, 1, out);
+	fprintf(out, ROW_NAME "%s answered, %s not\n", "requests",
+	    report_number(n, counts[RESULTS_ANSWERED]),
+	    report_number(without, counts[RESULTS_UNANSWERED]));
+	if (report->diffed)
+		fprintf(out, ROW_NAME "%s differences in %s frames\n", "diff",
+		    report_number(n, report->differences),
+		    report_number(without, report->compared));
+}
+
+static void
+print_errors(const struct report *report, FILE *out)
+{
+	char n[REPORT_NUMBER_CHARS];
+
+	for (uint32_t i = 0; i < RESULTS_CODES; i++)
+		if (report->results.errors[i] > 0)
+			fprintf(out, ROW_NAME "%s x %u %s\n", "error",
+			    report_number(n, report->results.errors[i]), i,
+			    i == 0 ? "any other code" : bnet_code_name(i));
+}
+
+static void
+print_times(const char *name, const struct hdr *hdr, FILE *out)
+{
+	static const struct {
+		const char *name;
+		double q;
+	} parts[] = { { "p50", 0.5 }, { "p99", 0.99 }, { "p99.9", 0.999 } };
+	char text[REPORT_NUMBER_CHARS];
+
+	if (hdr->sums.count == 0)
+		return;
+	fprintf(out, ROW_NAME, name);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		fprintf(out, "%s %s, ", parts[i].name,
+		    report_time(text, hdr_quantile(hdr, parts[i].q)));
+	fprintf(out, "max %s\n", report_time(text, hdr->sums.max));
+}
+
+static void
+put_ms(struct table *table, const struct hdr *hdr, double ns)
+{
+	if (hdr->sums.count == 0)
+		table_null(table);
+	else
+		table_f64(table, ns / NS_PER_MS);
+}
+
+static void
+put_key(struct table *table, const char *name, const struct results_row *row)
+{
+	const struct hdr *latency = &row->latency;
+	const struct hdr_sums *sums = &latency->sums;
+
+	table_row(table);
+	table_str(table, name);
+	table_u64(table, row->sent);
+	table_u64(table, row->received);
+	table_u64(table, row->answered);
+	table_u64(table, row->unanswered);
+	table_u64(table, results_row_errors(row));
+	put_ms(table, latency, (double)sums->min);
+	put_ms(table, latency, hdr_sums_mean(sums));
+	put_ms(table, latency, (double)sums->max);
+	put_ms(table, latency, hdr_sums_stddev(sums));
+	put_ms(table, latency, (double)hdr_quantile(latency, 0.5));
+	put_ms(table, latency, (double)hdr_quantile(latency, 0.99));
+}
+
+static bool
+print_keys(const struct report *report, const struct keys *keys, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ .head = "key", .left = true },
+		{ .head = "sent" },
+		{ .head = "received" },
+		{ .head = "answered" },
+		{ .head = "un- answered" },
+		{ .head = "errors" },
+		{ .head = "min", .unit = "ms", .decimals = 3 },
+		{ .head = "avg", .unit = "ms", .decimals = 3 },
+		{ .head = "max", .unit = "ms", .decimals = 3 },
+		{ .head = "stddev", .unit = "ms", .decimals = 3 },
+		{ .head = "p50", .unit = "ms", .decimals = 3 },
+		{ .head = "p99", .unit = "ms", .decimals = 3 },
+	};
+	char name[REPORT_NAME_CHARS];
+	struct report_keys top;
+	struct table table;
+	bool ok;
+
+	if (!report_keys_make(&top, report))
+		return false;
+	table_init(&table, "keys", "\nBy key", columns,
+	    sizeof(columns) / sizeof(columns[0]));
+	for (size_t i = 0; i < top.n; i++)
+		put_key(&table,
+		    report_key_name(keys, (int32_t)top.top[i]->key, name),
+		    &top.top[i]->row);
+	if (top.has_rest)
+		put_key(&table, "all others", &top.rest);
+	ok = table.n_rows == 0 || table_print(&table, out, false);
+	table_free(&table);
+	report_keys_free(&top);
+	return ok;
+}
+
+static void
+put_rate(struct table *table, uint64_t n, int64_t covered_ns)
+{
+	if (covered_ns == 0)
+		table_null(table);
+	else
+		table_f64(table, (double)n * 1e9 / (double)covered_ns);
+}
+
+static void
+put_interval(struct table *table, const struct report *report, int64_t at_ns,
+    int64_t width_ns, const struct results_row *row)
+{
+	int64_t covered_ns = report_covered_ns(report, at_ns, width_ns);
+	const struct hdr *latency = &row->latency, *late = &row->late;
+	char time[REPORT_NUMBER_CHARS];
+
+	table_row(table);
+	if (width_ns < REPORT_NS_PER_S)
+		table_fmt(table, "%.3f s", (double)at_ns / 1e9);
+	else
+		table_str(table, report_clock(time, at_ns));
+	put_rate(table, row->sent, covered_ns);
+	put_rate(table, row->received, covered_ns);
+	table_u64(table, results_row_errors(row));
+	table_u64(table, row->unanswered);
+	put_ms(table, latency, (double)hdr_quantile(latency, 0.5));
+	put_ms(table, latency, (double)hdr_quantile(latency, 0.99));
+	put_ms(table, latency, (double)latency->sums.max);
+	put_ms(table, late, (double)hdr_quantile(late, 0.99));
+	put_ms(table, late, (double)late->sums.max);
+}
+
+static bool
+print_over_time(const struct report *report, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ .head = "time", .left = true },
+		{ .head = "sent /s" },
+		{ .head = "received /s" },
+		{ .head = "errors" },
+		{ .head = "un- answered" },
+		{ .head = "latency p50", .unit = "ms", .decimals = 3 },
+		{ .head = "p99", .unit = "ms", .decimals = 3 },
+		{ .head = "max", .unit = "ms", .decimals = 3 },
+		{ .head = "late p99", .unit = "ms", .decimals = 3 },
+		{ .head = "max", .unit = "ms", .decimals = 3 },
+	};
+	const struct results *results = &report->results;
+	size_t step = (results->n_buckets + TIMES_SHOWN - 1) / TIMES_SHOWN;
+	struct results_row sum;
+	struct table table;
+	bool ok = true;
+
+	if (results->n_buckets < 2)
+		return true; /* it would say the same again */
+	table_init(&table, "time", "\nOver time", columns,
+	    sizeof(columns) / sizeof(columns[0]));
+	for (size_t i = 0; i < results->n_buckets; i += step) {
+		ok = report_sum_buckets(report, i, step, &sum) && ok;
+		put_interval(&table, report, (int64_t)i * results->bucket_ns,
+		    (int64_t)step * results->bucket_ns, &sum);
+		results_row_free(&sum);
+	}
+	ok = table_print(&table, out, false) && ok;
+	table_free(&table);
+	return ok;
+}
+
+void
+report_print_text(
+    const struct report *report, const struct keys *keys, FILE *out)
+{
+	char line[LINE_CHARS];
+
+	print_head(report, out);
+	print_sessions(report, out);
+	print_frames(report, out);
+	print_errors(report, out);
+	print_times("latency", &report->results.latency, out);
+	print_times("lateness", &report->results.late, out);
+	print_times("connecting", &report->results.connect, out);
+	if (!print_keys(report, keys, out) || !print_over_time(report, out))
+		fprintf(out, "(out of memory: tables are missing)\n");
+	fputc('\n', out);
+	if (report_cluster_line(report, line, sizeof(line)))
+		fprintf(out, "%s\n", line);
+	report_verdict_line(report, line, sizeof(line));
+	fprintf(out, "%s\n", line);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connections of a peer, all in one epoll set: whatever waits for one of
+ * them reads, answers and writes for all.
+ */
+#ifndef REPLAY_SCENARIO_CONN_H
+#define REPLAY_SCENARIO_CONN_H
+
+#include "cmd/common/clock.h"
+#include "cmd/replay/scenario/event.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PEER_READ_BYTES 65536
+#define PEER_OUT_MAX_BYTES (1u << 30)
+
+struct peer_conn {
+	struct peer_conn *next;
+	char *name;
+	int fd; /* -1: gone */
+	struct bnet_link *link;
+	struct bnet_tls_ctx *tls;
+	struct peer_event *first, **last;
+	struct peer_event *seen; /* the last one expected: $NAME.FIELD */
+	bool paused; /* reads nothing */
+	bool no_pong;
+	bool mute_writes; /* the peer takes no more */
+	uint32_t role;
+	uint64_t id; /* of the welcome */
+	enum bnet_order order;
+};
+
+extern struct peer_conn *peer_conns;
+extern struct bnet_codecs *peer_codecs;
+extern int peer_epoll;
+extern bool peer_muted;
+extern double peer_timeout_s; /* of one expectation */
+
+struct peer_conn *peer_conn_find(const char *name);
+
+struct peer_conn *peer_conn(const char *name);
+
+struct peer_event *peer_conn_take(struct peer_conn *c);
+
+/* Write what the socket takes. True when nothing is left. */
+bool peer_conn_write(struct peer_conn *c);
+
+/* Wait for anything, at most until `deadline_ns`. False: nothing came. */
+bool peer_pump(int64_t deadline_ns);
+
+int64_t peer_deadline(void);
+
+/* ---- how they begin, and are forgotten ---- */
+
+/* What a connection has that does not say otherwise. NULL: plain; no token. */
+struct peer_defaults {
+	struct bnet_tls_ctx *tls; /* borrowed */
+	const char *tls_host, *token;
+};
+
+extern struct peer_defaults peer_defaults;
+
+/* False: a script that asks for a file is wrong. */
+extern bool peer_reads_files;
+
+/* A whole file; the caller frees it. */
+struct bnet_slice peer_file(const char *path);
+
+/* Forget it, with what came over it. */
+void peer_conn_free(struct peer_conn *c);
+
+/* connect NAME ADDR:PORT ...: waits for the end of a TLS handshake. */
+void peer_connect(struct peer_args *args);
+
+#endif

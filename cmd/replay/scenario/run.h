@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scenario - small dialogues with a relay, and what it should answer: the
+ * conformance suite. The format is bluenet-scenario(5).
+ *
+ * A scenario has a process and connections of its own, made with libbluenet
+ * and epoll; it shares nothing with the engine, so that a mistake there shows,
+ * and whatever a hostile relay does to it ends that scenario only.
+ */
+#ifndef REPLAY_SCENARIO_RUN_H
+#define REPLAY_SCENARIO_RUN_H
+
+#include "cmd/common/address.h"
+#include "cmd/replay/options.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/*
+ * Run each *.bns of opt->scenario (a folder, in the order of names, or one
+ * file) against the target, and print TAP version 13 to `out`. `stop` is
+ * looked at between steps. Returns an exit code: REPLAY_OK, REPLAY_DIFFERENT
+ * where one fails, REPLAY_USAGE where a file is bad (told with file, line and
+ * what was expected), REPLAY_NOT_CONNECTED where nobody listens.
+ */
+int
+scenario_run(const struct replay_options *opt, const struct address *address,
+    struct bnet_tls_ctx *tls, const char *tls_host, const char *token,
+    const volatile int *stop, FILE *out);
+
+/*
+ * ---- scenarios as they stand in files ----
+ *
+ * A head, then the lines of a script (script.h), up to the next head:
+ *
+ *	scenario NAME
+ *	section 4.3
+ *	about ONE LINE
+ *	needs node
+ */
+
+#define SCENARIO_FILE_BYTES_MAX ((size_t)4 << 20)
+#define SCENARIO_LINES_MAX 1000 /* of one */
+#define SCENARIO_ERR_CHARS 512
+
+struct scenario_line {
+	unsigned number; /* in its file, from 1 */
+	char *text; /* owned */
+};
+
+struct scenario {
+	char *file; /* its name without folders; all owned */
+	unsigned line; /* of its head */
+	char *name, *section, *about;
+	bool needs_node; /* a node has to be let in */
+	struct scenario_line *lines; /* n_lines */
+	size_t n_lines;
+};
+
+struct scenarios {
+	struct scenario *list; /* n; owned */
+	size_t n;
+};
+
+/*
+ * All of a file, or of the *.bns of a folder in the order of their names.
+ * False: err says "FILE:LINE: " what is wrong and what was expected.
+ */
+bool scenarios_read(struct scenarios *scenarios, const char *path,
+    char err[SCENARIO_ERR_CHARS]);
+void scenarios_free(struct scenarios *scenarios);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peer_script - peers of a relay that are played as a script says, line by
+ * line: the language of bluenet-scenario(5).
+ *
+ * It is one process's: at the first thing that is not as expected it says so
+ * on standard error and exits, with 1, or with PEER_SCRIPT_WRONG where the
+ * script is no script. Who plays several has a process for each.
+ */
+#ifndef REPLAY_SCENARIO_SCRIPT_H
+#define REPLAY_SCENARIO_SCRIPT_H
+
+#include "cmd/replay/scenario/event.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct peer_command {
+	const char *name; /* NULL ends a table */
+	void (*run)(struct peer_args *args);
+	bool own_words; /* it looks at all words itself */
+};
+
+/* One that takes the rest of its line as it is. */
+struct peer_line_command {
+	const char *name;
+	void (*run)(const char *rest);
+};
+
+/* Commands beyond the language, for tests. NULL: none. */
+void peer_extend(
+    const struct peer_command *more, const struct peer_line_command *lines);
+
+/* NULL: there is no such command. */
+const struct peer_command *peer_command(const char *name);
+/* Command number i of the language; NULL past the last. */
+const char *peer_command_name(size_t i);
+
+void peer_begin(void);
+void peer_run_line(const char *line);
+void peer_end(void);
+
+#endif

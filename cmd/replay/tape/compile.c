@@ -1,0 +1,994 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/replay/tape/compile.h"
+
+#include "cmd/capture/keylog.h"
+#include "cmd/capture/pcapng_secrets.h"
+#include "cmd/capture/source.h"
+#include "cmd/common/cli.h"
+#include "cmd/replay/tape/pairing.h"
+#include "cmd/stats/map.h"
+#include "proto/message.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define IDS_MAX (1 << 20)
+#define TEXTS_MAX_BYTES ((size_t)1 << 30)
+#define FNV_START UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
+#define OPEN_MAX 1024 /* requests of a session; the oldest makes room */
+#define LEFT_OUT 0 /* where a record would be: no record is there */
+#define STORE_MAX_BYTES ((size_t)4 << 20) /* of a message */
+#define PROGRESS_PACKETS 4096 /* between calls */
+
+struct captured {
+	struct tape_session session;
+	uint32_t index; /* of the session; TAPE_NONE: no frame came yet */
+	uint64_t server; /* hash of the address that it connected to */
+	uint64_t last[2]; /* offset of the last record of a chain; 0: none */
+	int64_t last_answer_ns, last_up_ns; /* since start_ns; -1: none */
+	uint32_t n_answered;
+	uint64_t frame_bytes[2]; /* on the wire */
+	uint64_t n_upkeep;
+	uint64_t n_taken; /* UP frames that -Y took, and that are sent */
+	struct pairing pairing;
+};
+
+struct captured_all {
+	struct captured **list; /* n of cap, by index; owned */
+	uint32_t n, cap;
+	struct bnet_buf texts;
+	struct map ids; /* (server, id and space) -> session */
+};
+
+/* Which ids: clients and nodes are numbered apart. */
+enum captured_space {
+	CAPTURED_CLIENT,
+	CAPTURED_NODE
+};
+
+struct compile_frame {
+	const struct filter *filter; /* or NULL */
+	const struct keys *keys;
+	struct tape_writer writer;
+	struct captured_all all;
+	struct tape_coverage *coverage;
+	struct bnet_buf store; /* of the message at hand */
+	struct bnet_message message;
+	uint32_t *refs; /* owned; of n_refs */
+	uint32_t n_refs;
+	int64_t start_ns; /* unix: the first packet of all */
+};
+
+/*
+ * ---- streams as they become sessions ----
+ *
+ * What is known of each so far, and whose ids are whose at the moment.
+ */
+
+struct owner {
+	uint64_t server, id; /* the key; id << 1 | space */
+	uint64_t session;
+};
+
+/* False when out of memory. */
+static bool
+captured_init(struct captured_all *all)
+{
+	static const uint8_t empty[1] = { 0 };
+
+	*all = (struct captured_all){ 0 };
+	bnet_buf_init(&all->texts, TEXTS_MAX_BYTES);
+	return map_init(&all->ids, sizeof(struct owner), 2, IDS_MAX) &&
+	    bnet_buf_append(&all->texts, (struct bnet_slice){ empty, 1 }) ==
+	    BNET_OK;
+}
+
+static void
+captured_free(struct captured_all *all)
+{
+	for (uint32_t i = 0; i < all->n; i++) {
+		pairing_free(&all->list[i]->pairing);
+		free(all->list[i]);
+	}
+	free(all->list);
+	map_free(&all->ids);
+	bnet_buf_free(&all->texts);
+}
+
+static uint64_t
+hash_of(uint64_t hash, const char *text)
+{
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (uint8_t)*text) * FNV_PRIME;
+	return hash;
+}
+
+/* A stream of which the first packet came at at_ns after the capture's. */
+static struct captured *
+captured_new(const struct cap_stream *stream, int64_t at_ns)
+{
+	struct captured *captured = calloc(1, sizeof(*captured));
+
+	if (captured == NULL)
+		return NULL;
+	captured->index = TAPE_NONE;
+	captured->server = hash_of(FNV_START, stream->end[1]);
+	captured->session = (struct tape_session){
+		.stream = stream->number,
+		.hash = (hash_of(captured->server, stream->end[0]) ^
+			    (uint64_t)at_ns) *
+		    FNV_PRIME,
+		.start_ns = at_ns,
+	};
+	captured->last_answer_ns = -1;
+	captured->last_up_ns = -1;
+	return captured;
+}
+
+/* Offset of a copy of the text; 0, which is "", when there is no room. */
+static uint32_t
+captured_text(struct captured_all *all, const char *text, size_t n_chars)
+{
+	static const uint8_t end[1] = { 0 };
+	size_t at = all->texts.len;
+
+	if (n_chars == 0 || memchr(text, '\0', n_chars) != NULL)
+		return 0;
+	if (bnet_buf_append(&all->texts,
+		(struct bnet_slice){ (const uint8_t *)text, n_chars }) !=
+		BNET_OK ||
+	    bnet_buf_append(&all->texts, (struct bnet_slice){ end, 1 }) !=
+		BNET_OK) {
+		all->texts.len = at;
+		return 0;
+	}
+	return (uint32_t)at;
+}
+
+/* It has a frame: it becomes a session. False when out of memory. */
+static bool
+captured_add(struct captured_all *all, struct captured *captured,
+    const struct cap_stream *stream)
+{
+	uint32_t cap = all->cap == 0 ? 64 : 2 * all->cap;
+	struct captured **list;
+
+	if (all->n == all->cap) {
+		list = realloc(all->list, cap * sizeof(struct captured *));
+		if (list == NULL)
+			return false;
+		all->list = list;
+		all->cap = cap;
+	}
+	for (int i = 0; i < 2; i++)
+		captured->session.end[i] =
+		    captured_text(all, stream->end[i], strlen(stream->end[i]));
+	captured->index = all->n;
+	all->list[all->n++] = captured;
+	return true;
+}
+
+/* ---- ids ---- */
+
+static enum captured_space
+space_of(const struct captured *captured)
+{
+	return captured->session.role == BNET_ROLE_NODE ? CAPTURED_NODE
+							: CAPTURED_CLIENT;
+}
+
+/* From now on it has that id. */
+static void
+captured_set_id(
+    struct captured_all *all, struct captured *captured, uint64_t id)
+{
+	const uint64_t key[2] = { captured->server,
+		id << 1 | (uint64_t)space_of(captured) };
+	struct owner *owner;
+
+	captured->session.id = id;
+	owner = map_get(&all->ids, key);
+	if (owner != all->ids.others)
+		owner->session = captured->index;
+}
+
+/* The session that has it at its server now; TAPE_NONE: nobody known. */
+static uint32_t
+captured_whose(const struct captured_all *all, uint64_t server,
+    enum captured_space space, uint64_t id)
+{
+	const uint64_t key[2] = { server, id << 1 | (uint64_t)space };
+	const struct owner *owner = map_find(&all->ids, key);
+
+	return owner == NULL ? TAPE_NONE : (uint32_t)owner->session;
+}
+
+/* It has left, and its id with it. */
+static void
+captured_gone(struct captured_all *all, struct captured *captured)
+{
+	const uint64_t key[2] = { captured->server,
+		captured->session.id << 1 | (uint64_t)space_of(captured) };
+	const struct owner *owner = map_find(&all->ids, key);
+
+	if (owner != NULL && captured->session.id != 0 &&
+	    owner->session == captured->index)
+		map_remove(&all->ids, key);
+	pairing_free(&captured->pairing);
+}
+
+/* ---- a frame becomes a record ---- */
+
+/* What is known of the frame at hand. */
+struct frame {
+	struct captured *captured;
+	const struct cap_event *event;
+	const struct bnet_packet *packet;
+	const struct bnet_message *message; /* NULL: none, or malformed */
+	enum bnet_message_type type;
+	int64_t at_ns; /* since the session's start */
+	bool hop; /* for the neighbour */
+	bool taken; /* by -Y */
+	struct tape_record record;
+};
+
+/* ---- what it says ---- */
+
+static void
+look_at(struct compile_frame *frames, struct frame *frame)
+{
+	const struct bnet_packet *packet = frame->packet;
+	struct record record = { .event = frame->event };
+	size_t left;
+
+	if (packet->has_header && packet->header.key != 0) {
+		frame->type = bnet_message_type(packet->header.key);
+		frame->hop = packet->header.dest_type == BNET_DEST_HOP;
+		if (frames->keys != NULL)
+			record.key_name =
+			    keys_name(frames->keys, packet->header.key);
+	}
+	if (frame->type != BNET_MSG_NONE &&
+	    bnet_message_decode(frame->type, packet->payload, &frames->message,
+		&frames->store, &left) == BNET_OK)
+		frame->message = &frames->message;
+	record.message_type = frame->type;
+	record.message = frame->message;
+	frame->taken =
+	    frames->filter == NULL || filter_match(frames->filter, &record);
+}
+
+static void
+take_hello(struct compile_frame *frames, struct frame *frame)
+{
+	struct tape_session *session = &frame->captured->session;
+	const struct bnet_hello *hello;
+
+	if ((session->flags & TAPE_S_HELLO) != 0)
+		return; /* the first one counts */
+	session->flags |= TAPE_S_HELLO | TAPE_S_MESSAGES;
+	if (frame->message == NULL)
+		return;
+	hello = &frame->message->u.hello;
+	session->role = hello->role;
+	session->wanted_id = hello->wanted_id;
+	session->codecs = hello->codecs;
+	session->frame_max_bytes = hello->frame_max_bytes;
+	session->name =
+	    captured_text(&frames->all, hello->name.p, hello->name.len_bytes);
+}
+
+/* Its id: as it is told, or from what is sent to it. */
+static void
+learn_id(struct compile_frame *frames, struct frame *frame)
+{
+	struct tape_session *session = &frame->captured->session;
+	const struct bnet_header *header = &frame->packet->header;
+
+	if (frame->event->dir != CAP_DOWN || !frame->packet->has_header)
+		return;
+	if (frame->hop && frame->type != BNET_MSG_NONE)
+		session->flags |= TAPE_S_MESSAGES;
+	if (frame->hop && frame->type == BNET_MSG_WELCOME &&
+	    frame->message != NULL) {
+		session->relay_id = frame->message->u.welcome.relay_id;
+		session->ready_ns = frame->at_ns;
+		captured_set_id(&frames->all, frame->captured,
+		    frame->message->u.welcome.id);
+	} else if (session->id == 0 && header->forks == 0 &&
+	    header->dest_type == BNET_DEST_CLIENT && header->dest > 0) {
+		captured_set_id(
+		    &frames->all, frame->captured, (uint64_t)header->dest);
+	}
+}
+
+/* Made anew when it is played: nobody waits for the captured one. */
+static bool
+is_upkeep(const struct frame *frame)
+{
+	if (!frame->packet->has_header || frame->event->dir != CAP_UP)
+		return false;
+	if (frame->type == BNET_MSG_ECHO_REPLY)
+		return true;
+	return frame->hop &&
+	    (frame->type == BNET_MSG_KEEPALIVE ||
+		frame->packet->header.key == BNET_KEY_PONG);
+}
+
+static void
+set_flags(struct compile_frame *frames, struct frame *frame)
+{
+	struct tape_record *record = &frame->record;
+
+	record->key = frame->packet->has_header ? frame->packet->header.key : 0;
+	record->flags |= frame->packet->has_oob ? TAPE_R_OOB : 0;
+	record->flags |= frame->packet->has_header ? TAPE_R_HEADER : 0;
+	if (frame->hop && frame->type != BNET_MSG_NONE)
+		record->flags |= TAPE_R_MESSAGE;
+	/* whatever is wrong with a hello, its token is not kept */
+	if (frame->type == BNET_MSG_HELLO) {
+		record->flags |= TAPE_R_HELLO;
+		if (frame->hop && frame->event->dir == CAP_UP)
+			take_hello(frames, frame);
+	}
+	if (is_upkeep(frame)) {
+		record->flags |= TAPE_R_UPKEEP;
+		frame->captured->n_upkeep++;
+	}
+}
+
+/* ---- whose ids it names ---- */
+
+static void
+set_ref(struct compile_frame *frames, struct frame *frame)
+{
+	const struct bnet_header *header = &frame->packet->header;
+	bool up = frame->event->dir == CAP_UP;
+	uint64_t id = (uint64_t)(up ? header->dest : header->source);
+	enum captured_space space = header->dest_type == BNET_DEST_NODE && up
+	    ? CAPTURED_NODE
+	    : CAPTURED_CLIENT;
+
+	frame->record.ref = TAPE_NONE;
+	if (!frame->packet->has_header || id == 0 ||
+	    (up && header->dest_type != BNET_DEST_NODE &&
+		header->dest_type != BNET_DEST_CLIENT))
+		return;
+	frame->record.ref =
+	    captured_whose(&frames->all, frame->captured->server, space, id);
+}
+
+/* False when out of memory. */
+static bool
+set_fork_refs(struct compile_frame *frames, struct frame *frame)
+{
+	uint32_t n =
+	    frame->packet->has_header ? frame->packet->header.forks : 0;
+	struct bnet_bits_rd forks = frame->packet->forks;
+	uint32_t *refs;
+
+	if (n == 0 || frame->event->dir != CAP_UP)
+		return true;
+	if (n > frames->n_refs) {
+		refs = realloc(frames->refs, n * sizeof(*refs));
+		if (refs == NULL)
+			return false;
+		frames->refs = refs;
+		frames->n_refs = n;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		frames->refs[i] =
+		    captured_whose(&frames->all, frame->captured->server,
+			CAPTURED_CLIENT, bnet_bits_u64(&forks));
+	frame->record.n_refs = n;
+	frame->record.flags |= TAPE_R_FORKS;
+	return true;
+}
+
+/* ---- requests and answers ---- */
+
+static int64_t
+later(int64_t a_ns, int64_t b_ns)
+{
+	return a_ns > b_ns ? a_ns : b_ns;
+}
+
+static void
+set_think(struct frame *frame)
+{
+	struct captured *captured = frame->captured;
+	int64_t from_ns = later(captured->last_answer_ns, captured->last_up_ns);
+
+	frame->record.answers_before = captured->n_answered;
+	frame->record.think_ns = from_ns < 0 ? 0 : frame->at_ns - from_ns;
+	if (frame->record.think_ns < 0)
+		frame->record.think_ns = 0;
+	/* upkeep is not sent again: nothing can be due after it */
+	if ((frame->record.flags & TAPE_R_UPKEEP) == 0)
+		captured->last_up_ns = frame->at_ns;
+}
+
+static void
+note_request(struct frame *frame, uint64_t at)
+{
+	const struct bnet_packet *packet = frame->packet;
+	const uint32_t ours = TAPE_R_HELLO | TAPE_R_UPKEEP;
+	struct pairing_request request;
+
+	if (!packet->has_header || packet->header.key == 0 ||
+	    (frame->record.flags & ours) != 0)
+		return;
+	request = pairing_request(
+	    &packet->header, packet->codec, packet->wire_payload, at);
+	if (frame->captured->pairing.n == OPEN_MAX)
+		pairing_drop_oldest(&frame->captured->pairing);
+	/* without memory it is as if it had no answer */
+	(void)pairing_sent(&frame->captured->pairing, &request);
+}
+
+/* False: it answers what is left out, so that it will not come. */
+static bool
+note_answer(struct compile_frame *frames, struct frame *frame)
+{
+	struct captured *captured = frame->captured;
+	struct pairing_request request;
+
+	if (!pairing_received(
+		&captured->pairing, frame->packet, &frames->store, &request))
+		return true;
+	if (request.user == LEFT_OUT)
+		return false;
+	tape_write_flags(&frames->writer, request.user, TAPE_R_ANSWERED);
+	frame->record.flags |= TAPE_R_ANSWER;
+	captured->n_answered++;
+	captured->session.n_answered++;
+	captured->last_answer_ns = frame->at_ns;
+	return true;
+}
+
+/* ---- the record ---- */
+
+static uint64_t
+put(struct compile_frame *frames, struct frame *frame)
+{
+	static const struct bnet_slice nothing = { NULL, 0 };
+	const struct bnet_packet *packet = frame->packet;
+	bool hello = (frame->record.flags & TAPE_R_HELLO) != 0;
+	struct captured *captured = frame->captured;
+	enum cap_dir dir = frame->event->dir;
+	struct bnet_slice payload = hello ? nothing : packet->wire_payload;
+	struct tape_record *record = &frame->record;
+	uint64_t at;
+
+	record->at_ns = frame->at_ns;
+	record->session = captured->index;
+	record->codec = hello ? BNET_CODEC_NONE : packet->codec;
+	record->oob_bytes = (uint32_t)packet->oob.len;
+	record->payload_bytes = (uint32_t)payload.len;
+	at = tape_write_record(
+	    &frames->writer, record, packet->oob, payload, frames->refs);
+	if (captured->last[dir] == 0)
+		captured->session.first[dir] = at;
+	else
+		tape_write_next(&frames->writer, captured->last[dir], at);
+	captured->last[dir] = at;
+	captured->session.n[dir]++;
+	return at;
+}
+
+/*
+ * -Y chooses what is sent; a hello is sent where anything is. What answers a
+ * frame that is left out is left out, too.
+ */
+static bool
+is_left_out(struct compile_frame *frames, struct frame *frame)
+{
+	const uint32_t ours = TAPE_R_HELLO | TAPE_R_UPKEEP;
+
+	if (frame->event->dir == CAP_DOWN)
+		return !note_answer(frames, frame);
+	if ((frame->record.flags & ours) != 0)
+		return false;
+	if (frame->taken) {
+		frame->captured->n_taken++;
+		return false;
+	}
+	frames->coverage->filtered_frames++;
+	note_request(frame, LEFT_OUT);
+	return true;
+}
+
+/* False when out of memory. */
+static bool
+compile_frame(struct compile_frame *frames, struct captured *captured,
+    const struct cap_event *event)
+{
+	struct frame frame = {
+		.captured = captured,
+		.event = event,
+		.packet = event->frame,
+		.at_ns = event->time_ns - frames->start_ns -
+		    captured->session.start_ns,
+	};
+
+	if (captured->index == TAPE_NONE &&
+	    !captured_add(&frames->all, captured, event->stream))
+		return false;
+	look_at(frames, &frame);
+	set_flags(frames, &frame);
+	learn_id(frames, &frame);
+	if (is_left_out(frames, &frame))
+		return true;
+	captured->frame_bytes[event->dir] +=
+	    (uint64_t)event->frame->size_bytes + BNET_FRAME_WORD_BYTES;
+	set_ref(frames, &frame);
+	if (!set_fork_refs(frames, &frame))
+		return false;
+	if (event->dir == CAP_UP) {
+		set_think(&frame);
+		note_request(&frame, put(frames, &frame));
+	} else {
+		(void)put(frames, &frame);
+	}
+	captured->session.end_ns = later(captured->session.end_ns, frame.at_ns);
+	return true;
+}
+
+/*
+ * ---- on which ports of a capture are there relays? ----
+ *
+ * Where any port will do, the pipeline tells the first frames of a stream only
+ * once it knows what they are, late and out of order with other streams. A
+ * tape wants them in order: so the captures are read once to find the ports,
+ * and then again.
+ */
+
+struct ports {
+	uint16_t found[CAP_PORTS_MAX];
+	size_t n;
+	bool too_many;
+};
+
+/* The port of "ADDR:PORT". */
+static uint16_t
+port_of(const char *end)
+{
+	const char *colon = strrchr(end, ':');
+
+	return colon == NULL ? 0 : (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+static void
+on_port_event(void *arg, const struct cap_event *event)
+{
+	struct ports *ports = arg;
+	uint16_t port;
+
+	if (event->type != CAP_FRAME || !event->stream->recognised)
+		return;
+	port = port_of(event->stream->end[1]);
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->found[i] == port)
+			return;
+	if (ports->n == CAP_PORTS_MAX)
+		ports->too_many = true;
+	else
+		ports->found[ports->n++] = port;
+}
+
+static void
+look_through(struct cap *cap, struct source *source)
+{
+	char err[SOURCE_ERR_CHARS];
+	struct source_packet packet;
+	struct cap_stream *stream;
+
+	while (source_next(source, &packet, err) == SOURCE_PACKET)
+		if (cap_packet(cap, source_linktype(source), packet.time_ns,
+			packet.data, packet.wire_bytes, &stream) != BNET_OK)
+			return;
+}
+
+static bool
+are_files(const struct compile_settings *set)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < set->n_paths; i++)
+		if (stat(set->paths[i], &st) != 0 || !S_ISREG(st.st_mode))
+			return false;
+	return true;
+}
+
+/*
+ * Replaces any_port in *cap by the ports that were found. Leaves it as it is
+ * where a capture can be read only once, has too many, or can not be read
+ * (whoever reads it next will tell).
+ */
+static void
+compile_find_ports(const struct compile_settings *set,
+    const struct cap_keylog *keylog, struct cap_settings *cap)
+{
+	struct cap_settings any = *cap;
+	struct ports ports = { .n = 0 };
+	const struct cap_sink sink = { on_port_event, NULL, &ports };
+	char err[SOURCE_ERR_CHARS];
+	struct cap *found;
+
+	any.keylog = keylog;
+	found = are_files(set) ? cap_new(&any, &sink) : NULL;
+	if (found == NULL)
+		return;
+	for (size_t i = 0; i < set->n_paths; i++) {
+		struct source *source = source_open_file(set->paths[i], err);
+
+		if (source != NULL &&
+		    (set->bpf == NULL || source_filter(source, set->bpf, err)))
+			look_through(found, source);
+		source_close(source);
+	}
+	cap_finish(found);
+	cap_free(found);
+	if (ports.n == 0 || ports.too_many)
+		return;
+	memcpy(cap->ports, ports.found, sizeof(ports.found));
+	cap->n_ports = ports.n;
+	cap->any_port = false;
+}
+
+/* ---- captures in, a tape out ---- */
+
+struct compile {
+	const struct compile_settings *set;
+	struct compile_frame frames;
+	struct tape_head head;
+	struct cap_keylog *keylog;
+	struct cap *cap;
+	uint64_t n_packets;
+	uint64_t n_frameless; /* streams, also those without a secret */
+	bool no_memory;
+	char *err; /* TAPE_ERR_CHARS */
+};
+
+static struct source *breakable;
+static volatile sig_atomic_t interrupted;
+
+void
+compile_break(void)
+{
+	interrupted = 1;
+	if (breakable != NULL)
+		source_break(breakable);
+}
+
+/* ---- secrets of TLS ---- */
+
+static bool
+fail(struct compile *c, const char *what, const char *why)
+{
+	snprintf(c->err, TAPE_ERR_CHARS, "%s: %s", what, why);
+	return false;
+}
+
+/* Malformed lines are passed over: the good ones are of use. */
+static bool
+load_keylog(struct compile *c, const char *path)
+{
+	FILE *f = fopen(path, "re");
+	enum bnet_err err;
+
+	if (f == NULL)
+		return fail(c, path, strerror(errno));
+	err = cap_keylog_read(c->keylog, f);
+	fclose(f);
+	if (err == BNET_ECUT)
+		return fail(c, path, strerror(errno));
+	if (err != BNET_OK && err != BNET_ETLS)
+		return fail(c, path, bnet_strerror(err));
+	return true;
+}
+
+static bool
+load_secrets(struct compile *c)
+{
+	const struct compile_settings *set = c->set;
+	struct stat st;
+	size_t n_blocks;
+
+	if (set->keylog != NULL && !load_keylog(c, set->keylog))
+		return false;
+	/* what is bad there is told when the capture is read */
+	for (size_t i = 0; i < set->n_paths; i++)
+		if (stat(set->paths[i], &st) == 0 && S_ISREG(st.st_mode))
+			(void)!cap_pcapng_secrets_path(
+			    set->paths[i], c->keylog, &n_blocks);
+	return true;
+}
+
+/* ---- what the streams tell ---- */
+
+static struct captured *
+captured_of(struct compile *c, struct cap_stream *stream, int64_t time_ns)
+{
+	struct captured *captured = (struct captured *)stream->user;
+
+	if (captured != NULL)
+		return captured;
+	captured = captured_new(stream, time_ns - c->frames.start_ns);
+	if (captured == NULL)
+		c->no_memory = true;
+	stream->user = (uintptr_t)captured;
+	return captured;
+}
+
+static void
+on_event(void *arg, const struct cap_event *event)
+{
+	struct compile *c = arg;
+	struct captured *captured;
+
+	if (event->stream == NULL)
+		return;
+	captured = captured_of(c, event->stream, event->time_ns);
+	if (captured == NULL)
+		return;
+	if (event->type != CAP_FRAME)
+		captured->session.flags |= TAPE_S_GAPS;
+	else if (!compile_frame(&c->frames, captured, event))
+		c->no_memory = true;
+}
+
+static void
+on_closed(void *arg, struct cap_stream *stream)
+{
+	struct compile *c = arg;
+	struct captured *captured = (struct captured *)stream->user;
+
+	stream->user = 0;
+	if (captured == NULL)
+		return;
+	captured->session.order = stream->order;
+	if (stream->tls)
+		captured->session.flags |= TAPE_S_TLS;
+	if (stream->no_start)
+		captured->session.flags |= TAPE_S_NO_START;
+	captured_gone(&c->frames.all, captured);
+	if (captured->index == TAPE_NONE) {
+		c->n_frameless++;
+		free(captured);
+	}
+}
+
+/* ---- packets ---- */
+
+static void
+one_packet(struct compile *c, struct source *source,
+    const struct source_packet *packet)
+{
+	struct cap_stream *stream = NULL;
+	struct captured *captured;
+
+	if (c->n_packets++ == 0) {
+		c->frames.start_ns = packet->time_ns;
+		c->head.start_ns = packet->time_ns;
+	}
+	if (packet->time_ns > c->head.end_ns)
+		c->head.end_ns = packet->time_ns;
+	if (cap_packet(c->cap, source_linktype(source), packet->time_ns,
+		packet->data, packet->wire_bytes, &stream) != BNET_OK)
+		c->no_memory = true;
+	if (stream == NULL)
+		return;
+	captured = captured_of(c, stream, packet->time_ns);
+	if (captured != NULL &&
+	    packet->time_ns - c->frames.start_ns >
+		captured->session.start_ns + captured->session.end_ns)
+		captured->session.end_ns = packet->time_ns -
+		    c->frames.start_ns - captured->session.start_ns;
+}
+
+static void
+progress(struct compile *c, struct source *source)
+{
+	uint64_t at, size;
+
+	if (c->set->progress == NULL || c->n_packets % PROGRESS_PACKETS != 0)
+		return;
+	if (source_progress(source, &at, &size))
+		c->set->progress(c->set->arg, at, size);
+	else
+		c->set->progress(c->set->arg, c->n_packets, 0);
+}
+
+static bool
+read_all(struct compile *c, struct source *source)
+{
+	enum source_result result = SOURCE_PACKET;
+	uint64_t n_before = c->n_packets;
+	struct source_packet packet;
+
+	breakable = source;
+	while (!interrupted && !c->no_memory && c->frames.writer.error == 0) {
+		result = source_next(source, &packet, c->err);
+		if (result != SOURCE_PACKET)
+			break;
+		one_packet(c, source, &packet);
+		progress(c, source);
+	}
+	breakable = NULL;
+	if (c->no_memory)
+		return fail(c, "compiling", "out of memory");
+	if (result == SOURCE_ERROR && c->n_packets > n_before) {
+		/* cut off, perhaps: what there is of it is of use */
+		cli_warn("%s: what was read of it is used", c->err);
+		return true;
+	}
+	return result != SOURCE_ERROR;
+}
+
+static bool
+read_captures(struct compile *c)
+{
+	struct source *source;
+	bool ok = true;
+
+	for (size_t i = 0; ok && !interrupted && i < c->set->n_paths; i++) {
+		source = source_open_file(c->set->paths[i], c->err);
+		ok = source != NULL &&
+		    (c->set->bpf == NULL ||
+			source_filter(source, c->set->bpf, c->err)) &&
+		    read_all(c, source);
+		source_close(source);
+	}
+	cap_finish(c->cap);
+	if (interrupted)
+		return fail(c, "compiling", "interrupted");
+	if (ok && c->no_memory)
+		return fail(c, "compiling", "out of memory");
+	return ok;
+}
+
+/* ---- the tape ---- */
+
+/* Why it is no session that anybody can play; TAPE_N_LEFT_OUT: it is one. */
+static enum tape_left_out
+left_out(const struct compile *c, const struct captured *captured)
+{
+	const struct tape_session *session = &captured->session;
+
+	if (c->set->filter != NULL && captured->n_taken == 0)
+		return TAPE_FILTERED;
+	if (session->n[CAP_UP] == 0)
+		return TAPE_NOTHING_SENT;
+	return TAPE_N_LEFT_OUT;
+}
+
+static void
+cover(struct compile *c)
+{
+	const struct cap_counters *n = cap_counters(c->cap);
+	struct tape_coverage *coverage = &c->head.coverage;
+
+	coverage->packets = n->packets;
+	coverage->packet_bytes = n->packet_bytes;
+	coverage->streams = c->frames.all.n + c->n_frameless;
+	coverage->left_out[TAPE_NO_KEY] = n->keyless_streams;
+	if (c->n_frameless > n->keyless_streams)
+		coverage->left_out[TAPE_NO_FRAMES] =
+		    c->n_frameless - n->keyless_streams;
+	memcpy(coverage->events, n->events, sizeof(coverage->events));
+	memcpy(coverage->event_bytes, n->event_bytes,
+	    sizeof(coverage->event_bytes));
+}
+
+/* What is played of one session. */
+static void
+cover_session(struct compile *c, const struct captured *captured)
+{
+	struct tape_coverage *coverage = &c->head.coverage;
+
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
+		coverage->frames[dir] += captured->session.n[dir];
+		coverage->frame_bytes[dir] += captured->frame_bytes[dir];
+	}
+	coverage->upkeep_frames += captured->n_upkeep;
+	coverage->answered += captured->session.n_answered;
+}
+
+/* A capture may be older than the one before it: time begins with it. */
+static void
+begin_with_first(struct compile *c)
+{
+	struct captured_all *all = &c->frames.all;
+	int64_t early_ns = 0;
+
+	for (uint32_t i = 0; i < all->n; i++)
+		if (all->list[i]->session.start_ns < early_ns)
+			early_ns = all->list[i]->session.start_ns;
+	for (uint32_t i = 0; i < all->n; i++)
+		all->list[i]->session.start_ns -= early_ns;
+	c->head.start_ns += early_ns;
+}
+
+static bool
+write_tape(struct compile *c)
+{
+	struct captured_all *all = &c->frames.all;
+	struct tape_session *sessions =
+	    calloc((size_t)all->n + 1, sizeof(*sessions));
+	enum tape_left_out why;
+	bool ok;
+
+	if (sessions == NULL)
+		return fail(c, "compiling", "out of memory");
+	cover(c);
+	begin_with_first(c);
+	for (uint32_t i = 0; i < all->n; i++) {
+		sessions[i] = all->list[i]->session;
+		why = left_out(c, all->list[i]);
+		if (why == TAPE_N_LEFT_OUT) {
+			cover_session(c, all->list[i]);
+			continue;
+		}
+		sessions[i].flags |= TAPE_S_LEFT_OUT;
+		c->head.coverage.left_out[why]++;
+	}
+	c->head.n_sessions = all->n;
+	ok = tape_write_end(
+	    &c->frames.writer, &c->head, sessions, bnet_buf_slice(&all->texts));
+	free(sessions);
+	return ok || fail(c, "the replay file", strerror(errno));
+}
+
+/* ---- all of it ---- */
+
+static bool
+begin(struct compile *c, int fd)
+{
+	const struct cap_sink sink = { on_event, on_closed, c };
+	struct cap_settings cap = c->set->cap;
+
+	c->keylog = cap_keylog_new();
+	c->frames.filter = c->set->filter;
+	c->frames.keys = c->set->keys;
+	c->frames.coverage = &c->head.coverage;
+	bnet_buf_init(&c->frames.store, STORE_MAX_BYTES);
+	if (c->keylog == NULL || !captured_init(&c->frames.all) ||
+	    !tape_write_init(&c->frames.writer, fd))
+		return fail(c, "compiling", "out of memory");
+	if (!load_secrets(c))
+		return false;
+	if (cap.any_port)
+		compile_find_ports(c->set, c->keylog, &cap);
+	cap.keylog = c->keylog;
+	c->cap = cap_new(&cap, &sink);
+	return c->cap != NULL || fail(c, "compiling", "out of memory");
+}
+
+static void
+end(struct compile *c)
+{
+	cap_free(c->cap);
+	captured_free(&c->frames.all);
+	tape_write_free(&c->frames.writer);
+	bnet_buf_free(&c->frames.store);
+	free(c->frames.refs);
+	cap_keylog_free(c->keylog);
+}
+
+bool
+compile(const struct compile_settings *set, int fd, char err[TAPE_ERR_CHARS])
+{
+	struct compile c = { .set = set, .err = err };
+	bool ok;
+
+	_Static_assert(TAPE_ERR_CHARS >= SOURCE_ERR_CHARS, "source writes it");
+	ok = begin(&c, fd) && read_captures(&c) && write_tape(&c);
+	end(&c);
+	return ok;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/replay/tape/tape.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ALIGN 8
+#define SESSIONS_MAX (UINT32_C(1) << 28)
+#define BUF_BYTES ((size_t)48 << 20)
+#define KEEP_BYTES ((size_t)32 << 20) /* stays, to be changed in memory */
+
+struct tape {
+	const uint8_t *map;
+	uint64_t file_bytes;
+	const struct tape_head *head; /* all within the map */
+	const struct tape_session *sessions;
+	const char *texts;
+	atomic_bool damaged;
+};
+
+/* ---- opening ---- */
+
+bool
+tape_is(int fd)
+{
+	char magic[sizeof(TAPE_MAGIC)];
+
+	return pread(fd, magic, sizeof(magic) - 1, 0) ==
+	    (ssize_t)sizeof(magic) - 1 &&
+	    memcmp(magic, TAPE_MAGIC, sizeof(magic) - 1) == 0;
+}
+
+/* What is wrong with the head; NULL: nothing. */
+static const char *
+bad_head(const struct tape_head *head, uint64_t file_bytes)
+{
+	uint64_t sessions_bytes;
+
+	if (memcmp(head->magic, TAPE_MAGIC, sizeof(head->magic)) != 0)
+		return "it is no replay file";
+	if (head->byte_order != TAPE_BYTE_ORDER)
+		return "it was made on a machine of another byte order: "
+		       "compile the capture again";
+	if (head->version != TAPE_VERSION)
+		return "it was made by another version: compile the capture "
+		       "again";
+	if (head->file_bytes != file_bytes)
+		return "it is cut off, or was never finished";
+	sessions_bytes =
+	    (uint64_t)head->n_sessions * sizeof(struct tape_session);
+	if (head->n_sessions > SESSIONS_MAX || head->sessions_at % ALIGN != 0 ||
+	    head->sessions_at < sizeof(*head) ||
+	    head->sessions_at > file_bytes ||
+	    sessions_bytes > file_bytes - head->sessions_at)
+		return "its table of sessions is damaged";
+	if (head->texts_at > file_bytes || head->texts_bytes == 0 ||
+	    head->texts_bytes != file_bytes - head->texts_at)
+		return "its texts are damaged";
+	return NULL;
+}
+
+static const char *
+map_file(struct tape *tape, int fd)
+{
+	const char *bad;
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) != 0)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size < sizeof(struct tape_head))
+		return "it is no replay file";
+	tape->file_bytes = (uint64_t)st.st_size;
+	map =
+	    mmap(NULL, (size_t)tape->file_bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return strerror(errno);
+	tape->map = map;
+	tape->head = map;
+	bad = bad_head(tape->head, tape->file_bytes);
+	if (bad != NULL)
+		return bad;
+	tape->sessions = (const void *)(tape->map + tape->head->sessions_at);
+	tape->texts = (const char *)tape->map + tape->head->texts_at;
+	if (tape->texts[tape->head->texts_bytes - 1] != '\0')
+		return "its texts are damaged";
+	return NULL;
+}
+
+struct tape *
+tape_open(int fd, const char *name, char err[TAPE_ERR_CHARS])
+{
+	struct tape *tape = calloc(1, sizeof(*tape));
+	const char *bad = tape == NULL ? "out of memory" : map_file(tape, fd);
+
+	if (bad == NULL)
+		return tape;
+	snprintf(err, TAPE_ERR_CHARS, "%s: %s", name, bad);
+	tape_close(tape);
+	return NULL;
+}
+
+void
+tape_close(struct tape *tape)
+{
+	union {
+		const uint8_t *theirs;
+		void *ours;
+	} map;
+
+	if (tape == NULL)
+		return;
+	map.theirs = tape->map;
+	if (tape->map != NULL)
+		munmap(map.ours, (size_t)tape->file_bytes);
+	free(tape);
+}
+
+/* ---- what is in it ---- */
+
+const struct tape_head *
+tape_head(const struct tape *tape)
+{
+	return tape->head;
+}
+
+const struct tape_session *
+tape_session(const struct tape *tape, uint32_t i)
+{
+	return &tape->sessions[i];
+}
+
+const char *
+tape_text(const struct tape *tape, uint32_t text)
+{
+	return text < tape->head->texts_bytes ? tape->texts + text : "";
+}
+
+/* The record at `at`, which has to stand behind `after`. */
+static const struct tape_record *
+record_at(
+    const struct tape *tape, uint64_t at, uint64_t after, uint32_t session)
+{
+	const struct tape_record *record;
+	uint64_t left, need;
+
+	if (at % ALIGN != 0 || at <= after || at < sizeof(struct tape_head) ||
+	    at >= tape->head->sessions_at)
+		return NULL;
+	left = tape->head->sessions_at - at;
+	if (left < sizeof(*record))
+		return NULL;
+	record = (const void *)(tape->map + at);
+	need = (uint64_t)record->oob_bytes + record->payload_bytes;
+	if (record->n_refs > 0)
+		need = (need + 3) / 4 * 4 +
+		    (uint64_t)record->n_refs * sizeof(uint32_t);
+	if (need > left - sizeof(*record) || record->session != session ||
+	    record->codec > BNET_CODEC_SNAPPY ||
+	    (record->ref != TAPE_NONE && record->ref >= tape->head->n_sessions))
+		return NULL;
+	return record;
+}
+
+static const struct tape_record *
+follow(const struct tape *tape, uint64_t at, uint64_t after, uint32_t session)
+{
+	union {
+		const struct tape *theirs;
+		struct tape *ours;
+	} t = { .theirs = tape };
+	const struct tape_record *record;
+
+	if (at == 0)
+		return NULL;
+	record = record_at(tape, at, after, session);
+	if (record == NULL)
+		atomic_store(&t.ours->damaged, true);
+	return record;
+}
+
+const struct tape_record *
+tape_first(const struct tape *tape, uint32_t session, enum cap_dir dir)
+{
+	return follow(tape, tape->sessions[session].first[dir], 0, session);
+}
+
+const struct tape_record *
+tape_next(const struct tape *tape, const struct tape_record *record)
+{
+	return follow(tape, record->next,
+	    (uint64_t)((const uint8_t *)record - tape->map), record->session);
+}
+
+bool
+tape_damaged(const struct tape *tape)
+{
+	return atomic_load(&tape->damaged);
+}
+
+uint32_t
+tape_ref(const struct tape_record *record, uint32_t i)
+{
+	size_t at =
+	    ((size_t)record->oob_bytes + record->payload_bytes + 3) / 4 * 4;
+	uint32_t ref;
+
+	if (i >= record->n_refs)
+		return TAPE_NONE;
+	memcpy(&ref,
+	    (const uint8_t *)(record + 1) + at + (size_t)i * sizeof(ref),
+	    sizeof(ref));
+	return ref;
+}
+
+/* ---- writing ---- */
+
+bool
+tape_write_init(struct tape_writer *writer, int fd)
+{
+	*writer = (struct tape_writer){ .fd = fd };
+	writer->buf = malloc(BUF_BYTES);
+	if (writer->buf == NULL)
+		return false;
+	memset(writer->buf, 0, sizeof(struct tape_head));
+	writer->n = sizeof(struct tape_head);
+	return true;
+}
+
+void
+tape_write_free(struct tape_writer *writer)
+{
+	free(writer->buf);
+}
+
+/* ---- bytes ---- */
+
+static void
+write_at(struct tape_writer *writer, uint64_t at, const void *p, size_t n)
+{
+	const uint8_t *from = p;
+	ssize_t done;
+
+	while (n > 0 && writer->error == 0) {
+		done = pwrite(writer->fd, from, n, (off_t)at);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0) {
+			writer->error = done < 0 ? errno : ENOSPC;
+			return;
+		}
+		from += done;
+		at += (uint64_t)done;
+		n -= (size_t)done;
+	}
+}
+
+/* The oldest part of the buffer goes into the file. */
+static void
+flush(struct tape_writer *writer, size_t keep)
+{
+	size_t n = writer->n > keep ? writer->n - keep : 0;
+
+	/* no field is to lie half in the file and half in memory */
+	if (keep > 0)
+		n -= (size_t)((writer->at + n) % ALIGN) < n
+		    ? (size_t)((writer->at + n) % ALIGN)
+		    : n;
+
+	write_at(writer, writer->at, writer->buf, n);
+	memmove(writer->buf, writer->buf + n, writer->n - n);
+	writer->at += n;
+	writer->n -= n;
+}
+
+static void
+append(struct tape_writer *writer, const void *p, size_t n)
+{
+	if (n > BUF_BYTES - writer->n)
+		flush(writer,
+		    n > BUF_BYTES - KEEP_BYTES - ALIGN ? 0 : KEEP_BYTES);
+	if (n > BUF_BYTES - writer->n) {
+		write_at(writer, writer->at, p, n);
+		writer->at += n;
+		return;
+	}
+	if (n > 0)
+		memcpy(writer->buf + writer->n, p, n);
+	writer->n += n;
+}
+
+static void
+pad(struct tape_writer *writer, size_t align)
+{
+	static const uint8_t zeros[ALIGN];
+
+	append(writer, zeros,
+	    (align - (size_t)((writer->at + writer->n) % align)) % align);
+}
+
+static void
+change(struct tape_writer *writer, uint64_t at, const void *p, size_t n)
+{
+	if (at >= writer->at)
+		memcpy(writer->buf + (at - writer->at), p, n);
+	else
+		write_at(writer, at, p, n);
+}
+
+/* ---- records ---- */
+
+uint64_t
+tape_write_record(struct tape_writer *writer, const struct tape_record *record,
+    struct bnet_slice oob, struct bnet_slice payload, const uint32_t *refs)
+{
+	uint64_t at;
+
+	pad(writer, ALIGN);
+	at = writer->at + writer->n;
+	append(writer, record, sizeof(*record));
+	append(writer, oob.p, oob.len);
+	append(writer, payload.p, payload.len);
+	if (record->n_refs > 0) {
+		pad(writer, sizeof(*refs));
+		append(writer, refs, record->n_refs * sizeof(*refs));
+	}
+	return at;
+}
+
+void
+tape_write_next(struct tape_writer *writer, uint64_t at, uint64_t next)
+{
+	change(writer, at + offsetof(struct tape_record, next), &next,
+	    sizeof(next));
+}
+
+void
+tape_write_flags(struct tape_writer *writer, uint64_t at, uint32_t flags)
+{
+	uint64_t place = at + offsetof(struct tape_record, flags);
+	uint32_t now = 0;
+
+	if (place >= writer->at)
+		memcpy(&now, writer->buf + (place - writer->at), sizeof(now));
+	else if (pread(writer->fd, &now, sizeof(now), (off_t)place) !=
+	    (ssize_t)sizeof(now))
+		writer->error = writer->error != 0 ? writer->error : EIO;
+	now |= flags;
+	change(writer, place, &now, sizeof(now));
+}
+
+/* ---- the end ---- */
+
+bool
+tape_write_end(struct tape_writer *writer, struct tape_head *head,
+    const struct tape_session *sessions, struct bnet_slice texts)
+{
+	pad(writer, ALIGN);
+	head->sessions_at = writer->at + writer->n;
+	append(writer, sessions, head->n_sessions * sizeof(*sessions));
+	head->texts_at = writer->at + writer->n;
+	head->texts_bytes = texts.len;
+	append(writer, texts.p, texts.len);
+	flush(writer, 0);
+	head->file_bytes = writer->at;
+	memcpy(head->magic, TAPE_MAGIC, sizeof(head->magic));
+	head->version = TAPE_VERSION;
+	head->byte_order = TAPE_BYTE_ORDER;
+	/* last of all: what has no head is no tape */
+	write_at(writer, 0, head, sizeof(*head));
+	errno = writer->error;
+	return writer->error == 0;
+}

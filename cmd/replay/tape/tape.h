@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tape - a replay file: the sessions of a capture, ready to be played.
+ *
+ *	| head | records, as they came in the capture ... | sessions | texts |
+ *
+ * It is mapped, not read: a tape starts at once however large it is, and the
+ * memory that it takes is the page cache's. Each session is two chains of
+ * records, what its client sent (CAP_UP) and what it was sent (CAP_DOWN), each
+ * in its order; a record stands behind its forerunner, so that a chain ends.
+ *
+ * All is in the byte order of the machine that made it, 8-byte aligned. A
+ * file is not trusted: whatever is out of its bounds ends the chain, and
+ * tape_damaged() tells. Tokens of captured hellos are not in it.
+ */
+#ifndef REPLAY_TAPE_H
+#define REPLAY_TAPE_H
+
+#include "cmd/capture/capture.h"
+#include "proto/link.h"
+#include "proto/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TAPE_MAGIC "BNTAPE\r\n"
+#define TAPE_VERSION 1
+#define TAPE_BYTE_ORDER UINT32_C(0x01020304)
+#define TAPE_NONE UINT32_MAX /* no such session */
+#define TAPE_ERR_CHARS 512
+
+/* Why a stream of the capture is no session of the tape. */
+enum tape_left_out {
+	TAPE_NO_FRAMES = 0, /* nothing but TCP */
+	TAPE_NO_KEY, /* TLS, and no secret for it */
+	TAPE_FILTERED, /* -Y took none of its frames */
+	TAPE_NOTHING_SENT, /* the client sent nothing that can be played */
+	TAPE_N_LEFT_OUT
+};
+
+/* What the capture held; for the report, also of a tape made long ago. */
+struct tape_coverage {
+	uint64_t packets, packet_bytes;
+	uint64_t streams; /* TCP connections seen on the ports */
+	uint64_t left_out[TAPE_N_LEFT_OUT]; /* streams */
+	uint64_t frames[2]; /* by enum cap_dir, of the sessions */
+	uint64_t frame_bytes[2]; /* on the wire */
+	uint64_t filtered_frames; /* that -Y did not take */
+	uint64_t upkeep_frames; /* keepalives, pongs: made anew when played */
+	uint64_t events[CAP_N_EVENTS]; /* gaps and so on, told by capture.h */
+	uint64_t event_bytes[CAP_N_EVENTS];
+	uint64_t answered; /* requests with an answer in the capture */
+};
+
+struct tape_head { /* at offset 0 */
+	char magic[8];
+	uint32_t version, byte_order;
+	uint64_t file_bytes;
+	uint64_t sessions_at, texts_at, texts_bytes;
+	uint32_t n_sessions, pad;
+	int64_t start_ns, end_ns; /* unix: first and last packet */
+	struct tape_coverage coverage;
+};
+
+enum tape_session_flags {
+	TAPE_S_HELLO = 1, /* it said hello; a stock client does not */
+	TAPE_S_NO_START = 2, /* its beginning is not in the capture */
+	TAPE_S_GAPS = 4, /* frames of it are missing */
+	TAPE_S_TLS = 8,
+	TAPE_S_MESSAGES = 32, /* it takes session messages, hello or not */
+	TAPE_S_LEFT_OUT =
+	    64, /* not to be played: its place in the table only */
+};
+
+struct tape_session {
+	uint64_t first[2]; /* offset of the first record, by enum cap_dir */
+	uint64_t stream; /* its number in the capture */
+	uint64_t hash; /* of its addresses and its start: which shard */
+	int64_t start_ns; /* since head.start_ns: the first packet */
+	int64_t ready_ns; /* since start_ns: the welcome; 0: there is none */
+	int64_t end_ns; /* since start_ns: the last frame or the end */
+	uint64_t id, relay_id; /* 0: not known */
+	uint64_t wanted_id; /* hello */
+	uint32_t role; /* enum bnet_role; 0: a stock client */
+	uint32_t codecs, frame_max_bytes; /* hello */
+	uint32_t flags; /* enum tape_session_flags */
+	uint32_t order; /* enum bnet_order */
+	uint32_t n[2]; /* records, by enum cap_dir */
+	uint32_t n_answered; /* of CAP_UP, with TAPE_R_ANSWERED */
+	/* texts: offset in the texts, each ends with a NUL */
+	uint32_t name; /* hello */
+	uint32_t end[2]; /* "ADDR:PORT"; [0] is the client */
+};
+
+/* Else it is a client. They are numbered apart. */
+static inline bool
+tape_is_node(const struct tape_session *session)
+{
+	return session->role == BNET_ROLE_NODE;
+}
+
+enum tape_record_flags {
+	TAPE_R_OOB = 1, /* the frame has an out-of-band section */
+	TAPE_R_HEADER = 2, /* which is a header */
+	TAPE_R_HELLO = 4, /* the payload is made anew */
+	TAPE_R_UPKEEP = 8, /* keepalive or pong: not to be sent */
+	TAPE_R_ANSWERED = 16, /* UP: the capture holds its answer */
+	TAPE_R_ANSWER = 32, /* DOWN: of a request of this session */
+	TAPE_R_MESSAGE = 64, /* a session message, dest_type HOP */
+	TAPE_R_FORKS = 128, /* there are forks: `refs` has one for each */
+};
+
+struct tape_record {
+	uint64_t next; /* offset of the next of its chain; 0: none */
+	int64_t at_ns; /* since the session's start_ns */
+	/*
+	 * UP: from the last answer or the last frame sent before it,
+	 * whichever is later: how long the client thought.
+	 */
+	int64_t think_ns;
+	uint32_t session;
+	/* UP: so many requests of the session had been answered before */
+	uint32_t answers_before;
+	/*
+	 * The session whose captured id is the header's destination (CLIENT
+	 * or NODE) at that time, or for DOWN the source; or TAPE_NONE.
+	 */
+	uint32_t ref;
+	uint32_t flags; /* enum tape_record_flags */
+	int32_t key;
+	uint32_t codec; /* enum bnet_codec_id, of the payload as it is here */
+	uint32_t oob_bytes, payload_bytes, n_refs, pad;
+	/* oob, payload, then at a multiple of 4 n_refs x u32, as `ref` */
+};
+
+struct tape;
+
+/*
+ * Map a tape. `fd` is not needed afterwards; `name` is for messages. NULL:
+ * err says why (no tape, another version, cut off, an index out of bounds).
+ */
+struct tape *tape_open(int fd, const char *name, char err[TAPE_ERR_CHARS]);
+void tape_close(struct tape *tape); /* NULL is allowed */
+
+/* Does the file begin as a tape does? The position is left where it was. */
+bool tape_is(int fd);
+
+const struct tape_head *tape_head(const struct tape *tape);
+/* i is below head->n_sessions. */
+const struct tape_session *tape_session(const struct tape *tape, uint32_t i);
+/* "" where there is none. */
+const char *tape_text(const struct tape *tape, uint32_t text);
+
+/* NULL: the end of the chain, or the file is damaged there. Any thread. */
+const struct tape_record *
+tape_first(const struct tape *tape, uint32_t session, enum cap_dir dir);
+const struct tape_record *
+tape_next(const struct tape *tape, const struct tape_record *record);
+
+/* A chain ended at something that is out of bounds. Any thread. */
+bool tape_damaged(const struct tape *tape);
+
+/* What of a record is behind it; good while the tape is open. */
+static inline struct bnet_slice
+tape_oob(const struct tape_record *record)
+{
+	return (struct bnet_slice){ (const uint8_t *)(record + 1),
+		record->oob_bytes };
+}
+
+static inline struct bnet_slice
+tape_payload(const struct tape_record *record)
+{
+	return (struct bnet_slice){ (const uint8_t *)(record + 1) +
+		    record->oob_bytes,
+		record->payload_bytes };
+}
+
+/*
+ * Session of fork number i; TAPE_NONE: not known. It may be out of bounds in
+ * a tape that is damaged.
+ */
+uint32_t tape_ref(const struct tape_record *record, uint32_t i);
+
+/*
+ * Writing one, record by record, as they come. What was written can still be
+ * changed (a chain's next, a flag): near the end in memory, further back in
+ * the file. Memory is one buffer.
+ */
+
+struct tape_writer {
+	int fd;
+	int error; /* errno of the first failure; 0: none */
+	uint8_t *buf; /* owned */
+	size_t n; /* in it */
+	uint64_t at; /* where in the file it begins */
+};
+
+/* False when out of memory. The file is empty. */
+bool tape_write_init(struct tape_writer *writer, int fd);
+void tape_write_free(struct tape_writer *writer);
+
+/*
+ * Append it, with what is behind it (record->oob_bytes and so on); returns its
+ * offset.
+ */
+uint64_t
+tape_write_record(struct tape_writer *writer, const struct tape_record *record,
+    struct bnet_slice oob, struct bnet_slice payload, const uint32_t *refs);
+
+/* Add flags to the record at `at`; say what is next in its chain. */
+void tape_write_flags(struct tape_writer *writer, uint64_t at, uint32_t flags);
+void tape_write_next(struct tape_writer *writer, uint64_t at, uint64_t next);
+
+/*
+ * The end: the sessions, the texts, and the head, whose places and sizes are
+ * filled in here. False: errno.
+ */
+bool tape_write_end(struct tape_writer *writer, struct tape_head *head,
+    const struct tape_session *sessions, struct bnet_slice texts);
+
+#endif
