@@ -2,7 +2,7 @@
 #include "cmd/ping/series_log.h"
 
 #include "cmd/ping/series_log_row.h"
-#include "cmd/stats/hdr_log.h"
+#include "cmd/stats/hdr.h"
 
 #include <errno.h>
 #include <inttypes.h>

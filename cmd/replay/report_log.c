@@ -3,7 +3,7 @@
 #include "cmd/replay/report.h"
 
 #include "cmd/replay/report_impl.h"
-#include "cmd/stats/hdr_log.h"
+#include "cmd/stats/hdr.h"
 
 bool
 report_write_log(

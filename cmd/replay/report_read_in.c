@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/report_read_impl.h"
-#include "cmd/stats/hdr_codec.h"
+#include "cmd/stats/hdr.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -28,7 +28,7 @@
  */
 #include "cmd/common/json.h"
 #include "cmd/replay/report_impl.h"
-#include "cmd/stats/hdr_codec.h"
+#include "cmd/stats/hdr.h"
 #include "proto/bluenet.h"
 
 #include <inttypes.h>

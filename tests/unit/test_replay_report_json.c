@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/replay/report: written, read and merged, nothing is lost. */
 #include "cmd/replay/report.h"
-#include "cmd/stats/hdr_log.h"
+#include "cmd/stats/hdr.h"
 #include "tests/unit/replay_results.h"
 
 #include <jansson.h>
