@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,8 +11,8 @@
  * Keys come from the peer: they are hashed with a secret drawn at start, so
  * nobody can choose keys that all fall on one place.
  */
-#ifndef MAP_H
-#define MAP_H
+#ifndef COMMON_MAP_H
+#define COMMON_MAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 #ifndef PING_SERIES_IMPL_H
 #define PING_SERIES_IMPL_H
 
+#include "cmd/common/map.h"
 #include "cmd/ping/series.h"
-#include "cmd/stats/map.h"
 
 #define SERIES_OPEN 2 /* buckets at a time: the present, and the one before */
 #define SERIES_FIRST_NODE 2 /* entries before it: all, others */

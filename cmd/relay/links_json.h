@@ -12,7 +12,7 @@
 #ifndef RELAY_LINKS_JSON_H
 #define RELAY_LINKS_JSON_H
 
-#include "cmd/common/text.h"
+#include "cmd/common/json.h"
 #include "proto/frame.h"
 #include "proto/message.h"
 

@@ -15,7 +15,7 @@
 #ifndef RELAY_METRICS_H
 #define RELAY_METRICS_H
 
-#include "cmd/common/text.h"
+#include "cmd/common/json.h"
 #include "cmd/engine/counters.h"
 #include "cmd/relay/counters.h"
 

@@ -2,8 +2,8 @@
 #include "cmd/relay/record.h"
 
 #include "cmd/common/log.h"
+#include "cmd/common/map.h"
 #include "cmd/relay/record_packet.h"
-#include "cmd/stats/map.h"
 
 #include <errno.h>
 #include <pthread.h>

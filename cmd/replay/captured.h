@@ -6,9 +6,9 @@
 #ifndef REPLAY_CAPTURED_H
 #define REPLAY_CAPTURED_H
 
+#include "cmd/common/map.h"
 #include "cmd/replay/pairing.h"
 #include "cmd/replay/tape_write.h"
-#include "cmd/stats/map.h"
 
 struct captured {
 	struct tape_session session;

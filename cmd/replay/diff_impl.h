@@ -12,8 +12,8 @@
 #ifndef REPLAY_DIFF_IMPL_H
 #define REPLAY_DIFF_IMPL_H
 
+#include "cmd/common/map.h"
 #include "cmd/replay/diff.h"
-#include "cmd/stats/map.h"
 #include "proto/message.h"
 
 /* The rows of the table of fields; in this order they are shown. */

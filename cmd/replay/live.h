@@ -8,8 +8,8 @@
 #ifndef REPLAY_LIVE_H
 #define REPLAY_LIVE_H
 
+#include "cmd/common/map.h"
 #include "cmd/replay/plan.h"
-#include "cmd/stats/map.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

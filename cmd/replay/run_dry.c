@@ -2,7 +2,7 @@
 /* --dry-run: the plan, for people. */
 #include "cmd/replay/run_impl.h"
 
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 
 #include <stdlib.h>
 #include <string.h>
