@@ -3,7 +3,7 @@
 
 #include "cmd/capture/fragments.h"
 #include "cmd/capture/stream.h"
-#include "cmd/capture/tls_record.h"
+#include "cmd/capture/tls.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * without, and is closed only where something of it would have to be held.
  */
 #include "cmd/capture/stream.h"
-#include "cmd/capture/tls_record.h"
+#include "cmd/capture/tls.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

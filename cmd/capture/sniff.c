@@ -4,7 +4,7 @@
  * then on its bytes go that way.
  */
 #include "cmd/capture/stream.h"
-#include "cmd/capture/tls_record.h"
+#include "cmd/capture/tls.h"
 
 #include <stdlib.h>
 

@@ -18,7 +18,7 @@
  *	6	seal a Finished, and use the next secret
  *	7	seal a record as the one that is `arg` ahead
  */
-#include "cmd/capture/tls_impl.h"
+#include "cmd/capture/tls.c"
 
 #include "tests/fuzz/fuzz.h"
 

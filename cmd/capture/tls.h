@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls_record - the plaintext of one captured TLS connection, from a key log.
+ * tls - the plaintext of one captured TLS connection, from a key log.
  *
  *	ciphertext of both directions -> records -> AEAD -> plaintext
  *
@@ -18,8 +18,8 @@
  *
  * Every byte fed is counted as read, told as lost, or still held.
  */
-#ifndef CAPTURE_TLS_RECORD_H
-#define CAPTURE_TLS_RECORD_H
+#ifndef CAPTURE_TLS_H
+#define CAPTURE_TLS_H
 
 #include "cmd/capture/capture.h"
 #include "cmd/capture/keylog.h"
