@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/capture/capture.h"
 
-#include "cmd/capture/fragments.h"
+#include "cmd/capture/layers.h"
 #include "cmd/capture/stream.h"
 #include "cmd/capture/tls.h"
 

@@ -2,7 +2,6 @@
 #include "cmd/replay/compile.h"
 
 #include "cmd/capture/keylog.h"
-#include "cmd/capture/pcapng_secrets.h"
 #include "cmd/capture/source.h"
 #include "cmd/common/cli.h"
 #include "cmd/replay/compile_frame.h"
