@@ -2,7 +2,7 @@
 #include "cmd/capture/capture.h"
 
 #include "cmd/capture/layers.h"
-#include "cmd/capture/stream.h"
+#include "cmd/capture/streams.h"
 #include "cmd/capture/tls.h"
 
 #include <netinet/in.h>

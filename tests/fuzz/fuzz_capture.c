@@ -12,7 +12,7 @@
  * Held memory is under its limit, and none at the end; events are in order;
  * and every byte of a stream is told: in a frame, as skipped or as malformed.
  */
-#include "cmd/capture/stream.h"
+#include "cmd/capture/streams.h"
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/tools/pkt.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where do frames start? */
-#include "cmd/capture/hunt.h"
+#include "cmd/capture/resync.h"
 
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/packets.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/capture/hunt.h"
+#include "cmd/capture/resync.h"
 
 #include "proto/header.h"
 

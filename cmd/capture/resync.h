@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hunt - find where frames start in bytes whose beginning is lost.
+ * resync - find where frames start in bytes whose beginning is lost.
  *
  * The answer is the first place from which several well-formed frames follow
  * each other. A frame with a plausible BlueNet header is worth more than one
@@ -8,8 +8,8 @@
  * What looks like frames inside a longer frame is not it: where one with such a
  * header is open, later places wait for it.
  */
-#ifndef CAPTURE_HUNT_H
-#define CAPTURE_HUNT_H
+#ifndef CAPTURE_RESYNC_H
+#define CAPTURE_RESYNC_H
 
 #include "proto/buf.h"
 #include "proto/frame.h"
