@@ -7,7 +7,7 @@
 
 #include "cmd/common/outbuf.h"
 #include "cmd/decode/options.h"
-#include "cmd/capture/record.h"
+#include "cmd/filter/record.h"
 
 struct output {
 	const struct output_format *format;

@@ -3,8 +3,8 @@
 #ifndef REPLAY_COMPILE_FRAME_H
 #define REPLAY_COMPILE_FRAME_H
 
-#include "cmd/capture/filter.h"
 #include "cmd/common/keys.h"
+#include "cmd/filter/filter.h"
 #include "cmd/replay/captured.h"
 
 struct compile_frame {

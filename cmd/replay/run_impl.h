@@ -12,9 +12,9 @@
 #ifndef REPLAY_RUN_IMPL_H
 #define REPLAY_RUN_IMPL_H
 
-#include "cmd/capture/filter.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/keys.h"
+#include "cmd/filter/filter.h"
 #include "cmd/replay/diff.h"
 #include "cmd/replay/plan.h"
 #include "cmd/replay/play.h"

@@ -17,10 +17,10 @@
  * Of a field of several values (fork_ids) any may fit; != is true when none
  * equals.
  */
-#ifndef CAPTURE_FILTER_H
-#define CAPTURE_FILTER_H
+#ifndef FILTER_H
+#define FILTER_H
 
-#include "cmd/capture/record.h"
+#include "cmd/filter/eval.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,8 +31,6 @@
 #define FILTER_DEPTH_MAX 100 /* of ( and ! within each other */
 #define FILTER_ERROR_CHARS 256
 #define FILTER_REPORT_CHARS 1024 /* always holds filter_error_format()'s */
-
-struct filter;
 
 struct filter_error {
 	size_t column; /* in characters, from 1; 0: out of memory */
@@ -45,9 +43,6 @@ struct filter_error {
  * nested too deep, or when out of memory (err->column is 0).
  */
 struct filter *filter_compile(const char *text, struct filter_error *err);
-
-/* Does the record pass? No recursion, and no allocation but regexec()'s. */
-bool filter_match(const struct filter *filter, const struct record *record);
 
 /* NULL is allowed. */
 void filter_free(struct filter *filter);
@@ -63,41 +58,5 @@ size_t filter_error_format(
 /* The same to `f`. */
 void
 filter_error_print(FILE *f, const char *text, const struct filter_error *err);
-
-enum filter_type {
-	FILTER_NUMBER, /* whole: decimal, or 0x and hexadecimal digits */
-	FILTER_TIME, /* seconds since 1970, up to 9 decimals */
-	FILTER_BOOL, /* true, false, 1, 0 */
-	FILTER_WORD, /* one of `words` */
-	FILTER_STRING,
-	FILTER_ADDRESS, /* "ADDR:PORT", or "ADDR" for any port */
-	FILTER_BYTES, /* "text", or hexadecimal bytes: 0a:0b:0c */
-	FILTER_N_TYPES
-};
-
-struct filter_word {
-	const char *name; /* NULL ends the list */
-	uint32_t value;
-};
-
-struct filter_field {
-	const char *name;
-	enum filter_type type;
-	const char *unit; /* "ms", "bytes", "s", or "" */
-	const char *description;
-	const struct filter_word *words; /* names of values, or NULL */
-};
-
-/* All fields, in the order of the manual; NULL past the last. */
-const struct filter_field *filter_field(size_t i);
-
-/* "number", "time", ...; static. */
-const char *filter_type_name(enum filter_type type);
-
-/* The operators that fit the type, such as "== != in"; static. */
-const char *filter_type_operators(enum filter_type type);
-
-/* What -Y help prints: every field, and the operators. */
-void filter_help(FILE *f);
 
 #endif

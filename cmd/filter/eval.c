@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Running the program of a filter over a record. */
-#include "cmd/capture/filter_impl.h"
+#include "cmd/filter/eval.h"
 
 #include <string.h>
 

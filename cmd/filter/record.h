@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the filter, the outputs and the statistics are given of an event. */
-#ifndef CAPTURE_RECORD_H
-#define CAPTURE_RECORD_H
+#ifndef FILTER_RECORD_H
+#define FILTER_RECORD_H
 
 #include "cmd/capture/capture.h"
 #include "proto/message.h"
