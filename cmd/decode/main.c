@@ -3,7 +3,9 @@
 #include "cmd/capture/keylog.h"
 #include "cmd/common/cli.h"
 #include "cmd/decode/decode.h"
+#include "cmd/decode/json.h"
 #include "cmd/decode/privileges.h"
+#include "cmd/decode/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
  * relay of which both sides are captured counts on each of them.
  */
 #include "cmd/common/map.h"
-#include "cmd/decode/stat_impl.h"
+#include "cmd/decode/stat.h"
 #include "cmd/stats/summary.h"
 
 #include <inttypes.h>

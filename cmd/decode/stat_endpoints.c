@@ -7,7 +7,7 @@
  * node's or a client's the header does not say.
  */
 #include "cmd/common/map.h"
-#include "cmd/decode/stat_impl.h"
+#include "cmd/decode/stat.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What a statistic is to statistics.c. Each is in a file of its own. */
-#ifndef DECODE_STAT_IMPL_H
-#define DECODE_STAT_IMPL_H
+/*
+ * stat - what a statistic is to statistics.c, and what they share. Each is in
+ * a file of its own, stat_NAME.c, which calls this and is called through its
+ * table.
+ */
+#ifndef DECODE_STAT_H
+#define DECODE_STAT_H
 
 #include "cmd/decode/statistics.h"
 #include "cmd/stats/table.h"
