@@ -41,7 +41,8 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 Q = $(if $(V),,@)
 
 PROTO_SRC = $(wildcard proto/*.c)
-SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c)
+SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c \
+    cmd/filter/*.c)
 ENGINE_SRC = $(wildcard cmd/engine/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
 PING_SRC = $(wildcard cmd/ping/*.c)

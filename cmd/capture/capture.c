@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/capture/capture.h"
 
-#include "cmd/capture/fragments.h"
-#include "cmd/capture/stream.h"
-#include "cmd/capture/tls_record.h"
+#include "cmd/capture/layers.h"
+#include "cmd/capture/streams.h"
+#include "cmd/capture/tls.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>

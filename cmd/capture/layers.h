@@ -5,7 +5,7 @@
  *	Ethernet (VLAN, QinQ), Linux cooked 1 and 2, raw IP, NULL, LOOP
  *	  -> IPv4, IPv6 with extension headers -> [fragment] -> TCP
  *
- * Nothing is allocated and nothing read past the captured bytes. Lengths
+ * Of packets nothing is allocated and nothing read past the captured bytes. Lengths
  * are those that IP states, so Ethernet padding is no payload; an IP length
  * of 0 (segmentation offload) means all of the packet.
  */
@@ -13,10 +13,13 @@
 #define CAPTURE_LAYERS_H
 
 #include "proto/buf.h"
+#include "proto/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define FRAGMENTS_MAX 256 /* datagrams that wait at a time */
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -64,5 +67,29 @@ enum cap_layer cap_layers_ip(int linktype, struct bnet_slice packet,
 /* What whole IP data holds: TCP, OTHER or BAD. */
 enum cap_layer
 cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment);
+
+/* ---- IP fragments made whole again ---- */
+
+/*
+ * At most FRAGMENTS_MAX datagrams wait at a time; a further one takes the
+ * place of the oldest. Where fragments overlap, what came first stands.
+ */
+struct cap_fragments;
+
+/* Returns NULL when out of memory. */
+struct cap_fragments *cap_fragments_new(void);
+void cap_fragments_free(struct cap_fragments *frags);
+
+/*
+ * One fragment. *evicted_bytes: what was held of a datagram that had to go.
+ *	BNET_OK		`ip` is now the whole datagram, its data borrowed
+ *			until the next call
+ *	BNET_MORE	held
+ *	BNET_ELIMIT	it reaches beyond 64 KiB or the datagram's end, or was
+ *			not captured whole
+ *	BNET_ENOMEM
+ */
+BNET_MUST enum bnet_err cap_fragments_add(struct cap_fragments *frags,
+    struct cap_ip *ip, int64_t time_ns, size_t *evicted_bytes);
 
 #endif

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of TCP connections: a hash of both ends, and two lists by age. */
-#include "cmd/capture/stream.h"
+#include "cmd/capture/streams.h"
 
+#include "cmd/capture/tls.h"
+
+#include <arpa/inet.h>
 #include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BUCKETS_MIN 1024
 #define BUCKETS_MAX (1 << 20)
+/* How long stray segments of a connection that ended are still its own. */
+#define LINGER_NS INT64_C(5000000000)
+
+/* ---- the table ---- */
 
 bool
 streams_init(struct streams *streams, size_t n_max)
@@ -171,4 +178,185 @@ streams_rest(struct streams *streams, struct stream *stream)
 	unlist(streams, stream);
 	stream->dormant = true;
 	enlist(streams, stream);
+}
+
+/* ---- when streams open, close and rest ---- */
+
+void
+lifetime_release(struct cap *cap, struct stream *s)
+{
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
+		tcp_drop(&s->half[dir], &cap->tcp);
+		flow_free(cap, &s->flow[dir]);
+	}
+	cap_tls_free(s->tls);
+	s->tls = NULL;
+	cap->held_bytes -= s->tls_held_bytes;
+	s->tls_held_bytes = 0;
+}
+
+void
+lifetime_close(struct cap *cap, struct stream *s)
+{
+	for (int dir = CAP_UP; dir <= CAP_DOWN && !s->ignored; dir++) {
+		struct flow_ref ref = { cap, s, (enum cap_dir)dir };
+
+		tcp_flush(&s->half[dir], &cap->tcp, &ref);
+	}
+	sniff_finish(cap, s);
+	lifetime_release(cap, s);
+	if (cap->sink.closed != NULL)
+		cap->sink.closed(cap->sink.arg, &s->pub);
+	streams_remove(&cap->streams, s);
+}
+
+static size_t
+held_bytes(const struct stream *s, int dir)
+{
+	return s->half[dir].held_bytes + flow_kept(&s->flow[dir]);
+}
+
+/* Told for each direction that holds something, or once. */
+static void
+close_for(struct cap *cap, struct stream *s, const char *reason)
+{
+	bool told = s->closing;
+
+	for (int dir = CAP_DOWN; dir >= CAP_UP && !s->closing; dir--) {
+		size_t held = held_bytes(s, dir);
+
+		if (held == 0 && (told || dir == CAP_DOWN))
+			continue;
+		cap_emit(cap, s, (enum cap_dir)dir, CAP_LIMIT, held, reason);
+		told = true;
+	}
+	lifetime_close(cap, s);
+}
+
+/* Nothing of it is lost: it goes on where it was when it is seen again. */
+static bool
+rest(struct cap *cap, struct stream *s)
+{
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		if (held_bytes(s, dir) > 0)
+			return false;
+	if (s->tls_held_bytes > 0)
+		return false;
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
+		history_free(&s->half[dir].history, &cap->history);
+		cap->held_bytes -= s->flow[dir].held_bytes;
+		s->flow[dir].held_bytes = 0;
+		bnet_buf_free(&s->flow[dir].hunted);
+	}
+	streams_rest(&cap->streams, s);
+	return true;
+}
+
+void
+lifetime_expire(struct cap *cap)
+{
+	struct streams *streams = &cap->streams;
+	struct stream *s;
+
+	/* a RST may be anybody's: what holds nothing might yet go on */
+	while ((s = streams->closing.oldest) != NULL &&
+	    cap->time_ns - s->seen_ns > LINGER_NS)
+		if ((s->half[0].ended && s->half[1].ended) || !rest(cap, s))
+			lifetime_close(cap, s);
+	while ((s = streams->open.oldest) != NULL &&
+	    cap->time_ns - s->seen_ns > cap->set.limits.idle_ns)
+		if (!rest(cap, s))
+			close_for(cap, s, "silent for too long");
+}
+
+/* One that ended goes first, then one that was silent for long. */
+static void
+make_place(struct cap *cap)
+{
+	struct streams *streams = &cap->streams;
+	struct stream *s = streams->closing.oldest;
+
+	if (s == NULL)
+		s = streams->dormant.oldest;
+	if (s == NULL)
+		s = streams->open.oldest;
+	close_for(cap, s, "too many streams at once: the oldest is closed");
+}
+
+void
+lifetime_make_room(struct cap *cap)
+{
+	struct streams *streams = &cap->streams;
+	struct stream *s;
+
+	while (cap->held_bytes > cap->set.limits.total_bytes) {
+		s = streams->closing.oldest;
+		if (s == NULL)
+			s = streams->open.oldest;
+		if (s == NULL)
+			s = streams->dormant.oldest;
+		if (s == NULL)
+			break;
+		if (s->closing || s->dormant || !rest(cap, s))
+			close_for(cap, s,
+			    "the memory limit: the oldest stream that holds"
+			    " something is closed");
+	}
+}
+
+bool
+cap_port_listed(const struct cap *cap, uint16_t port)
+{
+	for (size_t i = 0; i < cap->set.n_ports; i++)
+		if (cap->set.ports[i] == port)
+			return true;
+	return false;
+}
+
+/* Did the sender of this, the first segment seen, open the connection? */
+static bool
+sender_opened(const struct cap *cap, const struct cap_segment *seg)
+{
+	if (seg->flags & TCP_SYN)
+		return !(seg->flags & TCP_ACK);
+	if (cap_port_listed(cap, seg->dst.port) !=
+	    cap_port_listed(cap, seg->src.port))
+		return cap_port_listed(cap, seg->dst.port);
+	return seg->src.port >= seg->dst.port;
+}
+
+static void
+write_end(struct stream *s, int i, const struct cap_end *end)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	inet_ntop(end->v6 ? AF_INET6 : AF_INET, end->ip, ip, sizeof(ip));
+	s->pub.end_chars[i] =
+	    (uint8_t)snprintf(s->pub.end[i], sizeof(s->pub.end[i]),
+		end->v6 ? "[%s]:%u" : "%s:%u", ip, end->port);
+}
+
+struct stream *
+lifetime_open(struct cap *cap, const struct stream_key *key, int sender,
+    const struct cap_segment *seg)
+{
+	struct stream *s;
+
+	if (cap->streams.n >= cap->set.limits.n_streams)
+		make_place(cap);
+	s = streams_add(&cap->streams, key);
+	if (s == NULL)
+		return NULL;
+	cap->counters.streams++;
+	s->opener = (uint8_t)(sender_opened(cap, seg) ? sender : !sender);
+	s->pub.order = cap->set.order;
+	s->undecided = cap->set.any_port &&
+	    !cap_port_listed(cap, seg->src.port) &&
+	    !cap_port_listed(cap, seg->dst.port);
+	write_end(s, 0, &key->end[s->opener]);
+	write_end(s, 1, &key->end[!s->opener]);
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		bnet_buf_init(
+		    &s->flow[dir].hunted, cap->set.limits.stream_bytes);
+	return s;
 }

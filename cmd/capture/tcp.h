@@ -14,8 +14,23 @@
 #define CAPTURE_TCP_H
 
 #include "cmd/capture/capture.h"
-#include "cmd/capture/history.h"
 #include "cmd/capture/layers.h"
+
+/*
+ * The last bytes of a direction that were passed on, so that a retransmission
+ * that differs from them is noticed. A ring, made with the first byte; where
+ * all rings together would be over their budget a direction goes without.
+ */
+#define HISTORY_BYTES 16384 /* a power of two */
+
+struct history_budget {
+	size_t used_bytes, max_bytes;
+};
+
+struct history {
+	uint8_t *ring; /* HISTORY_BYTES, by sequence number; NULL: none */
+	uint32_t n; /* valid bytes before the next sequence number */
+};
 
 struct tcp_piece;
 
@@ -78,6 +93,9 @@ void tcp_acknowledge(struct tcp_half *half, uint32_t ack);
 /* The end of the capture or of the connection: tell all that is held. */
 void
 tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg);
+
+/* Forget what was passed on. */
+void history_free(struct history *history, struct history_budget *budget);
 
 /* Drop all that is held or remembered, untold. */
 void tcp_drop(struct tcp_half *half, const struct tcp_shared *shared);

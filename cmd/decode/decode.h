@@ -7,11 +7,11 @@
 #include "cmd/capture/source.h"
 #include "cmd/common/keys.h"
 #include "cmd/common/outbuf.h"
-#include "cmd/capture/filter.h"
 #include "cmd/decode/options.h"
 #include "cmd/decode/output.h"
 #include "cmd/decode/save.h"
 #include "cmd/decode/statistics.h"
+#include "cmd/filter/filter.h"
 
 struct decode {
 	struct options opt;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* bluenet-decode: show the frames of a capture. See bluenet-decode(1). */
-#include "cmd/capture/pcapng_secrets.h"
+#include "cmd/capture/keylog.h"
 #include "cmd/common/cli.h"
 #include "cmd/decode/decode.h"
+#include "cmd/decode/json.h"
 #include "cmd/decode/privileges.h"
+#include "cmd/decode/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #include "cmd/decode/options.h"
 
 #include "cmd/common/cli.h"
-#include "cmd/capture/filter.h"
 #include "cmd/decode/statistics.h"
+#include "cmd/filter/filter.h"
 #include "proto/bluenet.h"
 
 #include <errno.h>

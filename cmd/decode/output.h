@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output - how events are shown: one table of functions a format.
+ * output - how events are shown: one table of functions a format. Here is what
+ * the formats share; text.c and json.c are built on it, and main.c chooses.
  */
 #ifndef DECODE_OUTPUT_H
 #define DECODE_OUTPUT_H
 
 #include "cmd/common/outbuf.h"
 #include "cmd/decode/options.h"
-#include "cmd/capture/record.h"
+#include "cmd/filter/record.h"
 
 struct output {
 	const struct output_format *format;
@@ -25,9 +26,6 @@ struct output_format {
 	void (*record)(struct output *output, const struct record *record);
 };
 
-extern const struct output_format output_text;
-extern const struct output_format output_json;
-
 /* The text of the event's time as asked for with -t, into output->time. */
 void output_time(struct output *output, int64_t time_ns);
 
@@ -39,12 +37,5 @@ const char *output_role(uint32_t role);
 
 /* Names of cap_event_type; static. */
 const char *output_event_name(enum cap_event_type type);
-
-/* text_message.c: a session message in words. */
-void text_message(struct outbuf *out, const struct bnet_message *message);
-
-/* message_fields.c: as an object; and every field on its own line. */
-void json_message(struct outbuf *out, const struct bnet_message *message);
-void verbose_message(struct outbuf *out, const struct bnet_message *message);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/decode/save.h"
 
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 
 #include <errno.h>
 #include <pcap/pcap.h>

@@ -7,8 +7,8 @@
  * same where their echoes share a node's stream). So an echo through a
  * relay of which both sides are captured counts on each of them.
  */
-#include "cmd/decode/stat_impl.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
+#include "cmd/decode/stat.h"
 #include "cmd/stats/summary.h"
 
 #include <inttypes.h>

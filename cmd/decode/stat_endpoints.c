@@ -6,8 +6,8 @@
  * each of its fork ids, which are clients. A source is an id only: whether a
  * node's or a client's the header does not say.
  */
-#include "cmd/decode/stat_impl.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
+#include "cmd/decode/stat.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* -z frames: what kinds of frames there are, how large, how well packed. */
-#include "cmd/decode/stat_impl.h"
+#include "cmd/decode/stat.h"
 #include "cmd/stats/histogram.h"
 #include "cmd/stats/summary.h"
 

@@ -3,7 +3,7 @@
  * -z health: can the rest be relied on? What the capture held and lacked, of
  * the counters of all that passed; by reason, of the events recorded.
  */
-#include "cmd/decode/stat_impl.h"
+#include "cmd/decode/stat.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* -z io,INTERVAL: what went by in each interval of time. */
-#include "cmd/decode/stat_impl.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
+#include "cmd/decode/stat.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* -z keys: which applications the frames are for. */
-#include "cmd/decode/stat_impl.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
+#include "cmd/decode/stat.h"
 #include "cmd/stats/summary.h"
 
 #include <stdlib.h>

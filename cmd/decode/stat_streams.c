@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* -z streams: every TCP stream, what went each way, how long, what was lost. */
-#include "cmd/decode/stat_impl.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
+#include "cmd/decode/stat.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,7 @@
 #ifndef DECODE_STATISTICS_H
 #define DECODE_STATISTICS_H
 
-#include "cmd/capture/record.h"
+#include "cmd/filter/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 /* Buckets of the wall clock: which are open, and what is kept of them. */
 #include "cmd/ping/series.h"
 
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 
 #include <math.h>
 #include <stdio.h>

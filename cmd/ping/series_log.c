@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/ping/series_log.h"
 
-#include "cmd/stats/hdr_log.h"
+#include "cmd/stats/hdr.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -8,12 +8,12 @@
 #ifndef PING_TARGET_H
 #define PING_TARGET_H
 
+#include "cmd/common/map.h"
 #include "cmd/engine/timers.h"
 #include "cmd/ping/clock_offset.h"
 #include "cmd/ping/options.h"
 #include "cmd/ping/schedule.h"
 #include "cmd/ping/series.h"
-#include "cmd/stats/map.h"
 #include "cmd/stats/summary.h"
 #include "proto/message.h"
 

@@ -9,7 +9,7 @@
 #ifndef RELAY_ADMIN_H
 #define RELAY_ADMIN_H
 
-#include "cmd/common/text.h"
+#include "cmd/common/json.h"
 #include "cmd/engine/counters.h"
 #include "cmd/relay/counters.h"
 #include "cmd/relay/relay.h"

@@ -2,7 +2,7 @@
 #include "cmd/relay/capture.h"
 
 #include "cmd/common/log.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -11,7 +11,7 @@
 #define RELAY_HTTP_H
 
 #include "cmd/common/address.h"
-#include "cmd/common/text.h"
+#include "cmd/common/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/relay/limits.h"
 
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "cmd/replay/dry_run.h"
 
 #include "cmd/common/cli.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/options_impl.h"
 
-#include "cmd/capture/filter.h"
+#include "cmd/filter/filter.h"
 #include "proto/bluenet.h"
 
 #include <errno.h>

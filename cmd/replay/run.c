@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/run.h"
 
-#include "cmd/capture/filter.h"
+#include "cmd/filter/filter.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/common/keys.h"

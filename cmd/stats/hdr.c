@@ -1,8 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/stats/hdr.h"
 
+#include <inttypes.h>
+#include <math.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <zlib.h>
+
+/* ---- sums --------------------------------------------------------------- */
+
+void
+hdr_sums_add(struct hdr_sums *sums, int64_t value)
+{
+	hdr_u128 v = value < 0 ? 0 : (hdr_u128)value;
+
+	if (sums->count == 0 || (int64_t)v < sums->min)
+		sums->min = (int64_t)v;
+	if ((int64_t)v > sums->max)
+		sums->max = (int64_t)v;
+	sums->count++;
+	sums->sum += v;
+	sums->sum_squares += v * v;
+}
+
+void
+hdr_sums_merge(struct hdr_sums *sums, const struct hdr_sums *from)
+{
+	if (from->count == 0)
+		return;
+	if (sums->count == 0 || from->min < sums->min)
+		sums->min = from->min;
+	if (from->max > sums->max)
+		sums->max = from->max;
+	sums->count += from->count;
+	sums->sum += from->sum;
+	sums->sum_squares += from->sum_squares;
+}
+
+double
+hdr_sums_mean(const struct hdr_sums *sums)
+{
+	if (sums->count == 0)
+		return 0;
+	return (double)sums->sum / (double)sums->count;
+}
+
+/*
+ * The sum of squares less sum^2 / n, where the latter is mean * sum and what
+ * is left of the division: in whole numbers, as both are large and close.
+ */
+double
+hdr_sums_stddev(const struct hdr_sums *sums)
+{
+	hdr_u128 mean, less;
+
+	if (sums->count < 2)
+		return 0;
+	mean = sums->sum / sums->count;
+	less = mean * sums->sum +
+	    (sums->sum % sums->count) * sums->sum / sums->count;
+	if (sums->sum_squares < less)
+		return 0; /* only where somebody made the sums up */
+	return sqrt((double)(sums->sum_squares - less) / (double)sums->count);
+}
+
+/* ---- counts ------------------------------------------------------------- */
 
 /*
  * So many bits that values below 2^bits, each with a count of its own, reach
@@ -191,4 +256,483 @@ hdr_sums_of_counts(const struct hdr *hdr, struct hdr_sums *sums)
 		sums->sum += value * hdr->counts[i];
 		sums->sum_squares += value * value * hdr->counts[i];
 	}
+}
+
+/* ---- as text ------------------------------------------------------------ */
+
+#define OUTER_COOKIE UINT32_C(0x1c849304)
+#define INNER_COOKIE UINT32_C(0x1c849303)
+#define WORD_SIZE UINT32_C(0x10) /* "8 bytes a count"; means nothing in V2 */
+#define WORD_SIZE_MASK UINT32_C(0xf0)
+#define OUTER_BYTES 8
+#define INNER_BYTES 40
+#define COUNT_BYTES_MAX 9
+#define RATIO_ONE UINT64_C(0x3ff0000000000000) /* 1.0 */
+
+static uint8_t *
+put_be(uint8_t *p, unsigned n_bytes, uint64_t v)
+{
+	for (unsigned i = n_bytes; i-- > 0; v >>= 8)
+		p[i] = (uint8_t)v;
+	return p + n_bytes;
+}
+
+static uint64_t
+get_be(const uint8_t *p, unsigned n_bytes)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < n_bytes; i++)
+		v = v << 8 | p[i];
+	return v;
+}
+
+/* Seven bits a byte, the lowest first; the ninth byte has all eight. */
+static uint8_t *
+put_count(uint8_t *p, int64_t count)
+{
+	uint64_t v = (uint64_t)count << 1 ^ (count < 0 ? UINT64_MAX : 0);
+	unsigned n = 1;
+
+	for (; v > 0x7f && n < COUNT_BYTES_MAX; n++, v >>= 7)
+		*p++ = (uint8_t)(v | 0x80);
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+/* False where the bytes end before it does. */
+static bool
+get_count(struct bnet_slice *in, int64_t *count)
+{
+	uint64_t v = 0;
+	uint8_t byte = 0x80;
+
+	for (unsigned n = 0; byte & 0x80 && n < COUNT_BYTES_MAX; n++) {
+		if (in->len == 0)
+			return false;
+		byte = *in->p;
+		*in = bnet_slice_from(*in, 1);
+		if (n < COUNT_BYTES_MAX - 1)
+			v |= (uint64_t)(byte & 0x7f) << (7 * n);
+		else
+			v |= (uint64_t)byte << (7 * n);
+	}
+	*count = (int64_t)(v >> 1 ^ (v & 1 ? UINT64_MAX : 0));
+	return true;
+}
+
+static uint8_t *
+put_counts(uint8_t *p, const struct hdr *hdr)
+{
+	uint32_t zeros = hdr->first <= hdr->last ? hdr->first : 0;
+
+	for (uint32_t i = hdr->first; i <= hdr->last; i++) {
+		if (hdr->counts[i] == 0) {
+			zeros++;
+			continue;
+		}
+		if (zeros > 0)
+			p = put_count(p, zeros == 1 ? 0 : -(int64_t)zeros);
+		zeros = 0;
+		p = put_count(p, (int64_t)hdr->counts[i]);
+	}
+	return p;
+}
+
+/* The encoding before it is compressed; to be freed. */
+static uint8_t *
+inner(const struct hdr *hdr, size_t *n_bytes)
+{
+	size_t n = hdr->first <= hdr->last ? hdr->last - hdr->first + 2 : 1;
+	uint8_t *bytes = malloc(INNER_BYTES + n * COUNT_BYTES_MAX), *p = bytes;
+
+	if (bytes == NULL)
+		return NULL;
+	*n_bytes = (size_t)(put_counts(bytes + INNER_BYTES, hdr) - bytes);
+	p = put_be(p, 4, INNER_COOKIE | WORD_SIZE);
+	p = put_be(p, 4, *n_bytes - INNER_BYTES);
+	p = put_be(p, 4, 0);
+	p = put_be(p, 4, hdr->digits);
+	p = put_be(p, 8, 1);
+	p = put_be(p, 8, (uint64_t)hdr->highest);
+	put_be(p, 8, RATIO_ONE);
+	return bytes;
+}
+
+static char *
+base64(const uint8_t *bytes, size_t n_bytes)
+{
+	char *text = malloc((n_bytes + 2) / 3 * 4 + 1);
+
+	if (text != NULL)
+		EVP_EncodeBlock((unsigned char *)text, bytes, (int)n_bytes);
+	return text;
+}
+
+char *
+hdr_encode(const struct hdr *hdr)
+{
+	size_t n_bytes = 0;
+	uint8_t *plain = inner(hdr, &n_bytes), *packed = NULL;
+	uLongf n_packed = compressBound((uLong)n_bytes);
+	char *text = NULL;
+
+	if (plain != NULL)
+		packed = malloc(OUTER_BYTES + n_packed);
+	if (packed != NULL &&
+	    compress2(packed + OUTER_BYTES, &n_packed, plain, (uLong)n_bytes,
+		Z_BEST_COMPRESSION) == Z_OK) {
+		put_be(packed, 4, OUTER_COOKIE | WORD_SIZE);
+		put_be(packed + 4, 4, n_packed);
+		text = base64(packed, OUTER_BYTES + n_packed);
+	}
+	free(plain);
+	free(packed);
+	return text;
+}
+
+/* What the header of the inner encoding says. */
+struct head {
+	uint32_t n_bytes; /* of counts */
+	uint32_t n_indexes; /* that they may reach */
+	unsigned unit; /* counts are of values shifted down by that many bits */
+};
+
+static const char *
+read_head(const uint8_t *p, struct head *head, struct hdr *hdr)
+{
+	uint64_t digits = get_be(p + 12, 4), lowest = get_be(p + 16, 8);
+	uint64_t highest = get_be(p + 24, 8);
+	struct hdr theirs;
+
+	if ((get_be(p, 4) & ~(uint64_t)WORD_SIZE_MASK) != INNER_COOKIE)
+		return "not a V2 histogram of whole numbers";
+	if (digits < 1 || digits > HDR_DIGITS_MAX)
+		return "the number of digits is not within 1 to 5";
+	if (lowest < 1 || highest > INT64_MAX || highest / 2 < lowest)
+		return "the highest value is not twice the lowest";
+	head->n_bytes = (uint32_t)get_be(p + 4, 4);
+	head->unit = 63u - (unsigned)__builtin_clzll(lowest);
+	if (!hdr_layout(
+		&theirs, (unsigned)digits, (int64_t)(highest >> head->unit)))
+		return "more counts than are read";
+	head->n_indexes = theirs.n_counts;
+	if (head->n_bytes > (uint64_t)head->n_indexes * COUNT_BYTES_MAX)
+		return "longer than its counts can be";
+	if (!hdr_init(hdr, (unsigned)digits, (int64_t)highest))
+		return "more counts than there is memory for";
+	return NULL;
+}
+
+/* Counts in order; a negative one skips. */
+static const char *
+read_counts(struct bnet_slice in, const struct head *head, struct hdr *hdr)
+{
+	uint64_t index = 0;
+	int64_t n, low;
+
+	while (in.len > 0) {
+		if (!get_count(&in, &n))
+			return "ends within a count";
+		if (n < -(int64_t)head->n_indexes)
+			return "more zeros than there are counts";
+		if (n > 0 && index >= head->n_indexes)
+			return "counts beyond the highest value";
+		low = hdr_low(hdr, (uint32_t)index);
+		if (n > 0)
+			hdr_count(hdr, hdr_index(hdr, low << head->unit),
+			    (uint64_t)n);
+		index += n < 0 ? (uint64_t)-n : 1;
+		if (index > head->n_indexes)
+			return "more counts than the highest value has";
+	}
+	hdr_sums_of_counts(hdr, &hdr->sums);
+	return NULL;
+}
+
+/* The next n_bytes of the stream. */
+static bool
+inflated(z_stream *z, uint8_t *out, size_t n_bytes)
+{
+	z->next_out = out;
+	z->avail_out = (uInt)n_bytes;
+	if (n_bytes > 0)
+		inflate(z, Z_SYNC_FLUSH);
+	return z->avail_out == 0;
+}
+
+static const char *
+read_stream(z_stream *z, struct hdr *hdr)
+{
+	uint8_t fixed[INNER_BYTES], *counts;
+	struct head head;
+	const char *wrong;
+
+	if (!inflated(z, fixed, sizeof(fixed)))
+		return "the compressed part is bad or too short";
+	wrong = read_head(fixed, &head, hdr);
+	if (wrong != NULL)
+		return wrong;
+	counts = malloc((size_t)head.n_bytes + 1);
+	if (counts == NULL)
+		return "more counts than there is memory for";
+	if (!inflated(z, counts, head.n_bytes))
+		wrong = "the compressed counts are bad or too short";
+	else
+		wrong = read_counts(
+		    (struct bnet_slice){ counts, head.n_bytes }, &head, hdr);
+	free(counts);
+	return wrong;
+}
+
+static const char *
+read_packed(uint8_t *packed, size_t n_bytes, struct hdr *hdr)
+{
+	z_stream z = { 0 };
+	const char *wrong;
+
+	if (n_bytes < OUTER_BYTES ||
+	    (get_be(packed, 4) & ~(uint64_t)WORD_SIZE_MASK) != OUTER_COOKIE)
+		return "not a compressed V2 histogram";
+	if (get_be(packed + 4, 4) > n_bytes - OUTER_BYTES)
+		return "shorter than it says";
+	z.next_in = packed + OUTER_BYTES;
+	z.avail_in = (uInt)get_be(packed + 4, 4);
+	if (inflateInit(&z) != Z_OK)
+		return "out of memory";
+	wrong = read_stream(&z, hdr);
+	inflateEnd(&z);
+	return wrong;
+}
+
+const char *
+hdr_decode(struct bnet_slice text, struct hdr *hdr)
+{
+	const char *wrong;
+	uint8_t *packed;
+	int n;
+
+	*hdr = (struct hdr){ 0 };
+	if (text.len == 0 || text.len % 4 != 0 || text.len > INT32_MAX)
+		return "not base64: its length is no multiple of 4";
+	packed = malloc(text.len / 4 * 3);
+	if (packed == NULL)
+		return "out of memory";
+	n = EVP_DecodeBlock(packed, text.p, (int)text.len);
+	wrong = n < 0 ? "not base64" : read_packed(packed, (size_t)n, hdr);
+	free(packed);
+	if (wrong != NULL)
+		hdr_free(hdr);
+	return wrong;
+}
+
+/* ---- logs --------------------------------------------------------------- */
+
+#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_MS 1e6
+#define SECONDS_MAX 4e9 /* the year 2096, or so long an interval */
+#define YEAR_S (365 * 24 * 3600.0)
+#define LINE_BYTES_AT_FIRST 4096
+
+void
+hdr_log_head(FILE *file, int64_t start_ns)
+{
+	time_t start_s = (time_t)(start_ns / NS_PER_S);
+	char text[64] = "";
+	struct tm tm;
+
+	if (gmtime_r(&start_s, &tm) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	fprintf(file, "#[Histogram log format version 1.3]\n");
+	fprintf(file,
+	    "#[StartTime: %" PRId64 ".%03d (seconds since epoch), %s]\n",
+	    start_ns / NS_PER_S, (int)(start_ns % NS_PER_S / 1000000), text);
+}
+
+void
+hdr_log_legend(FILE *file)
+{
+	fprintf(file,
+	    "\"StartTimestamp\",\"Interval_Length\","
+	    "\"Interval_Max\",\"Interval_Compressed_Histogram\"\n");
+}
+
+bool
+hdr_log_line(FILE *file, const char *tag, int64_t start_ns, int64_t length_ns,
+    const struct hdr *hdr)
+{
+	char *text = hdr_encode(hdr);
+
+	if (text == NULL)
+		return false;
+	if (tag != NULL)
+		fprintf(file, "Tag=%s,", tag);
+	fprintf(file, "%" PRId64 ".%03d,%" PRId64 ".%03d,%.3f,%s\n",
+	    start_ns / NS_PER_S, (int)(start_ns % NS_PER_S / 1000000),
+	    length_ns / NS_PER_S, (int)(length_ns % NS_PER_S / 1000000),
+	    (double)hdr->sums.max / NS_PER_MS, text);
+	free(text);
+	return true;
+}
+
+void
+hdr_log_open(struct hdr_log *log, FILE *file)
+{
+	*log = (struct hdr_log){ .file = file };
+}
+
+void
+hdr_log_free(struct hdr_log *log)
+{
+	free(log->line);
+	hdr_free(&log->hdr);
+	*log = (struct hdr_log){ 0 };
+}
+
+static enum hdr_log_what __attribute__((format(printf, 2, 3)))
+bad(struct hdr_log *log, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(log->err, sizeof(log->err), format, ap);
+	va_end(ap);
+	return HDR_LOG_BAD;
+}
+
+/* Twice the room, to the ceiling. */
+static bool
+grow(struct hdr_log *log)
+{
+	size_t cap = log->cap_bytes * 2;
+	char *line;
+
+	if (cap == 0)
+		cap = LINE_BYTES_AT_FIRST;
+	if (cap > HDR_LOG_LINE_BYTES_MAX)
+		return false;
+	line = realloc(log->line, cap);
+	if (line == NULL)
+		return false;
+	log->line = line;
+	log->cap_bytes = cap;
+	return true;
+}
+
+/* A whole line, without its end. HDR_LOG_COMMENT stands for "got one". */
+static enum hdr_log_what
+read_line(struct hdr_log *log)
+{
+	size_t n = 0;
+
+	log->n_lines++;
+	for (;;) {
+		if (n + 2 > log->cap_bytes && !grow(log))
+			return bad(log, "longer than %d bytes, or no memory",
+			    HDR_LOG_LINE_BYTES_MAX);
+		if (fgets(log->line + n, (int)(log->cap_bytes - n),
+			log->file) == NULL)
+			break;
+		n += strlen(log->line + n);
+		if (n > 0 && log->line[n - 1] == '\n') {
+			log->line[n - 1] = '\0';
+			if (n > 1 && log->line[n - 2] == '\r')
+				log->line[n - 2] = '\0';
+			return HDR_LOG_COMMENT;
+		}
+	}
+	return n == 0 ? HDR_LOG_END : HDR_LOG_CUT;
+}
+
+/* #[StartTime: 1.5 (...  Anything else is not ours to know. */
+static void
+read_comment(struct hdr_log *log)
+{
+	static const char start[] = "#[StartTime: ", base[] = "#[BaseTime: ";
+	double v;
+
+	if (strncmp(log->line, start, sizeof(start) - 1) == 0) {
+		v = strtod(log->line + sizeof(start) - 1, NULL);
+		if (v >= 0 && v < SECONDS_MAX)
+			log->start_s = v;
+	} else if (strncmp(log->line, base, sizeof(base) - 1) == 0) {
+		v = strtod(log->line + sizeof(base) - 1, NULL);
+		log->has_base = v >= 0 && v < SECONDS_MAX;
+		if (log->has_base)
+			log->base_s = v;
+	}
+	log->text = log->line;
+}
+
+/* A number and the comma behind it. */
+static bool
+take_seconds(char **at, double *v)
+{
+	char *end;
+
+	*v = strtod(*at, &end);
+	if (end == *at || *end != ',' || !(*v >= 0 && *v < SECONDS_MAX))
+		return false;
+	*at = end + 1;
+	return true;
+}
+
+/* As the format has it: without a base, small times are from the start. */
+static int64_t
+absolute_ns(const struct hdr_log *log, double s)
+{
+	double base_s = log->base_s;
+
+	if (!log->has_base && s < log->start_s - YEAR_S)
+		base_s = log->start_s;
+	return llround((base_s + s) * 1e3) * 1000000;
+}
+
+static enum hdr_log_what
+read_interval(struct hdr_log *log)
+{
+	double start_s, length_s, max;
+	char *at = log->line, *comma;
+	const char *wrong;
+
+	log->tag = NULL;
+	if (strncmp(at, "Tag=", 4) == 0) {
+		comma = strchr(at, ',');
+		if (comma == NULL)
+			return bad(log, "a tag and nothing behind it");
+		*comma = '\0';
+		log->tag = at + 4;
+		at = comma + 1;
+	}
+	if (!take_seconds(&at, &start_s))
+		return bad(log, "expected when the interval began, in s");
+	if (!take_seconds(&at, &length_s))
+		return bad(log, "expected the length of the interval, in s");
+	if (!take_seconds(&at, &max) && (at = strchr(at, ',')) == NULL)
+		return bad(log, "expected the maximum and a histogram");
+	at += *at == ',';
+	log->start_ns = absolute_ns(log, start_s);
+	log->length_ns = llround(length_s * 1e3) * 1000000;
+	hdr_free(&log->hdr);
+	wrong = hdr_decode(
+	    (struct bnet_slice){ (const uint8_t *)at, strlen(at) }, &log->hdr);
+	if (wrong != NULL)
+		return bad(log, "the histogram: %s", wrong);
+	return HDR_LOG_INTERVAL;
+}
+
+enum hdr_log_what
+hdr_log_next(struct hdr_log *log)
+{
+	enum hdr_log_what what;
+
+	do {
+		what = read_line(log);
+		if (what != HDR_LOG_COMMENT)
+			return what;
+	} while (log->line[0] == '\0' || log->line[0] == '"');
+	if (log->line[0] != '#')
+		return read_interval(log);
+	read_comment(log);
+	return HDR_LOG_COMMENT;
 }

@@ -15,13 +15,18 @@
 #ifndef STATS_HDR_H
 #define STATS_HDR_H
 
+#include "proto/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define HDR_DIGITS_MAX 5
 #define HDR_COUNTS_MAX (UINT32_C(1) << 22) /* a ceiling: 32 MiB */
 #define HDR_HOUR_NS INT64_C(3600000000000)
+#define HDR_LOG_LINE_BYTES_MAX (8 * 1024 * 1024)
+#define HDR_LOG_ERR_CHARS 256
 
 __extension__ typedef unsigned __int128 hdr_u128;
 
@@ -91,5 +96,79 @@ void hdr_sums_merge(struct hdr_sums *sums, const struct hdr_sums *from);
 /* 0 where there are none; the deviation is of the population. */
 double hdr_sums_mean(const struct hdr_sums *sums);
 double hdr_sums_stddev(const struct hdr_sums *sums);
+
+/* ---- as text ---- */
+
+/*
+ * A histogram as HdrHistogram's "compressed V2" text: base64 of
+ *
+ *	| cookie u32 0x1c849314 | bytes u32 | zlib stream of: ... |
+ *	... | cookie u32 0x1c849313 | bytes u32 | index offset u32 0 |
+ *	    | digits u32 | lowest u64 1 | highest u64 | ratio f64 1 | counts ... |
+ *
+ * all big-endian. The counts are in ZigZag LEB128 of at most 9 bytes each, a
+ * negative one being so many zeros, and end with the last that is not 0.
+ * Offset and ratio mean nothing here, and others write other values: skipped.
+ * Text from outside is not trusted: what it claims is bounded before memory
+ * is taken for it.
+ */
+
+/* NUL-terminated, to be freed by the caller; NULL when out of memory. */
+char *hdr_encode(const struct hdr *hdr);
+
+/*
+ * NULL, and *hdr made, which the caller frees; its sums are those of the
+ * counts. Otherwise *hdr is zeroed, and what is returned says what is wrong.
+ * Where the lowest value is above 1, counts go where it would have put them.
+ */
+const char *hdr_decode(struct bnet_slice text, struct hdr *hdr);
+
+/* ---- logs ---- */
+
+/*
+ * The log format of HdrHistogram, version 1.3: comments, a legend,
+ * and a line an interval:
+ *
+ *	#[StartTime: 1221494400.000 (seconds since epoch), ...]
+ *	Tag=service,1221494400.000,3600.000,3220.001,HISTFAAA...
+ *	            begin, s       length, s  max, ms  histogram, as above
+ *
+ * Values are taken to be ns, so that the maximum is told in ms. Comments of
+ * one's own may stand anywhere: the usual readers skip them.
+ */
+
+/* The version and when it began. Look at ferror() after these. */
+void hdr_log_head(FILE *file, int64_t start_ns);
+void hdr_log_legend(FILE *file);
+
+/* `tag` is without comma or blank; NULL: none. False: out of memory. */
+bool hdr_log_line(FILE *file, const char *tag, int64_t start_ns,
+    int64_t length_ns, const struct hdr *hdr);
+
+enum hdr_log_what {
+	HDR_LOG_END = 0,
+	HDR_LOG_COMMENT, /* `text` is the line, from its # on */
+	HDR_LOG_INTERVAL, /* all but `text` */
+	HDR_LOG_BAD, /* err says what; reading may go on behind it */
+	HDR_LOG_CUT, /* the last line has no end: left out */
+};
+
+struct hdr_log {
+	FILE *file; /* the caller's */
+	uint64_t n_lines; /* read so far: the number of the last one */
+	double start_s, base_s;
+	bool has_base;
+	char *line; /* owned */
+	size_t cap_bytes;
+	/* Of the last line; borrowed until the next. */
+	const char *text, *tag; /* tag NULL: none */
+	int64_t start_ns, length_ns;
+	struct hdr hdr; /* owned */
+	char err[HDR_LOG_ERR_CHARS];
+};
+
+void hdr_log_open(struct hdr_log *log, FILE *file);
+void hdr_log_free(struct hdr_log *log);
+enum hdr_log_what hdr_log_next(struct hdr_log *log);
 
 #endif

@@ -100,8 +100,4 @@ void table_note(struct table *table, const char *format, ...)
 /* False when writing failed, or memory had run out before. */
 bool table_print(const struct table *table, FILE *out, bool json);
 
-/* The two that it chooses from. */
-void table_print_text(const struct table *table, FILE *out);
-void table_print_json(const struct table *table, FILE *out);
-
 #endif

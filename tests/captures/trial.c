@@ -3,6 +3,8 @@
 
 #include "cmd/common/cli.h"
 #include "cmd/decode/decode.h"
+#include "cmd/decode/json.h"
+#include "cmd/decode/text.h"
 #include "tests/captures/gen.h"
 #include "tests/captures/mangle.h"
 

@@ -6,7 +6,7 @@
 #ifndef TESTS_FUZZ_CAPTURE_RUN_H
 #define TESTS_FUZZ_CAPTURE_RUN_H
 
-#include "cmd/capture/stream.h"
+#include "cmd/capture/streams.h"
 
 #include "tests/fuzz/fuzz.h"
 

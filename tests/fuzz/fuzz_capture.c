@@ -13,7 +13,7 @@
  * and every byte of a stream is told: in a frame, as skipped or as malformed.
  */
 #include "tests/fuzz/capture_run.h"
-#include "tests/tools/pkt.h"
+#include "tests/captures/pkt.h"
 
 #include <pcap/dlt.h>
 

@@ -6,7 +6,7 @@
  */
 #include "tests/fuzz/capture_run.h"
 #include "tests/fuzz/tls_write.h"
-#include "tests/tools/pkt.h"
+#include "tests/captures/pkt.h"
 
 #include <pcap/dlt.h>
 

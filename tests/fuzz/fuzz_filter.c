@@ -3,7 +3,7 @@
  * Any text as a filter: it is an expression, whose opposite lets the other
  * records pass, or it is none, and the place shown is inside it.
  */
-#include "cmd/capture/filter.h"
+#include "cmd/filter/filter.h"
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/filter_records.h"

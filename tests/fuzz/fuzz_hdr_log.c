@@ -3,8 +3,7 @@
  * Logs of HdrHistogram from a file. What is read must come back from what is
  * written of it, and a reader must get on, line by line.
  */
-#include "cmd/stats/hdr_codec.h"
-#include "cmd/stats/hdr_log.h"
+#include "cmd/stats/hdr.h"
 
 #include "tests/fuzz/fuzz.h"
 

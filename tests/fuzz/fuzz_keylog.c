@@ -4,7 +4,6 @@
  * ways of reading text must agree, and pcapng must leave the file as it was.
  */
 #include "cmd/capture/keylog.h"
-#include "cmd/capture/pcapng_secrets.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -3,7 +3,7 @@
  * A TLS connection from a hostile capture, as the orders of tls_write.h: what
  * was fed is read, lost or held, after each of them, and all of it at the end.
  */
-#include "cmd/capture/tls_impl.h"
+#include "cmd/capture/tls.c"
 
 #include "tests/fuzz/tls_write.h"
 

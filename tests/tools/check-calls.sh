@@ -13,10 +13,17 @@ BUILD=$1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
+# The objects of what is there now; a build keeps those of what went.
+objects() {
+	find proto cmd tests -name '*.c' | LC_ALL=C sort |
+	    sed "s|^|$BUILD/|; s|c$|o|" | while read -r object; do
+		[ ! -e "$object" ] || echo "$object"
+	done
+}
+
 # "FILE SYMBOL" of what is defined and of what is wanted; FILE without $BUILD.
 symbols() {
-	find "$BUILD/proto" "$BUILD/cmd" "$BUILD/tests" -name '*.o' -print0 |
-	    LC_ALL=C sort -z | xargs -0 nm -A "$1" |
+	objects | xargs nm -A "$1" |
 	    sed -nE "s|^$BUILD/(.*)\\.o:[^ ]* *[0-9a-f]* ($2) (.*)|\\1 \\3|p"
 }
 

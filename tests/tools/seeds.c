@@ -8,10 +8,10 @@
 #include "cmd/capture/capture.h"
 #include "cmd/capture/layers.h"
 #include "cmd/capture/source.h"
-#include "cmd/replay/compile.h"
-#include "cmd/replay/report.h"
+#include "cmd/replay/tape/compile.h"
+#include "cmd/replay/report/json.h"
 #include "proto/bluenet.h"
-#include "tests/tools/pkt.h"
+#include "tests/captures/pkt.h"
 
 #include <ctype.h>
 #include <pcap/dlt.h>

@@ -3,7 +3,7 @@
 #ifndef TESTS_FILTER_RECORDS_H
 #define TESTS_FILTER_RECORDS_H
 
-#include "cmd/capture/record.h"
+#include "cmd/filter/record.h"
 #include "proto/bits.h"
 
 #include <string.h>

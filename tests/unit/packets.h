@@ -6,7 +6,7 @@
 #ifndef UNIT_PACKETS_H
 #define UNIT_PACKETS_H
 
-#include "cmd/capture/stream.h"
+#include "cmd/capture/streams.h"
 #include "tests/unit/link_talk.h"
 
 #include <pcap/dlt.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The filter: which records pass which expressions. */
-#include "cmd/capture/filter.h"
+#include "cmd/filter/filter.h"
 #include "proto/codec.h"
 #include "proto/header.h"
 #include "tests/unit/failmalloc.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The filter: bad expressions, prefixes, limits, and no memory. */
-#include "cmd/capture/filter.h"
+#include "cmd/filter/filter.h"
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/filter_bad.h"
 #include "tests/unit/unit.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* IP fragments made whole: order, overlap, contradictions, eviction. */
-#include "cmd/capture/fragments.h"
+#include "cmd/capture/layers.h"
 
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/packets.h"

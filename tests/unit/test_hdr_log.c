@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/stats/hdr_codec and cmd/stats/hdr_log */
-#include "cmd/stats/hdr_codec.h"
-#include "cmd/stats/hdr_log.h"
+#include "cmd/stats/hdr.h"
 #include "tests/unit/unit.h"
 
 #include <openssl/evp.h>

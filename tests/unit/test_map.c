@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/stats/map */
-#include "cmd/stats/map.h"
+/* cmd/common/map */
+#include "cmd/common/map.h"
 #include "tests/unit/unit.h"
 
 struct entry {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/capture/pcapng_secrets.h"
+#include "cmd/capture/keylog.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* cmd/replay/report: written, read and merged, nothing is lost. */
 #include "cmd/replay/report/json.h"
 #include "cmd/replay/report/report.h"
-#include "cmd/stats/hdr_log.h"
+#include "cmd/stats/hdr.h"
 #include "tests/unit/replay_results.h"
 
 #include <jansson.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of connections, beside a plain list of the same. */
-#include "cmd/capture/stream.h"
+#include "cmd/capture/streams.h"
 
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"

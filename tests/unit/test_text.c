@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages built in memory. */
-#include "cmd/common/text.h"
+#include "cmd/common/json.h"
 
 #include "tests/unit/unit.h"
 

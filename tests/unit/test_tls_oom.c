@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every failed allocation of the key log and of a captured connection. */
-#include "cmd/capture/pcapng_secrets.h"
+#include "cmd/capture/keylog.h"
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/tls_talk.h"
 

@@ -8,7 +8,7 @@
 #ifndef TESTS_TLS_TALK_H
 #define TESTS_TLS_TALK_H
 
-#include "cmd/capture/tls_record.h"
+#include "cmd/capture/tls.h"
 
 #include <check.h>
 #include <openssl/ssl.h>

@@ -17,7 +17,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/keys.h"
 #include "cmd/replay/tape/tape.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 #include "proto/message.h"
 
 #include <stdbool.h>

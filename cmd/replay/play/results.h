@@ -18,8 +18,8 @@
 #ifndef REPLAY_RESULTS_H
 #define REPLAY_RESULTS_H
 
+#include "cmd/common/map.h"
 #include "cmd/stats/hdr.h"
-#include "cmd/stats/map.h"
 
 #include <stdbool.h>
 #include <stddef.h>

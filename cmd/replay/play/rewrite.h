@@ -17,7 +17,7 @@
 #include "cmd/replay/options.h"
 #include "cmd/replay/play/plan.h"
 #include "cmd/replay/tape/tape.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 #include "proto/header.h"
 
 #include <pthread.h>

@@ -29,7 +29,7 @@
 #include "cmd/replay/report/json.h"
 
 #include "cmd/common/json.h"
-#include "cmd/stats/hdr_codec.h"
+#include "cmd/stats/hdr.h"
 #include "proto/bluenet.h"
 
 #include <errno.h>

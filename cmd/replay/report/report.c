@@ -2,7 +2,7 @@
 /* What is to be thought of a run: of the injector, and of the cluster. */
 #include "cmd/replay/report/report.h"
 
-#include "cmd/stats/hdr_log.h"
+#include "cmd/stats/hdr.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,11 +2,11 @@
 #include "cmd/replay/tape/compile.h"
 
 #include "cmd/capture/keylog.h"
-#include "cmd/capture/pcapng_secrets.h"
+#include "cmd/capture/keylog.h"
 #include "cmd/capture/source.h"
 #include "cmd/common/cli.h"
 #include "cmd/replay/tape/pairing.h"
-#include "cmd/stats/map.h"
+#include "cmd/common/map.h"
 #include "proto/message.h"
 
 #include <errno.h>

@@ -12,8 +12,8 @@
 #define REPLAY_COMPILE_H
 
 #include "cmd/capture/capture.h"
-#include "cmd/capture/filter.h"
 #include "cmd/common/keys.h"
+#include "cmd/filter/filter.h"
 #include "cmd/replay/tape/tape.h"
 
 #include <stdbool.h>

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/capture/resync.h"
+
+#include "proto/header.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CHAINS_MAX 4096 /* open at a time; later ones are passed over */
+#define EMPTY_MAX 3 /* empty frames in a row that are believed */
+/* Longer headers (of many forks) are not read: it would be done at each place. */
+#define HEADER_MAX_BYTES 128
+
+/* A chain is accepted with this many frames, so many with a good header. */
+static const struct {
+	uint32_t frames, headers;
+} enough[] = {
+	{ 3, 2 },
+	{ 4, 1 },
+	{ 6, 0 },
+};
+
+struct hunt_chain {
+	enum bnet_order order;
+	size_t from; /* where its first frame starts */
+	size_t next; /* where the next one would */
+	size_t needs; /* bytes to have before `next` can be judged */
+	uint32_t frames; /* good ones that are not empty */
+	uint32_t headers; /* with a plausible header */
+	uint32_t empty; /* empty ones in a row */
+};
+
+void
+hunt_init(struct hunt *hunt, enum bnet_order order, uint32_t frame_max_bytes,
+    bool at_start)
+{
+	*hunt = (struct hunt){ .order = order,
+		.frame_max_bytes = frame_max_bytes,
+		.at_start = at_start };
+}
+
+void
+hunt_free(struct hunt *hunt)
+{
+	free(hunt->chain);
+	hunt_init(hunt, hunt->order, hunt->frame_max_bytes, hunt->at_start);
+}
+
+size_t
+hunt_held_bytes(const struct hunt *hunt)
+{
+	return hunt->cap_chains * sizeof(*hunt->chain);
+}
+
+/* One that a sender could have packed: known kind, no bytes behind it. */
+static bool
+plausible_header(struct bnet_slice oob)
+{
+	struct bnet_header header;
+	size_t trailing_bytes;
+
+	if (oob.len > HEADER_MAX_BYTES ||
+	    bnet_header_decode(oob, &header, NULL, &trailing_bytes) !=
+		BNET_OK ||
+	    trailing_bytes != 0)
+		return false;
+	switch (header.dest_type) {
+	case BNET_DEST_HOP:
+	case BNET_DEST_NODE:
+	case BNET_DEST_CLIENT:
+	case BNET_DEST_BROADCAST:
+	case BNET_DEST_ANY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum step {
+	STEP_ON, /* the frame is good, `next` is behind it */
+	STEP_WAIT, /* `needs` bytes are needed */
+	STEP_BAD,
+};
+
+/* Only word, oob_len and header are looked at, so a long frame is no wait. */
+static enum step
+step_chain(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes)
+{
+	struct bnet_slice in = bnet_slice_from(bytes, chain->next);
+	struct bnet_frame frame;
+	size_t used, head_bytes = BNET_FRAME_WORD_BYTES;
+	uint32_t oob_bytes;
+	enum bnet_err err;
+
+	hunt->n_steps++;
+	err = bnet_frame_decode(
+	    in, chain->order, hunt->frame_max_bytes, &frame, &used);
+	if (err > BNET_MORE)
+		return STEP_BAD;
+	chain->needs = chain->next + head_bytes;
+	if (in.len < head_bytes)
+		return STEP_WAIT;
+	if (frame.flags & BNET_FRAME_F_OOB) {
+		head_bytes += BNET_FRAME_OOB_BYTES;
+		chain->needs = chain->next + head_bytes;
+		if (in.len < head_bytes)
+			return STEP_WAIT;
+		oob_bytes = bnet_order_get_u32(
+		    chain->order, in.p + BNET_FRAME_WORD_BYTES);
+		chain->needs += oob_bytes;
+		if (in.len < head_bytes + oob_bytes)
+			return STEP_WAIT;
+		chain->headers += plausible_header(
+		    (struct bnet_slice){ in.p + head_bytes, oob_bytes });
+	}
+	if (frame.size_bytes == 0) {
+		if (chain->frames == 0 || ++chain->empty > EMPTY_MAX)
+			return STEP_BAD;
+	} else {
+		chain->empty = 0;
+		chain->frames++;
+	}
+	chain->next += BNET_FRAME_WORD_BYTES + (size_t)frame.size_bytes;
+	chain->needs = chain->next + BNET_FRAME_WORD_BYTES;
+	return STEP_ON;
+}
+
+static bool
+is_enough(const struct hunt_chain *chain)
+{
+	for (size_t i = 0; i < sizeof(enough) / sizeof(enough[0]); i++)
+		if (chain->frames >= enough[i].frames &&
+		    chain->headers >= enough[i].headers)
+			return true;
+	return false;
+}
+
+/* Nothing will follow: the frames must end with the bytes, or nearly. */
+static bool
+is_enough_at_end(const struct hunt_chain *chain, size_t n_bytes)
+{
+	if (chain->next == n_bytes)
+		return chain->headers >= 1 || chain->frames >= 2;
+	return chain->headers >= 2 && chain->next > n_bytes;
+}
+
+enum verdict {
+	ACCEPTED,
+	OPEN,
+	REJECTED,
+};
+
+static enum verdict
+judge(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes,
+    bool last)
+{
+	enum step step = STEP_ON;
+
+	while (step == STEP_ON) {
+		if (is_enough(chain))
+			return ACCEPTED;
+		if (chain->next > bytes.len)
+			break;
+		step = step_chain(hunt, chain, bytes);
+	}
+	if (step == STEP_BAD)
+		return REJECTED;
+	if (last)
+		return is_enough_at_end(chain, bytes.len) ? ACCEPTED : REJECTED;
+	return OPEN;
+}
+
+/* The latest without a header gives way to one that has. */
+static bool
+make_place(struct hunt *hunt)
+{
+	size_t i = hunt->n_chains;
+
+	while (i > 0 && hunt->chain[i - 1].headers > 0)
+		i--;
+	if (i == 0)
+		return false;
+	memmove(&hunt->chain[i - 1], &hunt->chain[i],
+	    (hunt->n_chains - i) * sizeof(*hunt->chain));
+	hunt->n_chains--;
+	return true;
+}
+
+static void
+keep(struct hunt *hunt, const struct hunt_chain *chain)
+{
+	struct hunt_chain *grown;
+	size_t cap;
+
+	if (hunt->n_chains == CHAINS_MAX &&
+	    (chain->headers == 0 || !make_place(hunt)))
+		return;
+	if (hunt->n_chains == hunt->cap_chains) {
+		cap = hunt->cap_chains == 0 ? 16 : hunt->cap_chains * 2;
+		grown = realloc(hunt->chain, cap * sizeof(*grown));
+		if (grown == NULL)
+			return;
+		hunt->chain = grown;
+		hunt->cap_chains = cap;
+	}
+	hunt->chain[hunt->n_chains++] = *chain;
+}
+
+/*
+ * The open chains again, where there are enough bytes; earliest first. One
+ * that is good enough waits for those before it that have a header: it may
+ * lie in a payload of theirs.
+ */
+static bool
+judge_open(struct hunt *hunt, struct bnet_slice bytes, bool last,
+    struct hunt_chain *found)
+{
+	size_t kept = 0;
+	bool waits = false;
+
+	for (size_t i = 0; i < hunt->n_chains; i++) {
+		struct hunt_chain *chain = &hunt->chain[i];
+		enum verdict v = OPEN;
+
+		if (last || chain->needs <= bytes.len)
+			v = judge(hunt, chain, bytes, last);
+		if (v == ACCEPTED && !waits) {
+			*found = *chain;
+			return true;
+		}
+		if (v == REJECTED)
+			continue;
+		waits |= chain->headers > 0;
+		hunt->chain[kept++] = *chain;
+	}
+	hunt->n_chains = kept;
+	return false;
+}
+
+/* Places not looked at before; a word must be there to be looked at. */
+static bool
+judge_new(struct hunt *hunt, struct bnet_slice bytes, bool last,
+    struct hunt_chain *found)
+{
+	bool waits = false;
+
+	for (size_t i = 0; i < hunt->n_chains; i++)
+		waits |= hunt->chain[i].headers > 0;
+	for (; hunt->scanned + BNET_FRAME_WORD_BYTES <= bytes.len;
+	     hunt->scanned++) {
+		/* nothing behind one that waits could be taken before it */
+		if (waits || (hunt->at_start && hunt->scanned > 0))
+			return false;
+		for (enum bnet_order order = BNET_ORDER_LITTLE;
+		     order <= BNET_ORDER_NETWORK; order++) {
+			struct hunt_chain chain = { .order = order,
+				.from = hunt->scanned,
+				.next = hunt->scanned };
+			enum verdict v;
+
+			if (hunt->order != BNET_ORDER_AUTO &&
+			    hunt->order != order)
+				continue;
+			v = judge(hunt, &chain, bytes, last);
+			if (v == ACCEPTED && !waits) {
+				*found = chain;
+				return true;
+			}
+			if (v == REJECTED)
+				continue;
+			waits |= chain.headers > 0;
+			keep(hunt, &chain);
+		}
+	}
+	return false;
+}
+
+enum hunt_result
+hunt_step(struct hunt *hunt, struct bnet_slice bytes, bool last, size_t *at,
+    enum bnet_order *order)
+{
+	struct hunt_chain found;
+
+	if (judge_open(hunt, bytes, last, &found) ||
+	    judge_new(hunt, bytes, last, &found)) {
+		*at = found.from;
+		*order = found.order;
+		return HUNT_FOUND;
+	}
+	*at = hunt->n_chains > 0 ? hunt->chain[0].from : hunt->scanned;
+	if (last ||
+	    (hunt->at_start && hunt->scanned > 0 && hunt->n_chains == 0)) {
+		*at = bytes.len;
+		return HUNT_NONE;
+	}
+	return HUNT_OPEN;
+}
+
+void
+hunt_dropped(struct hunt *hunt, size_t n)
+{
+	size_t kept = 0;
+
+	hunt->scanned -= n < hunt->scanned ? n : hunt->scanned;
+	for (size_t i = 0; i < hunt->n_chains; i++) {
+		struct hunt_chain chain = hunt->chain[i];
+
+		if (chain.from < n)
+			continue;
+		chain.from -= n;
+		chain.next -= n;
+		chain.needs -= n;
+		hunt->chain[kept++] = chain;
+	}
+	hunt->n_chains = kept;
+}

@@ -1,0 +1,1361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes wait in a half until they are a record (a record); a key opens it (keys)
+ * and what is in it is a handshake message (messages), of which four matter,
+ * or is given out. Where bytes are missing the next record is searched (holes).
+ * Owned: what is held of both directions. Called by flow.
+ */
+#include "cmd/capture/tls.h"
+
+#include "cmd/capture/tls_crypt.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TLS_BODY_MAX_BYTES CAP_TLS_PLAIN_MAX_BYTES
+#define TLS_BODY_13_MAX_BYTES (16384 + 256)
+#define TLS_HELLO_MAX_BYTES 65536 /* a longer hello is not kept */
+
+enum tls_content {
+	TLS_CHANGE_CIPHER = 20,
+	TLS_ALERT = 21,
+	TLS_MESSAGE = 22,
+	TLS_DATA = 23,
+	TLS_HEARTBEAT = 24,
+};
+
+enum tls_message_type {
+	TLS_CLIENT_HELLO = 1,
+	TLS_SERVER_HELLO = 2,
+	TLS_FINISHED = 20,
+	TLS_KEY_UPDATE = 24,
+};
+
+enum tls_level {
+	TLS_PLAIN = 0,
+	TLS_HANDSHAKE, /* 1.3 only */
+	TLS_TRAFFIC, /* 1.2: since ChangeCipherSpec */
+};
+
+/* Handshake messages across records; only hellos are kept. */
+struct tls_messages {
+	struct bnet_buf hello;
+	uint8_t head[4]; /* type, length u24 */
+	uint8_t n_head;
+	uint32_t left_bytes; /* of the message's body */
+	bool keep;
+	bool lost; /* a hole: where a message starts is not known */
+};
+
+struct tls_half {
+	struct bnet_buf in; /* not yet taken */
+	bool hole; /* at in[hole_at] missing_bytes are missing */
+	bool blocked; /* the next record needs the other side's hello */
+	bool synced; /* a record starts at in[0], behind skip_bytes */
+	bool hello; /* the hello of this side is known */
+	bool retry; /* it will be: this side asked for another one */
+	bool advance; /* the next record has the next keys */
+	bool blind; /* no handshake secret: only look for traffic */
+	bool next_set; /* `next` and next_secret are those after `now` */
+	bool closed;
+	enum tls_level level;
+	size_t hole_at;
+	uint64_t missing_bytes;
+	uint64_t dropped_bytes; /* of the missing: fed, but not kept */
+	uint32_t skip_bytes; /* what is left of a record that has a hole */
+	struct tls_opener now, next;
+	struct tls_secret secret, next_secret; /* 1.3 */
+	uint64_t seq; /* of the next record */
+	uint64_t slack; /* how many records may have been missed */
+	unsigned int n_failed; /* records in a row that did not open */
+	struct tls_messages messages;
+	const char *dead; /* why nothing more is read, or NULL */
+	uint64_t told_bytes; /* lost but not told yet, */
+	const char *told_reason; /* if this is not NULL */
+	uint64_t records, read_bytes, lost_bytes, plain_bytes;
+};
+
+struct cap_tls {
+	const struct cap_keylog *keylog;
+	struct tls_half half[2];
+	struct tls_randoms randoms;
+	uint16_t version, suite_id;
+	const struct tls_suite *suite;
+	bool early_data; /* the client may send 0-RTT data */
+	struct tls_opener early;
+	uint64_t early_seq;
+	uint64_t budget_bytes; /* of trial decryption */
+	enum cap_tls_state state;
+	const char *reason;
+	uint8_t *out; /* one record's plaintext; only during a call */
+	const struct cap_tls_sink *sink; /* the same */
+};
+
+static inline bool
+tls_hellos(const struct cap_tls *tls)
+{
+	return tls->half[CAP_UP].hello && tls->half[CAP_DOWN].hello;
+}
+
+enum tls_step {
+	TLS_ON, /* *used bytes taken, or the half was killed; go on */
+	TLS_MORE, /* the record is not whole */
+	TLS_BLOCKED, /* the other side's hello must come first */
+};
+
+enum tls_opened {
+	TLS_OPENED, /* tls->out has *n_out bytes */
+	TLS_NOT_OPENED,
+	TLS_EARLY, /* opened; 0-RTT data */
+};
+
+/* ---- losses ---- */
+
+/* Tell the losses up to here. */
+static void
+tls_tell(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	if (h->told_reason != NULL)
+		tls->sink->lost(
+		    tls->sink->arg, dir, h->told_bytes, h->told_reason);
+	h->told_reason = NULL;
+	h->told_bytes = 0;
+}
+
+/* `n` bytes fed could not be read, or (0) there is a hole. */
+static void
+tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	if (h->told_reason != reason)
+		tls_tell(tls, dir);
+	h->told_reason = reason;
+	h->told_bytes += n;
+	h->lost_bytes += n;
+}
+
+/* Nothing of this direction, or of both, can be read from here on. */
+static void
+tls_kill(struct cap_tls *tls, enum cap_dir dir, enum cap_tls_state state,
+    const char *reason)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	if (h->dead != NULL)
+		return;
+	h->dead = reason;
+	if (tls->state < state) {
+		tls->state = state;
+		tls->reason = reason;
+	}
+	tls_opener_free(&h->now);
+	tls_opener_free(&h->next);
+}
+
+static void
+tls_kill_both(struct cap_tls *tls, enum cap_tls_state state, const char *reason)
+{
+	tls_kill(tls, CAP_UP, state, reason);
+	tls_kill(tls, CAP_DOWN, state, reason);
+}
+
+/* ---- messages ---- */
+
+#define EXT_EARLY_DATA 42
+#define EXT_SUPPORTED_VERSIONS 43
+
+/* A cursor over what a peer sent: sticky, past the end it yields 0. */
+struct rd {
+	const uint8_t *p, *end;
+	bool bad;
+};
+
+static struct bnet_slice
+rd_bytes(struct rd *rd, size_t n)
+{
+	struct bnet_slice s = { rd->p, n };
+
+	if (rd->bad || n > (size_t)(rd->end - rd->p)) {
+		rd->bad = true;
+		return (struct bnet_slice){ NULL, 0 };
+	}
+	rd->p += n;
+	return s;
+}
+
+static uint32_t
+rd_uint(struct rd *rd, size_t n)
+{
+	struct bnet_slice s = rd_bytes(rd, n);
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		v = v << 8 | s.p[i];
+	return v;
+}
+
+/* What a vector with a length of `n` bytes in front holds. */
+static struct bnet_slice
+rd_vector(struct rd *rd, size_t n)
+{
+	return rd_bytes(rd, rd_uint(rd, n));
+}
+
+/* A reader of `in`. An empty slice has no address, and NULL + 0 is no sum. */
+static struct rd
+rd_of(struct bnet_slice in)
+{
+	static const uint8_t nothing[1];
+	const uint8_t *p = in.len == 0 ? nothing : in.p;
+
+	return (struct rd){ p, p + in.len, false };
+}
+
+/* The next extension of `rd`; false at the end, good or bad. */
+static bool
+rd_extension(struct rd *rd, uint32_t *type, struct bnet_slice *body)
+{
+	if (rd->bad || rd->p == rd->end)
+		return false;
+	*type = rd_uint(rd, 2);
+	*body = rd_vector(rd, 2);
+	return !rd->bad;
+}
+
+/* Extensions may be missing altogether; then it is empty. */
+static struct rd
+rd_extensions(struct rd *rd)
+{
+	struct rd exts = rd_of((struct bnet_slice){ NULL, 0 });
+
+	if (rd->p != rd->end)
+		exts = rd_of(rd_vector(rd, 2));
+	exts.bad = rd->bad;
+	return exts;
+}
+
+/* Forget a message that is not whole. */
+static void
+tls_messages_reset(struct tls_messages *messages, bool lost)
+{
+	bnet_buf_free(&messages->hello);
+	messages->n_head = 0;
+	messages->left_bytes = 0;
+	messages->keep = false;
+	messages->lost = lost;
+}
+
+static bool
+client_hello(struct cap_tls *tls, struct bnet_slice in)
+{
+	struct rd rd = rd_of(in), exts;
+	struct bnet_slice random, body;
+	bool early = false;
+	uint32_t type;
+
+	(void)rd_uint(&rd, 2); /* the version, as it was before 1.3 */
+	random = rd_bytes(&rd, CAP_RANDOM_BYTES);
+	(void)rd_vector(&rd, 1); /* session id */
+	(void)rd_vector(&rd, 2); /* cipher suites */
+	(void)rd_vector(&rd, 1); /* compression methods */
+	exts = rd_extensions(&rd);
+	while (rd_extension(&exts, &type, &body))
+		early = early || type == EXT_EARLY_DATA;
+	if (rd.bad || exts.bad)
+		return false;
+	if (tls_hellos(tls) && tls->version == TLS_1_3)
+		return true; /* there is no second handshake in 1.3 */
+	memcpy(tls->randoms.of[CAP_UP], random.p, random.len);
+	tls->early_data = tls->early_data || early;
+	tls->half[CAP_UP].hello = true;
+	return true;
+}
+
+/* The random that says: this is a HelloRetryRequest, RFC 8446 4.1.3. */
+static const uint8_t retry_random[CAP_RANDOM_BYTES] = { 0xcf, 0x21, 0xad, 0x74,
+	0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2,
+	0xc8, 0xa8, 0x33, 0x9c };
+
+static void
+agreed(
+    struct cap_tls *tls, uint32_t version, uint32_t suite, uint32_t compression)
+{
+	tls->version = (uint16_t)version;
+	tls->suite_id = (uint16_t)suite;
+	tls->suite = tls_suite_find(tls->version, tls->suite_id);
+	tls->half[CAP_DOWN].hello = true;
+	if (tls->version != TLS_1_2 && tls->version != TLS_1_3)
+		tls_kill_both(tls, CAP_TLS_UNSUPPORTED,
+		    "TLS version not supported: only 1.2 and 1.3");
+	else if (tls->suite == NULL)
+		tls_kill_both(tls, CAP_TLS_UNSUPPORTED,
+		    "cipher suite not supported: only GCM, CCM, ChaCha20");
+	else if (compression != 0)
+		tls_kill_both(
+		    tls, CAP_TLS_UNSUPPORTED, "TLS compression not supported");
+}
+
+static bool
+server_hello(struct cap_tls *tls, struct bnet_slice in)
+{
+	struct rd rd = rd_of(in), exts;
+	struct bnet_slice random, body;
+	uint32_t version, suite, compression, type;
+
+	version = rd_uint(&rd, 2);
+	random = rd_bytes(&rd, CAP_RANDOM_BYTES);
+	(void)rd_vector(&rd, 1); /* session id */
+	suite = rd_uint(&rd, 2);
+	compression = rd_uint(&rd, 1);
+	exts = rd_extensions(&rd);
+	while (rd_extension(&exts, &type, &body)) {
+		if (type == EXT_SUPPORTED_VERSIONS && body.len == 2)
+			version = (uint32_t)body.p[0] << 8 | body.p[1];
+	}
+	if (rd.bad || exts.bad)
+		return false;
+	if (memcmp(random.p, retry_random, sizeof(retry_random)) == 0) {
+		tls->half[CAP_DOWN].retry = true;
+		return true; /* the one that counts follows */
+	}
+	if (tls->half[CAP_DOWN].hello &&
+	    (tls->version == TLS_1_3 || version == TLS_1_3))
+		return true;
+	memcpy(tls->randoms.of[CAP_DOWN], random.p, random.len);
+	agreed(tls, version, suite, compression);
+	return true;
+}
+
+static void
+complete(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+	struct bnet_slice body = bnet_buf_slice(&h->messages.hello);
+	bool ok = true;
+
+	switch (h->messages.head[0]) {
+	case TLS_CLIENT_HELLO:
+		ok = dir == CAP_UP && h->messages.keep &&
+		    client_hello(tls, body);
+		break;
+	case TLS_SERVER_HELLO:
+		ok = dir == CAP_DOWN && h->messages.keep &&
+		    server_hello(tls, body);
+		break;
+	case TLS_FINISHED:
+		h->advance = h->level == TLS_HANDSHAKE;
+		break;
+	case TLS_KEY_UPDATE:
+		h->advance = h->level == TLS_TRAFFIC && tls->version == TLS_1_3;
+		break;
+	default:
+		break;
+	}
+	if (!ok)
+		tls_kill_both(tls, CAP_TLS_BROKEN, "malformed TLS hello");
+	tls_messages_reset(&h->messages, false);
+}
+
+/* A message's head is complete: how long is it, and is it kept? */
+static void
+opened(struct tls_messages *m)
+{
+	m->left_bytes =
+	    (uint32_t)m->head[1] << 16 | (uint32_t)m->head[2] << 8 | m->head[3];
+	m->keep = m->left_bytes <= TLS_HELLO_MAX_BYTES &&
+	    (m->head[0] == TLS_CLIENT_HELLO || m->head[0] == TLS_SERVER_HELLO);
+	bnet_buf_init(&m->hello, TLS_HELLO_MAX_BYTES);
+}
+
+/* What `in` has of the head or of the body; returns how much it was. */
+static size_t
+gather(struct tls_messages *m, struct bnet_slice in)
+{
+	if (m->n_head < sizeof(m->head)) {
+		m->head[m->n_head++] = *in.p;
+		if (m->n_head == sizeof(m->head))
+			opened(m);
+		return 1;
+	}
+	if (in.len > m->left_bytes)
+		in.len = m->left_bytes;
+	if (m->keep && bnet_buf_append(&m->hello, in) != BNET_OK)
+		m->keep = false; /* then it is no hello */
+	m->left_bytes -= (uint32_t)in.len;
+	return in.len;
+}
+
+/* The contents of one handshake record. */
+static void
+tls_messages_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in)
+{
+	struct tls_half *h = &tls->half[dir];
+	struct tls_messages *m = &h->messages;
+
+	while (in.len > 0 && !m->lost && h->dead == NULL && !h->advance) {
+		in = bnet_slice_from(in, gather(m, in));
+		if (m->n_head == sizeof(m->head) && m->left_bytes == 0)
+			complete(tls, dir);
+	}
+}
+
+/* ---- what the first bytes look like ---- */
+
+/* Record head, handshake type and length, legacy version: the bounds. */
+static const struct {
+	uint8_t min, max;
+} hello_bytes[] = {
+	{ TLS_MESSAGE, TLS_MESSAGE },
+	{ 3, 3 },
+	{ 0, 4 },
+	{ 0, 0x48 },
+	{ 0, 0xff },
+	{ TLS_CLIENT_HELLO, TLS_SERVER_HELLO },
+	{ 0, 0 },
+	{ 0, 0xff },
+	{ 0, 0xff },
+	{ 3, 3 },
+	{ 0, 4 },
+};
+
+enum cap_tls_looks
+cap_tls_looks_like(struct bnet_slice first)
+{
+	size_t n = sizeof(hello_bytes) / sizeof(hello_bytes[0]);
+
+	for (size_t i = 0; i < n; i++) {
+		if (i == first.len)
+			return CAP_TLS_PERHAPS;
+		if (first.p[i] < hello_bytes[i].min ||
+		    first.p[i] > hello_bytes[i].max)
+			return CAP_TLS_NO;
+	}
+	/* no hello is shorter than its random, no record shorter than this */
+	if (first.p[3] == 0 && first.p[4] < 4)
+		return CAP_TLS_NO;
+	return first.p[7] == 0 && first.p[8] < 38 ? CAP_TLS_NO : CAP_TLS_YES;
+}
+
+/* ---- keys ---- */
+
+/* what one trial costs beside the bytes that it goes over */
+#define TRIAL_BYTES 256
+#define SLACK_MAX (UINT64_C(1) << 20) /* the budget ends it long before */
+
+/* records in a row that may fail: with keys that ought to fit, ... */
+#define FAILED_MAX 64
+
+/* ... at the very start, where they ought to fit at once, ... */
+#define FAILED_FIRST_MAX 4
+
+/* ... and there where records of other keys are to be expected */
+#define FAILED_PRELUDE_MAX 4096
+
+static const char no_secret[] = "no secret for it in the key log";
+
+static const char misfit[] = "the secrets of the key log do not fit";
+
+static bool
+secret_find(
+    const struct cap_tls *tls, enum cap_secret which, struct tls_secret *out)
+{
+	struct bnet_slice s;
+
+	if (tls->keylog == NULL ||
+	    !cap_keylog_find(tls->keylog, tls->randoms.of[CAP_UP], which, &s))
+		return false;
+	memcpy(out->p, s.p, s.len);
+	out->len = s.len;
+	return true;
+}
+
+/* *err is what setting up a key returned. */
+static bool
+usable(struct cap_tls *tls, enum cap_dir dir, enum bnet_err err)
+{
+	if (err == BNET_ETLS)
+		tls_kill(tls, dir, CAP_TLS_BAD_KEYS, misfit);
+	else if (err != BNET_OK)
+		tls_kill(tls, dir, CAP_TLS_BROKEN, "out of memory for keys");
+	return err == BNET_OK;
+}
+
+static bool
+start_12(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+	struct tls_secret master;
+	enum bnet_err err;
+
+	if (!secret_find(tls, CAP_SECRET_MASTER, &master)) {
+		tls_kill(tls, dir, CAP_TLS_NO_KEYS, no_secret);
+		return false;
+	}
+	err = tls_opener_12(
+	    &h->now, tls->suite, &master, &tls->randoms, dir == CAP_DOWN);
+	OPENSSL_cleanse(&master, sizeof(master));
+	h->level = TLS_TRAFFIC;
+	return usable(tls, dir, err);
+}
+
+static enum cap_secret
+label(enum cap_dir dir, enum tls_level level)
+{
+	if (level == TLS_HANDSHAKE)
+		return dir == CAP_UP ? CAP_SECRET_CLIENT_HANDSHAKE
+				     : CAP_SECRET_SERVER_HANDSHAKE;
+	return dir == CAP_UP ? CAP_SECRET_CLIENT_TRAFFIC
+			     : CAP_SECRET_SERVER_TRAFFIC;
+}
+
+static bool
+start_13(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+	struct tls_secret early;
+
+	h->level = TLS_HANDSHAKE;
+	if (!secret_find(tls, label(dir, TLS_HANDSHAKE), &h->secret)) {
+		/* some key logs hold the traffic secrets alone */
+		h->blind = true;
+		h->level = TLS_TRAFFIC;
+		if (!secret_find(tls, label(dir, TLS_TRAFFIC), &h->secret)) {
+			tls_kill(tls, dir, CAP_TLS_NO_KEYS, no_secret);
+			return false;
+		}
+	}
+	if (dir == CAP_UP && tls->early_data &&
+	    secret_find(tls, CAP_SECRET_EARLY, &early)) {
+		/* a secret that does not fit was for a refused suite */
+		if (tls_opener_13(&tls->early, tls->suite, &early) != BNET_OK)
+			tls_opener_free(&tls->early);
+		OPENSSL_cleanse(&early, sizeof(early));
+	}
+	return usable(tls, dir, tls_opener_13(&h->now, tls->suite, &h->secret));
+}
+
+/* The first keys of a direction; kills it, returning false, if none. */
+static bool
+tls_keys_start(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	h->seq = 0;
+	h->n_failed = 0;
+	return tls->version == TLS_1_3 ? start_13(tls, dir)
+				       : start_12(tls, dir);
+}
+
+/* ---- the next keys ---- */
+
+static enum bnet_err
+next_make(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+	enum bnet_err err = BNET_OK;
+
+	if (h->next_set)
+		return BNET_OK;
+	if (h->level == TLS_TRAFFIC)
+		err =
+		    tls_secret_update(tls->suite, &h->secret, &h->next_secret);
+	else if (!secret_find(tls, label(dir, TLS_TRAFFIC), &h->next_secret))
+		return BNET_MORE; /* the key log has not got it */
+	if (err == BNET_OK)
+		err = tls_opener_13(&h->next, tls->suite, &h->next_secret);
+	h->next_set = err == BNET_OK;
+	return err;
+}
+
+static void
+next_take(struct tls_half *h)
+{
+	struct tls_opener old = h->now;
+
+	h->now = h->next;
+	h->next = old; /* its context is used again */
+	h->secret = h->next_secret;
+	h->next_set = false;
+	h->level = TLS_TRAFFIC;
+	h->seq = 0;
+	tls_messages_reset(&h->messages, false);
+}
+
+/* Replace them: behind Finished and KeyUpdate. The same. */
+static bool
+tls_keys_advance(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+	enum bnet_err err = next_make(tls, dir);
+
+	if (err == BNET_MORE) {
+		tls_kill(tls, dir, CAP_TLS_NO_KEYS, no_secret);
+		return false;
+	}
+	if (!usable(tls, dir, err))
+		return false;
+	next_take(h);
+	return true;
+}
+
+/* ---- opening ---- */
+
+/* Records that fill `n_bytes` may have been missed. */
+static void
+tls_keys_missed(struct tls_half *h, uint64_t n_bytes)
+{
+	size_t least = TLS_HEAD_BYTES + tls_opener_min(&h->now);
+	uint64_t n = n_bytes / least + 1;
+
+	h->slack = n > SLACK_MAX - h->slack ? SLACK_MAX : h->slack + n;
+}
+
+static bool
+afford(struct cap_tls *tls, uint64_t reserve_bytes, size_t n_bytes)
+{
+	if (tls->budget_bytes < reserve_bytes + n_bytes + TRIAL_BYTES)
+		return false;
+	tls->budget_bytes -= n_bytes + TRIAL_BYTES;
+	return true;
+}
+
+/*
+ * Try the numbers from `from` to `to`; h->seq becomes the one behind. One
+ * record gets a quarter of what is left, for the next may be the better try.
+ */
+static bool
+try_numbers(struct cap_tls *tls, struct tls_half *h,
+    const struct tls_opener *op, uint64_t from, uint64_t to,
+    const uint8_t *head, struct bnet_slice body, size_t *n_out)
+{
+	uint64_t reserve_bytes = tls->budget_bytes / 4 * 3;
+
+	for (uint64_t seq = from; seq <= to; seq++) {
+		if (!afford(tls, reserve_bytes, body.len))
+			return false;
+		if (tls_open(op, seq, head, body, tls->out, n_out)) {
+			h->seq = seq + 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+try_next(struct cap_tls *tls, enum cap_dir dir, const uint8_t *head,
+    struct bnet_slice body, size_t *n_out)
+{
+	struct tls_half *h = &tls->half[dir];
+	uint64_t seq = h->seq;
+
+	if (tls->version != TLS_1_3 || next_make(tls, dir) != BNET_OK ||
+	    !try_numbers(tls, h, &h->next, 0, h->slack, head, body, n_out))
+		return false;
+	seq = h->seq;
+	next_take(h);
+	h->seq = seq;
+	return true;
+}
+
+/* It does not open: is that to be expected, or the end? */
+static void
+failed(struct cap_tls *tls, enum cap_dir dir, bool prelude)
+{
+	struct tls_half *h = &tls->half[dir];
+	unsigned int max = h->records == 0 ? FAILED_FIRST_MAX : FAILED_MAX;
+
+	if (prelude)
+		max = FAILED_PRELUDE_MAX;
+	if (!h->synced)
+		return;
+	/* one more than it took, should the count be short */
+	if (!prelude)
+		h->slack += h->slack < SLACK_MAX ? 2 : 0;
+	if (++h->n_failed > max)
+		tls_kill(tls, dir, CAP_TLS_BAD_KEYS,
+		    h->records == 0 ? misfit : "it no longer decrypts");
+}
+
+/* Open a record, by trial if some may have been missed. */
+static enum tls_opened
+tls_keys_open(struct cap_tls *tls, enum cap_dir dir, const uint8_t *head,
+    struct bnet_slice body, size_t *n_out)
+{
+	struct tls_half *h = &tls->half[dir];
+	bool first = h->records == 0 && h->slack == 0;
+	bool early = first && dir == CAP_UP && tls->early_data;
+	bool prelude = early || (first && h->blind);
+
+	if (!h->synced && !afford(tls, 0, body.len))
+		return TLS_NOT_OPENED;
+	if (tls_open(&h->now, h->seq, head, body, tls->out, n_out)) {
+		h->seq++;
+		goto opened;
+	}
+	if (early && tls->early.ctx != NULL &&
+	    tls_open(
+		&tls->early, tls->early_seq, head, body, tls->out, n_out)) {
+		tls->early_seq++;
+		return TLS_EARLY;
+	}
+	if (!prelude &&
+	    (try_numbers(tls, h, &h->now, h->seq + 1, h->seq + h->slack, head,
+		 body, n_out) ||
+		try_next(tls, dir, head, body, n_out)))
+		goto opened;
+	failed(tls, dir, prelude);
+	return TLS_NOT_OPENED;
+opened:
+	h->slack = 0;
+	h->n_failed = 0;
+	h->records++;
+	if (tls->state == CAP_TLS_HANDSHAKE)
+		tls->state = CAP_TLS_DECRYPTING;
+	return TLS_OPENED;
+}
+
+/* ---- holes ---- */
+
+static const char tls_missing[] = "bytes are missing";
+
+static const char tls_no_start[] =
+    "the start of the TLS session is not in the capture";
+
+/* The first `n` bytes of what is held are dealt with. */
+static void
+tls_take(struct tls_half *h, size_t n)
+{
+	bnet_buf_consume(&h->in, n);
+	if (h->hole)
+		h->hole_at -= n;
+}
+
+/* A record is cut by a hole: what it would have changed. */
+static void
+cut(struct cap_tls *tls, enum cap_dir dir, uint8_t type)
+{
+	struct tls_half *h = &tls->half[dir];
+	bool v13 = tls->version == TLS_1_3;
+
+	if (!v13 && h->level == TLS_PLAIN)
+		h->advance = type == TLS_CHANGE_CIPHER;
+	if (v13 && type != TLS_DATA)
+		return;
+	if (v13 && h->level == TLS_PLAIN && !tls_keys_start(tls, dir))
+		return;
+	/* until the first opens, those before it may be of other keys */
+	if (h->records > 0 || (!h->blind && !tls->early_data))
+		h->seq += h->level != TLS_PLAIN;
+}
+
+/*
+ * A record began before the hole, with `before` of its bytes. Its head, if
+ * that is there, tells where the next one starts.
+ */
+static void
+cross_record(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
+{
+	struct tls_half *h = &tls->half[dir];
+	uint64_t left;
+
+	if (before.len < TLS_HEAD_BYTES) {
+		h->synced = false;
+		tls_keys_missed(h, h->missing_bytes);
+		return;
+	}
+	left = TLS_HEAD_BYTES + ((uint64_t)before.p[3] << 8 | before.p[4]) -
+	    before.len;
+	cut(tls, dir, before.p[0]);
+	if (h->missing_bytes <= left) {
+		h->skip_bytes = (uint32_t)(left - h->missing_bytes);
+		return;
+	}
+	h->synced = false;
+	tls_keys_missed(h, h->missing_bytes - left);
+}
+
+/* The hole begins within a record that had one already. */
+static void
+cross_skipped(struct tls_half *h)
+{
+	if (h->missing_bytes <= h->skip_bytes) {
+		h->skip_bytes -= (uint32_t)h->missing_bytes;
+		return;
+	}
+	h->synced = false;
+	tls_keys_missed(h, h->missing_bytes - h->skip_bytes);
+	h->skip_bytes = 0;
+}
+
+/*
+ * Go over the hole at the end of `before`, what is left ahead of it. Both
+ * hellos are there, or will never be.
+ */
+static void
+tls_hole_cross(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	if (!tls_hellos(tls)) {
+		tls_kill_both(tls, CAP_TLS_NO_START, tls_no_start);
+		return;
+	}
+	tls_messages_reset(&h->messages, true);
+	if (h->skip_bytes > 0)
+		cross_skipped(h);
+	else if (h->synced)
+		cross_record(tls, dir, before);
+	else
+		tls_keys_missed(h, h->missing_bytes);
+	tls_lose(tls, dir, before.len + h->dropped_bytes, tls_missing);
+	tls_take(h, before.len);
+	h->dropped_bytes = 0;
+	h->hole = false;
+	if (h->dead == NULL && !h->synced && h->level == TLS_PLAIN)
+		(void)tls_keys_start(tls, dir);
+}
+
+static uint64_t
+sum(uint64_t a, uint64_t b)
+{
+	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
+/*
+ * There is a hole behind what is held; `dropped_bytes` of it were fed. Where
+ * one is there already, what lies between the two is given up.
+ */
+static void
+tls_hole_open(
+    struct tls_half *h, uint64_t missing_bytes, uint64_t dropped_bytes)
+{
+	uint64_t between;
+
+	if (!h->hole) {
+		h->hole = true;
+		h->hole_at = h->in.len;
+		h->missing_bytes = 0;
+	}
+	between = h->in.len - h->hole_at;
+	h->in.len = h->hole_at;
+	h->dropped_bytes += between + dropped_bytes;
+	h->missing_bytes = sum(h->missing_bytes, sum(missing_bytes, between));
+}
+
+/* ---- a record ---- */
+
+#define ALERT_CLOSE_NOTIFY 0
+
+static size_t
+body_bytes(const uint8_t *head)
+{
+	return (size_t)head[3] << 8 | head[4];
+}
+
+/* Can this be the head of a record, by what is known of the connection? */
+static bool
+head_good(const struct cap_tls *tls, const uint8_t *head)
+{
+	size_t max = tls->version == TLS_1_3 ? TLS_BODY_13_MAX_BYTES
+					     : TLS_BODY_MAX_BYTES;
+
+	return head[0] >= TLS_CHANGE_CIPHER && head[0] <= TLS_HEARTBEAT &&
+	    head[1] == 3 && head[2] <= 4 && body_bytes(head) <= max;
+}
+
+static bool
+sealed(const struct cap_tls *tls, const struct tls_half *h, uint8_t type)
+{
+	if (!tls_hellos(tls))
+		return false;
+	if (tls->version == TLS_1_3)
+		return type == TLS_DATA;
+	return h->level == TLS_TRAFFIC;
+}
+
+static void
+alert(struct tls_half *h, struct bnet_slice in)
+{
+	if (in.len == 2 && in.p[1] == ALERT_CLOSE_NOTIFY)
+		h->closed = true;
+}
+
+/* The contents of an opened record, by their type. */
+static void
+contents(
+    struct cap_tls *tls, enum cap_dir dir, uint8_t type, struct bnet_slice in)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	switch (type) {
+	case TLS_DATA:
+		if (in.len == 0)
+			break;
+		tls_tell(tls, dir);
+		h->plain_bytes += in.len;
+		tls->sink->plain(tls->sink->arg, dir, in);
+		break;
+	case TLS_MESSAGE:
+		tls_messages_feed(tls, dir, in);
+		break;
+	case TLS_ALERT:
+		alert(h, in);
+		break;
+	case TLS_CHANGE_CIPHER: /* 1.2, a second handshake */
+		h->advance = tls->version == TLS_1_2;
+		break;
+	default:
+		break;
+	}
+}
+
+/* TLS 1.3: content, its type, zeros. *in becomes the content; 0: no type. */
+static uint8_t
+inner_type(struct bnet_slice *in)
+{
+	while (in->len > 0 && in->p[in->len - 1] == 0)
+		in->len--;
+	if (in->len == 0)
+		return 0;
+	return in->p[--in->len];
+}
+
+/*
+ * A sealed record of `n` bytes. Returns false where it does not open and it
+ * is not certain that it is a record.
+ */
+static bool
+take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
+{
+	struct tls_half *h = &tls->half[dir];
+	struct bnet_slice in = { rec + TLS_HEAD_BYTES, n - TLS_HEAD_BYTES };
+	bool prelude = h->records == 0;
+	uint8_t type = rec[0];
+	enum tls_opened opened;
+	size_t n_out = 0;
+
+	opened = tls_keys_open(tls, dir, rec, in, &n_out);
+	if (opened == TLS_NOT_OPENED) {
+		if (!h->synced)
+			return false;
+		if (prelude && h->blind)
+			h->read_bytes += n; /* the handshake */
+		else if (prelude && dir == CAP_UP && tls->early_data)
+			tls_lose(tls, dir, n, "0-RTT data that has no key");
+		else
+			tls_lose(tls, dir, n, "a record does not decrypt");
+		return true;
+	}
+	h->read_bytes += n;
+	in = (struct bnet_slice){ tls->out, n_out };
+	if (tls->version == TLS_1_3)
+		type = inner_type(&in);
+	/* 0-RTT has a handshake of its own, EndOfEarlyData, and no more */
+	if (opened == TLS_OPENED || type == TLS_DATA)
+		contents(tls, dir, type, in);
+	return true;
+}
+
+/* A record as it is: the hellos, and what 1.2 says in the open. */
+static void
+take_plain(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
+{
+	struct tls_half *h = &tls->half[dir];
+	struct bnet_slice in = { rec + TLS_HEAD_BYTES, n - TLS_HEAD_BYTES };
+
+	if (rec[0] == TLS_DATA) {
+		tls_lose(tls, dir, n, "data before there are keys");
+		return;
+	}
+	h->read_bytes += n;
+	/* anybody could have sent it, so behind the hellos little counts */
+	if (rec[0] == TLS_MESSAGE && h->level == TLS_PLAIN)
+		tls_messages_feed(tls, dir, in);
+	else if (rec[0] == TLS_ALERT && h->level == TLS_PLAIN)
+		alert(h, in);
+	else if (rec[0] == TLS_CHANGE_CIPHER && tls->version == TLS_1_2)
+		h->advance = true;
+}
+
+/* Keys change between two records. */
+static void
+change_keys(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	h->advance = false;
+	tls_messages_reset(&h->messages, false);
+	if (tls->version == TLS_1_3)
+		(void)tls_keys_advance(tls, dir);
+	else
+		(void)tls_keys_start(tls, dir);
+}
+
+/* ---- the search for a record ---- */
+
+static bool
+candidate(
+    const struct cap_tls *tls, const struct tls_half *h, const uint8_t *head)
+{
+	if (!head_good(tls, head) || head[2] != 3 ||
+	    body_bytes(head) < tls_opener_min(&h->now))
+		return false;
+	return tls->version == TLS_1_2 || head[0] == TLS_DATA;
+}
+
+static void
+pass_over(struct cap_tls *tls, enum cap_dir dir, size_t n)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	if (n == 0)
+		return;
+	tls_keys_missed(h, n);
+	tls_lose(tls, dir, n, "no TLS record found behind a hole");
+}
+
+/* Find the first place where a record opens; what lies before it is lost. */
+static enum tls_step
+resync(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
+    size_t *used)
+{
+	struct tls_half *h = &tls->half[dir];
+	size_t at, n, passed = 0;
+
+	for (at = 0; in.len - at >= TLS_HEAD_BYTES; at++) {
+		if (!candidate(tls, h, in.p + at))
+			continue;
+		n = TLS_HEAD_BYTES + body_bytes(in.p + at);
+		if (n > in.len - at) {
+			if (last)
+				continue;
+			break;
+		}
+		/* the loss comes before what may be told of the record */
+		pass_over(tls, dir, at - passed);
+		passed = at;
+		if (!take_sealed(tls, dir, in.p + at, n))
+			continue;
+		h->synced = true;
+		*used = at + n;
+		return TLS_ON;
+	}
+	pass_over(tls, dir, at - passed);
+	*used = at;
+	return at > 0 ? TLS_ON : TLS_MORE;
+}
+
+/* No record starts where one must. */
+static enum tls_step
+derailed(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	if (!tls_hellos(tls)) {
+		tls_kill_both(tls, CAP_TLS_BROKEN, "not a TLS record");
+		return TLS_ON;
+	}
+	if (h->level == TLS_PLAIN && !tls_keys_start(tls, dir))
+		return TLS_ON;
+	h->synced = false;
+	tls_messages_reset(&h->messages, true);
+	return TLS_ON;
+}
+
+/* Is it a record that can not be read before both hellos are? */
+static bool
+before_hellos(const struct cap_tls *tls, const struct tls_half *h, uint8_t type)
+{
+	if (tls_hellos(tls))
+		return false;
+	if (type == TLS_CHANGE_CIPHER) /* behind a retry it is for show */
+		return h->hello || !h->retry;
+	return type == TLS_DATA;
+}
+
+/* Take the record at the start of `in`. last: nothing follows `in` soon. */
+static enum tls_step
+tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
+    size_t *used)
+{
+	struct tls_half *h = &tls->half[dir];
+	size_t n;
+
+	*used = 0;
+	if (h->advance) {
+		change_keys(tls, dir);
+		return TLS_ON;
+	}
+	if (in.len > 0 && h->skip_bytes > 0) {
+		*used = in.len < h->skip_bytes ? in.len : h->skip_bytes;
+		h->skip_bytes -= (uint32_t)*used;
+		tls_lose(tls, dir, *used, tls_missing);
+		return TLS_ON;
+	}
+	if (in.len < TLS_HEAD_BYTES)
+		return TLS_MORE;
+	if (!h->synced)
+		return resync(tls, dir, in, last, used);
+	if (!head_good(tls, in.p))
+		return derailed(tls, dir);
+	n = TLS_HEAD_BYTES + body_bytes(in.p);
+	if (n > in.len)
+		return TLS_MORE;
+	if (before_hellos(tls, h, in.p[0])) {
+		if (h->hello)
+			return TLS_BLOCKED;
+		tls_kill_both(tls, CAP_TLS_NO_START, tls_no_start);
+		return TLS_ON;
+	}
+	if (!sealed(tls, h, in.p[0])) {
+		take_plain(tls, dir, in.p, n);
+	} else {
+		if (h->level == TLS_PLAIN && !tls_keys_start(tls, dir))
+			return TLS_ON;
+		(void)take_sealed(tls, dir, in.p, n);
+	}
+	*used = n;
+	return TLS_ON;
+}
+
+/* ---- connections ---- */
+
+/* Trial decryption, in bytes gone over: at first and at most; for each fed. */
+#define BUDGET_FIRST (UINT64_C(8) << 20)
+#define BUDGET_BYTES (UINT64_C(256) << 20)
+#define BUDGET_EACH 64
+#define IN_MAX_BYTES CAP_TLS_HOLD_BYTES
+
+struct cap_tls *
+cap_tls_new(const struct cap_keylog *keylog)
+{
+	struct cap_tls *tls = calloc(1, sizeof(*tls));
+
+	if (tls == NULL)
+		return NULL;
+	tls->keylog = keylog;
+	tls->reason = "";
+	tls->budget_bytes = BUDGET_FIRST;
+	for (int dir = 0; dir < 2; dir++) {
+		bnet_buf_init(&tls->half[dir].in, IN_MAX_BYTES);
+		tls->half[dir].synced = true;
+	}
+	return tls;
+}
+
+void
+cap_tls_free(struct cap_tls *tls)
+{
+	if (tls == NULL)
+		return;
+	for (int dir = 0; dir < 2; dir++) {
+		struct tls_half *h = &tls->half[dir];
+
+		bnet_buf_free(&h->in);
+		bnet_buf_free(&h->messages.hello);
+		tls_opener_free(&h->now);
+		tls_opener_free(&h->next);
+	}
+	tls_opener_free(&tls->early);
+	OPENSSL_cleanse(tls, sizeof(*tls));
+	free(tls);
+}
+
+/* ---- taking ---- */
+
+/* A hole can be crossed, or must wait until the other side's hello is in. */
+static bool
+must_wait(const struct cap_tls *tls, enum cap_dir dir)
+{
+	return tls->half[dir].hello && !tls->half[!dir].hello;
+}
+
+static void
+bury(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	if (h->in.len > 0 || h->hole)
+		tls_lose(tls, dir, h->in.len + h->dropped_bytes, h->dead);
+	h->dropped_bytes = 0;
+	h->hole = false;
+	h->blocked = false;
+	bnet_buf_free(&h->in);
+	tls_messages_reset(&h->messages, true);
+}
+
+/* Take all that can be taken. last: nothing more comes. */
+static void
+drain(struct cap_tls *tls, enum cap_dir dir, bool last)
+{
+	struct tls_half *h = &tls->half[dir];
+	struct bnet_slice in;
+	enum tls_step step;
+	size_t used;
+
+	while (h->dead == NULL) {
+		in = bnet_buf_slice(&h->in);
+		if (h->hole)
+			in.len = h->hole_at;
+		step = tls_step(tls, dir, in, last || h->hole, &used);
+		tls_take(h, used);
+		h->blocked = step == TLS_BLOCKED;
+		if (step == TLS_ON)
+			continue;
+		if (!h->hole || (must_wait(tls, dir) && !last)) {
+			h->blocked = h->blocked || h->hole;
+			break;
+		}
+		if (h->blocked) /* for ever: the end has come */
+			break;
+		tls_hole_cross(tls, dir, in);
+	}
+	if (h->dead != NULL)
+		bury(tls, dir);
+	else if (h->in.len == 0)
+		bnet_buf_free(&h->in);
+}
+
+/* The same of both, `dir` first; hellos may come in either. */
+static void
+drain_both(struct cap_tls *tls, enum cap_dir dir)
+{
+	enum cap_dir other = dir == CAP_UP ? CAP_DOWN : CAP_UP;
+
+	drain(tls, dir, false);
+	if (tls->half[other].blocked || tls->half[other].dead != NULL)
+		drain(tls, other, false);
+}
+
+static enum bnet_err
+begin(struct cap_tls *tls, const struct cap_tls_sink *sink)
+{
+	tls->sink = sink;
+	tls->out = malloc(TLS_BODY_MAX_BYTES);
+	return tls->out == NULL ? BNET_ENOMEM : BNET_OK;
+}
+
+static void
+finish(struct cap_tls *tls)
+{
+	free(tls->out);
+	tls->out = NULL;
+	tls->sink = NULL;
+}
+
+static enum bnet_err
+feed_half(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
+{
+	struct tls_half *h = &tls->half[dir];
+	enum bnet_err err;
+
+	while (bytes.len > 0 && h->dead == NULL) {
+		struct bnet_slice part = bytes;
+
+		if (part.len > IN_MAX_BYTES - h->in.len)
+			part.len = IN_MAX_BYTES - h->in.len;
+		err = BNET_ELIMIT;
+		if (part.len > 0)
+			err = bnet_buf_append(&h->in, part);
+		if (err != BNET_OK) {
+			/* what can not be kept is a hole as well */
+			tls_hole_open(h, bytes.len, bytes.len);
+			return err == BNET_ENOMEM ? err : BNET_OK;
+		}
+		bytes = bnet_slice_from(bytes, part.len);
+		drain_both(tls, dir);
+	}
+	if (bytes.len > 0)
+		tls_lose(tls, dir, bytes.len, h->dead);
+	return BNET_OK;
+}
+
+enum bnet_err
+cap_tls_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes,
+    const struct cap_tls_sink *sink)
+{
+	enum bnet_err err = begin(tls, sink);
+
+	tls->budget_bytes += (uint64_t)bytes.len * BUDGET_EACH;
+	if (tls->budget_bytes > BUDGET_BYTES)
+		tls->budget_bytes = BUDGET_BYTES;
+	if (err == BNET_OK)
+		err = feed_half(tls, dir, bytes);
+	else if (bytes.len > 0)
+		tls_hole_open(&tls->half[dir], bytes.len, bytes.len);
+	finish(tls);
+	return err;
+}
+
+enum bnet_err
+cap_tls_gap(struct cap_tls *tls, enum cap_dir dir, uint64_t missing_bytes,
+    const struct cap_tls_sink *sink)
+{
+	enum bnet_err err = begin(tls, sink);
+
+	if (missing_bytes > 0 && tls->half[dir].dead == NULL)
+		tls_hole_open(&tls->half[dir], missing_bytes, 0);
+	if (err == BNET_OK)
+		drain_both(tls, dir);
+	finish(tls);
+	return err;
+}
+
+static void
+end(struct cap_tls *tls, enum cap_dir dir)
+{
+	struct tls_half *h = &tls->half[dir];
+
+	drain(tls, dir, true);
+	if (h->blocked) {
+		tls_kill_both(tls, CAP_TLS_NO_START, tls_no_start);
+		bury(tls, dir);
+	}
+	if (h->in.len > 0)
+		tls_lose(tls, dir, h->in.len, "the end cuts a TLS record");
+	bnet_buf_free(&h->in);
+	tls_tell(tls, dir);
+}
+
+enum bnet_err
+cap_tls_end(struct cap_tls *tls, const struct cap_tls_sink *sink)
+{
+	enum bnet_err err = begin(tls, sink);
+
+	if (err == BNET_OK) {
+		end(tls, CAP_UP);
+		end(tls, CAP_DOWN);
+	}
+	finish(tls);
+	return err;
+}
+
+void
+cap_tls_status(const struct cap_tls *tls, struct cap_tls_status *status)
+{
+	*status = (struct cap_tls_status){ .state = tls->state,
+		.reason = tls->reason,
+		.version = tls->version,
+		.suite = tls->suite_id };
+	for (int dir = 0; dir < 2; dir++) {
+		const struct tls_half *h = &tls->half[dir];
+
+		status->closed[dir] = h->closed;
+		status->records[dir] = h->records;
+		status->read_bytes[dir] = h->read_bytes;
+		status->lost_bytes[dir] = h->lost_bytes;
+		status->plain_bytes[dir] = h->plain_bytes;
+		status->held_bytes[dir] = h->in.len + h->dropped_bytes;
+	}
+}
+
+size_t
+cap_tls_memory_bytes(const struct cap_tls *tls)
+{
+	return tls->half[CAP_UP].in.cap + tls->half[CAP_DOWN].in.cap;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json - the format -o json: an object a line. The hot path of the decoder.
+ * Also the fields of session messages, which -V of the text shows as well.
+ */
+#ifndef DECODE_JSON_H
+#define DECODE_JSON_H
+
+#include "cmd/decode/output.h"
+
+extern const struct output_format output_json;
+
+/* Every field of a session message on its own line, for -V. */
+void verbose_message(struct outbuf *out, const struct bnet_message *message);
+
+#endif

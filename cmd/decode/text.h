@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* text - the format -o text: a line a frame, with -V every field on its own. */
+#ifndef DECODE_TEXT_H
+#define DECODE_TEXT_H
+
+#include "cmd/decode/output.h"
+
+extern const struct output_format output_text;
+
+#endif

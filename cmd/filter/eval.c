@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Running the program of a filter over a record. */
+#include "cmd/filter/eval.h"
+
+#include <string.h>
+
+/* What the field is in; NULL where the record has no such thing. */
+static const void *
+base_of(const struct record *r, enum filter_base base)
+{
+	const struct cap_event *e = r->event;
+	const bool frame = e->type == CAP_FRAME && e->frame != NULL;
+
+	switch (base) {
+	case BASE_EVENT:
+		return e;
+	case BASE_EVENT_FRAME:
+		return frame ? e : NULL;
+	case BASE_EVENT_LOSS:
+		return e->type != CAP_FRAME ? e : NULL;
+	case BASE_EVENT_STREAM:
+		return e->stream != NULL ? e : NULL;
+	case BASE_STREAM:
+		return e->stream;
+	case BASE_FRAME:
+		return frame ? e->frame : NULL;
+	case BASE_HEADER:
+		return frame && e->frame->has_header ? &e->frame->header : NULL;
+	case BASE_RECORD:
+		return r;
+	}
+	return NULL;
+}
+
+static const char *
+end_of(const struct record *r, bool dst, size_t *len)
+{
+	const struct cap_event *e = r->event;
+	const size_t i = (e->dir == CAP_DOWN) != dst;
+
+	*len = e->stream->end_chars[i];
+	return e->stream->end[i];
+}
+
+static bool
+port_of(const struct record *r, bool dst, uint64_t *v)
+{
+	size_t len;
+	const char *end = end_of(r, dst, &len), *p = end + len;
+	uint64_t unit = 1;
+
+	*v = 0;
+	for (; p > end && p[-1] >= '0' && p[-1] <= '9'; p--, unit *= 10)
+		*v += unit * (uint64_t)(p[-1] - '0');
+	return p > end && p[-1] == ':';
+}
+
+/* A number as ranges are kept: of signed ones the top bit turned. */
+static bool
+number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
+{
+	const char *base = base_of(r, row->base);
+	const void *at = base == NULL ? NULL : base + row->offset;
+
+	if (at == NULL)
+		return false;
+	switch (row->load) {
+	case LOAD_BOOL:
+		*v = *(const bool *)at;
+		return true;
+	case LOAD_ENUM:
+	case LOAD_U32:
+		*v = *(const uint32_t *)at;
+		return true;
+	case LOAD_U64:
+		*v = *(const uint64_t *)at;
+		return true;
+	case LOAD_SIZE:
+		*v = *(const size_t *)at;
+		return true;
+	case LOAD_KEY:
+		*v = (uint64_t)(int64_t) * (const int32_t *)at ^ FILTER_BIAS;
+		return true;
+	case LOAD_I64:
+		*v = (uint64_t) * (const int64_t *)at ^ FILTER_BIAS;
+		return true;
+	case LOAD_PORT_SRC:
+	case LOAD_PORT_DST:
+		return port_of(r, row->load == LOAD_PORT_DST, v);
+	default:
+		return false;
+	}
+}
+
+static bool
+bytes_of(
+    const struct record *r, const struct filter_row *row, struct bnet_slice *s)
+{
+	const char *base = base_of(r, row->base), *c;
+
+	if (base == NULL)
+		return false;
+	switch (row->load) {
+	case LOAD_CSTR:
+		memcpy(&c, base + row->offset, sizeof(c));
+		*s = (struct bnet_slice){ (const void *)c,
+			c == NULL ? 0 : strlen(c) };
+		return c != NULL;
+	case LOAD_SLICE:
+		memcpy(s, base + row->offset, sizeof(*s));
+		return true;
+	case LOAD_END_SRC:
+	case LOAD_END_DST:
+		c = end_of(r, row->load == LOAD_END_DST, &s->len);
+		s->p = (const void *)c;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+in_ranges(const struct filter *f, const struct filter_insn *insn, uint64_t v)
+{
+	const struct filter_range *r;
+	size_t n = insn->n, half;
+
+	if (n == 0) /* such as an unsigned number below 0 */
+		return false;
+	r = f->ranges + insn->first;
+	while (n > 1) {
+		half = n / 2;
+		if (r[half].lo <= v)
+			r += half;
+		n -= half;
+	}
+	return r->lo <= v && v <= r->hi;
+}
+
+static bool
+test_ids(const struct filter *f, const struct filter_insn *insn,
+    const struct record *r)
+{
+	const struct bnet_header *h = base_of(r, BASE_HEADER);
+	struct bnet_bits_rd ids;
+
+	if (h == NULL || h->forks == 0)
+		return false;
+	ids = r->event->frame->forks;
+	for (uint32_t i = 0; i < h->forks && !ids.bad; i++)
+		if (in_ranges(f, insn, bnet_bits_u64(&ids)))
+			return !insn->negate;
+	return insn->negate;
+}
+
+static bool
+test_ranges(const struct filter *f, const struct filter_insn *insn,
+    const struct record *r)
+{
+	uint64_t v;
+
+	if (insn->row->load == LOAD_IDS)
+		return test_ids(f, insn, r);
+	return number_of(r, insn->row, &v) &&
+	    in_ranges(f, insn, v) != insn->negate;
+}
+
+static bool
+test_words(const struct filter_insn *insn, const struct record *r)
+{
+	uint64_t v;
+
+	return number_of(r, insn->row, &v) && v < 64 &&
+	    (insn->words >> v & 1) != 0;
+}
+
+static bool
+equals(struct bnet_slice s, const char *bytes, const struct filter_text *t)
+{
+	if (t->prefix ? s.len < t->len : s.len != t->len)
+		return false;
+	return t->len == 0 || memcmp(s.p, bytes + t->at, t->len) == 0;
+}
+
+static bool
+holds(struct bnet_slice s, const char *bytes, const struct filter_text *t)
+{
+	if (t->len == 0 || s.len < t->len)
+		return t->len == 0;
+	return memmem(s.p, s.len, bytes + t->at, t->len) != NULL;
+}
+
+static bool
+test_bytes(const struct filter *f, const struct filter_insn *insn,
+    const struct record *r)
+{
+	const struct filter_text *t;
+	struct bnet_slice s;
+
+	if (!bytes_of(r, insn->row, &s))
+		return false;
+	if (insn->op == OP_REGEX)
+		return regexec(insn->regex, (const char *)s.p, 0, NULL, 0) == 0;
+	t = f->texts + insn->first;
+	if (insn->op == OP_CONTAINS)
+		return holds(s, f->bytes, t);
+	for (size_t i = 0; i < insn->n; i++)
+		if (equals(s, f->bytes, &t[i]))
+			return !insn->negate;
+	return insn->negate;
+}
+
+bool
+filter_match(const struct filter *f, const struct record *r)
+{
+	bool truth = false;
+
+	for (size_t pc = 0; pc < f->n_code;) {
+		const struct filter_insn *insn = &f->code[pc++];
+
+		switch (insn->op) {
+		case OP_AND:
+			pc = truth ? pc : insn->first;
+			break;
+		case OP_OR:
+			pc = truth ? insn->first : pc;
+			break;
+		case OP_NOT:
+			truth = !truth;
+			break;
+		case OP_WORDS:
+			truth = test_words(insn, r);
+			break;
+		case OP_RANGES:
+			truth = test_ranges(f, insn, r);
+			break;
+		default:
+			truth = test_bytes(f, insn, r);
+		}
+	}
+	return truth;
+}
