@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #define READ_BYTES (1 << 20) /* stdio's buffer: fewer system calls */
@@ -225,6 +226,31 @@ source_open_live(const char *iface, int snaplen, char *err)
 	return of_known_link(src, err);
 }
 
+static void
+note_time(u_char *arg, const struct pcap_pkthdr *head, const u_char *data)
+{
+	int64_t *at_s = (int64_t *)(void *)arg;
+
+	(void)data;
+	*at_s = head->ts.tv_sec;
+}
+
+/*
+ * Live: what came before the filter was set is in the kernel's buffer. As long
+ * as that is full, nothing that passes the filter finds room in it. What comes
+ * while we are at it, more than a second later, ends it.
+ */
+static void
+drop_unfiltered(struct source *src)
+{
+	const int64_t until_s = (int64_t)time(NULL) + 1;
+	int64_t at_s = 0;
+
+	while (at_s <= until_s &&
+	    pcap_dispatch(src->pcap, 1, note_time, (u_char *)&at_s) > 0)
+		;
+}
+
 bool
 source_filter(struct source *src, const char *bpf, char *err)
 {
@@ -244,6 +270,8 @@ source_filter(struct source *src, const char *bpf, char *err)
 		return false;
 	}
 	pcap_freecode(&program);
+	if (src->file == NULL)
+		drop_unfiltered(src);
 	return true;
 }
 

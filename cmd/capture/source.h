@@ -28,7 +28,10 @@ struct source *source_open_file(const char *path, char *err);
 /* A live capture. */
 struct source *source_open_live(const char *iface, int snaplen, char *err);
 
-/* Only packets that the BPF expression takes. */
+/*
+ * Only packets that the BPF expression takes. Live: and that come from now on;
+ * there is room for them, whatever came before.
+ */
 bool source_filter(struct source *src, const char *bpf, char *err);
 
 void source_close(struct source *src); /* NULL is allowed */

@@ -5,7 +5,9 @@
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"
 
+#include <netinet/in.h>
 #include <pcap/dlt.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -228,6 +230,40 @@ START_TEST(test_record_too_long)
 }
 END_TEST
 
+/* A datagram to a port of loopback where nobody has to listen. */
+static void
+say(int fd, uint16_t port, const void *data, size_t n)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(port) };
+
+	(void)sendto(fd, data, n, 0, (const struct sockaddr *)&to, sizeof(to));
+}
+
+/* More than the kernel's buffer holds, and nobody has read any of it. */
+START_TEST(test_filter_live)
+{
+	static const uint8_t much[32768];
+	struct source *src = source_open_live("lo", 65535, err);
+	int fd;
+
+	if (src == NULL) /* not ours to capture */
+		return;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_ge(fd, 0);
+	for (int i = 0; i < 1000; i++)
+		say(fd, 9, much, sizeof(much));
+	ck_assert_msg(source_filter(src, "udp dst port 7", err), "%s", err);
+	say(fd, 7, "here", 4);
+	ck_assert_int_eq(source_next(src, &packet, err), SOURCE_PACKET);
+	ck_assert_uint_ge(packet.data.len, 4);
+	ck_assert_mem_eq(packet.data.p + packet.data.len - 4, "here", 4);
+	ck_assert_int_eq(close(fd), 0);
+	source_close(src);
+}
+END_TEST
+
 START_TEST(test_filter)
 {
 	struct source *src;
@@ -313,6 +349,7 @@ make_suite(void)
 	tcase_add_test(tc, test_no_file);
 	tcase_add_test(tc, test_record_too_long);
 	tcase_add_test(tc, test_filter);
+	tcase_add_test(tc, test_filter_live);
 	tcase_add_loop_test(tc, test_standard_input, 0, 2);
 	tcase_add_test(tc, test_failed_allocation);
 	return suite;
