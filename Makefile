@@ -313,6 +313,8 @@ FUZZ_COV = $(BUILD)-fuzzcov
 FUZZ_SECONDS ?= 3600
 FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES = $(if $(FUZZ_ONLY),$(FUZZ_ONLY),$(basename $(notdir $(FUZZ_SRC))))
+# the depth of the stack differs with the addresses of a run
+FUZZ_COUNT = -fsanitize=fuzzer-no-link -fno-sanitize-coverage=stack-depth
 FUZZ_SAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_RUN = BUILD=$(BUILD) FUZZ_BUILD=$(FUZZ_BUILD) JOBS=$(JOBS) \
     sh tests/fuzz/run.sh
@@ -320,8 +322,8 @@ FUZZ_RUN = BUILD=$(BUILD) FUZZ_BUILD=$(FUZZ_BUILD) JOBS=$(JOBS) \
 .PHONY: fuzz-build
 fuzz-build:
 	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CC)' \
-	    WERROR=-Werror CFLAGS='-O1 -g -fsanitize=fuzzer-no-link \
-	    $(FUZZ_SAN)' objects $(addprefix $(FUZZ_BUILD)/fuzz/,$(FUZZ_NAMES))
+	    WERROR=-Werror CFLAGS='-O1 -g $(FUZZ_COUNT) $(FUZZ_SAN)' \
+	    objects $(addprefix $(FUZZ_BUILD)/fuzz/,$(FUZZ_NAMES))
 FUZZ_CC ?= clang
 
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fixed.o \
@@ -352,7 +354,7 @@ fuzz-corpus: fuzz-build $(BUILD)/tools/seeds
 .PHONY: fuzz-coverage
 fuzz-coverage:
 	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_COV) CC='$(FUZZ_CC)' CFLAGS='-O1 -g \
-	    -fsanitize=fuzzer-no-link -fprofile-instr-generate \
+	    $(FUZZ_COUNT) -fprofile-instr-generate \
 	    -fcoverage-mapping' $(addprefix $(FUZZ_COV)/fuzz/,$(FUZZ_NAMES))
 	@FUZZ_BUILD=$(FUZZ_COV) sh tests/fuzz/run.sh coverage $(FUZZ_NAMES)
 
