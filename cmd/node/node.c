@@ -126,7 +126,8 @@ reply_send(struct node_link *link, const struct bnet_header *header,
 	struct node *node = link->node;
 	int64_t delay_ns, now_ns;
 
-	if (!weather_reply(&node->opt.weather, &link->weather_rnd, &delay_ns)) {
+	if (!impairment_reply(
+		&node->opt.impairment, &link->impairment_rnd, &delay_ns)) {
 		stats_count(&node->stats, STAT_LOST);
 		return;
 	}
