@@ -18,7 +18,7 @@
 #ifndef PING_COMPARE_H
 #define PING_COMPARE_H
 
-#include "cmd/ping/article.h"
+#include "cmd/ping/cluster_table.h"
 #include "cmd/ping/series.h"
 
 #include <stdio.h>
@@ -40,7 +40,7 @@ struct compare_factor {
 
 struct compare_layer {
 	const struct hdr *before, *after; /* borrowed */
-	struct compare_factor factors[ARTICLE_COLUMNS];
+	struct compare_factor factors[CLUSTER_COLUMNS];
 	double lost_before, lost_after; /* a part of what was asked */
 	bool worse;
 };
