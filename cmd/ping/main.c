@@ -17,5 +17,5 @@ main(int argc, char **argv)
 	ping_options_parse(&opt, argc, argv);
 	offline_check(&opt);
 	signal(SIGPIPE, SIG_IGN);
-	return opt.mode == PING_MEASURE ? live_run(&opt) : offline_run(&opt);
+	return opt.mode == PING_MEASURE ? ping_run(&opt) : offline_run(&opt);
 }

@@ -648,7 +648,7 @@ roster_ask(struct measure *m, int64_t now_ns)
 }
 
 static void
-tell(struct measure *m, const struct target *target, enum measure_kind kind)
+report(struct measure *m, const struct target *target, enum measure_kind kind)
 {
 	struct measure_event *event = measure_event(m, kind);
 	char label[SERIES_NAME_CHARS];
@@ -677,7 +677,7 @@ begin_words(struct measure *m)
 			continue;
 		m->targets.found[i] = true;
 		target->pinged = true;
-		tell(m, target, MEASURE_SEEN);
+		report(m, target, MEASURE_SEEN);
 	}
 	for (size_t i = 0; i < targets_n(&m->targets); i++) {
 		target = targets_at(&m->targets, i);
@@ -708,7 +708,7 @@ take_entry(struct measure *m, const struct bnet_roster_entry *entry)
 	memcpy(before, target->name, sizeof(before));
 	target_set_name(target, &entry->name);
 	if (!target->pinged || strcmp(before, target->name) != 0)
-		tell(m, target, MEASURE_SEEN);
+		report(m, target, MEASURE_SEEN);
 	target->pinged = true;
 	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() && !m->finishing &&
 	    (m->opt->count == 0 || target->schedule.n < m->opt->count))
@@ -725,7 +725,7 @@ drop_absent(struct measure *m)
 		if (target->roster == 0 ||
 		    target->roster + 1 != m->targets.roster)
 			continue;
-		tell(m, target, MEASURE_LEFT);
+		report(m, target, MEASURE_LEFT);
 		if (m->opt->n_words > 0 || !target->active)
 			continue;
 		timers_cancel(&m->timers, &target->timer);
@@ -757,7 +757,7 @@ begin_pairs(struct measure *m)
 			continue;
 		snprintf(pair->name, sizeof(pair->name), "%.30s>%.30s",
 		    from->name, to->name);
-		tell(m, pair, MEASURE_SEEN);
+		report(m, pair, MEASURE_SEEN);
 		send_begin(m, pair);
 	}
 }
