@@ -34,23 +34,9 @@ static void link_finish(struct node_link *link);
 static uint64_t node_unix_ns(void);
 
 static const char *const stat_names[N_STATS] = {
-	[STAT_UP] = "up",
-	[STAT_CONNECTS] = "connects",
-	[STAT_RECONNECTS] = "reconnects",
-	[STAT_FAILURES] = "failures",
-	[STAT_REFUSED] = "refused",
-	[STAT_DRAINS] = "drains",
-	[STAT_ECHO_NETWORK] = "echo_network",
-	[STAT_ECHO_SERVICE] = "echo_service",
-	[STAT_LOST] = "lost",
-	[STAT_NOT_SENT] = "not_sent",
-	[STAT_INBOX_FULL] = "inbox_full",
-	[STAT_PACKETS] = "packets",
-	[STAT_REPLIES] = "replies",
-	[STAT_PINGS] = "pings",
-	[STAT_ERRORS] = "errors",
-	[STAT_MALFORMED] = "malformed",
-	[STAT_IGNORED] = "ignored",
+#define STAT_NAME(stat, name) [stat] = (name),
+	NODE_STATS(STAT_NAME)
+#undef STAT_NAME
 };
 
 void
