@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * In this order: counters; replies on their way out, some lost, some late; when
+ * links connect; what a relay and a node say to each other; the life of a link;
+ * the application, a thread of its own.
+ */
 #include "cmd/node/node.h"
 
 #include "cmd/common/clock.h"

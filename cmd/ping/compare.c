@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The intervals: what other runs of the same kind would have given. */
+/*
+ * In this order: rows side by side; the intervals by bootstrap; the comparison
+ * as JSON and CSV, as text; which of the two is better.
+ */
 #include "cmd/ping/compare.h"
 
 #include "cmd/ping/report.h"

@@ -14,6 +14,8 @@
  * After is worse where its average or its deviation overall is more than the
  * tolerance higher, and the interval does not hold that to be chance; or
  * where it lost more pings, by more than the tolerance as a part of all.
+ *
+ * Owns nothing: two series are borrowed. For offline.c.
  */
 #ifndef PING_COMPARE_H
 #define PING_COMPARE_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* bluenet-ping: the latency of every node. See bluenet-ping(1). */
+/*
+ * bluenet-ping: the latency of every node. See bluenet-ping(1). It chooses
+ * between a run and work on files.
+ */
 #include "cmd/common/cli.h"
 #include "cmd/ping/run.h"
 #include "cmd/ping/offline.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the worker tells, and what the caller takes and sees of it. */
+/*
+ * Inside a measurement, in this order: the events that the caller takes; slots
+ * and answers; the roster; the session with the relay; the life of the
+ * connection and of the worker. All of it but the events runs on the worker.
+ */
 #include "cmd/ping/measure.h"
 
 #include "cmd/common/clock.h"
@@ -367,7 +371,7 @@ send_ping(struct measure *m, const struct flight *flight)
 	return send_echo(m, flight);
 }
 
-/* What a relay says of what it cannot pass on, we say of what we cannot send. */
+/* What a relay would say of a packet that it cannot pass on. */
 static uint32_t
 cause_of(enum engine_sent sent)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A plot in a file: which kind, and its terminal. */
+/* gnuplot and the file that it writes, then what is plotted. */
 #include "cmd/ping/plot.h"
 
 #include "cmd/ping/cluster_table.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The table as the article prints it. */
+/*
+ * In this order: the cluster table as text; rows as JSON and CSV; which of them
+ * is printed.
+ */
 #include "cmd/ping/report.h"
 
 #include "cmd/common/json.h"

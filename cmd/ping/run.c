@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A line for each ping, for those who watch. */
+/*
+ * What a run prints and writes while it lasts, what it prints at its end, and
+ * the loop between. It owns the series, the screen and the files.
+ */
 #include "cmd/ping/run.h"
 
 #include "cmd/common/cli.h"

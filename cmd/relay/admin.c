@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * In this order: the counters' table and /metrics; /links as JSON; the pages;
+ * what main.c opens and serves; what hooks.c has recorded.
+ */
 #include "cmd/relay/admin.h"
 
 #include "cmd/common/cli.h"

@@ -3,7 +3,7 @@
  * admin - looking into a relay that runs: metrics, links and health over HTTP,
  * the capture, the key log.
  *
- * main.c opens and serves them; hooks.c tells the capture what passes. The
+ * main.c opens and serves them; hooks.c hands the capture what passes. The
  * texts are pure functions of plain structs, for any thread.
  */
 #ifndef RELAY_ADMIN_H
@@ -78,7 +78,7 @@ struct metrics {
 
 void metrics_render(struct text *out, const struct metrics *metrics);
 
-/* The label of a RELAY_CLOSED_* in connections_closed_total, for log lines too. */
+/* The label of a RELAY_CLOSED_* in connections_closed_total; for logs, too. */
 const char *metrics_closed_word(enum relay_counter why);
 
 /* ---- /links: JSON ---- */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A packet on its way to other links (bluenet-wire.5, RELAY). */
+/*
+ * A packet on its way to other links (bluenet-wire.5, RELAY): to one, to any of
+ * a key, to many. For hooks.c.
+ */
 #include "cmd/relay/relay.h"
 
 #include <stdio.h>

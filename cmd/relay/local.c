@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Trace: the one message that a relay rewrites. An echo with the flag gets
- * (id, in, out) of this relay appended; its padding keeps its length.
+ * The applications of the relay itself: trace, which is the one message that a
+ * relay rewrites, echo, roster, discard, counter, and the session messages that
+ * come after the hello. For hooks.c.
  */
 #include "cmd/relay/relay.h"
 
 #include <string.h>
 #include <time.h>
 
+/*
+ * An echo with the flag gets (id, in, out) of this relay appended; its padding
+ * keeps its length.
+ */
 #define HOPS_MAX 64
 
 static bool
@@ -69,10 +74,7 @@ trace(struct relay *relay, struct engine_conn *conn,
 	return true;
 }
 
-/*
- * The applications of the relay itself: echo, roster, discard, counter, and
- * the session messages that come after the hello.
- */
+/* ---- applications ---- */
 
 #define COUNTER_NAME "bluenet.counter"
 #define ROSTER_BATCH 128 /* entries of one reply */

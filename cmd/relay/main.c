@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* bluenet-relay: a reference relay. See bluenet-relay(1). */
+/*
+ * bluenet-relay: a reference relay. See bluenet-relay(1). It owns the relay,
+ * and makes and frees its parts; run.c has it while it runs.
+ */
 #include "cmd/common/cli.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options - how bluenet-relay was told to run; see bluenet-relay(1).
+ * options - the command line and the file of bluenet-relay: see its manual.
  *
  * One table makes the options of the command line, of --help and of the
- * configuration file (options_table.c). To add one: a member here, a row
+ * configuration file (options.c). To add one: a member here, a row
  * there, and the manual.
  *
  * For the main thread. A struct relay_options that was read is not changed

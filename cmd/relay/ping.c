@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Header pings and pongs, the keepalive traffic that carries ours, and the
+ * latency of a link by them.
+ */
 #include "cmd/relay/ping.h"
 
 #include "cmd/relay/relay.h"
@@ -48,8 +52,6 @@ latency_answer(struct latency *latency, uint64_t timestamp, uint64_t now_us)
 		latency->next_us = now_us;
 	return true;
 }
-
-/* Header pings and pongs, and the keepalive that carries ours. */
 
 #define SILENT_PERIODS 3
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * latency - of one link, by header pings (bluenet-wire.5, RELAY): half the
- * round trip, smoothed. No clock: times are passed in, in microseconds.
+ * ping - the latency of one link, by header pings (bluenet-wire.5, RELAY): half
+ * the round trip, smoothed. No clock: times are passed in, in microseconds. For
+ * ping.c; a struct latency is in each peer.
  */
 #ifndef RELAY_PING_H
 #define RELAY_PING_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A payload as its receiver can take it: as it came, but inflated for a peer
- * that did not offer the codec, and with the raw size of zlib in the other
- * order for a peer of the other order.
+ * What the relay says itself, and a payload as its receiver can take it: as it
+ * came, but inflated for a peer that did not offer the codec, and with the raw
+ * size of zlib in the other order for a peer of the other order. For all who
+ * send.
  */
 #include "cmd/relay/relay.h"
 
