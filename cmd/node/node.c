@@ -36,7 +36,6 @@ static void link_failed(struct node_link *link, const char *why);
 static bool link_connect(struct node_link *link, const struct address *address,
     const char *tls_host);
 static void link_finish(struct node_link *link);
-static uint64_t node_unix_ns(void);
 
 static const char *const stat_names[N_STATS] = {
 #define STAT_NAME(stat, name) [stat] = (name),
@@ -624,7 +623,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct node_link *link = link_of(conn);
 	struct node_scratch *scratch = scratch_of(link);
-	uint64_t received_ns = node_unix_ns();
+	uint64_t received_ns = (uint64_t)clock_unix_ns();
 	struct bnet_message echo;
 	struct bnet_header header;
 	size_t left;
@@ -638,7 +637,8 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		if (engine_to_inbox(conn, packet) != ENGINE_DELIVERED)
 			stats_count(&link->node->stats, STAT_INBOX_FULL);
 	} else if (answer_echo(&packet->header, &echo, received_ns,
-		       node_unix_ns(), &header, &scratch->body) != BNET_OK) {
+		       (uint64_t)clock_unix_ns(), &header,
+		       &scratch->body) != BNET_OK) {
 		stats_count(&link->node->stats, STAT_NOT_SENT);
 	} else {
 		reply_send(link, &header, bnet_buf_slice(&scratch->body),
@@ -1031,15 +1031,6 @@ struct app {
 
 #define N_CHORES 2
 
-static uint64_t
-node_unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /*
  * Work: the processor is busy with it, for so long by the clock, so that it
  * is the same wait for others however much else the machine has to do.
@@ -1089,7 +1080,7 @@ answer(struct app *app, const struct engine_packet *packet,
 			   app->node->opt.reply_bytes, &reply->header,
 			   &app->bytes) == BNET_OK;
 	}
-	now_ns = node_unix_ns();
+	now_ns = (uint64_t)clock_unix_ns();
 	waited_ns = (uint64_t)(clock_now_ns() - packet->at_ns);
 	reply->as = STAT_ECHO_SERVICE;
 	return bnet_message_decode(BNET_MSG_ECHO, packet->payload, &echo,

@@ -1026,21 +1026,12 @@ on_pinged(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		send_measured(arg, cookie, packet->header.source, round_ns);
 }
 
-static uint64_t
-unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* We are somebody's client or node, too. */
 static void
 on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct measure *m = arg;
-	uint64_t received_ns = unix_ns();
+	uint64_t received_ns = (uint64_t)clock_unix_ns();
 	struct bnet_header header = {
 		.dest = packet->header.source,
 		.key = bnet_message_key(BNET_MSG_ECHO_REPLY),
@@ -1058,7 +1049,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	    ? BNET_DEST_NODE
 	    : BNET_DEST_CLIENT;
 	echo.u.echo.received_ns = received_ns;
-	echo.u.echo.replied_ns = unix_ns();
+	echo.u.echo.replied_ns = (uint64_t)clock_unix_ns();
 	bnet_buf_clear(&m->body);
 	/* without room it is lost, which is for who asked to find out */
 	if (bnet_message_encode(&echo, &m->body) == BNET_OK)
@@ -1406,7 +1397,6 @@ measure_start(const struct ping_options *opt, const struct client_files *files,
     char why[MEASURE_REASON_CHARS])
 {
 	struct measure *m = calloc(1, sizeof(*m));
-	struct timespec ts;
 
 	if (m == NULL || !make_lock(m)) {
 		snprintf(why, MEASURE_REASON_CHARS, "out of memory");
@@ -1417,9 +1407,7 @@ measure_start(const struct ping_options *opt, const struct client_files *files,
 	m->files = files;
 	m->event_fd = -1;
 	m->stop_ns = INT64_MAX;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	m->wall_ahead_ns =
-	    (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - clock_now_ns();
+	m->wall_ahead_ns = clock_unix_ns() - clock_now_ns();
 	client_host(opt->relay, m->host);
 	m->n_addresses = address_resolve(
 	    opt->relay, PING_PORT, m->addresses, why, MEASURE_REASON_CHARS);

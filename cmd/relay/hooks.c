@@ -2,6 +2,7 @@
 /* What the engine calls: the order of the relay's stages. */
 #include "cmd/relay/relay.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/relay/admin.h"
 
@@ -23,7 +24,7 @@ on_admit(void *arg, void *listener_user, const struct address *from)
 	char text[ADDRESS_CHARS];
 
 	(void)listener_user;
-	verdict = limits_admit(relay->limits, from, relay_clock_ns());
+	verdict = limits_admit(relay->limits, from, clock_now_ns());
 	/* several workers accept: these are counted in one place */
 	atomic_fetch_add_explicit(
 	    &relay->admissions[why[verdict]], 1, memory_order_relaxed);
@@ -67,7 +68,7 @@ on_ready(void *arg, struct engine_conn *conn)
 
 	if (from != NULL)
 		(void)address_format(from, peer->address);
-	peer->since_s = relay_unix_ns() / 1000000000;
+	peer->since_s = clock_unix_ns() / 1000000000;
 	if (tls != NULL)
 		peer->tls = (uint8_t)bnet_tls_version(tls);
 	if (relay->record != NULL)

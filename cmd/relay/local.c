@@ -6,6 +6,8 @@
  */
 #include "cmd/relay/relay.h"
 
+#include "cmd/common/clock.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -40,7 +42,7 @@ add_hop(struct relay *relay, struct bnet_message *message, uint64_t in_ns,
 		memcpy(hops, echo->hops, echo->n * sizeof(hops[0]));
 	hops[echo->n++] = (struct bnet_echo_hop){ .id = relay->id,
 		.in_ns = in_ns,
-		.out_ns = (uint64_t)relay_unix_ns() };
+		.out_ns = (uint64_t)clock_unix_ns() };
 	echo->hops = hops;
 	bnet_buf_clear(body);
 	return bnet_message_encode(message, body) == BNET_OK &&
@@ -56,7 +58,7 @@ trace(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_packet *out)
 {
 	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
-	uint64_t in_ns = (uint64_t)relay_unix_ns();
+	uint64_t in_ns = (uint64_t)clock_unix_ns();
 	struct bnet_message message;
 	struct bnet_slice payload;
 	size_t left;
@@ -99,7 +101,7 @@ echo_reply(struct relay *relay, struct bnet_slice question, int64_t source,
 		return false;
 	message.type = BNET_MSG_ECHO_REPLY;
 	message.u.echo.received_ns = received_ns;
-	message.u.echo.replied_ns = (uint64_t)relay_unix_ns();
+	message.u.echo.replied_ns = (uint64_t)clock_unix_ns();
 	*header = (struct bnet_header){
 		.source = (int64_t)relay->id,
 		.dest_type = message.u.echo.flags & BNET_ECHO_F_NODE
@@ -144,7 +146,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		return;
 	}
 	if (!echo_reply(relay, packet->payload, source,
-		(uint64_t)relay_unix_ns(), &own->store, &own->body,
+		(uint64_t)clock_unix_ns(), &own->store, &own->body,
 		&reply.header)) {
 		refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
 		    BNET_CODE_MALFORMED, "the echo is malformed");
@@ -380,7 +382,7 @@ unix_of(int64_t monotonic_ns)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)(relay_unix_ns() -
+	return (uint64_t)(clock_unix_ns() -
 	    ((int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - monotonic_ns));
 }
 

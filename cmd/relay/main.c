@@ -4,6 +4,7 @@
  * and makes and frees its parts; run.c has it while it runs.
  */
 #include "cmd/common/cli.h"
+#include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/keylog_file.h"
@@ -191,7 +192,7 @@ make_tables(struct relay *relay)
 	const struct limits_settings no_limits = { 0 };
 
 	relay->id = opt->id;
-	relay->started_s = relay_unix_ns() / 1000000000;
+	relay->started_s = clock_unix_ns() / 1000000000;
 	relay->limits = limits_new(&no_limits);
 	relay->routes = routes_new(
 	    opt->clients_from, opt->nodes_from, (uint32_t)opt->n_ids);

@@ -145,8 +145,6 @@ relay_count(struct relay_worker *worker, enum relay_counter which)
 	counter_add(&worker->counters[which], 1);
 }
 
-int64_t relay_unix_ns(void);
-int64_t relay_clock_ns(void);
 uint64_t relay_now_us(struct engine_worker *worker);
 
 /* ---- hooks.c ---- */

@@ -2,30 +2,12 @@
 /* The beginning of a link: hello and welcome, or a stock client. */
 #include "cmd/relay/relay.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 
 #include <string.h>
-#include <time.h>
 
 #define MS_NS 1000000
-
-int64_t
-relay_unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-int64_t
-relay_clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static struct bnet_string
 string_of(const char *s)
@@ -181,7 +163,7 @@ welcome(struct relay *relay, struct engine_conn *conn)
 	w->keepalive_ms = (uint32_t)(opt->keepalive_ns / MS_NS);
 	w->environment = string_of(opt->environment);
 	w->relay_name = string_of(opt->name);
-	w->time_ns = (uint64_t)relay_unix_ns();
+	w->time_ns = (uint64_t)clock_unix_ns();
 	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
 	    &message, NULL);
 }
