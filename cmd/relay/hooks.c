@@ -78,17 +78,6 @@ on_ready(void *arg, struct engine_conn *conn)
 		config_of(relay)->opt.hello_timeout_ns);
 }
 
-/* From now on nothing of this link counts; it is closed because of `why`. */
-void
-relay_leave(struct engine_conn *conn, enum relay_counter why)
-{
-	struct peer *peer = peer_of(conn);
-
-	peer->state = PEER_LEAVING;
-	if (peer->leaving == 0)
-		peer->leaving = why;
-}
-
 static const enum relay_counter of_end[ENGINE_N_ENDS] = {
 	[ENGINE_END_PEER] = RELAY_CLOSED_PEER,
 	[ENGINE_END_CUT] = RELAY_CLOSED_CUT,

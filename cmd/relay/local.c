@@ -9,7 +9,6 @@
 #include "cmd/common/clock.h"
 
 #include <string.h>
-#include <time.h>
 
 /*
  * An echo with the flag gets (id, in, out) of this relay appended; its padding
@@ -379,11 +378,7 @@ local_packet(struct relay *relay, struct engine_conn *conn,
 static uint64_t
 unix_of(int64_t monotonic_ns)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)(clock_unix_ns() -
-	    ((int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - monotonic_ns));
+	return (uint64_t)(clock_unix_ns() - (clock_now_ns() - monotonic_ns));
 }
 
 static void

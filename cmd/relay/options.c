@@ -201,7 +201,7 @@ refuse(char err[RELAY_ERR_CHARS], const char *fmt, ...)
 	return false;
 }
 
-/* DESIGN: what is reached from other machines is authenticated. */
+/* What is reached from other machines is authenticated. */
 static bool
 check_loopback(const struct relay_addresses *list, const char *name,
     const char *instead, char err[RELAY_ERR_CHARS])

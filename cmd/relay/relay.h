@@ -147,7 +147,7 @@ relay_count(struct relay_worker *worker, enum relay_counter which)
 
 uint64_t relay_now_us(struct engine_worker *worker);
 
-/* ---- hooks.c ---- */
+/* ---- hooks.c; relay_leave() is in reply.c ---- */
 extern const struct engine_hooks relay_hooks, relay_hooks_recording;
 void relay_leave(struct engine_conn *conn, enum relay_counter why);
 
@@ -163,19 +163,6 @@ void session_register(
 void session_refuse(struct relay *relay, struct engine_conn *conn,
     enum bnet_code code, const char *reason, enum relay_counter why);
 void session_drain(struct relay *relay, struct engine_conn *conn);
-
-/* ---- access.c: who gets in ---- */
-enum access {
-	ACCESS_GRANTED,
-	ACCESS_NO_CREDENTIALS,
-	ACCESS_WRONG_TOKEN,
-	ACCESS_OTHER_ID, /* the credentials are for another one */
-};
-enum access access_check(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_hello *hello, struct credentials_grant *grant);
-bool access_stock(struct relay *relay, struct engine_conn *conn);
-bool access_may_replace(
-    const struct route_entry *old, const struct route_entry *entry);
 
 /* ---- forward.c: to other links ---- */
 void forward(struct relay *relay, struct engine_conn *conn,

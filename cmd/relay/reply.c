@@ -129,6 +129,17 @@ payload_done(struct relay_worker *worker)
 
 /* Messages of our own to a link: errors above all. */
 
+/* From now on nothing of this link counts; it is closed because of `why`. */
+void
+relay_leave(struct engine_conn *conn, enum relay_counter why)
+{
+	struct peer *peer = peer_of(conn);
+
+	peer->state = PEER_LEAVING;
+	if (peer->leaving == 0)
+		peer->leaving = why;
+}
+
 /* A message with the session header, or with `header` where it is not NULL. */
 enum engine_sent
 tell(struct relay *relay, struct engine_worker *worker,

@@ -38,7 +38,6 @@ bool service_take_sockets(
 
 /* What state we are in; `status` is a line for `systemctl status`. */
 void service_ready(const char *status);
-void service_status(const char *status);
 void service_reloading(void); /* service_ready() ends it */
 void service_stopping(const char *status);
 
