@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine calls: the order of the relay's stages. */
-#include "cmd/relay/relay.h"
+#include "cmd/relay/hooks.h"
 
 #include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/relay/admin.h"
+#include "cmd/relay/forward.h"
+#include "cmd/relay/local.h"
+#include "cmd/relay/ping.h"
+#include "cmd/relay/reply.h"
+#include "cmd/relay/session.h"
 
 #include <string.h>
 
@@ -152,7 +157,7 @@ route(struct relay *relay, struct engine_conn *conn,
 	if (verdict == ROUTE_LOCAL)
 		local_packet(relay, conn, packet);
 	else if (config->opt.trace && packet->has_header &&
-	    trace(relay, conn, packet, &traced))
+	    local_trace(relay, conn, packet, &traced))
 		forward(relay, conn, &traced, verdict);
 	else
 		forward(relay, conn, packet, verdict);
@@ -204,10 +209,10 @@ on_broken(void *arg, struct engine_conn *conn, enum engine_end end)
 	struct relay *relay = arg;
 
 	if (end == ENGINE_END_OVERSIZE)
-		tell_error(relay, conn, &nothing, BNET_CODE_TOO_LARGE, 0,
+		reply_error(relay, conn, &nothing, BNET_CODE_TOO_LARGE, 0,
 		    "the frame is longer than the limit");
 	else
-		tell_error(relay, conn, &nothing, BNET_CODE_MALFORMED, 0,
+		reply_error(relay, conn, &nothing, BNET_CODE_MALFORMED, 0,
 		    engine_conn_reason(conn));
 }
 

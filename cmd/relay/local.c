@@ -4,9 +4,12 @@
  * relay rewrites, echo, roster, discard, counter, and the session messages that
  * come after the hello. For hooks.c.
  */
-#include "cmd/relay/relay.h"
+#include "cmd/relay/local.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/relay/ping.h"
+#include "cmd/relay/reply.h"
+#include "cmd/relay/session.h"
 
 #include <string.h>
 
@@ -48,12 +51,8 @@ add_hop(struct relay *relay, struct bnet_message *message, uint64_t in_ns,
 	    append_padding(body, padding_bytes);
 }
 
-/*
- * `out` becomes the packet with our hop in it, uncompressed; borrowed until
- * the next packet. False: it is none that wants it, pass it on as it is.
- */
 bool
-trace(struct relay *relay, struct engine_conn *conn,
+local_trace(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_packet *out)
 {
 	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
@@ -139,15 +138,15 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		if (engine_to_inbox(conn, packet) == ENGINE_DELIVERED)
 			relay_count(own, RELAY_LOCAL_ECHO);
 		else
-			refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
-			    BNET_CODE_OVERLOADED,
+			reply_refuse(relay, conn, packet,
+			    RELAY_REFUSED_OVERLOADED, BNET_CODE_OVERLOADED,
 			    "the relay's application is behind");
 		return;
 	}
 	if (!echo_reply(relay, packet->payload, source,
 		(uint64_t)clock_unix_ns(), &own->store, &own->body,
 		&reply.header)) {
-		refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
 		    BNET_CODE_MALFORMED, "the echo is malformed");
 		return;
 	}
@@ -157,7 +156,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	if (sent == ENGINE_QUEUED)
 		relay_count(own, RELAY_LOCAL_ECHO);
 	else
-		refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
 		    BNET_CODE_OVERLOADED, "your own queue is full");
 }
 
@@ -181,7 +180,7 @@ roster_send(struct roster_job *job, bool more)
 	message.u.roster_reply.more = more;
 	message.u.roster_reply.n = job->n;
 	message.u.roster_reply.entries = job->entries;
-	if (tell(job->relay, engine_conn_worker(job->conn),
+	if (reply_send(job->relay, engine_conn_worker(job->conn),
 		engine_conn_outlet(job->conn), &message, NULL) != ENGINE_QUEUED)
 		job->failed = true;
 	job->n = 0;
@@ -222,18 +221,19 @@ on_roster(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 
 	if (bnet_message_decode(BNET_MSG_ROSTER, packet->payload, &message,
 		&own->store, &left) != BNET_OK) {
-		refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
 		    BNET_CODE_MALFORMED, "the roster request is malformed");
 		return;
 	}
 	job.roles = message.u.roster.roles;
-	job.prefix = message.u.roster.prefix; /* tell() leaves `store` alone */
+	job.prefix =
+	    message.u.roster.prefix; /* reply_send() leaves `store` alone */
 	own->heavy = true; /* however short the answer is */
 	routes_each(relay->routes, roster_entry, &job);
 	if (!job.failed)
 		roster_send(&job, false);
 	if (job.failed)
-		refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
 		    BNET_CODE_OVERLOADED, "your own queue is full");
 	else
 		relay_count(own, RELAY_LOCAL_ROSTER);
@@ -318,7 +318,7 @@ on_second_hello(
 {
 	struct relay *relay = arg;
 
-	refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
+	reply_refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
 	    BNET_CODE_REFUSED, "hello is the first packet or none");
 }
 
@@ -346,7 +346,6 @@ local_register(struct relay *relay)
 	return true;
 }
 
-/* A packet for the relay itself: inflated, then to whoever has the key. */
 void
 local_packet(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet)
@@ -357,7 +356,7 @@ local_packet(struct relay *relay, struct engine_conn *conn,
 	whole.header.source = (int64_t)peer_of(conn)->entry.id;
 	err = payload_here(relay, conn, packet, &whole.payload);
 	if (err != BNET_OK) {
-		refuse(relay, conn, packet,
+		reply_refuse(relay, conn, packet,
 		    err == BNET_EPAYLOAD ? RELAY_REFUSED_TOO_LARGE
 					 : RELAY_REFUSED_MALFORMED,
 		    err == BNET_EPAYLOAD ? BNET_CODE_TOO_LARGE
@@ -365,7 +364,7 @@ local_packet(struct relay *relay, struct engine_conn *conn,
 		    bnet_strerror(err));
 	} else {
 		if (engine_deliver(conn, &whole) == ENGINE_NO_APP)
-			refuse(relay, conn, packet,
+			reply_refuse(relay, conn, packet,
 			    RELAY_REFUSED_NO_DESTINATION,
 			    BNET_CODE_NO_DESTINATION,
 			    "no application here has that key");

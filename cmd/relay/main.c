@@ -7,11 +7,13 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
+#include "cmd/relay/admin.h"
+#include "cmd/relay/hooks.h"
 #include "cmd/relay/keylog_file.h"
+#include "cmd/relay/local.h"
 #include "cmd/relay/relay.h"
 #include "cmd/relay/run.h"
 #include "cmd/relay/secrets.h"
-#include "cmd/relay/admin.h"
 #include "cmd/relay/service.h"
 
 #include <errno.h>

@@ -34,4 +34,27 @@ latency_ask(struct latency *latency, uint64_t now_us, uint64_t interval_us);
 bool
 latency_answer(struct latency *latency, uint64_t timestamp, uint64_t now_us);
 
+/* ---- pings and keepalive traffic; for hooks.c, session.c, forward.c ---- */
+
+struct bnet_header;
+struct engine_conn;
+struct peer;
+struct relay;
+
+/* A packet came with a timestamp. */
+void ping_answer(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_header *header);
+
+/* A pong came. */
+void ping_pong(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_header *header);
+
+/* A link is up: its first ping goes now. */
+void ping_start(struct relay *relay, struct engine_conn *conn);
+
+void ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns);
+
+/* Any worker: the timestamp for a packet that goes to a stock peer. */
+uint64_t ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us);
+
 #endif

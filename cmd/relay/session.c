@@ -5,9 +5,12 @@
  * certificate under our CA or a token, and a client a token where clients are
  * asked for one. For hooks.c and local.c.
  */
+#include "cmd/relay/session.h"
+
 #include "cmd/common/clock.h"
 #include "cmd/common/log.h"
-#include "cmd/relay/relay.h"
+#include "cmd/relay/ping.h"
+#include "cmd/relay/reply.h"
 
 #include <string.h>
 
@@ -151,8 +154,8 @@ session_refuse(struct relay *relay, struct engine_conn *conn,
 
 	message.u.refuse.code = code;
 	message.u.refuse.reason = string_of(reason);
-	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
-	    &message, NULL);
+	(void)reply_send(relay, engine_conn_worker(conn),
+	    engine_conn_outlet(conn), &message, NULL);
 	log_info("link refused", LOG_STR("peer", peer_of(conn)->address),
 	    LOG_STR("name", peer_of(conn)->name), LOG_U64("code", code),
 	    LOG_STR("reason", reason));
@@ -278,8 +281,8 @@ welcome(struct relay *relay, struct engine_conn *conn)
 	w->environment = string_of(opt->environment);
 	w->relay_name = string_of(opt->name);
 	w->time_ns = (uint64_t)clock_unix_ns();
-	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
-	    &message, NULL);
+	(void)reply_send(relay, engine_conn_worker(conn),
+	    engine_conn_outlet(conn), &message, NULL);
 }
 
 /* ---- hello ---- */
@@ -399,10 +402,6 @@ on_stock(struct relay *relay, struct engine_conn *conn)
 	return true;
 }
 
-/*
- * The first packet of a link. A stock client's counts like any other after it,
- * which hooks.c sees to: then the state is PEER_UP and `packet` is to go on.
- */
 void
 session_first(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet)
@@ -430,18 +429,18 @@ session_register(
 	size_t left;
 
 	if (peer->entry.role != BNET_ROLE_NODE) {
-		refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
 		    BNET_CODE_REFUSED, "only nodes register keys");
 		return;
 	}
 	if (bnet_message_decode(BNET_MSG_REGISTER, packet->payload, &message,
 		&own->store, &left) != BNET_OK) {
-		refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
 		    BNET_CODE_MALFORMED, "the register is malformed");
 		return;
 	}
 	if (!routes_register(relay->routes, &peer->entry, message.u.reg.key)) {
-		refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
 		    BNET_CODE_OVERLOADED, "too many keys are registered");
 		return;
 	}
@@ -461,6 +460,6 @@ session_drain(struct relay *relay, struct engine_conn *conn)
 	    (uint32_t)(opt->drain_timeout_ns / 1000000000);
 	if (opt->drain_to != NULL)
 		message.u.drain.where = string_of(opt->drain_to);
-	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
-	    &message, &header);
+	(void)reply_send(relay, engine_conn_worker(conn),
+	    engine_conn_outlet(conn), &message, &header);
 }
