@@ -512,13 +512,13 @@ open_record(const struct relay_options *opt)
 }
 
 void
-seeing_open_files(
-    struct seeing *seeing, struct relay *relay, const struct relay_options *opt)
+admin_open_files(
+    struct admin *admin, struct relay *relay, const struct relay_options *opt)
 {
-	seeing->relay = relay;
+	admin->relay = relay;
 	if (opt->keylog != NULL) {
-		seeing->keylog = keylog_file_open(opt->keylog);
-		if (seeing->keylog == NULL)
+		admin->keylog = keylog_file_open(opt->keylog);
+		if (admin->keylog == NULL)
 			cli_die(
 			    "--keylog: %s: %s", opt->keylog, strerror(errno));
 	}
@@ -527,30 +527,30 @@ seeing_open_files(
 }
 
 void
-seeing_close_files(struct seeing *seeing)
+admin_close_files(struct admin *admin)
 {
-	record_free(seeing->relay->record);
-	seeing->relay->record = NULL;
-	keylog_file_close(seeing->keylog);
+	record_free(admin->relay->record);
+	admin->relay->record = NULL;
+	keylog_file_close(admin->keylog);
 }
 
 /* ---- HTTP ---- */
 
 void
-seeing_listen(struct seeing *seeing)
+admin_listen(struct admin *admin)
 {
 	const struct relay_addresses *at =
-	    &config_of(seeing->relay)->opt.metrics;
+	    &config_of(admin->relay)->opt.metrics;
 	const struct http_settings set = { .address = &at->at[0],
 		.pages = pages,
 		.n_pages = PAGES_N,
-		.arg = seeing->relay };
+		.arg = admin->relay };
 	char text[ADDRESS_CHARS];
 
 	if (at->n == 0)
 		return;
-	seeing->http = http_open(&set);
-	if (seeing->http == NULL)
+	admin->http = http_open(&set);
+	if (admin->http == NULL)
 		cli_die("--metrics: cannot listen on %s: %s",
 		    address_format(&at->at[0], text), strerror(errno));
 }
@@ -568,29 +568,28 @@ say_where(const struct http *http)
 }
 
 void
-seeing_start(struct seeing *seeing)
+admin_start(struct admin *admin)
 {
-	if (seeing->relay->record != NULL &&
-	    !record_start(seeing->relay->record))
+	if (admin->relay->record != NULL && !record_start(admin->relay->record))
 		cli_die("cannot start a thread: %s", strerror(errno));
-	if (seeing->http == NULL)
+	if (admin->http == NULL)
 		return;
-	if (!http_start(seeing->http))
+	if (!http_start(admin->http))
 		cli_die("--metrics: cannot serve: %s", strerror(errno));
-	say_where(seeing->http);
+	say_where(admin->http);
 }
 
 void
-seeing_stop(struct seeing *seeing)
+admin_stop(struct admin *admin)
 {
-	http_free(seeing->http);
-	seeing->http = NULL;
+	http_free(admin->http);
+	admin->http = NULL;
 }
 
 /* ---- the capture ---- */
 
 void
-seeing_open(struct relay *relay, struct engine_conn *conn)
+admin_open(struct relay *relay, struct engine_conn *conn)
 {
 	struct address local = engine_conn_local(conn);
 
@@ -599,13 +598,13 @@ seeing_open(struct relay *relay, struct engine_conn *conn)
 }
 
 void
-seeing_close(struct relay *relay, struct engine_conn *conn)
+admin_close(struct relay *relay, struct engine_conn *conn)
 {
 	record_close(relay->record, engine_conn_outlet(conn)->handle);
 }
 
 void
-seeing_tap(void *arg, struct engine_conn *conn, enum engine_way way,
+admin_tap(void *arg, struct engine_conn *conn, enum engine_way way,
     const struct bnet_slice *pieces, size_t n)
 {
 	struct relay *relay = arg;

@@ -11,6 +11,8 @@
  * reader sees a gap. When writing fails that is logged once and all else is
  * dropped.
  *
+ * Names begin with record_: capture_ is what cmd/capture reads.
+ *
  * Any thread may call anything but _new, _start and _free; what belongs to
  * one connection comes from one thread at a time. For
  * admin.c.

@@ -77,7 +77,7 @@ on_ready(void *arg, struct engine_conn *conn)
 	if (tls != NULL)
 		peer->tls = (uint8_t)bnet_tls_version(tls);
 	if (relay->record != NULL)
-		seeing_open(relay, conn);
+		admin_open(relay, conn);
 	engine_conn_set_timer(conn,
 	    engine_worker_now_ns(engine_conn_worker(conn)) +
 		config_of(relay)->opt.hello_timeout_ns);
@@ -131,7 +131,7 @@ on_closed(void *arg, struct engine_conn *conn, enum engine_end end)
 	limits_leave(relay->limits, engine_conn_peer(conn));
 	relay_count(worker_of(relay, engine_conn_worker(conn)), why);
 	if (relay->record != NULL)
-		seeing_close(relay, conn);
+		admin_close(relay, conn);
 	log_closed(conn, why);
 	peer->state = PEER_LEAVING;
 }
@@ -323,4 +323,4 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 	.timer = on_timer, .closed = on_closed, .message = on_message
 
 const struct engine_hooks relay_hooks = { HOOKS };
-const struct engine_hooks relay_hooks_recording = { HOOKS, .tap = seeing_tap };
+const struct engine_hooks relay_hooks_recording = { HOOKS, .tap = admin_tap };

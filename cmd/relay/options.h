@@ -81,7 +81,7 @@ struct relay_options {
 	uint64_t queue_bytes, memory_bytes;
 	int overload; /* enum relay_overload */
 
-	/* seeing into it */
+	/* looking into it */
 	bool trace;
 	char *capture;
 	uint64_t capture_bytes, n_capture_files;
