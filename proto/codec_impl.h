@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What codec.c shares with the codecs' files and with link.c; not installed. */
+/* What codec.c lends to link.c for a call; not installed. */
 #ifndef BNET_CODEC_IMPL_H
 #define BNET_CODEC_IMPL_H
 

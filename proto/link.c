@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The life of a link, bytes in, and bytes out. */
 #include "link.h"
 
 #include "codec_impl.h"

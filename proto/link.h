@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bnet_link - one connection, both ways: link.c and link_out.c know the order
- * of the stages.
+ * bnet_link - one connection, both ways: it knows the order of the stages.
  *
  *	bytes in  -> tls -> frame -> header -> codec -> sink
  *	bytes out <- tls <- frame <- header <- codec <- bnet_link_send()

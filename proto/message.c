@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The session messages as tables: names, keys, fields (bluenet-wire.5). */
+/*
+ * The session messages as tables: names, keys, fields (bluenet-wire.5). Then
+ * what reads and writes any of them by its row.
+ */
 #include "message.h"
 
 #include "bits.h"

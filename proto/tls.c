@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* bnet_tls_ctx: settings become what the connections share. */
+/*
+ * The context, which is what settings become and connections share; then a
+ * connection.
+ */
 #include "tls.h"
 
 #include <openssl/err.h>

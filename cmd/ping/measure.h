@@ -10,6 +10,9 @@
  * Durations and the schedule are of CLOCK_MONOTONIC. The wall clock is read
  * once, at the start; later times follow from it, so that setting it changes
  * nothing.
+ *
+ * It owns the engine, the targets and the events. For run.c; screen.c looks at
+ * the targets.
  */
 #ifndef PING_MEASURE_H
 #define PING_MEASURE_H

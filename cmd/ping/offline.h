@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * offline - bluenet-ping without a relay: --from and --compare; and what
- * follows a measurement as well: --fail-if and --plot.
+ * follows a measurement as well: --fail-if and --plot. For main.c and run.c.
  */
 #ifndef PING_OFFLINE_H
 #define PING_OFFLINE_H

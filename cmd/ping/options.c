@@ -180,18 +180,6 @@ part(const char *what, const char *text)
 	return v / 100;
 }
 
-/* Nobody shall read it in the list of processes for as long as we run. */
-static const char *
-hide(char *arg)
-{
-	char *copy = strdup(arg);
-
-	if (copy == NULL)
-		cli_die("out of memory");
-	memset(arg, '*', strlen(arg));
-	return copy;
-}
-
 static void
 set_value(struct ping_options *opt, const struct row *row, const char *what,
     char *arg)
@@ -206,7 +194,7 @@ set_value(struct ping_options *opt, const struct row *row, const char *what,
 		*(const char **)at = arg;
 		break;
 	case KIND_TOKEN:
-		*(const char **)at = hide(arg);
+		*(const char **)at = cli_secret(arg);
 		break;
 	case KIND_AS_NODE:
 		opt->as_node = true;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * In this order: bytes that passed as a TCP segment; files of a bounded size;
+ * the ring between the workers and the thread that writes.
+ */
 #include "cmd/relay/capture.h"
 
 #include "cmd/common/log.h"

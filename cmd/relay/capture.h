@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record - what passes, after decryption, as plain TCP segments in pcap files
+ * capture - what passes, after decryption, as plain TCP segments in pcap files
  * (--capture).
  *
  *	workers -> ring -> a thread of its own -> files of a bounded size
@@ -11,8 +11,11 @@
  * reader sees a gap. When writing fails that is logged once and all else is
  * dropped.
  *
+ * Names begin with record_: capture_ is what cmd/capture reads.
+ *
  * Any thread may call anything but _new, _start and _free; what belongs to
- * one connection comes from one thread at a time.
+ * one connection comes from one thread at a time. For
+ * admin.c.
  */
 #ifndef RELAY_CAPTURE_H
 #define RELAY_CAPTURE_H

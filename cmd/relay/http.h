@@ -5,7 +5,7 @@
  * One thread of its own serves HTTP_CONNECTIONS_MAX connections at most, each
  * closed after HTTP_TIMEOUT_S of silence. GET and HEAD; other methods are
  * 405, other paths 404. Opening is apart from starting, so that root can bind
- * the port and be given up between.
+ * the port and be given up between. For admin.c.
  */
 #ifndef RELAY_HTTP_H
 #define RELAY_HTTP_H

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* bluenet-relay: a reference relay. See bluenet-relay(1). */
+/*
+ * bluenet-relay: a reference relay. See bluenet-relay(1). It owns the relay,
+ * and makes and frees its parts; run.c has it while it runs.
+ */
 #include "cmd/common/cli.h"
+#include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
+#include "cmd/relay/admin.h"
+#include "cmd/relay/hooks.h"
 #include "cmd/relay/keylog_file.h"
+#include "cmd/relay/local.h"
 #include "cmd/relay/relay.h"
 #include "cmd/relay/run.h"
 #include "cmd/relay/secrets.h"
-#include "cmd/relay/admin.h"
 #include "cmd/relay/service.h"
 
 #include <errno.h>
@@ -188,7 +194,7 @@ make_tables(struct relay *relay)
 	const struct limits_settings no_limits = { 0 };
 
 	relay->id = opt->id;
-	relay->started_s = relay_unix_ns() / 1000000000;
+	relay->started_s = clock_unix_ns() / 1000000000;
 	relay->limits = limits_new(&no_limits);
 	relay->routes = routes_new(
 	    opt->clients_from, opt->nodes_from, (uint32_t)opt->n_ids);
@@ -266,17 +272,17 @@ start_threads(struct relay *relay)
 }
 
 static void
-serve(struct run *run, struct seeing *seeing)
+serve(struct run *run, struct admin *admin)
 {
 	struct relay *relay = run->relay;
 
 	warn_of_options(&config_of(relay)->opt);
 	start_threads(relay);
-	seeing_start(seeing);
+	admin_start(admin);
 	say_ready(relay);
 	service_ready("running");
 	run_loop(run);
-	seeing_stop(seeing);
+	admin_stop(admin);
 	engine_stop(relay->engine);
 	atomic_store(&relay->app_stop, true);
 	engine_wake(relay->engine);
@@ -304,15 +310,15 @@ static void
 run(struct relay_config *config, int argc, char **argv)
 {
 	static struct relay relay;
-	static struct seeing seeing;
+	static struct admin admin;
 	struct run run = { .relay = &relay, .argc = argc, .argv = argv };
 	struct bnet_tls_ctx *tls;
 
 	atomic_store(&relay.config, config);
 	run_block_signals(&run);
-	seeing_open_files(&seeing, &relay, &config->opt);
-	run.keylog = seeing.keylog != NULL ? keylog_file_line : NULL;
-	run.keylog_arg = seeing.keylog;
+	admin_open_files(&admin, &relay, &config->opt);
+	run.keylog = admin.keylog != NULL ? keylog_file_line : NULL;
+	run.keylog_arg = admin.keylog;
 	tls = load(&run, config);
 	raise_files(&config->opt);
 	make_tables(&relay);
@@ -320,11 +326,11 @@ run(struct relay_config *config, int argc, char **argv)
 	make_workers(&relay);
 	listen_all(&relay, tls);
 	bnet_tls_ctx_free(tls);
-	seeing_listen(&seeing);
+	admin_listen(&admin);
 	drop_root(&config->opt);
-	serve(&run, &seeing);
+	serve(&run, &admin);
 	free_relay(&relay);
-	seeing_close_files(&seeing);
+	admin_close_files(&admin);
 }
 
 static struct relay_config *

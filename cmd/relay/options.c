@@ -201,7 +201,7 @@ refuse(char err[RELAY_ERR_CHARS], const char *fmt, ...)
 	return false;
 }
 
-/* DESIGN: what is reached from other machines is authenticated. */
+/* What is reached from other machines is authenticated. */
 static bool
 check_loopback(const struct relay_addresses *list, const char *name,
     const char *instead, char err[RELAY_ERR_CHARS])
@@ -273,7 +273,7 @@ struct reading {
 };
 
 static void __attribute__((format(printf, 2, 3)))
-tell(char err[RELAY_ERR_CHARS], const char *fmt, ...)
+report(char err[RELAY_ERR_CHARS], const char *fmt, ...)
 {
 	va_list ap;
 
@@ -297,7 +297,7 @@ set(const struct relay_option *row, struct relay_options *opt,
 
 	if (relay_value_set(row, opt, value, why))
 		return true;
-	tell(err, "%s%s: '%.200s': %.600s", prefix, row->name, value, why);
+	report(err, "%s%s: '%.200s': %.600s", prefix, row->name, value, why);
 	return false;
 }
 
@@ -318,7 +318,7 @@ struct getopt_tables {
 	char shorts[2 * ROWS_MAX + 2];
 };
 
-/* `shorts` starts with a colon: getopt is to tell what is missing. */
+/* `shorts` starts with a colon: getopt reports what is missing. */
 static void
 make_tables(struct getopt_tables *tables)
 {
@@ -367,11 +367,11 @@ static bool
 refuse_option(int c, char **argv, char err[RELAY_ERR_CHARS])
 {
 	if (c == ':')
-		tell(err, "%s: an argument is missing", argv[optind - 1]);
+		report(err, "%s: an argument is missing", argv[optind - 1]);
 	else if (optopt != 0 && optopt < LONG_BASE)
-		tell(err, "-%c: no such option", optopt);
+		report(err, "-%c: no such option", optopt);
 	else
-		tell(err, "%s: no such option", argv[optind - 1]);
+		report(err, "%s: no such option", argv[optind - 1]);
 	return false;
 }
 
@@ -381,11 +381,11 @@ take_words(
     struct relay_options *opt, char **words, int n, char err[RELAY_ERR_CHARS])
 {
 	if (opt->make_token != NULL && n == 0)
-		tell(err, "--make-token: expected ID NAME");
+		report(err, "--make-token: expected ID NAME");
 	else if (n > (opt->make_token != NULL ? 1 : 0))
-		tell(err, "'%.200s': expected options only", words[n - 1]);
+		report(err, "'%.200s': expected options only", words[n - 1]);
 	else if (n == 1 && (opt->make_token_name = strdup(words[0])) == NULL)
-		tell(err, "out of memory");
+		report(err, "out of memory");
 	else
 		return true;
 	return false;
@@ -435,7 +435,7 @@ take_line(
 	struct reading *reading = ctx;
 
 	if (row == NULL || row->when == RELAY_COMMAND) {
-		tell(err, "%.200s: '%.200s': expected %s", name, value,
+		report(err, "%.200s: '%.200s': expected %s", name, value,
 		    row == NULL ? "the name of an option"
 				: "it on the command line only");
 		return false;
@@ -513,7 +513,7 @@ relay_options_reload(const struct relay_options *old,
 		}
 		add_name(changes->restart, row->name);
 		if (!relay_value_copy(row, fresh, old)) {
-			tell(err, "out of memory");
+			report(err, "out of memory");
 			return false;
 		}
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options - how bluenet-relay was told to run; see bluenet-relay(1).
+ * options - the command line and the file of bluenet-relay: see its manual.
  *
  * One table makes the options of the command line, of --help and of the
- * configuration file (options_table.c). To add one: a member here, a row
+ * configuration file (options.c). To add one: a member here, a row
  * there, and the manual.
  *
  * For the main thread. A struct relay_options that was read is not changed
@@ -81,7 +81,7 @@ struct relay_options {
 	uint64_t queue_bytes, memory_bytes;
 	int overload; /* enum relay_overload */
 
-	/* seeing into it */
+	/* looking into it */
 	bool trace;
 	char *capture;
 	uint64_t capture_bytes, n_capture_files;

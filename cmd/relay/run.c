@@ -2,6 +2,7 @@
 /* While it runs: signals, reloading, draining, the watchdog. */
 #include "cmd/relay/run.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/secrets.h"
@@ -139,7 +140,7 @@ wait_for_all(struct run *run, int64_t until_ns)
 	int sig;
 
 	while (limits_open(run->relay->limits) > 0) {
-		if (relay_clock_ns() >= until_ns)
+		if (clock_now_ns() >= until_ns)
 			return false;
 		sig = sigtimedwait(&run->signals, NULL, &step);
 		if (sig == SIGTERM || sig == SIGINT)
@@ -165,7 +166,7 @@ drain(struct run *run, bool at_once)
 	atomic_store(&relay->draining, true);
 	engine_stop_listening(relay->engine);
 	tell_workers(relay, RELAY_MESSAGE_DRAIN);
-	if (!at_once && wait_for_all(run, relay_clock_ns() + timeout_ns))
+	if (!at_once && wait_for_all(run, clock_now_ns() + timeout_ns))
 		return;
 	/*
 	 * A link that is finished takes nothing more. So first all stop to
@@ -173,10 +174,10 @@ drain(struct run *run, bool at_once)
 	 */
 	tell_workers(relay, RELAY_MESSAGE_CLOSE);
 	tell_workers(relay, RELAY_MESSAGE_FINISH);
-	if (wait_for_all(run, relay_clock_ns() + FLUSH_NS))
+	if (wait_for_all(run, clock_now_ns() + FLUSH_NS))
 		return;
 	tell_workers(relay, RELAY_MESSAGE_DROP);
-	if (!wait_for_all(run, relay_clock_ns() + FLUSH_NS))
+	if (!wait_for_all(run, clock_now_ns() + FLUSH_NS))
 		log_warn("connections are cut",
 		    LOG_U64("connections", limits_open(relay->limits)));
 }
@@ -187,7 +188,7 @@ static void
 tick(struct run *run)
 {
 	int64_t stuck_ns =
-	    relay_clock_ns() - engine_oldest_turn_ns(run->relay->engine);
+	    clock_now_ns() - engine_oldest_turn_ns(run->relay->engine);
 
 	log_tick();
 	if (stuck_ns < STUCK_NS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# bluenet-node: what it answers, its weather, how it comes and goes, and its
+# bluenet-node: what it answers, its impairment, how it comes and goes, and its
 # options.
 #
 # What relay.bash sets; scripts of the peer; each test is a subshell.
@@ -236,7 +236,7 @@ END
 	counted connects 300 failures 0
 }
 
-# ---- weather
+# ---- impairment
 
 @test "--loss 100: nothing is answered, and that is counted" {
 	run_relay

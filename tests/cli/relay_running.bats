@@ -193,7 +193,7 @@ busy() {
 	[ "$(metric packets_forwarded_total)" -ge 1000 ]
 }
 
-# ---- seeing into it
+# ---- looking into it
 
 @test "promtool has no objection to the metrics" {
 	start_relay
