@@ -2,7 +2,7 @@
 #include "cmd/replay/probe.h"
 
 #include "cmd/common/clock.h"
-#include "proto/bluenet.h"
+#include "proto/link.h"
 
 #include <errno.h>
 #include <poll.h>

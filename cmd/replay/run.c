@@ -494,7 +494,7 @@ run_report(
 		diff_print(diff, run->keys, stdout);
 	report_print_text(report, run->keys, stdout);
 	ok = write_papers(run, report) &&
-	    (diff == NULL || diff_unlooked(diff) == 0);
+	    (diff == NULL || diff_found(diff)->unlooked == 0);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cli_warn("standard output: %s", strerror(errno));
 		ok = false;
@@ -743,7 +743,7 @@ describe(const struct watch *watch, struct report *report)
 	report->scheduled = opt->timing != REPLAY_ASAP;
 	report->interrupted = watch->drained;
 	report->diffed = diff != NULL;
-	report->compared = diff != NULL ? diff_compared(diff) : 0;
+	report->compared = diff != NULL ? diff_found(diff)->compared : 0;
 	report->differences = diff != NULL ? diff_total(diff) : 0;
 }
 

@@ -308,7 +308,7 @@ START_TEST(left_out)
 	}
 	ended();
 	counts("left out", none);
-	ck_assert_uint_eq(diff_compared(diff), 0);
+	ck_assert_uint_eq(diff_found(diff)->compared, 0);
 }
 END_TEST
 

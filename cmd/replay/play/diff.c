@@ -13,8 +13,11 @@
  */
 #include "cmd/replay/play/diff.h"
 
+#include "proto/message.h"
+
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -608,11 +611,11 @@ merge_key(struct diff_key *row, const struct diff_key *from)
 		row->counts[k] += from->counts[k];
 }
 
-bool
+void
 diff_merge(struct diff *diff, const struct diff *from)
 {
 	if (from == NULL)
-		return true;
+		return;
 	for (size_t i = 0; i < from->found.keys.n; i++) {
 		const struct diff_key *row = map_at(&from->found.keys, i);
 
@@ -627,25 +630,6 @@ diff_merge(struct diff *diff, const struct diff *from)
 		if (diff->found.n_examples < DIFF_EXAMPLES_MAX)
 			diff->found.examples[diff->found.n_examples++] =
 			    from->found.examples[i];
-	return true;
-}
-
-uint64_t
-diff_compared(const struct diff *diff)
-{
-	return diff->found.compared;
-}
-
-uint64_t
-diff_count(const struct diff *diff, enum diff_kind kind)
-{
-	return diff->found.counts[kind];
-}
-
-uint64_t
-diff_unlooked(const struct diff *diff)
-{
-	return diff->found.unlooked;
 }
 
 uint64_t

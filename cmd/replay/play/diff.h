@@ -18,11 +18,11 @@
 #include "cmd/common/keys.h"
 #include "cmd/replay/tape/tape.h"
 #include "cmd/stats/map.h"
-#include "proto/message.h"
+
+#include "proto/link.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define DIFF_MASKS_MAX 64
 #define DIFF_EXAMPLES_MAX 10 /* shown in full */
@@ -81,7 +81,7 @@ struct diff_ids {
 /*
  * A frame came. `payload` is decompressed; its codec is how it came. Memory is
  * bounded, in each player and in all: what is not looked at because of that is
- * counted (diff_unlooked()), and told. `ids` NULL: they are the captured ones.
+ * counted (diff_found.unlooked), and told. `ids` NULL: they are the captured ones.
  * False: it is one that is never compared, such as a keepalive.
  */
 bool
@@ -96,13 +96,8 @@ diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
 void diff_ended(struct diff *diff, struct diff_player *player, uint32_t session,
     const struct tape_record *sent_to);
 
-/* NULL adds nothing. False when out of memory. */
-bool diff_merge(struct diff *diff, const struct diff *from);
-
-uint64_t diff_compared(const struct diff *diff);
-uint64_t diff_count(const struct diff *diff, enum diff_kind kind);
-uint64_t diff_total(const struct diff *diff);
-uint64_t diff_unlooked(const struct diff *diff);
+/* NULL adds nothing. */
+void diff_merge(struct diff *diff, const struct diff *from);
 
 /* ---- for whoever prints it ---- */
 
@@ -174,6 +169,7 @@ struct diff_found {
 };
 
 const struct diff_found *diff_found(const struct diff *diff);
+uint64_t diff_total(const struct diff *diff); /* of all kinds */
 
 extern const char *const diff_field_names[DIFF_N_FIELDS];
 

@@ -9,9 +9,7 @@
 #include "cmd/replay/play/player.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 
 #define NS_PER_S INT64_C(1000000000)
@@ -248,12 +246,10 @@ static void
 bad(void *arg, struct engine_conn *conn, const struct bnet_packet *packet,
     enum bnet_err why)
 {
-	struct player *p = engine_conn_listener_user(conn);
-
 	(void)arg;
 	(void)packet;
 	(void)why;
-	results_count(&p->worker->results, RESULTS_BAD, 1);
+	player_bad(engine_conn_listener_user(conn));
 }
 
 static void
@@ -273,11 +269,8 @@ drained(void *arg, struct engine_conn *conn)
 static void
 closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
-	struct player *p = engine_conn_listener_user(conn);
-
 	(void)arg;
-	p->conn = conn;
-	player_closed(p, end);
+	player_closed(engine_conn_listener_user(conn), conn, end);
 }
 
 static void
@@ -298,11 +291,8 @@ stop_conn(void *arg, struct engine_conn *conn)
 static void
 cut_conn(void *arg, struct engine_conn *conn)
 {
-	struct player *p = engine_conn_listener_user(conn);
-
 	(void)arg;
-	p->stopped = true;
-	engine_conn_cut(conn);
+	player_cut(engine_conn_listener_user(conn), conn);
 }
 
 static void
@@ -455,7 +445,7 @@ play_diff(struct play *play)
 	struct diff *all = play->workers[0].diff;
 
 	for (unsigned i = 1; i < play->n_workers && all != NULL; i++) {
-		(void)diff_merge(all, play->workers[i].diff);
+		diff_merge(all, play->workers[i].diff);
 		diff_free(play->workers[i].diff);
 		play->workers[i].diff = NULL;
 	}

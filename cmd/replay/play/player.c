@@ -8,6 +8,7 @@
 #include "cmd/replay/play/player.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/replay/tape/pairing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,48 @@
 #define MS_NS 1000000
 #define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
+
+enum player_state {
+	PLAYER_CONNECTING = 0,
+	PLAYER_GREETED, /* hello sent, no welcome yet */
+	PLAYER_PLAYING,
+	PLAYER_ENDING, /* all is sent: answers, and the captured end */
+	PLAYER_CLOSING,
+};
+
+/* One connection of one round. Made by the starter, then its worker's. */
+struct player {
+	struct play *play;
+	const struct plan_player *plan;
+	const struct tape_session *session;
+	uint32_t index; /* in the plan */
+	struct live_who who;
+	struct player *before, *after; /* in play->players, under its lock */
+	enum player_state state;
+	size_t address; /* of play->set.addresses, that is tried */
+	struct engine_conn *conn;
+	struct play_worker *worker;
+	int64_t start_ns; /* due to connect; all times CLOCK_MONOTONIC */
+	int64_t ready_ns;
+	const struct tape_record *next; /* to be sent; NULL: nothing */
+	struct plan_cursor cursor;
+	int64_t due_ns; /* of `next` by the clock; 0: not yet asked */
+	int64_t end_due_ns; /* the captured end; 0: not yet asked */
+	int64_t last_sent_ns, last_answer_ns;
+	int64_t last_compared_ns; /* --diff: something came */
+	int64_t held_until_ns; /* the peer took no more until then */
+	int64_t keepalive_ns, keepalive_at_ns; /* 0: none */
+	uint32_t n_answers;
+	struct pairing pairing;
+	struct rewrite rewrite;
+	struct diff_player diff;
+	bool refused;
+	bool opened; /* it was let in */
+	bool gave_up; /* no welcome came in time */
+	bool draining; /* it is to end soon: told to */
+	bool stopped; /* and it was not done yet */
+	bool waits; /* `next` is for somebody who is not here yet */
+};
 
 enum player_sent {
 	PLAYER_SENT,
@@ -900,6 +943,12 @@ player_packet(struct player *p, const struct bnet_packet *packet)
 		match(p, packet, now_ns);
 }
 
+void
+player_bad(struct player *p)
+{
+	results_count(&p->worker->results, RESULTS_BAD, 1);
+}
+
 /* ---- coming ---- */
 
 static bool
@@ -1050,10 +1099,11 @@ give_up_all(struct player *p)
 }
 
 void
-player_closed(struct player *p, enum engine_end end)
+player_closed(struct player *p, struct engine_conn *conn, enum engine_end end)
 {
 	const struct play_settings *set = &p->play->set;
 
+	p->conn = conn;
 	if (end == ENGINE_END_CONNECT && ++p->address < set->n_addresses &&
 	    connect_next(p))
 		return;
@@ -1073,6 +1123,13 @@ player_closed(struct player *p, enum engine_end end)
 	give_up_all(p);
 	count_unsent(p);
 	free_player(p);
+}
+
+void
+player_cut(struct player *p, struct engine_conn *conn)
+{
+	p->stopped = true;
+	engine_conn_cut(conn);
 }
 
 /* No memory or descriptor, so there was no connection at all. */
