@@ -20,7 +20,7 @@ struct key_row {
 struct node_row {
 	uint64_t id; /* as captured */
 	uint64_t frames;
-	bool live; /* it is played, and has a live id */
+	bool played; /* and so has an id in the cluster */
 };
 
 struct dry {
@@ -77,7 +77,7 @@ count_node(struct dry *dry, const struct tape_record *record)
 	id = (uint64_t)header.dest;
 	row = map_get(&dry->nodes, &id);
 	row->frames++;
-	row->live = row->live ||
+	row->played = row->played ||
 	    (record->ref != TAPE_NONE &&
 		record->ref < tape_head(dry->run->tape)->n_sessions &&
 		dry->played[record->ref] > 0);
@@ -277,7 +277,7 @@ print_node(const struct dry_run *run, const struct node_row *row, FILE *out)
 			return;
 		}
 	}
-	fputs(row->live ? "its live id\n" : "the same\n", out);
+	fputs(row->played ? "its live id\n" : "the same\n", out);
 }
 
 static void

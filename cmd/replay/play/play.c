@@ -52,7 +52,7 @@ larger(int64_t a, int64_t b)
 static bool
 is_over(struct play *play)
 {
-	return play->starter_done && atomic_load(&play->n_live) == 0;
+	return play->starter_done && atomic_load(&play->n_running) == 0;
 }
 
 /* The workers tell it as of now for the next time. */
@@ -135,7 +135,7 @@ wait_for(struct play *play, int64_t at_ns, bool players)
 
 	pthread_mutex_lock(&play->lock);
 	while (!play->stop && clock_now_ns() < until_ns &&
-	    !(players && atomic_load(&play->n_live) == 0))
+	    !(players && atomic_load(&play->n_running) == 0))
 		(void)pthread_cond_timedwait(&play->changed, &play->lock, &ts);
 	stop = play->stop;
 	pthread_mutex_unlock(&play->lock);
@@ -174,7 +174,7 @@ start_round(struct play *play, int64_t start_ns)
 	pthread_mutex_lock(&play->lock);
 	play->n_planned += plan->n;
 	pthread_mutex_unlock(&play->lock);
-	round = live_again(&play->live);
+	round = id_map_new_round(&play->ids);
 	for (uint32_t i = 0; i < plan->n; i++) {
 		int64_t at_ns = start_ns + plan->players[i].start_ns;
 
@@ -374,7 +374,7 @@ init(struct play *play)
 	play->n_workers = engine_n_workers(play->engine);
 	play->workers = calloc(play->n_workers, sizeof(*play->workers));
 	if (play->workers == NULL ||
-	    !live_init(&play->live, play->set.plan, play->set.masks != NULL))
+	    !id_map_init(&play->ids, play->set.plan, play->set.masks != NULL))
 		return false;
 	for (unsigned i = 0; i < play->n_workers; i++)
 		if (!init_worker(play, &play->workers[i]))
@@ -482,7 +482,7 @@ play_free(struct play *play)
 		rewrite_scratch_free(&worker->scratch);
 	}
 	engine_free(play->engine);
-	live_free(&play->live);
+	id_map_free(&play->ids);
 	free(play->workers);
 	pthread_mutex_destroy(&play->lock);
 	pthread_cond_destroy(&play->changed);

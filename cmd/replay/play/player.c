@@ -39,7 +39,7 @@ struct player {
 	const struct plan_player *plan;
 	const struct tape_session *session;
 	uint32_t index; /* in the plan */
-	struct live_who who;
+	struct id_map_who who;
 	struct player *before, *after; /* in play->players, under its lock */
 	enum player_state state;
 	size_t address; /* of play->set.addresses, that is tried */
@@ -274,7 +274,7 @@ player_send(struct player *p, const struct tape_record *record, int64_t due_ns,
 	struct engine_outlet *outlet = engine_conn_outlet(p->conn);
 	const struct rewrite_context context = {
 		.opt = play->set.opt,
-		.live = &play->live,
+		.ids = &play->ids,
 		.session = p->session,
 		.clone = p->plan->clone,
 		.round = p->who.round,
@@ -416,11 +416,11 @@ comes_ns(const struct player *p, uint32_t ref)
 
 	if (ref >= tape_head(play->set.tape)->n_sessions ||
 	    !says_hello(tape_session(play->set.tape, ref)) ||
-	    !live_is_coming(&play->live, p->who.round, ref, p->plan->clone))
+	    !id_map_is_coming(&play->ids, p->who.round, ref, p->plan->clone))
 		return 0;
 	return p->start_ns - p->plan->start_ns +
 	    play->set.plan
-		->players[live_player(&play->live, ref, p->plan->clone)]
+		->players[id_map_player(&play->ids, ref, p->plan->clone)]
 		.start_ns;
 }
 
@@ -714,7 +714,7 @@ on_welcome(struct player *p, const struct bnet_message *message)
 	play_set_environment(p->play, &welcome->environment);
 	p->rewrite.id = welcome->id;
 	p->rewrite.relay_id = welcome->relay_id;
-	live_set(&p->play->live, &p->who, welcome->id);
+	id_map_set(&p->play->ids, &p->who, welcome->id);
 	set_codec(p, welcome);
 	if (keepalive_ms != 0 && keepalive_ms < KEEPALIVE_MIN_MS)
 		keepalive_ms = KEEPALIVE_MIN_MS;
@@ -871,7 +871,7 @@ learn_id(struct player *p, const struct bnet_header *header)
 	    header->dest == 0 || p->state < PLAYER_PLAYING)
 		return;
 	p->rewrite.id = (uint64_t)header->dest;
-	live_set(&p->play->live, &p->who, p->rewrite.id);
+	id_map_set(&p->play->ids, &p->who, p->rewrite.id);
 }
 
 /* ---- answers ---- */
@@ -903,7 +903,7 @@ captured_id(void *arg, bool node, int64_t id)
 	if (node && (uint64_t)id == p->rewrite.relay_id &&
 	    p->session->relay_id != 0)
 		return (int64_t)p->session->relay_id;
-	return (int64_t)live_captured(&p->play->live, node, (uint64_t)id);
+	return (int64_t)id_map_captured(&p->play->ids, node, (uint64_t)id);
 }
 
 static void
@@ -1023,7 +1023,7 @@ player_begin(
 	};
 	player_skip_unsent(p);
 	list_add(p);
-	atomic_fetch_add(&play->n_live, 1);
+	atomic_fetch_add(&play->n_running, 1);
 	if (connect_next(p))
 		return true;
 	list_remove(p);
@@ -1062,7 +1062,7 @@ free_player(struct player *p)
 {
 	struct play *play = p->play;
 
-	live_left(&play->live, &p->who, p->rewrite.id);
+	id_map_left(&play->ids, &p->who, p->rewrite.id);
 	pairing_free(&p->pairing);
 	list_remove(p);
 	free(p);

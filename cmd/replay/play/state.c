@@ -7,7 +7,7 @@
 void
 play_ended(struct play *play)
 {
-	if (atomic_fetch_sub(&play->n_live, 1) != 1)
+	if (atomic_fetch_sub(&play->n_running, 1) != 1)
 		return;
 	pthread_mutex_lock(&play->lock);
 	pthread_cond_broadcast(&play->changed);

@@ -38,7 +38,7 @@ struct play {
 	struct engine *engine;
 	struct play_worker *workers; /* n_workers */
 	unsigned n_workers;
-	struct live live;
+	struct id_map ids;
 	int64_t start_ns;
 	pthread_t starter;
 	bool starter_runs;
@@ -50,7 +50,7 @@ struct play {
 	struct player *players; /* all that have not ended */
 	char environment[PLAY_ENVIRONMENT_CHARS];
 	char reason[PLAY_REASON_CHARS];
-	_Atomic uint64_t n_live; /* players that have not ended */
+	_Atomic uint64_t n_running; /* players that have not ended */
 	atomic_bool production;
 	atomic_bool stopping; /* players that get ready now end at once */
 };
