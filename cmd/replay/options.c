@@ -550,7 +550,7 @@ static const char *const modes[] = {
 	[REPLAY_SCENARIO] = "--scenario",
 };
 
-/* Two of which one is enough, or of which one makes no sense beside the other. */
+/* Pairs that contradict each other. */
 static const struct {
 	const char *a, *b, *why;
 } pairs[] = {

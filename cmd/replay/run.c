@@ -539,7 +539,7 @@ probe(struct run *run)
 
 	for (uint32_t i = 0; i < run->plan.n; i++) {
 		const struct tape_session *session =
-		    tape_session(run->tape, run->plan.players[i].session);
+		    tape_session(run->tape, run->plan.vclients[i].session);
 
 		stock = stock && (session->flags & TAPE_S_HELLO) == 0;
 		nodes = nodes && session->role == BNET_ROLE_NODE;

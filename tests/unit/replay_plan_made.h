@@ -87,7 +87,7 @@ in_order(void)
 {
 	for (uint32_t i = 1; i < plan.n; i++)
 		ck_assert_int_ge(
-		    plan.players[i].start_ns, plan.players[i - 1].start_ns);
+		    plan.vclients[i].start_ns, plan.vclients[i - 1].start_ns);
 }
 
 #endif

@@ -71,7 +71,7 @@ START_TEST(keys_apart)
 }
 END_TEST
 
-/* What was captured after the player had to stop is not missing. */
+/* What was captured after the virtual client had to stop is not missing. */
 START_TEST(stopped)
 {
 	static const uint64_t missing[DIFF_N_KINDS] = { 1 };
@@ -80,7 +80,7 @@ START_TEST(stopped)
 	captured(0, KEY, "abcdef");
 	open_tape();
 	received(KEY, "ab");
-	diff_ended(diff, &player, 0, &sent_to);
+	diff_ended(diff, &vclient, 0, &sent_to);
 	counts("stopped", missing);
 }
 END_TEST
@@ -147,20 +147,22 @@ START_TEST(out_of_memory)
 	open_tape();
 	failmalloc_arm(1, true);
 	received(KEY, "ab");
-	diff_ended(diff, &player, 0, NULL);
+	diff_ended(diff, &vclient, 0, NULL);
 	ck_assert_uint_ge(failmalloc_stop(), 3);
 	counts("no memory", none);
 	ck_assert_uint_eq(diff_found(diff)->compared, 0);
 	failmalloc_arm(2, true);
 	received(KEY, "ab");
-	diff_ended(diff, &player, 0, NULL);
+	diff_ended(diff, &vclient, 0, NULL);
 	ck_assert_uint_ge(failmalloc_stop(), 2);
-	ck_assert_ptr_null(player.state);
+	ck_assert_ptr_null(vclient.state);
 	counts("no memory for a cursor", none);
 }
 END_TEST
 
-/* Anything at all: it is counted once, and nothing is read that is not there. */
+/*
+ * Anything at all: it is counted once, and nothing is read that is not there.
+ */
 START_TEST(random_frames)
 {
 	uint64_t seed = 4711 + (uint64_t)_i;

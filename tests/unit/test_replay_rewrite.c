@@ -31,7 +31,7 @@ static const struct row rows[] = {
 	{ "no source stays none", { .key = 9 }, { .key = 9 }, TAPE_NONE },
 	{ "another's source stays", { .source = 77 }, { .source = 77 },
 	    TAPE_NONE },
-	{ "to another player", { .dest_type = CLIENT, .dest = MATE },
+	{ "to another client", { .dest_type = CLIENT, .dest = MATE },
 	    { .dest_type = CLIENT, .dest = LIVE_MATE }, 1 },
 	{ "to ourselves", { .dest_type = CLIENT, .dest = OWN },
 	    { .dest_type = CLIENT, .dest = LIVE_OWN }, TAPE_NONE },
@@ -61,18 +61,18 @@ static const struct row rows[] = {
 };
 
 static struct replay_options opt;
-static struct plan_player players[] = { { .session = 1 }, { .session = 0 },
+static struct plan_vclient vclients[] = { { .session = 1 }, { .session = 0 },
 	{ .session = 1, .clone = 3 } };
-static const struct plan plan = { .players = players, .n = 3 };
+static const struct plan plan = { .vclients = vclients, .n = 3 };
 static const struct tape_session own = { .id = OWN, .relay_id = RELAY };
 static struct id_map id_map;
 static struct rewrite rewrite;
 static struct rewrite_scratch scratch;
 static struct tape_record *record;
 
-static const struct id_map_who mate = { .player = 0, .captured = MATE };
-static const struct id_map_who me = { .player = 1, .captured = OWN };
-static const struct id_map_who mate_clone = { .player = 2, .captured = MATE };
+static const struct id_map_who mate = { .vclient = 0, .captured = MATE };
+static const struct id_map_who me = { .vclient = 1, .captured = OWN };
+static const struct id_map_who mate_clone = { .vclient = 2, .captured = MATE };
 
 static void
 setup(void)
@@ -272,7 +272,7 @@ START_TEST(who_is_coming)
 }
 END_TEST
 
-/* A round begins while players of the last one are there. */
+/* A round begins while virtual clients of the last one are there. */
 START_TEST(rounds_overlap)
 {
 	struct id_map_who again = mate;

@@ -43,7 +43,7 @@ id_map_init(struct id_map *ids, const struct plan *plan, bool both_ways)
 	for (uint32_t i = 0; i < plan->n; i++)
 		ids->places[i] = (struct id_map_place){
 			session_clone(
-			    plan->players[i].session, plan->players[i].clone),
+			    plan->vclients[i].session, plan->vclients[i].clone),
 			i,
 		};
 	qsort(ids->places, plan->n, sizeof(*ids->places), compare_places);
@@ -62,9 +62,9 @@ id_map_free(struct id_map *ids)
 }
 
 static _Atomic uint64_t *
-slot(const struct id_map *ids, uint32_t round, uint32_t player)
+slot(const struct id_map *ids, uint32_t round, uint32_t vclient)
 {
-	return &ids->slots[(size_t)(round & 1) * ids->n + player];
+	return &ids->slots[(size_t)(round & 1) * ids->n + vclient];
 }
 
 /* Not so late that its place is somebody else's. */
@@ -97,8 +97,8 @@ forget_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 	pthread_mutex_lock(&ids->lock);
 	entry = map_find(&ids->captured, &key);
 	if (entry != NULL && entry->id == who->captured &&
-	    atomic_load(slot(ids, 0, who->player)) != id << 1 &&
-	    atomic_load(slot(ids, 1, who->player)) != id << 1)
+	    atomic_load(slot(ids, 0, who->vclient)) != id << 1 &&
+	    atomic_load(slot(ids, 1, who->vclient)) != id << 1)
 		map_remove(&ids->captured, &key);
 	pthread_mutex_unlock(&ids->lock);
 }
@@ -113,7 +113,7 @@ void
 id_map_set(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
 	if (has_slot(ids, who))
-		atomic_store(slot(ids, who->round, who->player), id << 1);
+		atomic_store(slot(ids, who->round, who->vclient), id << 1);
 	if (ids->both_ways && who->captured != 0)
 		remember_captured(ids, who, id);
 	moved(ids);
@@ -126,7 +126,7 @@ id_map_left(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 
 	if (has_slot(ids, who))
 		(void)atomic_compare_exchange_strong(
-		    slot(ids, who->round, who->player), &here, id << 1 | 1);
+		    slot(ids, who->round, who->vclient), &here, id << 1 | 1);
 	if (ids->both_ways && who->captured != 0 && id != 0)
 		forget_captured(ids, who, id);
 	moved(ids);
@@ -142,21 +142,21 @@ place_of(const struct id_map *ids, uint32_t session, uint32_t clone)
 }
 
 uint32_t
-id_map_player(const struct id_map *ids, uint32_t session, uint32_t clone)
+id_map_vclient(const struct id_map *ids, uint32_t session, uint32_t clone)
 {
 	const struct id_map_place *place = place_of(ids, session, clone);
 
-	return place == NULL ? UINT32_MAX : place->player;
+	return place == NULL ? UINT32_MAX : place->vclient;
 }
 
 bool
 id_map_is_coming(
     const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone)
 {
-	uint32_t player = id_map_player(ids, session, clone);
+	uint32_t vclient = id_map_vclient(ids, session, clone);
 
-	return player != UINT32_MAX &&
-	    atomic_load(slot(ids, round, player)) == 0;
+	return vclient != UINT32_MAX &&
+	    atomic_load(slot(ids, round, vclient)) == 0;
 }
 
 uint32_t
@@ -174,11 +174,11 @@ uint64_t
 id_map_id(
     const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone)
 {
-	uint32_t player = id_map_player(ids, session, clone);
+	uint32_t vclient = id_map_vclient(ids, session, clone);
 
-	return player == UINT32_MAX
+	return vclient == UINT32_MAX
 	    ? 0
-	    : atomic_load(slot(ids, round, player)) >> 1;
+	    : atomic_load(slot(ids, round, vclient)) >> 1;
 }
 
 uint64_t
