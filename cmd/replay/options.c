@@ -43,7 +43,7 @@ enum replay_kind {
 
 /* Where an option is of use: bits, by enum replay_mode; and: */
 #define REPLAY_IN(mode) (1U << (mode))
-#define REPLAY_TOLD 256U /* it is in `how` */
+#define REPLAY_REPORTED 256U /* it is in `how` */
 
 struct replay_option {
 	char letter; /* 0: none */
@@ -370,11 +370,11 @@ static const char *const whens[] = { "auto", "always", "never", NULL };
 
 /* Where options are of use. What is of use to play is so to --dry-run. */
 #define PLAY (REPLAY_IN(REPLAY_PLAY) | REPLAY_IN(REPLAY_DRY_RUN))
-#define TELL (PLAY | REPLAY_TOLD)
-#define READ (TELL | REPLAY_IN(REPLAY_COMPILE))
+#define PLAYED (PLAY | REPLAY_REPORTED)
+#define READ (PLAYED | REPLAY_IN(REPLAY_COMPILE))
 #define PEER (PLAY | REPLAY_IN(REPLAY_SCENARIO))
 #define SCENARIO REPLAY_IN(REPLAY_SCENARIO)
-#define PAPER (PLAY | REPLAY_IN(REPLAY_MERGE))
+#define OUTPUT (PLAY | REPLAY_IN(REPLAY_MERGE))
 #define ALL UINT32_C(255)
 
 /* Rows alike: where the value is, and what it may be. */
@@ -397,11 +397,11 @@ static const struct replay_option replay_table[] = {
 	{ 0, "order", "ORDER", "byte order: auto, little, network",
 	    OWN(replay_take_order, READ) },
 	{ 0, "keylog", "FILE", "TLS secrets (NSS key log format)",
-	    TEXT(keylog, READ & ~REPLAY_TOLD) },
+	    TEXT(keylog, READ & ~REPLAY_REPORTED) },
 	{ 0, "keys", "FILE", "names of keys, one a line",
-	    TEXT(keys_file, PAPER) },
+	    TEXT(keys_file, OUTPUT) },
 	{ 0, "roles", "ROLES", "to play: clients, nodes, all (clients)",
-	    OWN(replay_take_roles, TELL) },
+	    OWN(replay_take_roles, PLAYED) },
 	{ 0, "compile", "FILE", "write a replay file, which starts at once",
 	    TEXT(compile_to, PLAY | REPLAY_IN(REPLAY_COMPILE)) },
 	{ 0, "dry-run", NULL, "send nothing: print what would be sent",
@@ -409,51 +409,51 @@ static const struct replay_option replay_table[] = {
 
 	/* when it is sent */
 	{ 0, "speed", "X", "so many times as fast as it was (1)",
-	    OWN(replay_take_speed, TELL) },
+	    OWN(replay_take_speed, PLAYED) },
 	{ 0, "rate", "N", "so many frames a second in all, evenly",
-	    OWN(replay_take_rate, TELL) },
+	    OWN(replay_take_rate, PLAYED) },
 	{ 0, "asap", NULL, "as fast as the target takes them",
-	    REPLAY_OWN, TELL, 0, 0, 0, NULL, NULL },
+	    REPLAY_OWN, PLAYED, 0, 0, 0, NULL, NULL },
 	{ 0, "pacing", "HOW", "open, closed or hybrid (open)",
-	    OWN(replay_take_pacing, TELL) },
+	    OWN(replay_take_pacing, PLAYED) },
 	{ 0, "max-idle", "TIME", "cut silence that was longer",
-	    TIME(max_idle_ns, TELL, 1) },
+	    TIME(max_idle_ns, PLAYED, 1) },
 	{ 0, "connect-speed", "X", "the same as --speed, of connecting",
-	    REPLAY_FACTOR, TELL, AT(connect_speed), 0, 1000000, NULL, NULL },
+	    REPLAY_FACTOR, PLAYED, AT(connect_speed), 0, 1000000, NULL, NULL },
 	{ 0, "ramp", "TIME", "connect evenly over that; 0: no ramp",
-	    TIME(ramp_ns, TELL, 0) },
+	    TIME(ramp_ns, PLAYED, 0) },
 	{ 0, "stagger", "TIME", "between clones of a session",
-	    TIME(stagger_ns, TELL, 0) },
+	    TIME(stagger_ns, PLAYED, 0) },
 	{ 0, "answer-timeout", "TIME", "give up an answer then (10s)",
-	    TIME(answer_timeout_ns, TELL, NS_PER_MS) },
+	    TIME(answer_timeout_ns, PLAYED, NS_PER_MS) },
 	{ 0, "duration", "TIME", "stop after that",
-	    TIME(duration_ns, TELL, NS_PER_MS) },
+	    TIME(duration_ns, PLAYED, NS_PER_MS) },
 	{ 0, "loop", "N", "play it so often; 0: without end (1)",
-	    REPLAY_NUMBER, TELL, AT(loop), 0, UINT32_MAX, NULL, NULL },
+	    REPLAY_NUMBER, PLAYED, AT(loop), 0, UINT32_MAX, NULL, NULL },
 	{ 0, "start-at", "TIME", "begin at 2026-11-25T12:00:00Z, @UNIX, +5s",
 	    OWN(replay_take_start, PLAY) },
 
 	/* who sends it */
 	{ 0, "clients", "N", "sessions: clones, or a sample, to make N",
-	    REPLAY_NUMBER, TELL, AT(n_clients), 1, REPLAY_CLIENTS_MAX, NULL,
+	    REPLAY_NUMBER, PLAYED, AT(n_clients), 1, REPLAY_CLIENTS_MAX, NULL,
 	    NULL },
 	{ 0, "shard", "I/N", "only the I-th part of N, from 0",
 	    OWN(replay_take_shard, PLAY) },
 	{ 0, "map-node", "OLD=NEW", "to NEW what was sent to node OLD",
-	    OWN(replay_take_map, TELL) },
+	    OWN(replay_take_map, PLAYED) },
 	{ 0, "codec", "CODEC", "none, zlib, snappy (as it was recorded)",
-	    OWN(replay_take_codec, TELL) },
+	    OWN(replay_take_codec, PLAYED) },
 	{ 0, "threads", "N", "threads that send (one a processor)",
 	    REPLAY_UNSIGNED, PLAY, AT(n_threads), 1, ENGINE_WORKERS_MAX, NULL,
 	    NULL },
 	{ 0, "spin", NULL, "never sleep: processors for precision",
-	    FLAG(spin, TELL) },
+	    FLAG(spin, PLAYED) },
 
 	/* to whom */
 	{ 0, "allow", "ADDRESS", "may be sent to, though not private",
 	    OWN(replay_take_allow, PEER) },
 	{ 0, "tls", NULL, "speak TLS",
-	    FLAG(client.tls, PEER | REPLAY_TOLD) },
+	    FLAG(client.tls, PEER | REPLAY_REPORTED) },
 	{ 0, "tls-host", "NAME", "that its certificate has (of TARGET)",
 	    TEXT(tls_host, PEER) },
 	{ 0, "ca", "FILE", "trust certificates under these",
@@ -472,15 +472,15 @@ static const struct replay_option replay_table[] = {
 	{ 0, "bucket", "TIME", "of results over time (1s)",
 	    TIME(bucket_ns, PLAY, NS_PER_MS) },
 	{ 0, "report", "FILE", "write all results, as JSON",
-	    TEXT(report, PAPER) },
+	    TEXT(report, OUTPUT) },
 	{ 0, "log", "FILE", "write histograms, in HdrHistogram's format",
-	    TEXT(log, PAPER) },
+	    TEXT(log, OUTPUT) },
 	{ 0, "html", "FILE", "write a page with charts",
-	    TEXT(html, PAPER) },
+	    TEXT(html, OUTPUT) },
 	{ 0, "diff", NULL, "did it answer the same? else exit 1",
-	    FLAG(diff, TELL) },
+	    FLAG(diff, PLAYED) },
 	{ 0, "ignore", "LIST", "what --diff leaves out: payload[0:8],...",
-	    TEXT(ignore, TELL) },
+	    TEXT(ignore, PLAYED) },
 	{ 0, "merge", NULL, "add up what shards wrote with --report",
 	    FLAG(merge, REPLAY_IN(REPLAY_MERGE)) },
 	{ 0, "progress", "WHEN", "auto, always or never",
@@ -731,16 +731,16 @@ take(struct replay_options *opt, const struct replay_option *row,
 	}
 }
 
-/* " --speed 2", behind what is there; cut where it is too long. */
+/* Appends " --speed 2" to opt->how; cut where it is too long. */
 static void
-tell(struct replay_options *opt, const struct replay_option *row,
+report_row(struct replay_options *opt, const struct replay_option *row,
     const char *arg)
 {
 	size_t n = strlen(opt->how);
 	bool quote =
 	    row->arg != NULL && strpbrk(arg, " \t\n'\"$&|<>()[]!") != NULL;
 
-	if ((row->where & REPLAY_TOLD) == 0)
+	if ((row->where & REPLAY_REPORTED) == 0)
 		return;
 	(void)snprintf(opt->how + n, sizeof(opt->how) - n, "%s--%s%s%s%s%s",
 	    n > 0 ? " " : "", row->name, row->arg != NULL ? " " : "",
@@ -853,7 +853,7 @@ take_options(struct replay_options *opt, bool given[REPLAY_ROWS_MAX], int argc,
 			cli_usage("%s: no such option", argv[optind - 1]);
 		i = row_of(c, what);
 		given[i] = true;
-		tell(opt, &replay_table[i], optarg);
+		report_row(opt, &replay_table[i], optarg);
 		take(opt, &replay_table[i], what, optarg);
 	}
 }

@@ -135,7 +135,7 @@ write_out(struct attempt *a)
 	return false;
 }
 
-/* It is over; `why` is told where nothing better was said. Returns false. */
+/* It is over; `why` is reported where nothing better was. Returns false. */
 static bool
 closed(struct attempt *a, const char *why)
 {

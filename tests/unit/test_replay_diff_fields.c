@@ -292,7 +292,7 @@ START_TEST(left_out)
 
 	h.key = bnet_message_key(BNET_MSG_KEEPALIVE);
 	made_frame(&made, 0, CAP_DOWN, &h, text(""),
-	    (struct tape_record){ .flags = TAPE_R_MESSAGE | TAPE_R_UPKEEP });
+	    (struct tape_record){ .flags = TAPE_R_MESSAGE | TAPE_R_KEEPALIVE });
 	h.key = bnet_message_key(BNET_MSG_ROSTER_REPLY);
 	made_frame(&made, 0, CAP_DOWN, &h, text("abc"),
 	    (struct tape_record){ .flags = TAPE_R_MESSAGE });

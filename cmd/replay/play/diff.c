@@ -661,7 +661,7 @@ diff_key_of(const struct tape_record *record)
 static bool
 diff_is_compared(const struct tape_record *record)
 {
-	if ((record->flags & TAPE_R_UPKEEP) != 0 ||
+	if ((record->flags & TAPE_R_KEEPALIVE) != 0 ||
 	    diff_key_of(record) == BNET_KEY_PONG)
 		return false;
 	return (record->flags & TAPE_R_MESSAGE) == 0 ||

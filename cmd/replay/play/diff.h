@@ -81,7 +81,7 @@ struct diff_ids {
 /*
  * A frame came. `payload` is decompressed; its codec is how it came. Memory is
  * bounded, in each virtual client and in all: what is not looked at because of
- * that is counted (diff_found.unlooked), and told. `ids` NULL: they are the
+ * that is counted (diff_found.unlooked), and reported. `ids` NULL: they are the
  * captured ones. False: it is one that is never compared, such as a keepalive.
  */
 bool

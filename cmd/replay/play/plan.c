@@ -61,7 +61,7 @@ plan_scale_ns(int64_t ns, double speed)
 bool
 plan_is_sent(const struct tape_record *record)
 {
-	return (record->flags & (TAPE_R_HELLO | TAPE_R_UPKEEP)) == 0;
+	return (record->flags & (TAPE_R_HELLO | TAPE_R_KEEPALIVE)) == 0;
 }
 
 /* The time of the capture that has passed, with long silence cut. */

@@ -41,7 +41,7 @@ struct plan {
 	/*
 	 * That will be sent in a round, by this shard. Exact, but for tapes
 	 * of 64 MiB or more, which are only read beforehand where --rate,
-	 * --max-idle or --dry-run need it: else it is what the index tells,
+	 * --max-idle or --dry-run need it: else it is what the index says,
 	 * and captured keepalives, which are not sent, are in it.
 	 */
 	uint64_t n_frames;

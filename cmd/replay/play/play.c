@@ -55,7 +55,7 @@ is_over(struct play *play)
 	return play->connector_done && atomic_load(&play->n_running) == 0;
 }
 
-/* The workers tell it as of now for the next time. */
+/* The workers report what is true now for the next call. */
 void
 play_progress(struct play *play, struct play_progress *progress)
 {
@@ -81,7 +81,7 @@ play_progress(struct play *play, struct play_progress *progress)
 	progress->over = is_over(play);
 	pthread_mutex_unlock(&play->lock);
 	progress->production = atomic_load(&play->production);
-	play_tell_all(play, PLAY_SAY_PUBLISH);
+	play_message_all(play, PLAY_SAY_PUBLISH);
 }
 
 void
@@ -92,7 +92,7 @@ play_drain(struct play *play)
 	pthread_cond_broadcast(&play->changed);
 	pthread_mutex_unlock(&play->lock);
 	atomic_store(&play->stopping, true);
-	play_tell_all(play, PLAY_SAY_STOP);
+	play_message_all(play, PLAY_SAY_STOP);
 }
 
 bool

@@ -63,12 +63,12 @@ enum { /* engine_message() */
 };
 
 /* To all workers: PLAY_SAY_... */
-void play_tell_all(struct play *play, uint32_t what);
+void play_message_all(struct play *play, uint32_t what);
 
 /* A virtual client is no more. */
 void play_ended(struct play *play);
 
-/* The first reason is the one that is told. */
+/* The first reason is the one that is reported. */
 void play_set_reason(struct play *play, const char *why);
 
 /* Do no harm: whatever was asked for, production is left alone at once. */

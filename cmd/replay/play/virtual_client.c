@@ -62,7 +62,7 @@ struct vclient {
 	bool refused;
 	bool opened; /* it was let in */
 	bool gave_up; /* no welcome came in time */
-	bool draining; /* it is to end soon: told to */
+	bool draining; /* it was asked to end soon */
 	bool stopped; /* and it was not done yet */
 	bool waits; /* `next` is for somebody who is not here yet */
 };
@@ -409,7 +409,7 @@ finish(struct vclient *vc)
 
 /*
  * When the virtual client of that session begins, who is not in yet; 0: they
- * are here, or not expected. The id of a stock client is not told, so nobody
+ * are here, or not expected. The id of a stock client is unknown, so nobody
  * waits.
  */
 static int64_t
@@ -866,7 +866,7 @@ take_message(struct vclient *vc, const struct bnet_packet *packet)
 	}
 }
 
-/* A stock client is not told its id, but what is for it has it. */
+/* A stock client gets no welcome, but what is sent to it has its id. */
 static void
 learn_id(struct vclient *vc, const struct bnet_header *header)
 {
