@@ -80,7 +80,7 @@ catch_signals(void)
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file's limit is an error to tell */
+	signal(SIGXFSZ, SIG_IGN); /* a file's limit is an error to report */
 }
 
 /* ---- may it be sent to, and is anybody there? ---- */
@@ -239,7 +239,7 @@ open_nameless(const char *folder)
 }
 
 static void
-tell_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+report_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
 {
 	replay_progress_read(arg, done_bytes, total_bytes);
 }
@@ -257,7 +257,7 @@ compile_into(const struct run *run, int fd, char err[TAPE_ERR_CHARS])
 		.keys = run->keys,
 		.keylog = opt->keylog,
 		.cap = opt->cap,
-		.progress = tell_progress,
+		.progress = report_progress,
 		.arg = &progress,
 	};
 	bool ok;
@@ -398,31 +398,31 @@ same_file(const char *a, const char *b)
 		x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
-struct paper {
+struct output {
 	const char *what, *path; /* path NULL: not wanted */
 };
 
 /* What is read, and what is written anyway, would be lost. */
 static void
-check_others(const struct replay_options *opt, const struct paper *paper,
-    const struct paper *before, size_t n_before)
+check_others(const struct replay_options *opt, const struct output *output,
+    const struct output *before, size_t n_before)
 {
 	for (size_t i = 0; i < opt->n_captures; i++)
-		if (same_file(paper->path, opt->captures[i]))
-			cli_usage("%s: %s is to be read", paper->what,
+		if (same_file(output->path, opt->captures[i]))
+			cli_usage("%s: %s is to be read", output->what,
 			    opt->captures[i]);
 	for (size_t i = 0; i < n_before; i++)
 		if (before[i].path != NULL &&
-		    same_file(paper->path, before[i].path))
-			cli_usage("%s: %s is the file of %s", paper->what,
-			    paper->path, before[i].what);
+		    same_file(output->path, before[i].path))
+			cli_usage("%s: %s is the file of %s", output->what,
+			    output->path, before[i].what);
 }
 
 /* What is to be written later can be: after an hour is too late to find out. */
 static void
-run_check_papers(const struct replay_options *opt)
+check_outputs(const struct replay_options *opt)
 {
-	const struct paper papers[] = {
+	const struct output outputs[] = {
 		{ "--compile", opt->compile_to },
 		{ "--report", opt->report },
 		{ "--log", opt->log },
@@ -430,23 +430,23 @@ run_check_papers(const struct replay_options *opt)
 	};
 
 	/* --compile has its own check: it may be there, or not */
-	for (size_t i = 1; i < sizeof(papers) / sizeof(papers[0]); i++) {
-		const struct paper *paper = &papers[i];
+	for (size_t i = 1; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+		const struct output *output = &outputs[i];
 		int error;
 
-		if (paper->path == NULL)
+		if (output->path == NULL)
 			continue;
-		check_others(opt, paper, papers, i);
-		error = why_not(paper->path);
+		check_others(opt, output, outputs, i);
+		error = why_not(output->path);
 		if (error != 0)
-			cli_die("%s: %s: %s", paper->what, paper->path,
+			cli_die("%s: %s: %s", output->what, output->path,
 			    strerror(error));
 	}
 }
 
 /* False: one could not be written, which was said. */
 static bool
-write_papers(const struct run *run, const struct report *report)
+write_outputs(const struct run *run, const struct report *report)
 {
 	const struct replay_options *opt = run->opt;
 	char err[CLI_ERR_CHARS];
@@ -493,8 +493,8 @@ run_report(
 	if (diff != NULL)
 		diff_print(diff, run->keys, stdout);
 	report_print_text(report, run->keys, stdout);
-	ok = write_papers(run, report) &&
-	    (diff == NULL || diff_unlooked(diff) == 0);
+	ok = write_outputs(run, report) &&
+	    (diff == NULL || diff_found(diff)->unlooked == 0);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cli_warn("standard output: %s", strerror(errno));
 		ok = false;
@@ -539,7 +539,7 @@ probe(struct run *run)
 
 	for (uint32_t i = 0; i < run->plan.n; i++) {
 		const struct tape_session *session =
-		    tape_session(run->tape, run->plan.players[i].session);
+		    tape_session(run->tape, run->plan.vclients[i].session);
 
 		stock = stock && (session->flags & TAPE_S_HELLO) == 0;
 		nodes = nodes && session->role == BNET_ROLE_NODE;
@@ -669,7 +669,7 @@ watch_play(struct watch *watch)
 		play_progress(watch->play, &watch->last);
 		if (asked)
 			show(watch);
-		asked = !asked; /* what it tells is of the time before */
+		asked = !asked; /* it reports on the time before */
 	}
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
@@ -743,7 +743,7 @@ describe(const struct watch *watch, struct report *report)
 	report->scheduled = opt->timing != REPLAY_ASAP;
 	report->interrupted = watch->drained;
 	report->diffed = diff != NULL;
-	report->compared = diff != NULL ? diff_compared(diff) : 0;
+	report->compared = diff != NULL ? diff_found(diff)->compared : 0;
 	report->differences = diff != NULL ? diff_total(diff) : 0;
 }
 
@@ -993,7 +993,7 @@ replay_run(const struct replay_options *opt)
 	compile_filter(&run);
 	parse_masks(&run);
 	load_keys(&run);
-	run_check_papers(opt);
+	check_outputs(opt);
 	client_files_load(&run.files, &opt->client);
 	find_target(&run);
 	catch_signals();

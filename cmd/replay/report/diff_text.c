@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define NAME_CHARS 40 /* of a key or a client; longer ones are cut */
 #define KEYS_SHOWN 20

@@ -7,7 +7,6 @@
 #include "proto/message.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define TIMES_SHOWN 20 /* rows of the table over time, at most */
 #define LINE_CHARS 1024

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/scenario/conn.h"
 
+#include "cmd/common/clock.h"
+
+#include <ctype.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- connections that are there ---- */
 

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/scenario/event.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* ---- lines of a script: words, arguments, variables ---- */
 
 unsigned peer_line;

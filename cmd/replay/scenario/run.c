@@ -134,7 +134,7 @@ take_once(struct reading *r, char **where, const char *what, const char *text)
 	return *where != NULL || bad(r, "out of memory", "");
 }
 
-/* True: it is a line of the head, and *ok tells whether it is good. */
+/* True: it is a line of the head, and *ok says whether it is good. */
 static bool
 take_head(struct reading *r, const char *word, char *rest, bool *ok)
 {
@@ -470,7 +470,7 @@ run_one(struct suite *suite, const struct scenario *s)
 	return outcome_of(suite, status, ended);
 }
 
-/* ---- what is told ---- */
+/* ---- what is reported ---- */
 
 /* Where the last SHOWN_LINES of what was said begin. */
 static const char *
@@ -506,7 +506,7 @@ explain(struct suite *suite, const struct scenario *s)
 }
 
 static void
-tell(struct suite *suite, size_t number, const struct scenario *s,
+report(struct suite *suite, size_t number, const struct scenario *s,
     enum outcome outcome)
 {
 	fprintf(suite->out,
@@ -588,7 +588,7 @@ run_all(struct suite *suite, const struct scenarios *all)
 		outcome = run_one(suite, s);
 		if (outcome == STOPPED)
 			break;
-		tell(suite, number, s, outcome);
+		report(suite, number, s, outcome);
 		if (outcome == PASSED)
 			continue;
 		code = outcome == WRONG ? REPLAY_USAGE

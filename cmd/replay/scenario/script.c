@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/scenario/script.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/replay/scenario/conn.h"
 
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TIMEOUT_MAX_S 86400
 

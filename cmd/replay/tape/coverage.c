@@ -93,7 +93,7 @@ frames(const struct tape_coverage *coverage, FILE *out)
 {
 	bytes_row(out, coverage->frames[CAP_UP], coverage->frame_bytes[CAP_UP],
 	    "frames from them");
-	row(out, coverage->upkeep_frames,
+	row(out, coverage->keepalive_frames,
 	    "of these keep a connection up, and are made anew");
 	row(out, coverage->answered, "of these have an answer in the capture");
 	bytes_row(out, coverage->frames[CAP_DOWN],

@@ -166,7 +166,7 @@ fits_serial(
 	return request->key == like->key && request->serial == like->serial;
 }
 
-/* Of a compressed payload a cookie tells nothing, on either side. */
+/* The cookie is unknown where the payload of either is compressed. */
 static bool
 fits_error_unseen(
     const struct pairing_request *request, const struct pairing_request *like)
