@@ -14,7 +14,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
-PKGS_CMD = libpcap
+PKGS_CMD = libpcap libpcre2-8
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson

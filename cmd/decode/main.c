@@ -258,6 +258,7 @@ finish_writing(struct decode *d)
 		if (d->exit_code == CLI_OK)
 			d->exit_code = CLI_LOSSY;
 	}
+	filter_warn_over(d->filter);
 	if (fflush(stdout) != 0 && d->out.error == 0)
 		d->out.error = errno;
 	if (d->out.error != 0 && d->out.error != EPIPE) {

@@ -2,7 +2,94 @@
 /* Running the program of a filter over a record. */
 #include "cmd/filter/eval.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- regular expressions ---- */
+
+/* Through malloc(), so that tests can let it fail. */
+static void *
+take(size_t n_bytes, void *arg)
+{
+	(void)arg;
+	return malloc(n_bytes);
+}
+
+static void
+give(void *p, void *arg)
+{
+	(void)arg;
+	free(p);
+}
+
+struct filter_regexes *
+filter_regexes_new(void)
+{
+	struct filter_regexes *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->memory = pcre2_general_context_create(take, give, NULL);
+	if (r->memory != NULL) {
+		r->compile = pcre2_compile_context_create(r->memory);
+		r->limits = pcre2_match_context_create(r->memory);
+		r->data = pcre2_match_data_create(1, NULL);
+	}
+	if (r->compile == NULL || r->limits == NULL || r->data == NULL) {
+		filter_regexes_free(r);
+		return NULL;
+	}
+	(void)pcre2_set_match_limit(r->limits, REGEX_STEPS_MAX);
+	(void)pcre2_set_depth_limit(r->limits, REGEX_DEPTH_MAX);
+	(void)pcre2_set_heap_limit(r->limits, REGEX_HEAP_MAX_KIB);
+	return r;
+}
+
+void
+filter_regexes_free(struct filter_regexes *r)
+{
+	if (r == NULL)
+		return;
+	pcre2_match_data_free(r->data);
+	pcre2_match_context_free(r->limits);
+	pcre2_compile_context_free(r->compile);
+	pcre2_general_context_free(r->memory);
+	free(r);
+}
+
+/*
+ * Bytes, not characters, as everywhere in the filter. As in POSIX a dot takes
+ * a newline too, $ is the very end, and parentheses only group.
+ */
+pcre2_code *
+filter_regex_new(
+    struct filter_regexes *r, struct bnet_slice text, int *code, size_t *offset)
+{
+	const uint32_t options = PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY |
+	    PCRE2_NO_AUTO_CAPTURE | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP;
+	pcre2_code *regex =
+	    pcre2_compile(text.p, text.len, options, code, offset, r->compile);
+	size_t n_bytes = 0;
+
+	if (regex != NULL)
+		(void)pcre2_pattern_info(regex, PCRE2_INFO_SIZE, &n_bytes);
+	r->n_bytes += n_bytes;
+	return regex;
+}
+
+bool
+filter_regex_match(struct filter_regexes *r, const pcre2_code *regex,
+    struct bnet_slice subject)
+{
+	int rc = pcre2_match(
+	    regex, subject.p, subject.len, 0, 0, r->data, r->limits);
+
+	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
+		r->n_over++;
+	return rc >= 0;
+}
+
+/* ---- fields ---- */
 
 /* What the field is in; NULL where the record has no such thing. */
 static const void *
@@ -200,7 +287,7 @@ test_bytes(const struct filter *f, const struct filter_insn *insn,
 	if (!bytes_of(r, insn->row, &s))
 		return false;
 	if (insn->op == OP_REGEX)
-		return regexec(insn->regex, (const char *)s.p, 0, NULL, 0) == 0;
+		return filter_regex_match(f->regexes, insn->regex, s);
 	t = f->texts + insn->first;
 	if (insn->op == OP_CONTAINS)
 		return holds(s, f->bytes, t);

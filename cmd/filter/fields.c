@@ -301,7 +301,7 @@ filter_help(FILE *f)
 	for (int t = 0; t < FILTER_N_TYPES; t++)
 		fprintf(f, "  %-12s %s\n", types[t].name, types[t].operators);
 	fputs("  eq ne lt le gt ge are == != < <= > >= in words; matches takes"
-	      " a POSIX\n  extended regular expression.\n"
+	      " a Perl-\n  compatible regular expression.\n"
 	      "  Tests are joined by && (and), || (or), ! (not) and"
 	      " parentheses.\n\nValues:\n"
 	      "  -5  0x9f9003c1  zlib  \"text \\\" \\\\ \\n \\x0a\""

@@ -59,4 +59,7 @@ size_t filter_error_format(
 void
 filter_error_print(FILE *f, const char *text, const struct filter_error *err);
 
+/* Warn of the comparisons that took too many steps; NULL is allowed. */
+void filter_warn_over(const struct filter *filter);
+
 #endif
