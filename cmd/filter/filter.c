@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 enum filter_tok {
 	TOK_END,
@@ -65,69 +66,30 @@ struct filter_parse {
 #define INDENT "  "
 #define CUT "..."
 
-/* Characters that take no cell or two on a terminal; the others take one. */
-static const struct {
-	uint32_t from, to;
-	unsigned cells;
-} widths[] = {
-	{ 0x0300, 0x036f, 0 }, /* combining */
-	{ 0x1100, 0x115f, 2 }, /* Hangul */
-	{ 0x200b, 0x200f, 0 }, /* zero width, and marks */
-	{ 0x2e80, 0xa4cf, 2 }, /* CJK */
-	{ 0xac00, 0xd7a3, 2 }, /* Hangul */
-	{ 0xf900, 0xfaff, 2 }, /* CJK */
-	{ 0xfe00, 0xfe0f, 0 }, /* variation selectors */
-	{ 0xfe30, 0xfe6f, 2 }, /* CJK */
-	{ 0xff00, 0xff60, 2 }, /* full width */
-	{ 0x1f300, 0x1faff, 2 }, /* pictures */
-	{ 0x20000, 0x3fffd, 2 }, /* CJK */
-};
-
-static unsigned
-cells_of(uint32_t code)
-{
-	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
-		if (code >= widths[i].from && code <= widths[i].to)
-			return widths[i].cells;
-	return 1;
-}
-
-/* One character of UTF-8; bytes that are none are '?', one by one. */
+/*
+ * One character in the encoding of the locale. Bytes that are none, and
+ * what a terminal would act on, are '?', one by one.
+ */
 static size_t
-filter_utf8(const char *s, size_t len, uint32_t *code)
+next_char(const char *s, size_t len, wchar_t *c)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint8_t b = (uint8_t)s[0];
-	size_t n = b < 0x80 ? 1
-	    : b < 0xc0      ? 0
-	    : b < 0xe0      ? 2
-	    : b < 0xf0      ? 3
-			    : 4;
-	uint32_t c = n < 2 ? b : b & (0x7fu >> n);
+	mbstate_t start = { 0 };
+	size_t n = mbrtowc(c, s, len, &start);
 
-	*code = '?';
-	if (n == 0 || n > len || b > 0xf4)
-		return 1;
-	for (size_t i = 1; i < n; i++) {
-		b = (uint8_t)s[i];
-		if ((b & 0xc0) != 0x80)
-			return 1;
-		c = c << 6 | (b & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 1;
-	*code = c;
-	return n;
+	if (n != 0 && n <= len && (wcwidth(*c) >= 0 || strchr("\t\r\n", *s)))
+		return n;
+	*c = '?';
+	return n != 0 && n <= len ? n : 1;
 }
 
 static size_t
 count_chars(const char *s, size_t len)
 {
 	size_t n = 0;
-	uint32_t code;
+	wchar_t code;
 
 	for (size_t i = 0; i < len; n++)
-		i += filter_utf8(s + i, len - i, &code);
+		i += next_char(s + i, len - i, &code);
 	return n;
 }
 
@@ -136,10 +98,10 @@ static size_t
 skip_chars(const char *s, size_t len, size_t n)
 {
 	size_t i = 0;
-	uint32_t code;
+	wchar_t code;
 
 	for (; n > 0 && i < len; n--)
-		i += filter_utf8(s + i, len - i, &code);
+		i += next_char(s + i, len - i, &code);
 	return i;
 }
 
@@ -196,19 +158,18 @@ puts_to(struct out *o, const char *s)
 static void
 put_chars(struct out *o, const char *s, size_t len, bool blank)
 {
-	uint32_t code;
+	wchar_t code;
 	size_t n;
 
 	for (size_t i = 0; i < len; i += n) {
-		n = filter_utf8(s + i, len - i, &code);
+		n = next_char(s + i, len - i, &code);
 		if (code == '\t')
 			puts_to(o, "\t");
-		else if (blank)
-			put(o, INDENT, cells_of(code));
 		else if (code == '\n' || code == '\r')
 			puts_to(o, " ");
-		else if (code < 0x20 || (code >= 0x7f && code < 0xa0) ||
-		    code == '?')
+		else if (blank)
+			put(o, INDENT, (size_t)wcwidth(code));
+		else if (code == '?')
 			puts_to(o, "?");
 		else
 			put(o, s + i, n);
@@ -541,14 +502,14 @@ static bool
 lex_unknown(struct filter_parse *p)
 {
 	char c = p->text[p->at];
-	uint32_t code;
+	wchar_t code;
 	size_t n;
 
 	for (size_t i = 0; i < N_OF(advices); i++)
 		if (c == advices[i].c)
 			return filter_fail(p, p->at, "%s", advices[i].advice);
-	n = filter_utf8(p->text + p->at, p->len - p->at, &code);
-	if (code < 0x20 || code == 0x7f || (n == 1 && (c & 0x80) != 0))
+	n = next_char(p->text + p->at, p->len - p->at, &code);
+	if (code == '?' && c != '?')
 		return filter_fail(
 		    p, p->at, "unexpected byte 0x%02x", (unsigned char)c);
 	return filter_fail(
@@ -602,18 +563,16 @@ filter_show(const struct filter_parse *p, char buf[FILTER_SHOW_CHARS])
 	const char *s = p->text + p->tok.at;
 	const char *quote = p->tok.type == TOK_STRING ? "" : "\"";
 	size_t len = p->tok.len, i = 0, n, at = strlen(quote);
-	uint32_t code;
+	wchar_t code;
 
 	if (p->tok.type == TOK_END)
 		return "the end";
 	memcpy(buf, quote, at);
 	for (; i < len; i += n) {
-		n = filter_utf8(s + i, len - i, &code);
+		n = next_char(s + i, len - i, &code);
 		if (at + n > most)
 			break;
-		if (code < 0x20 || (code >= 0x7f && code < 0xa0))
-			code = '?';
-		if (code == '?')
+		if (code == '?' || wcwidth(code) < 0)
 			buf[at++] = '?';
 		else
 			for (size_t k = 0; k < n; k++)

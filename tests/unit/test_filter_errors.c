@@ -5,6 +5,8 @@
 #include "tests/unit/filter_bad.h"
 #include "tests/unit/unit.h"
 
+#include <locale.h>
+
 /* Of each part of the grammar something. */
 static const char *const good[] = {
 	"key_name == \"chat::line\" && (dest == 7 || latency_ms > 50) && "
@@ -37,8 +39,10 @@ START_TEST(test_bad)
 {
 	const struct bad_row *row = &bad_rows[_i];
 	struct filter_error err;
-	struct filter *f = compile_part(row->text, strlen(row->text), &err);
+	struct filter *f;
 
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+	f = compile_part(row->text, strlen(row->text), &err);
 	ck_assert_msg(f == NULL, "%s: taken", row->text);
 	ck_assert_msg(
 	    strcmp(err.text, row->says) == 0, "%s: %s", row->text, err.text);
@@ -294,6 +298,7 @@ START_TEST(test_report)
 	struct filter_error err;
 	size_t len;
 
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
 	ck_assert_ptr_null(filter_compile(text, &err));
 	len = filter_error_format(buf, sizeof(buf), text, &err);
 	ck_assert_str_eq(buf, reports[_i].report);
@@ -309,6 +314,25 @@ START_TEST(test_report)
 }
 END_TEST
 
+/* Where the locale knows no characters, each byte above 0x7f is one. */
+START_TEST(test_report_bytes)
+{
+	static const char text[] = "reason == \"\xc3\xa9\" = 1";
+	char buf[FILTER_REPORT_CHARS];
+	struct filter_error err;
+
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C"));
+	ck_assert_ptr_null(filter_compile(text, &err));
+	(void)filter_error_format(buf, sizeof(buf), text, &err);
+	ck_assert_str_eq(buf,
+	    "column 16: \"=\" alone is no operator: write ==\n"
+	    "  reason == \"??\" = 1\n"
+	    "                 ^\n");
+	ck_assert_ptr_null(filter_compile("dir == up \xff", &err));
+	ck_assert_str_eq(err.text, "unexpected byte 0xff");
+}
+END_TEST
+
 /* The widest characters, around an error in a long text, still fit. */
 START_TEST(test_report_fits)
 {
@@ -316,6 +340,7 @@ START_TEST(test_report_fits)
 	struct filter_error err;
 	size_t len;
 
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
 	for (int i = 0; i < 200; i++)
 		strcat(text, "\xf0\x9f\x98\x80");
 	strcat(text, "\\q");
@@ -361,6 +386,7 @@ filter_errors_suite(void)
 	tcase_add_test(tc, test_regex_steps);
 	tcase_add_test(tc, test_regex_limits);
 	tcase_add_loop_test(tc, test_report, 0, UNIT_ROWS(reports));
+	tcase_add_test(tc, test_report_bytes);
 	tcase_add_test(tc, test_report_fits);
 	tcase_add_test(tc, test_print);
 	return suite;
