@@ -219,7 +219,7 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(PING_A) $(REPLAY_A) \
 # ZeroMQ is only for a peer of the benchmarks.
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) -lm \
 	    $(if $(findstring zmq,$@),-lzmq) $(if $(findstring late,$@),-lpcap)
 
 # The unit tests and the tools' tests of one build; the last lines count.
