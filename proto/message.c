@@ -1,14 +1,225 @@
 /* SPDX-License-Identifier: MIT */
-/* One reader and one writer walk the fields of every message's row. */
+/*
+ * A table of the messages and their fields (bluenet-wire.5); one reader and one
+ * writer walk it.
+ */
 #include "message.h"
 
 #include "bits.h"
-#include "message_impl.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* No body needs this many times its own length of store. */
 #define STORE_PER_BODY 64
+
+/* One row a message: its name, its key, its fields in the wire's order. */
+struct bnet_row {
+	const char *name;
+	int32_t key;
+	const struct bnet_field *fields;
+	size_t n_fields;
+};
+
+/* ---- the table ---- */
+
+#define AT(member) offsetof(struct bnet_message, u.member)
+#define FIELD(its_kind, of, member) \
+	{ \
+		.name = #member, .kind = BNET_FIELD_##its_kind, \
+		.at = AT(of.member) \
+	}
+#define SECRET(its_kind, of, member) \
+	{ \
+		.name = #member, .kind = BNET_FIELD_##its_kind, \
+		.secret = true, .at = AT(of.member) \
+	}
+#define LIST(of, its_list) \
+	{ \
+		.name = #its_list, .kind = BNET_FIELD_LIST, .at = AT(of.n), \
+		.list = &its_list \
+	}
+#define ELEMENT(its_kind, of, member) \
+	{ \
+		.name = #member, .kind = BNET_FIELD_##its_kind, \
+		.at = offsetof(struct of, member) \
+	}
+#define FIELDS(table) table, sizeof(table) / sizeof((table)[0])
+#define NO_FIELDS NULL, 0
+
+static const struct bnet_field entry_fields[] = {
+	ELEMENT(U64, bnet_roster_entry, id),
+	ELEMENT(U32, bnet_roster_entry, role),
+	ELEMENT(STRING, bnet_roster_entry, name),
+	ELEMENT(U32, bnet_roster_entry, latency_us),
+};
+
+static const struct bnet_list entries = { FIELDS(entry_fields),
+	AT(roster_reply.entries), sizeof(struct bnet_roster_entry) };
+
+static const struct bnet_field hop_fields[] = {
+	ELEMENT(U64, bnet_echo_hop, id),
+	ELEMENT(U64, bnet_echo_hop, in_ns),
+	ELEMENT(U64, bnet_echo_hop, out_ns),
+};
+
+static const struct bnet_list hops = { FIELDS(hop_fields), AT(echo.hops),
+	sizeof(struct bnet_echo_hop) };
+
+static const struct bnet_field hello[] = {
+	FIELD(U32, hello, version),
+	FIELD(U32, hello, role),
+	FIELD(U64, hello, wanted_id),
+	FIELD(U32, hello, codecs),
+	FIELD(U32, hello, frame_max_bytes),
+	FIELD(STRING, hello, name),
+	SECRET(STRING, hello, token),
+};
+
+static const struct bnet_field welcome[] = {
+	FIELD(U32, welcome, version),
+	FIELD(U64, welcome, id),
+	FIELD(U64, welcome, relay_id),
+	FIELD(U32, welcome, codecs),
+	FIELD(U32, welcome, frame_max_bytes),
+	FIELD(U32, welcome, keepalive_ms),
+	FIELD(STRING, welcome, environment),
+	FIELD(STRING, welcome, relay_name),
+	FIELD(U64, welcome, time_ns),
+};
+
+static const struct bnet_field refuse[] = {
+	FIELD(U32, refuse, code),
+	FIELD(STRING, refuse, reason),
+};
+
+static const struct bnet_field error[] = {
+	FIELD(U32, error, code),
+	FIELD(I64, error, dest_type),
+	FIELD(I64, error, dest),
+	FIELD(I32, error, key),
+	FIELD(U64, error, cookie),
+	FIELD(STRING, error, reason),
+};
+
+static const struct bnet_field reg[] = {
+	FIELD(I32, reg, key),
+};
+
+static const struct bnet_field roster[] = {
+	FIELD(U32, roster, roles),
+	FIELD(STRING, roster, prefix),
+};
+
+static const struct bnet_field roster_reply[] = {
+	FIELD(BOOL, roster_reply, more),
+	LIST(roster_reply, entries),
+};
+
+/* The last two are the reply's only. */
+static const struct bnet_field echo[] = {
+	FIELD(U64, echo, cookie),
+	FIELD(U64, echo, sent_ns),
+	FIELD(U32, echo, flags),
+	LIST(echo, hops),
+	FIELD(U64, echo, received_ns),
+	FIELD(U64, echo, replied_ns),
+};
+
+#define ECHO_FIELDS echo, sizeof(echo) / sizeof(echo[0]) - 2
+
+static const struct bnet_field drain[] = {
+	FIELD(U32, drain, seconds),
+	FIELD(STRING, drain, where),
+};
+
+/* Type, name, bnet_key() of the name, fields. A test holds the keys. */
+#define MESSAGES(X) \
+	X(HELLO, "bluenet.hello", 1788429030, FIELDS(hello)) \
+	X(WELCOME, "bluenet.welcome", -1135695718, FIELDS(welcome)) \
+	X(REFUSE, "bluenet.refuse", -2079037610, FIELDS(refuse)) \
+	X(ERROR, "bluenet.error", -1711401820, FIELDS(error)) \
+	X(REGISTER, "bluenet.register", -863860887, FIELDS(reg)) \
+	X(ROSTER, "bluenet.roster", 1566002959, FIELDS(roster)) \
+	X(ROSTER_REPLY, "bluenet.roster-reply", -1525585132, \
+	    FIELDS(roster_reply)) \
+	X(ECHO, "bluenet.echo", -1617951807, ECHO_FIELDS) \
+	X(ECHO_REPLY, "bluenet.echo-reply", 519320538, FIELDS(echo)) \
+	X(KEEPALIVE, "bluenet.keepalive", -784070224, NO_FIELDS) \
+	X(DISCARD, "bluenet.discard", 2064977508, NO_FIELDS) \
+	X(DRAIN, "bluenet.drain", 1793123208, FIELDS(drain))
+
+static const struct bnet_row rows[BNET_N_MSGS] = {
+	[BNET_MSG_NONE] = { .name = "" },
+#define ROW(type, name, key, ...) \
+	[BNET_MSG_##type] = { name, key, __VA_ARGS__ },
+	MESSAGES(ROW)
+#undef ROW
+};
+
+static const char *const code_names[] = {
+	[BNET_CODE_VERSION] = "bad version",
+	[BNET_CODE_NOT_AUTHORISED] = "not authorised",
+	[BNET_CODE_NO_DESTINATION] = "no such destination",
+	[BNET_CODE_REFUSED] = "refused",
+	[BNET_CODE_OVERLOADED] = "overloaded",
+	[BNET_CODE_TOO_LARGE] = "too large",
+	[BNET_CODE_MALFORMED] = "malformed",
+	[BNET_CODE_SHUTTING_DOWN] = "shutting down",
+	[BNET_CODE_REPLACED] = "replaced by a newer connection",
+};
+
+static const struct bnet_row *
+message_row(enum bnet_message_type type)
+{
+	return &rows[(unsigned)type < BNET_N_MSGS ? type : BNET_MSG_NONE];
+}
+
+enum bnet_message_type
+bnet_message_type(int32_t key)
+{
+	switch (key) {
+#define CASE(type, name, its_key, ...) \
+	case its_key: \
+		return BNET_MSG_##type;
+		MESSAGES(CASE)
+#undef CASE
+	default:
+		return BNET_MSG_NONE;
+	}
+}
+
+const char *
+bnet_message_name(enum bnet_message_type type)
+{
+	return message_row(type)->name;
+}
+
+int32_t
+bnet_message_key(enum bnet_message_type type)
+{
+	return message_row(type)->key;
+}
+
+const char *
+bnet_code_name(uint32_t code)
+{
+	if (code >= sizeof(code_names) / sizeof(code_names[0]) ||
+	    code_names[code] == NULL)
+		return "unknown code";
+	return code_names[code];
+}
+
+const struct bnet_field *
+bnet_message_fields(enum bnet_message_type type, size_t *n_fields)
+{
+	const struct bnet_row *row = message_row(type);
+
+	*n_fields = row->n_fields;
+	return row->fields;
+}
+
+/* ---- reading ---- */
 
 /*
  * A body is read twice: first only to be judged and measured, then, with the
@@ -47,7 +258,7 @@ read_string(struct reader *rd, struct bnet_string *s)
  * bits can hold ends with the bits, while measuring.
  */
 static enum bnet_err
-read_array(
+read_list(
     struct reader *rd, const struct bnet_list *list, uint32_t n, void *message)
 {
 	union {
@@ -84,26 +295,26 @@ read_field(
     struct reader *rd, const struct bnet_field *field, void *at, void *message)
 {
 	switch (field->kind) {
-	case BNET_U32:
+	case BNET_FIELD_U32:
 		*(uint32_t *)at = bnet_bits_u32(&rd->bits);
 		break;
-	case BNET_U64:
+	case BNET_FIELD_U64:
 		*(uint64_t *)at = bnet_bits_u64(&rd->bits);
 		break;
-	case BNET_I32:
+	case BNET_FIELD_I32:
 		*(int32_t *)at = bnet_bits_i32(&rd->bits);
 		break;
-	case BNET_I64:
+	case BNET_FIELD_I64:
 		*(int64_t *)at = bnet_bits_i64(&rd->bits);
 		break;
-	case BNET_BOOL:
+	case BNET_FIELD_BOOL:
 		*(bool *)at = bnet_bits_bool(&rd->bits);
 		break;
-	case BNET_STRING:
+	case BNET_FIELD_STRING:
 		return read_string(rd, at);
-	case BNET_ARRAY:
+	case BNET_FIELD_LIST:
 		*(uint32_t *)at = bnet_bits_u32(&rd->bits);
-		return read_array(rd, field->list, *(uint32_t *)at, message);
+		return read_list(rd, field->list, *(uint32_t *)at, message);
 	}
 	return BNET_OK;
 }
@@ -126,7 +337,7 @@ enum bnet_err
 bnet_message_decode(enum bnet_message_type type, struct bnet_slice body,
     struct bnet_message *message, struct bnet_buf *store, size_t *left_bytes)
 {
-	const struct bnet_row *row = bnet_message_row(type);
+	const struct bnet_row *row = message_row(type);
 	struct reader rd = { .store = NULL };
 	uint8_t *tail;
 	enum bnet_err err;
@@ -151,12 +362,14 @@ bnet_message_decode(enum bnet_message_type type, struct bnet_slice body,
 	return read_fields(&rd, row->fields, row->n_fields, message, message);
 }
 
+/* ---- writing ---- */
+
 static void
 write_fields(struct bnet_bits_wr *wr, const struct bnet_field *fields,
     size_t n_fields, const void *from, const void *message);
 
 static void
-write_array(struct bnet_bits_wr *wr, const struct bnet_list *list, uint32_t n,
+write_list(struct bnet_bits_wr *wr, const struct bnet_list *list, uint32_t n,
     const void *message)
 {
 	const uint8_t *element;
@@ -175,27 +388,27 @@ write_field(struct bnet_bits_wr *wr, const struct bnet_field *field,
 	const struct bnet_string *s = at;
 
 	switch (field->kind) {
-	case BNET_U32:
+	case BNET_FIELD_U32:
 		bnet_bits_put_u32(wr, *(const uint32_t *)at);
 		break;
-	case BNET_U64:
+	case BNET_FIELD_U64:
 		bnet_bits_put_u64(wr, *(const uint64_t *)at);
 		break;
-	case BNET_I32:
+	case BNET_FIELD_I32:
 		bnet_bits_put_i32(wr, *(const int32_t *)at);
 		break;
-	case BNET_I64:
+	case BNET_FIELD_I64:
 		bnet_bits_put_i64(wr, *(const int64_t *)at);
 		break;
-	case BNET_BOOL:
+	case BNET_FIELD_BOOL:
 		bnet_bits_put_bool(wr, *(const bool *)at);
 		break;
-	case BNET_STRING:
+	case BNET_FIELD_STRING:
 		bnet_bits_put_string(wr, s->p, s->len_bytes);
 		break;
-	case BNET_ARRAY:
+	case BNET_FIELD_LIST:
 		bnet_bits_put_u32(wr, *(const uint32_t *)at);
-		write_array(wr, field->list, *(const uint32_t *)at, message);
+		write_list(wr, field->list, *(const uint32_t *)at, message);
 		break;
 	}
 }
@@ -212,7 +425,7 @@ write_fields(struct bnet_bits_wr *wr, const struct bnet_field *fields,
 enum bnet_err
 bnet_message_encode(const struct bnet_message *message, struct bnet_buf *out)
 {
-	const struct bnet_row *row = bnet_message_row(message->type);
+	const struct bnet_row *row = message_row(message->type);
 	struct bnet_bits_wr wr;
 
 	bnet_bits_write(&wr, out);
