@@ -81,8 +81,9 @@ bool
 filter_regex_match(struct filter_regexes *r, const pcre2_code *regex,
     struct bnet_slice subject)
 {
-	int rc = pcre2_match(
-	    regex, subject.p, subject.len, 0, 0, r->data, r->limits);
+	PCRE2_SPTR text = subject.p != NULL ? subject.p : (PCRE2_SPTR) "";
+	int rc =
+	    pcre2_match(regex, text, subject.len, 0, 0, r->data, r->limits);
 
 	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
 		r->n_over++;
@@ -115,8 +116,26 @@ base_of(const struct record *r, enum filter_base base)
 		return frame && e->frame->has_header ? &e->frame->header : NULL;
 	case BASE_RECORD:
 		return r;
+	case BASE_MESSAGE:
+		break;
 	}
 	return NULL;
+}
+
+/* The field itself. */
+static const void *
+place_of(const struct record *r, const struct filter_row *row)
+{
+	const char *base;
+
+	if (row->base <= BASE_MESSAGE)
+		base = base_of(r, row->base);
+	else if (r->message != NULL &&
+	    (int)r->message->type == (int)row->base - BASE_MESSAGE)
+		base = (const char *)r->message;
+	else
+		return NULL;
+	return base == NULL ? NULL : base + row->offset;
 }
 
 static const char *
@@ -146,8 +165,7 @@ port_of(const struct record *r, bool dst, uint64_t *v)
 static bool
 number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
 {
-	const char *base = base_of(r, row->base);
-	const void *at = base == NULL ? NULL : base + row->offset;
+	const void *at = place_of(r, row);
 
 	if (at == NULL)
 		return false;
@@ -183,18 +201,24 @@ static bool
 bytes_of(
     const struct record *r, const struct filter_row *row, struct bnet_slice *s)
 {
-	const char *base = base_of(r, row->base), *c;
+	const void *at = place_of(r, row);
+	const struct bnet_string *string = at;
+	const char *c;
 
-	if (base == NULL)
+	if (at == NULL)
 		return false;
 	switch (row->load) {
 	case LOAD_CSTR:
-		memcpy(&c, base + row->offset, sizeof(c));
+		memcpy(&c, at, sizeof(c));
 		*s = (struct bnet_slice){ (const void *)c,
 			c == NULL ? 0 : strlen(c) };
 		return c != NULL;
 	case LOAD_SLICE:
-		memcpy(s, base + row->offset, sizeof(*s));
+		memcpy(s, at, sizeof(*s));
+		return true;
+	case LOAD_STRING:
+		*s = (struct bnet_slice){ (const void *)string->p,
+			string->len_bytes };
 		return true;
 	case LOAD_END_SRC:
 	case LOAD_END_DST:
