@@ -15,7 +15,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
-PKGS_CMD = libpcap
+PKGS_CMD = libpcap libpcre2-8
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
@@ -244,7 +244,7 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(CAPTURES_A) $(PING_A) \
 # ZeroMQ is only for a peer of the benchmarks.
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) -lm \
 	    $(if $(findstring zmq,$@),-lzmq) $(if $(findstring late,$@),-lpcap)
 
 #: test - all unit programs and bats files on $(BUILD) (TEST_ONLY: words)

@@ -6,6 +6,8 @@
 #include "cmd/common/cli.h"
 #include "cmd/replay/run.h"
 
+#include <locale.h>
+
 int
 main(int argc, char **argv)
 {
@@ -13,6 +15,7 @@ main(int argc, char **argv)
 
 	cli_name("bluenet-replay");
 	cli_standard_fds();
+	setlocale(LC_CTYPE, ""); /* for text of -Y */
 	replay_options_parse(&opt, argc, argv);
 	return replay_run(&opt);
 }

@@ -998,6 +998,7 @@ replay_run(const struct replay_options *opt)
 	find_target(&run);
 	catch_signals();
 	code = run_mode(&run);
+	filter_warn_over(run.filter);
 	run_free(&run);
 	return code;
 }
