@@ -418,6 +418,7 @@ repeat 30 join n$i $r role=node id=7
 repeat 30 flood a count=50 dest=node:7 key=app payload=size:2000
 fence a
 close n30
+until [ $$(metric links 'role="node"') = 0 ]
 flood a count=50 dest=node:7 key=app payload=size:2000
 await a error code=3
 END

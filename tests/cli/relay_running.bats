@@ -117,7 +117,8 @@ END
 # ---- SIGTERM
 
 @test "SIGTERM: drain is told, nobody new, what is queued arrives" {
-	start_relay --drain-to other.example:26000 --queue 8M
+	start_relay --drain-to other.example:26000 --drain-timeout 1h \
+		--queue 8M
 	play <<'END'
 mute
 join a $r
@@ -133,12 +134,30 @@ expect a drain where=other.example:26000 seconds=[1-9]*
 resume n
 repeat 2000 expect n packet key=app size=1000
 expect n drain
-# all end between two frames
+connect late $r
+expect late unreachable
+close a
+close n
+close stock
+until ! kill -0 $pid 2>/dev/null
+END
+}
+
+@test "SIGTERM: who stays is closed between two frames, when it is time" {
+	start_relay --drain-timeout 100ms
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7 order=network
+connect stock $r
+send stock dest=node:7 key=app
+expect n packet
+run kill -TERM $pid
+expect a drain
+expect n drain
 expect n closed
 expect a closed
 expect stock closed
-connect late $r
-expect late unreachable
 END
 }
 
@@ -175,7 +194,7 @@ END
 }
 
 @test "SIGTERM under load: no frame is cut in the middle" {
-	start_relay
+	start_relay --drain-timeout 300ms
 	play_beside <<'END'
 mute
 join a $r

@@ -13,8 +13,8 @@ load replay
 # The market with its nodes, its replay file, and $tmp/single.json of one run.
 scale_setup() {
 	scale=$fixtures/scale
-	# the start, when all shards are ready on a busy machine, too
-	soon=$((wait_seconds / 4))
+	# seconds, for what takes milliseconds: all shards are ready by then
+	soon=5
 	PATH=$build:$PATH
 	start_relay
 	start_nodes --id 1001 --count 3 --register market::quote \
