@@ -3,6 +3,7 @@
 
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 #include "cmd/ping/live_impl.h"
 
 #include <errno.h>
@@ -90,6 +91,8 @@ tell_words(struct live *live)
 		return;
 	live->told_words = true;
 	targets = measure_lock(live->measure);
+	if (targets == NULL)
+		return;
 	for (size_t i = 0; i < live->opt->n_words; i++)
 		if (!targets->found[i])
 			cli_warn("%s: no node of that name at %s",
@@ -134,7 +137,8 @@ run(struct live *live)
 		tell_words(live);
 		if (!draw(live))
 			live->interrupted = true;
-		if (live->interrupted || live->view.state >= MEASURE_DONE)
+		if (live->interrupted || live->view.state >= MEASURE_DONE ||
+		    ending_is_stuck())
 			return;
 	}
 }
@@ -240,8 +244,8 @@ measure(struct live *live)
 	live->running = false;
 	leave_screen(live);
 	tell_words(live);
-	measure_stop(live->measure);
-	take_all(live);
+	if (measure_stop(live->measure))
+		take_all(live);
 	series_finish(live->series);
 	return live_end(live);
 }
@@ -265,9 +269,10 @@ live_run(const struct ping_options *opt)
 		cli_warn("cannot reach the relay %s: %s", opt->relay, why);
 		(void)live_files_close(&live);
 	}
-	noise_stop(live.noise);
+	(void)noise_stop(live.noise);
 	series_free(live.series);
-	client_files_free(&files);
+	if (!ending_is_stuck())
+		client_files_free(&files);
 	close(live.signal_fd);
 	return code;
 }

@@ -3,6 +3,7 @@
 #include "cmd/ping/live_impl.h"
 
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/ping/offline.h"
 #include "cmd/stats/table.h"
 #include "proto/message.h"
@@ -231,11 +232,12 @@ live_end(struct live *live)
 		putchar('\n');
 	if (anything(live))
 		ok = report_print(stdout, live->series, &live->report);
-	tables(live);
+	if (!ending_is_stuck())
+		tables(live);
 	ok = fflush(stdout) == 0 && ferror(stdout) == 0 && ok;
 	if (!ok)
 		cli_warn("standard output: %s", strerror(errno));
-	code = verdict(live);
+	code = ending_is_stuck() ? CLI_STUCK : verdict(live);
 	ok = live_files_close(live) && ok;
 	if (anything(live))
 		ok = offline_end(live->opt, live->series) == CLI_OK && ok;

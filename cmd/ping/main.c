@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bluenet-ping: the latency of every node. See bluenet-ping(1). */
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/ping/live.h"
 #include "cmd/ping/offline.h"
 #include "cmd/ping/options.h"
@@ -17,5 +18,7 @@ main(int argc, char **argv)
 	ping_options_parse(&opt, argc, argv);
 	offline_check(&opt);
 	signal(SIGPIPE, SIG_IGN);
-	return opt.mode == PING_MEASURE ? live_run(&opt) : offline_run(&opt);
+	if (opt.mode != PING_MEASURE)
+		return offline_run(&opt);
+	return ending_code(live_run(&opt));
 }

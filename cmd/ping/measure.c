@@ -170,12 +170,11 @@ stop_all(struct measure *m)
 static void
 check_done(struct measure *m, int64_t now_ns)
 {
-	bool may_end =
-	    m->opt->count != 0 || m->finishing || now_ns >= m->stop_ns;
+	bool may_end = m->opt->count != 0 || now_ns >= m->stop_ns;
 
 	if (m->state != MEASURE_UP || m->start_ns == 0)
 		return;
-	if (m->finishing || now_ns >= m->stop_ns)
+	if (now_ns >= m->stop_ns)
 		stop_all(m);
 	if (!may_end || m->n_active > 0 || m->n_waiting > 0)
 		return;
@@ -332,19 +331,24 @@ measure_start(const struct ping_options *opt, const struct client_files *files,
 			return m;
 		snprintf(why, MEASURE_REASON_CHARS, "%s", strerror(errno));
 	}
+	if (m->engine != NULL)
+		(void)measure_stop(m); /* it may run */
 	measure_free(m);
 	return NULL;
 }
 
-void
+bool
 measure_stop(struct measure *m)
 {
-	engine_stop(m->engine);
+	m->stuck = !engine_stop(m->engine);
+	return !m->stuck;
 }
 
 void
 measure_free(struct measure *m)
 {
+	if (m->stuck)
+		return;
 	engine_free(m->engine);
 	targets_free(&m->targets);
 	flights_free(&m->flights);

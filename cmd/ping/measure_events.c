@@ -2,9 +2,14 @@
 /* What the worker tells, and what the caller takes and sees of it. */
 #include "cmd/ping/measure_impl.h"
 
+#include "cmd/common/ending.h"
+
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_SLICE_NS INT64_C(100000000)
 
 /* ---- events ---- */
 
@@ -62,14 +67,41 @@ n_pinged(const struct targets *targets)
 	return n;
 }
 
+/* A slice of the wait: the clock of this wait may be set. */
+static bool
+locked(void *arg)
+{
+	struct measure *m = arg;
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOCK_SLICE_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return pthread_mutex_timedlock(&m->lock, &until) == 0;
+}
+
+/*
+ * Not asked for with trylock: this mutex is handed to who waits for it. The
+ * worker holds it in its turns, so one that does not end holds it for ever.
+ */
+static bool
+lock(struct measure *m)
+{
+	return !m->stuck &&
+	    ending_until(locked, m, "a turn of the network thread");
+}
+
 const struct measure_event *
 measure_take(struct measure *m, size_t *n, struct measure_view *view)
 {
 	struct measure_events *taken;
 	uint64_t woken;
 
+	*n = 0;
 	(void)!read(m->event_fd, &woken, sizeof(woken));
-	pthread_mutex_lock(&m->lock);
+	if (!lock(m))
+		return NULL;
 	taken = &m->events[m->filling];
 	m->filling = !m->filling;
 	m->events[m->filling].n = 0;
@@ -87,18 +119,11 @@ measure_take(struct measure *m, size_t *n, struct measure_view *view)
 	return taken->list;
 }
 
-void
-measure_finish(struct measure *m)
-{
-	pthread_mutex_lock(&m->lock);
-	m->finishing = true;
-	pthread_mutex_unlock(&m->lock);
-}
-
 struct targets *
 measure_lock(struct measure *m)
 {
-	pthread_mutex_lock(&m->lock);
+	if (!lock(m))
+		return NULL;
 	return &m->targets;
 }
 

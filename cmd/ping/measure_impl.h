@@ -24,6 +24,7 @@ struct measure {
 	const struct ping_options *opt;
 	const struct client_files *files;
 	struct engine *engine;
+	bool stuck; /* the engine did not stop: the main thread's */
 	pthread_mutex_t lock; /* of all below; the worker's turns hold it */
 	enum measure_state state;
 	char reason[MEASURE_REASON_CHARS];
@@ -32,7 +33,7 @@ struct measure {
 	size_t n_addresses, n_tried;
 	struct engine_conn *conn; /* NULL: none */
 	uint64_t id, relay_id; /* that the relay gave */
-	bool was_up, finishing;
+	bool was_up;
 	int64_t start_ns; /* of the schedule; 0: not begun */
 	int64_t stop_ns; /* of new slots; INT64_MAX: never */
 	int64_t wall_ahead_ns; /* of CLOCK_MONOTONIC, at the start */

@@ -106,7 +106,7 @@ take_entry(struct measure *m, const struct bnet_roster_entry *entry)
 	if (!target->pinged || strcmp(before, target->name) != 0)
 		tell(m, target, MEASURE_SEEN);
 	target->pinged = true;
-	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() && !m->finishing &&
+	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() &&
 	    (m->opt->count == 0 || target->schedule.n < m->opt->count))
 		send_begin(m, target);
 }
