@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bluenet-relay: a reference relay. See bluenet-relay(1). */
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/keylog_file.h"
@@ -277,11 +278,12 @@ serve(struct run *run, struct seeing *seeing)
 	service_ready("running");
 	run_loop(run);
 	seeing_stop(seeing);
-	engine_stop(relay->engine);
+	(void)engine_stop(relay->engine);
 	atomic_store(&relay->app_stop, true);
 	engine_wake(relay->engine);
-	pthread_join(relay->app_thread, NULL);
-	log_info("ended");
+	(void)ending_join(relay->app_thread, "the thread of service echoes");
+	if (!ending_is_stuck())
+		log_info("ended");
 }
 
 /* What --check-config looks at, and starting too. */
@@ -323,7 +325,8 @@ run(struct relay_config *config, int argc, char **argv)
 	seeing_listen(&seeing);
 	drop_root(&config->opt);
 	serve(&run, &seeing);
-	free_relay(&relay);
+	if (!ending_is_stuck())
+		free_relay(&relay);
 	seeing_close_files(&seeing);
 }
 
@@ -358,5 +361,5 @@ main(int argc, char **argv)
 	} else {
 		run(config, argc, argv);
 	}
-	return CLI_OK;
+	return ending_code(CLI_OK);
 }

@@ -2,6 +2,7 @@
 #include "cmd/relay/seeing.h"
 
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/relay/http.h"
 #include "cmd/relay/keylog_file.h"
 #include "cmd/relay/pages.h"
@@ -46,6 +47,8 @@ void
 seeing_close_files(struct seeing *seeing)
 {
 	record_free(seeing->relay->record);
+	if (ending_is_stuck())
+		return;
 	seeing->relay->record = NULL;
 	keylog_file_close(seeing->keylog);
 }
