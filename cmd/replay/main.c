@@ -4,6 +4,7 @@
  * bluenet-replay(1).
  */
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/replay/run.h"
 
 int
@@ -14,5 +15,5 @@ main(int argc, char **argv)
 	cli_name("bluenet-replay");
 	cli_standard_fds();
 	replay_options_parse(&opt, argc, argv);
-	return replay_run(&opt);
+	return ending_code(replay_run(&opt));
 }

@@ -5,6 +5,8 @@
  */
 #include "cmd/replay/play_impl.h"
 
+#include "cmd/common/ending.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,17 +280,18 @@ play_stop(struct play *play)
 	pthread_cond_broadcast(&play->changed);
 	pthread_mutex_unlock(&play->lock);
 	if (play->starter_runs)
-		pthread_join(play->starter, NULL);
-	play->starter_runs = false;
-	engine_stop(play->engine);
-	player_free_all(play);
+		play->starter_runs = !ending_join(
+		    play->starter, "the thread that starts sessions");
+	if (engine_stop(play->engine) && !play->starter_runs)
+		player_free_all(play);
 }
 
 bool
 play_results(struct play *play, struct results *results)
 {
 	for (unsigned i = 0; i < play->n_workers; i++)
-		if (!results_merge(results, &play->workers[i].results))
+		if (engine_ended(play->engine, i) &&
+		    !results_merge(results, &play->workers[i].results))
 			return false;
 	return true;
 }
@@ -298,6 +301,8 @@ play_diff(struct play *play)
 {
 	struct diff *all = play->workers[0].diff;
 
+	if (ending_is_stuck())
+		return NULL; /* a part of it would look like the whole */
 	for (unsigned i = 1; i < play->n_workers && all != NULL; i++) {
 		(void)diff_merge(all, play->workers[i].diff);
 		diff_free(play->workers[i].diff);
@@ -321,7 +326,7 @@ play_reason(const struct play *play)
 void
 play_free(struct play *play)
 {
-	if (play == NULL)
+	if (play == NULL || ending_is_stuck())
 		return;
 	for (unsigned i = 0; play->workers != NULL && i < play->n_workers;
 	     i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/run_impl.h"
 
+#include "cmd/common/ending.h"
 #include "cmd/replay/compile.h"
 #include "cmd/replay/coverage.h"
 #include "cmd/replay/scenario.h"
@@ -205,6 +206,7 @@ replay_run(const struct replay_options *opt)
 	find_target(&run);
 	catch_signals();
 	code = run_mode(&run);
-	run_free(&run);
+	if (!ending_is_stuck())
+		run_free(&run);
 	return code;
 }
