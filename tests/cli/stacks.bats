@@ -1,8 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # tests/tools/stacks.sh: where the threads of a test that hangs are.
+#
+# shellcheck disable=SC2154 # what relay.bash sets
 
-load relay.bash
+load relay
 
 stacks() {
 	sh "$root/tests/tools/stacks.sh" "$@"

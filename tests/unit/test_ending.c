@@ -326,9 +326,9 @@ END_TEST
 START_TEST(the_measurement)
 {
 	static const struct client_files files;
-	struct ping_options opt = { .interval_ns = SHORT_NS,
-		.timeout_ns = SHORT_NS,
-		.name = "held" };
+	struct ping_options opt = {
+		.interval_ns = SHORT_NS, .timeout_ns = SHORT_NS, .name = "held"
+	};
 	struct measure_view view = { 0 };
 	char why[MEASURE_REASON_CHARS], relay[ADDRESS_CHARS];
 	struct measure *measure;
