@@ -131,7 +131,7 @@ struct engine_hooks {
 	 * closed()), or for engine_connect(), whose `from` is NULL.
 	 */
 	void (*no_conn)(void *arg, void *user, const struct address *from);
-	/* What engine_message() brought. */
+	/* What engine_message() brought, or a word of engine_barrier(). */
 	void (*message)(void *arg, struct engine_worker *worker, uint32_t type,
 	    struct bnet_slice bytes);
 	/* Frames as they pass, decrypted: n slices that are one piece. */

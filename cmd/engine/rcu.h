@@ -28,17 +28,11 @@
 #ifdef RCU_TSAN
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
-void AnnotateIgnoreWritesBegin(const char *file, int line);
-void AnnotateIgnoreWritesEnd(const char *file, int line);
 #define rcu_tsan_acquire(addr) __tsan_acquire(addr)
 #define rcu_tsan_release(addr) __tsan_release(addr)
-#define rcu_tsan_ignore() AnnotateIgnoreWritesBegin(__FILE__, __LINE__)
-#define rcu_tsan_heed() AnnotateIgnoreWritesEnd(__FILE__, __LINE__)
 #else
 #define rcu_tsan_acquire(addr) ((void)(addr))
 #define rcu_tsan_release(addr) ((void)(addr))
-#define rcu_tsan_ignore() ((void)0)
-#define rcu_tsan_heed() ((void)0)
 #endif
 
 /*
