@@ -240,7 +240,7 @@ test-asan:
 # Threads: what has them. liburcu is not instrumented, so what it does inside
 # itself is left out; what it orders for us is told in cmd/engine/rcu.h.
 TSAN_ONLY = engine handover limits credentials test_log keylog_file record \
-    http routes relay replay node ping
+    http routes relay replay node ping ending
 .PHONY: test-tsan
 test-tsan:
 	@echo '== TSan =='
