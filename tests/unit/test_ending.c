@@ -9,6 +9,7 @@
 #include "cmd/engine/rcu.h"
 #include "cmd/ping/measure.h"
 #include "cmd/ping/noise.h"
+#include "cmd/relay/http.h"
 #include "tests/unit/engine_fixture.h"
 
 #include <fcntl.h>
@@ -21,6 +22,8 @@
 
 /* A thread that is held: it says that it has come, and waits to be let go. */
 static int came[2], go[2]; /* pipes */
+
+static struct http *left_alone; /* so that it is no leak */
 
 static void
 setup(void)
@@ -358,6 +361,50 @@ START_TEST(the_measurement)
 }
 END_TEST
 
+/* ---- the metrics server ---- */
+
+static bool
+held_page(void *arg, struct text *page)
+{
+	char byte = 2;
+
+	(void)page;
+	hold(arg);
+	while (write(came[1], &byte, 1) != 1)
+		;
+	return true;
+}
+
+/* A page that is not done. What serves it is left alone, and its memory too. */
+START_TEST(the_metrics)
+{
+	static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+	static const struct http_page pages[] = {
+		{ .path = "/", .content_type = "text/plain", .make = held_page }
+	};
+	struct http_settings set = { .pages = pages, .n_pages = 1 };
+	struct address at, any;
+	struct http *http;
+	int fd;
+
+	ck_assert(address_parse("127.0.0.1:0", ADDRESS_PORT_NONE, &any));
+	set.address = &any;
+	http = http_open(&set);
+	ck_assert_ptr_nonnull(http);
+	ck_assert(http_start(http));
+	at = http_address(http);
+	fd = peer_connect_to(&at, 0);
+	peer_write(fd, request, sizeof(request) - 1);
+	wait_held();
+	http_free(http);
+	ck_assert(ending_is_stuck());
+	left_alone = http;
+	let_go();
+	wait_held(); /* that it has gone on */
+	close(fd);
+}
+END_TEST
+
 static Suite *
 ending_suite(void)
 {
@@ -372,6 +419,7 @@ ending_suite(void)
 	tcase_add_test(tc, a_reader);
 	tcase_add_test(tc, the_noise);
 	tcase_add_test(tc, the_measurement);
+	tcase_add_test(tc, the_metrics);
 	return suite;
 }
 
