@@ -17,6 +17,7 @@ enum cli_exit {
 	CLI_FAILED = 1, /* could not read, or did not do it */
 	CLI_USAGE = 2,
 	CLI_LOSSY = 3, /* read, but not all of it was good */
+	CLI_STUCK = 70, /* done, but a part of it did not end: ending.h */
 };
 
 /* The name that messages start with; borrowed. */

@@ -7,6 +7,7 @@
 #include "cmd/ping/measure.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 #include "cmd/engine/engine.h"
 #include "cmd/node/mesh.h"
 #include "cmd/ping/flight.h"
@@ -18,9 +19,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
+#define LOCK_SLICE_NS INT64_C(100000000)
 
 /* A list that the worker fills, and the caller takes. */
 struct measure_events {
@@ -32,6 +35,7 @@ struct measure {
 	const struct ping_options *opt;
 	const struct client_files *files;
 	struct engine *engine;
+	bool stuck; /* the engine did not stop: the main thread's */
 	pthread_mutex_t lock; /* of all below; the worker's turns hold it */
 	enum measure_state state;
 	char reason[MEASURE_REASON_CHARS];
@@ -40,7 +44,7 @@ struct measure {
 	size_t n_addresses, n_tried;
 	struct engine_conn *conn; /* NULL: none */
 	uint64_t id, relay_id; /* that the relay gave */
-	bool was_up, finishing;
+	bool was_up;
 	int64_t start_ns; /* of the schedule; 0: not begun */
 	int64_t stop_ns; /* of new slots; INT64_MAX: never */
 	int64_t wall_ahead_ns; /* of CLOCK_MONOTONIC, at the start */
@@ -126,14 +130,41 @@ n_pinged(const struct targets *targets)
 	return n;
 }
 
+/* A slice of the wait: the clock of this wait may be set. */
+static bool
+locked(void *arg)
+{
+	struct measure *m = arg;
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOCK_SLICE_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return pthread_mutex_timedlock(&m->lock, &until) == 0;
+}
+
+/*
+ * Not asked for with trylock: this mutex is handed to who waits for it. The
+ * worker holds it in its turns, so one that does not end holds it for ever.
+ */
+static bool
+lock(struct measure *m)
+{
+	return !m->stuck &&
+	    ending_until(locked, m, "a turn of the network thread");
+}
+
 const struct measure_event *
 measure_take(struct measure *m, size_t *n, struct measure_view *view)
 {
 	struct measure_events *taken;
 	uint64_t woken;
 
+	*n = 0;
 	(void)!read(m->event_fd, &woken, sizeof(woken));
-	pthread_mutex_lock(&m->lock);
+	if (!lock(m))
+		return NULL;
 	taken = &m->events[m->filling];
 	m->filling = !m->filling;
 	m->events[m->filling].n = 0;
@@ -154,7 +185,8 @@ measure_take(struct measure *m, size_t *n, struct measure_view *view)
 struct targets *
 measure_lock(struct measure *m)
 {
-	pthread_mutex_lock(&m->lock);
+	if (!lock(m))
+		return NULL;
 	return &m->targets;
 }
 
@@ -714,7 +746,7 @@ take_entry(struct measure *m, const struct bnet_roster_entry *entry)
 	if (!target->pinged || strcmp(before, target->name) != 0)
 		report(m, target, MEASURE_SEEN);
 	target->pinged = true;
-	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() && !m->finishing &&
+	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() &&
 	    (m->opt->count == 0 || target->schedule.n < m->opt->count))
 		send_begin(m, target);
 }
@@ -1257,12 +1289,11 @@ stop_all(struct measure *m)
 static void
 check_done(struct measure *m, int64_t now_ns)
 {
-	bool may_end =
-	    m->opt->count != 0 || m->finishing || now_ns >= m->stop_ns;
+	bool may_end = m->opt->count != 0 || now_ns >= m->stop_ns;
 
 	if (m->state != MEASURE_UP || m->start_ns == 0)
 		return;
-	if (m->finishing || now_ns >= m->stop_ns)
+	if (now_ns >= m->stop_ns)
 		stop_all(m);
 	if (!may_end || m->n_active > 0 || m->n_waiting > 0)
 		return;
@@ -1416,19 +1447,24 @@ measure_start(const struct ping_options *opt, const struct client_files *files,
 			return m;
 		snprintf(why, MEASURE_REASON_CHARS, "%s", strerror(errno));
 	}
+	if (m->engine != NULL)
+		(void)measure_stop(m); /* it may run */
 	measure_free(m);
 	return NULL;
 }
 
-void
+bool
 measure_stop(struct measure *m)
 {
-	engine_stop(m->engine);
+	m->stuck = !engine_stop(m->engine);
+	return !m->stuck;
 }
 
 void
 measure_free(struct measure *m)
 {
+	if (m->stuck)
+		return;
 	engine_free(m->engine);
 	targets_free(&m->targets);
 	flights_free(&m->flights);

@@ -7,6 +7,7 @@
 
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 #include "cmd/ping/measure.h"
 #include "cmd/ping/noise.h"
 #include "cmd/ping/offline.h"
@@ -565,11 +566,12 @@ end_run(struct run *run)
 		putchar('\n');
 	if (anything(run))
 		ok = report_print(stdout, run->series, &run->report);
-	tables(run);
+	if (!ending_is_stuck())
+		tables(run);
 	ok = fflush(stdout) == 0 && ferror(stdout) == 0 && ok;
 	if (!ok)
 		cli_warn("standard output: %s", strerror(errno));
-	code = verdict(run);
+	code = ending_is_stuck() ? CLI_STUCK : verdict(run);
 	ok = files_close(run) && ok;
 	if (anything(run))
 		ok = offline_end(run->opt, run->series) == CLI_OK && ok;
@@ -652,6 +654,8 @@ report_words(struct run *run)
 		return;
 	run->words_reported = true;
 	targets = measure_lock(run->measure);
+	if (targets == NULL)
+		return;
 	for (size_t i = 0; i < run->opt->n_words; i++)
 		if (!targets->found[i])
 			cli_warn("%s: no node of that name at %s",
@@ -696,7 +700,8 @@ loop(struct run *run)
 		report_words(run);
 		if (!draw(run))
 			run->interrupted = true;
-		if (run->interrupted || run->view.state >= MEASURE_DONE)
+		if (run->interrupted || run->view.state >= MEASURE_DONE ||
+		    ending_is_stuck())
 			return;
 	}
 }
@@ -802,8 +807,8 @@ measure(struct run *run)
 	run->running = false;
 	leave_screen(run);
 	report_words(run);
-	measure_stop(run->measure);
-	take_all(run);
+	if (measure_stop(run->measure))
+		take_all(run);
 	series_finish(run->series);
 	return end_run(run);
 }
@@ -827,9 +832,10 @@ ping_run(const struct ping_options *opt)
 		cli_warn("cannot reach the relay %s: %s", opt->relay, why);
 		(void)files_close(&run);
 	}
-	noise_stop(run.noise);
+	(void)noise_stop(run.noise);
 	series_free(run.series);
-	client_files_free(&files);
+	if (!ending_is_stuck())
+		client_files_free(&files);
 	close(run.signal_fd);
 	return code;
 }

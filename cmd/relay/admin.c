@@ -6,6 +6,7 @@
 #include "cmd/relay/admin.h"
 
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/common/json.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
@@ -530,6 +531,8 @@ void
 admin_close_files(struct admin *admin)
 {
 	record_free(admin->relay->record);
+	if (ending_is_stuck())
+		return;
 	admin->relay->record = NULL;
 	keylog_file_close(admin->keylog);
 }

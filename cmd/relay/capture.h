@@ -53,7 +53,11 @@ record_new(const struct record_settings *set, char err[RECORD_ERR_CHARS]);
 /* Begin to write; before that, the ring fills. False: errno. */
 bool record_start(struct record *rec);
 
-/* What is in the ring is written first. NULL is allowed. */
+/*
+ * What is in the ring is written first. NULL is allowed. Where the writer, or
+ * what else the program waits for (cmd/common/ending.h), did not end, the rest
+ * of it stays.
+ */
 void record_free(struct record *rec);
 
 /*

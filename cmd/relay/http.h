@@ -48,7 +48,10 @@ struct address http_address(const struct http *http);
 /* Answer. Signals are not for its thread: block them before. False: errno. */
 bool http_start(struct http *http);
 
-/* No page is being made when it returns. NULL is allowed. */
+/*
+ * No page is being made when it returns, but for one that did not end in time
+ * (cmd/common/ending.h). NULL is allowed.
+ */
 void http_free(struct http *http);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/admin.h"
@@ -283,11 +284,12 @@ serve(struct run *run, struct admin *admin)
 	service_ready("running");
 	run_loop(run);
 	admin_stop(admin);
-	engine_stop(relay->engine);
+	(void)engine_stop(relay->engine);
 	atomic_store(&relay->app_stop, true);
 	engine_wake(relay->engine);
-	pthread_join(relay->app_thread, NULL);
-	log_info("ended");
+	(void)ending_join(relay->app_thread, "the thread of service echoes");
+	if (!ending_is_stuck())
+		log_info("ended");
 }
 
 /* What --check-config looks at, and starting too. */
@@ -329,7 +331,8 @@ run(struct relay_config *config, int argc, char **argv)
 	admin_listen(&admin);
 	drop_root(&config->opt);
 	serve(&run, &admin);
-	free_relay(&relay);
+	if (!ending_is_stuck())
+		free_relay(&relay);
 	admin_close_files(&admin);
 }
 
@@ -364,5 +367,5 @@ main(int argc, char **argv)
 	} else {
 		run(config, argc, argv);
 	}
-	return CLI_OK;
+	return ending_code(CLI_OK);
 }

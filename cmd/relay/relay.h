@@ -15,6 +15,7 @@
 #define RELAY_RELAY_H
 
 #include "cmd/engine/engine.h"
+#include "cmd/engine/rcu.h"
 #include "cmd/relay/counters.h"
 #include "cmd/relay/credentials.h"
 #include "cmd/relay/ping.h"
@@ -90,6 +91,7 @@ struct relay_config {
 	struct relay_options opt;
 	struct credentials *tokens, *client_tokens; /* NULL: none */
 	struct route_rules rules;
+	struct rcu_head rcu;
 };
 
 struct relay {

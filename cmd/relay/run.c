@@ -70,6 +70,15 @@ read_again(struct run *run, struct relay_config *fresh,
 		&fresh->opt, run->keylog, run->keylog_arg, tls, expires_s, err);
 }
 
+/* Nobody looks at the old one any more. */
+static void
+config_after_grace(struct rcu_head *rcu)
+{
+	rcu_after_grace();
+	config_free(container_of(rcu, struct relay_config, rcu));
+	rcu_freed();
+}
+
 static void
 take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
 {
@@ -85,9 +94,8 @@ take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
 	    (size_t)fresh->opt.queue_bytes);
 	log_set_level((enum log_level)fresh->opt.log_level);
 	atomic_store_explicit(&relay->config, fresh, memory_order_release);
-	synchronize_rcu(); /* nobody looks at the old one any more */
-	rcu_after_grace();
-	config_free(old);
+	/* not waited for: a worker that is stuck would keep SIGTERM out */
+	rcu_later(&old->rcu, config_after_grace);
 }
 
 static void

@@ -4,6 +4,7 @@
  * bluenet-replay(1).
  */
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/replay/run.h"
 
 #include <locale.h>
@@ -17,5 +18,5 @@ main(int argc, char **argv)
 	cli_standard_fds();
 	setlocale(LC_CTYPE, ""); /* for text of -Y */
 	replay_options_parse(&opt, argc, argv);
-	return replay_run(&opt);
+	return ending_code(replay_run(&opt));
 }

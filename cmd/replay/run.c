@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/replay/run.h"
 
+#include "cmd/common/ending.h"
 #include "cmd/filter/filter.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
@@ -999,6 +1000,7 @@ replay_run(const struct replay_options *opt)
 	catch_signals();
 	code = run_mode(&run);
 	filter_warn_over(run.filter);
-	run_free(&run);
+	if (!ending_is_stuck())
+		run_free(&run);
 	return code;
 }

@@ -161,6 +161,30 @@ expect stock closed
 END
 }
 
+# The fences say that it was read: by now it may be between two threads.
+@test "SIGINT: what was read for another thread's link arrives" {
+	start_relay --threads 2 --queue 8M
+	play <<'END'
+mute
+join a $r
+join b $r
+join c $r
+join n $r role=node id=7
+flood a count=400 dest=node:7 key=app payload=size:1000
+flood b count=400 dest=node:7 key=app payload=size:1000
+flood c count=400 dest=node:7 key=app payload=size:1000
+fence a
+fence b
+fence c
+run kill -INT $pid
+repeat 1200 expect n packet key=app size=1000
+expect n drain
+expect n closed
+expect a drain
+expect a closed
+END
+}
+
 @test "SIGTERM: who does not read is not waited for longer than told" {
 	start_relay --drain-timeout 500ms --queue 8M
 	play <<'END'

@@ -6,6 +6,7 @@
 #include "cmd/replay/play/play.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 #include "cmd/replay/play/virtual_client.h"
 
 #include <errno.h>
@@ -424,17 +425,18 @@ play_stop(struct play *play)
 	pthread_cond_broadcast(&play->changed);
 	pthread_mutex_unlock(&play->lock);
 	if (play->connector_runs)
-		pthread_join(play->connector, NULL);
-	play->connector_runs = false;
-	engine_stop(play->engine);
-	vclient_free_all(play);
+		play->connector_runs = !ending_join(
+		    play->connector, "the thread that starts sessions");
+	if (engine_stop(play->engine) && !play->connector_runs)
+		vclient_free_all(play);
 }
 
 bool
 play_results(struct play *play, struct results *results)
 {
 	for (unsigned i = 0; i < play->n_workers; i++)
-		if (!results_merge(results, &play->workers[i].results))
+		if (engine_ended(play->engine, i) &&
+		    !results_merge(results, &play->workers[i].results))
 			return false;
 	return true;
 }
@@ -444,6 +446,8 @@ play_diff(struct play *play)
 {
 	struct diff *all = play->workers[0].diff;
 
+	if (ending_is_stuck())
+		return NULL; /* a part of it would look like the whole */
 	for (unsigned i = 1; i < play->n_workers && all != NULL; i++) {
 		diff_merge(all, play->workers[i].diff);
 		diff_free(play->workers[i].diff);
@@ -467,7 +471,7 @@ play_reason(const struct play *play)
 void
 play_free(struct play *play)
 {
-	if (play == NULL)
+	if (play == NULL || ending_is_stuck())
 		return;
 	for (unsigned i = 0; play->workers != NULL && i < play->n_workers;
 	     i++) {
