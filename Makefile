@@ -202,15 +202,19 @@ BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard \
 TOOL_BIN = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRC))
 WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(DECODE_A) \
-    $(PING_A) $(RELAY_A) $(REPLAY_A) $(NODE_A) $(ENGINE_A) $(SHARED_A) \
-    $(LIB_A)
+# captures made harder, and the judge of what was decoded of them
+CAPTURES_A = $(BUILD)/libcaptures.a
+$(CAPTURES_A): $(call obj,$(wildcard tests/captures/*.c))
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(CAPTURES_A) \
+    $(DECODE_A) $(PING_A) $(RELAY_A) $(REPLAY_A) $(NODE_A) $(ENGINE_A) \
+    $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(WRAP) -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_RELAY) $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
 
-$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(PING_A) $(REPLAY_A) \
-    $(ENGINE_A) $(SHARED_A) $(LIB_A)
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(CAPTURES_A) $(PING_A) \
+    $(REPLAY_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
@@ -327,7 +331,7 @@ lint-cc:
 .PHONY: objects
 objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
     $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) $(NODE_SRC) $(UNIT_SRC) \
-    $(TOOL_SRC) \
+    $(TOOL_SRC) $(wildcard tests/captures/*.c) \
     $(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: lint-text
@@ -356,4 +360,4 @@ format:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
     $(ENGINE_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) \
     $(NODE_SRC) \
-    $(wildcard tests/unit/*.c tests/bench/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))
+    $(wildcard tests/unit/*.c tests/captures/*.c tests/bench/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))

@@ -7,7 +7,7 @@
  * tcpreplay. The last 8 bytes of each frame are its number, little-endian, by
  * which replay_late knows it again.
  */
-#include "tests/tools/gen_flow.h"
+#include "tests/captures/gen_flow.h"
 
 #include <stdlib.h>
 

@@ -15,7 +15,7 @@
 #include "cmd/capture/stream.h"
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/tools/pkt.h"
+#include "tests/captures/pkt.h"
 
 #include <pcap/dlt.h>
 

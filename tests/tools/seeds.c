@@ -7,7 +7,7 @@
 #include "cmd/capture/capture.h"
 #include "cmd/capture/source.h"
 #include "proto/bluenet.h"
-#include "tests/tools/pkt.h"
+#include "tests/captures/pkt.h"
 
 #include <ctype.h>
 #include <sys/stat.h>

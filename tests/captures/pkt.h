@@ -7,8 +7,8 @@
  * Written here and not with libpcap, because it writes neither pcapng nor
  * files of the other byte order, and because gen has to be quick.
  */
-#ifndef TESTS_PKT_H
-#define TESTS_PKT_H
+#ifndef TESTS_CAPTURES_PKT_H
+#define TESTS_CAPTURES_PKT_H
 
 #include "proto/buf.h"
 
@@ -208,6 +208,7 @@ pkt_write_ip6(uint8_t *out, const struct pkt_tcp *tcp, size_t body_bytes,
 struct pkt_file {
 	FILE *f;
 	const char *path;
+	uint64_t n_bytes; /* written so far */
 	uint32_t linktype; /* LINKTYPE_, which is not always DLT_ */
 	uint32_t snaplen;
 	bool nano, pcapng, big_endian;
@@ -240,6 +241,7 @@ pkt_file_bytes(struct pkt_file *file, const void *p, size_t n)
 {
 	if (n > 0 && fwrite(p, 1, n, file->f) != n)
 		err(1, "%s", file->path);
+	file->n_bytes += n;
 }
 
 /* A pcapng block: type, length, `head`, `body` padded to 4, `tail`, length. */
@@ -286,17 +288,13 @@ pkt_file_pcapng_head(struct pkt_file *file)
 	    (struct bnet_slice){ (const uint8_t *)"\0\0\0", 4 });
 }
 
-/* Start a file; "-" is standard output. Set the fields of *file before. */
+/* What a file starts with, to file->f. Set the other fields before. */
 static inline void
-pkt_file_open(struct pkt_file *file, const char *path)
+pkt_file_start(struct pkt_file *file)
 {
 	uint8_t head[24] = { 0 };
 
-	file->path = path;
-	file->f = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
-	if (file->f == NULL)
-		err(1, "%s", path);
-	(void)setvbuf(file->f, NULL, _IOFBF, 1 << 20);
+	file->n_bytes = 0;
 	if (file->pcapng) {
 		pkt_file_pcapng_head(file);
 		return;
@@ -308,6 +306,18 @@ pkt_file_open(struct pkt_file *file, const char *path)
 	pkt_file_put32(file, head + 16, file->snaplen);
 	pkt_file_put32(file, head + 20, file->linktype);
 	pkt_file_bytes(file, head, sizeof(head));
+}
+
+/* Start a file; "-" is standard output. Set the fields of *file before. */
+static inline void
+pkt_file_open(struct pkt_file *file, const char *path)
+{
+	file->path = path;
+	file->f = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
+	if (file->f == NULL)
+		err(1, "%s", path);
+	(void)setvbuf(file->f, NULL, _IOFBF, 1 << 20);
+	pkt_file_start(file);
 }
 
 /* TLS key log lines, for pcapng: a Decryption Secrets Block. */
@@ -348,6 +358,17 @@ pkt_file_packet(struct pkt_file *file, int64_t time_ns, struct bnet_slice data)
 	pkt_file_bytes(file, head, 16);
 	pkt_file_bytes(file, data.p, kept);
 	return kept;
+}
+
+/* The same in memory, which is the caller's after pkt_file_close(). */
+static inline void
+pkt_file_open_memory(struct pkt_file *file, char **p, size_t *n)
+{
+	file->path = "memory";
+	file->f = open_memstream(p, n);
+	if (file->f == NULL)
+		err(1, "memory");
+	pkt_file_start(file);
 }
 
 static inline void

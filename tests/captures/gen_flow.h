@@ -3,13 +3,13 @@
  * gen, first part: frames into segments of connections into a capture, and
  * the list of them in the form of fixtures/captures/X.jsonl.
  */
-#ifndef TESTS_GEN_FLOW_H
-#define TESTS_GEN_FLOW_H
+#ifndef TESTS_CAPTURES_GEN_FLOW_H
+#define TESTS_CAPTURES_GEN_FLOW_H
 
 #include "proto/codec.h"
 #include "proto/frame.h"
 #include "proto/header.h"
-#include "tests/tools/pkt.h"
+#include "tests/captures/pkt.h"
 
 #include <inttypes.h>
 #include <openssl/evp.h>
