@@ -39,4 +39,7 @@ struct decode {
 /* loop.c: read the source to its end, and show what is in it. */
 void decode_run(struct decode *d);
 
+/* The exit status, an enum cli_exit, of all that was done so far. */
+int decode_status(const struct decode *d);
+
 #endif

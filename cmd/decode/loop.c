@@ -222,3 +222,9 @@ decode_run(struct decode *d)
 		    source_linktype_name(d->src));
 	loop(d);
 }
+
+int
+decode_status(const struct decode *d)
+{
+	return d->exit_code == CLI_OK && d->lossy ? CLI_LOSSY : d->exit_code;
+}

@@ -311,8 +311,6 @@ main(int argc, char **argv)
 	print_statistics(&d);
 	print_summary(&d);
 	finish_writing(&d);
-	if (d.exit_code == CLI_OK && d.lossy)
-		d.exit_code = CLI_LOSSY;
 	free_all(&d);
-	return d.exit_code;
+	return decode_status(&d);
 }
