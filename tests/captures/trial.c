@@ -17,13 +17,12 @@
 #define WORDS_MAX 64
 #define WORDS_CHARS 600
 #define NAME_CHARS 900
-#define PATH_CHARS 500
 #define STORE_BYTES ((size_t)64 << 20) /* of a message, as the program's */
 
 /* What a row starts from. */
 struct subject {
 	const char *name;
-	char path[PATH_CHARS], keys[PATH_CHARS];
+	char path[TRIAL_PATH_CHARS], keys[TRIAL_PATH_CHARS];
 	struct sent *sent;
 	struct recording *rec; /* to be mangled */
 };
@@ -73,27 +72,27 @@ trial_file_close(struct trial_file *file)
 	close(file->fd);
 }
 
-static void
-fixture_path(char path[PATH_CHARS], const char *name, const char *suffix)
+void
+trial_path(char path[TRIAL_PATH_CHARS], const char *name, const char *suffix)
 {
 	const char *dir = getenv("BNET_FIXTURES");
 
-	(void)snprintf(path, PATH_CHARS, "%s/captures/%s%s",
+	(void)snprintf(path, TRIAL_PATH_CHARS, "%s/captures/%s%s",
 	    dir == NULL ? "fixtures" : dir, name, suffix);
 }
 
 void
 trial_load(void)
 {
-	char path[PATH_CHARS];
+	char path[TRIAL_PATH_CHARS];
 	FILE *f;
 
 	for (size_t i = 0; i < N_SUBJECTS; i++) {
 		struct subject *s = &subjects[i];
 
-		fixture_path(s->path, s->name, ".pcap");
-		fixture_path(s->keys, s->name, ".keys");
-		fixture_path(path, s->name, ".jsonl");
+		trial_path(s->path, s->name, ".pcap");
+		trial_path(s->keys, s->name, ".keys");
+		trial_path(path, s->name, ".jsonl");
 		s->rec = recording_load(s->path);
 		f = fopen(path, "r");
 		if (f == NULL)
@@ -141,6 +140,8 @@ tap_record(struct output *output, const struct record *record)
 	}
 	if (tap.row->json)
 		output_json.record(output, record);
+	else if (tap.row->text)
+		output_text.record(output, record);
 	else if (tap.expect != NULL)
 		expect_event(tap.expect, event);
 }
@@ -167,6 +168,7 @@ decode_setup(struct decode *d, const struct trial *row, const char *keylog)
 	d->opt.cap = row->cap;
 	d->opt.output = OUTPUT_JSON;
 	d->opt.payload_hex = true;
+	d->opt.verbose = d->opt.hex = row->text;
 	d->opt.progress = WHEN_NEVER;
 	d->keys = keys_new();
 	ck_assert_ptr_nonnull(d->keys);
@@ -313,30 +315,34 @@ split(struct attempt *at, const char *options, unsigned seed)
 	}
 }
 
+bool
+trial_fits(const char *text, const char *expr)
+{
+	regex_t re;
+	bool fits;
+
+	ck_assert_int_eq(
+	    regcomp(&re, expr, REG_EXTENDED | REG_NOSUB | REG_NEWLINE), 0);
+	fits = regexec(&re, text, 0, NULL, 0) == 0;
+	regfree(&re);
+	return fits;
+}
+
 static void
 judge_json(const struct attempt *at, const struct trial_result *r)
 {
 	char where[40], *line = r->json, *end;
-	regex_t expr;
-	bool prints = false;
+	const char *prints = at->row->prints;
 	size_t n = 0;
 
-	if (at->row->prints != NULL)
-		ck_assert_int_eq(
-		    regcomp(&expr, at->row->prints, REG_EXTENDED | REG_NOSUB),
-		    0);
+	ck_assert_msg(prints == NULL || trial_fits(r->json, prints),
+	    "%s: no line fits %s", at->name, prints);
 	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
 		*end = '\0';
 		(void)snprintf(where, sizeof(where), "line %zu", ++n);
 		expect_line(at->expect, line, where);
-		if (at->row->prints != NULL)
-			prints |= regexec(&expr, line, 0, NULL, 0) == 0;
 	}
 	ck_assert_msg(*line == '\0', "%s: a line is cut", at->name);
-	if (at->row->prints == NULL)
-		return;
-	regfree(&expr);
-	ck_assert_msg(prints, "%s: no line fits %s", at->name, at->row->prints);
 }
 
 static void

@@ -35,6 +35,7 @@ struct trial {
 	struct cap_settings cap;
 	bool keylog; /* RECORDING.keys is given */
 	bool json; /* judged by what -o json prints */
+	bool text; /* printed as text, with all there is, and thrown away */
 	bool warns; /* standard error has a message */
 	const char *from; /* a frame is from an address that starts so */
 	const char *statistic; /* -z of it is printed */
@@ -75,6 +76,15 @@ void trial_run(const struct trial *row);
 /* Before the suite runs, so that its forks share what is read; and after. */
 void trial_load(void);
 void trial_free(void);
+
+#define TRIAL_PATH_CHARS 500
+
+/* The path of fixtures/captures/NAME.SUFFIX. */
+void
+trial_path(char path[TRIAL_PATH_CHARS], const char *name, const char *suffix);
+
+/* Does a line of `text` fit the expression? */
+bool trial_fits(const char *text, const char *expr);
 
 /* A file that is only in memory: its contents, and its path for others. */
 struct trial_file {
