@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define WORDS_MAX 64
+#define REPORT_MAX "2000" /* characters: check has a limit of its own */
 #define WORDS_CHARS 600
 #define NAME_CHARS 900
 #define STORE_BYTES ((size_t)64 << 20) /* of a message, as the program's */
@@ -420,10 +421,10 @@ judge(struct attempt *at, const struct trial_result *r, FILE *report)
 		judge_json(at, r);
 	same = expect_end(at->expect);
 	fclose(report);
-	ck_assert_msg(same != (row->kind == TRIAL_WRONG), "%s:\n%s", at->name,
-	    at->report);
-	ck_assert_msg((exits >> r->status & 1) != 0, "%s: exit %d\n%s",
-	    at->name, r->status, at->report);
+	ck_assert_msg(same != (row->kind == TRIAL_WRONG),
+	    "%s:\n%." REPORT_MAX "s", at->name, at->report);
+	ck_assert_msg((exits >> r->status & 1) != 0,
+	    "%s: exit %d\n%." REPORT_MAX "s", at->name, r->status, at->report);
 	judge_counts(at, r);
 }
 

@@ -8,8 +8,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
-	local root
-	root=$BATS_TEST_DIRNAME/../..
+	local root=$BATS_TEST_DIRNAME/../..
 	decode=${BNET_DECODE:-$root/build/bluenet-decode}
 	tools=${BNET_TOOLS:-$root/build/tools}
 	captures=${BNET_FIXTURES:-$root/fixtures}/captures

@@ -322,7 +322,7 @@ compare(const char *what, struct expect *x, FILE *report, char **text,
 
 	expect_free(x);
 	fclose(report);
-	ck_assert_msg(same == as_expected, "%s:\n%s", what, *text);
+	ck_assert_msg(same == as_expected, "%s:\n%.2000s", what, *text);
 	free(*text);
 }
 
