@@ -173,7 +173,7 @@ reply_drop(struct node_link *link)
 	timers_free(&link->late);
 }
 
-/* When links connect, and what the main thread is told of them. */
+/* When links connect, and what is reported of them to the main thread. */
 
 bool
 sched_init(struct sched *sched)

@@ -51,7 +51,7 @@ enum measure_state {
 	MEASURE_FAILED, /* the relay; `reason` says why */
 };
 
-/* What a look at it tells, at one moment. */
+/* Its state at one moment. */
 struct measure_view {
 	enum measure_state state;
 	char reason[MEASURE_REASON_CHARS]; /* MEASURE_FAILED */

@@ -88,7 +88,7 @@ print_heads(FILE *file, unsigned columns, bool percentiles)
 	fputc('\n', file);
 }
 
-/* Blank where there is nothing to tell. */
+/* Blank where there is nothing to report. */
 static void
 print_cell(FILE *file, bool known, double seconds, unsigned decimals)
 {
@@ -310,7 +310,7 @@ report_text_row(FILE *file, const struct series *series,
 
 #define NODE_CHARS 24
 
-/* The names of what both formats tell of a distribution. */
+/* The names of what both formats report of a distribution. */
 static const char *const value_names[CLUSTER_COLUMNS] = { "minimum_s",
 	"maximum_s", "average_s", "stddev_s" };
 static const char *const quantile_names[SERIES_QUANTILES] = { "p50_s", "p90_s",

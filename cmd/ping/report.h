@@ -45,7 +45,7 @@ bool report_print(FILE *file, const struct series *series,
 /*
  * For a long run, as each bucket is closed (series_settings.closed): a line,
  * in text with the headings before it where they have changed. *state starts
- * as 0. Rows of single nodes are only told where per_node is set.
+ * as 0. Rows of single nodes are printed where per_node is set.
  */
 bool report_row(FILE *file, const struct series *series,
     const struct report_settings *settings, const struct series_row *row,

@@ -56,7 +56,7 @@ layer_text(const struct run *run, enum ping_layer layer)
 	return layer == PING_SERVICE ? " layer=service" : " layer=net";
 }
 
-/* When it was due is told where that makes a difference that can be seen. */
+/* The time since it was due is printed where it differs visibly. */
 static void
 sample_line(const struct run *run, const struct measure_event *event)
 {
@@ -738,7 +738,7 @@ zone_ns(void)
 	return (int64_t)tm.tm_gmtoff * 1000000000;
 }
 
-/* A bucket was closed: while it runs, text is told row by row. */
+/* A bucket was closed: while it runs, text is printed row by row. */
 static void
 row_closed(
     void *ctx, const struct series_row *row, const struct series_cell *cell)

@@ -161,7 +161,7 @@ send_one(struct passing *p, struct route_entry *entry)
 
 /*
  * Packets of one link mostly go where the last one went. What was found stays
- * good for the turn, which the time of the turn tells.
+ * good for the turn, which its time identifies.
  */
 static struct route_entry *
 find(struct passing *p, enum bnet_role role)
@@ -180,7 +180,7 @@ find(struct passing *p, enum bnet_role role)
 
 /* ---- many ---- */
 
-/* What failed of many copies: told as one error, of the first. */
+/* What failed of many copies: reported as one error, of the first. */
 struct failures {
 	const struct outcome *first;
 	uint64_t first_id;

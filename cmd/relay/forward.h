@@ -10,7 +10,7 @@
 void forward(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, enum route_verdict verdict);
 
-/* On the other workers. What fails here is counted, and not told. */
+/* On the other workers. What fails here is counted, and not reported. */
 void forward_broadcast_here(
     struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes);
 

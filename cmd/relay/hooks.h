@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hooks - what the engine calls: the order of the relay's stages. For main.c. */
+/* hooks - what the engine calls: the order of the stages. For main.c. */
 #ifndef RELAY_HOOKS_H
 #define RELAY_HOOKS_H
 

@@ -134,10 +134,10 @@ reload(struct run *run)
 
 /* There are four words in the life of a relay, fewer than may be under way. */
 static void
-tell_workers(struct relay *relay, enum relay_message message)
+to_all_workers(struct relay *relay, enum relay_message message)
 {
 	if (!engine_barrier(relay->engine, message))
-		log_error("the workers are not told");
+		log_error("the workers cannot be reached");
 }
 
 /* Until `until_ns`, all have gone, or another signal says to hurry. */
@@ -159,7 +159,7 @@ wait_for_all(struct run *run, int64_t until_ns)
 }
 
 /*
- * No new connections; who said hello is told, and has the time to go. Then
+ * No new connections; who said hello gets bluenet.drain, and time to go. Then
  * queues are written, and at last only the frames that are half written.
  */
 static void
@@ -173,18 +173,18 @@ drain(struct run *run, bool at_once)
 	    LOG_SECONDS("timeout", at_once ? 0 : timeout_ns));
 	atomic_store(&relay->draining, true);
 	engine_stop_listening(relay->engine);
-	tell_workers(relay, RELAY_MESSAGE_DRAIN);
+	to_all_workers(relay, RELAY_MESSAGE_DRAIN);
 	if (!at_once && wait_for_all(run, clock_now_ns() + timeout_ns))
 		return;
 	/*
 	 * A link that is finished takes nothing more. So first all stop to
 	 * forward; when the second word comes, what they did forward is queued.
 	 */
-	tell_workers(relay, RELAY_MESSAGE_CLOSE);
-	tell_workers(relay, RELAY_MESSAGE_FINISH);
+	to_all_workers(relay, RELAY_MESSAGE_CLOSE);
+	to_all_workers(relay, RELAY_MESSAGE_FINISH);
 	if (wait_for_all(run, clock_now_ns() + FLUSH_NS))
 		return;
-	tell_workers(relay, RELAY_MESSAGE_DROP);
+	to_all_workers(relay, RELAY_MESSAGE_DROP);
 	if (!wait_for_all(run, clock_now_ns() + FLUSH_NS))
 		log_warn("connections are cut",
 		    LOG_U64("connections", limits_open(relay->limits)));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The beginning of a link, hello and welcome or a stock client, and who gets in:
- * what listens on loopback without TLS is open. Elsewhere a node shows a
+ * The beginning of a link, hello and welcome or a stock client, and who gets
+ * in: what listens on loopback without TLS is open. Elsewhere a node shows a
  * certificate under our CA or a token, and a client a token where clients are
- * asked for one. For hooks.c and local.c.
+ * asked for one.
  */
 #include "cmd/relay/session.h"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# Seeing into a relay: the pages, the capture, the key log, and whether the
+# Looking into a relay: the pages, the capture, the key log, and whether the
 # manual and the dashboard for Grafana fit them.
 #
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # jq; relay.bash
