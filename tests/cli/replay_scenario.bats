@@ -114,7 +114,7 @@ is_tap() {
 	printf 'scenario a\nsection 1\nabout b\n\njion a $r\n' >"$tmp/x.bns"
 	run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
 	same "$status" 2
-	says "x.bns:5: there is no command jion"
+	says "x.bns:5: unknown command jion"
 }
 
 @test "where nodes need a token: left out without, run with it" {
@@ -127,7 +127,7 @@ is_tap() {
 	# shellcheck disable=SC2086 # words on purpose
 	suite 0 --scenario-only 'to-a-*' $tls
 	is_tap
-	same "$(grep -c '# SKIP no node is let in' <<<"$output")" 2
+	same "$(grep -c '# SKIP nodes are not admitted' <<<"$output")" 2
 	# shellcheck disable=SC2086 # words on purpose
 	suite 0 --scenario-only 'to-a-*' --token-file "$tmp/secret" $tls
 	run ! grep SKIP <<<"$output"
@@ -155,7 +155,7 @@ is_tap() {
 			"$line" >"$tmp/x.bns"
 		run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
 		same "$line: $status" "$line: 2"
-		[[ $output$stderr == *'scenarios read no files'* ]]
+		[[ $output$stderr == *'scenarios cannot read files'* ]]
 	done
 }
 
@@ -195,5 +195,5 @@ is_tap() {
 	run --separate-stderr "$replay" --scenario "$scenarios" \
 		--scenario-only 'typo*' "$plain"
 	same "$status" 2
-	says "'typo*' is the name of no scenario"
+	says "'typo*' matches no scenario"
 }

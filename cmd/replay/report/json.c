@@ -815,7 +815,7 @@ read_report(const struct in *top, struct report *report)
 	if (!in_u64(top, "version", UINT64_MAX, &version))
 		return false;
 	if (version != 1)
-		return in_bad(top, "version 1, which is all that is known");
+		return in_bad(top, "version 1, the only one known");
 	return read_run(top, report) && read_results(top, &report->results);
 }
 

@@ -236,7 +236,7 @@ peer_file(const char *path)
 	FILE *to = open_memstream(&text, &bytes);
 
 	if (!peer_reads_files)
-		peer_wrong("scenarios read no files: %s", path);
+		peer_wrong("scenarios cannot read files: %s", path);
 	if (f == NULL || to == NULL)
 		peer_wrong("%s: %s", path, strerror(errno));
 	while ((n = fread(part, 1, sizeof(part), f)) > 0)

@@ -98,7 +98,7 @@ peer_expand(const char *line, peer_lookup *lookup)
 		len = peer_var_length(line);
 		value = lookup(line, len);
 		if (value == NULL)
-			peer_wrong("nothing is called $%.*s", (int)len, line);
+			peer_wrong("unknown variable $%.*s", (int)len, line);
 		fputs(value, f);
 		free(value);
 		line += len - 1;
@@ -186,7 +186,7 @@ peer_number_of(const char *what, const char *text)
 	v = text[0] == '-' ? strtoll(text, &end, 0)
 			   : (int64_t)strtoull(text, &end, 0);
 	if (errno != 0 || end == text || *end != '\0')
-		peer_wrong("%s: '%s' is no number", what, text);
+		peer_wrong("%s: '%s' is not a number", what, text);
 	return v;
 }
 

@@ -823,7 +823,7 @@ read_all(struct compile *c, struct source *source)
 		return fail(c, "compiling", "out of memory");
 	if (result == SOURCE_ERROR && c->n_packets > n_before) {
 		/* cut off, perhaps: what there is of it is of use */
-		cli_warn("%s: what was read of it is used", c->err);
+		cli_warn("%s: using what could be read", c->err);
 		return true;
 	}
 	return result != SOURCE_ERROR;
