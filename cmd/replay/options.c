@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The command line of bluenet-replay: a table of options, their values, and
+ * what cannot be combined. Owns the copy of a token, which is hidden from ps.
+ * Called by main.c, once.
+ */
 #include "cmd/replay/options.h"
 
 #include "cmd/capture/filter.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One run from captures to the exit code: the tape, the checks of the target,
+ * the replay and its report, or one of the other modes. Owns the signal
+ * handlers and struct run, which holds all that a run opens. Called by main.c.
+ */
 #include "cmd/replay/run.h"
 
 #include "cmd/capture/filter.h"

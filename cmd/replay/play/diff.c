@@ -10,6 +10,9 @@
  * is equal it is that one: out of order, where a later one has been received.
  * If none is, it is taken for the next one, but different; and where that one
  * comes after all, it was extra. What leaves the window unreceived is missing.
+ *
+ * Owns the windows of each virtual client, and what was different. Each worker
+ * has one, called by virtual_client.c; play.c merges them.
  */
 #include "cmd/replay/play/diff.h"
 

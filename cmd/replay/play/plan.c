@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Which sessions are played, when each begins, and when each of its frames is
+ * due. Owns the list of virtual clients in a plan. Called by run.c, dry_run.c
+ * and play/virtual_client.c.
+ */
 #include "cmd/replay/play/plan.h"
 
 #include "proto/message.h"

@@ -25,6 +25,8 @@
  * What is derived is for people and other programs: it is not read again. A
  * number above 2^53, and each sum, is a string of its decimal digits, as most
  * who read JSON would round it. Times in a run count from its start_ns.
+ *
+ * Owns nothing but the document while it is read. Called by run.c.
  */
 #include "cmd/replay/report/json.h"
 

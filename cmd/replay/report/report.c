@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What is to be thought of a run: of the injector, and of the cluster. */
+/*
+ * What a run amounts to: the verdict, the rows that are shown, merging of
+ * shards, and the HdrHistogram log. Owns the results in a report. Called by
+ * run.c and by text.c, json.c and html.c.
+ */
 #include "cmd/replay/report/report.h"
 
 #include "cmd/stats/hdr_log.h"

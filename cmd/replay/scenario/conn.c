@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Connections of a scenario, all in one epoll set. Owns them, their sockets and
+ * the events that came. Called by script.c.
+ */
 #include "cmd/replay/scenario/conn.h"
 
 #include "cmd/common/clock.h"

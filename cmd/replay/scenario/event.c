@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The words of a script, and what came over a connection as a line that a
+ * script can match. Owns variables and names of keys, for the life of the
+ * process. Called by conn.c, script.c and run.c.
+ */
 #include "cmd/replay/scenario/event.h"
 
 #include <ctype.h>

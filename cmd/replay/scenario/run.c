@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios, each in a process of its own, and what came of them as TAP. */
+/*
+ * Scenarios: read from files, run each in a process of its own, printed as TAP.
+ * Owns the scenarios that were read, and their processes. Called by ../run.c.
+ */
 #include "cmd/replay/scenario/run.h"
 
 #include "cmd/common/cli.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The language of bluenet-scenario(5): each line is a command that connects,
+ * sends or expects. Owns nothing but the table of commands. Called by run.c,
+ * and by tests/tools/peer.c.
+ */
 #include "cmd/replay/scenario/script.h"
 
 #include "cmd/common/clock.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Captures in, a tape out: streams become sessions, frames become records. Owns
+ * the sessions and whose ids are whose while it reads; a signal may end it.
+ * Called by run.c.
+ */
 #include "cmd/replay/tape/compile.h"
 
 #include "cmd/capture/keylog.h"

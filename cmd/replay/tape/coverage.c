@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The report that comes first: what part of a capture can be played. Owns
+ * nothing. Called by run.c.
+ */
 #include "cmd/replay/tape/coverage.h"
 
 #include "proto/message.h"

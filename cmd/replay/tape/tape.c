@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Replay files: mapped and checked as they are read, and written record by
+ * record. Owns the map of a tape, and the buffer of a writer. compile.c writes
+ * tapes; all of play/ reads them.
+ */
 #include "cmd/replay/tape/tape.h"
 
 #include <errno.h>
