@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What would be sent: the schedule is walked record by record, as a replay
+ * would. Owns its tables while it prints. Called by run.c.
+ */
 #include "cmd/replay/dry_run.h"
 
 #include "cmd/common/cli.h"

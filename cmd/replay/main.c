@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bluenet-replay: plays the clients of a capture against a cluster. See
- * bluenet-replay(1).
+ * bluenet-replay: replays the clients of a capture against a cluster. See
+ * bluenet-replay(1). Owns the options.
  */
 #include "cmd/common/cli.h"
 #include "cmd/common/ending.h"

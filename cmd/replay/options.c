@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The command line of bluenet-replay: a table of options, their values, and
+ * what cannot be combined. Owns the copy of a token, which is hidden from ps.
+ * Called by main.c, once.
+ */
 #include "cmd/replay/options.h"
 
 #include "cmd/filter/filter.h"
@@ -342,7 +347,7 @@ replay_time(
 		return expected(err, TIME_SYNTAX);
 	if (*at_ns < now_ns) {
 		(void)snprintf(err, CLI_ERR_CHARS,
-		    "expected a time to come: this was %.0f s ago",
+		    "expected a time in the future: this was %.0f s ago",
 		    (double)(now_ns - *at_ns) / 1e9);
 		return false;
 	}
@@ -388,117 +393,118 @@ static const char *const whens[] = { "auto", "always", "never", NULL };
 /* clang-format off */
 static const struct replay_option replay_table[] = {
 	/* what is read */
-	{ 'f', "bpf", "BPF", "packets to read, as tcpdump takes them",
+	{ 'f', "bpf", "BPF", "packets to read: an expression of tcpdump",
 	    TEXT(bpf, READ) },
-	{ 'Y', "filter", "EXPR", "frames to play; help lists the fields",
+	{ 'Y', "filter", "EXPR", "frames to play; 'help' lists the fields",
 	    TEXT(filter, READ) },
-	{ 'p', "port", "PORTS", "ports of relays (26000), or any",
+	{ 'p', "port", "PORTS", "relay ports (26000), or any",
 	    OWN(replay_take_ports, READ) },
 	{ 0, "order", "ORDER", "byte order: auto, little, network",
 	    OWN(replay_take_order, READ) },
 	{ 0, "keylog", "FILE", "TLS secrets (NSS key log format)",
 	    TEXT(keylog, READ & ~REPLAY_REPORTED) },
-	{ 0, "keys", "FILE", "names of keys, one a line",
+	{ 0, "keys", "FILE", "names of keys, one per line",
 	    TEXT(keys_file, OUTPUT) },
-	{ 0, "roles", "ROLES", "to play: clients, nodes, all (clients)",
+	{ 0, "roles", "ROLES", "roles to play: clients, nodes, all (clients)",
 	    OWN(replay_take_roles, PLAYED) },
 	{ 0, "compile", "FILE", "write a replay file, which starts at once",
 	    TEXT(compile_to, PLAY | REPLAY_IN(REPLAY_COMPILE)) },
-	{ 0, "dry-run", NULL, "send nothing: print what would be sent",
+	{ 0, "dry-run", NULL, "print what would be sent; send nothing",
 	    FLAG(dry_run, PLAY) },
 
 	/* when it is sent */
-	{ 0, "speed", "X", "so many times as fast as it was (1)",
+	{ 0, "speed", "X", "play X times as fast as captured (1)",
 	    OWN(replay_take_speed, PLAYED) },
-	{ 0, "rate", "N", "so many frames a second in all, evenly",
+	{ 0, "rate", "N", "send N frames per second in all, evenly",
 	    OWN(replay_take_rate, PLAYED) },
-	{ 0, "asap", NULL, "as fast as the target takes them",
+	{ 0, "asap", NULL, "send as fast as the target accepts frames",
 	    REPLAY_OWN, PLAYED, 0, 0, 0, NULL, NULL },
 	{ 0, "pacing", "HOW", "open, closed or hybrid (open)",
 	    OWN(replay_take_pacing, PLAYED) },
-	{ 0, "max-idle", "TIME", "cut silence that was longer",
+	{ 0, "max-idle", "TIME", "shorten longer silences to TIME",
 	    TIME(max_idle_ns, PLAYED, 1) },
-	{ 0, "connect-speed", "X", "the same as --speed, of connecting",
+	{ 0, "connect-speed", "X", "like --speed, for connecting",
 	    REPLAY_FACTOR, PLAYED, AT(connect_speed), 0, 1000000, NULL, NULL },
-	{ 0, "ramp", "TIME", "connect evenly over that; 0: no ramp",
+	{ 0, "ramp", "TIME", "spread connects evenly over TIME; 0: no ramp",
 	    TIME(ramp_ns, PLAYED, 0) },
-	{ 0, "stagger", "TIME", "between clones of a session",
+	{ 0, "stagger", "TIME", "delay between the clones of a session",
 	    TIME(stagger_ns, PLAYED, 0) },
-	{ 0, "answer-timeout", "TIME", "give up an answer then (10s)",
+	{ 0, "answer-timeout", "TIME", "give up on an answer after TIME (10s)",
 	    TIME(answer_timeout_ns, PLAYED, NS_PER_MS) },
-	{ 0, "duration", "TIME", "stop after that",
+	{ 0, "duration", "TIME", "stop after TIME",
 	    TIME(duration_ns, PLAYED, NS_PER_MS) },
-	{ 0, "loop", "N", "play it so often; 0: without end (1)",
+	{ 0, "loop", "N", "repeat N times; 0: forever (1)",
 	    REPLAY_NUMBER, PLAYED, AT(loop), 0, UINT32_MAX, NULL, NULL },
-	{ 0, "start-at", "TIME", "begin at 2026-11-25T12:00:00Z, @UNIX, +5s",
+	{ 0, "start-at", "TIME", "begin at 2026-11-25T12:00:00Z, @UNIX or +5s",
 	    OWN(replay_take_start, PLAY) },
 
 	/* who sends it */
-	{ 0, "clients", "N", "sessions: clones, or a sample, to make N",
+	{ 0, "clients", "N", "play N sessions: a sample, or with clones",
 	    REPLAY_NUMBER, PLAYED, AT(n_clients), 1, REPLAY_CLIENTS_MAX, NULL,
 	    NULL },
-	{ 0, "shard", "I/N", "only the I-th part of N, from 0",
+	{ 0, "shard", "I/N", "play only part I of N, counted from 0",
 	    OWN(replay_take_shard, PLAY) },
-	{ 0, "map-node", "OLD=NEW", "to NEW what was sent to node OLD",
+	{ 0, "map-node", "OLD=NEW", "send to node NEW what went to node OLD",
 	    OWN(replay_take_map, PLAYED) },
 	{ 0, "codec", "CODEC", "none, zlib, snappy (as it was recorded)",
 	    OWN(replay_take_codec, PLAYED) },
-	{ 0, "threads", "N", "threads that send (one a processor)",
+	{ 0, "threads", "N", "sending threads (one per processor)",
 	    REPLAY_UNSIGNED, PLAY, AT(n_threads), 1, ENGINE_WORKERS_MAX, NULL,
 	    NULL },
-	{ 0, "spin", NULL, "never sleep: processors for precision",
+	{ 0, "spin", NULL, "never sleep: use processors for precision",
 	    FLAG(spin, PLAYED) },
 
 	/* to whom */
-	{ 0, "allow", "ADDRESS", "may be sent to, though not private",
+	{ 0, "allow", "ADDRESS", "allow this target though it is not private",
 	    OWN(replay_take_allow, PEER) },
-	{ 0, "tls", NULL, "speak TLS",
+	{ 0, "tls", NULL, "use TLS",
 	    FLAG(client.tls, PEER | REPLAY_REPORTED) },
-	{ 0, "tls-host", "NAME", "that its certificate has (of TARGET)",
+	{ 0, "tls-host", "NAME", "name in its certificate (of TARGET)",
 	    TEXT(tls_host, PEER) },
-	{ 0, "ca", "FILE", "trust certificates under these",
+	{ 0, "ca", "FILE", "trust certificates signed by these",
 	    TEXT(client.ca, PEER) },
-	{ 0, "cert", "FILE", "show this certificate",
+	{ 0, "cert", "FILE", "present this certificate",
 	    TEXT(client.cert, PEER) },
-	{ 0, "key", "FILE", "its key", TEXT(client.key, PEER) },
-	{ 0, "token", "TOKEN", "the token to show",
+	{ 0, "key", "FILE", "private key of --cert", TEXT(client.key, PEER) },
+	{ 0, "token", "TOKEN", "token to present",
 	    REPLAY_TOKEN, PEER, AT(client.token), 0, 0, NULL, NULL },
-	{ 0, "token-file", "FILE", "the same, from a file",
+	{ 0, "token-file", "FILE", "read the token from FILE",
 	    TEXT(client.token_file, PEER) },
 
 	/* what is said of it */
-	{ 0, "max-lateness", "TIME", "later than that: not kept up (10ms)",
+	{ 0, "max-lateness", "TIME", "later than TIME is not kept up (10ms)",
 	    TIME(max_late_ns, PLAY, 1000) },
-	{ 0, "bucket", "TIME", "of results over time (1s)",
+	{ 0, "bucket", "TIME", "interval of results over time (1s)",
 	    TIME(bucket_ns, PLAY, NS_PER_MS) },
-	{ 0, "report", "FILE", "write all results, as JSON",
+	{ 0, "report", "FILE", "write all results as JSON",
 	    TEXT(report, OUTPUT) },
-	{ 0, "log", "FILE", "write histograms, in HdrHistogram's format",
+	{ 0, "log", "FILE", "write histograms in HdrHistogram's format",
 	    TEXT(log, OUTPUT) },
 	{ 0, "html", "FILE", "write a page with charts",
 	    TEXT(html, OUTPUT) },
-	{ 0, "diff", NULL, "did it answer the same? else exit 1",
+	{ 0, "diff", NULL, "compare the answers; exit 1 if they differ",
 	    FLAG(diff, PLAYED) },
-	{ 0, "ignore", "LIST", "what --diff leaves out: payload[0:8],...",
+	{ 0, "ignore", "LIST", "what --diff ignores: payload[0:8],...",
 	    TEXT(ignore, PLAYED) },
-	{ 0, "merge", NULL, "add up what shards wrote with --report",
+	{ 0, "merge", NULL, "add up the --report files of shards",
 	    FLAG(merge, REPLAY_IN(REPLAY_MERGE)) },
 	{ 0, "progress", "WHEN", "auto, always or never",
 	    REPLAY_WORD, PLAY | REPLAY_IN(REPLAY_COMPILE), AT(progress), 0, 0,
 	    whens, NULL },
-	{ 'q', "quiet", NULL, "no coverage, no progress", FLAG(quiet, ALL) },
+	{ 'q', "quiet", NULL, "print no coverage and no progress",
+	    FLAG(quiet, ALL) },
 
 	/* --scenario */
 	{ 0, "scenario", "PATH", "run a scenario, or a folder of them",
 	    TEXT(scenario, SCENARIO) },
-	{ 0, "scenario-only", "GLOB", "those whose names match",
+	{ 0, "scenario-only", "GLOB", "run only scenarios whose names match",
 	    TEXT(scenario_only, SCENARIO) },
-	{ 0, "scenario-timeout", "TIME", "of each thing expected (5s)",
+	{ 0, "scenario-timeout", "TIME", "time limit of an expectation (5s)",
 	    TIME(scenario_timeout_ns, SCENARIO, NS_PER_MS) },
 
-	{ 'h', "help", NULL, "this",
+	{ 'h', "help", NULL, "show this help",
 	    REPLAY_OWN, ALL, 0, 0, 0, NULL, NULL },
-	{ 0, "version", NULL, "the version",
+	{ 0, "version", NULL, "show the version",
 	    REPLAY_OWN, ALL, 0, 0, 0, NULL, NULL },
 	{ .name = NULL },
 };
@@ -517,8 +523,9 @@ replay_help(void)
 	     " [TARGET[:PORT]]\n"
 	     "       bluenet-replay --merge [options] REPORT...\n"
 	     "       bluenet-replay --scenario PATH [options] TARGET[:PORT]\n\n"
-	     "Play the clients of a capture against another cluster, and say"
-	     " whether the\ncluster, or the injector, fell behind.\n");
+	     "Replay the clients of a capture against another cluster, and "
+	     "report"
+	     " whether the\ncluster or the injector fell behind.\n");
 	for (const struct replay_option *row = replay_table; row->name != NULL;
 	     row++) {
 		char left[64];
@@ -531,9 +538,9 @@ replay_help(void)
 		    row->arg != NULL ? row->arg : "");
 		printf("  %-28s %s\n", left, row->about);
 	}
-	puts("\nExit: 0 done, and the same; 1 differences, failed scenarios or"
-	     " an error;\n2 usage, or refused to do harm; 3 cannot connect;"
-	     " 4 the injector was too late.\nSee bluenet-replay(1).");
+	puts("\nExit status: 0 success; 1 differences, failed scenarios or an"
+	     " error;\n2 usage error or refused target; 3 cannot connect;"
+	     " 4 the injector fell behind.\nSee bluenet-replay(1).");
 	if (fflush(stdout) != 0 || ferror(stdout))
 		cli_die("standard output: %s", strerror(errno));
 	exit(REPLAY_OK);
@@ -558,7 +565,7 @@ static const struct {
 	{ "speed", "asap", "expected one of them" },
 	{ "rate", "asap", "expected one of them" },
 	{ "rate", "max-idle", "a rate has no silence" },
-	{ "asap", "max-idle", "there is no silence to be cut" },
+	{ "asap", "max-idle", "there is no silence to shorten" },
 	{ "asap", "max-lateness", "without a schedule nothing is late" },
 };
 
@@ -589,7 +596,7 @@ check_modes(const struct replay_options *opt, const bool *given)
 	for (size_t i = 0; replay_table[i].name != NULL; i++)
 		if (given[i] &&
 		    (replay_table[i].where & REPLAY_IN(opt->mode)) == 0)
-			cli_usage("--%s does not go with %s",
+			cli_usage("--%s cannot be used with %s",
 			    replay_table[i].name, modes[opt->mode]);
 }
 
@@ -604,15 +611,15 @@ check_pairs(const bool *given)
 		if (is_given(given, needs[i].a) &&
 		    !is_given(given, needs[i].needs))
 			cli_usage(
-			    "--%s goes with --%s", needs[i].a, needs[i].needs);
+			    "--%s needs --%s", needs[i].a, needs[i].needs);
 }
 
 static void
 check_pacing(const struct replay_options *opt)
 {
 	if (opt->pacing == REPLAY_CLOSED && opt->timing == REPLAY_RATE)
-		cli_usage("--rate and --pacing closed: closed goes by answers"
-			  " and think times; expected open or hybrid");
+		cli_usage("--rate and --pacing closed: closed pacing follows"
+			  " answers and think times; expected open or hybrid");
 }
 
 static void
@@ -627,7 +634,7 @@ check_operands(const struct replay_options *opt)
 	if (opt->n_captures == 0 && opt->target == NULL)
 		cli_usage("expected CAPTURE... TARGET[:PORT]");
 	if (opt->n_captures == 0)
-		cli_usage("expected CAPTURE... TARGET[:PORT], but there is"
+		cli_usage("expected CAPTURE... TARGET[:PORT], but got"
 			  " only '%s'",
 		    opt->target);
 	if (opt->mode == REPLAY_PLAY && opt->target[0] == '\0')

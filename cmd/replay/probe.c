@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One connection before the load: is anybody there, and in which environment?
+ * Owns that connection until it returns. Called by run.c.
+ */
 #include "cmd/replay/probe.h"
 
 #include "cmd/common/clock.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One run from captures to the exit code: the tape, the checks of the target,
+ * the replay and its report, or one of the other modes. Owns the signal
+ * handlers and struct run, which holds all that a run opens. Called by main.c.
+ */
 #include "cmd/replay/run.h"
 
 #include "cmd/common/ending.h"
@@ -113,10 +118,10 @@ static int
 refused(const struct probe *probe, const char *target, const char *goes_on)
 {
 	cli_warn("%s: %s %s%s%s", target,
-	    probe->result == PROBE_REFUSED ? "it refused our hello:"
+	    probe->result == PROBE_REFUSED ? "refused our hello:"
 					   : "no welcome:",
 	    probe->reason[0] != '\0' ? probe->reason : "no reason given",
-	    goes_on != NULL ? "; it goes on, as " : "",
+	    goes_on != NULL ? "; continuing, as " : "",
 	    goes_on != NULL ? goes_on : "");
 	return goes_on != NULL ? REPLAY_OK : REPLAY_NOT_CONNECTED;
 }
@@ -135,8 +140,8 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 		return refused(probe, target, goes_on);
 	case PROBE_SILENT:
 		if (!run->opt->quiet)
-			cli_warn("%s: no welcome, as of a stock cluster: what"
-				 " environment it is cannot be known",
+			cli_warn("%s: no welcome, as from a stock cluster: its"
+				 " environment is unknown",
 			    target);
 		return REPLAY_OK;
 	case PROBE_WELCOME:
@@ -209,16 +214,16 @@ static void
 check_ready(const struct replay_options *opt, const char *path)
 {
 	if (opt->n_captures > 1)
-		cli_usage("%s: a replay file goes alone; compile all captures"
-			  " into one",
+		cli_usage("%s: a replay file must be the only capture;"
+			  " compile all captures into one",
 		    path);
 	if (opt->compile_to != NULL)
-		cli_usage("--compile: %s is a replay file already", path);
+		cli_usage("--compile: %s is already a replay file", path);
 	if (opt->filter != NULL || opt->bpf != NULL || opt->keylog != NULL ||
 	    opt->cap.n_ports > 0 || opt->cap.any_port ||
 	    opt->cap.order != BNET_ORDER_AUTO)
-		cli_usage("%s: a replay file: -f, -Y, --port, --order and"
-			  " --keylog are of use only where captures are read",
+		cli_usage("%s is a replay file: -f, -Y, --port, --order and"
+			  " --keylog apply only to captures",
 		    path);
 }
 
@@ -276,8 +281,8 @@ failed(const char *err, const char *where)
 	if (run_interrupts > 0)
 		exit(128 + run_signal);
 	if (strstr(err, strerror(ENOSPC)) != NULL)
-		cli_die("%s: in %s (TMPDIR or --compile can name another"
-			" place)",
+		cli_die("%s: in %s (set TMPDIR or --compile to use"
+			" another place)",
 		    err, where);
 	cli_die("%s", err);
 }
@@ -293,7 +298,7 @@ compile_nameless(const struct run *run)
 		folder = "/tmp";
 	fd = open_nameless(folder);
 	if (fd < 0)
-		cli_die("%s: %s (TMPDIR or --compile can name another place)",
+		cli_die("%s: %s (set TMPDIR or --compile to use another place)",
 		    folder, strerror(errno));
 	if (!compile_into(run, fd, err))
 		failed(err, folder);
@@ -309,12 +314,12 @@ check_destination(const struct replay_options *opt)
 	if (stat(opt->compile_to, &to) != 0)
 		return;
 	if (!S_ISREG(to.st_mode))
-		cli_usage("--compile: %s: it is there, and no regular file",
+		cli_usage("--compile: %s exists and is not a regular file",
 		    opt->compile_to);
 	for (size_t i = 0; i < opt->n_captures; i++)
 		if (stat(opt->captures[i], &from) == 0 &&
 		    from.st_dev == to.st_dev && from.st_ino == to.st_ino)
-			cli_usage("--compile: %s: it is a capture to be read",
+			cli_usage("--compile: %s is one of the captures",
 			    opt->compile_to);
 }
 
@@ -410,12 +415,12 @@ check_others(const struct replay_options *opt, const struct output *output,
 {
 	for (size_t i = 0; i < opt->n_captures; i++)
 		if (same_file(output->path, opt->captures[i]))
-			cli_usage("%s: %s is to be read", output->what,
+			cli_usage("%s: %s is one of the inputs", output->what,
 			    opt->captures[i]);
 	for (size_t i = 0; i < n_before; i++)
 		if (before[i].path != NULL &&
 		    same_file(output->path, before[i].path))
-			cli_usage("%s: %s is the file of %s", output->what,
+			cli_usage("%s: %s is also the file of %s", output->what,
 			    output->path, before[i].what);
 }
 
@@ -585,13 +590,14 @@ wait_for_start(const struct run *run)
 	if (at_ns == 0)
 		return;
 	if (left_ns < 0) {
-		cli_warn("--start-at was %.1f s ago, when all was ready; more"
-			 " time, or a replay file (--compile), would help",
+		cli_warn("--start-at was %.1f s ago when everything was"
+			 " ready; allow more time, or use a replay file"
+			 " (--compile)",
 		    (double)-left_ns / 1e9);
 		exit(REPLAY_DIFFERENT);
 	}
 	if (left_ns > NS_PER_S && !run->opt->quiet)
-		cli_warn("ready; it begins in %.0f s", (double)left_ns / 1e9);
+		cli_warn("ready; starting in %.0f s", (double)left_ns / 1e9);
 	while (run_interrupts == 0 && left_ns > AHEAD_NS) {
 		int64_t ns = left_ns - AHEAD_NS;
 		struct timespec ts = { .tv_sec = ns / NS_PER_S,
@@ -650,7 +656,7 @@ static void
 drain(struct watch *watch)
 {
 	replay_progress_end(&watch->progress);
-	cli_warn("no more is sent; waiting for answers (once more to quit)");
+	cli_warn("sending stopped; waiting for answers (again to quit)");
 	play_drain(watch->play);
 	watch->drained = true;
 }
@@ -703,7 +709,7 @@ begin(struct watch *watch)
 	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
 	replay_progress_init(&watch->progress, watch->run->opt);
 	if (!start(watch->play, watch->start_ns))
-		cli_die("threads could not be started: %s", strerror(errno));
+		cli_die("cannot start threads: %s", strerror(errno));
 }
 
 /* ---- afterwards ---- */
@@ -763,7 +769,7 @@ exit_code(const struct watch *watch, int code)
 	if (run_interrupts >= 2)
 		return 128 + run_signal;
 	if (code == REPLAY_NOT_CONNECTED)
-		cli_warn("no session got connected to %s: %s",
+		cli_warn("no session connected to %s: %s",
 		    watch->run->opt->target,
 		    reason[0] != '\0' ? reason : "no reason given");
 	return code;
@@ -875,7 +881,7 @@ find_target(struct run *run)
 	if (run->n_addresses == 0) {
 		cli_warn("%s%s",
 		    opt->compile_to != NULL || opt->dry_run
-			? "the last word is no file, and as a target: "
+			? "the last argument is not a file, and as a target: "
 			: "the target: ",
 		    why);
 		exit(REPLAY_NOT_CONNECTED);
@@ -940,8 +946,8 @@ complete(const struct run *run, int code)
 {
 	if (!tape_damaged(run->tape))
 		return code;
-	cli_warn("%s: the replay file is damaged: it has more than what was"
-		 " read of it",
+	cli_warn("%s: the replay file is damaged: not all of it could be"
+		 " read",
 	    run->opt->captures[0]);
 	return code == REPLAY_OK ? REPLAY_DIFFERENT : code;
 }

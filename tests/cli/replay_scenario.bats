@@ -148,7 +148,7 @@ scenarios() {
 	printf 'scenario a\nsection 1\nabout b\n\njion a $r\n' >"$tmp/x.bns"
 	run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
 	same "$status" 2
-	says "x.bns:5: there is no command jion"
+	says "x.bns:5: unknown command jion"
 }
 
 @test "where nodes need a token: left out without, run with it" {
@@ -161,7 +161,7 @@ scenarios() {
 	# shellcheck disable=SC2086 # words on purpose
 	suite 0 --scenario-only 'to-a-*' $tls
 	is_tap
-	same "$(grep -c '# SKIP no node is let in' <<<"$output")" 2
+	same "$(grep -c '# SKIP nodes are not admitted' <<<"$output")" 2
 	# shellcheck disable=SC2086 # words on purpose
 	suite 0 --scenario-only 'to-a-*' --token-file "$tmp/secret" $tls
 	run ! grep SKIP <<<"$output"
@@ -189,7 +189,7 @@ scenarios() {
 			"$line" >"$tmp/x.bns"
 		run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
 		same "$line: $status" "$line: 2"
-		[[ $output$stderr == *'scenarios read no files'* ]]
+		[[ $output$stderr == *'scenarios cannot read files'* ]]
 	done
 }
 
@@ -229,5 +229,5 @@ scenarios() {
 	run --separate-stderr "$replay" --scenario "$scenarios" \
 		--scenario-only 'typo*' "$plain"
 	same "$status" 2
-	says "'typo*' is the name of no scenario"
+	says "'typo*' matches no scenario"
 }

@@ -36,7 +36,7 @@ START_TEST(nobody)
 	tape = made_open(&made);
 	ck_assert(!plan_make(&plan, tape, &opt, err));
 	ck_assert_str_eq(
-	    err, "no session to be played: there is none in the capture");
+	    err, "no session to play: there is none in the capture");
 	tape_close(tape);
 	made_init(&made);
 	opt.clients = false;
@@ -45,8 +45,8 @@ START_TEST(nobody)
 	tape = made_open(&made);
 	ck_assert(!plan_make(&plan, tape, &opt, err));
 	ck_assert_str_eq(err,
-	    "no session to be played: of 1 in the capture none is of a role"
-	    " to be played (--roles nodes; expected --roles clients)");
+	    "no session to play: none of the 1 in the capture has a role"
+	    " to play (--roles nodes; expected --roles clients)");
 	ck_assert_ptr_null(plan.vclients);
 }
 END_TEST

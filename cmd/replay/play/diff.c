@@ -10,6 +10,9 @@
  * is equal it is that one: out of order, where a later one has been received.
  * If none is, it is taken for the next one, but different; and where that one
  * comes after all, it was extra. What leaves the window unreceived is missing.
+ *
+ * Owns the windows of each virtual client, and what was different. Each worker
+ * has one, called by virtual_client.c; play.c merges them.
  */
 #include "cmd/replay/play/diff.h"
 
@@ -218,7 +221,7 @@ take_item(struct diff_mask *mask, const char *text, const char *item, size_t n,
 	if (take_range(item + name_chars, item + n, mask))
 		return true;
 	return wrong(text, item, n,
-	    "expected payload[FROM:TO], bytes from 0, TO behind the last:"
+	    "expected payload[FROM:TO], bytes from 0, TO one past the last:"
 	    " payload[0:8], payload[8:], payload[:8]",
 	    err);
 }
@@ -238,7 +241,7 @@ diff_masks_parse(
 		size_t n = strcspn(item, ",");
 
 		if (masks->n == DIFF_MASKS_MAX)
-			return wrong(text, item, n, "these are too many", err);
+			return wrong(text, item, n, "too many fields", err);
 		if (!take_item(&masks->masks[masks->n++], text, item, n, err))
 			return false;
 		item = item[n] == ',' ? item + n + 1 : NULL;

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Which sessions are played, when each begins, and when each of its frames is
+ * due. Owns the list of virtual clients in a plan. Called by run.c, dry_run.c
+ * and play/virtual_client.c.
+ */
 #include "cmd/replay/play/plan.h"
 
 #include "proto/message.h"
@@ -457,12 +462,12 @@ no_session(const struct plan_draft *draft, char err[TAPE_ERR_CHARS])
 
 	if (n == 0)
 		(void)snprintf(err, TAPE_ERR_CHARS,
-		    "no session to be played: there is none in the capture%s",
+		    "no session to play: there is none in the capture%s",
 		    opt->filter != NULL ? " of which -Y takes a frame" : "");
 	else
 		(void)snprintf(err, TAPE_ERR_CHARS,
-		    "no session to be played: of %u in the capture none is of"
-		    " a role to be played (--roles %s; expected --roles %s)",
+		    "no session to play: none of the %u in the capture has a"
+		    " role to play (--roles %s; expected --roles %s)",
 		    n, opt->nodes ? "nodes" : "clients",
 		    opt->nodes ? "clients" : "nodes");
 }

@@ -2,6 +2,8 @@
 /*
  * Threads: the connector connects virtual clients when they are due, the
  * workers of the engine play them, and whoever called play_start() looks on.
+ *
+ * Owns the engine, the connector and all that the workers use. Called by run.c.
  */
 #include "cmd/replay/play/play.h"
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Captured ids become those of the target, in headers only. Owns the id map,
+ * which all threads read, and the scratch buffer of a thread. Called by play.c
+ * and virtual_client.c.
+ */
 #include "cmd/replay/play/rewrite.h"
 
 #include "proto/bits.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What all threads of a replay share, and how they report to each other: why it
+ * failed, which environment it met, how many still run. Owns no thread; play.c
+ * makes and frees struct play. Called by play.c and virtual_client.c.
+ */
 #include "cmd/replay/play/state.h"
 
 #include <stdio.h>

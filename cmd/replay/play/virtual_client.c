@@ -4,6 +4,9 @@
  *
  *	CONNECTING -> GREETED -> PLAYING -> ENDING -> CLOSING
  *	        '-> (a stock client says no hello) -^
+ *
+ * Owns a virtual client from vclient_begin() until its connection has ended.
+ * Called by play.c, on the worker that it belongs to.
  */
 #include "cmd/replay/play/virtual_client.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What was different, for people: at most 80 columns. */
+/*
+ * The differences that --diff found, in at most 80 columns. Owns nothing.
+ * Called by run.c.
+ */
 #include "cmd/replay/report/diff_text.h"
 
 #include "cmd/stats/table.h"

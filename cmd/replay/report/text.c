@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The summary that ends a run, for people. */
+/*
+ * The summary that ends a run, for people. Owns nothing. Called by run.c.
+ */
 #include "cmd/replay/report/text.h"
 
 #include "cmd/replay/report/report.h"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Captures in, a tape out: streams become sessions, frames become records. Owns
+ * the sessions and whose ids are whose while it reads; a signal may end it.
+ * Called by run.c.
+ */
 #include "cmd/replay/tape/compile.h"
 
 #include "cmd/capture/keylog.h"
@@ -823,7 +828,7 @@ read_all(struct compile *c, struct source *source)
 		return fail(c, "compiling", "out of memory");
 	if (result == SOURCE_ERROR && c->n_packets > n_before) {
 		/* cut off, perhaps: what there is of it is of use */
-		cli_warn("%s: what was read of it is used", c->err);
+		cli_warn("%s: using what could be read", c->err);
 		return true;
 	}
 	return result != SOURCE_ERROR;

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Which answer belongs to which request. Owns the open requests of one session.
+ * Called by compile.c for captured frames and by play/virtual_client.c for
+ * those of a replay.
+ */
 #include "cmd/replay/tape/pairing.h"
 
 #include "proto/bits.h"
