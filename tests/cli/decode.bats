@@ -328,7 +328,7 @@ options_of_manual() {
 
 # on_terminal COLUMNS COMMAND: its output, from a terminal as wide.
 on_terminal() {
-	command -v script >/dev/null || skip "no script(1)"
+	need script bsdutils
 	script -qec "stty cols $1 rows 24; $2" /dev/null </dev/null |
 		tr -d '\r'
 }

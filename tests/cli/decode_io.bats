@@ -317,7 +317,7 @@ listen() {
 
 @test "-i without the right to: says what is needed" {
 	can_capture
-	command -v setpriv >/dev/null || skip "no setpriv(1)"
+	need setpriv util-linux
 	run -1 setpriv --bounding-set -all --inh-caps -all \
 		"$decode" -i lo -c 1
 	[[ $output == *"lo: "*"root or CAP_NET_RAW is needed"* ]]
@@ -325,7 +325,7 @@ listen() {
 
 @test "-Z without root: says that it does nothing" {
 	can_capture
-	command -v setpriv >/dev/null || skip "no setpriv(1)"
+	need setpriv util-linux
 	mkfifo "$tmp/err"
 	setpriv --reuid=65534 --inh-caps=+net_raw,+dac_read_search \
 		--ambient-caps=+net_raw,+dac_read_search \

@@ -36,6 +36,7 @@ load relay
 
 @test "--user: root is given up once the sockets are open" {
 	[ "$(id -u)" -eq 0 ] || skip "not root"
+	need ps procps
 	start_relay --user nobody
 	same "$(ps -o user= -p "$pid")" nobody
 	play <<<'join a $r'
@@ -215,6 +216,7 @@ busy() {
 # ---- seeing into it
 
 @test "promtool has no objection to the metrics" {
+	need promtool prometheus
 	start_relay
 	play <<'END'
 join a $r
@@ -328,6 +330,7 @@ connects() {
 }
 
 @test "PROXY protocol v2, of haproxy" {
+	need haproxy haproxy
 	start_relay --proxy-protocol 127.0.0.1/32
 	front=127.$((RANDOM % 250 + 1)).$((RANDOM % 250)).$((RANDOM % 250)):26001
 	cat >"$tmp/haproxy.cfg" <<END

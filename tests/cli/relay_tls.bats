@@ -90,6 +90,7 @@ END
 }
 
 @test "sslscan: nothing weak" {
+	need sslscan sslscan
 	start_tls
 	sslscan --no-colour --show-certificate "$tls" >"$tmp/scan"
 	cat "$tmp/scan"
