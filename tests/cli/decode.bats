@@ -286,11 +286,12 @@ options_of_manual() {
 		$'\t0x0000:  706f 7320 3937 3420 3738 3920 7374 6174  pos 974 789 stat'
 	# all of it: the bytes of both frames
 	same "$(grep -c $'^\t0x' <<<"$output")" "$((9000 / 16 + 1 + 1500 / 16 + 1))"
-	local hex json
-	hex=$(for i in "${lines[@]:1:563}"; do
+	local hex='' json
+	for i in "${lines[@]:1:563}"; do
 		[[ $i == $'\t0x'* ]] || break
-		cut -c 11-50 <<<"$i" | tr -d ' '
-	done | tr -d '\n')
+		i=${i:10:40}
+		hex+=${i// /}
+	done
 	json=$("$decode" -r "$plain" -c 1 -o json --payload hex | jq -r .payload)
 	same "$hex" "$json"
 }
