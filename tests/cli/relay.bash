@@ -11,6 +11,10 @@ load need
 PATH=$PATH:/usr/sbin:/sbin
 wait_seconds=${BNET_WAIT:-30} # for what takes a moment, under sanitizers too
 
+# An address of loopback that no other test has, for a port that is given up and
+# wanted again: on 127.0.0.1 anybody may have taken it by then.
+own=127.$((128 | BASHPID >> 16 & 63)).$((BASHPID >> 8 & 255)).$((BASHPID & 255))
+
 # Also for the commands that a script of the peer runs.
 export LC_ALL=C TZ=UTC metrics
 

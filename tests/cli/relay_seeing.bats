@@ -213,7 +213,7 @@ collect total=200 n:packet
 until grep -q 'nothing more is recorded' $err
 flood b count=20 dest=node:7 key=app payload=size:3000
 collect total=20 n:packet
-run [ $$(metric capture_dropped_total) -ge 1 ]
+until [ $$(metric capture_dropped_total) -ge 1 ]
 END
 	stop_relay "$pid"
 	same "$(grep -c 'nothing more is recorded' "$tmp/$pid.err")" 1

@@ -180,7 +180,7 @@ await o @(tls-failed|reset|cut)
 connect p $t tls12 cert=$c/foreign.pem key=$c/foreign.key
 await p @(tls-failed|reset|cut)
 join good $t tls cert=$c/node7.pem key=$c/node7.key role=node id=7
-run [ $$(metric links) = 1 ]
+until [ $$(metric links) = 1 ]
 END
 }
 
