@@ -507,19 +507,22 @@ END
 # ---- what is written about it
 
 @test "each option is in the manual and in the completions" {
-	local name
+	local name file manual text
 
 	pings 0 --help
 	grep -o -- '--[a-z][a-z-]*' <<<"$output" | sort -u >"$tmp/names"
+	manual=$(grep '^\.It Fl ' "$root/man/bluenet-ping.1")
 	while read -r name; do
-		grep -q "^\.It Fl .*-${name#--}\b" "$root/man/bluenet-ping.1" ||
+		[[ $manual =~ " ${name#-}"($|[^a-z-]) ]] ||
 			{ echo "the manual has no $name"; return 1; }
-		for shell in _bluenet-ping bluenet-ping.bash; do
-			grep -q -- "$name\b" \
-				"$root/cmd/ping/completion/$shell" ||
-				{ echo "$shell has no $name"; return 1; }
-		done
 	done <"$tmp/names"
+	for file in "$root"/cmd/ping/completion/*; do
+		text=$(<"$file")
+		while read -r name; do
+			[[ $text =~ "$name"($|[^a-z-]) ]] ||
+				{ echo "$file has no $name"; return 1; }
+		done <"$tmp/names"
+	done
 	pings 0 --version
 	[[ $output == "bluenet-ping "* ]]
 }
