@@ -6,9 +6,14 @@
 # shellcheck disable=SC2034,SC2154 # the tests use it; bats sets it
 
 bats_require_minimum_version 1.5.0
+load need
 
 PATH=$PATH:/usr/sbin:/sbin
 wait_seconds=${BNET_WAIT:-30} # for what takes a moment, under sanitizers too
+
+# An address of loopback that no other test has, for a port that is given up and
+# wanted again: on 127.0.0.1 anybody may have taken it by then.
+own=127.$((128 | BASHPID >> 16 & 63)).$((BASHPID >> 8 & 255)).$((BASHPID & 255))
 
 # Also for the commands that a script of the peer runs.
 export LC_ALL=C TZ=UTC metrics
@@ -25,6 +30,8 @@ setup() {
 	relays=() # pids of those that run
 	children=() # of other programs
 	[ -x "$relay" ] || skip "bluenet-relay is not built"
+	need curl curl
+	need jq jq
 }
 
 # What every test ends with: the books of each relay balance, it ends in
@@ -293,6 +300,7 @@ authority() {
 make_certificates() {
 	local server=DNS:localhost,IP:127.0.0.1
 
+	need openssl openssl
 	mkdir "$BATS_FILE_TMPDIR/certs"
 	(
 		cd "$BATS_FILE_TMPDIR/certs" || exit

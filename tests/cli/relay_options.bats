@@ -97,19 +97,27 @@ defaults_of_help() {
 		sed -nE 's/^ .*--([a-z-]+) .*\(([^ ()]+)\)$/\1 \2/p'
 }
 
-# The text of option $1 in the manual, in one line without macros.
-manual_of() {
+# The texts of all options in the manual, a line each, without macros: NAME TEXT
+texts_of_manual() {
 	sed -n '/^\.Sh OPTIONS/,/^\.Sh CONFIGURATION/p' "$manual" |
-		sed -nE "/^\.It Fl (. , )?-$1( |\$)/,/^\.(It|El)/p" |
-		sed '1d; /^\.It/d; /^\.El/d' |
-		sed -E 's/^\.(Cm|Dq|Li|Fl|Ar) //; s/ ([.,])$/\1/' | tr '\n' ' '
+		sed -E 's/^\.(Cm|Dq|Li|Fl|Ar) //; s/ ([.,])$/\1/' | awk '
+		/^\.It Fl/ {
+			sub(/^\.It Fl (. , )?-/, "")
+			printf "\n%s ", $1
+			next
+		}
+		/^\.(It|El)/ { print ""; next }
+		{ printf "%s ", $0 }'
 }
 
 @test "--help and the manual have the same defaults" {
-	local name value text n=0
+	local name value text texts n=0
+
+	texts=$(texts_of_manual)
 
 	while read -r name value; do
-		text=$(manual_of "$name")
+		[[ $'\n'$texts =~ $'\n'"$name "([^$'\n']*) ]]
+		text=${BASH_REMATCH[1]}
 		n=$((n + 1))
 		case $name in
 		listen) [[ $text == *" is $value."* ]] ;;
@@ -125,15 +133,17 @@ manual_of() {
 }
 
 @test "the completions know every option" {
-	local file name
+	local file name options text
 
+	options=$(options_of_help)
 	for file in "$root"/cmd/relay/completion/*; do
+		text=$(<"$file")
 		while read -r _ name _; do
-			grep -qE -e "--$name(\$|[^a-z-])" "$file" || {
+			[[ $text =~ --$name($|[^a-z-]) ]] || {
 				echo "no --$name in $file"
 				return 1
 			}
-		done < <(options_of_help)
+		done <<<"$options"
 	done
 }
 

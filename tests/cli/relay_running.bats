@@ -36,6 +36,7 @@ load relay
 
 @test "--user: root is given up once the sockets are open" {
 	[ "$(id -u)" -eq 0 ] || skip "not root"
+	need ps procps
 	start_relay --user nobody
 	same "$(ps -o user= -p "$pid")" nobody
 	play <<<'join a $r'
@@ -101,7 +102,7 @@ END
 
 @test "SIGHUP under load" {
 	printf 'max-connections = 100\n' >"$tmp/relay.conf"
-	start_relay --config "$tmp/relay.conf"
+	start_relay --config "$tmp/relay.conf" --queue 16M
 	play <<'END'
 mute
 join a $r
@@ -239,6 +240,7 @@ busy() {
 # ---- looking into it
 
 @test "promtool has no objection to the metrics" {
+	need promtool prometheus
 	start_relay
 	play <<'END'
 join a $r
@@ -256,14 +258,14 @@ END
 	play <<'END'
 join a $r
 join n $r role=node id=7
-run [ $$(metric links 'role="client"') = 1 ]
-run [ $$(metric links 'role="node"') = 1 ]
+until [ $$(metric links 'role="client"') = 1 ]
+until [ $$(metric links 'role="node"') = 1 ]
 flood a count=10 dest=node:7 key=app payload=size:100
 collect total=10 n:packet
-run [ $$(metric packets_forwarded_total) = 10 ]
+until [ $$(metric packets_forwarded_total) = 10 ]
 flood a count=5 dest=node:8 key=app
 collect total=5 a:error
-run [ $$(metric packets_refused_total) = 5 ]
+until [ $$(metric packets_refused_total) = 5 ]
 END
 }
 
@@ -352,8 +354,9 @@ connects() {
 }
 
 @test "PROXY protocol v2, of haproxy" {
+	need haproxy haproxy
 	start_relay --proxy-protocol 127.0.0.1/32
-	front=127.$((RANDOM % 250 + 1)).$((RANDOM % 250)).$((RANDOM % 250)):26001
+	front=$own:26001
 	cat >"$tmp/haproxy.cfg" <<END
 defaults
 	mode tcp

@@ -196,6 +196,7 @@ stuck() {
 }
 
 @test "a cluster that takes no more is told from a late injector" {
+	need ss iproute2
 	record a --max-frame 4M <<-'EOT'
 		connect ann $r limit=4000000
 		hello ann name=ann

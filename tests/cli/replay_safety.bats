@@ -104,7 +104,7 @@ moved_capture() {
 
 # What would be sent there: nothing at all.
 @test "an address that is not private is refused, without --allow" {
-	command -v strace >/dev/null || skip "strace is not there"
+	want strace strace
 	# LeakSanitizer cannot work under it
 	ASAN_OPTIONS=detect_leaks=0 run --separate-stderr strace -f -e trace=connect,sendto,sendmsg \
 		-o "$tmp/trace" "$build/bluenet-replay" -q "$(stock)" 8.8.8.8

@@ -90,6 +90,7 @@ fake_sbatch() {
 }
 
 @test "Slurm: the script is for its own sbatch" {
+	need shellcheck shellcheck
 	shellcheck "$fixtures/scale/slurm.sh"
 	run "$fixtures/scale/slurm.sh"
 	same "$status" 2
@@ -130,6 +131,7 @@ pod() {
 @test "Kubernetes: four pods of an indexed job, and a job that merges" {
 	local start_at i pids=() args
 
+	need promtool prometheus
 	scale_setup
 	parses "$scale/job.yaml"
 	parses "$scale/merge.yaml"
