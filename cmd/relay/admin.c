@@ -8,6 +8,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/json.h"
+#include "cmd/engine/counters.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
 #include "cmd/relay/keylog_file.h"
