@@ -293,9 +293,6 @@ take_hello(struct relay *relay, struct engine_conn *conn,
 {
 	const struct relay_options *opt = &config_of(relay)->opt;
 	struct peer *peer = peer_of(conn);
-	uint32_t frame_max = hello->frame_max_bytes != 0
-	    ? hello->frame_max_bytes
-	    : BNET_FRAME_MAX_BYTES;
 	uint64_t wanted_id =
 	    hello->wanted_id != 0 ? hello->wanted_id : grant->id;
 
@@ -309,10 +306,9 @@ take_hello(struct relay *relay, struct engine_conn *conn,
 	peer->codecs = hello->codecs & opt->codecs;
 	peer->owned_id = grant->id != 0;
 	memcpy(peer->identity, grant->identity, sizeof(peer->identity));
-	if (frame_max > BNET_FRAME_MAX_BYTES_TOP)
-		frame_max = BNET_FRAME_MAX_BYTES_TOP;
 	/* what passes is passed on as it is, so the engine compresses nothing */
-	engine_conn_set_peer(conn, BNET_CODEC_NONE, frame_max);
+	engine_conn_set_peer(
+	    conn, BNET_CODEC_NONE, bnet_frame_max(hello->frame_max_bytes));
 	switch (list(relay, conn, wanted_id)) {
 	case ROUTES_ADDED:
 	case ROUTES_REPLACED:

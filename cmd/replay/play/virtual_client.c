@@ -695,17 +695,14 @@ static void
 set_codec(struct vclient *vc, const struct bnet_welcome *welcome)
 {
 	int codec = vc->play->set.opt->codec;
-	uint32_t frame_max_bytes = welcome->frame_max_bytes;
 
-	if (frame_max_bytes == 0 || frame_max_bytes > BNET_FRAME_MAX_BYTES_TOP)
-		frame_max_bytes = BNET_FRAME_MAX_BYTES;
 	/* a bit each; what is recorded goes as it is */
 	engine_conn_set_peer(vc->conn,
 	    codec == REPLAY_CODEC_AS_RECORDED ||
 		    ((uint32_t)codec & welcome->codecs) == 0
 		? BNET_CODEC_NONE
 		: (enum bnet_codec_id)codec,
-	    frame_max_bytes);
+	    bnet_frame_max(welcome->frame_max_bytes));
 }
 
 static void
