@@ -307,7 +307,7 @@ more_than() {
 	[ "$(grep -c '^answer' "$2")" -gt $(($1 + 22)) ]
 }
 
-@test "our own stall: slots are missed, and counted; noise tells" {
+@test "our own stall: slots are missed, and counted; a local hiccup" {
 	run_relay
 	run_node --name sol
 	begin_ping -v -i 20ms -o json "$plain" sol

@@ -15,7 +15,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more waits its turn */
@@ -109,12 +108,6 @@ vclient_give_up(struct vclient *vc, int64_t now_ns)
 	vc->last_answer_ns = now_ns;
 }
 
-static struct bnet_string
-string_of(const char *s)
-{
-	return (struct bnet_string){ s, (uint32_t)strlen(s) };
-}
-
 /* ---- messages of our own ---- */
 
 static void
@@ -167,8 +160,8 @@ vclient_hello(struct vclient *vc)
 		.frame_max_bytes = session->frame_max_bytes != 0
 		    ? session->frame_max_bytes
 		    : BNET_FRAME_MAX_BYTES,
-		.name = string_of(tape_text(set->tape, session->name)),
-		.token = string_of(set->token),
+		.name = bnet_string_of(tape_text(set->tape, session->name)),
+		.token = bnet_string_of(set->token),
 	};
 	say_message(vc, &message, 0);
 }
@@ -695,17 +688,14 @@ static void
 set_codec(struct vclient *vc, const struct bnet_welcome *welcome)
 {
 	int codec = vc->play->set.opt->codec;
-	uint32_t frame_max_bytes = welcome->frame_max_bytes;
 
-	if (frame_max_bytes == 0 || frame_max_bytes > BNET_FRAME_MAX_BYTES_TOP)
-		frame_max_bytes = BNET_FRAME_MAX_BYTES;
 	/* a bit each; what is recorded goes as it is */
 	engine_conn_set_peer(vc->conn,
 	    codec == REPLAY_CODEC_AS_RECORDED ||
 		    ((uint32_t)codec & welcome->codecs) == 0
 		? BNET_CODEC_NONE
 		: (enum bnet_codec_id)codec,
-	    frame_max_bytes);
+	    bnet_frame_max(welcome->frame_max_bytes));
 }
 
 static void
