@@ -296,16 +296,14 @@ calendar(const char *text, int64_t *at_ns)
 		if (form[i] == 'd' ? !isdigit((unsigned char)text[i])
 				   : toupper((unsigned char)text[i]) != form[i])
 			return false;
-	if (sscanf(text, "%4d-%2d-%2d%*1c%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon,
-		&tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+	/* in two parts: RFC 3339 allows a small t between them */
+	if (strptime(text, "%Y-%m-%d", &tm) == NULL ||
+	    strptime(strpbrk(text, "Tt") + 1, "%H:%M:%S", &tm) == NULL)
 		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
 	back = tm;
-	at = timegm(&back); /* which makes a March of February 30 */
+	at = timegm(&back); /* turns February 30 into March, and second 60 */
 	text += sizeof(form) - 1;
-	if (back.tm_mday != tm.tm_mday || back.tm_mon != tm.tm_mon ||
-	    back.tm_hour != tm.tm_hour || back.tm_min != tm.tm_min ||
+	if (back.tm_mday != tm.tm_mday || back.tm_min != tm.tm_min ||
 	    !decimals(&text, &ns) || !zone(text, &ahead_s))
 		return false;
 	*at_ns = ((int64_t)at - ahead_s) * NS_PER_S + ns;
