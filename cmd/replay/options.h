@@ -38,7 +38,7 @@ enum replay_mode {
 
 enum replay_timing {
 	REPLAY_SPEED = 0, /* as captured, times `speed` */
-	REPLAY_RATE, /* evenly, so many frames a second in all */
+	REPLAY_RATE, /* evenly, `rate` frames a second in all */
 	REPLAY_ASAP,
 };
 
@@ -67,14 +67,14 @@ struct replay_options {
 	size_t n_captures;
 	const char *target; /* as given; NULL: none */
 
-	/* what is read */
+	/* input */
 	const char *bpf, *filter, *keylog, *keys_file; /* or NULL */
 	struct cap_settings cap; /* ports, order, limits */
 	bool nodes; /* --roles: play the captured nodes */
 	bool clients; /* and the clients, stock ones too; the default */
 	const char *compile_to; /* or NULL */
 
-	/* when it is sent */
+	/* timing */
 	enum replay_timing timing;
 	double speed; /* 1 */
 	double rate; /* frames a second, in all */
@@ -88,7 +88,7 @@ struct replay_options {
 	uint64_t loop; /* 1; 0: for ever */
 	int64_t start_at_ns; /* unix; 0: now */
 
-	/* who sends it */
+	/* clients and threads */
 	uint64_t n_clients; /* 0: as many as were captured */
 	uint32_t shard, of_shards; /* 0 of 1 */
 	struct replay_node_map maps[REPLAY_MAPS_MAX];
@@ -97,13 +97,13 @@ struct replay_options {
 	unsigned n_threads; /* 0: one a processor */
 	bool spin;
 
-	/* to whom */
+	/* targets */
 	struct client_options client;
 	const char *tls_host; /* that its certificate names; NULL: as target */
 	struct cidr allow[REPLAY_ALLOW_MAX];
 	size_t n_allow;
 
-	/* what is said of it */
+	/* results */
 	int64_t max_late_ns; /* 10 ms */
 	int64_t bucket_ns; /* 1 s */
 	const char *report, *log, *html; /* paths, or NULL */

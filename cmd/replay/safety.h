@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * safety - whom a load must not be sent to: whoever was captured, whoever is
- * out there, and production. Nothing here does I/O.
+ * safety - targets that must not be loaded: captured hosts, public addresses,
+ * and production. Nothing here does I/O.
  */
 #ifndef REPLAY_SAFETY_H
 #define REPLAY_SAFETY_H
@@ -28,8 +28,8 @@ bool
 safety_targets_allowed(const struct safety *safety, char err[CLI_ERR_CHARS]);
 
 /*
- * `end` ("ADDR:PORT") of a captured connection is no target, whatever is
- * allowed; ports are not looked at, and loopback may be both. False: err says
+ * `end` ("ADDR:PORT") of a captured connection is never a target, whatever is
+ * allowed; ports are ignored, and loopback may be both. False: err says
  * which. What cannot be read as an address is refused, too.
  */
 bool safety_end_allowed(

@@ -40,7 +40,7 @@ struct diff_masks {
 
 /*
  * "serial,payload[0:8]": names of header fields, header (that there is one),
- * trailing (bytes behind it), codec, payload, missing, extra, order. In any
+ * trailing (bytes after it), codec, payload, missing, extra, order. In any
  * case, and alone where `text` is NULL: latency_ms and timestamp. False: err
  * says what, where, and what there is.
  */
@@ -80,8 +80,8 @@ struct diff_ids {
 
 /*
  * A frame came. `payload` is decompressed; its codec is how it came. Memory is
- * bounded, in each virtual client and in all: what is not looked at because of
- * that is counted (diff_found.unlooked), and reported. `ids` NULL: they are the
+ * bounded, in each virtual client and in all: what is skipped because of that
+ * is counted (diff_found.unlooked) and reported. `ids` NULL: they are the
  * captured ones. False: it is one that is never compared, such as a keepalive.
  */
 bool
@@ -113,7 +113,7 @@ enum diff_field {
 	DIFF_F_LATENCY,
 	DIFF_F_PRIORITY,
 	DIFF_F_TIMESTAMP,
-	DIFF_F_TRAILING, /* out-of-band bytes behind the header */
+	DIFF_F_TRAILING, /* out-of-band bytes after the header */
 	DIFF_F_CODEC,
 	DIFF_F_PAYLOAD,
 	DIFF_F_MISSING,

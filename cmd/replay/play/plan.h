@@ -63,7 +63,7 @@ struct plan {
  * thousand.
  *
  * False, and err says why: no session to be played, or out of memory. An
- * empty shard of a plan that is not empty is no error.
+ * empty shard of a plan that is not empty is not an error.
  */
 bool plan_make(struct plan *plan, const struct tape *tape,
     const struct replay_options *opt, char err[TAPE_ERR_CHARS]);

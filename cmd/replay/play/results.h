@@ -109,7 +109,7 @@ results_count(struct results *results, enum results_count which, uint64_t n)
 /*
  * A frame that was due at due_ns left at due_ns + late_ns. `held`: it waited
  * for the peer, so that its lateness is not the injector's and is not counted
- * in `late`. late_ns < 0: there is no schedule (--asap): no lateness at all.
+ * in `late`. late_ns < 0: without a schedule (--asap) there is no lateness.
  */
 void results_sent(struct results *results, int64_t due_ns, int64_t late_ns,
     bool held, int32_t key, size_t wire_bytes);
@@ -117,7 +117,7 @@ void results_sent(struct results *results, int64_t due_ns, int64_t late_ns,
 void results_received(
     struct results *results, int64_t at_ns, int32_t key, size_t wire_bytes);
 
-/* The request of `key` that was due at due_ns was answered so much later. */
+/* The request of `key` that was due at due_ns was answered latency_ns later. */
 void results_answered(
     struct results *results, int64_t due_ns, int32_t key, int64_t latency_ns);
 void results_unanswered(struct results *results, int64_t due_ns, int32_t key);
@@ -126,7 +126,7 @@ void results_unanswered(struct results *results, int64_t due_ns, int32_t key);
 void results_error(
     struct results *results, int64_t at_ns, int32_t key, uint32_t code);
 
-/* A session got ready so much after it was due. */
+/* A session got ready latency_ns after it was due. */
 void results_ready(struct results *results, int64_t latency_ns);
 
 /* A session is connected from here, to there: how many are, over time. */

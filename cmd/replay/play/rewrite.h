@@ -8,8 +8,8 @@
  *	forks		as CLIENT
  *	timestamp	a ping becomes a ping of now (the cookie of its pong)
  *
- * Everything else, bytes behind the header too, and a header in which nothing
- * of this is to be changed, stays as it was. Payloads are not touched.
+ * Everything else, including bytes after the header, and a header in which
+ * nothing of this is to be changed, stays as it was. Payloads are not touched.
  */
 #ifndef REPLAY_REWRITE_H
 #define REPLAY_REWRITE_H
@@ -70,7 +70,7 @@ struct id_map_who {
 void id_map_set(struct id_map *ids, const struct id_map_who *who, uint64_t id);
 
 /*
- * It has left; `id` is what it had, 0: none. What is sent to it all the same
+ * It has left; `id` is what it had, 0: none. What is still sent to it
  * goes to that id, which is nobody's now.
  */
 void id_map_left(struct id_map *ids, const struct id_map_who *who, uint64_t id);
@@ -140,7 +140,7 @@ struct rewrite_context {
 /*
  * The out-of-band bytes to send for a record with TAPE_R_HEADER, and its header
  * as it will be. *oob is borrowed from the tape, `rewrite` or `scratch`, until
- * the next call. False: it is no header, or memory is out; send it as it was.
+ * the next call. False: not a header, or out of memory; send it as it was.
  */
 bool rewrite_header(struct rewrite *rewrite, struct rewrite_scratch *scratch,
     const struct rewrite_context *context, const struct tape_record *record,

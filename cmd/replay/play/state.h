@@ -28,7 +28,7 @@ struct play_worker {
 	struct bnet_buf store; /* a message that came */
 	struct bnet_buf plain; /* a payload, decompressed */
 	struct rewrite_scratch scratch;
-	struct hdr window; /* lateness since last looked at */
+	struct hdr window; /* lateness since it was last published */
 	int64_t window_max_ns;
 	struct play_progress seen; /* under play->lock */
 };
@@ -65,7 +65,7 @@ enum { /* engine_message() */
 /* To all workers: PLAY_SAY_... */
 void play_message_all(struct play *play, uint32_t what);
 
-/* A virtual client is no more. */
+/* A virtual client has ended. */
 void play_ended(struct play *play);
 
 /* The first reason is the one that is reported. */

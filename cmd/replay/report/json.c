@@ -92,7 +92,7 @@ static const struct report_member report_row_members[REPORT_ROW_MEMBERS] = {
 	MEMBER(closed),
 };
 
-/* As it is, but for what is no UTF-8: that becomes U+FFFD. NULL: no memory. */
+/* Bytes that are not UTF-8 become U+FFFD. NULL: out of memory. */
 static json_t *
 text_of(const char *str)
 {
@@ -169,7 +169,7 @@ hdr_of(const struct hdr *hdr)
 	return v;
 }
 
-/* There is no memory: what there is of it is let go. Always NULL. */
+/* Out of memory: free what there is. Always NULL. */
 static json_t *
 gone(json_t *v)
 {
@@ -626,8 +626,7 @@ in_hdr(const struct in *up, const char *name, struct hdr *hdr)
  * ---- reading ----
  *
  * Nothing in the file is trusted: numbers have to be in their range, and
- * histograms to agree with the sums beside them. What is derived is not looked
- * at.
+ * histograms to agree with their sums. Derived members are ignored.
  */
 
 /* Twice that times the most buckets is still a time. */

@@ -18,7 +18,7 @@
 #define REPORT_SHARDS_MAX 131072 /* that can be added up */
 #define REPORT_FILE_BYTES_MAX (64 << 20) /* of JSON that is read */
 
-/* What a run was, beside its results. Texts are NUL-ended. */
+/* A run: what was done, and its results. Texts are NUL-ended. */
 struct report {
 	struct results results; /* owned */
 	char target[REPORT_TEXT_CHARS]; /* as it was given */
@@ -33,7 +33,7 @@ struct report {
 	/* which ones are added up, a bit each; unused where n_shards is 1 */
 	uint64_t has_shard[REPORT_SHARDS_MAX / 64];
 	uint64_t sessions; /* planned */
-	bool scheduled; /* false: --asap, there is no lateness */
+	bool scheduled; /* false: --asap, without lateness */
 	bool interrupted;
 	/* --diff: frames compared, and differences by kind; 0 without it */
 	bool diffed;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What came over a connection, as a line that a script is held against:
+ * What came over a connection, as a line that a script is compared with:
  *
  *	KIND NAME=VALUE ...
  *
@@ -50,7 +50,7 @@ char *peer_dup(const char *text, size_t len);
 
 /* ---- variables: from the command line, from `set`, from events ---- */
 
-/* NULL: there is no such variable. */
+/* NULL: unknown. */
 const char *peer_var(const char *name, size_t len);
 
 void peer_var_set(const char *name, const char *value);

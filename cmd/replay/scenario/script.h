@@ -5,7 +5,7 @@
  *
  * It is one process's: at the first thing that is not as expected it says so
  * on standard error and exits, with 1, or with PEER_SCRIPT_WRONG where the
- * script is no script. Who plays several has a process for each.
+ * script is invalid. Whoever plays several needs a process for each.
  */
 #ifndef REPLAY_SCENARIO_SCRIPT_H
 #define REPLAY_SCENARIO_SCRIPT_H
@@ -31,7 +31,7 @@ struct peer_line_command {
 void peer_extend(
     const struct peer_command *more, const struct peer_line_command *lines);
 
-/* NULL: there is no such command. */
+/* NULL: unknown. */
 const struct peer_command *peer_command(const char *name);
 /* Command number i of the language; NULL past the last. */
 const char *peer_command_name(size_t i);

@@ -34,7 +34,7 @@ struct compile_settings {
 
 /*
  * Make a tape in `fd`, which is open for reading and writing, and empty. What
- * is in it after a failure is no tape. compile_break() makes it stop.
+ * is in it after a failure is not a tape. compile_break() makes it stop.
  * False: err says why.
  */
 bool

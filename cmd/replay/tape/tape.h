@@ -7,7 +7,7 @@
  * It is mapped, not read: a tape starts at once however large it is, and the
  * memory that it takes is the page cache's. Each session is two chains of
  * records, what its client sent (CAP_UP) and what it was sent (CAP_DOWN), each
- * in its order; a record stands behind its forerunner, so that a chain ends.
+ * in its order; a record stands after its predecessor, so that a chain ends.
  *
  * All is in the byte order of the machine that made it, 8-byte aligned. A
  * file is not trusted: whatever is out of its bounds ends the chain, and
@@ -30,7 +30,7 @@
 #define TAPE_NONE UINT32_MAX /* no such session */
 #define TAPE_ERR_CHARS 512
 
-/* Why a stream of the capture is no session of the tape. */
+/* Why a stream of the capture is not a session of the tape. */
 enum tape_left_out {
 	TAPE_NO_FRAMES = 0, /* nothing but TCP */
 	TAPE_NO_KEY, /* TLS, and no secret for it */
@@ -120,7 +120,7 @@ struct tape_record {
 	 */
 	int64_t think_ns;
 	uint32_t session;
-	/* UP: so many requests of the session had been answered before */
+	/* UP: requests of the session that had been answered before */
 	uint32_t answers_before;
 	/*
 	 * The session whose captured id is the header's destination (CLIENT
@@ -161,7 +161,7 @@ tape_next(const struct tape *tape, const struct tape_record *record);
 /* A chain ended at something that is out of bounds. Any thread. */
 bool tape_damaged(const struct tape *tape);
 
-/* What of a record is behind it; good while the tape is open. */
+/* What follows a record; good while the tape is open. */
 static inline struct bnet_slice
 tape_oob(const struct tape_record *record)
 {
@@ -202,7 +202,7 @@ bool tape_write_init(struct tape_writer *writer, int fd);
 void tape_write_free(struct tape_writer *writer);
 
 /*
- * Append it, with what is behind it (record->oob_bytes and so on); returns its
+ * Append it, with what follows it (record->oob_bytes and so on); returns its
  * offset.
  */
 uint64_t
