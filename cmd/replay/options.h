@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPLAY_PORT 26000 /* of a target, where none is said */
+#define REPLAY_PORT 26000 /* of a target that names none */
 #define REPLAY_CAPTURES_MAX 256
 #define REPLAY_MAPS_MAX 256
 #define REPLAY_ALLOW_MAX 64
@@ -44,8 +44,8 @@ enum replay_timing {
 
 enum replay_pacing {
 	REPLAY_OPEN = 0, /* by the clock alone */
-	REPLAY_CLOSED, /* the answers that came before, then the think time */
-	REPLAY_HYBRID, /* by the clock, but not before these answers */
+	REPLAY_CLOSED, /* after the earlier answers and the think time */
+	REPLAY_HYBRID, /* by the clock, but not before those answers */
 };
 
 enum replay_when {
@@ -99,7 +99,7 @@ struct replay_options {
 
 	/* targets */
 	struct client_options client;
-	const char *tls_host; /* that its certificate names; NULL: as target */
+	const char *tls_host; /* in its certificate; NULL: of target */
 	struct cidr allow[REPLAY_ALLOW_MAX];
 	size_t n_allow;
 
@@ -111,7 +111,7 @@ struct replay_options {
 	const char *ignore; /* masks of --diff, or NULL; diff_masks_parse() */
 	int progress; /* enum replay_when */
 	bool quiet; /* no coverage report, no progress */
-	/* The options that make a run what it is, as they were given. */
+	/* The options that shape a run, as they were given. */
 	char how[REPLAY_HOW_CHARS];
 
 	/* --scenario */
@@ -121,14 +121,14 @@ struct replay_options {
 };
 
 /*
- * Exits with REPLAY_USAGE, and says why, on bad usage; with 0 after --help and
- * --version. Text is borrowed from argv.
+ * Exits with REPLAY_USAGE and a message on bad usage; with 0 after --help and
+ * --version. Texts are borrowed from argv.
  */
 void replay_options_parse(struct replay_options *opt, int argc, char **argv);
 
 /*
- * "2026-11-25T12:00:00Z", with decimals or another offset too, "@1764072000.5"
- * or "+5s" from now_ns; unix, in ns.
+ * Parses "2026-11-25T12:00:00Z", also with decimals or another offset,
+ * "@1764072000.5", or "+5s" from now_ns; in ns of unix time.
  */
 bool replay_time(
     const char *text, int64_t now_ns, int64_t *at_ns, char err[CLI_ERR_CHARS]);

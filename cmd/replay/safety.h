@@ -21,8 +21,8 @@ struct safety {
 };
 
 /*
- * No target is out there: each is private (loopback and link-local are), or
- * in a block of `allow`. False: err says which is not, and what to do.
+ * Each target is private (loopback and link-local are), or in a block of
+ * `allow`. False: err says which is not, and what to do.
  */
 bool
 safety_targets_allowed(const struct safety *safety, char err[CLI_ERR_CHARS]);
@@ -35,7 +35,7 @@ safety_targets_allowed(const struct safety *safety, char err[CLI_ERR_CHARS]);
 bool safety_end_allowed(
     const struct safety *safety, const char *end, char err[CLI_ERR_CHARS]);
 
-/* Does a welcome with this environment mean: hands off? */
+/* Does a welcome with this environment mean production? */
 bool safety_is_production(const char *environment);
 
 #endif
