@@ -157,7 +157,7 @@ replay_take_order(
 
 /* ---- lists and pairs ---- */
 
-/* The number before `mark`, and what is behind it. */
+/* The number before `mark`, and what follows it. */
 static bool
 number_before(
     const char *text, char mark, uint64_t max, uint64_t *v, const char **rest)
@@ -265,7 +265,7 @@ decimals(const char **text, int64_t *ns)
 	return isdigit((unsigned char)p[-1]);
 }
 
-/* "Z", "+01:30" or "-08:00", and nothing behind it. */
+/* "Z", "+01:30" or "-08:00", and nothing after it. */
 static bool
 zone(const char *text, int64_t *ahead_s)
 {
@@ -296,16 +296,14 @@ calendar(const char *text, int64_t *at_ns)
 		if (form[i] == 'd' ? !isdigit((unsigned char)text[i])
 				   : toupper((unsigned char)text[i]) != form[i])
 			return false;
-	if (sscanf(text, "%4d-%2d-%2d%*1c%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon,
-		&tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+	/* in two parts: RFC 3339 allows a small t between them */
+	if (strptime(text, "%Y-%m-%d", &tm) == NULL ||
+	    strptime(text + strlen("dddd-dd-ddT"), "%H:%M:%S", &tm) == NULL)
 		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
 	back = tm;
-	at = timegm(&back); /* which makes a March of February 30 */
+	at = timegm(&back); /* turns February 30 into March, and second 60 */
 	text += sizeof(form) - 1;
-	if (back.tm_mday != tm.tm_mday || back.tm_mon != tm.tm_mon ||
-	    back.tm_hour != tm.tm_hour || back.tm_min != tm.tm_min ||
+	if (back.tm_mday != tm.tm_mday || back.tm_min != tm.tm_min ||
 	    !decimals(&text, &ns) || !zone(text, &ahead_s))
 		return false;
 	*at_ns = ((int64_t)at - ahead_s) * NS_PER_S + ns;
@@ -392,7 +390,7 @@ static const char *const whens[] = { "auto", "always", "never", NULL };
 /* In the order of --help; it ends with a name of NULL. */
 /* clang-format off */
 static const struct replay_option replay_table[] = {
-	/* what is read */
+	/* input */
 	{ 'f', "bpf", "BPF", "packets to read: an expression of tcpdump",
 	    TEXT(bpf, READ) },
 	{ 'Y', "filter", "EXPR", "frames to play; 'help' lists the fields",
@@ -412,7 +410,7 @@ static const struct replay_option replay_table[] = {
 	{ 0, "dry-run", NULL, "print what would be sent; send nothing",
 	    FLAG(dry_run, PLAY) },
 
-	/* when it is sent */
+	/* timing */
 	{ 0, "speed", "X", "play X times as fast as captured (1)",
 	    OWN(replay_take_speed, PLAYED) },
 	{ 0, "rate", "N", "send N frames per second in all, evenly",
@@ -438,7 +436,7 @@ static const struct replay_option replay_table[] = {
 	{ 0, "start-at", "TIME", "begin at 2026-11-25T12:00:00Z, @UNIX or +5s",
 	    OWN(replay_take_start, PLAY) },
 
-	/* who sends it */
+	/* clients and threads */
 	{ 0, "clients", "N", "play N sessions: a sample, or with clones",
 	    REPLAY_NUMBER, PLAYED, AT(n_clients), 1, REPLAY_CLIENTS_MAX, NULL,
 	    NULL },
@@ -454,7 +452,7 @@ static const struct replay_option replay_table[] = {
 	{ 0, "spin", NULL, "never sleep: use processors for precision",
 	    FLAG(spin, PLAYED) },
 
-	/* to whom */
+	/* targets */
 	{ 0, "allow", "ADDRESS", "allow this target though it is not private",
 	    OWN(replay_take_allow, PEER) },
 	{ 0, "tls", NULL, "use TLS",
@@ -471,7 +469,7 @@ static const struct replay_option replay_table[] = {
 	{ 0, "token-file", "FILE", "read the token from FILE",
 	    TEXT(client.token_file, PEER) },
 
-	/* what is said of it */
+	/* results */
 	{ 0, "max-lateness", "TIME", "later than TIME is not kept up (10ms)",
 	    TIME(max_late_ns, PLAY, 1000) },
 	{ 0, "bucket", "TIME", "interval of results over time (1s)",
@@ -754,7 +752,7 @@ report_row(struct replay_options *opt, const struct replay_option *row,
 	    quote ? "'" : "", row->arg != NULL ? arg : "", quote ? "'" : "");
 }
 
-/* ---- the words behind ---- */
+/* ---- operands ---- */
 
 static bool
 is_there(const char *path)
