@@ -17,7 +17,7 @@
 #define HISTORY_SHARE 4
 /* And what one direction of one stream may hold. */
 #define STREAM_SHARE 4
-/* A SYN seen late belongs to data that starts at most so far behind it. */
+/* A SYN seen late belongs to data that starts at most so far after it. */
 #define LATE_SYN_BYTES (1 << 20)
 /* A RST counts within so many bytes of where the stream is. */
 #define RST_BYTES UINT32_C(4194304)

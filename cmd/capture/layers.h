@@ -45,7 +45,7 @@ struct cap_ip {
 	struct cap_end src, dst; /* ports are 0 */
 	uint8_t protocol; /* 6 TCP */
 	struct bnet_slice data; /* captured; borrowed */
-	size_t missing_bytes; /* sent behind data, but not captured */
+	size_t missing_bytes; /* sent after `data`, but not captured */
 	bool fragment;
 	bool more; /* fragment: not the last */
 	uint32_t id; /* fragment */

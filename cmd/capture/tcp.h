@@ -54,7 +54,7 @@ struct tcp_half {
 	uint32_t fin_seq;
 	uint32_t peer_ack; /* the highest the other side acknowledged */
 	bool sent; /* sent_seq is known */
-	uint32_t sent_seq; /* behind the last byte that was seen to be sent */
+	uint32_t sent_seq; /* after the last byte that was seen to be sent */
 	uint32_t n_segments; /* with data, so far */
 	uint32_t first_segment; /* the first held, while not started */
 	int64_t first_ns; /* its time */

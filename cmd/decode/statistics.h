@@ -33,7 +33,7 @@ struct statistics_info {
 	const char *about; /* one line */
 };
 
-/* The `i`-th that there is, for a list; NULL behind the last. */
+/* The `i`-th that there is, for a list; NULL past the last. */
 const struct statistics_info *statistics_info(size_t i);
 
 struct statistics;

@@ -48,7 +48,7 @@ struct filter_token {
 struct filter_parse {
 	const char *text;
 	size_t len;
-	size_t at; /* behind tok */
+	size_t at; /* past tok */
 	struct filter_token tok;
 	struct filter *out;
 	struct filter_error *err;
@@ -959,7 +959,7 @@ filter_add_number(
 
 #define END_CHARS (INET6_ADDRSTRLEN + sizeof("[]:65535"))
 
-/* The port behind the address, if `s` has one; cut off. */
+/* The port after the address, if `s` has one; cut off. */
 static bool
 cut_port(char *s, int *port)
 {

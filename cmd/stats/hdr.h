@@ -149,7 +149,7 @@ enum hdr_log_what {
 	HDR_LOG_END = 0,
 	HDR_LOG_COMMENT, /* `text` is the line, from its # on */
 	HDR_LOG_INTERVAL, /* all but `text` */
-	HDR_LOG_BAD, /* err says what; reading may go on behind it */
+	HDR_LOG_BAD, /* err says what; reading may go on after it */
 	HDR_LOG_CUT, /* the last line has no end: left out */
 };
 
