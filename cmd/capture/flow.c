@@ -526,7 +526,7 @@ feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 	account_tls(ref);
 }
 
-/* The few bytes that the other direction kept, too few to tell: it is known now. */
+/* The few bytes that the other direction kept, now that it is known as TLS. */
 static void
 feed_tls_kept(const struct flow_ref *ref)
 {

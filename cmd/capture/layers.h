@@ -5,9 +5,10 @@
  *	Ethernet (VLAN, QinQ), Linux cooked 1 and 2, raw IP, NULL, LOOP
  *	  -> IPv4, IPv6 with extension headers -> [fragment] -> TCP
  *
- * Of packets nothing is allocated and nothing read past the captured bytes. Lengths
- * are those that IP states, so Ethernet padding is no payload; an IP length
- * of 0 (segmentation offload) means all of the packet.
+ * Nothing is read past the captured bytes, and nothing is allocated but for
+ * fragments. Lengths are those that IP states, so Ethernet padding is no
+ * payload; an IP length of 0 (segmentation offload) means all of the packet.
+ * Owns the fragments that wait; called by capture.c.
  */
 #ifndef CAPTURE_LAYERS_H
 #define CAPTURE_LAYERS_H

@@ -9,6 +9,8 @@
  * when the receiver has acknowledged it and yet many packets or much time
  * went by, when too much is held, or at the end. Where the beginning was not
  * captured, the first segments are held for a moment, and the lowest starts.
+ * Owns what is held or remembered of a direction; called by capture.c and
+ * streams.c.
  */
 #ifndef CAPTURE_TCP_H
 #define CAPTURE_TCP_H

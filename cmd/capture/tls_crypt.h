@@ -2,7 +2,8 @@
 /*
  * tls_crypt - secrets to keys, and one sealed record to plaintext.
  *
- * Knows neither connections nor handshakes. All cryptography is OpenSSL's.
+ * Knows neither connections nor handshakes. All cryptography is OpenSSL's. Owns
+ * a cipher context a key; called by tls.c.
  */
 #ifndef CAPTURE_TLS_CRYPT_H
 #define CAPTURE_TLS_CRYPT_H

@@ -10,7 +10,8 @@
  * exactly that of one histogram that saw everything, in any order.
  *
  * Memory is fixed when it is made: 33,792 counts at 3 digits to an hour in
- * ns, of which only the pages that are used become resident.
+ * ns, of which only the pages that are used become resident. Owns the counts;
+ * used by decode (sizes), ping and replay (times).
  */
 #ifndef STATS_HDR_H
 #define STATS_HDR_H

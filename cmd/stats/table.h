@@ -19,7 +19,8 @@
  *	 "rows":[["chat::line",7]],"notes":["..."]}
  *
  * where "notes" is there only if there are any. Running out of memory is
- * remembered and reported by table_print().
+ * remembered and reported by table_print(). Owns the cells; used by all who
+ * print statistics.
  */
 #ifndef TABLE_H
 #define TABLE_H
