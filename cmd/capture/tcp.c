@@ -63,7 +63,7 @@ history_break(struct history *history)
 	history->n = 0;
 }
 
-void
+static void
 history_free(struct history *history, struct history_budget *budget)
 {
 	if (history->ring == NULL)
@@ -153,6 +153,12 @@ pop(struct tcp_half *half, const struct tcp_shared *shared)
 		half->last_held = NULL;
 	account(half, shared, -piece_bytes(piece));
 	return piece;
+}
+
+void
+tcp_forget(struct tcp_half *half, const struct tcp_shared *shared)
+{
+	history_free(&half->history, shared->history);
 }
 
 void

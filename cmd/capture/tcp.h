@@ -97,7 +97,7 @@ void
 tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg);
 
 /* Forget what was passed on. */
-void history_free(struct history *history, struct history_budget *budget);
+void tcp_forget(struct tcp_half *half, const struct tcp_shared *shared);
 
 /* Drop all that is held or remembered, unreported. */
 void tcp_drop(struct tcp_half *half, const struct tcp_shared *shared);
