@@ -780,7 +780,7 @@ to_pcapng() {
 	bytes "$(le32 "$n") $(le32 "$n") $3 $total"
 }
 
-@test "out-of-band bytes behind the header are counted" {
+@test "out-of-band bytes after the header are counted" {
 	local header=2041cefff0bf810100
 
 	to_pcap "$(segment 02 0 '')" \
@@ -796,7 +796,7 @@ to_pcapng() {
 		'["oob_len","trailing_len","header"]'
 	same "$(fit "$fixtures/decode.schema.json" <<<"$output")" ''
 	decode 0 -r "$tmp/t.pcap"
-	[[ ${lines[0]} == *"  +2 bytes behind the header  "* ]]
+	[[ ${lines[0]} == *"  +2 bytes after the header  "* ]]
 	[[ ${lines[1]} != *behind* ]]
 }
 
