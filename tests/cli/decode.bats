@@ -369,7 +369,7 @@ on_terminal() {
 	decode 0 -r "$tmp/g.pcap" -q # no terminal
 	[ -z "$stderr" ]
 	# nobody knows how long a pipe is
-	run --separate-stderr "$decode" -r - -q --progress always \
+	try "$decode" -r - -q --progress always \
 		< <(cat "$tmp/g.pcap")
 	[ "$status" -eq 0 ]
 	[ -z "$stderr" ]
@@ -523,7 +523,7 @@ register roster roster-reply welcome "
 		cat "$fixtures/captures/tls13.keys"
 		echo "CLIENT_RANDOM nonsense"
 	} >"$tmp/keys"
-	run --separate-stderr "$decode" -r "$fixtures/captures/tls13.pcap" \
+	try "$decode" -r "$fixtures/captures/tls13.pcap" \
 		--keylog "$tmp/keys" -o json
 	[ "$status" -le 3 ]
 	says "$tmp/keys: line "
@@ -712,7 +712,7 @@ caret() {
 	while read -r file want events; do
 		[[ $file != \#* ]] && [ -n "$file" ] || continue
 		n=$((n + 1))
-		run --separate-stderr "$decode" -r "$file" -o json
+		try "$decode" -r "$file" -o json
 		jq -e . <<<"$output" >/dev/null
 		same "$file $status $(jq -r .type <<<"$output" | sort |
 			uniq -c | awk '{ print $2 "=" $1 }' | tr '\n' ' ')" \

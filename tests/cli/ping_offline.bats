@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154 # bats sets it
 
 bats_require_minimum_version 1.5.0
-load need
+load common
 
 setup() {
 	root=$BATS_TEST_DIRNAME/../..
@@ -25,7 +25,7 @@ ping() {
 	local status_wanted=$1
 
 	shift
-	run --separate-stderr "$ping" "$@" </dev/null
+	try "$ping" "$@" </dev/null
 	if [ "$status" -ne "$status_wanted" ]; then
 		echo "exit $status, not $status_wanted: $*"
 		echo "$stderr"
