@@ -4,6 +4,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the tests use it
 
+# TSan sleeps a second at the end of each program, for threads that are still at
+# work: ours have been joined by then.
+export TSAN_OPTIONS="${TSAN_OPTIONS:-} atexit_sleep_ms=0"
+
 # ---- programs that are not part of every system, and how to get them
 
 # missing PROGRAM PACKAGE
