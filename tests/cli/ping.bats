@@ -90,7 +90,7 @@ pings() {
 	local wanted=$1
 
 	shift
-	run --separate-stderr timeout -s INT "$wait_seconds" \
+	try timeout -s INT "$wait_seconds" \
 		"$build/bluenet-ping" "$@" </dev/null
 	if [ "$status" -ne "$wanted" ]; then
 		echo "exit $status, not $wanted: $*"

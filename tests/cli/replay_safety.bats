@@ -46,7 +46,7 @@ replays() {
 	local wanted=$1
 
 	shift
-	run --separate-stderr timeout "$wait_seconds" \
+	try timeout "$wait_seconds" \
 		"$build/bluenet-replay" "$@" </dev/null
 	if [ "$status" -ne "$wanted" ]; then
 		echo "exit $status, not $wanted: $*"
