@@ -36,7 +36,7 @@
 #define SET_CLIENT 0x01 /* the link is; in the first byte */
 #define SET_1_2 0x02
 #define SET_VERIFY 0x04
-#define SET_PEER_CERT 0x08 /* of a client */
+#define SET_PEER_CERT 0x08 /* a client has one, or a server wants one */
 #define SET_NEED_ALPN 0x10
 #define SET_PEER_ALPN 0x20
 #define SET_NETWORK 0x40
@@ -153,6 +153,9 @@ peer_ctx(uint8_t set)
 	if (server || set & SET_PEER_CERT)
 		MUST_HOLD(SSL_CTX_use_certificate(*ctx, cert) &&
 		    SSL_CTX_use_PrivateKey(*ctx, key));
+	if (server && set & SET_PEER_CERT) /* which the link has not got */
+		SSL_CTX_set_verify(*ctx,
+		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	if (set & SET_PEER_ALPN && server)
 		SSL_CTX_set_alpn_select_cb(*ctx, choose_alpn, NULL);
 	else if (set & SET_PEER_ALPN)
@@ -160,6 +163,13 @@ peer_ctx(uint8_t set)
 		    SSL_CTX_set_alpn_protos(*ctx,
 			(const unsigned char *)"\x09" BNET_TLS_ALPN, 10) == 0);
 	return *ctx;
+}
+
+static void
+on_keylog(void *arg, const char *line)
+{
+	(void)arg;
+	MUST_HOLD(strlen(line) > 2 * 32);
 }
 
 static struct bnet_tls_ctx *
@@ -171,10 +181,13 @@ link_ctx(uint8_t set, uint8_t pair)
 		.require_alpn = (set & SET_NEED_ALPN) != 0,
 		.require_peer_cert =
 		    (set & (SET_VERIFY | SET_CLIENT)) == SET_VERIFY,
+		.keylog = on_keylog,
 		.pair_bytes = pairs[pair] };
 
 	if (*ctx != NULL)
 		return *ctx;
+	if (set & SET_1_2)
+		tls.version_max = BNET_TLS_1_2;
 	if (set & SET_CLIENT)
 		tls.role = BNET_TLS_CLIENT;
 	else
