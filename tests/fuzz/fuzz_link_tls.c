@@ -42,7 +42,7 @@
 #define SET_NETWORK 0x40
 #define SET_SPOIL 0x80 /* orders before the handshake */
 #define SET_LIMIT 0x03 /* in the second */
-#define SET_PAIR 0x0c
+/* 0x0c: which of pairs[] */
 #define SET_HOST 0x10
 #define SET_NO_BAD 0x20
 #define SET_EARLY 0x40 /* a packet is queued before the handshake */
@@ -456,7 +456,7 @@ start(struct run *run, uint8_t set, uint8_t set2)
 	}
 	ctx = peer_ctx(set);
 	MUST_HOLD(bnet_link_new(&link, codecs, &run->plain) == BNET_OK);
-	link.tls = link_ctx(set, (set2 & SET_PAIR) >> 2);
+	link.tls = link_ctx(set, set2 >> 2 & 3);
 	if (set & SET_CLIENT && set2 & SET_HOST)
 		link.tls_host = set2 & SET_OTHER ? "127.0.0.1" : "localhost";
 	fuzz_random_restart(); /* what is made once has taken some */

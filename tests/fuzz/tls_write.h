@@ -170,9 +170,10 @@ tls_write_server_hello(
 	if (v13) {
 		memcpy(rec + n, ext, sizeof(ext));
 		n += sizeof(ext);
-		rec[n - 1] += odd == TLS_WRITE_VERSION;
-	} else {
-		rec[10] -= odd == TLS_WRITE_VERSION;
+		if (odd == TLS_WRITE_VERSION)
+			rec[n - 1]++;
+	} else if (odd == TLS_WRITE_VERSION) {
+		rec[10]--;
 	}
 	return n;
 }
