@@ -97,8 +97,7 @@ stop_all() {
 # It is given so much time that no machine is too slow.
 bluenet-replay() {
 	case " $* " in
-	*" --rate "* | *" --dry-run "* | *" --merge "* | *" --scenario "*) ;;
-	*" --compile "*) ;;
+	*" --dry-run "* | *" --compile "* | *" --scenario "*) ;;
 	*) set -- --max-lateness 60s "$@" ;;
 	esac
 	command bluenet-replay "$@"
