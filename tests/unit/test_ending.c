@@ -23,7 +23,7 @@
 /* A thread that is held: it says that it has come, and waits to be let go. */
 static int came[2], go[2]; /* pipes */
 
-static struct http *left_alone; /* so that it is no leak */
+static struct http *volatile left_alone; /* so that it is no leak */
 
 static void
 setup(void)
