@@ -17,9 +17,15 @@ static int64_t limit_ns = ENDING_LIMIT_NS;
 static bool stuck;
 
 void
-ending_reset(int64_t new_limit_ns)
+ending_set_limit(int64_t new_limit_ns)
 {
 	limit_ns = new_limit_ns;
+}
+
+void
+ending_reset(int64_t new_limit_ns)
+{
+	ending_set_limit(new_limit_ns);
 	stuck = false;
 }
 
