@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/common/client_files.h"
 
+#include "cmd/common/address.h"
 #include "cmd/common/cli.h"
 #include "proto/buf.h"
 
@@ -125,6 +126,10 @@ client_host(const char *target, char host[CLIENT_HOST_CHARS])
 {
 	size_t n = strcspn(target, ":");
 
+	if (target[strspn(target, "0123456789")] == '\0') {
+		target = ADDRESS_HOST_DEFAULT; /* a port that stands alone */
+		n = strlen(target);
+	}
 	if (target[0] == '[')
 		n = strcspn(++target, "]");
 	if (n >= CLIENT_HOST_CHARS)

@@ -37,7 +37,10 @@ void
 client_files_load(struct client_files *files, const struct client_options *opt);
 void client_files_free(struct client_files *files);
 
-/* The host of "HOST:PORT", "[HOST]:PORT" or "HOST", cut where it is long. */
+/*
+ * The host of "HOST:PORT", "[HOST]:PORT", "HOST" or "PORT", cut where it is
+ * long.
+ */
 void client_host(const char *target, char host[CLIENT_HOST_CHARS]);
 
 #endif

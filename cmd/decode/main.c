@@ -298,7 +298,7 @@ main(int argc, char **argv)
 
 	cli_standard_fds();
 	cli_name("bluenet-decode");
-	options_parse(&d.opt, argc, argv);
+	decode_options_parse(&d.opt, argc, argv);
 	if (d.opt.list_ifaces)
 		return list_interfaces();
 	bnet_buf_init(&d.store, MESSAGE_STORE_BYTES);

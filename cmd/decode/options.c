@@ -379,7 +379,7 @@ check(const struct options *opt)
 }
 
 void
-options_parse(struct options *opt, int argc, char **argv)
+decode_options_parse(struct options *opt, int argc, char **argv)
 {
 	struct option longs[N_OPTIONS + 1];
 	char shorts[2 * N_OPTIONS + 2] = ":";

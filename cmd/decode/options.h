@@ -58,6 +58,6 @@ struct options {
  * Parse argv; everything in *opt but bpf borrows from it. Ends the program
  * itself on --help, --version and bad usage.
  */
-void options_parse(struct options *opt, int argc, char **argv);
+void decode_options_parse(struct options *opt, int argc, char **argv);
 
 #endif

@@ -631,7 +631,7 @@ seeing_close_files(struct seeing *seeing)
 void
 seeing_listen(struct seeing *seeing)
 {
-	const struct relay_addresses *at =
+	const struct option_addresses *at =
 	    &config_of(seeing->relay)->opt.metrics;
 	const struct http_settings set = { .address = &at->at[0],
 		.pages = pages,
