@@ -15,7 +15,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
-PKGS_CMD = libpcap
+PKGS_CMD = libpcap libpcre2-8
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
@@ -264,7 +264,7 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(CAPTURES_A) $(PING_A) \
 # ZeroMQ is only for a peer of the benchmarks.
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_LIB) -lm \
 	    $(if $(findstring zmq,$@),-lzmq) $(if $(findstring late,$@),-lpcap)
 
 #: test - all unit programs and bats files on $(BUILD) (TEST_ONLY: words)
@@ -333,6 +333,8 @@ FUZZ_COV = $(BUILD)-fuzzcov
 FUZZ_SECONDS ?= 3600
 FUZZ_SRC = $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES = $(if $(FUZZ_ONLY),$(FUZZ_ONLY),$(basename $(notdir $(FUZZ_SRC))))
+# the depth of the stack differs with the addresses of a run
+FUZZ_COUNT = -fsanitize=fuzzer-no-link -fno-sanitize-coverage=stack-depth
 FUZZ_SAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_RUN = BUILD=$(BUILD) FUZZ_BUILD=$(FUZZ_BUILD) JOBS=$(JOBS) \
     sh tests/fuzz/run.sh
@@ -340,8 +342,8 @@ FUZZ_RUN = BUILD=$(BUILD) FUZZ_BUILD=$(FUZZ_BUILD) JOBS=$(JOBS) \
 .PHONY: fuzz-build
 fuzz-build:
 	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CC)' \
-	    WERROR=-Werror CFLAGS='-O1 -g -fsanitize=fuzzer-no-link \
-	    $(FUZZ_SAN)' objects $(addprefix $(FUZZ_BUILD)/fuzz/,$(FUZZ_NAMES))
+	    WERROR=-Werror CFLAGS='-O1 -g $(FUZZ_COUNT) $(FUZZ_SAN)' \
+	    objects $(addprefix $(FUZZ_BUILD)/fuzz/,$(FUZZ_NAMES))
 FUZZ_CC ?= clang
 
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fixed.o \
@@ -372,7 +374,7 @@ fuzz-corpus: fuzz-build $(BUILD)/tools/seeds
 .PHONY: fuzz-coverage
 fuzz-coverage:
 	@$(MAKE) -j$(JOBS) BUILD=$(FUZZ_COV) CC='$(FUZZ_CC)' CFLAGS='-O1 -g \
-	    -fsanitize=fuzzer-no-link -fprofile-instr-generate \
+	    $(FUZZ_COUNT) -fprofile-instr-generate \
 	    -fcoverage-mapping' $(addprefix $(FUZZ_COV)/fuzz/,$(FUZZ_NAMES))
 	@FUZZ_BUILD=$(FUZZ_COV) sh tests/fuzz/run.sh coverage $(FUZZ_NAMES)
 

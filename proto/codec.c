@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snappy's C interface keeps no context: there is none to reuse but the
- * output buffer.
+ * In this order: snappy; zlib; what a thread has of both, and which of the two
+ * a payload is for.
  */
 #include "codec.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What codec.c shares with the codecs' files and with link.c; not installed. */
+/* What codec.c lends to link.c for a call; not installed. */
 #ifndef BNET_CODEC_IMPL_H
 #define BNET_CODEC_IMPL_H
 
@@ -25,7 +25,7 @@ struct bnet_codec {
  */
 struct bnet_codecs {
 	void *ctx[BNET_CODEC_N];
-	struct bnet_buf inflated; /* the payload of the packet told */
+	struct bnet_buf inflated; /* the payload of the packet at hand */
 	struct bnet_buf deflated; /* the payload being sent */
 	struct bnet_buf header; /* the header being sent */
 	struct bnet_header last_header; /* what that is of, if has_last */

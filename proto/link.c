@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The life of a link, bytes in, and bytes out. */
 #include "link.h"
 
 #include "codec_impl.h"
@@ -146,10 +147,10 @@ read_header(
 	return true;
 }
 
-/* *told is false where there was no memory: the frame is still to be told. */
+/* *delivered is false where there was no memory: the frame is still to come. */
 static enum bnet_err
 deliver(struct bnet_link *link, const struct bnet_frame *frame,
-    const struct bnet_link_sink *sink, bool *told)
+    const struct bnet_link_sink *sink, bool *delivered)
 {
 	struct bnet_packet packet;
 	enum bnet_err err;
@@ -166,18 +167,18 @@ deliver(struct bnet_link *link, const struct bnet_frame *frame,
 	    packet.has_oob && read_header(link, frame->oob, &packet);
 	packet.wire_payload = frame->payload;
 	err = inflate_payload(link, &packet);
-	*told = err != BNET_ENOMEM && err != BNET_ELIMIT;
+	*delivered = err != BNET_ENOMEM && err != BNET_ELIMIT;
 	if (err == BNET_OK)
 		return sink->packet(sink->arg, &packet);
 	packet.payload = (struct bnet_slice){ NULL, 0 };
-	if (!*told || sink->bad == NULL)
+	if (!*delivered || sink->bad == NULL)
 		return err;
 	return sink->bad(sink->arg, &packet, err);
 }
 
 /*
  * The order to read the first frame of `bytes` in. While it is open each
- * frame is asked; one that does not tell is read in the default.
+ * frame is asked; one that leaves both open is read in the default.
  */
 static enum bnet_err
 choose_order(struct bnet_link *link, struct bnet_slice bytes,
@@ -197,8 +198,8 @@ choose_order(struct bnet_link *link, struct bnet_slice bytes,
 }
 
 /*
- * The first frame of `bytes`, told if it is whole. Where it is not, it can be
- * looked at again with *need_bytes.
+ * The first frame of `bytes`, delivered if it is whole. Where it is not, it can
+ * be looked at again with *need_bytes.
  */
 static enum bnet_err
 cut(struct bnet_link *link, struct bnet_slice bytes,
@@ -207,7 +208,7 @@ cut(struct bnet_link *link, struct bnet_slice bytes,
 	enum bnet_order order;
 	struct bnet_frame frame;
 	enum bnet_err err;
-	bool told;
+	bool delivered;
 
 	*used_bytes = 0;
 	*need_bytes = bytes.len + 1;
@@ -224,8 +225,8 @@ cut(struct bnet_link *link, struct bnet_slice bytes,
 		    : BNET_FRAME_WORD_BYTES + (size_t)frame.size_bytes;
 	if (err != BNET_OK)
 		return err;
-	err = deliver(link, &frame, sink, &told);
-	if (!told)
+	err = deliver(link, &frame, sink, &delivered);
+	if (!delivered)
 		*used_bytes = 0;
 	return err;
 }
@@ -285,7 +286,7 @@ feed_plain(struct bnet_link *link, struct bnet_slice in,
 
 /*
  * Where the sink stops in the middle, the plaintext behind its packet is kept
- * for the next call, which tells that before it decrypts more.
+ * for the next call, which delivers that before it decrypts more.
  */
 static enum bnet_err
 feed_tls(struct bnet_link *link, struct bnet_slice in,

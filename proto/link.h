@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bnet_link - one connection, both ways: link.c and link_out.c know the order
- * of the stages.
+ * bnet_link - one connection, both ways: it knows the order of the stages.
  *
  *	bytes in  -> tls -> frame -> header -> codec -> sink
  *	bytes out <- tls <- frame <- header <- codec <- bnet_link_send()
@@ -40,7 +39,7 @@ struct bnet_packet {
 };
 
 /*
- * Told each packet in order, once. Everything in it is borrowed for the
+ * Called with each packet in order, once. Everything in it is borrowed for the
  * call. A return other than BNET_OK stops bnet_link_feed() with it.
  */
 struct bnet_link_sink {
@@ -106,12 +105,12 @@ BNET_MUST enum bnet_err bnet_link_new(const struct bnet_link_settings *set,
 void bnet_link_free(struct bnet_link *link);
 
 /*
- * Take bytes from the peer and tell the sink each packet they complete. What
+ * Take bytes from the peer and give the sink each packet they complete. What
  * is left of an incomplete frame is kept, at most the frame limit.
  *	BNET_OK		all of `in` taken
  *	BNET_CLOSED	TLS close_notify came, after the packets before it
  *	BNET_ERESERVED, BNET_ECODECS, BNET_EOOB, BNET_ESIZE
- *			the stream is lost; what was not told is
+ *			the stream is lost; what was not delivered is
  *			bnet_link_pending(), then `in` from *used_bytes on
  *	BNET_EZLIB, BNET_ESNAPPY, BNET_EPAYLOAD	where the sink has no `bad`
  *	BNET_ETLS, BNET_ELIMIT, BNET_ENOMEM

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What link_order.c tells link.c; not installed. */
+/* link_order - the byte order of a stream, for link.c; not installed. */
 #ifndef BNET_LINK_ORDER_IMPL_H
 #define BNET_LINK_ORDER_IMPL_H
 

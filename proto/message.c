@@ -1,34 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The session messages as tables: names, keys, fields (bluenet-wire.5). */
+/*
+ * A table of the messages and their fields (bluenet-wire.5); one reader and one
+ * writer walk it.
+ */
 #include "message.h"
 
 #include "bits.h"
 
+#include <stddef.h>
 #include <string.h>
 
-enum bnet_kind {
-	BNET_U32,
-	BNET_U64,
-	BNET_I32,
-	BNET_I64,
-	BNET_BOOL,
-	BNET_STRING,
-	BNET_ARRAY,
-};
-
-/* What a BNET_ARRAY holds: its u32 n is the field, the elements come behind. */
-struct bnet_list {
-	size_t p_at; /* of the pointer to the elements, in the message */
-	size_t element_bytes;
-	const struct bnet_field *fields;
-	size_t n_fields;
-};
-
-struct bnet_field {
-	enum bnet_kind kind;
-	size_t at; /* of the value, in the message or the element */
-	const struct bnet_list *list;
-};
+/* No body needs this many times its own length of store. */
+#define STORE_PER_BODY 64
 
 /* One row a message: its name, its key, its fields in the wire's order. */
 struct bnet_row {
@@ -38,96 +21,116 @@ struct bnet_row {
 	size_t n_fields;
 };
 
+/* ---- the table ---- */
+
 #define AT(member) offsetof(struct bnet_message, u.member)
-#define ENTRY_AT(member) offsetof(struct bnet_roster_entry, member)
-#define HOP_AT(member) offsetof(struct bnet_echo_hop, member)
+#define FIELD(its_kind, of, member) \
+	{ \
+		.name = #member, .kind = BNET_FIELD_##its_kind, \
+		.at = AT(of.member) \
+	}
+#define SECRET(its_kind, of, member) \
+	{ \
+		.name = #member, .kind = BNET_FIELD_##its_kind, \
+		.secret = true, .at = AT(of.member) \
+	}
+#define LIST(of, its_list) \
+	{ \
+		.name = #its_list, .kind = BNET_FIELD_LIST, .at = AT(of.n), \
+		.list = &its_list \
+	}
+#define ELEMENT(its_kind, of, member) \
+	{ \
+		.name = #member, .kind = BNET_FIELD_##its_kind, \
+		.at = offsetof(struct of, member) \
+	}
 #define FIELDS(table) table, sizeof(table) / sizeof((table)[0])
 #define NO_FIELDS NULL, 0
 
 static const struct bnet_field entry_fields[] = {
-	{ .kind = BNET_U64, .at = ENTRY_AT(id) },
-	{ .kind = BNET_U32, .at = ENTRY_AT(role) },
-	{ .kind = BNET_STRING, .at = ENTRY_AT(name) },
-	{ .kind = BNET_U32, .at = ENTRY_AT(latency_us) },
+	ELEMENT(U64, bnet_roster_entry, id),
+	ELEMENT(U32, bnet_roster_entry, role),
+	ELEMENT(STRING, bnet_roster_entry, name),
+	ELEMENT(U32, bnet_roster_entry, latency_us),
 };
 
-static const struct bnet_list entries = { AT(roster_reply.entries),
-	sizeof(struct bnet_roster_entry), FIELDS(entry_fields) };
+static const struct bnet_list entries = { FIELDS(entry_fields),
+	AT(roster_reply.entries), sizeof(struct bnet_roster_entry) };
 
 static const struct bnet_field hop_fields[] = {
-	{ .kind = BNET_U64, .at = HOP_AT(id) },
-	{ .kind = BNET_U64, .at = HOP_AT(in_ns) },
-	{ .kind = BNET_U64, .at = HOP_AT(out_ns) },
+	ELEMENT(U64, bnet_echo_hop, id),
+	ELEMENT(U64, bnet_echo_hop, in_ns),
+	ELEMENT(U64, bnet_echo_hop, out_ns),
 };
 
-static const struct bnet_list hops = { AT(echo.hops),
-	sizeof(struct bnet_echo_hop), FIELDS(hop_fields) };
+static const struct bnet_list hops = { FIELDS(hop_fields), AT(echo.hops),
+	sizeof(struct bnet_echo_hop) };
 
 static const struct bnet_field hello[] = {
-	{ .kind = BNET_U32, .at = AT(hello.version) },
-	{ .kind = BNET_U32, .at = AT(hello.role) },
-	{ .kind = BNET_U64, .at = AT(hello.wanted_id) },
-	{ .kind = BNET_U32, .at = AT(hello.codecs) },
-	{ .kind = BNET_U32, .at = AT(hello.frame_max_bytes) },
-	{ .kind = BNET_STRING, .at = AT(hello.name) },
-	{ .kind = BNET_STRING, .at = AT(hello.token) },
+	FIELD(U32, hello, version),
+	FIELD(U32, hello, role),
+	FIELD(U64, hello, wanted_id),
+	FIELD(U32, hello, codecs),
+	FIELD(U32, hello, frame_max_bytes),
+	FIELD(STRING, hello, name),
+	SECRET(STRING, hello, token),
 };
 
 static const struct bnet_field welcome[] = {
-	{ .kind = BNET_U32, .at = AT(welcome.version) },
-	{ .kind = BNET_U64, .at = AT(welcome.id) },
-	{ .kind = BNET_U64, .at = AT(welcome.relay_id) },
-	{ .kind = BNET_U32, .at = AT(welcome.codecs) },
-	{ .kind = BNET_U32, .at = AT(welcome.frame_max_bytes) },
-	{ .kind = BNET_U32, .at = AT(welcome.keepalive_ms) },
-	{ .kind = BNET_STRING, .at = AT(welcome.environment) },
-	{ .kind = BNET_STRING, .at = AT(welcome.relay_name) },
-	{ .kind = BNET_U64, .at = AT(welcome.time_ns) },
+	FIELD(U32, welcome, version),
+	FIELD(U64, welcome, id),
+	FIELD(U64, welcome, relay_id),
+	FIELD(U32, welcome, codecs),
+	FIELD(U32, welcome, frame_max_bytes),
+	FIELD(U32, welcome, keepalive_ms),
+	FIELD(STRING, welcome, environment),
+	FIELD(STRING, welcome, relay_name),
+	FIELD(U64, welcome, time_ns),
 };
 
 static const struct bnet_field refuse[] = {
-	{ .kind = BNET_U32, .at = AT(refuse.code) },
-	{ .kind = BNET_STRING, .at = AT(refuse.reason) },
+	FIELD(U32, refuse, code),
+	FIELD(STRING, refuse, reason),
 };
 
 static const struct bnet_field error[] = {
-	{ .kind = BNET_U32, .at = AT(error.code) },
-	{ .kind = BNET_I64, .at = AT(error.dest_type) },
-	{ .kind = BNET_I64, .at = AT(error.dest) },
-	{ .kind = BNET_I32, .at = AT(error.key) },
-	{ .kind = BNET_U64, .at = AT(error.cookie) },
-	{ .kind = BNET_STRING, .at = AT(error.reason) },
+	FIELD(U32, error, code),
+	FIELD(I64, error, dest_type),
+	FIELD(I64, error, dest),
+	FIELD(I32, error, key),
+	FIELD(U64, error, cookie),
+	FIELD(STRING, error, reason),
 };
 
 static const struct bnet_field reg[] = {
-	{ .kind = BNET_I32, .at = AT(reg.key) },
+	FIELD(I32, reg, key),
 };
 
 static const struct bnet_field roster[] = {
-	{ .kind = BNET_U32, .at = AT(roster.roles) },
-	{ .kind = BNET_STRING, .at = AT(roster.prefix) },
+	FIELD(U32, roster, roles),
+	FIELD(STRING, roster, prefix),
 };
 
 static const struct bnet_field roster_reply[] = {
-	{ .kind = BNET_BOOL, .at = AT(roster_reply.more) },
-	{ .kind = BNET_ARRAY, .at = AT(roster_reply.n), .list = &entries },
+	FIELD(BOOL, roster_reply, more),
+	LIST(roster_reply, entries),
 };
 
 /* The last two are the reply's only. */
 static const struct bnet_field echo[] = {
-	{ .kind = BNET_U64, .at = AT(echo.cookie) },
-	{ .kind = BNET_U64, .at = AT(echo.sent_ns) },
-	{ .kind = BNET_U32, .at = AT(echo.flags) },
-	{ .kind = BNET_ARRAY, .at = AT(echo.n), .list = &hops },
-	{ .kind = BNET_U64, .at = AT(echo.received_ns) },
-	{ .kind = BNET_U64, .at = AT(echo.replied_ns) },
+	FIELD(U64, echo, cookie),
+	FIELD(U64, echo, sent_ns),
+	FIELD(U32, echo, flags),
+	LIST(echo, hops),
+	FIELD(U64, echo, received_ns),
+	FIELD(U64, echo, replied_ns),
 };
 
 #define ECHO_FIELDS echo, sizeof(echo) / sizeof(echo[0]) - 2
 
 static const struct bnet_field drain[] = {
-	{ .kind = BNET_U32, .at = AT(drain.seconds) },
-	{ .kind = BNET_STRING, .at = AT(drain.where) },
+	FIELD(U32, drain, seconds),
+	FIELD(STRING, drain, where),
 };
 
 /* Type, name, bnet_key() of the name, fields. A test holds the keys. */
@@ -166,9 +169,8 @@ static const char *const code_names[] = {
 	[BNET_CODE_REPLACED] = "replaced by a newer connection",
 };
 
-/* Never NULL; the empty row for a type that there is not. */
 static const struct bnet_row *
-bnet_message_row(enum bnet_message_type type)
+message_row(enum bnet_message_type type)
 {
 	return &rows[(unsigned)type < BNET_N_MSGS ? type : BNET_MSG_NONE];
 }
@@ -190,13 +192,13 @@ bnet_message_type(int32_t key)
 const char *
 bnet_message_name(enum bnet_message_type type)
 {
-	return bnet_message_row(type)->name;
+	return message_row(type)->name;
 }
 
 int32_t
 bnet_message_key(enum bnet_message_type type)
 {
-	return bnet_message_row(type)->key;
+	return message_row(type)->key;
 }
 
 const char *
@@ -208,10 +210,16 @@ bnet_code_name(uint32_t code)
 	return code_names[code];
 }
 
-/* One reader and one writer walk the fields of every message's row. */
+const struct bnet_field *
+bnet_message_fields(enum bnet_message_type type, size_t *n_fields)
+{
+	const struct bnet_row *row = message_row(type);
 
-/* No body needs this many times its own length of store. */
-#define STORE_PER_BODY 64
+	*n_fields = row->n_fields;
+	return row->fields;
+}
+
+/* ---- reading ---- */
 
 /*
  * A body is read twice: first only to be judged and measured, then, with the
@@ -250,7 +258,7 @@ read_string(struct reader *rd, struct bnet_string *s)
  * bits can hold ends with the bits, while measuring.
  */
 static enum bnet_err
-read_array(
+read_list(
     struct reader *rd, const struct bnet_list *list, uint32_t n, void *message)
 {
 	union {
@@ -287,26 +295,26 @@ read_field(
     struct reader *rd, const struct bnet_field *field, void *at, void *message)
 {
 	switch (field->kind) {
-	case BNET_U32:
+	case BNET_FIELD_U32:
 		*(uint32_t *)at = bnet_bits_u32(&rd->bits);
 		break;
-	case BNET_U64:
+	case BNET_FIELD_U64:
 		*(uint64_t *)at = bnet_bits_u64(&rd->bits);
 		break;
-	case BNET_I32:
+	case BNET_FIELD_I32:
 		*(int32_t *)at = bnet_bits_i32(&rd->bits);
 		break;
-	case BNET_I64:
+	case BNET_FIELD_I64:
 		*(int64_t *)at = bnet_bits_i64(&rd->bits);
 		break;
-	case BNET_BOOL:
+	case BNET_FIELD_BOOL:
 		*(bool *)at = bnet_bits_bool(&rd->bits);
 		break;
-	case BNET_STRING:
+	case BNET_FIELD_STRING:
 		return read_string(rd, at);
-	case BNET_ARRAY:
+	case BNET_FIELD_LIST:
 		*(uint32_t *)at = bnet_bits_u32(&rd->bits);
-		return read_array(rd, field->list, *(uint32_t *)at, message);
+		return read_list(rd, field->list, *(uint32_t *)at, message);
 	}
 	return BNET_OK;
 }
@@ -329,7 +337,7 @@ enum bnet_err
 bnet_message_decode(enum bnet_message_type type, struct bnet_slice body,
     struct bnet_message *message, struct bnet_buf *store, size_t *left_bytes)
 {
-	const struct bnet_row *row = bnet_message_row(type);
+	const struct bnet_row *row = message_row(type);
 	struct reader rd = { .store = NULL };
 	uint8_t *tail;
 	enum bnet_err err;
@@ -354,12 +362,14 @@ bnet_message_decode(enum bnet_message_type type, struct bnet_slice body,
 	return read_fields(&rd, row->fields, row->n_fields, message, message);
 }
 
+/* ---- writing ---- */
+
 static void
 write_fields(struct bnet_bits_wr *wr, const struct bnet_field *fields,
     size_t n_fields, const void *from, const void *message);
 
 static void
-write_array(struct bnet_bits_wr *wr, const struct bnet_list *list, uint32_t n,
+write_list(struct bnet_bits_wr *wr, const struct bnet_list *list, uint32_t n,
     const void *message)
 {
 	const uint8_t *element;
@@ -378,27 +388,27 @@ write_field(struct bnet_bits_wr *wr, const struct bnet_field *field,
 	const struct bnet_string *s = at;
 
 	switch (field->kind) {
-	case BNET_U32:
+	case BNET_FIELD_U32:
 		bnet_bits_put_u32(wr, *(const uint32_t *)at);
 		break;
-	case BNET_U64:
+	case BNET_FIELD_U64:
 		bnet_bits_put_u64(wr, *(const uint64_t *)at);
 		break;
-	case BNET_I32:
+	case BNET_FIELD_I32:
 		bnet_bits_put_i32(wr, *(const int32_t *)at);
 		break;
-	case BNET_I64:
+	case BNET_FIELD_I64:
 		bnet_bits_put_i64(wr, *(const int64_t *)at);
 		break;
-	case BNET_BOOL:
+	case BNET_FIELD_BOOL:
 		bnet_bits_put_bool(wr, *(const bool *)at);
 		break;
-	case BNET_STRING:
+	case BNET_FIELD_STRING:
 		bnet_bits_put_string(wr, s->p, s->len_bytes);
 		break;
-	case BNET_ARRAY:
+	case BNET_FIELD_LIST:
 		bnet_bits_put_u32(wr, *(const uint32_t *)at);
-		write_array(wr, field->list, *(const uint32_t *)at, message);
+		write_list(wr, field->list, *(const uint32_t *)at, message);
 		break;
 	}
 }
@@ -415,7 +425,7 @@ write_fields(struct bnet_bits_wr *wr, const struct bnet_field *fields,
 enum bnet_err
 bnet_message_encode(const struct bnet_message *message, struct bnet_buf *out)
 {
-	const struct bnet_row *row = bnet_message_row(message->type);
+	const struct bnet_row *row = message_row(message->type);
 	struct bnet_bits_wr wr;
 
 	bnet_bits_write(&wr, out);

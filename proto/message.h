@@ -161,6 +161,31 @@ struct bnet_message {
 	} u; /* KEEPALIVE, DISCARD: nothing */
 };
 
+enum bnet_field_kind {
+	BNET_FIELD_U32,
+	BNET_FIELD_U64,
+	BNET_FIELD_I32,
+	BNET_FIELD_I64,
+	BNET_FIELD_BOOL,
+	BNET_FIELD_STRING, /* struct bnet_string */
+	BNET_FIELD_LIST, /* its uint32_t n; the elements stand behind it */
+};
+
+struct bnet_field {
+	const char *name; /* as the member, and as in JSON */
+	enum bnet_field_kind kind;
+	bool secret; /* say only whether there is one */
+	size_t at; /* of the value, in the message or in the element */
+	const struct bnet_list *list; /* of a LIST, or NULL */
+};
+
+struct bnet_list {
+	const struct bnet_field *fields; /* of an element */
+	size_t n_fields;
+	size_t p_at; /* of the pointer to the elements, in the message */
+	size_t element_bytes;
+};
+
 /* Which message travels under `key`; BNET_MSG_NONE if none. O(1). */
 enum bnet_message_type bnet_message_type(int32_t key);
 
@@ -169,6 +194,10 @@ const char *bnet_message_name(enum bnet_message_type type);
 
 /* Its key; 0 for BNET_MSG_NONE. */
 int32_t bnet_message_key(enum bnet_message_type type);
+
+/* Its fields in the wire's order; static. NULL, and 0 of them: it has none. */
+const struct bnet_field *
+bnet_message_fields(enum bnet_message_type type, size_t *n_fields);
 
 /* "not authorised", ... for a code; static; "unknown code" for others. */
 const char *bnet_code_name(uint32_t code);

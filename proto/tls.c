@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* bnet_tls_ctx: settings become what the connections share. */
+/*
+ * The context, which is what settings become and connections share; then a
+ * connection.
+ */
 #include "tls.h"
 
 #include <openssl/err.h>
@@ -50,23 +53,23 @@ is_alert(unsigned long e)
 static enum bnet_err
 bnet_tls_take_errors(const char *what, char *reason, size_t reason_bytes)
 {
-	unsigned long e, told = ERR_peek_error();
+	unsigned long e, first = ERR_peek_error();
 	enum bnet_err err = BNET_ETLS;
 	const char *words;
 
 	while ((e = ERR_get_error()) != 0) {
 		/* TLS's own words say more than those of a cipher below it */
-		if (ERR_GET_LIB(told) != ERR_LIB_SSL &&
+		if (ERR_GET_LIB(first) != ERR_LIB_SSL &&
 		    ERR_GET_LIB(e) == ERR_LIB_SSL)
-			told = e;
+			first = e;
 		if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
 			err = BNET_ENOMEM;
 	}
-	words = ERR_reason_error_string(told);
-	if (is_alert(told)) {
+	words = ERR_reason_error_string(first);
+	if (is_alert(first)) {
 		what = "alert from the peer";
 		words = SSL_alert_desc_string_long(
-		    ERR_GET_REASON(told) - SSL_AD_REASON_OFFSET);
+		    ERR_GET_REASON(first) - SSL_AD_REASON_OFFSET);
 	}
 	if (words == NULL)
 		words = "unknown error";
@@ -220,7 +223,7 @@ set_verify(SSL_CTX *ssl_ctx, const struct bnet_tls_settings *set)
 	SSL_CTX_set_verify(ssl_ctx, mode, NULL);
 	if (!have_ca)
 		SSL_CTX_set_cert_verify_callback(ssl_ctx, accept_any, NULL);
-	/* what we are told to trust need not be a root */
+	/* what is trusted need not be a root */
 	(void)X509_VERIFY_PARAM_set_flags(
 	    SSL_CTX_get0_param(ssl_ctx), X509_V_FLAG_PARTIAL_CHAIN);
 }
@@ -619,7 +622,7 @@ bnet_tls_new(struct bnet_tls_ctx *ctx, const char *host)
 		bnet_tls_free(tls);
 		return NULL;
 	}
-	return tls; /* where the host is no name, start() tells */
+	return tls; /* where the host is no name, start() reports it */
 }
 
 void

@@ -98,7 +98,7 @@ bnet_tls_start(struct bnet_tls *tls, struct bnet_buf *wire);
 /*
  * Take ciphertext `in`, all of it; append plaintext to `plain` and what is to
  * be sent to `wire`. Send `wire` even on error: it may hold the alert.
- *	BNET_OK		bnet_tls_ready() tells whether the handshake is done
+ *	BNET_OK		bnet_tls_ready() says whether the handshake is done
  *	BNET_CLOSED	close_notify came; plaintext before it is in `plain`
  *	BNET_ETLS	see bnet_tls_reason(); the connection is lost
  *	BNET_ELIMIT, BNET_ENOMEM	of `plain` or `wire`; lost as well

@@ -22,7 +22,7 @@
 /* A RST counts within so many bytes of where the stream is. */
 #define RST_BYTES UINT32_C(4194304)
 
-/* ---- what tcp tells ---- */
+/* ---- what tcp reports ---- */
 
 static void
 on_data(void *arg, struct bnet_slice data)

@@ -4,8 +4,8 @@
  *
  *	packet -> layers -> (fragments) -> streams -> tcp -> (tls) -> link
  *
- * Every byte of a stream is in a frame that is told, or in a loss that is
- * told. All memory is under the ceilings of struct cap_limits.
+ * Every byte of a stream is in a frame or in a loss, and both are reported. All
+ * memory is bounded by struct cap_limits.
  */
 #ifndef CAPTURE_H
 #define CAPTURE_H
@@ -126,7 +126,7 @@ BNET_MUST enum bnet_err
 cap_packet(struct cap *cap, int linktype, int64_t time_ns,
     struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream);
 
-/* The end of the capture: whatever is held is told. */
+/* The end of the capture: whatever is held is reported. */
 void cap_finish(struct cap *cap);
 
 const struct cap_counters *cap_counters(const struct cap *cap);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what the sink is told ---- */
+/* ---- reports to the sink ---- */
 
 void
 cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
@@ -74,7 +74,7 @@ flow_of(const struct flow_ref *ref)
 static void
 account(struct cap *cap, struct flow *flow)
 {
-	size_t held = flow->hunted.cap + hunt_held_bytes(&flow->hunt);
+	size_t held = flow->unsynced.cap + resync_held_bytes(&flow->resync);
 
 	if (flow->link != NULL)
 		held += bnet_link_pending(flow->link).len;
@@ -89,14 +89,14 @@ flow_free(struct cap *cap, struct flow *flow)
 	flow->held_bytes = 0;
 	bnet_link_free(flow->link);
 	flow->link = NULL;
-	hunt_free(&flow->hunt);
-	bnet_buf_free(&flow->hunted);
+	resync_free(&flow->resync);
+	bnet_buf_free(&flow->unsynced);
 }
 
 size_t
 flow_kept(const struct flow *flow)
 {
-	size_t kept = flow->hunted.len;
+	size_t kept = flow->unsynced.len;
 
 	if (flow->link != NULL)
 		kept += bnet_link_pending(flow->link).len;
@@ -144,22 +144,22 @@ open_link(const struct flow_ref *ref)
 	    BNET_OK;
 }
 
-/* ---- hunting ---- */
+/* ---- resync ---- */
 
 static void
-start_hunt(const struct flow_ref *ref, bool at_start, const char *reason)
+start_resync(const struct flow_ref *ref, bool at_start, const char *reason)
 {
 	struct flow *flow = flow_of(ref);
 
-	hunt_free(&flow->hunt);
-	hunt_init(&flow->hunt, ref->stream->pub.order,
+	resync_free(&flow->resync);
+	resync_init(&flow->resync, ref->stream->pub.order,
 	    ref->cap->set.frame_max_bytes, at_start);
-	flow->state = FLOW_HUNTING;
+	flow->state = FLOW_RESYNC;
 	flow->skip_reason = reason;
 }
 
 static void
-tell_skipped(const struct flow_ref *ref)
+report_skipped(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
@@ -173,12 +173,12 @@ static void
 skip(struct flow *flow, size_t n)
 {
 	flow->skipped_bytes += n;
-	bnet_buf_consume(&flow->hunted, n);
+	bnet_buf_consume(&flow->unsynced, n);
 }
 
 /*
  * Feed the link; *left is what is not in a frame when the framing is lost.
- * Returns false then, having told why.
+ * Returns false then, having reported why.
  */
 static bool
 feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
@@ -213,97 +213,97 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 	if (ref->stream->pub.order == BNET_ORDER_AUTO)
 		ref->stream->pub.order = order;
 	ref->stream->undecided = false;
-	tell_skipped(ref);
+	report_skipped(ref);
 	bnet_link_reset(flow->link);
 	bnet_link_set_order(flow->link, order);
-	if (feed(ref, bnet_buf_slice(&flow->hunted), &left)) {
-		bnet_buf_free(&flow->hunted);
-		hunt_free(&flow->hunt);
+	if (feed(ref, bnet_buf_slice(&flow->unsynced), &left)) {
+		bnet_buf_free(&flow->unsynced);
+		resync_free(&flow->resync);
 		flow->state = FLOW_SYNCED;
 		return;
 	}
-	bnet_buf_consume(&flow->hunted, flow->hunted.len - left.len);
-	start_hunt(ref, false, "no frames");
-	if (flow->hunted.len > 0)
+	bnet_buf_consume(&flow->unsynced, flow->unsynced.len - left.len);
+	start_resync(ref, false, "no frames");
+	if (flow->unsynced.len > 0)
 		skip(flow, 1);
 }
 
 static void
-hunt_on(const struct flow_ref *ref, bool last)
+resync_on(const struct flow_ref *ref, bool last)
 {
 	struct flow *flow = flow_of(ref);
 	enum bnet_order order;
-	enum hunt_result result;
+	enum resync_result result;
 	size_t at;
 
-	while (flow->state == FLOW_HUNTING && flow->hunted.len > 0) {
-		result = hunt_step(&flow->hunt, bnet_buf_slice(&flow->hunted),
-		    last, &at, &order);
-		if (result == HUNT_FOUND) {
+	while (flow->state == FLOW_RESYNC && flow->unsynced.len > 0) {
+		result = resync_step(&flow->resync,
+		    bnet_buf_slice(&flow->unsynced), last, &at, &order);
+		if (result == RESYNC_FOUND) {
 			found(ref, at, order);
 			continue;
 		}
-		if (result == HUNT_NONE && flow->hunt.at_start &&
+		if (result == RESYNC_NONE && flow->resync.at_start &&
 		    !ref->stream->undecided) {
 			/* the other direction has frames: look on in this */
-			start_hunt(ref, false, "no frames");
+			start_resync(ref, false, "no frames");
 			continue;
 		}
 		if (ref->stream->undecided &&
-		    (result == HUNT_NONE ||
+		    (result == RESYNC_NONE ||
 			flow->skipped_bytes + at > UNDECIDED_BYTES)) {
 			cap_ignore(ref->stream);
 			return;
 		}
 		skip(flow, at);
-		hunt_dropped(&flow->hunt, at);
+		resync_dropped(&flow->resync, at);
 		break;
 	}
 }
 
 /* All that is held has no frames in it, and there is no room for more. */
 static void
-hunted_full(const struct flow_ref *ref)
+unsynced_full(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
-	cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, flow->hunted.len,
+	cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, flow->unsynced.len,
 	    "no frames found in as much as may be held of a stream");
-	skip(flow, flow->hunted.len);
-	start_hunt(ref, false, flow->skip_reason);
+	skip(flow, flow->unsynced.len);
+	start_resync(ref, false, flow->skip_reason);
 }
 
 static void
-hunt_bytes(const struct flow_ref *ref, struct bnet_slice in)
+resync_bytes(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow *flow = flow_of(ref);
 
-	if (bnet_buf_append(&flow->hunted, in) != BNET_OK) {
-		hunted_full(ref);
-		if (bnet_buf_append(&flow->hunted, in) != BNET_OK) {
+	if (bnet_buf_append(&flow->unsynced, in) != BNET_OK) {
+		unsynced_full(ref);
+		if (bnet_buf_append(&flow->unsynced, in) != BNET_OK) {
 			flow->skipped_bytes += in.len;
 			return;
 		}
 	}
-	hunt_on(ref, false);
+	resync_on(ref, false);
 }
 
-/* The framing was lost: hunt in what is left, from the second byte on. */
+/* The framing was lost: search what is left, from the second byte on. */
 static void
 lose_sync(const struct flow_ref *ref, struct bnet_slice left)
 {
 	struct flow *flow = flow_of(ref);
 	struct bnet_slice kept = bnet_link_pending(flow->link);
 
-	start_hunt(ref, false, "no frames");
-	if (bnet_buf_append(&flow->hunted, kept) != BNET_OK)
+	start_resync(ref, false, "no frames");
+	if (bnet_buf_append(&flow->unsynced, kept) != BNET_OK)
 		flow->skipped_bytes += kept.len;
 	bnet_link_reset(flow->link);
-	if (bnet_buf_append(&flow->hunted, left) != BNET_OK)
+	if (bnet_buf_append(&flow->unsynced, left) != BNET_OK)
 		flow->skipped_bytes += left.len;
-	if (flow->hunted.len > 0)
+	if (flow->unsynced.len > 0)
 		skip(flow, 1);
-	hunt_on(ref, false);
+	resync_on(ref, false);
 }
 
 /* ---- what the stages before call ---- */
@@ -328,9 +328,9 @@ start(const struct flow_ref *ref)
 
 	if (ref->stream->half[ref->dir].no_start) {
 		ref->stream->pub.no_start = true;
-		start_hunt(ref, false, "rest of a frame without its start");
+		start_resync(ref, false, "rest of a frame without its start");
 	} else if (ref->stream->undecided) {
-		start_hunt(ref, true, "no frames");
+		start_resync(ref, true, "no frames");
 	} else {
 		flow->state = FLOW_SYNCED;
 	}
@@ -352,10 +352,10 @@ flow_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	if (flow->discard_bytes > 0) {
 		in = discard(flow, in);
 		if (flow->discard_bytes == 0)
-			tell_skipped(ref);
+			report_skipped(ref);
 	}
-	if (in.len > 0 && flow->state == FLOW_HUNTING)
-		hunt_bytes(ref, in);
+	if (in.len > 0 && flow->state == FLOW_RESYNC)
+		resync_bytes(ref, in);
 	else if (in.len > 0 && !feed(ref, in, &left))
 		lose_sync(ref, left);
 	account(ref->cap, flow);
@@ -378,7 +378,7 @@ gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
 			return false;
 		flow->discard_bytes -= bytes;
 		if (flow->discard_bytes == 0)
-			tell_skipped(ref);
+			report_skipped(ref);
 		return true;
 	}
 	kept = bnet_link_pending(flow->link).len;
@@ -390,16 +390,16 @@ gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
 	flow->skipped_bytes += kept;
 	flow->discard_bytes = missing - bytes;
 	if (flow->discard_bytes == 0)
-		tell_skipped(ref);
+		report_skipped(ref);
 	return true;
 }
 
 /* Nothing follows at once: fewer frames are enough. */
 static void
-hunt_to_the_end(const struct flow_ref *ref)
+resync_to_the_end(const struct flow_ref *ref)
 {
-	if (flow_of(ref)->state == FLOW_HUNTING)
-		hunt_on(ref, true);
+	if (flow_of(ref)->state == FLOW_RESYNC)
+		resync_on(ref, true);
 }
 
 static void
@@ -407,14 +407,14 @@ resync_after_gap(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
-	flow->skipped_bytes += flow->hunted.len;
-	bnet_buf_free(&flow->hunted);
+	flow->skipped_bytes += flow->unsynced.len;
+	bnet_buf_free(&flow->unsynced);
 	if (flow->link != NULL) {
 		flow->skipped_bytes += bnet_link_pending(flow->link).len;
 		bnet_link_reset(flow->link);
 	}
 	flow->discard_bytes = 0;
-	start_hunt(ref, false, "rest of a frame with a gap in it");
+	start_resync(ref, false, "rest of a frame with a gap in it");
 }
 
 static void
@@ -423,7 +423,7 @@ flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 	cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
 	if (bytes == 0 || !open_link(ref))
 		return;
-	hunt_to_the_end(ref);
+	resync_to_the_end(ref);
 	if (!gap_in_frame(ref, bytes))
 		resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
@@ -437,7 +437,7 @@ flow_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 		    ref->cap, ref->stream, ref->dir, CAP_SKIP, bytes, reason);
 	if (!open_link(ref))
 		return;
-	hunt_to_the_end(ref);
+	resync_to_the_end(ref);
 	resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
 }
@@ -450,12 +450,12 @@ flow_finish(const struct flow_ref *ref, bool orderly)
 
 	if (flow->link == NULL)
 		return;
-	if (flow->state == FLOW_HUNTING) {
-		hunt_on(ref, true);
-		flow->skipped_bytes += flow->hunted.len;
-		bnet_buf_free(&flow->hunted);
+	if (flow->state == FLOW_RESYNC) {
+		resync_on(ref, true);
+		flow->skipped_bytes += flow->unsynced.len;
+		bnet_buf_free(&flow->unsynced);
 	}
-	tell_skipped(ref);
+	report_skipped(ref);
 	kept = bnet_link_pending(flow->link);
 	if (kept.len > 0 && orderly)
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
@@ -526,7 +526,7 @@ feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 	account_tls(ref);
 }
 
-/* The few bytes that the other direction kept, too few to tell: now told. */
+/* The few bytes that the other direction kept, too few to tell: it is known now. */
 static void
 feed_tls_kept(const struct flow_ref *ref)
 {
@@ -536,10 +536,10 @@ feed_tls_kept(const struct flow_ref *ref)
 
 	other.dir = ref->dir == CAP_UP ? CAP_DOWN : CAP_UP;
 	flow = &other.stream->flow[other.dir];
-	first = flow->hunted;
+	first = flow->unsynced;
 	if (flow->state != FLOW_START || first.len == 0)
 		return;
-	bnet_buf_init(&flow->hunted, first.max);
+	bnet_buf_init(&flow->unsynced, first.max);
 	feed_tls(&other, bnet_buf_slice(&first));
 	bnet_buf_free(&first);
 }
@@ -566,7 +566,7 @@ static void
 judge_start(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct stream *s = ref->stream;
-	struct bnet_buf *kept = &s->flow[ref->dir].hunted;
+	struct bnet_buf *kept = &s->flow[ref->dir].unsynced;
 	struct bnet_buf first;
 	enum cap_tls_looks looks;
 
@@ -618,11 +618,11 @@ static void
 settle_start(const struct flow_ref *ref)
 {
 	struct flow *flow = &ref->stream->flow[ref->dir];
-	struct bnet_buf first = flow->hunted;
+	struct bnet_buf first = flow->unsynced;
 
 	if (flow->state != FLOW_START || first.len == 0)
 		return;
-	bnet_buf_init(&flow->hunted, first.max);
+	bnet_buf_init(&flow->unsynced, first.max);
 	flow_bytes(ref, bnet_buf_slice(&first));
 	bnet_buf_free(&first);
 }

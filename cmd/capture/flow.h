@@ -28,16 +28,16 @@ struct stream_key {
 enum flow_state {
 	FLOW_START = 0, /* nothing came yet, or too little to tell TLS */
 	FLOW_SYNCED, /* the next byte starts a frame, or goes on in one */
-	FLOW_HUNTING, /* looking for where a frame starts */
+	FLOW_RESYNC, /* looking for where a frame starts */
 };
 
 /* One direction: bytes in order -> frames. */
 struct flow {
 	enum flow_state state;
 	struct bnet_link *link; /* NULL until the first byte */
-	struct hunt hunt;
-	struct bnet_buf hunted; /* the bytes hunted in; START: the first few */
-	uint64_t skipped_bytes; /* to be told when the next frame is found */
+	struct resync resync;
+	struct bnet_buf unsynced; /* the bytes searched; START: the first few */
+	uint64_t skipped_bytes; /* to be reported with the next frame */
 	const char *skip_reason;
 	uint64_t discard_bytes; /* rest of a frame that a gap tore */
 	size_t held_bytes; /* as accounted in cap->held_bytes */
@@ -97,7 +97,7 @@ struct flow_ref {
 };
 
 /*
- * Report to the sink. Of a stream that is undecided only frames are told;
+ * Report to the sink. Of a stream that is undecided only frames are reported;
  * `stream` NULL: a limit of the whole.
  */
 void cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
@@ -110,10 +110,10 @@ void sniff_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason);
 /* No more will come, in either direction. */
 void sniff_finish(struct cap *cap, struct stream *stream);
 
-/* What a flow holds is given back, untold. */
+/* What a flow holds is given back, unreported. */
 void flow_free(struct cap *cap, struct flow *flow);
 
-/* Bytes of it that are neither told nor lost yet. */
+/* Bytes of it that are neither reported nor lost yet. */
 size_t flow_kept(const struct flow *flow);
 
 #endif

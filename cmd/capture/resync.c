@@ -20,7 +20,7 @@ static const struct {
 	{ 6, 0 },
 };
 
-struct hunt_chain {
+struct resync_chain {
 	enum bnet_order order;
 	size_t from; /* where its first frame starts */
 	size_t next; /* where the next one would */
@@ -31,25 +31,26 @@ struct hunt_chain {
 };
 
 void
-hunt_init(struct hunt *hunt, enum bnet_order order, uint32_t frame_max_bytes,
-    bool at_start)
+resync_init(struct resync *resync, enum bnet_order order,
+    uint32_t frame_max_bytes, bool at_start)
 {
-	*hunt = (struct hunt){ .order = order,
+	*resync = (struct resync){ .order = order,
 		.frame_max_bytes = frame_max_bytes,
 		.at_start = at_start };
 }
 
 void
-hunt_free(struct hunt *hunt)
+resync_free(struct resync *resync)
 {
-	free(hunt->chain);
-	hunt_init(hunt, hunt->order, hunt->frame_max_bytes, hunt->at_start);
+	free(resync->chain);
+	resync_init(
+	    resync, resync->order, resync->frame_max_bytes, resync->at_start);
 }
 
 size_t
-hunt_held_bytes(const struct hunt *hunt)
+resync_held_bytes(const struct resync *resync)
 {
-	return hunt->cap_chains * sizeof(*hunt->chain);
+	return resync->cap_chains * sizeof(*resync->chain);
 }
 
 /* One that a sender could have packed: known kind, no bytes behind it. */
@@ -84,7 +85,8 @@ enum step {
 
 /* Only word, oob_len and header are looked at, so a long frame is no wait. */
 static enum step
-step_chain(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes)
+step_chain(
+    struct resync *resync, struct resync_chain *chain, struct bnet_slice bytes)
 {
 	struct bnet_slice in = bnet_slice_from(bytes, chain->next);
 	struct bnet_frame frame;
@@ -92,9 +94,9 @@ step_chain(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes)
 	uint32_t oob_bytes;
 	enum bnet_err err;
 
-	hunt->n_steps++;
+	resync->n_steps++;
 	err = bnet_frame_decode(
-	    in, chain->order, hunt->frame_max_bytes, &frame, &used);
+	    in, chain->order, resync->frame_max_bytes, &frame, &used);
 	if (err > BNET_MORE)
 		return STEP_BAD;
 	chain->needs = chain->next + head_bytes;
@@ -126,7 +128,7 @@ step_chain(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes)
 }
 
 static bool
-is_enough(const struct hunt_chain *chain)
+is_enough(const struct resync_chain *chain)
 {
 	for (size_t i = 0; i < sizeof(enough) / sizeof(enough[0]); i++)
 		if (chain->frames >= enough[i].frames &&
@@ -137,7 +139,7 @@ is_enough(const struct hunt_chain *chain)
 
 /* Nothing will follow: the frames must end with the bytes, or nearly. */
 static bool
-is_enough_at_end(const struct hunt_chain *chain, size_t n_bytes)
+is_enough_at_end(const struct resync_chain *chain, size_t n_bytes)
 {
 	if (chain->next == n_bytes)
 		return chain->headers >= 1 || chain->frames >= 2;
@@ -151,8 +153,8 @@ enum verdict {
 };
 
 static enum verdict
-judge(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes,
-    bool last)
+judge(struct resync *resync, struct resync_chain *chain,
+    struct bnet_slice bytes, bool last)
 {
 	enum step step = STEP_ON;
 
@@ -161,7 +163,7 @@ judge(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes,
 			return ACCEPTED;
 		if (chain->next > bytes.len)
 			break;
-		step = step_chain(hunt, chain, bytes);
+		step = step_chain(resync, chain, bytes);
 	}
 	if (step == STEP_BAD)
 		return REJECTED;
@@ -172,38 +174,38 @@ judge(struct hunt *hunt, struct hunt_chain *chain, struct bnet_slice bytes,
 
 /* The latest without a header gives way to one that has. */
 static bool
-make_place(struct hunt *hunt)
+make_place(struct resync *resync)
 {
-	size_t i = hunt->n_chains;
+	size_t i = resync->n_chains;
 
-	while (i > 0 && hunt->chain[i - 1].headers > 0)
+	while (i > 0 && resync->chain[i - 1].headers > 0)
 		i--;
 	if (i == 0)
 		return false;
-	memmove(&hunt->chain[i - 1], &hunt->chain[i],
-	    (hunt->n_chains - i) * sizeof(*hunt->chain));
-	hunt->n_chains--;
+	memmove(&resync->chain[i - 1], &resync->chain[i],
+	    (resync->n_chains - i) * sizeof(*resync->chain));
+	resync->n_chains--;
 	return true;
 }
 
 static void
-keep(struct hunt *hunt, const struct hunt_chain *chain)
+keep(struct resync *resync, const struct resync_chain *chain)
 {
-	struct hunt_chain *grown;
+	struct resync_chain *grown;
 	size_t cap;
 
-	if (hunt->n_chains == CHAINS_MAX &&
-	    (chain->headers == 0 || !make_place(hunt)))
+	if (resync->n_chains == CHAINS_MAX &&
+	    (chain->headers == 0 || !make_place(resync)))
 		return;
-	if (hunt->n_chains == hunt->cap_chains) {
-		cap = hunt->cap_chains == 0 ? 16 : hunt->cap_chains * 2;
-		grown = realloc(hunt->chain, cap * sizeof(*grown));
+	if (resync->n_chains == resync->cap_chains) {
+		cap = resync->cap_chains == 0 ? 16 : resync->cap_chains * 2;
+		grown = realloc(resync->chain, cap * sizeof(*grown));
 		if (grown == NULL)
 			return;
-		hunt->chain = grown;
-		hunt->cap_chains = cap;
+		resync->chain = grown;
+		resync->cap_chains = cap;
 	}
-	hunt->chain[hunt->n_chains++] = *chain;
+	resync->chain[resync->n_chains++] = *chain;
 }
 
 /*
@@ -212,18 +214,18 @@ keep(struct hunt *hunt, const struct hunt_chain *chain)
  * lie in a payload of theirs.
  */
 static bool
-judge_open(struct hunt *hunt, struct bnet_slice bytes, bool last,
-    struct hunt_chain *found)
+judge_open(struct resync *resync, struct bnet_slice bytes, bool last,
+    struct resync_chain *found)
 {
 	size_t kept = 0;
 	bool waits = false;
 
-	for (size_t i = 0; i < hunt->n_chains; i++) {
-		struct hunt_chain *chain = &hunt->chain[i];
+	for (size_t i = 0; i < resync->n_chains; i++) {
+		struct resync_chain *chain = &resync->chain[i];
 		enum verdict v = OPEN;
 
 		if (last || chain->needs <= bytes.len)
-			v = judge(hunt, chain, bytes, last);
+			v = judge(resync, chain, bytes, last);
 		if (v == ACCEPTED && !waits) {
 			*found = *chain;
 			return true;
@@ -231,37 +233,37 @@ judge_open(struct hunt *hunt, struct bnet_slice bytes, bool last,
 		if (v == REJECTED)
 			continue;
 		waits |= chain->headers > 0;
-		hunt->chain[kept++] = *chain;
+		resync->chain[kept++] = *chain;
 	}
-	hunt->n_chains = kept;
+	resync->n_chains = kept;
 	return false;
 }
 
 /* Places not looked at before; a word must be there to be looked at. */
 static bool
-judge_new(struct hunt *hunt, struct bnet_slice bytes, bool last,
-    struct hunt_chain *found)
+judge_new(struct resync *resync, struct bnet_slice bytes, bool last,
+    struct resync_chain *found)
 {
 	bool waits = false;
 
-	for (size_t i = 0; i < hunt->n_chains; i++)
-		waits |= hunt->chain[i].headers > 0;
-	for (; hunt->scanned + BNET_FRAME_WORD_BYTES <= bytes.len;
-	     hunt->scanned++) {
+	for (size_t i = 0; i < resync->n_chains; i++)
+		waits |= resync->chain[i].headers > 0;
+	for (; resync->scanned + BNET_FRAME_WORD_BYTES <= bytes.len;
+	     resync->scanned++) {
 		/* nothing behind one that waits could be taken before it */
-		if (waits || (hunt->at_start && hunt->scanned > 0))
+		if (waits || (resync->at_start && resync->scanned > 0))
 			return false;
 		for (enum bnet_order order = BNET_ORDER_LITTLE;
 		     order <= BNET_ORDER_NETWORK; order++) {
-			struct hunt_chain chain = { .order = order,
-				.from = hunt->scanned,
-				.next = hunt->scanned };
+			struct resync_chain chain = { .order = order,
+				.from = resync->scanned,
+				.next = resync->scanned };
 			enum verdict v;
 
-			if (hunt->order != BNET_ORDER_AUTO &&
-			    hunt->order != order)
+			if (resync->order != BNET_ORDER_AUTO &&
+			    resync->order != order)
 				continue;
-			v = judge(hunt, &chain, bytes, last);
+			v = judge(resync, &chain, bytes, last);
 			if (v == ACCEPTED && !waits) {
 				*found = chain;
 				return true;
@@ -269,48 +271,49 @@ judge_new(struct hunt *hunt, struct bnet_slice bytes, bool last,
 			if (v == REJECTED)
 				continue;
 			waits |= chain.headers > 0;
-			keep(hunt, &chain);
+			keep(resync, &chain);
 		}
 	}
 	return false;
 }
 
-enum hunt_result
-hunt_step(struct hunt *hunt, struct bnet_slice bytes, bool last, size_t *at,
-    enum bnet_order *order)
+enum resync_result
+resync_step(struct resync *resync, struct bnet_slice bytes, bool last,
+    size_t *at, enum bnet_order *order)
 {
-	struct hunt_chain found;
+	struct resync_chain found;
 
-	if (judge_open(hunt, bytes, last, &found) ||
-	    judge_new(hunt, bytes, last, &found)) {
+	if (judge_open(resync, bytes, last, &found) ||
+	    judge_new(resync, bytes, last, &found)) {
 		*at = found.from;
 		*order = found.order;
-		return HUNT_FOUND;
+		return RESYNC_FOUND;
 	}
-	*at = hunt->n_chains > 0 ? hunt->chain[0].from : hunt->scanned;
+	*at = resync->n_chains > 0 ? resync->chain[0].from : resync->scanned;
 	if (last ||
-	    (hunt->at_start && hunt->scanned > 0 && hunt->n_chains == 0)) {
+	    (resync->at_start && resync->scanned > 0 &&
+		resync->n_chains == 0)) {
 		*at = bytes.len;
-		return HUNT_NONE;
+		return RESYNC_NONE;
 	}
-	return HUNT_OPEN;
+	return RESYNC_OPEN;
 }
 
 void
-hunt_dropped(struct hunt *hunt, size_t n)
+resync_dropped(struct resync *resync, size_t n)
 {
 	size_t kept = 0;
 
-	hunt->scanned -= n < hunt->scanned ? n : hunt->scanned;
-	for (size_t i = 0; i < hunt->n_chains; i++) {
-		struct hunt_chain chain = hunt->chain[i];
+	resync->scanned -= n < resync->scanned ? n : resync->scanned;
+	for (size_t i = 0; i < resync->n_chains; i++) {
+		struct resync_chain chain = resync->chain[i];
 
 		if (chain.from < n)
 			continue;
 		chain.from -= n;
 		chain.next -= n;
 		chain.needs -= n;
-		hunt->chain[kept++] = chain;
+		resync->chain[kept++] = chain;
 	}
-	hunt->n_chains = kept;
+	resync->n_chains = kept;
 }

@@ -18,24 +18,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct hunt {
+struct resync {
 	enum bnet_order order; /* AUTO: either */
 	uint32_t frame_max_bytes;
 	bool at_start; /* only the first byte will do */
 	size_t scanned; /* places judged so far */
-	struct hunt_chain *chain; /* those still open */
+	struct resync_chain *chain; /* those still open */
 	size_t n_chains, cap_chains;
 	uint64_t n_steps; /* frames looked at: what it cost */
 };
 
-void hunt_init(struct hunt *hunt, enum bnet_order order,
+void resync_init(struct resync *resync, enum bnet_order order,
     uint32_t frame_max_bytes, bool at_start);
-void hunt_free(struct hunt *hunt);
+void resync_free(struct resync *resync);
 
-enum hunt_result {
-	HUNT_FOUND, /* *at and *order are set */
-	HUNT_OPEN, /* more bytes may tell; *at: no frame starts before */
-	HUNT_NONE, /* none starts in these bytes */
+enum resync_result {
+	RESYNC_FOUND, /* *at and *order are set */
+	RESYNC_OPEN, /* more bytes may tell; *at: no frame starts before */
+	RESYNC_NONE, /* none starts in these bytes */
 };
 
 /*
@@ -43,13 +43,13 @@ enum hunt_result {
  * least as many. `last`: no more will follow, so fewer frames are enough if
  * they end with the bytes. Out of memory, places are passed over.
  */
-enum hunt_result hunt_step(struct hunt *hunt, struct bnet_slice bytes,
+enum resync_result resync_step(struct resync *resync, struct bnet_slice bytes,
     bool last, size_t *at, enum bnet_order *order);
 
 /* What it holds itself, in bytes. */
-size_t hunt_held_bytes(const struct hunt *hunt);
+size_t resync_held_bytes(const struct resync *resync);
 
 /* The first `n` bytes, in which no frame starts, were dropped. */
-void hunt_dropped(struct hunt *hunt, size_t n);
+void resync_dropped(struct resync *resync, size_t n);
 
 #endif

@@ -216,19 +216,19 @@ held_bytes(const struct stream *s, int dir)
 	return s->half[dir].held_bytes + flow_kept(&s->flow[dir]);
 }
 
-/* Told for each direction that holds something, or once. */
+/* Reported for each direction that holds something, or once. */
 static void
 close_for(struct cap *cap, struct stream *s, const char *reason)
 {
-	bool told = s->closing;
+	bool reported = s->closing;
 
 	for (int dir = CAP_DOWN; dir >= CAP_UP && !s->closing; dir--) {
 		size_t held = held_bytes(s, dir);
 
-		if (held == 0 && (told || dir == CAP_DOWN))
+		if (held == 0 && (reported || dir == CAP_DOWN))
 			continue;
 		cap_emit(cap, s, (enum cap_dir)dir, CAP_LIMIT, held, reason);
-		told = true;
+		reported = true;
 	}
 	lifetime_close(cap, s);
 }
@@ -246,7 +246,7 @@ rest(struct cap *cap, struct stream *s)
 		history_free(&s->half[dir].history, &cap->history);
 		cap->held_bytes -= s->flow[dir].held_bytes;
 		s->flow[dir].held_bytes = 0;
-		bnet_buf_free(&s->flow[dir].hunted);
+		bnet_buf_free(&s->flow[dir].unsynced);
 	}
 	streams_rest(&cap->streams, s);
 	return true;
@@ -357,6 +357,6 @@ lifetime_open(struct cap *cap, const struct stream_key *key, int sender,
 	write_end(s, 1, &key->end[!s->opener]);
 	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
 		bnet_buf_init(
-		    &s->flow[dir].hunted, cap->set.limits.stream_bytes);
+		    &s->flow[dir].unsynced, cap->set.limits.stream_bytes);
 	return s;
 }

@@ -40,10 +40,10 @@ void streams_rest(struct streams *streams, struct stream *stream);
 struct stream *lifetime_open(struct cap *cap, const struct stream_key *key,
     int sender, const struct cap_segment *seg);
 
-/* Tell all that is held, and forget the stream. */
+/* Report all that is held, and forget the stream. */
 void lifetime_close(struct cap *cap, struct stream *stream);
 
-/* Give back what it holds, untold. */
+/* Give back what it holds, unreported. */
 void lifetime_release(struct cap *cap, struct stream *stream);
 
 /* Close what ended or was silent for long. */

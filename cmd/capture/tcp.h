@@ -34,7 +34,7 @@ struct history {
 
 struct tcp_piece;
 
-/* All sinks are told in stream order. */
+/* All sinks are called in stream order. */
 struct tcp_sink {
 	void (*data)(void *arg, struct bnet_slice data);
 	void (*gap)(void *arg, uint64_t bytes, const char *reason);
@@ -90,14 +90,14 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 /* The other side acknowledged up to `ack`. */
 void tcp_acknowledge(struct tcp_half *half, uint32_t ack);
 
-/* The end of the capture or of the connection: tell all that is held. */
+/* The end of the capture or of the connection: report all that is held. */
 void
 tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg);
 
 /* Forget what was passed on. */
 void history_free(struct history *history, struct history_budget *budget);
 
-/* Drop all that is held or remembered, untold. */
+/* Drop all that is held or remembered, unreported. */
 void tcp_drop(struct tcp_half *half, const struct tcp_shared *shared);
 
 #endif

@@ -71,8 +71,8 @@ struct tls_half {
 	unsigned int n_failed; /* records in a row that did not open */
 	struct tls_messages messages;
 	const char *dead; /* why nothing more is read, or NULL */
-	uint64_t told_bytes; /* lost but not told yet, */
-	const char *told_reason; /* if this is not NULL */
+	uint64_t unreported_bytes; /* lost but not reported yet, */
+	const char *unreported_reason; /* if this is not NULL */
 	uint64_t records, read_bytes, lost_bytes, plain_bytes;
 };
 
@@ -112,17 +112,17 @@ enum tls_opened {
 
 /* ---- losses ---- */
 
-/* Tell the losses up to here. */
+/* Report the losses up to here. */
 static void
-tls_tell(struct cap_tls *tls, enum cap_dir dir)
+report_losses(struct cap_tls *tls, enum cap_dir dir)
 {
 	struct tls_half *h = &tls->half[dir];
 
-	if (h->told_reason != NULL)
-		tls->sink->lost(
-		    tls->sink->arg, dir, h->told_bytes, h->told_reason);
-	h->told_reason = NULL;
-	h->told_bytes = 0;
+	if (h->unreported_reason != NULL)
+		tls->sink->lost(tls->sink->arg, dir, h->unreported_bytes,
+		    h->unreported_reason);
+	h->unreported_reason = NULL;
+	h->unreported_bytes = 0;
 }
 
 /* `n` bytes fed could not be read, or (0) there is a hole. */
@@ -131,10 +131,10 @@ tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason)
 {
 	struct tls_half *h = &tls->half[dir];
 
-	if (h->told_reason != reason)
-		tls_tell(tls, dir);
-	h->told_reason = reason;
-	h->told_bytes += n;
+	if (h->unreported_reason != reason)
+		report_losses(tls, dir);
+	h->unreported_reason = reason;
+	h->unreported_bytes += n;
 	h->lost_bytes += n;
 }
 
@@ -896,7 +896,7 @@ contents(
 	case TLS_DATA:
 		if (in.len == 0)
 			break;
-		tls_tell(tls, dir);
+		report_losses(tls, dir);
 		h->plain_bytes += in.len;
 		tls->sink->plain(tls->sink->arg, dir, in);
 		break;
@@ -1036,7 +1036,7 @@ resync(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 				continue;
 			break;
 		}
-		/* the loss comes before what may be told of the record */
+		/* the loss comes before what the record may report */
 		pass_over(tls, dir, at - passed);
 		passed = at;
 		if (!take_sealed(tls, dir, in.p + at, n))
@@ -1176,7 +1176,7 @@ must_wait(const struct cap_tls *tls, enum cap_dir dir)
 }
 
 static void
-bury(struct cap_tls *tls, enum cap_dir dir)
+discard(struct cap_tls *tls, enum cap_dir dir)
 {
 	struct tls_half *h = &tls->half[dir];
 
@@ -1216,7 +1216,7 @@ drain(struct cap_tls *tls, enum cap_dir dir, bool last)
 		tls_hole_cross(tls, dir, in);
 	}
 	if (h->dead != NULL)
-		bury(tls, dir);
+		discard(tls, dir);
 	else if (h->in.len == 0)
 		bnet_buf_free(&h->in);
 }
@@ -1314,12 +1314,12 @@ end(struct cap_tls *tls, enum cap_dir dir)
 	drain(tls, dir, true);
 	if (h->blocked) {
 		tls_kill_both(tls, CAP_TLS_NO_START, tls_no_start);
-		bury(tls, dir);
+		discard(tls, dir);
 	}
 	if (h->in.len > 0)
 		tls_lose(tls, dir, h->in.len, "the end cuts a TLS record");
 	bnet_buf_free(&h->in);
-	tls_tell(tls, dir);
+	report_losses(tls, dir);
 }
 
 enum bnet_err

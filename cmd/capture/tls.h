@@ -14,9 +14,9 @@
  * proves the record and its sequence number. All trials together have a
  * budget, so that a hostile capture can not buy much work with few bytes. A
  * hole that hides two changes of keys in one direction is not crossed: what
- * follows it is told as lost.
+ * follows it is reported as lost.
  *
- * Every byte fed is counted as read, told as lost, or still held.
+ * Every byte fed is counted as read, reported as lost, or still held.
  */
 #ifndef CAPTURE_TLS_H
 #define CAPTURE_TLS_H
@@ -71,7 +71,7 @@ struct cap_tls_sink {
 	void (*plain)(void *arg, enum cap_dir dir, struct bnet_slice plaintext);
 	/*
 	 * The plaintext of `dir` has a hole here: `bytes` of the ciphertext
-	 * fed could not be read (0: only what gap() told of is missing).
+	 * fed could not be read (0: only what gap() named is missing).
 	 * Losses in a row with one reason are one call, made when plaintext
 	 * follows or at the end. `reason` is static.
 	 */
@@ -90,7 +90,7 @@ void cap_tls_free(struct cap_tls *tls);
 
 /*
  * The next bytes of a direction, all of them. Plaintext that waited in the
- * other direction may be told too.
+ * other direction may be reported too.
  *	BNET_OK
  *	BNET_ENOMEM	the bytes are lost, as by a gap; go on or give up
  */
@@ -101,7 +101,7 @@ BNET_MUST enum bnet_err cap_tls_feed(struct cap_tls *tls, enum cap_dir dir,
 BNET_MUST enum bnet_err cap_tls_gap(struct cap_tls *tls, enum cap_dir dir,
     uint64_t missing_bytes, const struct cap_tls_sink *sink);
 
-/* No more comes: what is held, and every loss not yet told, is told. */
+/* No more comes: what is held, and every loss not yet reported, is reported. */
 BNET_MUST enum bnet_err
 cap_tls_end(struct cap_tls *tls, const struct cap_tls_sink *sink);
 

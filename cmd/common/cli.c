@@ -226,3 +226,14 @@ cli_word(const char *what, const char *text, const char *const *words)
 		cli_usage("%s: '%s': %s", what, text, err);
 	return v;
 }
+
+char *
+cli_secret(char *arg)
+{
+	char *copy = strdup(arg);
+
+	if (copy == NULL)
+		cli_die("out of memory");
+	memset(arg, '*', strlen(arg));
+	return copy;
+}

@@ -17,6 +17,7 @@ enum cli_exit {
 	CLI_FAILED = 1, /* could not read, or did not do it */
 	CLI_USAGE = 2,
 	CLI_LOSSY = 3, /* read, but not all of it was good */
+	CLI_STUCK = 70, /* done, but a part of it did not end: ending.h */
 };
 
 /* The name that messages start with; borrowed. */
@@ -64,7 +65,13 @@ int64_t cli_duration_ns(
 int cli_word(const char *what, const char *text, const char *const *words);
 
 /*
- * The same for who goes on after bad text: true and the value, or false and
+ * A secret of the command line: a copy, for free(), while `arg` itself is
+ * overwritten, so that nobody reads it in the list of processes.
+ */
+char *cli_secret(char *arg);
+
+/*
+ * Numbers and words for who goes on after bad text: true and the value, or false and
  * in `err` what was expected. *v is anything then.
  */
 bool cli_take_number(const char *text, uint64_t min, uint64_t max, uint64_t *v,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The clock that is not set: for intervals. */
+/* clock - the clock that is not set, for intervals; and unix time. */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
@@ -12,6 +12,16 @@ clock_now_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* Since 1970; it may be set, and jump. */
+static inline int64_t
+clock_unix_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 

@@ -6,7 +6,7 @@
  * more 64-bit words, without padding. Open addressing over an index; the
  * entries themselves never move, so a pointer to one stays good (and a
  * caller can remember the last one it used). What does not fit any more is
- * told by map_get() giving the one entry `others`, and is counted.
+ * what map_get() gives the one entry `others` for, and is counted.
  *
  * Keys come from the peer: they are hashed with a secret drawn at start, so
  * nobody can choose keys that all fall on one place.

@@ -16,7 +16,7 @@ static volatile sig_atomic_t interrupted;
 
 /* ---- records ---- */
 
-/* The message of a frame, and what it tells of the stream. */
+/* The message of a frame, and what it says of the stream. */
 static void
 decode_message(struct decode *d, struct record *record)
 {

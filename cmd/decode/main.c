@@ -8,6 +8,7 @@
 #include "cmd/decode/text.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -258,6 +259,7 @@ finish_writing(struct decode *d)
 		if (d->exit_code == CLI_OK)
 			d->exit_code = CLI_LOSSY;
 	}
+	filter_warn_over(d->filter);
 	if (fflush(stdout) != 0 && d->out.error == 0)
 		d->out.error = errno;
 	if (d->out.error != 0 && d->out.error != EPIPE) {
@@ -297,6 +299,7 @@ main(int argc, char **argv)
 	static struct decode d = { .exit_code = CLI_OK };
 
 	cli_standard_fds();
+	setlocale(LC_CTYPE, ""); /* for text of -Y */
 	cli_name("bluenet-decode");
 	decode_options_parse(&d.opt, argc, argv);
 	if (d.opt.list_ifaces)

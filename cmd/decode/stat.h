@@ -24,7 +24,7 @@ struct stat_ops {
 	unsigned needs; /* STATISTICS_NEEDS_* */
 	/*
 	 * Its state, from what followed the comma (NULL: nothing did). NULL:
-	 * wrong argument, told in `err`, or out of memory, `err` is "".
+	 * wrong argument, named in `err`, or out of memory, `err` is "".
 	 */
 	void *(*make)(const char *arg, char *err, size_t err_bytes);
 	void (*record)(void *state, const struct record *record);

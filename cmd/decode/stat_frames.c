@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* -z frames: what kinds of frames there are, how large, how well packed. */
 #include "cmd/decode/stat.h"
-#include "cmd/stats/histogram.h"
+#include "cmd/stats/hdr.h"
 #include "cmd/stats/summary.h"
 
 #include <stdlib.h>
 
 #define N_CODECS 3
-#define HEADER_SUB_BITS 3 /* every size to 15, where headers mostly are */
+#define SIZE_DIGITS 1 /* of the counts: finer than all that is shown */
+/* Rows that a power of two has: of headers each size to 15 has its own. */
+#define FRAME_ROW_BITS 0
+#define HEADER_ROW_BITS 3
 #define ROWS_WITH_EMPTY 32 /* above it empty buckets are left out */
 
 enum oob_kind {
@@ -31,8 +34,8 @@ struct group {
 struct frames {
 	struct group groups[2][N_OOB][N_CODECS]; /* first: direction */
 	struct group priority, pings, ping_backs, forks;
-	struct tally frame, header, payload; /* sizes */
-	struct histogram frame_sizes, header_sizes;
+	struct hdr frame, header; /* sizes */
+	struct tally payload;
 };
 
 static void
@@ -40,8 +43,8 @@ frames_free(void *state)
 {
 	struct frames *st = state;
 
-	histogram_free(&st->frame_sizes);
-	histogram_free(&st->header_sizes);
+	hdr_free(&st->frame);
+	hdr_free(&st->header);
 	free(st);
 }
 
@@ -52,8 +55,8 @@ frames_new(const char *arg, char *err, size_t err_bytes)
 
 	(void)arg, (void)err, (void)err_bytes;
 	if (st != NULL &&
-	    (!histogram_init(&st->frame_sizes, 0) ||
-		!histogram_init(&st->header_sizes, HEADER_SUB_BITS))) {
+	    (!hdr_init(&st->frame, SIZE_DIGITS, 0) ||
+		!hdr_init(&st->header, SIZE_DIGITS, 0))) {
 		frames_free(st);
 		return NULL;
 	}
@@ -74,8 +77,7 @@ count_header(struct frames *st, const struct bnet_packet *frame)
 {
 	uint64_t bytes = frame->oob.len - frame->trailing_bytes;
 
-	tally_add(&st->header, bytes);
-	histogram_add(&st->header_sizes, bytes);
+	hdr_add(&st->header, (int64_t)bytes);
 	if (frame->header.priority)
 		count(&st->priority, frame);
 	if (frame->header.timestamp != 0)
@@ -100,9 +102,8 @@ frames_record(void *state, const struct record *record)
 	else if (frame->has_oob)
 		kind = OOB_OTHER;
 	count(&st->groups[record->event->dir][kind][frame->codec], frame);
-	tally_add(&st->frame, stat_wire_bytes(frame));
+	hdr_add(&st->frame, (int64_t)stat_wire_bytes(frame));
 	tally_add(&st->payload, frame->payload.len);
-	histogram_add(&st->frame_sizes, stat_wire_bytes(frame));
 	if (kind == OOB_HEADER)
 		count_header(st, frame);
 }
@@ -203,6 +204,26 @@ print_codecs(const struct frames *st, struct stat_out *to)
 }
 
 static void
+print_size(struct table *table, const char *name, const struct tally *sizes)
+{
+	table_row(table);
+	table_str(table, name);
+	table_u64(table, sizes->count);
+	if (sizes->count == 0)
+		return;
+	table_u64(table, sizes->min);
+	table_f64(table, tally_mean(sizes));
+	table_u64(table, sizes->max);
+}
+
+static struct tally
+tally_of(const struct hdr_sums *sums)
+{
+	return (struct tally){ sums->count, (uint64_t)sums->sum,
+		(uint64_t)sums->min, (uint64_t)sums->max };
+}
+
+static void
 print_sizes(const struct frames *st, struct stat_out *to)
 {
 	static const struct table_column columns[] = {
@@ -212,32 +233,67 @@ print_sizes(const struct frames *st, struct stat_out *to)
 		{ .name = "avg_bytes", .head = "avg", .decimals = 1 },
 		{ .name = "max_bytes", .head = "max" },
 	};
-	const struct {
-		const char *name;
-		const struct tally *tally;
-	} rows[] = {
-		{ "frame on the wire", &st->frame },
-		{ "header", &st->header },
-		{ "payload", &st->payload },
-	};
+	const struct tally frame = tally_of(&st->frame.sums);
+	const struct tally header = tally_of(&st->header.sums);
 	struct table table;
 
 	table_init(&table, "frames.sizes", "Sizes in bytes", columns, 5);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		table_row(&table);
-		table_str(&table, rows[i].name);
-		table_u64(&table, rows[i].tally->count);
-		if (rows[i].tally->count == 0)
-			continue;
-		table_u64(&table, rows[i].tally->min);
-		table_f64(&table, tally_mean(rows[i].tally));
-		table_u64(&table, rows[i].tally->max);
-	}
+	print_size(&table, "frame on the wire", &frame);
+	print_size(&table, "header", &header);
+	print_size(&table, "payload", &st->payload);
 	stat_print(to, &table);
 }
 
+/* The last size of the row that starts with `low`. */
+static int64_t
+row_high(int64_t low, unsigned row_bits)
+{
+	unsigned shift = 0;
+
+	if (low >> row_bits != 0)
+		shift =
+		    63u - (unsigned)__builtin_clzll((uint64_t)low) - row_bits;
+	return low + (INT64_C(1) << shift) - 1;
+}
+
+static uint64_t
+count_between(const struct hdr *hdr, int64_t low, int64_t high)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = hdr_index(hdr, low); i <= hdr_index(hdr, high); i++)
+		n += hdr->counts[i];
+	return n;
+}
+
 static void
-print_histogram(const struct histogram *hist, const char *name,
+print_rows(struct table *table, const struct hdr *hdr, unsigned row_bits)
+{
+	int64_t low = 0, high, first;
+	size_t n_rows = 0;
+	uint64_t n;
+
+	while ((high = row_high(low, row_bits)) < hdr->sums.min)
+		low = high + 1;
+	first = low;
+	for (; low <= hdr->sums.max; low = row_high(low, row_bits) + 1)
+		n_rows++;
+	for (low = first; low <= hdr->sums.max; low = high + 1) {
+		high = row_high(low, row_bits);
+		n = count_between(hdr, low, high);
+		if (n == 0 && n_rows > ROWS_WITH_EMPTY)
+			continue;
+		table_row(table);
+		table_u64(table, (uint64_t)low);
+		table_u64(table, (uint64_t)high);
+		table_u64(table, n);
+		table_f64(table, stat_percent(n, hdr->sums.count));
+		table_u64(table, n);
+	}
+}
+
+static void
+print_histogram(const struct hdr *hdr, unsigned row_bits, const char *name,
     const char *title, struct stat_out *to)
 {
 	static const struct table_column columns[] = {
@@ -247,26 +303,12 @@ print_histogram(const struct histogram *hist, const char *name,
 		{ .name = "percent", .head = "%", .decimals = 1 },
 		{ .name = "bar", .head = "", .bar = true },
 	};
-	uint64_t total = histogram_total(hist);
-	size_t first = 0, end = hist->n_buckets;
 	struct table table;
 
 	table_init(&table, name, title, columns, 5);
-	while (first < end && hist->counts[first] == 0)
-		first++;
-	while (end > first && hist->counts[end - 1] == 0)
-		end--;
-	for (size_t i = first; i < end; i++) {
-		if (hist->counts[i] == 0 && end - first > ROWS_WITH_EMPTY)
-			continue;
-		table_row(&table);
-		table_u64(&table, histogram_low(hist, i));
-		table_u64(&table, histogram_high(hist, i));
-		table_u64(&table, hist->counts[i]);
-		table_f64(&table, stat_percent(hist->counts[i], total));
-		table_u64(&table, hist->counts[i]);
-	}
-	if (to->json || total > 0)
+	if (hdr->sums.count > 0)
+		print_rows(&table, hdr, row_bits);
+	if (to->json || hdr->sums.count > 0)
 		stat_print(to, &table);
 	else
 		table_free(&table);
@@ -280,10 +322,10 @@ frames_print(const void *state, struct stat_out *to)
 	print_kinds(st, to);
 	print_codecs(st, to);
 	print_sizes(st, to);
-	print_histogram(&st->frame_sizes, "frames.frame_sizes",
+	print_histogram(&st->frame, FRAME_ROW_BITS, "frames.frame_sizes",
 	    "Frames by size on the wire", to);
-	print_histogram(
-	    &st->header_sizes, "frames.header_sizes", "Headers by size", to);
+	print_histogram(&st->header, HEADER_ROW_BITS, "frames.header_sizes",
+	    "Headers by size", to);
 }
 
 const struct stat_ops stat_frames = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * statistics - what -z NAME counts, told at the end.
+ * statistics - what -z NAME counts, printed at the end.
  *
  *	struct statistics *st = statistics_new();
  *	statistics_add(st, "io,1s", err, sizeof(err));

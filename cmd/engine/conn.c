@@ -110,6 +110,7 @@ outlet_after_grace(struct rcu_head *rcu)
 {
 	rcu_after_grace();
 	free(container_of(rcu, struct outlet_box, rcu));
+	rcu_freed();
 }
 
 static bool
@@ -148,7 +149,7 @@ conn_free(struct engine_conn *conn, bool published)
 	if (conn->outlet != NULL) {
 		box = container_of(conn->outlet, struct outlet_box, outlet);
 		if (published)
-			call_rcu(&box->rcu, outlet_after_grace);
+			rcu_later(&box->rcu, outlet_after_grace);
 		else
 			free(box);
 	}

@@ -3,8 +3,11 @@
 #include "cmd/engine/engine.h"
 #include "cmd/engine/engine_impl.h"
 
+#include "cmd/common/ending.h"
+
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -127,18 +130,42 @@ drop_handovers(struct engine_worker *worker)
 	}
 }
 
-void
+static bool
+join_workers(struct engine *engine)
+{
+	char what[32];
+	bool all = true;
+
+	for (unsigned i = 0; i < engine->n_started; i++) {
+		struct engine_worker *w = &engine->workers[i];
+
+		(void)snprintf(what, sizeof(what), "network thread %u", i);
+		w->ended = w->ended || ending_join(w->thread, what);
+		all = all && w->ended;
+	}
+	return all;
+}
+
+bool
 engine_stop(struct engine *engine)
 {
 	atomic_store(&engine->stop, true);
 	for (unsigned i = 0; i < engine->n_started; i++)
 		handover_wake(&engine->workers[i].queue);
-	for (unsigned i = 0; i < engine->n_started; i++)
-		pthread_join(engine->workers[i].thread, NULL);
+	engine->stuck = true;
+	if (!join_workers(engine))
+		return false;
 	engine->n_started = 0;
 	for (unsigned i = 0; i < engine->n_workers; i++)
 		drop_handovers(&engine->workers[i]);
-	rcu_wait_all(); /* outlets that wait for their grace period */
+	engine->stuck = !rcu_wait_all(); /* outlets: their grace period */
+	return !engine->stuck;
+}
+
+bool
+engine_ended(const struct engine *engine, unsigned worker)
+{
+	return worker >= engine->n_started || engine->workers[worker].ended;
 }
 
 void
@@ -146,7 +173,7 @@ engine_free(struct engine *engine)
 {
 	struct engine_listener *listener;
 
-	if (engine == NULL)
+	if (engine == NULL || engine->stuck)
 		return;
 	while ((listener = engine->listeners) != NULL) {
 		engine->listeners = listener->next;

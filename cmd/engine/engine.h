@@ -131,7 +131,7 @@ struct engine_hooks {
 	 * closed()), or for engine_connect(), whose `from` is NULL.
 	 */
 	void (*no_conn)(void *arg, void *user, const struct address *from);
-	/* What engine_message() brought. */
+	/* What engine_message() brought, or a word of engine_barrier(). */
 	void (*message)(void *arg, struct engine_worker *worker, uint32_t type,
 	    struct bnet_slice bytes);
 	/* Frames as they pass, decrypted: n slices that are one piece. */
@@ -171,10 +171,21 @@ struct engine *engine_new(const struct engine_settings *set);
 /* False: threads could not be started (errno). */
 bool engine_start(struct engine *engine);
 
-/* End all connections (ENGINE_END_OWNER) and threads. */
-void engine_stop(struct engine *engine);
+/*
+ * End all connections (ENGINE_END_OWNER) and threads. False: a thread, or one
+ * that holds an outlet that it read, did not end within the limit of
+ * cmd/common/ending.h, which has said so. Then hooks may still be running and
+ * hold the lock, and what they use must stay. It may be called again.
+ */
+bool engine_stop(struct engine *engine);
 
-/* After engine_stop(), or if it never started. NULL is allowed. */
+/* After engine_stop(): no hook runs on that worker any more. */
+bool engine_ended(const struct engine *engine, unsigned worker);
+
+/*
+ * After engine_stop(), or if it never started. NULL is allowed; nothing is
+ * freed of one that could not be stopped.
+ */
 void engine_free(struct engine *engine);
 
 unsigned engine_n_workers(const struct engine *engine);

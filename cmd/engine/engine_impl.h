@@ -98,6 +98,7 @@ struct engine_worker {
 	struct engine *engine;
 	unsigned index;
 	pthread_t thread;
+	bool ended; /* and joined */
 	int epoll_fd;
 	_Alignas(64) struct handover_queue queue; /* for us; others write */
 	_Alignas(
@@ -157,6 +158,7 @@ struct engine {
 	struct budget budget;
 	struct engine_worker *workers;
 	unsigned n_workers, n_started;
+	bool stuck; /* it could not be stopped: nothing is freed */
 	struct engine_listener *listeners;
 	atomic_bool stop, stop_listening;
 	atomic_size_t queue_max_bytes;

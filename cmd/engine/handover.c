@@ -10,8 +10,6 @@
 
 #define CONTROL_BYTES_MAX 64
 
-char rcu_grace;
-
 bool
 handover_init(struct handover_queue *queue)
 {

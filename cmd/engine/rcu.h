@@ -7,6 +7,7 @@
 #ifndef ENGINE_RCU_H
 #define ENGINE_RCU_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <urcu-qsbr.h>
 #include <urcu/rculfhash.h>
@@ -27,17 +28,11 @@
 #ifdef RCU_TSAN
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
-void AnnotateIgnoreWritesBegin(const char *file, int line);
-void AnnotateIgnoreWritesEnd(const char *file, int line);
 #define rcu_tsan_acquire(addr) __tsan_acquire(addr)
 #define rcu_tsan_release(addr) __tsan_release(addr)
-#define rcu_tsan_ignore() AnnotateIgnoreWritesBegin(__FILE__, __LINE__)
-#define rcu_tsan_heed() AnnotateIgnoreWritesEnd(__FILE__, __LINE__)
 #else
 #define rcu_tsan_acquire(addr) ((void)(addr))
 #define rcu_tsan_release(addr) ((void)(addr))
-#define rcu_tsan_ignore() ((void)0)
-#define rcu_tsan_heed() ((void)0)
 #endif
 
 /*
@@ -66,7 +61,13 @@ rcu_wake(void)
 	rcu_thread_online();
 }
 
-/* In the function given to call_rcu(), before it frees. */
+/*
+ * call_rcu(), counted. `fn` begins with rcu_after_grace() and ends with
+ * rcu_freed().
+ */
+void rcu_later(struct rcu_head *head, void (*fn)(struct rcu_head *head));
+void rcu_freed(void);
+
 static inline void
 rcu_after_grace(void)
 {
@@ -74,15 +75,13 @@ rcu_after_grace(void)
 }
 
 /*
- * Until all that was given to call_rcu() so far is done. What liburcu
- * allocates for this here its own thread frees.
+ * Until all that was given to rcu_later() so far is freed, as rcu_barrier(),
+ * but with the limit of cmd/common/ending.h. False: some thread holds what it
+ * read.
  */
-static inline void
-rcu_wait_all(void)
-{
-	rcu_tsan_ignore();
-	rcu_barrier();
-	rcu_tsan_heed();
-}
+bool rcu_wait_all(void);
+
+/* ending_call(), for which no grace period has to wait. */
+bool rcu_ending_call(void (*fn)(void *arg), void *arg, const char *what);
 
 #endif

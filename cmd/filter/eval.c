@@ -2,7 +2,95 @@
 /* Running the program of a filter over a record. */
 #include "cmd/filter/eval.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- regular expressions ---- */
+
+/* Through malloc(), so that tests can let it fail. */
+static void *
+take(size_t n_bytes, void *arg)
+{
+	(void)arg;
+	return malloc(n_bytes);
+}
+
+static void
+give(void *p, void *arg)
+{
+	(void)arg;
+	free(p);
+}
+
+struct filter_regexes *
+filter_regexes_new(void)
+{
+	struct filter_regexes *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->memory = pcre2_general_context_create(take, give, NULL);
+	if (r->memory != NULL) {
+		r->compile = pcre2_compile_context_create(r->memory);
+		r->limits = pcre2_match_context_create(r->memory);
+		r->data = pcre2_match_data_create(1, NULL);
+	}
+	if (r->compile == NULL || r->limits == NULL || r->data == NULL) {
+		filter_regexes_free(r);
+		return NULL;
+	}
+	(void)pcre2_set_match_limit(r->limits, REGEX_STEPS_MAX);
+	(void)pcre2_set_depth_limit(r->limits, REGEX_DEPTH_MAX);
+	(void)pcre2_set_heap_limit(r->limits, REGEX_HEAP_MAX_KIB);
+	return r;
+}
+
+void
+filter_regexes_free(struct filter_regexes *r)
+{
+	if (r == NULL)
+		return;
+	pcre2_match_data_free(r->data);
+	pcre2_match_context_free(r->limits);
+	pcre2_compile_context_free(r->compile);
+	pcre2_general_context_free(r->memory);
+	free(r);
+}
+
+/*
+ * Bytes, not characters, as everywhere in the filter. As in POSIX a dot takes
+ * a newline too, $ is the very end, and parentheses only group.
+ */
+pcre2_code *
+filter_regex_new(
+    struct filter_regexes *r, struct bnet_slice text, int *code, size_t *offset)
+{
+	const uint32_t options = PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY |
+	    PCRE2_NO_AUTO_CAPTURE | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP;
+	pcre2_code *regex =
+	    pcre2_compile(text.p, text.len, options, code, offset, r->compile);
+	size_t n_bytes = 0;
+
+	if (regex != NULL)
+		(void)pcre2_pattern_info(regex, PCRE2_INFO_SIZE, &n_bytes);
+	r->n_bytes += n_bytes;
+	return regex;
+}
+
+bool
+filter_regex_match(struct filter_regexes *r, const pcre2_code *regex,
+    struct bnet_slice subject)
+{
+	PCRE2_SPTR text = subject.p != NULL ? subject.p : (PCRE2_SPTR) "";
+	int rc =
+	    pcre2_match(regex, text, subject.len, 0, 0, r->data, r->limits);
+
+	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
+		r->n_over++;
+	return rc >= 0;
+}
+
+/* ---- fields ---- */
 
 /* What the field is in; NULL where the record has no such thing. */
 static const void *
@@ -28,8 +116,26 @@ base_of(const struct record *r, enum filter_base base)
 		return frame && e->frame->has_header ? &e->frame->header : NULL;
 	case BASE_RECORD:
 		return r;
+	case BASE_MESSAGE:
+		break;
 	}
 	return NULL;
+}
+
+/* The field itself. */
+static const void *
+place_of(const struct record *r, const struct filter_row *row)
+{
+	const char *base;
+
+	if (row->base <= BASE_MESSAGE)
+		base = base_of(r, row->base);
+	else if (r->message != NULL &&
+	    (int)r->message->type == (int)row->base - BASE_MESSAGE)
+		base = (const char *)r->message;
+	else
+		return NULL;
+	return base == NULL ? NULL : base + row->offset;
 }
 
 static const char *
@@ -59,8 +165,7 @@ port_of(const struct record *r, bool dst, uint64_t *v)
 static bool
 number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
 {
-	const char *base = base_of(r, row->base);
-	const void *at = base == NULL ? NULL : base + row->offset;
+	const void *at = place_of(r, row);
 
 	if (at == NULL)
 		return false;
@@ -96,18 +201,24 @@ static bool
 bytes_of(
     const struct record *r, const struct filter_row *row, struct bnet_slice *s)
 {
-	const char *base = base_of(r, row->base), *c;
+	const void *at = place_of(r, row);
+	const struct bnet_string *string = at;
+	const char *c;
 
-	if (base == NULL)
+	if (at == NULL)
 		return false;
 	switch (row->load) {
 	case LOAD_CSTR:
-		memcpy(&c, base + row->offset, sizeof(c));
+		memcpy(&c, at, sizeof(c));
 		*s = (struct bnet_slice){ (const void *)c,
 			c == NULL ? 0 : strlen(c) };
 		return c != NULL;
 	case LOAD_SLICE:
-		memcpy(s, base + row->offset, sizeof(*s));
+		memcpy(s, at, sizeof(*s));
+		return true;
+	case LOAD_STRING:
+		*s = (struct bnet_slice){ (const void *)string->p,
+			string->len_bytes };
 		return true;
 	case LOAD_END_SRC:
 	case LOAD_END_DST:
@@ -200,7 +311,7 @@ test_bytes(const struct filter *f, const struct filter_insn *insn,
 	if (!bytes_of(r, insn->row, &s))
 		return false;
 	if (insn->op == OP_REGEX)
-		return regexec(insn->regex, (const char *)s.p, 0, NULL, 0) == 0;
+		return filter_regex_match(f->regexes, insn->regex, s);
 	t = f->texts + insn->first;
 	if (insn->op == OP_CONTAINS)
 		return holds(s, f->bytes, t);

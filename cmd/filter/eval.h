@@ -11,7 +11,8 @@
 
 #include "cmd/filter/fields.h"
 
-#include <regex.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
 
 enum filter_op {
 	OP_AND, /* go to `first` if false */
@@ -39,7 +40,26 @@ struct filter_insn {
 	const struct filter_row *row;
 	size_t first, n; /* ranges or texts */
 	uint64_t words;
-	regex_t *regex; /* owned */
+	pcre2_code *regex; /* owned */
+};
+
+/*
+ * What all regular expressions of a filter share. Compiling is bounded by
+ * PCRE2 (64 KiB each), matching by these: what reaches one of them does not
+ * match, and is counted.
+ */
+#define REGEX_TOTAL_MAX_BYTES (1 << 20) /* compiled, all of a filter */
+#define REGEX_STEPS_MAX 100000
+#define REGEX_DEPTH_MAX 10000
+#define REGEX_HEAP_MAX_KIB 4096
+
+struct filter_regexes {
+	pcre2_general_context *memory; /* all owned */
+	pcre2_compile_context *compile;
+	pcre2_match_context *limits;
+	pcre2_match_data *data; /* of the match at hand */
+	size_t n_bytes; /* of all that were compiled */
+	uint64_t n_over;
 };
 
 struct filter {
@@ -51,9 +71,28 @@ struct filter {
 	size_t n_texts, cap_texts;
 	char *bytes;
 	size_t n_bytes, cap_bytes;
+	struct filter_regexes *regexes; /* owned; NULL: none yet */
 };
 
-/* Does the record pass? No recursion, and no allocation but regexec()'s. */
+/* NULL: out of memory. */
+struct filter_regexes *filter_regexes_new(void);
+void filter_regexes_free(struct filter_regexes *regexes); /* or NULL */
+
+/* NULL: *code of PCRE2 says why, and *offset where. */
+pcre2_code *filter_regex_new(struct filter_regexes *regexes,
+    struct bnet_slice text, int *code, size_t *offset);
+
+bool filter_regex_match(struct filter_regexes *regexes, const pcre2_code *regex,
+    struct bnet_slice subject);
+
+/* How many comparisons reached a limit, and so were false. */
+static inline uint64_t
+filter_n_over(const struct filter *filter)
+{
+	return filter->regexes == NULL ? 0 : filter->regexes->n_over;
+}
+
+/* Does the record pass? No recursion, and no allocation but PCRE2's. */
 bool filter_match(const struct filter *filter, const struct record *record);
 
 #endif

@@ -47,21 +47,16 @@ static const struct filter_word dest_words[] = {
 	{ NULL, 0 },
 };
 
-static const struct filter_word message_words[] = {
-	{ "hello", BNET_MSG_HELLO },
-	{ "welcome", BNET_MSG_WELCOME },
-	{ "refuse", BNET_MSG_REFUSE },
-	{ "error", BNET_MSG_ERROR },
-	{ "register", BNET_MSG_REGISTER },
-	{ "roster", BNET_MSG_ROSTER },
-	{ "roster-reply", BNET_MSG_ROSTER_REPLY },
-	{ "echo", BNET_MSG_ECHO },
-	{ "echo-reply", BNET_MSG_ECHO_REPLY },
-	{ "keepalive", BNET_MSG_KEEPALIVE },
-	{ "discard", BNET_MSG_DISCARD },
-	{ "drain", BNET_MSG_DRAIN },
-	{ NULL, 0 },
-};
+/* The names of messages, and their fields, as the library has them. */
+#define MESSAGE_ROWS_MAX 64
+#define MESSAGE_NAME_CHARS 40
+
+static struct {
+	struct filter_word words[BNET_N_MSGS]; /* the last one ends them */
+	struct filter_row rows[MESSAGE_ROWS_MAX];
+	char names[MESSAGE_ROWS_MAX][MESSAGE_NAME_CHARS];
+	size_t n_rows;
+} messages;
 
 _Static_assert((int)BNET_N_MSGS <= 64, "words are bits of a uint64_t");
 
@@ -144,7 +139,7 @@ static const struct filter_row rows[] = {
 	{ { "payload", FILTER_BYTES, "", "the payload, decompressed", NULL },
 	    BASE_FRAME, LOAD_SLICE, PACKET(payload) },
 	{ { "message", FILTER_WORD, "", "name of the session message",
-	    message_words },
+	    messages.words },
 	    BASE_RECORD, LOAD_ENUM, RECORD(message_type) },
 	{ { "reason", FILTER_STRING, "", "of what is no frame", NULL },
 	    BASE_EVENT_LOSS, LOAD_CSTR, EVENT(reason) },
@@ -156,19 +151,90 @@ static const struct filter_row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
+/* How a field of a message is read; false: it is not shown. */
+static bool
+message_row(const struct bnet_field *field, struct filter_row *row)
+{
+	static const struct {
+		enum filter_type type;
+		enum filter_load load;
+	} kinds[] = {
+		[BNET_FIELD_U32] = { FILTER_NUMBER, LOAD_U32 },
+		[BNET_FIELD_U64] = { FILTER_NUMBER, LOAD_U64 },
+		[BNET_FIELD_I32] = { FILTER_NUMBER, LOAD_KEY },
+		[BNET_FIELD_I64] = { FILTER_NUMBER, LOAD_I64 },
+		[BNET_FIELD_BOOL] = { FILTER_BOOL, LOAD_BOOL },
+		[BNET_FIELD_STRING] = { FILTER_STRING, LOAD_STRING },
+		[BNET_FIELD_LIST] = { FILTER_NUMBER, LOAD_U32 },
+	};
+
+	if (field->secret)
+		return false;
+	row->field.type = kinds[field->kind].type;
+	row->field.unit = row->field.description = "";
+	row->field.words = row->field.type == FILTER_BOOL ? bool_words : NULL;
+	row->load = kinds[field->kind].load;
+	row->offset = field->at;
+	return true;
+}
+
+static void
+add_message(enum bnet_message_type type)
+{
+	static const char prefix[] = "bluenet.";
+	const char *name = bnet_message_name(type) + sizeof(prefix) - 1;
+	size_t n, at;
+	const struct bnet_field *field = bnet_message_fields(type, &n);
+
+	messages.words[type - 1] = (struct filter_word){ name, type };
+	for (; n > 0; n--, field++) {
+		struct filter_row row = { .base = (enum filter_base)(
+					      BASE_MESSAGE + (int)type) };
+
+		at = messages.n_rows;
+		if (at == MESSAGE_ROWS_MAX || !message_row(field, &row))
+			continue;
+		snprintf(messages.names[at], MESSAGE_NAME_CHARS, "%s.%s", name,
+		    field->list == NULL ? field->name : "n");
+		row.field.name = messages.names[at];
+		messages.rows[messages.n_rows++] = row;
+	}
+}
+
+/* The table of the library is made rows of, once. */
+static void
+messages_init(void)
+{
+	if (messages.n_rows > 0)
+		return;
+	for (int type = BNET_MSG_NONE + 1; type < BNET_N_MSGS; type++)
+		add_message((enum bnet_message_type)type);
+}
+
+static const struct filter_row *
+row_at(size_t i)
+{
+	messages_init();
+	if (i < N_ROWS)
+		return &rows[i];
+	return i - N_ROWS < messages.n_rows ? &messages.rows[i - N_ROWS] : NULL;
+}
+
 const struct filter_field *
 filter_field(size_t i)
 {
-	return i < N_ROWS ? &rows[i].field : NULL;
+	return i < N_ROWS ? &row_at(i)->field : NULL;
 }
 
 const struct filter_row *
 filter_row_find(const char *name, size_t len)
 {
-	for (size_t i = 0; i < N_ROWS; i++)
-		if (strlen(rows[i].field.name) == len &&
-		    memcmp(rows[i].field.name, name, len) == 0)
-			return &rows[i];
+	const struct filter_row *row;
+
+	for (size_t i = 0; (row = row_at(i)) != NULL; i++)
+		if (strlen(row->field.name) == len &&
+		    memcmp(row->field.name, name, len) == 0)
+			return row;
 	return NULL;
 }
 
@@ -219,13 +285,16 @@ distance(const char *a, size_t a_len, const char *name)
 const char *
 filter_row_nearest(const char *name, size_t len)
 {
+	const struct filter_row *row;
 	const char *best = NULL, *its;
 	size_t best_distance = len / 3 + 2, d;
 
 	if (len > NEAR_CHARS)
 		return NULL;
-	for (size_t i = 0; i < N_ROWS; i++) {
-		its = rows[i].field.name;
+	for (size_t i = 0; (row = row_at(i)) != NULL; i++) {
+		its = row->field.name;
+		if (strlen(its) > NEAR_CHARS)
+			continue;
 		d = distance(name, len, its);
 		if (len > strlen(its) && strncmp(its, name, strlen(its)) == 0)
 			d = least(d, 2); /* such as destination */
@@ -266,6 +335,26 @@ filter_type_operators(enum filter_type type)
 #define INDENT 24
 #define LINE_CHARS 79
 
+/* Of session messages only the names: their types are as on the wire. */
+static void
+print_message_fields(FILE *f)
+{
+	const struct filter_row *row;
+	size_t at = LINE_CHARS, n;
+
+	fputs("\nFields of session messages, see bluenet-wire(5):", f);
+	for (size_t i = N_ROWS; (row = row_at(i)) != NULL; i++) {
+		n = strlen(row->field.name) + 1;
+		if (at + n > LINE_CHARS) {
+			fputs("\n ", f);
+			at = 1;
+		}
+		fprintf(f, " %s", row->field.name);
+		at += n;
+	}
+	fputc('\n', f);
+}
+
 static void
 print_words(FILE *f, const struct filter_word *w)
 {
@@ -297,11 +386,12 @@ filter_help(FILE *f)
 		if (field->words != NULL && field->type != FILTER_BOOL)
 			print_words(f, field->words);
 	}
+	print_message_fields(f);
 	fputs("\nOperators:\n", f);
 	for (int t = 0; t < FILTER_N_TYPES; t++)
 		fprintf(f, "  %-12s %s\n", types[t].name, types[t].operators);
 	fputs("  eq ne lt le gt ge are == != < <= > >= in words; matches takes"
-	      " a POSIX\n  extended regular expression.\n"
+	      " a Perl-\n  compatible regular expression.\n"
 	      "  Tests are joined by && (and), || (or), ! (not) and"
 	      " parentheses.\n\nValues:\n"
 	      "  -5  0x9f9003c1  zlib  \"text \\\" \\\\ \\n \\x0a\""

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fields - the names that -Y knows: what type each is, where it is found in a
- * record, and what -Y help prints of it. A table and nothing else; filter.c
- * and eval.c read it.
+ * record, and what -Y help prints of it. A table, and the fields of session
+ * messages from that of the library; filter.c and eval.c read it.
  */
 #ifndef FILTER_FIELDS_H
 #define FILTER_FIELDS_H
@@ -48,6 +48,7 @@ enum filter_base {
 	BASE_FRAME, /* the packet */
 	BASE_HEADER,
 	BASE_RECORD,
+	BASE_MESSAGE, /* and behind it: + a bnet_message_type, of which it is */
 };
 
 enum filter_load {
@@ -63,6 +64,7 @@ enum filter_load {
 	LOAD_IDS, /* the fork ids */
 	LOAD_CSTR,
 	LOAD_SLICE,
+	LOAD_STRING, /* struct bnet_string */
 	LOAD_END_SRC,
 	LOAD_END_DST,
 };
@@ -88,7 +90,7 @@ const struct filter_row *filter_row_find(const char *name, size_t len);
 /* The name that `name` was most likely meant to be, or NULL. */
 const char *filter_row_nearest(const char *name, size_t len);
 
-/* All fields, in the order of the manual; NULL past the last. */
+/* In the order of the manual, but those of messages; NULL past the last. */
 const struct filter_field *filter_field(size_t i);
 
 /* "number", "time", ...; static. */

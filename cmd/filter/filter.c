@@ -6,11 +6,14 @@
  */
 #include "cmd/filter/filter.h"
 
+#include "cmd/common/cli.h"
+
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 enum filter_tok {
 	TOK_END,
@@ -51,7 +54,6 @@ struct filter_parse {
 	struct filter_error *err;
 	unsigned depth;
 	bool bare; /* the last test was a field alone */
-	size_t regex_nodes; /* of all expressions so far */
 };
 
 #define FILTER_LIST_CHARS 128 /* of the words of a field */
@@ -64,69 +66,30 @@ struct filter_parse {
 #define INDENT "  "
 #define CUT "..."
 
-/* Characters that take no cell or two on a terminal; the others take one. */
-static const struct {
-	uint32_t from, to;
-	unsigned cells;
-} widths[] = {
-	{ 0x0300, 0x036f, 0 }, /* combining */
-	{ 0x1100, 0x115f, 2 }, /* Hangul */
-	{ 0x200b, 0x200f, 0 }, /* zero width, and marks */
-	{ 0x2e80, 0xa4cf, 2 }, /* CJK */
-	{ 0xac00, 0xd7a3, 2 }, /* Hangul */
-	{ 0xf900, 0xfaff, 2 }, /* CJK */
-	{ 0xfe00, 0xfe0f, 0 }, /* variation selectors */
-	{ 0xfe30, 0xfe6f, 2 }, /* CJK */
-	{ 0xff00, 0xff60, 2 }, /* full width */
-	{ 0x1f300, 0x1faff, 2 }, /* pictures */
-	{ 0x20000, 0x3fffd, 2 }, /* CJK */
-};
-
-static unsigned
-cells_of(uint32_t code)
-{
-	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
-		if (code >= widths[i].from && code <= widths[i].to)
-			return widths[i].cells;
-	return 1;
-}
-
-/* One character of UTF-8; bytes that are none are '?', one by one. */
+/*
+ * One character in the encoding of the locale. Bytes that are none, and
+ * what a terminal would act on, are '?', one by one.
+ */
 static size_t
-filter_utf8(const char *s, size_t len, uint32_t *code)
+next_char(const char *s, size_t len, wchar_t *c)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint8_t b = (uint8_t)s[0];
-	size_t n = b < 0x80 ? 1
-	    : b < 0xc0      ? 0
-	    : b < 0xe0      ? 2
-	    : b < 0xf0      ? 3
-			    : 4;
-	uint32_t c = n < 2 ? b : b & (0x7fu >> n);
+	mbstate_t start = { 0 };
+	size_t n = mbrtowc(c, s, len, &start);
 
-	*code = '?';
-	if (n == 0 || n > len || b > 0xf4)
-		return 1;
-	for (size_t i = 1; i < n; i++) {
-		b = (uint8_t)s[i];
-		if ((b & 0xc0) != 0x80)
-			return 1;
-		c = c << 6 | (b & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 1;
-	*code = c;
-	return n;
+	if (n != 0 && n <= len && (wcwidth(*c) >= 0 || strchr("\t\r\n", *s)))
+		return n;
+	*c = '?';
+	return n != 0 && n <= len ? n : 1;
 }
 
 static size_t
 count_chars(const char *s, size_t len)
 {
 	size_t n = 0;
-	uint32_t code;
+	wchar_t code;
 
 	for (size_t i = 0; i < len; n++)
-		i += filter_utf8(s + i, len - i, &code);
+		i += next_char(s + i, len - i, &code);
 	return n;
 }
 
@@ -135,10 +98,10 @@ static size_t
 skip_chars(const char *s, size_t len, size_t n)
 {
 	size_t i = 0;
-	uint32_t code;
+	wchar_t code;
 
 	for (; n > 0 && i < len; n--)
-		i += filter_utf8(s + i, len - i, &code);
+		i += next_char(s + i, len - i, &code);
 	return i;
 }
 
@@ -195,19 +158,18 @@ puts_to(struct out *o, const char *s)
 static void
 put_chars(struct out *o, const char *s, size_t len, bool blank)
 {
-	uint32_t code;
+	wchar_t code;
 	size_t n;
 
 	for (size_t i = 0; i < len; i += n) {
-		n = filter_utf8(s + i, len - i, &code);
+		n = next_char(s + i, len - i, &code);
 		if (code == '\t')
 			puts_to(o, "\t");
-		else if (blank)
-			put(o, INDENT, cells_of(code));
 		else if (code == '\n' || code == '\r')
 			puts_to(o, " ");
-		else if (code < 0x20 || (code >= 0x7f && code < 0xa0) ||
-		    code == '?')
+		else if (blank)
+			put(o, INDENT, (size_t)wcwidth(code));
+		else if (code == '?')
 			puts_to(o, "?");
 		else
 			put(o, s + i, n);
@@ -540,14 +502,14 @@ static bool
 lex_unknown(struct filter_parse *p)
 {
 	char c = p->text[p->at];
-	uint32_t code;
+	wchar_t code;
 	size_t n;
 
 	for (size_t i = 0; i < N_OF(advices); i++)
 		if (c == advices[i].c)
 			return filter_fail(p, p->at, "%s", advices[i].advice);
-	n = filter_utf8(p->text + p->at, p->len - p->at, &code);
-	if (code < 0x20 || code == 0x7f || (n == 1 && (c & 0x80) != 0))
+	n = next_char(p->text + p->at, p->len - p->at, &code);
+	if (code == '?' && c != '?')
 		return filter_fail(
 		    p, p->at, "unexpected byte 0x%02x", (unsigned char)c);
 	return filter_fail(
@@ -601,18 +563,16 @@ filter_show(const struct filter_parse *p, char buf[FILTER_SHOW_CHARS])
 	const char *s = p->text + p->tok.at;
 	const char *quote = p->tok.type == TOK_STRING ? "" : "\"";
 	size_t len = p->tok.len, i = 0, n, at = strlen(quote);
-	uint32_t code;
+	wchar_t code;
 
 	if (p->tok.type == TOK_END)
 		return "the end";
 	memcpy(buf, quote, at);
 	for (; i < len; i += n) {
-		n = filter_utf8(s + i, len - i, &code);
+		n = next_char(s + i, len - i, &code);
 		if (at + n > most)
 			break;
-		if (code < 0x20 || (code >= 0x7f && code < 0xa0))
-			code = '?';
-		if (code == '?')
+		if (code == '?' || wcwidth(code) < 0)
 			buf[at++] = '?';
 		else
 			for (size_t k = 0; k < n; k++)
@@ -625,266 +585,54 @@ filter_show(const struct filter_parse *p, char buf[FILTER_SHOW_CHARS])
 
 /* ---- regular expressions ---- */
 
-#define REGEX_CHARS_MAX 1000
-#define REGEX_DEPTH_MAX 30
-#define REGEX_NODES_MAX 2000 /* of one */
-#define REGEX_NODES_TOTAL 20000 /* of all in a filter */
-
-/* One level of parentheses: its nodes, and what of it can be empty. */
-struct level {
-	size_t nodes;
-	bool some; /* one of the branches that ended */
-	bool before; /* this branch, up to its last part */
-	bool last; /* that last part */
-};
-
-struct weight {
-	struct level level[REGEX_DEPTH_MAX + 1];
-	size_t depth;
-	size_t last; /* nodes of what a repetition would repeat */
-	bool loop; /* something that can be empty is repeated endlessly */
-};
-
-struct repetition {
-	size_t least, copies;
-	bool endless;
-};
-
+/* Where in the source the byte `n` of the value of a string stands. */
 static size_t
-capped(size_t n)
+place_in_string(const struct filter_parse *p, size_t n)
 {
-	return n > REGEX_NODES_MAX ? REGEX_NODES_MAX + 1 : n;
-}
+	size_t at = p->tok.at + 1;
 
-static void
-weigh_atom(struct weight *w, size_t nodes, bool empty)
-{
-	struct level *lv = &w->level[w->depth];
-
-	w->last = nodes;
-	lv->nodes = capped(lv->nodes + nodes);
-	lv->before = lv->before && lv->last;
-	lv->last = empty;
-}
-
-static void
-weigh_repeat(struct weight *w, const struct repetition *r)
-{
-	struct level *lv = &w->level[w->depth];
-	size_t more = capped(w->last * (capped(r->copies) - 1) + 1);
-
-	lv->nodes = capped(lv->nodes + more);
-	w->last = capped(w->last + more);
-	w->loop = w->loop || (r->endless && lv->last);
-	lv->last = lv->last || r->least == 0;
-}
-
-static void
-weigh_open(struct weight *w)
-{
-	w->level[++w->depth] =
-	    (struct level){ .nodes = 1, .before = true, .last = true };
-}
-
-static void
-weigh_branch(struct weight *w)
-{
-	struct level *lv = &w->level[w->depth];
-
-	lv->nodes = capped(lv->nodes + 1);
-	lv->some = lv->some || (lv->before && lv->last);
-	lv->before = lv->last = true;
-}
-
-static void
-weigh_close(struct weight *w)
-{
-	const struct level *lv = &w->level[w->depth];
-
-	if (w->depth == 0) { /* a character like others */
-		weigh_atom(w, 1, false);
-		return;
-	}
-	w->depth--;
-	weigh_atom(w, lv->nodes, lv->some || (lv->before && lv->last));
-}
-
-/* What follows the bracket expression that starts at `s`. */
-static const char *
-skip_bracket(const char *s)
-{
-	const char *end;
-
-	s += s[1] == '^' ? 2 : 1;
-	if (*s == ']')
-		s++;
-	for (; *s != '\0' && *s != ']'; s++) {
-		if (*s != '[' || s[1] == '\0' || strchr(".=:", s[1]) == NULL)
-			continue;
-		for (end = s + 2; *end != '\0'; end++)
-			if (end[0] == s[1] && end[1] == ']')
-				break;
-		if (*end == '\0')
-			return end;
-		s = end + 1;
-	}
-	return *s == '\0' ? s : s + 1;
-}
-
-/* {n}, {n,}, {,m} or {n,m}; returns what follows it. */
-static const char *
-read_braces(const char *s, struct repetition *r)
-{
-	size_t n[2] = { 0, 0 };
-	int i = 0;
-
-	for (s++; (*s >= '0' && *s <= '9') || (*s == ',' && i == 0); s++) {
-		if (*s == ',')
-			i = 1;
-		else
-			n[i] = capped(n[i] * 10 + (size_t)(*s - '0'));
-	}
-	r->least = n[0];
-	r->copies = (n[0] > n[1] ? n[0] : n[1]) + 1;
-	r->endless = s[-1] == ',';
-	return *s == '}' ? s + 1 : s;
-}
-
-/* * + ? or braces; returns what follows. */
-static const char *
-weigh_repetition(struct weight *w, const char *s)
-{
-	struct repetition r = { *s == '+', *s == '+' ? 2 : 1, *s != '?' };
-	const char *end = *s == '{' ? read_braces(s, &r) : s + 1;
-
-	weigh_repeat(w, &r);
-	w->level[w->depth].nodes += (size_t)(end - s);
-	return end;
-}
-
-/* One part; returns where the next starts, NULL where it is too deep. */
-static const char *
-weigh_step(struct weight *w, const char *s)
-{
-	switch (*s) {
-	case '\\':
-		weigh_atom(w, 1, s[1] != '\0' && strchr("bB<>`'", s[1]));
-		return s[1] == '\0' ? s + 1 : s + 2;
-	case '[':
-		weigh_atom(w, 1, false);
-		return skip_bracket(s);
-	case '(':
-		if (w->depth == REGEX_DEPTH_MAX)
-			return NULL;
-		weigh_open(w);
-		return s + 1;
-	case ')':
-		weigh_close(w);
-		return s + 1;
-	case '|':
-		weigh_branch(w);
-		return s + 1;
-	case '*':
-	case '+':
-	case '?':
-	case '{':
-		return weigh_repetition(w, s);
-	default:
-		weigh_atom(w, 1, *s == '^' || *s == '$');
-		return s + 1;
-	}
-}
-
-/* Back-references are no part of POSIX, and take exponential time. */
-static bool
-has_back_reference(const char *s)
-{
-	for (; *s != '\0'; s++) {
-		if (*s == '[') {
-			s = skip_bracket(s) - 1;
-		} else if (*s == '\\') {
-			s++;
-			if (*s >= '1' && *s <= '9')
-				return true;
-			if (*s == '\0')
-				return false;
-		}
-	}
-	return false;
+	for (; n > 0 && p->text[at] != '"'; n--)
+		at += p->text[at] != '\\' ? 1 : p->text[at + 1] == 'x' ? 4 : 2;
+	return at;
 }
 
 static bool
-affordable(struct filter_parse *p, const char *s)
+bad_regex(struct filter_parse *p, int code, size_t offset)
 {
-	struct weight w = { .level = { { 0, false, true, true } } };
+	PCRE2_UCHAR why[128];
 
-	if (strlen(s) > REGEX_CHARS_MAX)
-		return filter_fail(p, p->tok.at,
-		    "the regular expression is longer than %d bytes",
-		    REGEX_CHARS_MAX);
-	if (has_back_reference(s))
-		return filter_fail(p, p->tok.at,
-		    "back-references are no part of extended regular "
-		    "expressions");
-	while (s != NULL && *s != '\0')
-		s = weigh_step(&w, s);
-	if (s == NULL)
-		return filter_fail(p, p->tok.at,
-		    "the regular expression is nested more than %d deep",
-		    REGEX_DEPTH_MAX);
-	if (w.loop)
-		return filter_fail(p, p->tok.at,
-		    "the regular expression repeats endlessly what can be "
-		    "empty");
-	for (; w.depth > 0; w.depth--)
-		w.level[w.depth - 1].nodes += w.level[w.depth].nodes;
-	p->regex_nodes += w.level[0].nodes;
-	if (w.level[0].nodes > REGEX_NODES_MAX ||
-	    p->regex_nodes > REGEX_NODES_TOTAL)
-		return filter_fail(
-		    p, p->tok.at, "the regular expression repeats too much");
-	return true;
+	if (code == PCRE2_ERROR_HEAP_FAILED)
+		return filter_fail_memory(p);
+	(void)pcre2_get_error_message(code, why, sizeof(why));
+	return filter_fail(p, place_in_string(p, offset),
+	    "bad regular expression: %s", (const char *)why);
 }
 
 /* *regex from the string p->tok; the caller frees it. */
 static bool
-filter_regex(struct filter_parse *p, regex_t **regex)
+filter_regex(struct filter_parse *p, pcre2_code **regex)
 {
-	char buf[FILTER_SHOW_CHARS], why[128];
+	char buf[FILTER_SHOW_CHARS];
 	struct bnet_slice s = filter_token_value(p);
-	const char *text = (const char *)s.p;
-	int rc;
+	size_t offset;
+	int code;
 
 	if (p->tok.type != TOK_STRING)
 		return filter_fail(p, p->tok.at,
 		    "expected a regular expression in double quotes, not %s",
 		    filter_show(p, buf));
-	if (strlen(text) != s.len)
-		return filter_fail(
-		    p, p->tok.at, "a regular expression cannot hold a byte 0");
-	if (!affordable(p, text))
-		return false;
-	*regex = malloc(sizeof(**regex));
-	if (*regex == NULL)
+	if (p->out->regexes == NULL)
+		p->out->regexes = filter_regexes_new();
+	if (p->out->regexes == NULL)
 		return filter_fail_memory(p);
-	rc = regcomp(*regex, text, REG_EXTENDED | REG_NOSUB);
-	if (rc == 0)
-		return true;
-	regerror(rc, *regex, why, sizeof(why));
-	free(*regex);
-	*regex = NULL;
-	return rc == REG_ESPACE
-	    ? filter_fail_memory(p)
-	    : filter_fail(p, p->tok.at, "bad regular expression: %s", why);
-}
-
-static void
-filter_regex_free(regex_t *regex)
-{
-	if (regex == NULL)
-		return;
-	regfree(regex);
-	free(regex);
+	*regex = filter_regex_new(p->out->regexes, s, &code, &offset);
+	if (*regex == NULL)
+		return bad_regex(p, code, offset);
+	if (p->out->regexes->n_bytes > REGEX_TOTAL_MAX_BYTES)
+		return filter_fail(p, p->tok.at,
+		    "the regular expressions take more than %d bytes compiled",
+		    REGEX_TOTAL_MAX_BYTES);
+	return true;
 }
 
 /* ---- words ---- */
@@ -1497,9 +1245,14 @@ matches(struct filter_parse *p, struct filter_insn *insn)
 	}
 	for (const struct filter_word *w = insn->row->field.words;
 	     w->name != NULL; w++)
-		if (regexec(insn->regex, w->name, 0, NULL, 0) == 0)
+		if (filter_regex_match(p->out->regexes, insn->regex,
+			(struct bnet_slice){
+			    (const void *)w->name, strlen(w->name) }))
 			insn->words |= UINT64_C(1) << w->value;
-	filter_regex_free(insn->regex);
+	if (p->out->regexes->n_over > 0)
+		return filter_fail(p, p->tok.at,
+		    "the regular expression takes too many steps");
+	pcre2_code_free(insn->regex);
 	insn->regex = NULL;
 	return filter_next(p);
 }
@@ -1566,7 +1319,7 @@ filter_compare(struct filter_parse *p, const struct filter_row *row)
 		    filter_type_operators(row->field.type));
 	if (filter_next(p) && add_operand(p, &insn, op) && finish(p, &insn))
 		return true;
-	filter_regex_free(insn.regex);
+	pcre2_code_free(insn.regex);
 	return false;
 }
 
@@ -1764,12 +1517,24 @@ filter_free(struct filter *f)
 	if (f == NULL)
 		return;
 	for (size_t i = 0; i < f->n_code; i++)
-		filter_regex_free(f->code[i].regex);
+		pcre2_code_free(f->code[i].regex);
+	filter_regexes_free(f->regexes);
 	free(f->code);
 	free(f->ranges);
 	free(f->texts);
 	free(f->bytes);
 	free(f);
+}
+
+void
+filter_warn_over(const struct filter *f)
+{
+	uint64_t n = f == NULL ? 0 : filter_n_over(f);
+
+	if (n > 0)
+		cli_warn("-Y: %llu matches of regular expressions took too"
+			 " many steps, and count as none",
+		    (unsigned long long)n);
 }
 
 struct filter *

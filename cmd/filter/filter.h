@@ -33,7 +33,7 @@
 #define FILTER_REPORT_CHARS 1024 /* always holds filter_error_format()'s */
 
 struct filter_error {
-	size_t column; /* in characters, from 1; 0: out of memory */
+	size_t column; /* in characters of LC_CTYPE, from 1; 0: no memory */
 	size_t at_bytes; /* the same place, in bytes, from 0 */
 	char text[FILTER_ERROR_CHARS]; /* what is wrong, and expected */
 };
@@ -58,5 +58,8 @@ size_t filter_error_format(
 /* The same to `f`. */
 void
 filter_error_print(FILE *f, const char *text, const struct filter_error *err);
+
+/* Warn of the comparisons that took too many steps; NULL is allowed. */
+void filter_warn_over(const struct filter *filter);
 
 #endif

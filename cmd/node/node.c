@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * In this order: counters; replies on their way out, some lost, some late; when
+ * links connect; what a relay and a node say to each other; the life of a link;
+ * the application, a thread of its own.
+ */
 #include "cmd/node/node.h"
 
 #include "cmd/common/clock.h"
@@ -31,26 +36,11 @@ static void link_failed(struct node_link *link, const char *why);
 static bool link_connect(struct node_link *link, const struct address *address,
     const char *tls_host);
 static void link_finish(struct node_link *link);
-static uint64_t node_unix_ns(void);
 
 static const char *const stat_names[N_STATS] = {
-	[STAT_UP] = "up",
-	[STAT_CONNECTS] = "connects",
-	[STAT_RECONNECTS] = "reconnects",
-	[STAT_FAILURES] = "failures",
-	[STAT_REFUSED] = "refused",
-	[STAT_DRAINS] = "drains",
-	[STAT_ECHO_NETWORK] = "echo_network",
-	[STAT_ECHO_SERVICE] = "echo_service",
-	[STAT_LOST] = "lost",
-	[STAT_NOT_SENT] = "not_sent",
-	[STAT_INBOX_FULL] = "inbox_full",
-	[STAT_PACKETS] = "packets",
-	[STAT_REPLIES] = "replies",
-	[STAT_PINGS] = "pings",
-	[STAT_ERRORS] = "errors",
-	[STAT_MALFORMED] = "malformed",
-	[STAT_IGNORED] = "ignored",
+#define STAT_NAME(stat, name) [stat] = (name),
+	NODE_STATS(STAT_NAME)
+#undef STAT_NAME
 };
 
 void
@@ -126,7 +116,8 @@ reply_send(struct node_link *link, const struct bnet_header *header,
 	struct node *node = link->node;
 	int64_t delay_ns, now_ns;
 
-	if (!weather_reply(&node->opt.weather, &link->weather_rnd, &delay_ns)) {
+	if (!impairment_reply(
+		&node->opt.impairment, &link->impairment_rnd, &delay_ns)) {
 		stats_count(&node->stats, STAT_LOST);
 		return;
 	}
@@ -182,7 +173,7 @@ reply_drop(struct node_link *link)
 	timers_free(&link->late);
 }
 
-/* When links connect, and what the main thread is told of them. */
+/* When links connect, and what is reported of them to the main thread. */
 
 bool
 sched_init(struct sched *sched)
@@ -632,7 +623,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct node_link *link = link_of(conn);
 	struct node_scratch *scratch = scratch_of(link);
-	uint64_t received_ns = node_unix_ns();
+	uint64_t received_ns = (uint64_t)clock_unix_ns();
 	struct bnet_message echo;
 	struct bnet_header header;
 	size_t left;
@@ -646,7 +637,8 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		if (engine_to_inbox(conn, packet) != ENGINE_DELIVERED)
 			stats_count(&link->node->stats, STAT_INBOX_FULL);
 	} else if (answer_echo(&packet->header, &echo, received_ns,
-		       node_unix_ns(), &header, &scratch->body) != BNET_OK) {
+		       (uint64_t)clock_unix_ns(), &header,
+		       &scratch->body) != BNET_OK) {
 		stats_count(&link->node->stats, STAT_NOT_SENT);
 	} else {
 		reply_send(link, &header, bnet_buf_slice(&scratch->body),
@@ -1039,15 +1031,6 @@ struct app {
 
 #define N_CHORES 2
 
-static uint64_t
-node_unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /*
  * Work: the processor is busy with it, for so long by the clock, so that it
  * is the same wait for others however much else the machine has to do.
@@ -1097,7 +1080,7 @@ answer(struct app *app, const struct engine_packet *packet,
 			   app->node->opt.reply_bytes, &reply->header,
 			   &app->bytes) == BNET_OK;
 	}
-	now_ns = node_unix_ns();
+	now_ns = (uint64_t)clock_unix_ns();
 	waited_ns = (uint64_t)(clock_now_ns() - packet->at_ns);
 	reply->as = STAT_ECHO_SERVICE;
 	return bnet_message_decode(BNET_MSG_ECHO, packet->payload, &echo,

@@ -14,13 +14,9 @@
  * widened as time passes, by what clocks may drift. The offset is its middle,
  * the bound half its width: the truth is within, not just likely to be. Our
  * clock is CLOCK_MONOTONIC, so that setting the time here changes nothing.
- */
-/*
- * measure_trace - what relays wrote on echoes that passed: how long each had
- * them, and how long the way between two of them took.
  *
- * How long one had it is by one clock, and exact. A way is between two clocks
- * and never without the bound of how far these may be apart.
+ * measure.c keeps one of each node, and one of each relay that wrote on an echo
+ * that passed (struct trace, below).
  */
 #ifndef PING_CLOCK_OFFSET_H
 #define PING_CLOCK_OFFSET_H
@@ -66,6 +62,13 @@ int64_t clock_offset_bound_ns(const struct clock_offset *clock);
 void clock_offset_ways(const struct clock_offset *clock,
     const struct clock_times *times, int64_t *up_ns, int64_t *down_ns);
 
+/*
+ * What relays wrote on echoes that passed: how long each had them, and how
+ * long the way between two of them took.
+ *
+ * How long one had it is by one clock, and exact. A way is between two clocks
+ * and never without the bound of how far these may be apart.
+ */
 #define TRACE_RELAYS_MAX 64
 
 struct trace_relay {

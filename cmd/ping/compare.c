@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The intervals: what other runs of the same kind would have given. */
+/*
+ * In this order: rows side by side; the intervals by bootstrap; the comparison
+ * as JSON and CSV, as text; which of the two is better.
+ */
 #include "cmd/ping/compare.h"
 
 #include "cmd/ping/report.h"
@@ -13,21 +16,21 @@
 struct compare_pair {
 	const char *time; /* NULL: those of the rows */
 	const struct series_row *before, *after; /* NULL: there is none */
-	struct compare_factor factors[ARTICLE_COLUMNS];
+	struct compare_factor factors[CLUSTER_COLUMNS];
 	size_t before_at, after_at; /* of compare_next() */
 };
 
-static const char *const compare_names[ARTICLE_COLUMNS] = { "minimum",
+static const char *const compare_names[CLUSTER_COLUMNS] = { "minimum",
 	"maximum", "average", "stddev" };
 
 /* Before and after of two rows or runs: values, without an interval. */
 static struct compare_factor
 compare_of(const struct hdr_sums *before, const struct hdr_sums *after,
-    enum article_column column)
+    enum cluster_column column)
 {
 	struct compare_factor factor = { 0 };
-	double b = article_value(before, column);
-	double a = article_value(after, column);
+	double b = cluster_value(before, column);
+	double a = cluster_value(after, column);
 
 	factor.known = before->count > 0 && after->count > 0 && a > 0 && b > 0;
 	if (factor.known)
@@ -65,20 +68,20 @@ compare_next_pair(const struct series *before, const struct series *after,
 	pair->after = compare_next(after, layer, &pair->after_at);
 	both = pair->before != NULL && pair->after != NULL;
 	memset(pair->factors, 0, sizeof(pair->factors));
-	for (unsigned i = 0; both && i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; both && i < CLUSTER_COLUMNS; i++)
 		pair->factors[i] = compare_of(&pair->before->due,
-		    &pair->after->due, (enum article_column)i);
+		    &pair->after->due, (enum cluster_column)i);
 	return pair->before != NULL || pair->after != NULL;
 }
 
 /* When the row began, as text; "" where there is none. */
 static void
-compare_time(char text[ARTICLE_CELL_CHARS], const struct series *series,
+compare_time(char text[CLUSTER_CELL_CHARS], const struct series *series,
     const struct series_row *row)
 {
 	text[0] = '\0';
 	if (row != NULL)
-		article_time(text, series_settings(series), row->start_ns);
+		cluster_time(text, series_settings(series), row->start_ns);
 }
 
 #define N_ROUNDS 1000
@@ -249,8 +252,8 @@ run_rounds(const struct draws *before, const struct draws *after, uint64_t seed,
 		if (a.stddev > 0)
 			stddevs[n_stddevs++] = b.stddev / a.stddev;
 	}
-	set_interval(&result->factors[ARTICLE_AVERAGE], means, n_means);
-	set_interval(&result->factors[ARTICLE_STDDEV], stddevs, n_stddevs);
+	set_interval(&result->factors[CLUSTER_AVERAGE], means, n_means);
+	set_interval(&result->factors[CLUSTER_STDDEV], stddevs, n_stddevs);
 }
 
 /* Sets the intervals of average and deviation, where they are known. */
@@ -283,9 +286,9 @@ json_side(FILE *file, const char *name, const struct series_row *row)
 	if (row == NULL || row->due.count == 0)
 		return;
 	fprintf(file, ",\"%s\":{\"count\":%" PRIu64, name, row->due.count);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, ",\"%s_s\":%.9f", compare_names[i],
-		    article_value(&row->due, (enum article_column)i));
+		    cluster_value(&row->due, (enum cluster_column)i));
 	fputc('}', file);
 }
 
@@ -295,7 +298,7 @@ json_factors(FILE *file, const struct compare_factor *factors)
 	const char *comma = "";
 
 	fputs(",\"factor\":{", file);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++) {
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++) {
 		if (!factors[i].known)
 			continue;
 		fprintf(file, "%s\"%s\":%.4f", comma, compare_names[i],
@@ -314,7 +317,7 @@ compare_json_pair(FILE *file, const struct series *before,
     enum ping_layer layer, const struct compare_pair *pair,
     const struct compare_layer *result)
 {
-	char time[ARTICLE_CELL_CHARS];
+	char time[CLUSTER_CELL_CHARS];
 
 	compare_time(time, before, pair->before);
 	fprintf(file, "{\"type\":\"compare\",\"time\":\"%s\",\"layer\":\"%s\"",
@@ -337,7 +340,7 @@ compare_csv_head(FILE *file)
 
 	fputs("time,layer", file);
 	for (unsigned g = 0; g < 3; g++)
-		for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+		for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 			fprintf(file, ",%s%s%s", groups[g], compare_names[i],
 			    g < 2 ? "_s" : "");
 	fputs(",average_low,average_high,stddev_low,stddev_high\n", file);
@@ -346,11 +349,11 @@ compare_csv_head(FILE *file)
 static void
 csv_side(FILE *file, const struct series_row *row)
 {
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++) {
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++) {
 		fputc(',', file);
 		if (row != NULL && row->due.count > 0)
 			fprintf(file, "%.9f",
-			    article_value(&row->due, (enum article_column)i));
+			    cluster_value(&row->due, (enum cluster_column)i));
 	}
 }
 
@@ -359,19 +362,19 @@ compare_csv_pair(FILE *file, const struct series *before, enum ping_layer layer,
     const struct compare_pair *pair)
 {
 	const struct compare_factor *factor;
-	char time[ARTICLE_CELL_CHARS];
+	char time[CLUSTER_CELL_CHARS];
 
 	compare_time(time, before, pair->before);
 	fprintf(file, "%s,%s", pair->time == NULL ? time : pair->time,
 	    ping_layer_names[layer]);
 	csv_side(file, pair->before);
 	csv_side(file, pair->after);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++) {
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++) {
 		fputc(',', file);
 		if (pair->factors[i].known)
 			fprintf(file, "%.4f", pair->factors[i].value);
 	}
-	for (unsigned i = ARTICLE_AVERAGE; i <= ARTICLE_STDDEV; i++) {
+	for (unsigned i = CLUSTER_AVERAGE; i <= CLUSTER_STDDEV; i++) {
 		factor = &pair->factors[i];
 		if (factor->has_interval)
 			fprintf(file, ",%.4f,%.4f", factor->low, factor->high);
@@ -381,15 +384,15 @@ compare_csv_pair(FILE *file, const struct series *before, enum ping_layer layer,
 	fputc('\n', file);
 }
 
-/* Two tables side by side, and what the article says of them. */
+/* Two cluster tables side by side, and what they amount to. */
 
 #define TIME_CHARS 5
 #define FACTOR_CHARS 4
 #define SAME 0.005 /* a factor so close to 1 is none */
 
 /* How wide the columns of the two tables are; the headings are short. */
-static const int widths[ARTICLE_COLUMNS] = { 7, 5, 5, 5 };
-static const char *const heads[ARTICLE_COLUMNS] = { "Min", "Max", "Avg",
+static const int widths[CLUSTER_COLUMNS] = { 7, 5, 5, 5 };
+static const char *const heads[CLUSTER_COLUMNS] = { "Min", "Max", "Avg",
 	"Std" };
 static void
 print_heads(FILE *file, bool two_times)
@@ -399,13 +402,13 @@ print_heads(FILE *file, bool two_times)
 	fprintf(file, "%*s%25s  %19s\n", two_times ? TIME_CHARS + 1 : 0, "",
 	    "---- after, seconds -----", "--- lower by x ----");
 	fprintf(file, "%-*s", TIME_CHARS, "Time");
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, " %*s", widths[i], heads[i]);
 	if (two_times)
 		fprintf(file, " %-*s", TIME_CHARS, "Time");
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, " %*s", widths[i], heads[i]);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, " %*s", FACTOR_CHARS, heads[i]);
 	fputc('\n', file);
 }
@@ -413,14 +416,14 @@ print_heads(FILE *file, bool two_times)
 static void
 print_side(FILE *file, const struct series_row *row)
 {
-	char text[ARTICLE_CELL_CHARS];
+	char text[CLUSTER_CELL_CHARS];
 
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++) {
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++) {
 		text[0] = '\0';
 		if (row != NULL && row->due.count > 0)
-			article_cell(text,
-			    article_value(&row->due, (enum article_column)i),
-			    article_decimals[i]);
+			cluster_cell(text,
+			    cluster_value(&row->due, (enum cluster_column)i),
+			    cluster_decimals[i]);
 		fprintf(file, " %*s", widths[i], text);
 	}
 }
@@ -429,7 +432,7 @@ static bool
 times_differ(const struct series *before, const struct series *after,
     enum ping_layer layer)
 {
-	char b[ARTICLE_CELL_CHARS], a[ARTICLE_CELL_CHARS];
+	char b[CLUSTER_CELL_CHARS], a[CLUSTER_CELL_CHARS];
 	struct compare_pair pair = { 0 };
 
 	while (compare_next_pair(before, after, layer, &pair)) {
@@ -445,7 +448,7 @@ static void
 print_pair(FILE *file, const struct series *before, const struct series *after,
     const struct compare_pair *pair, bool two_times)
 {
-	char b[ARTICLE_CELL_CHARS], a[ARTICLE_CELL_CHARS];
+	char b[CLUSTER_CELL_CHARS], a[CLUSTER_CELL_CHARS];
 
 	compare_time(b, before, pair->before);
 	compare_time(a, after, pair->after);
@@ -454,7 +457,7 @@ print_pair(FILE *file, const struct series *before, const struct series *after,
 	if (two_times)
 		fprintf(file, " %-*s", TIME_CHARS, pair->time == NULL ? a : "");
 	print_side(file, pair->after);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		if (pair->factors[i].known)
 			fprintf(file, " %*.1f", FACTOR_CHARS,
 			    pair->factors[i].value);
@@ -503,7 +506,7 @@ compare_text(FILE *file, const struct series *before,
 		print_pair(file, before, after, &pair, two_times);
 	print_pair(file, before, after, overall, two_times);
 	fputc('\n', file);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		print_statement(file, compare_names[i], &result->factors[i]);
 	if (result->lost_before > 0 || result->lost_after > 0)
 		fprintf(file, "lost %.3g %% before, %.3g %% after\n",
@@ -605,16 +608,16 @@ compare_overall(const struct series *before, const struct series *after,
 		return false;
 	result->before = &b->due;
 	result->after = &a->due;
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		result->factors[i] = compare_of(
-		    &b->due.sums, &a->due.sums, (enum article_column)i);
+		    &b->due.sums, &a->due.sums, (enum cluster_column)i);
 	result->lost_before = lost_part(b);
 	result->lost_after = lost_part(a);
 	compare_bootstrap(before, after, layer, settings->seed, result);
-	result->worse = factor_worse(&result->factors[ARTICLE_AVERAGE],
+	result->worse = factor_worse(&result->factors[CLUSTER_AVERAGE],
 			    settings->tolerance) ||
 	    factor_worse(
-		&result->factors[ARTICLE_STDDEV], settings->tolerance) ||
+		&result->factors[CLUSTER_STDDEV], settings->tolerance) ||
 	    result->lost_after > result->lost_before + settings->tolerance ||
 	    (b->due.sums.count > 0 && a->due.sums.count == 0);
 	return true;

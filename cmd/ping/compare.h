@@ -14,11 +14,13 @@
  * After is worse where its average or its deviation overall is more than the
  * tolerance higher, and the interval does not hold that to be chance; or
  * where it lost more pings, by more than the tolerance as a part of all.
+ *
+ * Owns nothing: two series are borrowed. For offline.c.
  */
 #ifndef PING_COMPARE_H
 #define PING_COMPARE_H
 
-#include "cmd/ping/article.h"
+#include "cmd/ping/cluster_table.h"
 #include "cmd/ping/series.h"
 
 #include <stdio.h>
@@ -40,7 +42,7 @@ struct compare_factor {
 
 struct compare_layer {
 	const struct hdr *before, *after; /* borrowed */
-	struct compare_factor factors[ARTICLE_COLUMNS];
+	struct compare_factor factors[CLUSTER_COLUMNS];
 	double lost_before, lost_after; /* a part of what was asked */
 	bool worse;
 };

@@ -9,6 +9,8 @@
  * Judged over the whole run, all nodes together, at each layer measured, from
  * when pings were due. Quantiles of few samples are judged too: as the
  * nearest one that there is. With no answer at all, any test of a time fails.
+ *
+ * For offline.c.
  */
 #ifndef PING_FAILIF_H
 #define PING_FAILIF_H

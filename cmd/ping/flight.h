@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flight - the pings that are on their way, and those that were: a
- * ring, so memory is fixed. A ping stays known after it was answered or given
- * up, until its place is needed again, so that a second or a late answer is
- * known for what it is.
+ * flight - the pings that are on their way, and those that were: a ring, so
+ * memory is fixed. A ping stays known after it was answered or given up, until
+ * its place is needed again, so that a second or a late answer is known for
+ * what it is. For the worker of measure.c.
  */
 #ifndef PING_FLIGHT_H
 #define PING_FLIGHT_H

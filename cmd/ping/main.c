@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* bluenet-ping: the latency of every node. See bluenet-ping(1). */
+/*
+ * bluenet-ping: the latency of every node. See bluenet-ping(1). It chooses
+ * between a run and work on files.
+ */
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/ping/run.h"
 #include "cmd/ping/offline.h"
 #include "cmd/ping/options.h"
@@ -17,5 +21,7 @@ main(int argc, char **argv)
 	ping_options_parse(&opt, argc, argv);
 	offline_check(&opt);
 	signal(SIGPIPE, SIG_IGN);
-	return opt.mode == PING_MEASURE ? live_run(&opt) : offline_run(&opt);
+	if (opt.mode != PING_MEASURE)
+		return offline_run(&opt);
+	return ending_code(ping_run(&opt));
 }

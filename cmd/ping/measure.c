@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the worker tells, and what the caller takes and sees of it. */
+/*
+ * Inside a measurement, in this order: the events that the caller takes; slots
+ * and answers; the roster; the session with the relay; the life of the
+ * connection and of the worker. All of it but the events runs on the worker.
+ */
 #include "cmd/ping/measure.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 #include "cmd/engine/engine.h"
 #include "cmd/node/mesh.h"
 #include "cmd/ping/flight.h"
@@ -14,9 +19,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
+#define LOCK_SLICE_NS INT64_C(100000000)
 
 /* A list that the worker fills, and the caller takes. */
 struct measure_events {
@@ -28,6 +35,7 @@ struct measure {
 	const struct ping_options *opt;
 	const struct client_files *files;
 	struct engine *engine;
+	bool stuck; /* the engine did not stop: the main thread's */
 	pthread_mutex_t lock; /* of all below; the worker's turns hold it */
 	enum measure_state state;
 	char reason[MEASURE_REASON_CHARS];
@@ -36,7 +44,7 @@ struct measure {
 	size_t n_addresses, n_tried;
 	struct engine_conn *conn; /* NULL: none */
 	uint64_t id, relay_id; /* that the relay gave */
-	bool was_up, finishing;
+	bool was_up;
 	int64_t start_ns; /* of the schedule; 0: not begun */
 	int64_t stop_ns; /* of new slots; INT64_MAX: never */
 	int64_t wall_ahead_ns; /* of CLOCK_MONOTONIC, at the start */
@@ -61,7 +69,7 @@ struct measure {
 
 static void measure_arm(struct measure *m);
 static void send_lost(struct measure *m, struct flight *flight, uint32_t cause);
-static void session_say(struct measure *m, const struct bnet_message *message);
+static bool session_say(struct measure *m, const struct bnet_message *message);
 
 /* ---- events ---- */
 
@@ -122,14 +130,41 @@ n_pinged(const struct targets *targets)
 	return n;
 }
 
+/* A slice of the wait: the clock of this wait may be set. */
+static bool
+locked(void *arg)
+{
+	struct measure *m = arg;
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOCK_SLICE_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return pthread_mutex_timedlock(&m->lock, &until) == 0;
+}
+
+/*
+ * Not asked for with trylock: this mutex is handed to who waits for it. The
+ * worker holds it in its turns, so one that does not end holds it for ever.
+ */
+static bool
+lock(struct measure *m)
+{
+	return !m->stuck &&
+	    ending_until(locked, m, "a turn of the network thread");
+}
+
 const struct measure_event *
 measure_take(struct measure *m, size_t *n, struct measure_view *view)
 {
 	struct measure_events *taken;
 	uint64_t woken;
 
+	*n = 0;
 	(void)!read(m->event_fd, &woken, sizeof(woken));
-	pthread_mutex_lock(&m->lock);
+	if (!lock(m))
+		return NULL;
 	taken = &m->events[m->filling];
 	m->filling = !m->filling;
 	m->events[m->filling].n = 0;
@@ -150,7 +185,8 @@ measure_take(struct measure *m, size_t *n, struct measure_view *view)
 struct targets *
 measure_lock(struct measure *m)
 {
-	pthread_mutex_lock(&m->lock);
+	if (!lock(m))
+		return NULL;
 	return &m->targets;
 }
 
@@ -184,7 +220,7 @@ measure_wall_ns(const struct measure *m, int64_t at_ns)
 #define GRACE_NS INT64_C(10000000)
 
 /* A packet on our connection. */
-static void
+BNET_MUST static enum engine_sent
 send_packet(
     struct measure *m, const struct bnet_header *header, struct bnet_slice body)
 {
@@ -194,8 +230,7 @@ send_packet(
 		.payload = body,
 	};
 
-	/* where the queue is full, nothing comes back: that is told as lost */
-	(void)!engine_send(engine_conn_worker(m->conn),
+	return engine_send(engine_conn_worker(m->conn),
 	    engine_conn_outlet(m->conn), &packet, header->priority);
 }
 
@@ -297,7 +332,7 @@ echo_flags(const struct measure *m, enum ping_layer layer)
 	return flags;
 }
 
-static void
+static enum engine_sent
 send_echo(struct measure *m, const struct flight *flight)
 {
 	const struct target *target = flight->target;
@@ -315,13 +350,14 @@ send_echo(struct measure *m, const struct flight *flight)
 	message.u.echo.sent_ns = (uint64_t)measure_wall_ns(m, flight->sent_ns);
 	message.u.echo.flags = echo_flags(m, (enum ping_layer)flight->layer);
 	bnet_buf_clear(&m->body);
-	if (bnet_message_encode(&message, &m->body) == BNET_OK &&
-	    pad(&m->body, (size_t)m->opt->padding_bytes))
-		send_packet(m, &header, bnet_buf_slice(&m->body));
+	if (bnet_message_encode(&message, &m->body) != BNET_OK ||
+	    !pad(&m->body, (size_t)m->opt->padding_bytes))
+		return ENGINE_MEMORY;
+	return send_packet(m, &header, bnet_buf_slice(&m->body));
 }
 
 /* By header: what a stock peer answers, too. */
-static void
+static enum engine_sent
 send_header_ping(struct measure *m, const struct flight *flight)
 {
 	const struct bnet_header header = {
@@ -330,11 +366,11 @@ send_header_ping(struct measure *m, const struct flight *flight)
 		.timestamp = flight_cookie(flight),
 	};
 
-	send_packet(m, &header, (struct bnet_slice){ NULL, 0 });
+	return send_packet(m, &header, (struct bnet_slice){ NULL, 0 });
 }
 
 /* Have a node ping another (cmd/node/mesh.h says how). */
-static void
+static enum engine_sent
 send_ask(struct measure *m, const struct flight *flight)
 {
 	const struct target *pair = flight->target;
@@ -352,8 +388,27 @@ send_ask(struct measure *m, const struct flight *flight)
 	bnet_bits_put_u64(&wr, pair->id);
 	bnet_bits_put_u32(
 	    &wr, flight->layer == PING_SERVICE ? BNET_ECHO_F_SERVICE : 0);
-	if (bnet_bits_finish(&wr) == BNET_OK)
-		send_packet(m, &header, bnet_buf_slice(&m->body));
+	if (bnet_bits_finish(&wr) != BNET_OK)
+		return ENGINE_MEMORY;
+	return send_packet(m, &header, bnet_buf_slice(&m->body));
+}
+
+static enum engine_sent
+send_ping(struct measure *m, const struct flight *flight)
+{
+	if (flight->layer == PING_HOP && m->opt->hop == PING_HOP_PING)
+		return send_header_ping(m, flight);
+	if (flight->target->role == TARGET_PAIR)
+		return send_ask(m, flight);
+	return send_echo(m, flight);
+}
+
+/* What a relay would say of a packet that it cannot pass on. */
+static uint32_t
+cause_of(enum engine_sent sent)
+{
+	return sent == ENGINE_TOO_LARGE ? BNET_CODE_TOO_LARGE
+					: BNET_CODE_OVERLOADED;
 }
 
 static void
@@ -361,6 +416,7 @@ ping(struct measure *m, struct target *target, enum ping_layer layer,
     int64_t due_ns)
 {
 	struct flight *flight = flights_in_the_way(&m->flights);
+	enum engine_sent sent;
 
 	if (flight != NULL)
 		send_lost(m, flight, 0);
@@ -374,12 +430,9 @@ ping(struct measure *m, struct target *target, enum ping_layer layer,
 	target->n_sent++;
 	m->n_waiting++;
 	flight->sent_ns = clock_now_ns();
-	if (layer == PING_HOP && m->opt->hop == PING_HOP_PING)
-		send_header_ping(m, flight);
-	else if (target->role == TARGET_PAIR)
-		send_ask(m, flight);
-	else
-		send_echo(m, flight);
+	sent = send_ping(m, flight);
+	if (sent != ENGINE_QUEUED)
+		send_lost(m, flight, cause_of(sent));
 }
 
 /* Slots that are due at now_ns. */
@@ -626,13 +679,12 @@ roster_ask(struct measure *m, int64_t now_ns)
 	message.u.roster.roles = BNET_ROLE_NODE;
 	if (m->opt->clients)
 		message.u.roster.roles |= BNET_ROLE_CLIENT;
-	m->roster_asked = true;
+	m->roster_asked = session_say(m, &message);
 	m->roster_at_ns = now_ns + ROSTER_PERIOD_NS;
-	session_say(m, &message);
 }
 
 static void
-tell(struct measure *m, const struct target *target, enum measure_kind kind)
+report(struct measure *m, const struct target *target, enum measure_kind kind)
 {
 	struct measure_event *event = measure_event(m, kind);
 	char label[SERIES_NAME_CHARS];
@@ -661,7 +713,7 @@ begin_words(struct measure *m)
 			continue;
 		m->targets.found[i] = true;
 		target->pinged = true;
-		tell(m, target, MEASURE_SEEN);
+		report(m, target, MEASURE_SEEN);
 	}
 	for (size_t i = 0; i < targets_n(&m->targets); i++) {
 		target = targets_at(&m->targets, i);
@@ -692,9 +744,9 @@ take_entry(struct measure *m, const struct bnet_roster_entry *entry)
 	memcpy(before, target->name, sizeof(before));
 	target_set_name(target, &entry->name);
 	if (!target->pinged || strcmp(before, target->name) != 0)
-		tell(m, target, MEASURE_SEEN);
+		report(m, target, MEASURE_SEEN);
 	target->pinged = true;
-	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() && !m->finishing &&
+	if (m->start_ns != 0 && m->stop_ns > clock_now_ns() &&
 	    (m->opt->count == 0 || target->schedule.n < m->opt->count))
 		send_begin(m, target);
 }
@@ -709,7 +761,7 @@ drop_absent(struct measure *m)
 		if (target->roster == 0 ||
 		    target->roster + 1 != m->targets.roster)
 			continue;
-		tell(m, target, MEASURE_LEFT);
+		report(m, target, MEASURE_LEFT);
 		if (m->opt->n_words > 0 || !target->active)
 			continue;
 		timers_cancel(&m->timers, &target->timer);
@@ -741,7 +793,7 @@ begin_pairs(struct measure *m)
 			continue;
 		snprintf(pair->name, sizeof(pair->name), "%.30s>%.30s",
 		    from->name, to->name);
-		tell(m, pair, MEASURE_SEEN);
+		report(m, pair, MEASURE_SEEN);
 		send_begin(m, pair);
 	}
 }
@@ -795,15 +847,15 @@ string_of(const char *s)
 /* ---- to the relay ---- */
 
 /* A message to the relay itself. */
-static void
+BNET_MUST static bool
 session_say(struct measure *m, const struct bnet_message *message)
 {
 	const struct bnet_header header = { .key = bnet_message_key(
 						message->type) };
 
 	bnet_buf_clear(&m->body);
-	if (bnet_message_encode(message, &m->body) == BNET_OK)
-		send_packet(m, &header, bnet_buf_slice(&m->body));
+	return bnet_message_encode(message, &m->body) == BNET_OK &&
+	    send_packet(m, &header, bnet_buf_slice(&m->body)) == ENGINE_QUEUED;
 }
 
 static void
@@ -830,7 +882,8 @@ session_hello(struct measure *m)
 		.name = string_of(m->opt->name),
 		.token = string_of(m->files->token),
 	};
-	session_say(m, &message);
+	if (!session_say(m, &message))
+		measure_fail(m, "no room to send the hello");
 	m->welcome_by_ns = clock_now_ns() + WELCOME_TIMEOUT_NS;
 	if (m->opt->hop != PING_HOP_PING)
 		return;
@@ -850,7 +903,9 @@ session_pong(struct measure *m, uint64_t timestamp)
 		.timestamp = timestamp,
 	};
 
-	send_packet(m, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
+	/* where there is no room for it the relay has more to read than this */
+	(void)!send_packet(
+	    m, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
 }
 
 /* ---- from the relay ---- */
@@ -1003,21 +1058,12 @@ on_pinged(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		send_measured(arg, cookie, packet->header.source, round_ns);
 }
 
-static uint64_t
-unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* We are somebody's client or node, too. */
 static void
 on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct measure *m = arg;
-	uint64_t received_ns = unix_ns();
+	uint64_t received_ns = (uint64_t)clock_unix_ns();
 	struct bnet_header header = {
 		.dest = packet->header.source,
 		.key = bnet_message_key(BNET_MSG_ECHO_REPLY),
@@ -1035,10 +1081,11 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	    ? BNET_DEST_NODE
 	    : BNET_DEST_CLIENT;
 	echo.u.echo.received_ns = received_ns;
-	echo.u.echo.replied_ns = unix_ns();
+	echo.u.echo.replied_ns = (uint64_t)clock_unix_ns();
 	bnet_buf_clear(&m->body);
+	/* without room it is lost, which is for who asked to find out */
 	if (bnet_message_encode(&echo, &m->body) == BNET_OK)
-		send_packet(m, &header, bnet_buf_slice(&m->body));
+		(void)!send_packet(m, &header, bnet_buf_slice(&m->body));
 }
 
 /* ---- time ---- */
@@ -1051,7 +1098,7 @@ session_tick(struct measure *m, int64_t now_ns)
 	if (m->state == MEASURE_GREETED && now_ns >= m->welcome_by_ns)
 		measure_fail(m, "no welcome in time");
 	if (m->keepalive_ns != 0 && now_ns >= m->keepalive_at_ns) {
-		session_say(m, &keepalive);
+		(void)!session_say(m, &keepalive); /* the next is near */
 		m->keepalive_at_ns = now_ns + m->keepalive_ns;
 	}
 	if (m->state == MEASURE_UP && m->opt->hop == PING_HOP_NONE)
@@ -1242,12 +1289,11 @@ stop_all(struct measure *m)
 static void
 check_done(struct measure *m, int64_t now_ns)
 {
-	bool may_end =
-	    m->opt->count != 0 || m->finishing || now_ns >= m->stop_ns;
+	bool may_end = m->opt->count != 0 || now_ns >= m->stop_ns;
 
 	if (m->state != MEASURE_UP || m->start_ns == 0)
 		return;
-	if (m->finishing || now_ns >= m->stop_ns)
+	if (now_ns >= m->stop_ns)
 		stop_all(m);
 	if (!may_end || m->n_active > 0 || m->n_waiting > 0)
 		return;
@@ -1382,7 +1428,6 @@ measure_start(const struct ping_options *opt, const struct client_files *files,
     char why[MEASURE_REASON_CHARS])
 {
 	struct measure *m = calloc(1, sizeof(*m));
-	struct timespec ts;
 
 	if (m == NULL || !make_lock(m)) {
 		snprintf(why, MEASURE_REASON_CHARS, "out of memory");
@@ -1393,9 +1438,7 @@ measure_start(const struct ping_options *opt, const struct client_files *files,
 	m->files = files;
 	m->event_fd = -1;
 	m->stop_ns = INT64_MAX;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	m->wall_ahead_ns =
-	    (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - clock_now_ns();
+	m->wall_ahead_ns = clock_unix_ns() - clock_now_ns();
 	client_host(opt->relay, m->host);
 	m->n_addresses = address_resolve(
 	    opt->relay, PING_PORT, m->addresses, why, MEASURE_REASON_CHARS);
@@ -1404,19 +1447,24 @@ measure_start(const struct ping_options *opt, const struct client_files *files,
 			return m;
 		snprintf(why, MEASURE_REASON_CHARS, "%s", strerror(errno));
 	}
+	if (m->engine != NULL)
+		(void)measure_stop(m); /* it may run */
 	measure_free(m);
 	return NULL;
 }
 
-void
+bool
 measure_stop(struct measure *m)
 {
-	engine_stop(m->engine);
+	m->stuck = !engine_stop(m->engine);
+	return !m->stuck;
 }
 
 void
 measure_free(struct measure *m)
 {
+	if (m->stuck)
+		return;
 	engine_free(m->engine);
 	targets_free(&m->targets);
 	flights_free(&m->flights);

@@ -10,6 +10,9 @@
  * Durations and the schedule are of CLOCK_MONOTONIC. The wall clock is read
  * once, at the start; later times follow from it, so that setting it changes
  * nothing.
+ *
+ * It owns the engine, the targets and the events. For run.c; screen.c looks at
+ * the targets.
  */
 #ifndef PING_MEASURE_H
 #define PING_MEASURE_H
@@ -48,7 +51,7 @@ enum measure_state {
 	MEASURE_FAILED, /* the relay; `reason` says why */
 };
 
-/* What a look at it tells, at one moment. */
+/* Its state at one moment. */
 struct measure_view {
 	enum measure_state state;
 	char reason[MEASURE_REASON_CHARS]; /* MEASURE_FAILED */
@@ -68,8 +71,12 @@ struct measure;
 struct measure *measure_start(const struct ping_options *opt,
     const struct client_files *files, char why[MEASURE_REASON_CHARS]);
 
-/* Stop the worker. Then everything may be looked at without a lock. */
-void measure_stop(struct measure *measure);
+/*
+ * Stop the worker. Then everything may be looked at without a lock. False: it
+ * did not end in time (cmd/common/ending.h) and may hold the lock; nothing may
+ * be looked at, and measure_free() does nothing.
+ */
+bool measure_stop(struct measure *measure);
 void measure_free(struct measure *measure);
 
 /* A descriptor that can be read when there is something to take. */
@@ -77,12 +84,16 @@ int measure_fd(const struct measure *measure);
 
 /*
  * The events since the last call, *n of them, in order; borrowed until the
- * next call. One thread, before measure_stop() and once after.
+ * next call. One thread, before measure_stop() and once after. None, and *view
+ * stays, where the worker does not end its turn in time (cmd/common/ending.h).
  */
 const struct measure_event *
 measure_take(struct measure *measure, size_t *n, struct measure_view *view);
 
-/* Hold the worker still, to look at the targets; briefly. */
+/*
+ * Hold the worker still, to look at the targets; briefly. NULL: it did not end
+ * its turn in time.
+ */
 struct targets *measure_lock(struct measure *measure);
 void measure_unlock(struct measure *measure);
 

@@ -2,6 +2,7 @@
 #include "cmd/ping/noise.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -73,15 +74,17 @@ noise_start(void)
 	return NULL;
 }
 
-void
+bool
 noise_stop(struct noise *noise)
 {
 	if (noise == NULL)
-		return;
+		return true;
 	atomic_store(&noise->stop, true);
-	pthread_join(noise->thread, NULL);
+	if (!ending_join(noise->thread, "the thread that measures noise"))
+		return false;
 	pthread_mutex_destroy(&noise->lock);
 	free(noise);
+	return true;
 }
 
 size_t

@@ -26,8 +26,11 @@ struct noise;
 /* Starts the thread. NULL: errno says why. */
 struct noise *noise_start(void);
 
-/* Ends it; what was not taken is lost. NULL is allowed. */
-void noise_stop(struct noise *noise);
+/*
+ * Ends it; what was not taken is lost. NULL is allowed. False: the thread did
+ * not end in time (cmd/common/ending.h); it may be tried again.
+ */
+bool noise_stop(struct noise *noise);
 
 /*
  * Every wake-up since the last call, in order. Any thread but its own, one at

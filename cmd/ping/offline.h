@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * offline - bluenet-ping without a relay: --from and --compare; and what
- * follows a measurement as well: --fail-if and --plot.
+ * follows a measurement as well: --fail-if and --plot. For main.c and run.c.
  */
 #ifndef PING_OFFLINE_H
 #define PING_OFFLINE_H
@@ -17,7 +17,7 @@ int offline_run(const struct ping_options *opt);
 
 /*
  * After a measurement, or reading one back: judge it by --fail-if, and draw it
- * where --plot is given. CLI_OK; or CLI_FAILED, and it was told why.
+ * where --plot is given. CLI_OK; or CLI_FAILED, and why was printed.
  */
 int offline_end(const struct ping_options *opt, const struct series *series);
 

@@ -49,74 +49,76 @@ static const struct row {
 	int64_t min, max;
 	const char *const *words;
 } table[] = {
-	{ 'c', "count", "N", "stop after so many pings of each node",
-	    KIND_NUMBER, AT(count), 1, INT64_MAX, NULL },
-	{ 'i', "interval", "TIME", "between two pings of a node (1s)",
+	{ 'c', "count", "N", "stop after N pings of each node", KIND_NUMBER,
+	    AT(count), 1, INT64_MAX, NULL },
+	{ 'i', "interval", "TIME", "time between pings of a node (1s)",
 	    KIND_DURATION, AT(interval_ns), INTERVAL_MIN_NS, LONG_NS, NULL },
-	{ 'w', "deadline", "TIME", "stop after that, however many there were",
+	{ 'w', "deadline", "TIME", "stop after TIME, whatever the count",
 	    KIND_DURATION, AT(deadline_ns), 1, LONG_NS, NULL },
-	{ 'W', "timeout", "TIME", "an answer later than that is lost (10s)",
+	{ 'W', "timeout", "TIME", "count a later answer as lost (10s)",
 	    KIND_DURATION, AT(timeout_ns), 1000, LONG_NS, NULL },
-	{ 's', "size", "BYTES", "of padding in each echo (0)", KIND_NUMBER,
+	{ 's', "size", "BYTES", "add padding to each echo (0)", KIND_NUMBER,
 	    AT(padding_bytes), 0, PING_PADDING_BYTES_MAX, NULL },
-	{ 'o', "output", "FORMAT", "text, json or csv", KIND_WORD, AT(output),
-	    0, 0, outputs },
-	{ 'v', "verbose", NULL, "a line for each answer", KIND_FLAG,
+	{ 'o', "output", "FORMAT", "output format: text, json or csv",
+	    KIND_WORD, AT(output), 0, 0, outputs },
+	{ 'v', "verbose", NULL, "print a line for each answer", KIND_FLAG,
 	    AT(verbose), 0, 0, NULL },
-	{ 0, "live", NULL, "a full screen, a line for each node", KIND_FLAG,
-	    AT(live), 0, 0, NULL },
-	{ 0, "bucket", "TIME", "a row of the table is so long (1h)",
+	{ 0, "live", NULL, "show a full screen, a line for each node",
+	    KIND_FLAG, AT(live), 0, 0, NULL },
+	{ 0, "bucket", "TIME", "length of a row of the table (1h)",
 	    KIND_DURATION, AT(bucket_ns), NS_PER_S, LONG_NS, NULL },
-	{ 0, "per-node", NULL, "a table for each node", KIND_FLAG, AT(per_node),
-	    0, 0, NULL },
+	{ 0, "per-node", NULL, "print a table for each node", KIND_FLAG,
+	    AT(per_node), 0, 0, NULL },
 	{ 0, "percentiles", NULL, "add p50, p90, p99 and p99.9", KIND_FLAG,
 	    AT(percentiles), 0, 0, NULL },
-	{ 0, "clients", NULL, "clients too", KIND_FLAG, AT(clients), 0, 0,
+	{ 0, "clients", NULL, "ping clients, too", KIND_FLAG, AT(clients), 0, 0,
 	    NULL },
-	{ 0, "hop", "HOW", "the relay itself, by ping (of headers) or echo",
+	{ 0, "hop", "HOW", "ping the relay itself: by ping (header) or echo",
 	    KIND_HOP, AT(hop), 0, 0, hops },
-	{ 0, "layer", "LAYER", "net, service or both", KIND_WORD, AT(layers), 0,
-	    0, layers },
-	{ 0, "poisson", NULL, "random gaps, the interval as their mean",
+	{ 0, "layer", "LAYER", "what to ping: net, service or both", KIND_WORD,
+	    AT(layers), 0, 0, layers },
+	{ 0, "poisson", NULL, "draw random gaps, the interval as their mean",
 	    KIND_FLAG, AT(poisson), 0, 0, NULL },
-	{ 0, "spin", NULL, "never sleep: a processor for precision", KIND_FLAG,
-	    AT(spin), 0, 0, NULL },
-	{ 0, "trace", NULL, "how long it took at each relay", KIND_FLAG,
+	{ 0, "spin", NULL, "never sleep: trade a processor for precision",
+	    KIND_FLAG, AT(spin), 0, 0, NULL },
+	{ 0, "trace", NULL, "measure the time at each relay", KIND_FLAG,
 	    AT(trace), 0, 0, NULL },
-	{ 0, "log", "FILE", "write histograms, in HdrHistogram's format",
+	{ 0, "log", "FILE", "write histograms in the HdrHistogram format",
 	    KIND_TEXT, AT(log), 0, 0, NULL },
-	{ 0, "samples", "FILE", "write every sample, as CSV", KIND_TEXT,
+	{ 0, "samples", "FILE", "write every sample as CSV", KIND_TEXT,
 	    AT(samples), 0, 0, NULL },
-	{ 0, "from", NULL, "print what is in logs: FILE ...", KIND_FLAG,
+	{ 0, "from", NULL, "print a report of logs: FILE ...", KIND_FLAG,
 	    AT(from), 0, 0, NULL },
-	{ 0, "compare", NULL, "is it better? BEFORE AFTER are logs", KIND_FLAG,
+	{ 0, "compare", NULL, "compare two logs: BEFORE AFTER", KIND_FLAG,
 	    AT(compare), 0, 0, NULL },
-	{ 0, "tolerance", "PERCENT", "worse by so much is as good (5)",
+	{ 0, "tolerance", "PERCENT", "ignore regressions up to PERCENT (5)",
 	    KIND_TOLERANCE, AT(tolerance), 0, 0, NULL },
-	{ 0, "fail-if", "TEST", "exit 1 if so, such as 'p99>5ms'", KIND_FAIL_IF,
-	    0, 0, 0, NULL },
-	{ 0, "plot", "FILE", "draw it: a name that ends in .svg or .png",
+	{ 0, "fail-if", "TEST", "exit 1 if TEST holds, such as 'p99>5ms'",
+	    KIND_FAIL_IF, 0, 0, 0, NULL },
+	{ 0, "plot", "FILE", "draw a picture: a name in .svg or .png",
 	    KIND_TEXT, AT(plot), 0, 0, NULL },
-	{ 0, "as-node", "ID", "measure as a node with that id (0: any)",
-	    KIND_AS_NODE, AT(as_id), 0, INT64_MAX, NULL },
-	{ 0, "mesh", NULL, "have every bluenet-node ping every other",
+	{ 0, "as-node", "ID", "connect as the node ID (0: any)", KIND_AS_NODE,
+	    AT(as_id), 0, INT64_MAX, NULL },
+	{ 0, "mesh", NULL, "make every bluenet-node ping every other",
 	    KIND_FLAG, AT(mesh), 0, 0, NULL },
-	{ 0, "name", "NAME", "to say to the relay (bluenet-ping)", KIND_TEXT,
+	{ 0, "name", "NAME", "name to show the relay (bluenet-ping)", KIND_TEXT,
 	    AT(name), 0, 0, NULL },
-	{ 0, "seed", "N", "of what --poisson draws (1)", KIND_NUMBER, AT(seed),
-	    0, INT64_MAX, NULL },
-	{ 0, "tls", NULL, "speak TLS", KIND_FLAG, AT(client.tls), 0, 0, NULL },
-	{ 0, "ca", "FILE", "trust certificates under these", KIND_TEXT,
+	{ 0, "seed", "N", "seed of --poisson (1)", KIND_NUMBER, AT(seed), 0,
+	    INT64_MAX, NULL },
+	{ 0, "tls", NULL, "use TLS", KIND_FLAG, AT(client.tls), 0, 0, NULL },
+	{ 0, "ca", "FILE", "trust the certificates of these CAs", KIND_TEXT,
 	    AT(client.ca), 0, 0, NULL },
-	{ 0, "cert", "FILE", "show this certificate", KIND_TEXT,
-	    AT(client.cert), 0, 0, NULL },
-	{ 0, "key", "FILE", "its key", KIND_TEXT, AT(client.key), 0, 0, NULL },
-	{ 0, "token", "TOKEN", "the token to show", KIND_TOKEN,
-	    AT(client.token), 0, 0, NULL },
-	{ 0, "token-file", "FILE", "the same, from a file", KIND_TEXT,
+	{ 0, "cert", "FILE", "certificate to show", KIND_TEXT, AT(client.cert),
+	    0, 0, NULL },
+	{ 0, "key", "FILE", "key of the certificate", KIND_TEXT, AT(client.key),
+	    0, 0, NULL },
+	{ 0, "token", "TOKEN", "token to show", KIND_TOKEN, AT(client.token), 0,
+	    0, NULL },
+	{ 0, "token-file", "FILE", "read the token from a file", KIND_TEXT,
 	    AT(client.token_file), 0, 0, NULL },
-	{ 'h', "help", NULL, "this", KIND_HELP, 0, 0, 0, NULL },
-	{ 0, "version", NULL, "the version", KIND_VERSION, 0, 0, 0, NULL },
+	{ 'h', "help", NULL, "show this help", KIND_HELP, 0, 0, 0, NULL },
+	{ 0, "version", NULL, "print the version", KIND_VERSION, 0, 0, 0,
+	    NULL },
 };
 
 #define N_OPTIONS (sizeof(table) / sizeof(table[0]))
@@ -137,8 +139,8 @@ help(void)
 	puts("usage: bluenet-ping [options] RELAY[:PORT] [NODE ...]\n"
 	     "       bluenet-ping --from [options] FILE ...\n"
 	     "       bluenet-ping --compare [options] BEFORE AFTER\n\n"
-	     "Measure the latency of nodes, by id or name; without NODE of"
-	     " every node there is.\n");
+	     "Measure the latency of nodes, by id or name. Without NODE,"
+	     " ping every node.\n");
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct row *row = &table[i];
 		char left[64];
@@ -152,7 +154,8 @@ help(void)
 		printf("  %-26s %s\n", left, row->about);
 	}
 	puts("\nExit: 0 all answered; 1 some node did not, or --fail-if;"
-	     " 2 usage; 3 the relay\ncannot be reached. See bluenet-ping(1).");
+	     " 2 bad usage; 3 the\nrelay cannot be reached. See "
+	     "bluenet-ping(1).");
 	printed();
 }
 
@@ -180,18 +183,6 @@ part(const char *what, const char *text)
 	return v / 100;
 }
 
-/* Nobody shall read it in the list of processes for as long as we run. */
-static const char *
-hide(char *arg)
-{
-	char *copy = strdup(arg);
-
-	if (copy == NULL)
-		cli_die("out of memory");
-	memset(arg, '*', strlen(arg));
-	return copy;
-}
-
 static void
 set_value(struct ping_options *opt, const struct row *row, const char *what,
     char *arg)
@@ -206,7 +197,7 @@ set_value(struct ping_options *opt, const struct row *row, const char *what,
 		*(const char **)at = arg;
 		break;
 	case KIND_TOKEN:
-		*(const char **)at = hide(arg);
+		*(const char **)at = cli_secret(arg);
 		break;
 	case KIND_AS_NODE:
 		opt->as_node = true;

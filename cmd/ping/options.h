@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* options - the command line of bluenet-ping. */
+/* options - the command line of bluenet-ping. For main.c. */
 #ifndef PING_OPTIONS_H
 #define PING_OPTIONS_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A plot in a file: which kind, and its terminal. */
+/* gnuplot and the file that it writes, then what is plotted. */
 #include "cmd/ping/plot.h"
 
-#include "cmd/ping/article.h"
+#include "cmd/ping/cluster_table.h"
 #include "cmd/stats/gnuplot.h"
 
 #include <errno.h>
@@ -197,7 +197,7 @@ plot_averages(FILE *script, const bool *layers)
 	fputc('\n', script);
 }
 
-/* As the article calls them: up is what the server sees, down the client. */
+/* As with the cluster table: up is what the server sees, down the client. */
 static void
 plot_ways(FILE *script, enum ping_layer layer)
 {
@@ -277,7 +277,7 @@ put_numbered(FILE *script, const char *name, const struct series *series,
 {
 	size_t n = count_rows(series, layer, false), at = 0;
 	size_t each = (n + LABELS_MAX - 1) / LABELS_MAX;
-	char time[ARTICLE_CELL_CHARS];
+	char time[CLUSTER_CELL_CHARS];
 	const struct series_row *row;
 
 	fprintf(script, "$%s << EOD\n", name);
@@ -285,7 +285,7 @@ put_numbered(FILE *script, const char *name, const struct series *series,
 		row = row_of(series, i, layer);
 		if (row == NULL || row->due.count == 0)
 			continue;
-		article_time(time, series_settings(series), row->start_ns);
+		cluster_time(time, series_settings(series), row->start_ns);
 		fprintf(script, "%zu %.6f \"%s\"\n", at,
 		    hdr_sums_mean(&row->due) / 1e6, at % each == 0 ? time : "");
 		at++;

@@ -6,6 +6,8 @@
  * could be estimated, the ways up and down with what they may be wrong by.
  * Two runs: the averages of both, bucket by bucket in their order.
  * Nothing of the path is ever read by gnuplot: it writes to its output.
+ *
+ * For offline.c.
  */
 #ifndef PING_PLOT_H
 #define PING_PLOT_H

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The table as the article prints it. */
+/*
+ * In this order: the cluster table as text; rows as JSON and CSV; which of them
+ * is printed.
+ */
 #include "cmd/ping/report.h"
 
 #include "cmd/common/json.h"
-#include "cmd/ping/article.h"
+#include "cmd/ping/cluster_table.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -72,10 +75,10 @@ static void
 print_heads(FILE *file, unsigned columns, bool percentiles)
 {
 	fprintf(file, "%-*s", TIME_CHARS, "Time");
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
-		fprintf(file, " %*s", CELL_CHARS, article_heads[i]);
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
+		fprintf(file, " %*s", CELL_CHARS, cluster_heads[i]);
 	for (unsigned i = 0; percentiles && i < SERIES_QUANTILES; i++)
-		fprintf(file, " %*s", CELL_CHARS, article_quantile_heads[i]);
+		fprintf(file, " %*s", CELL_CHARS, cluster_quantile_heads[i]);
 	for (unsigned i = 0; i < PING_COUNTS; i++)
 		if (columns & COLUMN_COUNT(i))
 			fprintf(file, " %*s", width_of(count_heads[i]),
@@ -85,14 +88,14 @@ print_heads(FILE *file, unsigned columns, bool percentiles)
 	fputc('\n', file);
 }
 
-/* Blank where there is nothing to tell. */
+/* Blank where there is nothing to report. */
 static void
 print_cell(FILE *file, bool known, double seconds, unsigned decimals)
 {
-	char text[ARTICLE_CELL_CHARS] = "";
+	char text[CLUSTER_CELL_CHARS] = "";
 
 	if (known)
-		article_cell(text, seconds, decimals);
+		cluster_cell(text, seconds, decimals);
 	fprintf(file, " %*s", CELL_CHARS, text);
 }
 
@@ -100,25 +103,25 @@ static void
 print_sums(FILE *file, const char *time, const struct hdr_sums *sums)
 {
 	fprintf(file, "%-*s", TIME_CHARS, time);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		print_cell(file, sums->count > 0,
-		    article_value(sums, (enum article_column)i),
-		    article_decimals[i]);
+		    cluster_value(sums, (enum cluster_column)i),
+		    cluster_decimals[i]);
 }
 
 static void
 text_row(FILE *file, const struct series *series, const struct series_row *row,
     unsigned columns, bool percentiles)
 {
-	char time[ARTICLE_CELL_CHARS];
+	char time[CLUSTER_CELL_CHARS];
 
-	article_time(time, series_settings(series), row->start_ns);
+	cluster_time(time, series_settings(series), row->start_ns);
 	print_sums(file, time, &row->due);
 	for (unsigned i = 0; percentiles && i < SERIES_QUANTILES; i++)
 		print_cell(file,
-		    article_quantile_known(row->due.count, series_quantiles[i]),
+		    cluster_quantile_known(row->due.count, series_quantiles[i]),
 		    (double)row->quantiles_ns[i] / 1e9,
-		    ARTICLE_QUANTILE_DECIMALS);
+		    CLUSTER_QUANTILE_DECIMALS);
 	for (unsigned i = 0; i < PING_COUNTS; i++)
 		if (columns & COLUMN_COUNT(i))
 			fprintf(file, " %*" PRIu64, width_of(count_heads[i]),
@@ -126,7 +129,7 @@ text_row(FILE *file, const struct series *series, const struct series_row *row,
 	if (columns & COLUMN_NOISE)
 		print_cell(file, row->noise.count > 0,
 		    (double)row->noise.max / 1e9,
-		    article_decimals[ARTICLE_AVERAGE]);
+		    cluster_decimals[CLUSTER_AVERAGE]);
 	fputc('\n', file);
 	if (series_sent_differs(&row->due, &row->sent)) {
 		print_sums(file, " sent", &row->sent);
@@ -157,9 +160,9 @@ print_counts(FILE *file, const struct series_cell *cell)
 static void
 print_named(FILE *file, const char *what, double ns)
 {
-	char text[ARTICLE_CELL_CHARS];
+	char text[CLUSTER_CELL_CHARS];
 
-	article_cell(text, ns / 1e9, article_decimals[ARTICLE_AVERAGE]);
+	cluster_cell(text, ns / 1e9, cluster_decimals[CLUSTER_AVERAGE]);
 	fprintf(file, "%s %s", what, text);
 }
 
@@ -178,12 +181,12 @@ print_clock(FILE *file, const struct series_cell *cell)
 static void
 print_all(FILE *file, const char *title, const struct hdr_sums *sums)
 {
-	char text[ARTICLE_CELL_CHARS];
+	char text[CLUSTER_CELL_CHARS];
 
 	fputs(title, file);
-	for (unsigned i = 0; sums->count > 0 && i < ARTICLE_COLUMNS; i++) {
-		article_cell(text, article_value(sums, (enum article_column)i),
-		    article_decimals[i]);
+	for (unsigned i = 0; sums->count > 0 && i < CLUSTER_COLUMNS; i++) {
+		cluster_cell(text, cluster_value(sums, (enum cluster_column)i),
+		    cluster_decimals[i]);
 		fprintf(file, " %s", text);
 	}
 }
@@ -307,8 +310,8 @@ report_text_row(FILE *file, const struct series *series,
 
 #define NODE_CHARS 24
 
-/* The names of what both formats tell of a distribution. */
-static const char *const value_names[ARTICLE_COLUMNS] = { "minimum_s",
+/* The names of what both formats report of a distribution. */
+static const char *const value_names[CLUSTER_COLUMNS] = { "minimum_s",
 	"maximum_s", "average_s", "stddev_s" };
 static const char *const quantile_names[SERIES_QUANTILES] = { "p50_s", "p90_s",
 	"p99_s", "p999_s" };
@@ -346,11 +349,11 @@ json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
 	if (sums->count == 0)
 		return;
 	fprintf(file, ",\"%s\":{\"count\":%" PRIu64, name, sums->count);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, ",\"%s\":%.9f", value_names[i],
-		    article_value(sums, (enum article_column)i));
+		    cluster_value(sums, (enum cluster_column)i));
 	for (unsigned i = 0; quantiles_ns != NULL && i < SERIES_QUANTILES; i++)
-		if (article_quantile_known(sums->count, series_quantiles[i]))
+		if (cluster_quantile_known(sums->count, series_quantiles[i]))
 			fprintf(file, ",\"%s\":%.9f", quantile_names[i],
 			    (double)quantiles_ns[i] / 1e9);
 	fputc('}', file);
@@ -375,10 +378,10 @@ static void
 report_json_row(FILE *file, const struct series *series,
     const struct series_row *row, const char *time)
 {
-	char at[ARTICLE_CELL_CHARS], node[NODE_CHARS];
+	char at[CLUSTER_CELL_CHARS], node[NODE_CHARS];
 
 	node_text(node, row->node);
-	article_time(at, series_settings(series), row->start_ns);
+	cluster_time(at, series_settings(series), row->start_ns);
 	fprintf(file, "{\"type\":\"%s\"", time == NULL ? "row" : time);
 	if (time == NULL)
 		fprintf(file, ",\"time\":\"%s\",\"start_s\":%.3f", at,
@@ -400,11 +403,11 @@ static void
 report_csv_head(FILE *file)
 {
 	fputs("time,start_s,layer,node,name,count", file);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, ",%s", value_names[i]);
 	for (unsigned i = 0; i < SERIES_QUANTILES; i++)
 		fprintf(file, ",%s", quantile_names[i]);
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, ",sent_%s", value_names[i]);
 	for (unsigned i = 0; i < PING_COUNTS; i++)
 		fprintf(file, ",%s", ping_count_names[i]);
@@ -438,20 +441,20 @@ csv_number(FILE *file, bool known, double ns)
 static void
 csv_values(FILE *file, const struct hdr_sums *sums)
 {
-	for (unsigned i = 0; i < ARTICLE_COLUMNS; i++)
+	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		csv_number(file, sums->count > 0,
-		    article_value(sums, (enum article_column)i) * 1e9);
+		    cluster_value(sums, (enum cluster_column)i) * 1e9);
 }
 
 static void
 report_csv_row(FILE *file, const struct series *series,
     const struct series_row *row, const char *time)
 {
-	char at[ARTICLE_CELL_CHARS], node[NODE_CHARS];
+	char at[CLUSTER_CELL_CHARS], node[NODE_CHARS];
 	bool clock = row->up.count > 0;
 
 	node_text(node, row->node);
-	article_time(at, series_settings(series), row->start_ns);
+	cluster_time(at, series_settings(series), row->start_ns);
 	fprintf(file, "%s,", time == NULL ? at : time);
 	if (time == NULL)
 		fprintf(file, "%.3f", (double)row->start_ns / 1e9);
@@ -461,7 +464,7 @@ report_csv_row(FILE *file, const struct series *series,
 	csv_values(file, &row->due);
 	for (unsigned i = 0; i < SERIES_QUANTILES; i++)
 		csv_number(file,
-		    article_quantile_known(row->due.count, series_quantiles[i]),
+		    cluster_quantile_known(row->due.count, series_quantiles[i]),
 		    (double)row->quantiles_ns[i]);
 	csv_values(file, &row->sent);
 	for (unsigned i = 0; i < PING_COUNTS; i++)

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report - what a series tells, for people and for programs.
+ * report - a series as tables, for people and for programs.
  *
  *	Time  Minimum Maximum Average Stddev
  *	16:00 0.00065    3.22   0.042  0.032
  *	 sent 0.00065    1.10   0.030  0.020
  *
  * Text is a table a layer, then, if asked for, a table a node. A row counts
- * from when pings were due; where counting from when they were sent tells
- * something else, a second row does. Columns for what was lost, late, twice,
+ * from when pings were due; where counting from when they were sent
+ * differs, a second row does. Columns for what was lost, late, twice,
  * out of order or never sent are there where something was; the column Noise
  * is the longest stall of this machine itself. A line of totals ends it, and
  * one of the ways up and down, where the nodes' clocks could be estimated.
  *
- * A running text table tells all nodes together only.
+ * A text table that is printed while it runs is of all nodes together.
  *
  * JSON is one object a row, CSV one line, both with everything that is known,
  * in seconds; "total" stands for the time in the rows of the whole run.
+ *
+ * Owns nothing. For run.c and offline.c.
  */
 #ifndef PING_REPORT_H
 #define PING_REPORT_H
@@ -43,7 +45,7 @@ bool report_print(FILE *file, const struct series *series,
 /*
  * For a long run, as each bucket is closed (series_settings.closed): a line,
  * in text with the headings before it where they have changed. *state starts
- * as 0. Rows of single nodes are only told where per_node is set.
+ * as 0. Rows of single nodes are printed where per_node is set.
  */
 bool report_row(FILE *file, const struct series *series,
     const struct report_settings *settings, const struct series_row *row,

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A line for each ping, for those who watch. */
+/*
+ * What a run prints and writes while it lasts, what it prints at its end, and
+ * the loop between. It owns the series, the screen and the files.
+ */
 #include "cmd/ping/run.h"
 
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 #include "cmd/ping/measure.h"
 #include "cmd/ping/noise.h"
 #include "cmd/ping/offline.h"
@@ -24,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-struct live {
+struct run {
 	const struct ping_options *opt;
 	struct measure *measure;
 	struct noise *noise;
@@ -35,7 +39,7 @@ struct live {
 	unsigned report_state;
 	bool running; /* rows are shown as their buckets are closed */
 	int signal_fd;
-	bool told_words; /* those that nobody is */
+	bool words_reported; /* those that nobody is */
 	int64_t draw_at_ns;
 	bool interrupted;
 	struct measure_view view;
@@ -45,22 +49,22 @@ struct live {
 #define NS_PER_MS 1e6
 
 static const char *
-layer_text(const struct live *live, enum ping_layer layer)
+layer_text(const struct run *run, enum ping_layer layer)
 {
-	if (live->opt->layers != PING_LAYER_BOTH)
+	if (run->opt->layers != PING_LAYER_BOTH)
 		return "";
 	return layer == PING_SERVICE ? " layer=service" : " layer=net";
 }
 
-/* When it was due is told where that makes a difference that can be seen. */
+/* The time since it was due is printed where it differs visibly. */
 static void
-sample_line(const struct live *live, const struct measure_event *event)
+sample_line(const struct run *run, const struct measure_event *event)
 {
 	const struct ping_sample *s = &event->sample;
 
 	printf("answer from %s: seq=%llu%s time=%.3f ms",
-	    series_name_of(live->series, s->node),
-	    (unsigned long long)event->slot, layer_text(live, s->layer),
+	    series_name_of(run->series, s->node),
+	    (unsigned long long)event->slot, layer_text(run, s->layer),
 	    (double)s->sent_ns / NS_PER_MS);
 	if (s->due_ns - s->sent_ns > s->sent_ns / 10)
 		printf(" since_due=%.3f ms", (double)s->due_ns / NS_PER_MS);
@@ -73,12 +77,12 @@ sample_line(const struct live *live, const struct measure_event *event)
 }
 
 static void
-count_line(const struct live *live, const struct measure_event *event)
+count_line(const struct run *run, const struct measure_event *event)
 {
 	const struct ping_sample *s = &event->sample;
-	const char *name = series_name_of(live->series, s->node);
+	const char *name = series_name_of(run->series, s->node);
 	unsigned long long slot = event->slot;
-	const char *layer = layer_text(live, s->layer);
+	const char *layer = layer_text(run, s->layer);
 
 	switch (event->what) {
 	case PING_LOST:
@@ -105,14 +109,14 @@ count_line(const struct live *live, const struct measure_event *event)
 }
 
 static void
-live_line(struct live *live, const struct measure_event *event)
+print_line(struct run *run, const struct measure_event *event)
 {
 	switch (event->kind) {
 	case MEASURE_SAMPLE:
-		sample_line(live, event);
+		sample_line(run, event);
 		break;
 	case MEASURE_COUNT:
-		count_line(live, event);
+		count_line(run, event);
 		break;
 	case MEASURE_SEEN:
 	case MEASURE_LEFT:
@@ -136,23 +140,23 @@ create(const char *what, const char *path)
 
 /* Ends the process where one can not be created. */
 static void
-live_files_open(struct live *live)
+files_open(struct run *run)
 {
-	live->log = create("--log", live->opt->log);
-	live->samples = create("--samples", live->opt->samples);
-	if (live->samples != NULL)
+	run->log = create("--log", run->opt->log);
+	run->samples = create("--samples", run->opt->samples);
+	if (run->samples != NULL)
 		fputs("time,node,name,layer,seq,from_due,from_sent,up,down,"
 		      "clock_error\n",
-		    live->samples);
+		    run->samples);
 }
 
 /* The head is for when the first row comes: the series is made by then. */
 static void
-live_files_begin(struct live *live, int64_t wall_ns)
+files_begin(struct run *run, int64_t wall_ns)
 {
-	if (live->log != NULL)
+	if (run->log != NULL)
 		series_log_head(
-		    live->log, series_settings(live->series), wall_ns);
+		    run->log, series_settings(run->series), wall_ns);
 }
 
 /* In CSV a name is quoted, and a quote in it doubled. */
@@ -170,17 +174,17 @@ quoted(FILE *f, const char *s)
 
 /* One who was not answered has no round trip. */
 static void
-live_files_sample(struct live *live, const struct measure_event *event)
+files_sample(struct run *run, const struct measure_event *event)
 {
 	const struct ping_sample *s = &event->sample;
-	FILE *f = live->samples;
+	FILE *f = run->samples;
 	bool lost = event->kind == MEASURE_COUNT && event->what == PING_LOST;
 
 	if (f == NULL || (event->kind != MEASURE_SAMPLE && !lost))
 		return;
 	fprintf(f, "%lld.%09lld,%llu,", (long long)(s->wall_ns / 1000000000),
 	    (long long)(s->wall_ns % 1000000000), (unsigned long long)s->node);
-	quoted(f, series_name_of(live->series, s->node));
+	quoted(f, series_name_of(run->series, s->node));
 	fprintf(f, ",%s,%llu,", ping_layer_names[s->layer],
 	    (unsigned long long)event->slot);
 	if (!lost)
@@ -196,12 +200,12 @@ live_files_sample(struct live *live, const struct measure_event *event)
 }
 
 static void
-live_files_row(struct live *live, const struct series_row *row,
+files_row(struct run *run, const struct series_row *row,
     const struct series_cell *cell)
 {
-	if (live->log != NULL)
-		(void)series_log_row(live->log, series_settings(live->series),
-		    row, &cell->due, series_name_of(live->series, row->node));
+	if (run->log != NULL)
+		(void)series_log_row(run->log, series_settings(run->series),
+		    row, &cell->due, series_name_of(run->series, row->node));
 }
 
 static bool
@@ -220,11 +224,11 @@ finish(const char *what, const char *path, FILE *f)
 
 /* False: one could not be written, which was said. */
 static bool
-live_files_close(struct live *live)
+files_close(struct run *run)
 {
-	bool log = finish("--log", live->opt->log, live->log);
+	bool log = finish("--log", run->opt->log, run->log);
 
-	return finish("--samples", live->opt->samples, live->samples) && log;
+	return finish("--samples", run->opt->samples, run->samples) && log;
 }
 
 /* From whom to whom how long it took. */
@@ -242,9 +246,9 @@ static const struct table_column list_columns[] = {
 };
 
 static void
-list(struct live *live, struct table *table)
+list(struct run *run, struct table *table)
 {
-	struct targets *targets = measure_targets(live->measure);
+	struct targets *targets = measure_targets(run->measure);
 	char label[SERIES_NAME_CHARS];
 
 	table_init(table, "mesh", NULL, list_columns, 6);
@@ -300,9 +304,9 @@ matrix_row(struct targets *targets, struct table *table, struct target **of,
 }
 
 static void
-matrix(struct live *live, struct target **of, size_t n)
+matrix(struct run *run, struct target **of, size_t n)
 {
-	struct targets *targets = measure_targets(live->measure);
+	struct targets *targets = measure_targets(run->measure);
 	struct table_column columns[TABLE_COLUMNS_MAX] = {
 		{ .name = "from", .head = "from", .left = true },
 	};
@@ -323,21 +327,21 @@ matrix(struct live *live, struct target **of, size_t n)
 }
 
 static void
-live_mesh(struct live *live)
+print_mesh(struct run *run)
 {
-	struct targets *targets = measure_targets(live->measure);
+	struct targets *targets = measure_targets(run->measure);
 	struct target *of[MATRIX_MAX];
-	bool json = live->opt->output == PING_JSON;
+	bool json = run->opt->output == PING_JSON;
 	size_t n = nodes(targets, of);
 	struct table table;
 
 	if (!json)
 		putchar('\n');
 	if (!json && n <= MATRIX_MAX) {
-		matrix(live, of, n);
+		matrix(run, of, n);
 		return;
 	}
-	list(live, &table);
+	list(run, &table);
 	(void)table_print(&table, stdout, json);
 	table_free(&table);
 }
@@ -358,9 +362,9 @@ static const struct table_column clock_columns[] = {
 
 /* What fails here is seen at the end, by ferror(). */
 static void
-print_table(const struct live *live, const struct table *table)
+print_table(const struct run *run, const struct table *table)
 {
-	bool json = live->opt->output == PING_JSON;
+	bool json = run->opt->output == PING_JSON;
 
 	if (!json)
 		putchar('\n');
@@ -368,15 +372,15 @@ print_table(const struct live *live, const struct table *table)
 }
 
 static int64_t
-wall_offset_ns(struct live *live, const struct clock_offset *clock)
+wall_offset_ns(struct run *run, const struct clock_offset *clock)
 {
-	return clock_offset_ns(clock) - measure_wall_ns(live->measure, 0);
+	return clock_offset_ns(clock) - measure_wall_ns(run->measure, 0);
 }
 
 static void
-clocks(struct live *live)
+clocks(struct run *run)
 {
-	struct targets *targets = measure_targets(live->measure);
+	struct targets *targets = measure_targets(run->measure);
 	char label[SERIES_NAME_CHARS];
 	struct table table;
 
@@ -389,13 +393,13 @@ clocks(struct live *live)
 		table_row(&table);
 		table_str(&table, target_label(target, label));
 		table_f64(
-		    &table, (double)wall_offset_ns(live, &target->clock) * NS);
+		    &table, (double)wall_offset_ns(run, &target->clock) * NS);
 		table_f64(
 		    &table, (double)clock_offset_bound_ns(&target->clock) * NS);
 		table_u64(&table, target->clock.n_steps);
 	}
 	if (table.n_rows > 0)
-		print_table(live, &table);
+		print_table(run, &table);
 	table_free(&table);
 }
 
@@ -430,12 +434,12 @@ trace_row(struct table *table, const struct summary *way_ns,
 }
 
 static void
-traced(struct live *live)
+traced(struct run *run)
 {
-	const struct trace *trace = measure_traced(live->measure);
+	const struct trace *trace = measure_traced(run->measure);
 	struct table table;
 
-	if (live->opt->trace && trace->n == 0)
+	if (run->opt->trace && trace->n == 0)
 		cli_warn("--trace: no relay on the way traces");
 	if (trace->n == 0)
 		return;
@@ -451,30 +455,30 @@ traced(struct live *live)
 	table_row(&table);
 	table_str(&table, "the node");
 	trace_row(&table, &trace->last_ns, &trace->last_bound_ns, NULL);
-	print_table(live, &table);
+	print_table(run, &table);
 	table_free(&table);
 }
 
 static void
-tables(struct live *live)
+tables(struct run *run)
 {
-	const struct ping_options *opt = live->opt;
+	const struct ping_options *opt = run->opt;
 
 	if (opt->output == PING_CSV)
 		return;
 	if (opt->verbose || opt->per_node || opt->output == PING_JSON)
-		clocks(live);
-	traced(live);
+		clocks(run);
+	traced(run);
 	if (opt->mesh)
-		live_mesh(live);
+		print_mesh(run);
 }
 
 /* ---- the verdict ---- */
 
 static bool
-say_silent(struct live *live)
+say_silent(struct run *run)
 {
-	struct targets *targets = measure_targets(live->measure);
+	struct targets *targets = measure_targets(run->measure);
 	char label[SERIES_NAME_CHARS];
 	bool silent = false;
 
@@ -494,9 +498,9 @@ say_silent(struct live *live)
 
 /* Somebody was in the roster, and is not now. */
 static bool
-some_left(struct live *live)
+some_left(struct run *run)
 {
-	struct targets *targets = measure_targets(live->measure);
+	struct targets *targets = measure_targets(run->measure);
 
 	for (size_t i = 0; i < targets_n(targets); i++) {
 		const struct target *target = targets_at(targets, i);
@@ -509,21 +513,21 @@ some_left(struct live *live)
 }
 
 static bool
-some_word_is_nobody(struct live *live)
+some_word_is_nobody(struct run *run)
 {
-	struct targets *targets = measure_targets(live->measure);
+	struct targets *targets = measure_targets(run->measure);
 
-	for (size_t i = 0; i < live->opt->n_words; i++)
+	for (size_t i = 0; i < run->opt->n_words; i++)
 		if (!targets->found[i])
 			return true;
 	return false;
 }
 
 static int
-verdict(struct live *live)
+verdict(struct run *run)
 {
-	const struct measure_view *view = &live->view;
-	bool silent = say_silent(live);
+	const struct measure_view *view = &run->view;
+	bool silent = say_silent(run);
 
 	if (view->n_overflow > 0)
 		cli_warn("%llu samples were not recorded: output was blocked",
@@ -531,46 +535,46 @@ verdict(struct live *live)
 	if (view->state == MEASURE_FAILED) {
 		cli_warn("%s %s: %s",
 		    view->was_up ? "lost the relay" : "cannot reach the relay",
-		    live->opt->relay, view->reason);
+		    run->opt->relay, view->reason);
 		return PING_EXIT_UNREACHABLE;
 	}
-	if (view->n_targets == 0 && live->opt->n_words == 0 &&
-	    !(live->interrupted && !view->roster_known)) {
-		cli_warn("%s: no node is there", live->opt->relay);
+	if (view->n_targets == 0 && run->opt->n_words == 0 &&
+	    !(run->interrupted && !view->roster_known)) {
+		cli_warn("%s: no node is there", run->opt->relay);
 		return CLI_FAILED;
 	}
-	return silent || some_left(live) || some_word_is_nobody(live)
-	    ? CLI_FAILED
-	    : CLI_OK;
+	return silent || some_left(run) || some_word_is_nobody(run) ? CLI_FAILED
+								    : CLI_OK;
 }
 
 static bool
-anything(struct live *live)
+anything(struct run *run)
 {
-	return series_n_rows(live->series) > 0;
+	return series_n_rows(run->series) > 0;
 }
 
 /* Print what there is, and say why it was not all well; the exit code. */
 static int
-live_end(struct live *live)
+end_run(struct run *run)
 {
 	bool ok = true;
 	int code;
 
-	if (live->report_state != 0)
+	if (run->report_state != 0)
 		putchar('\n'); /* the whole of it, under the rows till now */
-	if (live->opt->verbose && anything(live))
+	if (run->opt->verbose && anything(run))
 		putchar('\n');
-	if (anything(live))
-		ok = report_print(stdout, live->series, &live->report);
-	tables(live);
+	if (anything(run))
+		ok = report_print(stdout, run->series, &run->report);
+	if (!ending_is_stuck())
+		tables(run);
 	ok = fflush(stdout) == 0 && ferror(stdout) == 0 && ok;
 	if (!ok)
 		cli_warn("standard output: %s", strerror(errno));
-	code = verdict(live);
-	ok = live_files_close(live) && ok;
-	if (anything(live))
-		ok = offline_end(live->opt, live->series) == CLI_OK && ok;
+	code = ending_is_stuck() ? CLI_STUCK : verdict(run);
+	ok = files_close(run) && ok;
+	if (anything(run))
+		ok = offline_end(run->opt, run->series) == CLI_OK && ok;
 	return code == CLI_OK && !ok ? CLI_FAILED : code;
 }
 
@@ -580,60 +584,60 @@ live_end(struct live *live)
 /* ---- taking in ---- */
 
 static void
-count(struct live *live, const struct measure_event *event)
+count(struct run *run, const struct measure_event *event)
 {
 	const struct ping_sample *s = &event->sample;
 
 	for (uint64_t i = 0; i < event->n; i++)
-		series_count(live->series, s->node, s->layer, event->what,
-		    s->wall_ns + (int64_t)i * live->opt->interval_ns);
+		series_count(run->series, s->node, s->layer, event->what,
+		    s->wall_ns + (int64_t)i * run->opt->interval_ns);
 }
 
 static void
-take_event(struct live *live, const struct measure_event *event)
+take_event(struct run *run, const struct measure_event *event)
 {
 	switch (event->kind) {
 	case MEASURE_SAMPLE:
-		series_add(live->series, &event->sample);
+		series_add(run->series, &event->sample);
 		break;
 	case MEASURE_COUNT:
-		count(live, event);
+		count(run, event);
 		break;
 	case MEASURE_SEEN:
-		series_name(live->series, event->sample.node, event->name);
+		series_name(run->series, event->sample.node, event->name);
 		break;
 	case MEASURE_LEFT:
-		if (live->screen == NULL)
+		if (run->screen == NULL)
 			cli_warn("%s: left the roster", event->name);
 	}
-	live_files_sample(live, event);
-	if (live->opt->verbose)
-		live_line(live, event);
+	files_sample(run, event);
+	if (run->opt->verbose)
+		print_line(run, event);
 }
 
 static void
-take_noise(struct live *live)
+take_noise(struct run *run)
 {
-	size_t n = noise_take(live->noise, live->stalls);
+	size_t n = noise_take(run->noise, run->stalls);
 
 	for (size_t i = 0; i < n; i++)
-		series_noise(live->series,
-		    measure_wall_ns(live->measure, live->stalls[i].at_ns),
-		    live->stalls[i].stall_ns);
+		series_noise(run->series,
+		    measure_wall_ns(run->measure, run->stalls[i].at_ns),
+		    run->stalls[i].stall_ns);
 }
 
 static void
-take_all(struct live *live)
+take_all(struct run *run)
 {
 	const struct measure_event *events;
 	size_t n;
 
-	events = measure_take(live->measure, &n, &live->view);
+	events = measure_take(run->measure, &n, &run->view);
 	for (size_t i = 0; i < n; i++)
-		take_event(live, &events[i]);
-	take_noise(live);
+		take_event(run, &events[i]);
+	take_noise(run);
 	(void)series_tick(
-	    live->series, measure_wall_ns(live->measure, clock_now_ns()));
+	    run->series, measure_wall_ns(run->measure, clock_now_ns()));
 	fflush(stdout);
 }
 
@@ -641,60 +645,63 @@ take_all(struct live *live)
 
 /* Names that are nobody's now; should they come, they are pinged then. */
 static void
-tell_words(struct live *live)
+report_words(struct run *run)
 {
 	const struct targets *targets;
 
-	if (live->told_words || !live->view.roster_known ||
-	    live->screen != NULL)
+	if (run->words_reported || !run->view.roster_known ||
+	    run->screen != NULL)
 		return;
-	live->told_words = true;
-	targets = measure_lock(live->measure);
-	for (size_t i = 0; i < live->opt->n_words; i++)
+	run->words_reported = true;
+	targets = measure_lock(run->measure);
+	if (targets == NULL)
+		return;
+	for (size_t i = 0; i < run->opt->n_words; i++)
 		if (!targets->found[i])
 			cli_warn("%s: no node of that name at %s",
-			    live->opt->words[i], live->opt->relay);
-	measure_unlock(live->measure);
+			    run->opt->words[i], run->opt->relay);
+	measure_unlock(run->measure);
 }
 
 static bool
-signalled(struct live *live)
+signalled(struct run *run)
 {
 	struct signalfd_siginfo info;
 
-	return read(live->signal_fd, &info, sizeof(info)) ==
+	return read(run->signal_fd, &info, sizeof(info)) ==
 	    (ssize_t)sizeof(info);
 }
 
 /* False: q was pressed. */
 static bool
-draw(struct live *live)
+draw(struct run *run)
 {
 	int64_t now_ns = clock_now_ns();
 
-	if (live->screen == NULL || now_ns < live->draw_at_ns)
+	if (run->screen == NULL || now_ns < run->draw_at_ns)
 		return true;
-	live->draw_at_ns = now_ns + DRAW_NS;
+	run->draw_at_ns = now_ns + DRAW_NS;
 	return screen_draw(
-	    live->screen, live->measure, &live->view, live->opt->relay);
+	    run->screen, run->measure, &run->view, run->opt->relay);
 }
 
 static void
-run(struct live *live)
+loop(struct run *run)
 {
 	struct pollfd fds[] = {
-		{ .fd = live->signal_fd, .events = POLLIN },
-		{ .fd = measure_fd(live->measure), .events = POLLIN },
+		{ .fd = run->signal_fd, .events = POLLIN },
+		{ .fd = measure_fd(run->measure), .events = POLLIN },
 	};
 
 	for (;;) {
 		(void)poll(fds, 2, LOOK_MS);
-		live->interrupted = signalled(live);
-		take_all(live);
-		tell_words(live);
-		if (!draw(live))
-			live->interrupted = true;
-		if (live->interrupted || live->view.state >= MEASURE_DONE)
+		run->interrupted = signalled(run);
+		take_all(run);
+		report_words(run);
+		if (!draw(run))
+			run->interrupted = true;
+		if (run->interrupted || run->view.state >= MEASURE_DONE ||
+		    ending_is_stuck())
 			return;
 	}
 }
@@ -731,103 +738,104 @@ zone_ns(void)
 	return (int64_t)tm.tm_gmtoff * 1000000000;
 }
 
-/* A bucket was closed: while it runs, text is told row by row. */
+/* A bucket was closed: while it runs, text is printed row by row. */
 static void
 row_closed(
     void *ctx, const struct series_row *row, const struct series_cell *cell)
 {
-	struct live *live = ctx;
+	struct run *run = ctx;
 
-	live_files_row(live, row, cell);
-	if (live->running && live->report.format == REPORT_TEXT &&
-	    live->screen == NULL)
-		(void)report_row(stdout, live->series, &live->report, row,
-		    &live->report_state);
+	files_row(run, row, cell);
+	if (run->running && run->report.format == REPORT_TEXT &&
+	    run->screen == NULL)
+		(void)report_row(
+		    stdout, run->series, &run->report, row, &run->report_state);
 }
 
 static void
-make_series(struct live *live)
+make_series(struct run *run)
 {
 	const struct series_settings set = {
-		.bucket_ns = live->opt->bucket_ns,
-		.grace_ns = live->opt->timeout_ns,
+		.bucket_ns = run->opt->bucket_ns,
+		.grace_ns = run->opt->timeout_ns,
 		.zone_ns = zone_ns(),
 		.closed = row_closed,
-		.ctx = live,
+		.ctx = run,
 	};
 
-	live->series = series_new(&set);
-	if (live->series == NULL)
+	run->series = series_new(&set);
+	if (run->series == NULL)
 		cli_die("out of memory");
 }
 
 static void
-prepare(struct live *live, const struct ping_options *opt)
+prepare(struct run *run, const struct ping_options *opt)
 {
-	live->opt = opt;
-	live->report = (struct report_settings){ .format = opt->output,
+	run->opt = opt;
+	run->report = (struct report_settings){ .format = opt->output,
 		.per_node = opt->per_node,
 		.percentiles = opt->percentiles };
-	live_files_open(live);
-	live->signal_fd = catch_signals();
-	make_series(live);
+	files_open(run);
+	run->signal_fd = catch_signals();
+	make_series(run);
 	if (!opt->live)
 		return;
-	live->screen = screen_open();
-	if (live->screen == NULL)
+	run->screen = screen_open();
+	if (run->screen == NULL)
 		cli_usage("--live: expected a terminal");
 }
 
 static void
-leave_screen(struct live *live)
+leave_screen(struct run *run)
 {
-	screen_close(live->screen);
-	live->screen = NULL;
+	screen_close(run->screen);
+	run->screen = NULL;
 }
 
 /* From the first ping to the last word; the exit code. */
 static int
-measure(struct live *live)
+measure(struct run *run)
 {
-	live->noise = noise_start();
-	if (live->noise == NULL) {
-		leave_screen(live);
+	run->noise = noise_start();
+	if (run->noise == NULL) {
+		leave_screen(run);
 		cli_die("a thread could not be started: %s", strerror(errno));
 	}
-	live_files_begin(live, measure_wall_ns(live->measure, clock_now_ns()));
-	live->running = true;
-	run(live);
-	live->running = false;
-	leave_screen(live);
-	tell_words(live);
-	measure_stop(live->measure);
-	take_all(live);
-	series_finish(live->series);
-	return live_end(live);
+	files_begin(run, measure_wall_ns(run->measure, clock_now_ns()));
+	run->running = true;
+	loop(run);
+	run->running = false;
+	leave_screen(run);
+	report_words(run);
+	if (measure_stop(run->measure))
+		take_all(run);
+	series_finish(run->series);
+	return end_run(run);
 }
 
 int
-live_run(const struct ping_options *opt)
+ping_run(const struct ping_options *opt)
 {
-	static struct live live;
+	static struct run run;
 	struct client_files files;
 	char why[MEASURE_REASON_CHARS];
 	int code = PING_EXIT_UNREACHABLE;
 
 	client_files_load(&files, &opt->client);
-	prepare(&live, opt);
-	live.measure = measure_start(opt, &files, why);
-	if (live.measure != NULL) {
-		code = measure(&live);
-		measure_free(live.measure);
+	prepare(&run, opt);
+	run.measure = measure_start(opt, &files, why);
+	if (run.measure != NULL) {
+		code = measure(&run);
+		measure_free(run.measure);
 	} else {
-		leave_screen(&live);
+		leave_screen(&run);
 		cli_warn("cannot reach the relay %s: %s", opt->relay, why);
-		(void)live_files_close(&live);
+		(void)files_close(&run);
 	}
-	noise_stop(live.noise);
-	series_free(live.series);
-	client_files_free(&files);
-	close(live.signal_fd);
+	(void)noise_stop(run.noise);
+	series_free(run.series);
+	if (!ending_is_stuck())
+		client_files_free(&files);
+	close(run.signal_fd);
 	return code;
 }

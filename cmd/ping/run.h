@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * live - a measurement from its beginning to its end: takes what measure and
- * noise have seen into a series, and shows it as it comes.
+ * run - a measurement from its beginning to its end: takes what measure and
+ * noise have seen into a series, and shows it as it comes. For main.c.
  */
 #ifndef PING_RUN_H
 #define PING_RUN_H
@@ -12,6 +12,6 @@
 #define PING_EXIT_UNREACHABLE 3
 
 /* Measure; returns the exit code. */
-int live_run(const struct ping_options *opt);
+int ping_run(const struct ping_options *opt);
 
 #endif

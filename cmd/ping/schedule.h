@@ -5,7 +5,7 @@
  * Slot k is due at start + phase + k x interval, whatever became of those
  * before it, so that a slow answer never keeps the next question back. With
  * Poisson the gaps are drawn, with the interval as their mean. Nothing here
- * looks at a clock.
+ * looks at a clock. For measure.c.
  */
 #ifndef PING_SCHEDULE_H
 #define PING_SCHEDULE_H

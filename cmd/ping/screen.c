@@ -98,6 +98,8 @@ look(struct screen *screen, struct measure *measure, size_t room)
 	struct targets *targets = measure_lock(measure);
 
 	screen->n_rows = screen->n_all = 0;
+	if (targets == NULL)
+		return;
 	for (size_t i = 0; i < targets_n(targets); i++) {
 		const struct target *target = targets_at(targets, i);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * screen - the full screen of --live: a row a node, with a sparkline of its
- * latest round trips, on one scale for all. q ends, the arrows scroll.
+ * latest round trips, on one scale for all. q ends, the arrows scroll. It owns
+ * the terminal while it is open. For run.c.
  */
 #ifndef PING_SCREEN_H
 #define PING_SCREEN_H

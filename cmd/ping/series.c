@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Buckets of the wall clock: which are open, and what is kept of them. */
+/*
+ * In this order: buckets of the wall clock, which are open, and what is kept of
+ * them; what is counted, and where; what a series knows.
+ */
 #include "cmd/ping/series.h"
 
 #include "cmd/common/map.h"

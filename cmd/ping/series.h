@@ -13,7 +13,7 @@
  *
  * Below: cmd/stats/hdr. Above: report, series_log, compare, fail-if, plot.
  * A series belongs to one thread; who measures in several hands over.
- * No clock is read here: all times are told.
+ * No clock is read here: all times are passed in.
  *
  * The bucket of a sample is that of when it was due, however late the answer
  * came. So a bucket stays open for grace_ns after its end, beside the next.

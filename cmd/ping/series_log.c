@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The comments of a log, both ways, then the log itself. */
 #include "cmd/ping/series_log.h"
 
 #include "cmd/stats/hdr.h"

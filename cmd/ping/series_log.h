@@ -12,7 +12,8 @@
  *
  * (in one line), in ns. So averages and deviations come back exactly, and
  * several logs of one time, of parts of a cluster, add up to what one run
- * would have told. Logs of others are read too: lines without a tag, as ns.
+ * would have reported. Logs of others are read too: lines without a tag, as
+ * ns. run.c writes logs, offline.c reads them.
  */
 #ifndef PING_SERIES_LOG_H
 #define PING_SERIES_LOG_H

@@ -2,7 +2,7 @@
 /*
  * target - who is pinged, and what became of that so far.
  *
- * Used by the worker that measures, and by others under the engine's lock.
+ * For the worker of measure.c, and for run.c and screen.c under its lock.
  * Targets never move and are never freed before the table is.
  */
 #ifndef PING_TARGET_H

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * In this order: the counters' table and /metrics; /links as JSON; the pages;
+ * what main.c opens and serves; what hooks.c has recorded.
+ */
 #include "cmd/relay/admin.h"
 
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/common/json.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
@@ -10,7 +15,6 @@
 #include "proto/codec.h"
 #include "proto/tls.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,147 +23,45 @@
 #include <time.h>
 
 #define PAGES_N 3
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 /* ---- counters ---- */
 
-static const char *const kinds[] = { "node", "client", "forks", "broadcast",
-	"any" };
-static const char *const apps[] = { "session", "echo", "roster", "discard",
-	"counter", "ping", "pong" };
-static const char *const refusals[] = { "no_destination", "not_allowed",
-	"overloaded", "memory", "too_large", "malformed" };
-static const char *const drops[] = { "no_header", "no_key", "leaving" };
-static const char *const codes[] = { "1", "2", "3", "4", "5", "6", "7", "8",
-	"9" };
-static const char *const roles[] = { "client", "stock", "node" };
-static const char *const closings[] = { "peer", "cut", "malformed", "oversize",
-	"tls", "proxy", "handshake_timeout", "hello_timeout", "frame_timeout",
-	"silent", "overload", "replaced", "not_authorised", "bad_version",
-	"shutting_down", "io", "memory", "limit" };
-static const char *const admissions[] = { "total", "address", "rate", "memory",
-	"draining" };
-static const char *const results[] = { "ok", "failed" };
-static const char *const versions[] = { "1.2", "1.3" };
+enum row_kind {
+	ROW_FAMILY, /* the rows behind it are labelled */
+	ROW_OF,
+	ROW_ONE,
+};
 
-/* So many counters in a row as there are words. */
-static_assert(ROWS(closings) == RELAY_CLOSED_LIMIT - RELAY_CLOSED_PEER + 1,
-    "a word for each RELAY_CLOSED_");
-static_assert(ROWS(apps) == RELAY_LOCAL_PONG - RELAY_LOCAL_SESSION + 1,
-    "a word for each RELAY_LOCAL_");
-static_assert(ROWS(refusals) ==
-	RELAY_REFUSED_MALFORMED - RELAY_REFUSED_NO_DESTINATION + 1,
-    "a word for each RELAY_REFUSED_");
-static_assert(ROWS(codes) == RELAY_ERRORS_SENT_LAST - RELAY_ERRORS_SENT + 1,
-    "a word for each code");
-
-struct family {
-	const char *name, *help;
+/* A row of RELAY_COUNTERS. */
+static const struct row {
+	enum row_kind kind;
 	bool engine; /* of the engine's counters */
-	unsigned first; /* counter */
-	const char *label; /* NULL: one counter, no label */
-	const char *const *words; /* a counter each, from `first` */
-	size_t n_words;
+	unsigned counter;
+	const char *name; /* of the family; of ROW_OF the label's value */
+	const char *label; /* of ROW_FAMILY */
+	const char *help; /* of ROW_FAMILY and ROW_ONE */
+} rows[] = {
+#define FAMILY(name, label, help) { ROW_FAMILY, false, 0, name, label, help },
+#define OF(counter, word) { ROW_OF, false, counter, word, NULL, NULL },
+#define ONE(counter, name, help) { ROW_ONE, false, counter, name, NULL, help },
+#define ENGINE_OF(counter, word) { ROW_OF, true, counter, word, NULL, NULL },
+#define ENGINE(counter, name, help) \
+	{ ROW_ONE, true, counter, name, NULL, help },
+	RELAY_COUNTERS(FAMILY, OF, ONE, ENGINE_OF, ENGINE)
 };
 
-#define OF(at, label, words) false, (at), (label), (words), ROWS(words)
-#define ONE(at) false, (at), NULL, NULL, 0
-#define ENGINE(at) true, (at), NULL, NULL, 0
-#define ENGINE_OF(at, label, words) true, (at), (label), (words), ROWS(words)
-
-/* clang-format off */
-static const struct family families[] = {
-	{ "packets_read_total", "Frames read from links.",
-	    ENGINE(ENGINE_PACKETS_READ) },
-	{ "packets_forwarded_total",
-	    "Packets passed on, by kind of destination; at least one copy.",
-	    OF(RELAY_FORWARDED_NODE, "dest", kinds) },
-	{ "packets_local_total",
-	    "Packets taken by an application of the relay itself.",
-	    OF(RELAY_LOCAL_SESSION, "key", apps) },
-	{ "packets_refused_total",
-	    "Packets refused; a sender that said hello is told.",
-	    OF(RELAY_REFUSED_NO_DESTINATION, "reason", refusals) },
-	{ "packets_dropped_total",
-	    "Packets with nowhere to go, or of a link that is leaving.",
-	    OF(RELAY_DROPPED_NO_HEADER, "reason", drops) },
-	{ "copies_queued_total", "Frames queued for links, our own too.",
-	    ENGINE(ENGINE_PACKETS_QUEUED) },
-	{ "copies_written_total", "Frames written to links.",
-	    ENGINE(ENGINE_PACKETS_WRITTEN) },
-	{ "copies_lost_total",
-	    "Frames queued for links that ended before they were written.",
-	    ENGINE(ENGINE_PACKETS_LOST) },
-	{ "copies_refused_total",
-	    "Copies of forks and broadcasts that were refused.",
-	    ONE(RELAY_COPIES_REFUSED) },
-	{ "bytes_read_total", "Bytes read from sockets.",
-	    ENGINE(ENGINE_BYTES_READ) },
-	{ "bytes_written_total", "Bytes written to sockets.",
-	    ENGINE(ENGINE_BYTES_WRITTEN) },
-	{ "reads_total", "Reads that brought bytes.", ENGINE(ENGINE_READS) },
-	{ "writes_total", "Writes of frames to sockets.",
-	    ENGINE(ENGINE_WRITES) },
-	{ "turns_total", "Turns of the workers' loops.",
-	    ENGINE(ENGINE_TURNS) },
-	{ "handovers_total", "Hand-overs of frames to another worker.",
-	    ENGINE(ENGINE_HANDOVERS) },
-	{ "handover_packets_total", "Frames that were handed over.",
-	    ENGINE(ENGINE_HANDOVER_PACKETS) },
-	{ "wakeups_total", "Wake-ups of another worker.",
-	    ENGINE(ENGINE_WAKEUPS) },
-	{ "wakeups_saved_total", "Hand-overs that found the worker awake.",
-	    ENGINE(ENGINE_WAKEUPS_SAVED) },
-	{ "inbox_packets_total", "Packets for the application's thread.",
-	    ENGINE(ENGINE_INBOX_PACKETS) },
-	{ "inflated_for_peer_total",
-	    "Payloads inflated for a peer without the codec.",
-	    ONE(RELAY_INFLATED_FOR_PEER) },
-	{ "reordered_for_peer_total",
-	    "Zlib sizes turned into the byte order of the peer.",
-	    ONE(RELAY_REORDERED_FOR_PEER) },
-	{ "errors_sent_total", "bluenet.error sent, by code.",
-	    OF(RELAY_ERRORS_SENT, "code", codes) },
-	{ "errors_not_sent_total",
-	    "bluenet.error that did not fit the sender's own queue.",
-	    ONE(RELAY_ERRORS_NOT_SENT) },
-	{ "pings_sent_total", "Header pings sent.", ONE(RELAY_PINGS_SENT) },
-	{ "pongs_received_total", "Pongs that answered a ping of ours.",
-	    ONE(RELAY_PONGS_RECEIVED) },
-	{ "pongs_not_sent_total", "Pings that could not be answered.",
-	    ONE(RELAY_PONGS_NOT_SENT) },
-	{ "pauses_total", "Times that reading a link was paused.",
-	    ENGINE(ENGINE_PAUSES) },
-	{ "resumes_total", "Times that it went on.", ENGINE(ENGINE_RESUMES) },
-	{ "starved_total",
-	    "Reads and writes put off because the memory budget was used up.",
-	    ENGINE(ENGINE_STARVED) },
-	{ "sockets_accepted_total", "Sockets accepted, before any limit.",
-	    ENGINE(ENGINE_ACCEPTS) },
-	{ "sockets_no_memory_total",
-	    "Sockets closed for want of memory or descriptors.",
-	    ENGINE(ENGINE_ACCEPTS_NO_MEMORY) },
-	{ "accepts_total", "Connections let in.", ONE(RELAY_ADMITTED) },
-	{ "accepts_refused_total", "Connections not let in, by limit.",
-	    OF(RELAY_NOT_ADMITTED_TOTAL, "reason", admissions) },
-	{ "links_opened_total", "Connections that became links, by role.",
-	    OF(RELAY_OPENED_CLIENT, "role", roles) },
-	{ "connections_closed_total",
-	    "Connections that ended, by reason; also before they were links.",
-	    OF(RELAY_CLOSED_PEER, "reason", closings) },
-	{ "tls_handshakes_total", "TLS handshakes done.",
-	    ENGINE_OF(ENGINE_TLS_1_2, "version", versions) },
-	{ "reloads_total", "Reloads of the configuration.",
-	    OF(RELAY_RELOADS_OK, "result", results) },
-};
-/* clang-format on */
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
 const char *
 metrics_closed_word(enum relay_counter why)
 {
-	return why >= RELAY_CLOSED_PEER && why <= RELAY_CLOSED_LIMIT
-	    ? closings[why - RELAY_CLOSED_PEER]
-	    : "unknown";
+	if (why < RELAY_CLOSED_PEER || why > RELAY_CLOSED_LIMIT)
+		return "unknown";
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (rows[i].kind == ROW_OF && !rows[i].engine &&
+		    rows[i].counter == why)
+			return rows[i].name;
+	return "unknown";
 }
 
 /* ---- lines ---- */
@@ -187,15 +89,24 @@ labelled(struct text *out, const char *name, const char *label,
 }
 
 static void
-counter_family(
-    struct text *out, const struct family *family, const uint64_t *sums)
+counters(struct text *out, const struct metrics *m)
 {
-	head(out, family->name, "counter", family->help);
-	if (family->label == NULL)
-		sample(out, family->name, sums[family->first]);
-	for (size_t i = 0; i < family->n_words; i++)
-		labelled(out, family->name, family->label, family->words[i],
-		    sums[family->first + i]);
+	const struct row *family = NULL;
+
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *row = &rows[i];
+		uint64_t v = (row->engine ? m->engine : m->relay)[row->counter];
+
+		if (row->kind != ROW_OF)
+			head(out, row->name, "counter", row->help);
+		if (row->kind == ROW_FAMILY)
+			family = row;
+		else if (row->kind == ROW_ONE)
+			sample(out, row->name, v);
+		else
+			labelled(
+			    out, family->name, family->label, row->name, v);
+	}
 }
 
 static void
@@ -315,9 +226,7 @@ metrics_render(struct text *out, const struct metrics *m)
 	state(out, m);
 	links(out, m);
 	memory(out, m);
-	for (size_t i = 0; i < ROWS(families); i++)
-		counter_family(out, &families[i],
-		    families[i].engine ? m->engine : m->relay);
+	counters(out, m);
 	packets_per_write(out, m->engine);
 	capture(out, m);
 }
@@ -604,13 +513,13 @@ open_record(const struct relay_options *opt)
 }
 
 void
-seeing_open_files(
-    struct seeing *seeing, struct relay *relay, const struct relay_options *opt)
+admin_open_files(
+    struct admin *admin, struct relay *relay, const struct relay_options *opt)
 {
-	seeing->relay = relay;
+	admin->relay = relay;
 	if (opt->keylog != NULL) {
-		seeing->keylog = keylog_file_open(opt->keylog);
-		if (seeing->keylog == NULL)
+		admin->keylog = keylog_file_open(opt->keylog);
+		if (admin->keylog == NULL)
 			cli_die(
 			    "--keylog: %s: %s", opt->keylog, strerror(errno));
 	}
@@ -619,30 +528,32 @@ seeing_open_files(
 }
 
 void
-seeing_close_files(struct seeing *seeing)
+admin_close_files(struct admin *admin)
 {
-	record_free(seeing->relay->record);
-	seeing->relay->record = NULL;
-	keylog_file_close(seeing->keylog);
+	record_free(admin->relay->record);
+	if (ending_is_stuck())
+		return;
+	admin->relay->record = NULL;
+	keylog_file_close(admin->keylog);
 }
 
 /* ---- HTTP ---- */
 
 void
-seeing_listen(struct seeing *seeing)
+admin_listen(struct admin *admin)
 {
 	const struct option_addresses *at =
-	    &config_of(seeing->relay)->opt.metrics;
+	    &config_of(admin->relay)->opt.metrics;
 	const struct http_settings set = { .address = &at->at[0],
 		.pages = pages,
 		.n_pages = PAGES_N,
-		.arg = seeing->relay };
+		.arg = admin->relay };
 	char text[ADDRESS_CHARS];
 
 	if (at->n == 0)
 		return;
-	seeing->http = http_open(&set);
-	if (seeing->http == NULL)
+	admin->http = http_open(&set);
+	if (admin->http == NULL)
 		cli_die("--metrics: cannot listen on %s: %s",
 		    address_format(&at->at[0], text), strerror(errno));
 }
@@ -660,29 +571,28 @@ say_where(const struct http *http)
 }
 
 void
-seeing_start(struct seeing *seeing)
+admin_start(struct admin *admin)
 {
-	if (seeing->relay->record != NULL &&
-	    !record_start(seeing->relay->record))
+	if (admin->relay->record != NULL && !record_start(admin->relay->record))
 		cli_die("cannot start a thread: %s", strerror(errno));
-	if (seeing->http == NULL)
+	if (admin->http == NULL)
 		return;
-	if (!http_start(seeing->http))
+	if (!http_start(admin->http))
 		cli_die("--metrics: cannot serve: %s", strerror(errno));
-	say_where(seeing->http);
+	say_where(admin->http);
 }
 
 void
-seeing_stop(struct seeing *seeing)
+admin_stop(struct admin *admin)
 {
-	http_free(seeing->http);
-	seeing->http = NULL;
+	http_free(admin->http);
+	admin->http = NULL;
 }
 
 /* ---- the capture ---- */
 
 void
-seeing_open(struct relay *relay, struct engine_conn *conn)
+admin_open(struct relay *relay, struct engine_conn *conn)
 {
 	struct address local = engine_conn_local(conn);
 
@@ -691,13 +601,13 @@ seeing_open(struct relay *relay, struct engine_conn *conn)
 }
 
 void
-seeing_close(struct relay *relay, struct engine_conn *conn)
+admin_close(struct relay *relay, struct engine_conn *conn)
 {
 	record_close(relay->record, engine_conn_outlet(conn)->handle);
 }
 
 void
-seeing_tap(void *arg, struct engine_conn *conn, enum engine_way way,
+admin_tap(void *arg, struct engine_conn *conn, enum engine_way way,
     const struct bnet_slice *pieces, size_t n)
 {
 	struct relay *relay = arg;

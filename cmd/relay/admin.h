@@ -3,7 +3,7 @@
  * admin - looking into a relay that runs: metrics, links and health over HTTP,
  * the capture, the key log.
  *
- * main.c opens and serves them; hooks.c tells the capture what passes. The
+ * main.c opens and serves them; hooks.c hands the capture what passes. The
  * texts are pure functions of plain structs, for any thread.
  */
 #ifndef RELAY_ADMIN_H
@@ -19,27 +19,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct seeing {
+struct admin {
 	struct relay *relay;
 	struct keylog_file *keylog; /* NULL: none */
 	struct http *http; /* NULL: none */
 };
 
 /* Before root is given up. All end the program where they cannot. */
-void seeing_open_files(struct seeing *seeing, struct relay *relay,
-    const struct relay_options *opt);
-void seeing_listen(struct seeing *seeing);
+void admin_open_files(
+    struct admin *admin, struct relay *relay, const struct relay_options *opt);
+void admin_listen(struct admin *admin);
 
 /* The engine runs: answer. Says where on standard output. */
-void seeing_start(struct seeing *seeing);
-void seeing_stop(struct seeing *seeing);
-void seeing_close_files(struct seeing *seeing);
+void admin_start(struct admin *admin);
+void admin_stop(struct admin *admin);
+void admin_close_files(struct admin *admin);
 
 /* ---- the capture; hooks.c calls these where there is one ---- */
 
-void seeing_open(struct relay *relay, struct engine_conn *conn);
-void seeing_close(struct relay *relay, struct engine_conn *conn);
-void seeing_tap(void *arg, struct engine_conn *conn, enum engine_way way,
+void admin_open(struct relay *relay, struct engine_conn *conn);
+void admin_close(struct relay *relay, struct engine_conn *conn);
+void admin_tap(void *arg, struct engine_conn *conn, enum engine_way way,
     const struct bnet_slice *pieces, size_t n);
 
 /* ---- /metrics: the text format of Prometheus ---- */
@@ -78,7 +78,7 @@ struct metrics {
 
 void metrics_render(struct text *out, const struct metrics *metrics);
 
-/* The label of a RELAY_CLOSED_* in connections_closed_total, for log lines too. */
+/* The label of a RELAY_CLOSED_* in connections_closed_total; for logs, too. */
 const char *metrics_closed_word(enum relay_counter why);
 
 /* ---- /links: JSON ---- */

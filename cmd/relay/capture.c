@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * In this order: bytes that passed as a TCP segment; files of a bounded size;
+ * the ring between the workers and the thread that writes.
+ */
 #include "cmd/relay/capture.h"
 
+#include "cmd/common/ending.h"
 #include "cmd/common/log.h"
 #include "cmd/common/map.h"
 
@@ -769,11 +774,13 @@ record_free(struct record *rec)
 	rec->stop = true;
 	pthread_cond_signal(&rec->wake);
 	pthread_mutex_unlock(&rec->lock);
-	if (rec->started)
-		pthread_join(rec->thread, NULL);
-	else if (rec->file != NULL)
+	if (rec->started && !ending_join(rec->thread, "the recording"))
+		return;
+	if (!rec->started && rec->file != NULL)
 		write_all(rec, rec->head);
 	record_file_close(rec->file);
+	if (ending_is_stuck())
+		return; /* who goes on may come with bytes */
 	map_free(&rec->flows);
 	free(rec->ring);
 	pthread_mutex_destroy(&rec->lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record - what passes, after decryption, as plain TCP segments in pcap files
+ * capture - what passes, after decryption, as plain TCP segments in pcap files
  * (--capture).
  *
  *	workers -> ring -> a thread of its own -> files of a bounded size
@@ -11,8 +11,11 @@
  * reader sees a gap. When writing fails that is logged once and all else is
  * dropped.
  *
+ * Names begin with record_: capture_ is what cmd/capture reads.
+ *
  * Any thread may call anything but _new, _start and _free; what belongs to
- * one connection comes from one thread at a time.
+ * one connection comes from one thread at a time. For
+ * admin.c.
  */
 #ifndef RELAY_CAPTURE_H
 #define RELAY_CAPTURE_H
@@ -50,7 +53,11 @@ record_new(const struct record_settings *set, char err[RECORD_ERR_CHARS]);
 /* Begin to write; before that, the ring fills. False: errno. */
 bool record_start(struct record *rec);
 
-/* What is in the ring is written first. NULL is allowed. */
+/*
+ * What is in the ring is written first. NULL is allowed. Where the writer, or
+ * what else the program waits for (cmd/common/ending.h), did not end, the rest
+ * of it stays.
+ */
 void record_free(struct record *rec);
 
 /*

@@ -2,83 +2,158 @@
 /*
  * counters - what the relay counts, a worker at a time (cmd/engine/counters.h
  * has the engine's). Of every packet that is read exactly one of the first
- * four families counts, so the books balance:
+ * four families counts, so the accounting is exact:
  *
  *	read = forwarded + local + refused + dropped
  */
 #ifndef RELAY_COUNTERS_H
 #define RELAY_COUNTERS_H
 
-#include <stddef.h>
+/*
+ * One row a counter, in the order of /metrics, with those of the engine in
+ * between; enum, names and labels come from it.
+ *
+ *	FAMILY(name, label, help)	what the OF() behind it are
+ *	OF(counter, word)		the label's value
+ *	ONE(counter, name, help)	a counter without a label
+ *	ENGINE_OF, ENGINE		the same, counted by the engine
+ */
+/* clang-format off */
+#define RELAY_COUNTERS(FAMILY, OF, ONE, ENGINE_OF, ENGINE) \
+	ENGINE(ENGINE_PACKETS_READ, "packets_read_total", \
+	    "Frames read from links.") \
+	FAMILY("packets_forwarded_total", "dest", \
+	    "Packets passed on, by kind of destination; at least one copy.") \
+	OF(RELAY_FORWARDED_NODE, "node") \
+	OF(RELAY_FORWARDED_CLIENT, "client") \
+	OF(RELAY_FORWARDED_FORKS, "forks") \
+	OF(RELAY_FORWARDED_BROADCAST, "broadcast") \
+	OF(RELAY_FORWARDED_ANY, "any") \
+	FAMILY("packets_local_total", "key", \
+	    "Packets taken by an application of the relay itself.") \
+	OF(RELAY_LOCAL_SESSION, "session") \
+	OF(RELAY_LOCAL_ECHO, "echo") \
+	OF(RELAY_LOCAL_ROSTER, "roster") \
+	OF(RELAY_LOCAL_DISCARD, "discard") \
+	OF(RELAY_LOCAL_COUNTER, "counter") \
+	OF(RELAY_LOCAL_PING, "ping") \
+	OF(RELAY_LOCAL_PONG, "pong") \
+	FAMILY("packets_refused_total", "reason", \
+	    "Packets refused; a sender that said hello is told.") \
+	OF(RELAY_REFUSED_NO_DESTINATION, "no_destination") \
+	OF(RELAY_REFUSED_NOT_ALLOWED, "not_allowed") \
+	OF(RELAY_REFUSED_OVERLOADED, "overloaded") \
+	OF(RELAY_REFUSED_MEMORY, "memory") \
+	OF(RELAY_REFUSED_TOO_LARGE, "too_large") \
+	OF(RELAY_REFUSED_MALFORMED, "malformed") \
+	FAMILY("packets_dropped_total", "reason", \
+	    "Packets with nowhere to go, or of a link that is leaving.") \
+	OF(RELAY_DROPPED_NO_HEADER, "no_header") \
+	OF(RELAY_DROPPED_NO_KEY, "no_key") \
+	OF(RELAY_DROPPED_LEAVING, "leaving") \
+	ENGINE(ENGINE_PACKETS_QUEUED, "copies_queued_total", \
+	    "Frames queued for links, our own too.") \
+	ENGINE(ENGINE_PACKETS_WRITTEN, "copies_written_total", \
+	    "Frames written to links.") \
+	ENGINE(ENGINE_PACKETS_LOST, "copies_lost_total", \
+	    "Frames queued for links that ended before they were written.") \
+	ONE(RELAY_COPIES_REFUSED, "copies_refused_total", \
+	    "Copies of forks and broadcasts that were refused.") \
+	ENGINE(ENGINE_BYTES_READ, "bytes_read_total", \
+	    "Bytes read from sockets.") \
+	ENGINE(ENGINE_BYTES_WRITTEN, "bytes_written_total", \
+	    "Bytes written to sockets.") \
+	ENGINE(ENGINE_READS, "reads_total", "Reads that brought bytes.") \
+	ENGINE(ENGINE_WRITES, "writes_total", \
+	    "Writes of frames to sockets.") \
+	ENGINE(ENGINE_TURNS, "turns_total", "Turns of the workers' loops.") \
+	ENGINE(ENGINE_HANDOVERS, "handovers_total", \
+	    "Hand-overs of frames to another worker.") \
+	ENGINE(ENGINE_HANDOVER_PACKETS, "handover_packets_total", \
+	    "Frames that were handed over.") \
+	ENGINE(ENGINE_WAKEUPS, "wakeups_total", \
+	    "Wake-ups of another worker.") \
+	ENGINE(ENGINE_WAKEUPS_SAVED, "wakeups_saved_total", \
+	    "Hand-overs that found the worker awake.") \
+	ENGINE(ENGINE_INBOX_PACKETS, "inbox_packets_total", \
+	    "Packets for the application's thread.") \
+	ONE(RELAY_INFLATED_FOR_PEER, "inflated_for_peer_total", \
+	    "Payloads inflated for a peer without the codec.") \
+	ONE(RELAY_REORDERED_FOR_PEER, "reordered_for_peer_total", \
+	    "Zlib sizes turned into the byte order of the peer.") \
+	FAMILY("errors_sent_total", "code", "bluenet.error sent, by code.") \
+	OF(RELAY_ERRORS_SENT, "1") \
+	OF(RELAY_ERRORS_SENT_2, "2") \
+	OF(RELAY_ERRORS_SENT_3, "3") \
+	OF(RELAY_ERRORS_SENT_4, "4") \
+	OF(RELAY_ERRORS_SENT_5, "5") \
+	OF(RELAY_ERRORS_SENT_6, "6") \
+	OF(RELAY_ERRORS_SENT_7, "7") \
+	OF(RELAY_ERRORS_SENT_8, "8") \
+	OF(RELAY_ERRORS_SENT_9, "9") \
+	ONE(RELAY_ERRORS_NOT_SENT, "errors_not_sent_total", \
+	    "bluenet.error that did not fit the sender's own queue.") \
+	ONE(RELAY_PINGS_SENT, "pings_sent_total", "Header pings sent.") \
+	ONE(RELAY_PONGS_RECEIVED, "pongs_received_total", \
+	    "Pongs that answered a ping of ours.") \
+	ONE(RELAY_PONGS_NOT_SENT, "pongs_not_sent_total", \
+	    "Pings that could not be answered.") \
+	ENGINE(ENGINE_PAUSES, "pauses_total", \
+	    "Times that reading a link was paused.") \
+	ENGINE(ENGINE_RESUMES, "resumes_total", "Times that it went on.") \
+	ENGINE(ENGINE_STARVED, "starved_total", \
+	    "Reads and writes put off because the memory budget was used up.") \
+	ENGINE(ENGINE_ACCEPTS, "sockets_accepted_total", \
+	    "Sockets accepted, before any limit.") \
+	ENGINE(ENGINE_ACCEPTS_NO_MEMORY, "sockets_no_memory_total", \
+	    "Sockets closed for want of memory or descriptors.") \
+	ONE(RELAY_ADMITTED, "accepts_total", "Connections let in.") \
+	FAMILY("accepts_refused_total", "reason", \
+	    "Connections not let in, by limit.") \
+	OF(RELAY_NOT_ADMITTED_TOTAL, "total") \
+	OF(RELAY_NOT_ADMITTED_ADDRESS, "address") \
+	OF(RELAY_NOT_ADMITTED_RATE, "rate") \
+	OF(RELAY_NOT_ADMITTED_MEMORY, "memory") \
+	OF(RELAY_NOT_ADMITTED_DRAINING, "draining") \
+	FAMILY("links_opened_total", "role", \
+	    "Connections that became links, by role.") \
+	OF(RELAY_OPENED_CLIENT, "client") \
+	OF(RELAY_OPENED_STOCK, "stock") \
+	OF(RELAY_OPENED_NODE, "node") \
+	FAMILY("connections_closed_total", "reason", \
+	    "Connections that ended, by reason; also before they were links.") \
+	OF(RELAY_CLOSED_PEER, "peer") \
+	OF(RELAY_CLOSED_CUT, "cut") \
+	OF(RELAY_CLOSED_MALFORMED, "malformed") \
+	OF(RELAY_CLOSED_OVERSIZE, "oversize") \
+	OF(RELAY_CLOSED_TLS, "tls") \
+	OF(RELAY_CLOSED_PROXY, "proxy") \
+	OF(RELAY_CLOSED_HANDSHAKE_TIMEOUT, "handshake_timeout") \
+	OF(RELAY_CLOSED_HELLO_TIMEOUT, "hello_timeout") \
+	OF(RELAY_CLOSED_FRAME_TIMEOUT, "frame_timeout") \
+	OF(RELAY_CLOSED_SILENT, "silent") \
+	OF(RELAY_CLOSED_OVERLOAD, "overload") \
+	OF(RELAY_CLOSED_REPLACED, "replaced") \
+	OF(RELAY_CLOSED_NOT_AUTHORISED, "not_authorised") \
+	OF(RELAY_CLOSED_BAD_VERSION, "bad_version") \
+	OF(RELAY_CLOSED_SHUTTING_DOWN, "shutting_down") \
+	OF(RELAY_CLOSED_IO, "io") \
+	OF(RELAY_CLOSED_MEMORY, "memory") \
+	OF(RELAY_CLOSED_LIMIT, "limit") \
+	FAMILY("tls_handshakes_total", "version", "TLS handshakes done.") \
+	ENGINE_OF(ENGINE_TLS_1_2, "1.2") \
+	ENGINE_OF(ENGINE_TLS_1_3, "1.3") \
+	FAMILY("reloads_total", "result", "Reloads of the configuration.") \
+	OF(RELAY_RELOADS_OK, "ok") \
+	OF(RELAY_RELOADS_FAILED, "failed")
+/* clang-format on */
+
+#define RELAY_COUNTERS_NONE(...)
+#define RELAY_COUNTERS_ENUM(counter, ...) counter,
 
 enum relay_counter {
-	/* forwarded: a copy was queued; a broadcast: to all there are */
-	RELAY_FORWARDED_NODE,
-	RELAY_FORWARDED_CLIENT,
-	RELAY_FORWARDED_FORKS,
-	RELAY_FORWARDED_BROADCAST,
-	RELAY_FORWARDED_ANY,
-	/* local: taken by an application of the relay itself */
-	RELAY_LOCAL_SESSION,
-	RELAY_LOCAL_ECHO,
-	RELAY_LOCAL_ROSTER,
-	RELAY_LOCAL_DISCARD,
-	RELAY_LOCAL_COUNTER,
-	RELAY_LOCAL_PING,
-	RELAY_LOCAL_PONG,
-	/* refused: the sender is told, if it said hello */
-	RELAY_REFUSED_NO_DESTINATION,
-	RELAY_REFUSED_NOT_ALLOWED,
-	RELAY_REFUSED_OVERLOADED,
-	RELAY_REFUSED_MEMORY,
-	RELAY_REFUSED_TOO_LARGE,
-	RELAY_REFUSED_MALFORMED,
-	/* dropped: no packet of BlueNet, or of a link that is leaving */
-	RELAY_DROPPED_NO_HEADER,
-	RELAY_DROPPED_NO_KEY,
-	RELAY_DROPPED_LEAVING,
-	/* copies of forks and broadcasts that were refused */
-	RELAY_COPIES_REFUSED,
-	RELAY_INFLATED_FOR_PEER,
-	RELAY_REORDERED_FOR_PEER,
-	/* bluenet.error by code, from 1 */
-	RELAY_ERRORS_SENT,
-	RELAY_ERRORS_SENT_LAST = RELAY_ERRORS_SENT + 8,
-	RELAY_ERRORS_NOT_SENT,
-	RELAY_PINGS_SENT,
-	RELAY_PONGS_RECEIVED,
-	RELAY_PONGS_NOT_SENT,
-	RELAY_OPENED_CLIENT,
-	RELAY_OPENED_STOCK,
-	RELAY_OPENED_NODE,
-	/* connections that ended, by why */
-	RELAY_CLOSED_PEER,
-	RELAY_CLOSED_CUT,
-	RELAY_CLOSED_MALFORMED,
-	RELAY_CLOSED_OVERSIZE,
-	RELAY_CLOSED_TLS,
-	RELAY_CLOSED_PROXY,
-	RELAY_CLOSED_HANDSHAKE_TIMEOUT,
-	RELAY_CLOSED_HELLO_TIMEOUT,
-	RELAY_CLOSED_FRAME_TIMEOUT,
-	RELAY_CLOSED_SILENT,
-	RELAY_CLOSED_OVERLOAD,
-	RELAY_CLOSED_REPLACED,
-	RELAY_CLOSED_NOT_AUTHORISED,
-	RELAY_CLOSED_BAD_VERSION,
-	RELAY_CLOSED_SHUTTING_DOWN,
-	RELAY_CLOSED_IO,
-	RELAY_CLOSED_MEMORY,
-	RELAY_CLOSED_LIMIT,
-	/* connections that were accepted */
-	RELAY_ADMITTED,
-	RELAY_NOT_ADMITTED_TOTAL,
-	RELAY_NOT_ADMITTED_ADDRESS,
-	RELAY_NOT_ADMITTED_RATE,
-	RELAY_NOT_ADMITTED_MEMORY,
-	RELAY_NOT_ADMITTED_DRAINING,
-	RELAY_RELOADS_OK,
-	RELAY_RELOADS_FAILED,
+	RELAY_COUNTERS(RELAY_COUNTERS_NONE, RELAY_COUNTERS_ENUM,
+	    RELAY_COUNTERS_ENUM, RELAY_COUNTERS_NONE, RELAY_COUNTERS_NONE)
 	RELAY_N_COUNTERS
 };
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * In this order: salted hashes of tokens; what a certificate says; the table of
+ * tokens and its file.
+ */
 #include "cmd/relay/credentials.h"
 
 #include <ctype.h>

@@ -26,9 +26,8 @@
  * change; this one takes no other, as it would take another time.
  *
  * A table is not changed after it was loaded: any thread may use it. To load
- * it again, load another and swap them.
+ * it again, load another and swap them. session.c asks; secrets.c loads.
  */
-/* credentials_hash - salted hashes of tokens (see credentials.h). */
 #ifndef RELAY_CREDENTIALS_H
 #define RELAY_CREDENTIALS_H
 

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A packet on its way to other links (bluenet-wire.5, RELAY). */
-#include "cmd/relay/relay.h"
+/*
+ * A packet on its way to other links (bluenet-wire.5, RELAY): to one, to any of
+ * a key, to many. For hooks.c.
+ */
+#include "cmd/relay/forward.h"
+
+#include "cmd/relay/ping.h"
+#include "cmd/relay/reply.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,8 +120,8 @@ done(struct passing *p, const struct outcome *failed, enum relay_counter ok)
 	if (failed == NULL)
 		relay_count(worker_of(p->relay, p->worker), ok);
 	else
-		refuse(p->relay, p->conn, p->in, failed->counter, failed->code,
-		    failed->reason);
+		reply_refuse(p->relay, p->conn, p->in, failed->counter,
+		    failed->code, failed->reason);
 }
 
 /*
@@ -155,7 +161,7 @@ send_one(struct passing *p, struct route_entry *entry)
 
 /*
  * Packets of one link mostly go where the last one went. What was found stays
- * good for the turn, which the time of the turn tells.
+ * good for the turn, which its time identifies.
  */
 static struct route_entry *
 find(struct passing *p, enum bnet_role role)
@@ -174,7 +180,7 @@ find(struct passing *p, enum bnet_role role)
 
 /* ---- many ---- */
 
-/* What failed of many copies: told as one error, of the first. */
+/* What failed of many copies: reported as one error, of the first. */
 struct failures {
 	const struct outcome *first;
 	uint64_t first_id;
@@ -209,7 +215,7 @@ done_many(
 	(void)snprintf(reason, sizeof(reason), "%s: %llu of %llu clients",
 	    failures->first->reason, (unsigned long long)failures->n,
 	    (unsigned long long)failures->n_all);
-	tell_error(p->relay, p->conn, p->in, failures->first->code,
+	reply_error(p->relay, p->conn, p->in, failures->first->code,
 	    (int64_t)failures->first_id, reason);
 }
 
@@ -310,7 +316,6 @@ to_everybody(struct passing *p)
 	done_many(p, &failures, RELAY_FORWARDED_BROADCAST);
 }
 
-/* On the other workers. What fails here is counted, and not told. */
 void
 forward_broadcast_here(
     struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes)
@@ -338,16 +343,17 @@ forward_refused(struct passing *p, enum route_verdict verdict)
 {
 	switch (verdict) {
 	case ROUTE_NO_HEADER:
-		refuse(p->relay, p->conn, p->in, RELAY_DROPPED_NO_HEADER,
+		reply_refuse(p->relay, p->conn, p->in, RELAY_DROPPED_NO_HEADER,
 		    BNET_CODE_NO_DESTINATION, "no header");
 		break;
 	case ROUTE_NO_KEY:
-		refuse(p->relay, p->conn, p->in, RELAY_DROPPED_NO_KEY,
+		reply_refuse(p->relay, p->conn, p->in, RELAY_DROPPED_NO_KEY,
 		    BNET_CODE_NO_DESTINATION, "no key");
 		break;
 	case ROUTE_UNKNOWN:
-		refuse(p->relay, p->conn, p->in, RELAY_REFUSED_NO_DESTINATION,
-		    BNET_CODE_NO_DESTINATION, "no such kind of destination");
+		reply_refuse(p->relay, p->conn, p->in,
+		    RELAY_REFUSED_NO_DESTINATION, BNET_CODE_NO_DESTINATION,
+		    "no such kind of destination");
 		break;
 	default:
 		done(p, &not_allowed, RELAY_REFUSED_NOT_ALLOWED);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine calls: the order of the relay's stages. */
-#include "cmd/relay/relay.h"
+#include "cmd/relay/hooks.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/relay/admin.h"
+#include "cmd/relay/forward.h"
+#include "cmd/relay/local.h"
+#include "cmd/relay/ping.h"
+#include "cmd/relay/reply.h"
+#include "cmd/relay/session.h"
 
 #include <string.h>
 
@@ -23,7 +29,7 @@ on_admit(void *arg, void *listener_user, const struct address *from)
 	char text[ADDRESS_CHARS];
 
 	(void)listener_user;
-	verdict = limits_admit(relay->limits, from, relay_clock_ns());
+	verdict = limits_admit(relay->limits, from, clock_now_ns());
 	/* several workers accept: these are counted in one place */
 	atomic_fetch_add_explicit(
 	    &relay->admissions[why[verdict]], 1, memory_order_relaxed);
@@ -67,25 +73,14 @@ on_ready(void *arg, struct engine_conn *conn)
 
 	if (from != NULL)
 		(void)address_format(from, peer->address);
-	peer->since_s = relay_unix_ns() / 1000000000;
+	peer->since_s = clock_unix_ns() / 1000000000;
 	if (tls != NULL)
 		peer->tls = (uint8_t)bnet_tls_version(tls);
 	if (relay->record != NULL)
-		seeing_open(relay, conn);
+		admin_open(relay, conn);
 	engine_conn_set_timer(conn,
 	    engine_worker_now_ns(engine_conn_worker(conn)) +
 		config_of(relay)->opt.hello_timeout_ns);
-}
-
-/* From now on nothing of this link counts; it is closed because of `why`. */
-void
-relay_leave(struct engine_conn *conn, enum relay_counter why)
-{
-	struct peer *peer = peer_of(conn);
-
-	peer->state = PEER_LEAVING;
-	if (peer->leaving == 0)
-		peer->leaving = why;
 }
 
 static const enum relay_counter of_end[ENGINE_N_ENDS] = {
@@ -136,7 +131,7 @@ on_closed(void *arg, struct engine_conn *conn, enum engine_end end)
 	limits_leave(relay->limits, engine_conn_peer(conn));
 	relay_count(worker_of(relay, engine_conn_worker(conn)), why);
 	if (relay->record != NULL)
-		seeing_close(relay, conn);
+		admin_close(relay, conn);
 	log_closed(conn, why);
 	peer->state = PEER_LEAVING;
 }
@@ -162,7 +157,7 @@ route(struct relay *relay, struct engine_conn *conn,
 	if (verdict == ROUTE_LOCAL)
 		local_packet(relay, conn, packet);
 	else if (config->opt.trace && packet->has_header &&
-	    trace(relay, conn, packet, &traced))
+	    local_trace(relay, conn, packet, &traced))
 		forward(relay, conn, &traced, verdict);
 	else
 		forward(relay, conn, packet, verdict);
@@ -214,10 +209,10 @@ on_broken(void *arg, struct engine_conn *conn, enum engine_end end)
 	struct relay *relay = arg;
 
 	if (end == ENGINE_END_OVERSIZE)
-		tell_error(relay, conn, &nothing, BNET_CODE_TOO_LARGE, 0,
+		reply_error(relay, conn, &nothing, BNET_CODE_TOO_LARGE, 0,
 		    "the frame is longer than the limit");
 	else
-		tell_error(relay, conn, &nothing, BNET_CODE_MALFORMED, 0,
+		reply_error(relay, conn, &nothing, BNET_CODE_MALFORMED, 0,
 		    engine_conn_reason(conn));
 }
 
@@ -328,4 +323,4 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 	.timer = on_timer, .closed = on_closed, .message = on_message
 
 const struct engine_hooks relay_hooks = { HOOKS };
-const struct engine_hooks relay_hooks_recording = { HOOKS, .tap = seeing_tap };
+const struct engine_hooks relay_hooks_recording = { HOOKS, .tap = admin_tap };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/relay/http.h"
 
+#include "cmd/common/ending.h"
+
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
@@ -199,13 +201,21 @@ http_start(struct http *http)
 	return true;
 }
 
+/* This waits for its thread without a limit. */
+static void
+stop_daemon(void *arg)
+{
+	MHD_stop_daemon(arg);
+}
+
 void
 http_free(struct http *http)
 {
 	if (http == NULL)
 		return;
-	if (http->daemon != NULL)
-		MHD_stop_daemon(http->daemon);
+	if (http->daemon != NULL &&
+	    !ending_call(stop_daemon, http->daemon, "the metrics server"))
+		return;
 	if (http->fd >= 0)
 		(void)close(http->fd);
 	free(http);

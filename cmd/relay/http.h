@@ -5,7 +5,7 @@
  * One thread of its own serves HTTP_CONNECTIONS_MAX connections at most, each
  * closed after HTTP_TIMEOUT_S of silence. GET and HEAD; other methods are
  * 405, other paths 404. Opening is apart from starting, so that root can bind
- * the port and be given up between.
+ * the port and be given up between. For admin.c.
  */
 #ifndef RELAY_HTTP_H
 #define RELAY_HTTP_H
@@ -48,7 +48,10 @@ struct address http_address(const struct http *http);
 /* Answer. Signals are not for its thread: block them before. False: errno. */
 bool http_start(struct http *http);
 
-/* No page is being made when it returns. NULL is allowed. */
+/*
+ * No page is being made when it returns, but for one that did not end in time
+ * (cmd/common/ending.h). NULL is allowed.
+ */
 void http_free(struct http *http);
 
 #endif

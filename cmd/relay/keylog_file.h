@@ -3,7 +3,7 @@
  * keylog_file - TLS secrets appended to a file, in the NSS key log format.
  *
  * Who can read the file can read everything, so it is made for its owner only
- * (0600); one that is there keeps its mode.
+ * (0600); one that is there keeps its mode. For admin.c.
  */
 #ifndef RELAY_KEYLOG_FILE_H
 #define RELAY_KEYLOG_FILE_H

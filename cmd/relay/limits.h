@@ -6,7 +6,7 @@
  * Memory is held for addresses that have a connection, so it is bounded by
  * LIMITS_OPEN_MAX connections and not by how many addresses try.
  * Any thread may call anything at any time: a mutex is inside. Connections
- * come and go here, packets do not pass.
+ * come and go here, packets do not pass. For hooks.c.
  */
 #ifndef RELAY_LIMITS_H
 #define RELAY_LIMITS_H

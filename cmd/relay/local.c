@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Trace: the one message that a relay rewrites. An echo with the flag gets
- * (id, in, out) of this relay appended; its padding keeps its length.
+ * The applications of the relay itself: trace, which is the one message that a
+ * relay rewrites, echo, roster, discard, counter, and the session messages that
+ * come after the hello. For hooks.c.
  */
-#include "cmd/relay/relay.h"
+#include "cmd/relay/local.h"
+
+#include "cmd/common/clock.h"
+#include "cmd/relay/ping.h"
+#include "cmd/relay/reply.h"
+#include "cmd/relay/session.h"
 
 #include <string.h>
-#include <time.h>
 
+/*
+ * An echo with the flag gets (id, in, out) of this relay appended; its padding
+ * keeps its length.
+ */
 #define HOPS_MAX 64
 
 static bool
@@ -35,23 +44,19 @@ add_hop(struct relay *relay, struct bnet_message *message, uint64_t in_ns,
 		memcpy(hops, echo->hops, echo->n * sizeof(hops[0]));
 	hops[echo->n++] = (struct bnet_echo_hop){ .id = relay->id,
 		.in_ns = in_ns,
-		.out_ns = (uint64_t)relay_unix_ns() };
+		.out_ns = (uint64_t)clock_unix_ns() };
 	echo->hops = hops;
 	bnet_buf_clear(body);
 	return bnet_message_encode(message, body) == BNET_OK &&
 	    append_padding(body, padding_bytes);
 }
 
-/*
- * `out` becomes the packet with our hop in it, uncompressed; borrowed until
- * the next packet. False: it is none that wants it, pass it on as it is.
- */
 bool
-trace(struct relay *relay, struct engine_conn *conn,
+local_trace(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_packet *out)
 {
 	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
-	uint64_t in_ns = (uint64_t)relay_unix_ns();
+	uint64_t in_ns = (uint64_t)clock_unix_ns();
 	struct bnet_message message;
 	struct bnet_slice payload;
 	size_t left;
@@ -69,10 +74,7 @@ trace(struct relay *relay, struct engine_conn *conn,
 	return true;
 }
 
-/*
- * The applications of the relay itself: echo, roster, discard, counter, and
- * the session messages that come after the hello.
- */
+/* ---- applications ---- */
 
 #define COUNTER_NAME "bluenet.counter"
 #define ROSTER_BATCH 128 /* entries of one reply */
@@ -97,7 +99,7 @@ echo_reply(struct relay *relay, struct bnet_slice question, int64_t source,
 		return false;
 	message.type = BNET_MSG_ECHO_REPLY;
 	message.u.echo.received_ns = received_ns;
-	message.u.echo.replied_ns = (uint64_t)relay_unix_ns();
+	message.u.echo.replied_ns = (uint64_t)clock_unix_ns();
 	*header = (struct bnet_header){
 		.source = (int64_t)relay->id,
 		.dest_type = message.u.echo.flags & BNET_ECHO_F_NODE
@@ -136,15 +138,15 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		if (engine_to_inbox(conn, packet) == ENGINE_DELIVERED)
 			relay_count(own, RELAY_LOCAL_ECHO);
 		else
-			refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
-			    BNET_CODE_OVERLOADED,
+			reply_refuse(relay, conn, packet,
+			    RELAY_REFUSED_OVERLOADED, BNET_CODE_OVERLOADED,
 			    "the relay's application is behind");
 		return;
 	}
 	if (!echo_reply(relay, packet->payload, source,
-		(uint64_t)relay_unix_ns(), &own->store, &own->body,
+		(uint64_t)clock_unix_ns(), &own->store, &own->body,
 		&reply.header)) {
-		refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
 		    BNET_CODE_MALFORMED, "the echo is malformed");
 		return;
 	}
@@ -154,7 +156,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	if (sent == ENGINE_QUEUED)
 		relay_count(own, RELAY_LOCAL_ECHO);
 	else
-		refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
 		    BNET_CODE_OVERLOADED, "your own queue is full");
 }
 
@@ -178,7 +180,7 @@ roster_send(struct roster_job *job, bool more)
 	message.u.roster_reply.more = more;
 	message.u.roster_reply.n = job->n;
 	message.u.roster_reply.entries = job->entries;
-	if (tell(job->relay, engine_conn_worker(job->conn),
+	if (reply_send(job->relay, engine_conn_worker(job->conn),
 		engine_conn_outlet(job->conn), &message, NULL) != ENGINE_QUEUED)
 		job->failed = true;
 	job->n = 0;
@@ -219,18 +221,19 @@ on_roster(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 
 	if (bnet_message_decode(BNET_MSG_ROSTER, packet->payload, &message,
 		&own->store, &left) != BNET_OK) {
-		refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
 		    BNET_CODE_MALFORMED, "the roster request is malformed");
 		return;
 	}
 	job.roles = message.u.roster.roles;
-	job.prefix = message.u.roster.prefix; /* tell() leaves `store` alone */
+	job.prefix =
+	    message.u.roster.prefix; /* reply_send() leaves `store` alone */
 	own->heavy = true; /* however short the answer is */
 	routes_each(relay->routes, roster_entry, &job);
 	if (!job.failed)
 		roster_send(&job, false);
 	if (job.failed)
-		refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
 		    BNET_CODE_OVERLOADED, "your own queue is full");
 	else
 		relay_count(own, RELAY_LOCAL_ROSTER);
@@ -315,7 +318,7 @@ on_second_hello(
 {
 	struct relay *relay = arg;
 
-	refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
+	reply_refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
 	    BNET_CODE_REFUSED, "hello is the first packet or none");
 }
 
@@ -343,7 +346,6 @@ local_register(struct relay *relay)
 	return true;
 }
 
-/* A packet for the relay itself: inflated, then to whoever has the key. */
 void
 local_packet(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet)
@@ -354,7 +356,7 @@ local_packet(struct relay *relay, struct engine_conn *conn,
 	whole.header.source = (int64_t)peer_of(conn)->entry.id;
 	err = payload_here(relay, conn, packet, &whole.payload);
 	if (err != BNET_OK) {
-		refuse(relay, conn, packet,
+		reply_refuse(relay, conn, packet,
 		    err == BNET_EPAYLOAD ? RELAY_REFUSED_TOO_LARGE
 					 : RELAY_REFUSED_MALFORMED,
 		    err == BNET_EPAYLOAD ? BNET_CODE_TOO_LARGE
@@ -362,7 +364,7 @@ local_packet(struct relay *relay, struct engine_conn *conn,
 		    bnet_strerror(err));
 	} else {
 		if (engine_deliver(conn, &whole) == ENGINE_NO_APP)
-			refuse(relay, conn, packet,
+			reply_refuse(relay, conn, packet,
 			    RELAY_REFUSED_NO_DESTINATION,
 			    BNET_CODE_NO_DESTINATION,
 			    "no application here has that key");
@@ -375,11 +377,7 @@ local_packet(struct relay *relay, struct engine_conn *conn,
 static uint64_t
 unix_of(int64_t monotonic_ns)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)(relay_unix_ns() -
-	    ((int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - monotonic_ns));
+	return (uint64_t)(clock_unix_ns() - (clock_now_ns() - monotonic_ns));
 }
 
 static void

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* bluenet-relay: a reference relay. See bluenet-relay(1). */
+/*
+ * bluenet-relay: a reference relay. See bluenet-relay(1). It owns the relay,
+ * and makes and frees its parts; run.c has it while it runs.
+ */
 #include "cmd/common/cli.h"
+#include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
+#include "cmd/relay/admin.h"
+#include "cmd/relay/hooks.h"
 #include "cmd/relay/keylog_file.h"
+#include "cmd/relay/local.h"
 #include "cmd/relay/relay.h"
 #include "cmd/relay/run.h"
 #include "cmd/relay/secrets.h"
-#include "cmd/relay/admin.h"
 #include "cmd/relay/service.h"
 
 #include <errno.h>
@@ -189,7 +196,7 @@ make_tables(struct relay *relay)
 	const struct limits_settings no_limits = { 0 };
 
 	relay->id = opt->id;
-	relay->started_s = relay_unix_ns() / 1000000000;
+	relay->started_s = clock_unix_ns() / 1000000000;
 	relay->limits = limits_new(&no_limits);
 	relay->routes = routes_new(
 	    opt->clients_from, opt->nodes_from, (uint32_t)opt->n_ids);
@@ -267,22 +274,23 @@ start_threads(struct relay *relay)
 }
 
 static void
-serve(struct run *run, struct seeing *seeing)
+serve(struct run *run, struct admin *admin)
 {
 	struct relay *relay = run->relay;
 
 	warn_of_options(&config_of(relay)->opt);
 	start_threads(relay);
-	seeing_start(seeing);
+	admin_start(admin);
 	say_ready(relay);
 	service_ready("running");
 	run_loop(run);
-	seeing_stop(seeing);
-	engine_stop(relay->engine);
+	admin_stop(admin);
+	(void)engine_stop(relay->engine);
 	atomic_store(&relay->app_stop, true);
 	engine_wake(relay->engine);
-	pthread_join(relay->app_thread, NULL);
-	log_info("ended");
+	(void)ending_join(relay->app_thread, "the thread of service echoes");
+	if (!ending_is_stuck())
+		log_info("ended");
 }
 
 static struct bnet_tls_ctx *
@@ -323,15 +331,15 @@ static void
 run(struct relay_config *config, int argc, char **argv)
 {
 	static struct relay relay;
-	static struct seeing seeing;
+	static struct admin admin;
 	struct run run = { .relay = &relay, .argc = argc, .argv = argv };
 	struct bnet_tls_ctx *tls;
 
 	atomic_store(&relay.config, config);
 	run_block_signals(&run);
-	seeing_open_files(&seeing, &relay, &config->opt);
-	run.keylog = seeing.keylog != NULL ? keylog_file_line : NULL;
-	run.keylog_arg = seeing.keylog;
+	admin_open_files(&admin, &relay, &config->opt);
+	run.keylog = admin.keylog != NULL ? keylog_file_line : NULL;
+	run.keylog_arg = admin.keylog;
 	tls = load(&run, config);
 	raise_files(&config->opt);
 	make_tables(&relay);
@@ -339,11 +347,12 @@ run(struct relay_config *config, int argc, char **argv)
 	make_workers(&relay);
 	listen_all(&relay, tls);
 	bnet_tls_ctx_free(tls);
-	seeing_listen(&seeing);
+	admin_listen(&admin);
 	drop_root(&config->opt);
-	serve(&run, &seeing);
-	free_relay(&relay);
-	seeing_close_files(&seeing);
+	serve(&run, &admin);
+	if (!ending_is_stuck())
+		free_relay(&relay);
+	admin_close_files(&admin);
 }
 
 static struct relay_config *
@@ -377,5 +386,5 @@ main(int argc, char **argv)
 	} else {
 		run(config, argc, argv);
 	}
-	return CLI_OK;
+	return ending_code(CLI_OK);
 }

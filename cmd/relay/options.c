@@ -187,7 +187,7 @@ const struct option_program relay_program = {
 
 /* ---- options that do not go together ---- */
 
-/* DESIGN: what is reached from other machines is authenticated. */
+/* What is reached from other machines is authenticated. */
 static void
 check_loopback(struct option_reading *reading,
     const struct option_addresses *list, const char *name, const char *instead)

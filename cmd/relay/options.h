@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options - how bluenet-relay was told to run; see bluenet-relay(1).
+ * options - the command line and the file of bluenet-relay: see its manual.
  *
  * To add an option: a member here, a row in options.c, and the manual; see
  * cmd/common/options.h.
@@ -69,7 +69,7 @@ struct relay_options {
 	uint64_t queue_bytes, memory_bytes;
 	int overload; /* enum relay_overload */
 
-	/* seeing into it */
+	/* looking into it */
 	bool trace;
 	char *capture;
 	uint64_t capture_bytes, n_capture_files;

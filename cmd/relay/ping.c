@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Header pings and pongs, the keepalive traffic that carries ours, and the
+ * latency of a link by them.
+ */
 #include "cmd/relay/ping.h"
 
-#include "cmd/relay/relay.h"
+#include "cmd/relay/reply.h"
 
 #define SMOOTH 3 /* by a third of the difference */
 #define JUMP_US 75000
@@ -49,17 +53,9 @@ latency_answer(struct latency *latency, uint64_t timestamp, uint64_t now_us)
 	return true;
 }
 
-/* Header pings and pongs, and the keepalive that carries ours. */
-
 #define SILENT_PERIODS 3
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
 #define US_NS 1000
-
-uint64_t
-relay_now_us(struct engine_worker *worker)
-{
-	return (uint64_t)engine_worker_now_ns(worker) / US_NS;
-}
 
 static uint64_t
 interval_us(struct relay *relay)
@@ -101,7 +97,8 @@ send_keepalive(struct relay *relay, struct engine_conn *conn)
 	    &peer->latency, relay_now_us(worker), interval_us(relay));
 	relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
 	/* where its queue is full it has more to read than this */
-	(void)tell(relay, worker, engine_conn_outlet(conn), &message, &header);
+	(void)reply_send(
+	    relay, worker, engine_conn_outlet(conn), &message, &header);
 }
 
 /*
@@ -120,7 +117,6 @@ ask(struct relay *relay, struct engine_conn *conn)
 		send_keepalive(relay, conn);
 }
 
-/* A packet came with a timestamp. */
 void
 ping_answer(struct relay *relay, struct engine_conn *conn,
     const struct bnet_header *header)
@@ -141,7 +137,6 @@ heard_stock(struct relay *relay, struct peer *peer)
 		(void)latency_ask(&peer->latency, asked_us, interval_us(relay));
 }
 
-/* A pong came. */
 void
 ping_pong(struct relay *relay, struct engine_conn *conn,
     const struct bnet_header *header)
@@ -166,7 +161,6 @@ ping_pong(struct relay *relay, struct engine_conn *conn,
 
 /* ---- ours ---- */
 
-/* Any worker: the timestamp for a packet that goes to a stock peer. */
 uint64_t
 ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us)
 {
@@ -193,7 +187,6 @@ next_tick_ns(struct relay *relay, const struct peer *peer, int64_t now_ns)
 						       : opt->keepalive_ns);
 }
 
-/* A link is up: its first ping goes now. */
 void
 ping_start(struct relay *relay, struct engine_conn *conn)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * latency - of one link, by header pings (bluenet-wire.5, RELAY): half the
- * round trip, smoothed. No clock: times are passed in, in microseconds.
+ * ping - the latency of one link, by header pings (bluenet-wire.5, RELAY): half
+ * the round trip, smoothed. No clock: times are passed in, in microseconds. For
+ * ping.c; a struct latency is in each peer.
  */
 #ifndef RELAY_PING_H
 #define RELAY_PING_H
@@ -32,5 +33,28 @@ latency_ask(struct latency *latency, uint64_t now_us, uint64_t interval_us);
  */
 bool
 latency_answer(struct latency *latency, uint64_t timestamp, uint64_t now_us);
+
+/* ---- pings and keepalive traffic; for hooks.c, session.c, forward.c ---- */
+
+struct bnet_header;
+struct engine_conn;
+struct peer;
+struct relay;
+
+/* A packet came with a timestamp. */
+void ping_answer(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_header *header);
+
+/* A pong came. */
+void ping_pong(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_header *header);
+
+/* A link is up: its first ping goes now. */
+void ping_start(struct relay *relay, struct engine_conn *conn);
+
+void ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns);
+
+/* Any worker: the timestamp for a packet that goes to a stock peer. */
+uint64_t ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us);
 
 #endif

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * relay - what the parts of bluenet-relay share.
+ * relay - what the parts of bluenet-relay share. Calls run one way:
  *
- *	main -> hooks -> { session, forward, local } -> { routes, route, ... }
+ *	main -> run
+ *	engine -> hooks -> local -> session -> ping -> reply
+ *	            |  '-> forward ------------^
+ *	            '-> route, routes, limits, admin -> capture
  *
  * hooks.c is called by the engine and knows the order: a packet of a peer
  * that is not known yet goes to session.c, then route.c decides, then
- * forward.c sends it on or local.c answers it.
+ * forward.c sends it on or local.c answers it. main.c owns the relay.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
 
 #include "cmd/engine/engine.h"
+#include "cmd/engine/rcu.h"
 #include "cmd/relay/counters.h"
 #include "cmd/relay/credentials.h"
 #include "cmd/relay/ping.h"
@@ -87,6 +91,7 @@ struct relay_config {
 	struct relay_options opt;
 	struct credentials *tokens, *client_tokens; /* NULL: none */
 	struct route_rules rules;
+	struct rcu_head rcu;
 };
 
 struct relay {
@@ -113,7 +118,7 @@ enum relay_message {
 	RELAY_MESSAGE_REPLACED, /* bytes: the handle of the old link */
 	RELAY_MESSAGE_OVERLOADED, /* bytes: the handle of the full one */
 	/* barriers, in this order */
-	RELAY_MESSAGE_DRAIN, /* tell all who said hello */
+	RELAY_MESSAGE_DRAIN, /* to all who said hello */
 	RELAY_MESSAGE_CLOSE, /* what still comes in is dropped */
 	RELAY_MESSAGE_FINISH, /* end all, queues first */
 	RELAY_MESSAGE_DROP, /* the same, but for the frame in writing */
@@ -145,78 +150,11 @@ relay_count(struct relay_worker *worker, enum relay_counter which)
 	counter_add(&worker->counters[which], 1);
 }
 
-int64_t relay_unix_ns(void);
-int64_t relay_clock_ns(void);
-uint64_t relay_now_us(struct engine_worker *worker);
-
-/* ---- hooks.c ---- */
-extern const struct engine_hooks relay_hooks, relay_hooks_recording;
-void relay_leave(struct engine_conn *conn, enum relay_counter why);
-
-/* ---- local.c: trace ---- */
-bool trace(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_packet *packet, struct bnet_packet *out);
-
-/* ---- session.c: hello and what follows ---- */
-void session_first(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_packet *packet);
-void session_register(
-    void *arg, struct engine_conn *conn, const struct bnet_packet *packet);
-void session_refuse(struct relay *relay, struct engine_conn *conn,
-    enum bnet_code code, const char *reason, enum relay_counter why);
-void session_drain(struct relay *relay, struct engine_conn *conn);
-
-/* ---- access.c: who gets in ---- */
-enum access {
-	ACCESS_GRANTED,
-	ACCESS_NO_CREDENTIALS,
-	ACCESS_WRONG_TOKEN,
-	ACCESS_OTHER_ID, /* the credentials are for another one */
-};
-enum access access_check(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_hello *hello, struct credentials_grant *grant);
-bool access_stock(struct relay *relay, struct engine_conn *conn);
-bool access_may_replace(
-    const struct route_entry *old, const struct route_entry *entry);
-
-/* ---- forward.c: to other links ---- */
-void forward(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_packet *packet, enum route_verdict verdict);
-void forward_broadcast_here(
-    struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes);
-
-/* ---- reply.c: a payload as a peer can take it ---- */
-enum bnet_err payload_here(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_packet *packet, struct bnet_slice *payload);
-enum bnet_err payload_for(struct relay *relay, struct engine_worker *worker,
-    enum bnet_order order, const struct bnet_packet *packet,
-    const struct engine_outlet *to, struct bnet_packet *out);
-void payload_done(struct relay_worker *worker);
-
-/* ---- reply.c: our own messages ---- */
-enum engine_sent tell(struct relay *relay, struct engine_worker *worker,
-    struct engine_outlet *to, const struct bnet_message *message,
-    const struct bnet_header *header);
-void tell_error(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_packet *packet, enum bnet_code code, int64_t dest,
-    const char *reason);
-void refuse(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_packet *packet, enum relay_counter counter,
-    enum bnet_code code, const char *reason);
-
-/* ---- local.c: applications of the relay itself ---- */
-bool local_register(struct relay *relay);
-void local_packet(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_packet *packet);
-void *local_thread(void *arg);
-
-/* ---- ping.c: header pings, keepalive ---- */
-void ping_answer(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_header *header);
-void ping_pong(struct relay *relay, struct engine_conn *conn,
-    const struct bnet_header *header);
-void ping_start(struct relay *relay, struct engine_conn *conn);
-void ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns);
-uint64_t ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us);
+/* The time of its turn. */
+static inline uint64_t
+relay_now_us(struct engine_worker *worker)
+{
+	return (uint64_t)engine_worker_now_ns(worker) / 1000;
+}
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A payload as its receiver can take it: as it came, but inflated for a peer
- * that did not offer the codec, and with the raw size of zlib in the other
- * order for a peer of the other order.
+ * What the relay says itself, and a payload as its receiver can take it: as it
+ * came, but inflated for a peer that did not offer the codec, and with the raw
+ * size of zlib in the other order for a peer of the other order. For all who
+ * send.
  */
-#include "cmd/relay/relay.h"
+#include "cmd/relay/reply.h"
 
 #include <string.h>
 
@@ -47,10 +48,6 @@ inflate(struct relay *relay, struct engine_worker *worker,
 	return own->inflated_err;
 }
 
-/*
- * The payload for the relay itself, which wants none that is longer than a
- * frame, however small it was made. As above; borrowed until payload_done().
- */
 enum bnet_err
 payload_here(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_slice *payload)
@@ -81,10 +78,6 @@ swap_raw_size(struct relay_worker *own, const struct bnet_packet *packet,
 	return BNET_OK;
 }
 
-/*
- * Set codec, payload and wire_payload of `out` for the peer `to`; borrowed
- * until payload_done(). BNET_OK, or what is wrong with the payload.
- */
 enum bnet_err
 payload_for(struct relay *relay, struct engine_worker *worker,
     enum bnet_order order, const struct bnet_packet *packet,
@@ -115,7 +108,6 @@ payload_for(struct relay *relay, struct engine_worker *worker,
 	return BNET_OK;
 }
 
-/* The packet at hand is done with. */
 void
 payload_done(struct relay_worker *worker)
 {
@@ -128,9 +120,18 @@ payload_done(struct relay_worker *worker)
 
 /* Messages of our own to a link: errors above all. */
 
-/* A message with the session header, or with `header` where it is not NULL. */
+void
+relay_leave(struct engine_conn *conn, enum relay_counter why)
+{
+	struct peer *peer = peer_of(conn);
+
+	peer->state = PEER_LEAVING;
+	if (peer->leaving == 0)
+		peer->leaving = why;
+}
+
 enum engine_sent
-tell(struct relay *relay, struct engine_worker *worker,
+reply_send(struct relay *relay, struct engine_worker *worker,
     struct engine_outlet *to, const struct bnet_message *message,
     const struct bnet_header *header)
 {
@@ -154,12 +155,8 @@ string_of(const char *s)
 	return (struct bnet_string){ s, (uint32_t)strlen(s) };
 }
 
-/*
- * bluenet.error about a packet of a sender that said hello; never about an
- * error. `dest` is what failed, of the packet's destinations.
- */
 void
-tell_error(struct relay *relay, struct engine_conn *conn,
+reply_error(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, enum bnet_code code, int64_t dest,
     const char *reason)
 {
@@ -180,18 +177,17 @@ tell_error(struct relay *relay, struct engine_conn *conn,
 	message.u.error.cookie = route_cookie(packet);
 	message.u.error.reason = string_of(reason);
 	relay_count(worker_of(relay, worker),
-	    tell(relay, worker, engine_conn_outlet(conn), &message, NULL) ==
-		    ENGINE_QUEUED
+	    reply_send(relay, worker, engine_conn_outlet(conn), &message,
+		NULL) == ENGINE_QUEUED
 		? RELAY_ERRORS_SENT + code - 1
 		: RELAY_ERRORS_NOT_SENT);
 }
 
-/* Count it, and tell. */
 void
-refuse(struct relay *relay, struct engine_conn *conn,
+reply_refuse(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, enum relay_counter counter,
     enum bnet_code code, const char *reason)
 {
 	relay_count(worker_of(relay, engine_conn_worker(conn)), counter);
-	tell_error(relay, conn, packet, code, packet->header.dest, reason);
+	reply_error(relay, conn, packet, code, packet->header.dest, reason);
 }

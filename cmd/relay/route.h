@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * route - where a packet goes (bluenet-wire.5, RELAY), decided from what is
- * in it and who sent it. No table, no socket, no state.
+ * in it and who sent it. No table, no socket, no state. For hooks.c.
  */
 #ifndef RELAY_ROUTE_H
 #define RELAY_ROUTE_H

@@ -189,17 +189,25 @@ routes_new(uint64_t clients_from, uint64_t nodes_from, uint32_t n_ids)
 	return NULL;
 }
 
-/* All entries are gone by then. */
-void
-routes_free(struct routes *routes)
+/* This waits without a limit for a table that is being resized. */
+static void
+destroy_tables(void *arg)
 {
-	if (routes == NULL)
-		return;
-	rcu_barrier();
+	struct routes *routes = arg;
+
 	if (routes->table != NULL)
 		(void)cds_lfht_destroy(routes->table, NULL);
 	if (routes->keys != NULL)
 		(void)cds_lfht_destroy(routes->keys, NULL);
+}
+
+/* All entries are gone by then. */
+void
+routes_free(struct routes *routes)
+{
+	if (routes == NULL || !rcu_wait_all() ||
+	    !rcu_ending_call(destroy_tables, routes, "the tables of links"))
+		return;
 	ids_free(routes->ids[BNET_ROLE_CLIENT]);
 	ids_free(routes->ids[BNET_ROLE_NODE]);
 	pthread_mutex_destroy(&routes->lock);
@@ -299,6 +307,7 @@ key_set_after_grace(struct rcu_head *rcu)
 {
 	rcu_after_grace();
 	free(container_of(rcu, struct key_set, rcu));
+	rcu_freed();
 }
 
 /* The set of `key` becomes `fresh`; NULL: there is none any more. */
@@ -318,7 +327,7 @@ key_set_swap(struct routes *routes, struct key_set *old, struct key_set *fresh)
 		(void)cds_lfht_del(routes->keys, &old->node);
 	}
 	if (old != NULL)
-		call_rcu(&old->rcu, key_set_after_grace);
+		rcu_later(&old->rcu, key_set_after_grace);
 }
 
 static struct key_set *

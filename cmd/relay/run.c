@@ -2,6 +2,7 @@
 /* While it runs: signals, reloading, draining, the watchdog. */
 #include "cmd/relay/run.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/secrets.h"
@@ -73,6 +74,15 @@ read_again(struct run *run, struct relay_config *fresh,
 		&fresh->opt, run->keylog, run->keylog_arg, tls, expires_s, err);
 }
 
+/* Nobody looks at the old one any more. */
+static void
+config_after_grace(struct rcu_head *rcu)
+{
+	rcu_after_grace();
+	config_free(container_of(rcu, struct relay_config, rcu));
+	rcu_freed();
+}
+
 static void
 take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
 {
@@ -88,9 +98,8 @@ take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
 	    (size_t)fresh->opt.queue_bytes);
 	log_set_level((enum log_level)fresh->opt.log_level);
 	atomic_store_explicit(&relay->config, fresh, memory_order_release);
-	synchronize_rcu(); /* nobody looks at the old one any more */
-	rcu_after_grace();
-	config_free(old);
+	/* not waited for: a worker that is stuck would keep SIGTERM out */
+	rcu_later(&old->rcu, config_after_grace);
 }
 
 static void
@@ -129,10 +138,10 @@ reload(struct run *run)
 
 /* There are four words in the life of a relay, fewer than may be under way. */
 static void
-tell_workers(struct relay *relay, enum relay_message message)
+to_all_workers(struct relay *relay, enum relay_message message)
 {
 	if (!engine_barrier(relay->engine, message))
-		log_error("the workers are not told");
+		log_error("the workers cannot be reached");
 }
 
 /* Until `until_ns`, all have gone, or another signal says to hurry. */
@@ -143,7 +152,7 @@ wait_for_all(struct run *run, int64_t until_ns)
 	int sig;
 
 	while (limits_open(run->relay->limits) > 0) {
-		if (relay_clock_ns() >= until_ns)
+		if (clock_now_ns() >= until_ns)
 			return false;
 		sig = sigtimedwait(&run->signals, NULL, &step);
 		if (sig == SIGTERM || sig == SIGINT)
@@ -154,7 +163,7 @@ wait_for_all(struct run *run, int64_t until_ns)
 }
 
 /*
- * No new connections; who said hello is told, and has the time to go. Then
+ * No new connections; who said hello gets bluenet.drain, and time to go. Then
  * queues are written, and at last only the frames that are half written.
  */
 static void
@@ -168,19 +177,19 @@ drain(struct run *run, bool at_once)
 	    LOG_SECONDS("timeout", at_once ? 0 : timeout_ns));
 	atomic_store(&relay->draining, true);
 	engine_stop_listening(relay->engine);
-	tell_workers(relay, RELAY_MESSAGE_DRAIN);
-	if (!at_once && wait_for_all(run, relay_clock_ns() + timeout_ns))
+	to_all_workers(relay, RELAY_MESSAGE_DRAIN);
+	if (!at_once && wait_for_all(run, clock_now_ns() + timeout_ns))
 		return;
 	/*
 	 * A link that is finished takes nothing more. So first all stop to
 	 * forward; when the second word comes, what they did forward is queued.
 	 */
-	tell_workers(relay, RELAY_MESSAGE_CLOSE);
-	tell_workers(relay, RELAY_MESSAGE_FINISH);
-	if (wait_for_all(run, relay_clock_ns() + FLUSH_NS))
+	to_all_workers(relay, RELAY_MESSAGE_CLOSE);
+	to_all_workers(relay, RELAY_MESSAGE_FINISH);
+	if (wait_for_all(run, clock_now_ns() + FLUSH_NS))
 		return;
-	tell_workers(relay, RELAY_MESSAGE_DROP);
-	if (!wait_for_all(run, relay_clock_ns() + FLUSH_NS))
+	to_all_workers(relay, RELAY_MESSAGE_DROP);
+	if (!wait_for_all(run, clock_now_ns() + FLUSH_NS))
 		log_warn("connections are cut",
 		    LOG_U64("connections", limits_open(relay->limits)));
 }
@@ -191,7 +200,7 @@ static void
 tick(struct run *run)
 {
 	int64_t stuck_ns =
-	    relay_clock_ns() - engine_oldest_turn_ns(run->relay->engine);
+	    clock_now_ns() - engine_oldest_turn_ns(run->relay->engine);
 
 	log_tick();
 	if (stuck_ns < STUCK_NS)

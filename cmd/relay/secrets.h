@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * secrets - certificates, keys and tokens of the relay, read from files.
- * For the main thread.
+ * For the main thread: main.c and run.c.
  */
 #ifndef RELAY_SECRETS_H
 #define RELAY_SECRETS_H

@@ -79,12 +79,6 @@ service_ready(const char *status)
 }
 
 void
-service_status(const char *status)
-{
-	(void)sd_notifyf(0, "STATUS=%s", status);
-}
-
-void
 service_reloading(void)
 {
 	struct timespec ts;
@@ -130,12 +124,6 @@ service_take_sockets(
 
 void
 service_ready(const char *status)
-{
-	(void)status;
-}
-
-void
-service_status(const char *status)
 {
 	(void)status;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service - the relay as a service: what systemd is told and gives, and
- * giving root up.
+ * service - the relay as a service: what it reports to systemd and gets from
+ * it, and giving root up.
  *
  * Without libsystemd (HAVE_SYSTEMD), or where systemd did not start us,
- * telling does nothing and nothing is given. For the main thread, except for
+ * reporting does nothing and nothing is given. For the main thread, except for
  * service_watchdog(), which any thread may call.
  */
 #ifndef RELAY_SERVICE_H
@@ -38,7 +38,6 @@ bool service_take_sockets(
 
 /* What state we are in; `status` is a line for `systemctl status`. */
 void service_ready(const char *status);
-void service_status(const char *status);
 void service_reloading(void); /* service_ready() ends it */
 void service_stopping(const char *status);
 

@@ -1,30 +1,129 @@
 /* SPDX-License-Identifier: MIT */
-/* The beginning of a link: hello and welcome, or a stock client. */
-#include "cmd/relay/relay.h"
+/*
+ * The beginning of a link, hello and welcome or a stock client, and who gets
+ * in: what listens on loopback without TLS is open. Elsewhere a node shows a
+ * certificate under our CA or a token, and a client a token where clients are
+ * asked for one.
+ */
+#include "cmd/relay/session.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/log.h"
+#include "cmd/relay/ping.h"
+#include "cmd/relay/reply.h"
 
 #include <string.h>
-#include <time.h>
 
 #define MS_NS 1000000
 
-int64_t
-relay_unix_ns(void)
-{
-	struct timespec ts;
+/* ---- who gets in ---- */
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+enum access {
+	ACCESS_GRANTED,
+	ACCESS_NO_CREDENTIALS,
+	ACCESS_WRONG_TOKEN,
+	ACCESS_OTHER_ID, /* the credentials are for another one */
+};
+
+/*
+ * Open: the listener is, and the peer is on this machine by the address of
+ * its socket; what a PROXY header claims makes nobody local.
+ */
+static bool
+is_open(struct relay *relay, struct engine_conn *conn)
+{
+	const struct relay_listener *listener = engine_conn_listener_user(conn);
+	const struct address *peer = engine_conn_peer(conn);
+
+	if (config_of(relay)->opt.insecure)
+		return true;
+	return listener->open && !engine_conn_proxied(conn) && peer != NULL &&
+	    address_is_loopback(peer);
 }
 
-int64_t
-relay_clock_ns(void)
+static bool
+by_certificate(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_hello *hello, struct credentials_grant *grant)
 {
-	struct timespec ts;
+	struct bnet_tls *tls = bnet_link_tls(engine_conn_link(conn));
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return config_of(relay)->opt.ca != NULL && tls != NULL &&
+	    credentials_cert(bnet_tls_peer_cert(tls), hello->wanted_id, grant);
+}
+
+static enum access
+by_token(const struct credentials *tokens, const struct bnet_hello *hello,
+    struct credentials_grant *grant)
+{
+	if (hello->token.len_bytes == 0)
+		return ACCESS_NO_CREDENTIALS;
+	if (!credentials_check(
+		tokens, hello->token.p, hello->token.len_bytes, grant))
+		return ACCESS_WRONG_TOKEN;
+	if (hello->wanted_id != 0 &&
+	    !credentials_allow(grant, hello->wanted_id))
+		return ACCESS_OTHER_ID;
+	return ACCESS_GRANTED;
+}
+
+static enum access
+no_credentials(bool enough, struct credentials_grant *grant)
+{
+	*grant = (struct credentials_grant){ .identity = "open" };
+	return enough ? ACCESS_GRANTED : ACCESS_NO_CREDENTIALS;
+}
+
+/*
+ * What a hello is granted. A token that was shown has to be right, also where
+ * none is needed: its owner believes that it counts.
+ */
+static enum access
+access_check(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_hello *hello, struct credentials_grant *grant)
+{
+	struct relay_config *config = config_of(relay);
+	bool node = hello->role == BNET_ROLE_NODE;
+	const struct credentials *tokens =
+	    node ? config->tokens : config->client_tokens;
+	enum access access = ACCESS_NO_CREDENTIALS;
+
+	if (node && by_certificate(relay, conn, hello, grant))
+		return ACCESS_GRANTED;
+	if (tokens != NULL)
+		access = by_token(tokens, hello, grant);
+	if (access != ACCESS_NO_CREDENTIALS)
+		return access;
+	if (node)
+		return no_credentials(is_open(relay, conn), grant);
+	return no_credentials(config->client_tokens == NULL, grant);
+}
+
+/* A client without hello has nothing to show. */
+static bool
+access_stock(struct relay *relay, struct engine_conn *conn)
+{
+	struct relay_config *config = config_of(relay);
+
+	(void)conn;
+	return !config->opt.require_hello && config->client_tokens == NULL;
+}
+
+/*
+ * A newer link of the same credentials takes the id over. Open ones are all
+ * the same, and give way to any that showed something; clients hold an id
+ * only where their credentials name it.
+ */
+static bool
+access_may_replace(
+    const struct route_entry *old, const struct route_entry *entry)
+{
+	const struct peer *was = (const struct peer *)(const void *)old;
+	const struct peer *is = (const struct peer *)(const void *)entry;
+
+	if (entry->role == BNET_ROLE_CLIENT && !is->owned_id)
+		return false;
+	return strcmp(was->identity, is->identity) == 0 ||
+	    strcmp(was->identity, "open") == 0;
 }
 
 static struct bnet_string
@@ -55,8 +154,8 @@ session_refuse(struct relay *relay, struct engine_conn *conn,
 
 	message.u.refuse.code = code;
 	message.u.refuse.reason = string_of(reason);
-	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
-	    &message, NULL);
+	(void)reply_send(relay, engine_conn_worker(conn),
+	    engine_conn_outlet(conn), &message, NULL);
 	log_info("link refused", LOG_STR("peer", peer_of(conn)->address),
 	    LOG_STR("name", peer_of(conn)->name), LOG_U64("code", code),
 	    LOG_STR("reason", reason));
@@ -181,9 +280,9 @@ welcome(struct relay *relay, struct engine_conn *conn)
 	w->keepalive_ms = (uint32_t)(opt->keepalive_ns / MS_NS);
 	w->environment = string_of(opt->environment);
 	w->relay_name = string_of(opt->name);
-	w->time_ns = (uint64_t)relay_unix_ns();
-	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
-	    &message, NULL);
+	w->time_ns = (uint64_t)clock_unix_ns();
+	(void)reply_send(relay, engine_conn_worker(conn),
+	    engine_conn_outlet(conn), &message, NULL);
 }
 
 /* ---- hello ---- */
@@ -303,10 +402,6 @@ on_stock(struct relay *relay, struct engine_conn *conn)
 	return true;
 }
 
-/*
- * The first packet of a link. A stock client's counts like any other after it,
- * which hooks.c sees to: then the state is PEER_UP and `packet` is to go on.
- */
 void
 session_first(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet)
@@ -334,18 +429,18 @@ session_register(
 	size_t left;
 
 	if (peer->entry.role != BNET_ROLE_NODE) {
-		refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_NOT_ALLOWED,
 		    BNET_CODE_REFUSED, "only nodes register keys");
 		return;
 	}
 	if (bnet_message_decode(BNET_MSG_REGISTER, packet->payload, &message,
 		&own->store, &left) != BNET_OK) {
-		refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_MALFORMED,
 		    BNET_CODE_MALFORMED, "the register is malformed");
 		return;
 	}
 	if (!routes_register(relay->routes, &peer->entry, message.u.reg.key)) {
-		refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
+		reply_refuse(relay, conn, packet, RELAY_REFUSED_OVERLOADED,
 		    BNET_CODE_OVERLOADED, "too many keys are registered");
 		return;
 	}
@@ -365,6 +460,6 @@ session_drain(struct relay *relay, struct engine_conn *conn)
 	    (uint32_t)(opt->drain_timeout_ns / 1000000000);
 	if (opt->drain_to != NULL)
 		message.u.drain.where = string_of(opt->drain_to);
-	(void)tell(relay, engine_conn_worker(conn), engine_conn_outlet(conn),
-	    &message, &header);
+	(void)reply_send(relay, engine_conn_worker(conn),
+	    engine_conn_outlet(conn), &message, &header);
 }

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What would be sent: the schedule is walked record by record, as a replay
+ * would. Owns its tables while it prints. Called by run.c.
+ */
 #include "cmd/replay/dry_run.h"
 
 #include "cmd/common/cli.h"
@@ -20,7 +24,7 @@ struct key_row {
 struct node_row {
 	uint64_t id; /* as captured */
 	uint64_t frames;
-	bool live; /* it is played, and has a live id */
+	bool played; /* and so has an id in the cluster */
 };
 
 struct dry {
@@ -29,7 +33,7 @@ struct dry {
 	uint64_t frames, bytes; /* of a round, within --duration */
 	uint32_t *seconds; /* frames due in each; NULL: no schedule */
 	int64_t n_seconds;
-	uint32_t *played; /* sessions of the tape: players of each */
+	uint32_t *played; /* sessions of the tape: virtual clients of each */
 	int64_t last_due_ns;
 };
 
@@ -77,7 +81,7 @@ count_node(struct dry *dry, const struct tape_record *record)
 	id = (uint64_t)header.dest;
 	row = map_get(&dry->nodes, &id);
 	row->frames++;
-	row->live = row->live ||
+	row->played = row->played ||
 	    (record->ref != TAPE_NONE &&
 		record->ref < tape_head(dry->run->tape)->n_sessions &&
 		dry->played[record->ref] > 0);
@@ -104,18 +108,18 @@ count_record(struct dry *dry, const struct tape_record *record, int64_t due_ns)
 }
 
 static void
-count_player(struct dry *dry, const struct plan_player *player)
+count_vclient(struct dry *dry, const struct plan_vclient *vclient)
 {
 	const struct dry_run *run = dry->run;
 	const struct tape_session *session =
-	    tape_session(run->tape, player->session);
+	    tape_session(run->tape, vclient->session);
 	const struct tape_record *record =
-	    tape_first(run->tape, player->session, CAP_UP);
+	    tape_first(run->tape, vclient->session, CAP_UP);
 	struct plan_cursor cursor = { .k = 0 };
 
 	for (; record != NULL; record = tape_next(run->tape, record)) {
-		int64_t due_ns = player->start_ns +
-		    plan_due_ns(player, session, run->opt, record, &cursor);
+		int64_t due_ns = vclient->start_ns +
+		    plan_due_ns(vclient, session, run->opt, record, &cursor);
 
 		if (plan_is_sent(record) &&
 		    (run->opt->duration_ns == 0 ||
@@ -130,9 +134,9 @@ count_all(struct dry *dry)
 	const struct plan *plan = dry->run->plan;
 
 	for (uint32_t i = 0; i < plan->n; i++)
-		dry->played[plan->players[i].session]++;
+		dry->played[plan->vclients[i].session]++;
 	for (uint32_t i = 0; i < plan->n && *dry->run->stop == 0; i++)
-		count_player(dry, &plan->players[i]);
+		count_vclient(dry, &plan->vclients[i]);
 }
 
 /* ---- printing ---- */
@@ -151,7 +155,7 @@ print_sessions(const struct dry *dry, FILE *out)
 	uint64_t clones = 0, played = 0, usable = 0;
 
 	for (uint32_t i = 0; i < plan->n; i++)
-		clones += plan->players[i].clone > 0;
+		clones += plan->vclients[i].clone > 0;
 	for (uint32_t i = 0; i < tape_head(run->tape)->n_sessions; i++) {
 		played += dry->played[i] > 0;
 		usable +=
@@ -178,8 +182,8 @@ print_times(const struct dry *dry, FILE *out)
 {
 	const struct replay_options *opt = dry->run->opt;
 	const struct plan *plan = dry->run->plan;
-	int64_t first = plan->n > 0 ? plan->players[0].start_ns : 0;
-	int64_t last = plan->n > 0 ? plan->players[plan->n - 1].start_ns : 0;
+	int64_t first = plan->n > 0 ? plan->vclients[0].start_ns : 0;
+	int64_t last = plan->n > 0 ? plan->vclients[plan->n - 1].start_ns : 0;
 
 	fprintf(out, "starts     within %.3f s", (double)(last - first) / 1e9);
 	if (plan->ramp_ns > 0)
@@ -277,7 +281,7 @@ print_node(const struct dry_run *run, const struct node_row *row, FILE *out)
 			return;
 		}
 	}
-	fputs(row->live ? "its live id\n" : "the same\n", out);
+	fputs(row->played ? "its live id\n" : "the same\n", out);
 }
 
 static void

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bluenet-replay: plays the clients of a capture against a cluster. See
- * bluenet-replay(1).
+ * bluenet-replay: replays the clients of a capture against a cluster. See
+ * bluenet-replay(1). Owns the options.
  */
 #include "cmd/common/cli.h"
+#include "cmd/common/ending.h"
 #include "cmd/replay/run.h"
+
+#include <locale.h>
 
 int
 main(int argc, char **argv)
@@ -13,6 +16,7 @@ main(int argc, char **argv)
 
 	cli_name("bluenet-replay");
 	cli_standard_fds();
+	setlocale(LC_CTYPE, ""); /* for text of -Y */
 	replay_options_parse(&opt, argc, argv);
-	return replay_run(&opt);
+	return ending_code(replay_run(&opt));
 }

@@ -5,6 +5,7 @@
 
 #include "cmd/capture/capture.h"
 #include "cmd/common/address.h"
+#include "cmd/common/cli.h"
 #include "cmd/common/client_files.h"
 
 #include <stdbool.h>
@@ -124,5 +125,12 @@ struct replay_options {
  * --version. Text is borrowed from argv.
  */
 void replay_options_parse(struct replay_options *opt, int argc, char **argv);
+
+/*
+ * "2026-11-25T12:00:00Z", with decimals or another offset too, "@1764072000.5"
+ * or "+5s" from now_ns; unix, in ns.
+ */
+bool replay_time(
+    const char *text, int64_t now_ns, int64_t *at_ns, char err[CLI_ERR_CHARS]);
 
 #endif

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One connection before the load: is anybody there, and in which environment?
+ * Owns that connection until it returns. Called by run.c.
+ */
 #include "cmd/replay/probe.h"
 
 #include "cmd/common/clock.h"
-#include "proto/bluenet.h"
+#include "proto/link.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -135,7 +139,7 @@ write_out(struct attempt *a)
 	return false;
 }
 
-/* It is over; `why` is told where nothing better was said. Returns false. */
+/* It is over; `why` is reported where nothing better was. Returns false. */
 static bool
 closed(struct attempt *a, const char *why)
 {

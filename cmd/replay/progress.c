@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The progress on standard error: one line that is redrawn, or a line at a
+ * time. Owns nothing; its state is the caller's. Called by run.c.
+ */
 #include "cmd/replay/progress.h"
 
 #include "cmd/common/cli.h"

@@ -10,7 +10,6 @@
 #include "cmd/replay/play/play.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #define PROGRESS_LINE_CHARS 512

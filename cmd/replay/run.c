@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One run from captures to the exit code: the tape, the checks of the target,
+ * the replay and its report, or one of the other modes. Owns the signal
+ * handlers and struct run, which holds all that a run opens. Called by main.c.
+ */
 #include "cmd/replay/run.h"
 
+#include "cmd/common/ending.h"
 #include "cmd/filter/filter.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
@@ -80,7 +86,7 @@ catch_signals(void)
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file's limit is an error to tell */
+	signal(SIGXFSZ, SIG_IGN); /* a file's limit is an error to report */
 }
 
 /* ---- may it be sent to, and is anybody there? ---- */
@@ -112,10 +118,10 @@ static int
 refused(const struct probe *probe, const char *target, const char *goes_on)
 {
 	cli_warn("%s: %s %s%s%s", target,
-	    probe->result == PROBE_REFUSED ? "it refused our hello:"
+	    probe->result == PROBE_REFUSED ? "refused our hello:"
 					   : "no welcome:",
 	    probe->reason[0] != '\0' ? probe->reason : "no reason given",
-	    goes_on != NULL ? "; it goes on, as " : "",
+	    goes_on != NULL ? "; continuing, as " : "",
 	    goes_on != NULL ? goes_on : "");
 	return goes_on != NULL ? REPLAY_OK : REPLAY_NOT_CONNECTED;
 }
@@ -134,8 +140,8 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 		return refused(probe, target, goes_on);
 	case PROBE_SILENT:
 		if (!run->opt->quiet)
-			cli_warn("%s: no welcome, as of a stock cluster: what"
-				 " environment it is cannot be known",
+			cli_warn("%s: no welcome, as from a stock cluster: its"
+				 " environment is unknown",
 			    target);
 		return REPLAY_OK;
 	case PROBE_WELCOME:
@@ -208,16 +214,16 @@ static void
 check_ready(const struct replay_options *opt, const char *path)
 {
 	if (opt->n_captures > 1)
-		cli_usage("%s: a replay file goes alone; compile all captures"
-			  " into one",
+		cli_usage("%s: a replay file must be the only capture;"
+			  " compile all captures into one",
 		    path);
 	if (opt->compile_to != NULL)
-		cli_usage("--compile: %s is a replay file already", path);
+		cli_usage("--compile: %s is already a replay file", path);
 	if (opt->filter != NULL || opt->bpf != NULL || opt->keylog != NULL ||
 	    opt->cap.n_ports > 0 || opt->cap.any_port ||
 	    opt->cap.order != BNET_ORDER_AUTO)
-		cli_usage("%s: a replay file: -f, -Y, --port, --order and"
-			  " --keylog are of use only where captures are read",
+		cli_usage("%s is a replay file: -f, -Y, --port, --order and"
+			  " --keylog apply only to captures",
 		    path);
 }
 
@@ -239,7 +245,7 @@ open_nameless(const char *folder)
 }
 
 static void
-tell_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+report_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
 {
 	replay_progress_read(arg, done_bytes, total_bytes);
 }
@@ -257,7 +263,7 @@ compile_into(const struct run *run, int fd, char err[TAPE_ERR_CHARS])
 		.keys = run->keys,
 		.keylog = opt->keylog,
 		.cap = opt->cap,
-		.progress = tell_progress,
+		.progress = report_progress,
 		.arg = &progress,
 	};
 	bool ok;
@@ -275,8 +281,8 @@ failed(const char *err, const char *where)
 	if (run_interrupts > 0)
 		exit(128 + run_signal);
 	if (strstr(err, strerror(ENOSPC)) != NULL)
-		cli_die("%s: in %s (TMPDIR or --compile can name another"
-			" place)",
+		cli_die("%s: in %s (set TMPDIR or --compile to use"
+			" another place)",
 		    err, where);
 	cli_die("%s", err);
 }
@@ -292,7 +298,7 @@ compile_nameless(const struct run *run)
 		folder = "/tmp";
 	fd = open_nameless(folder);
 	if (fd < 0)
-		cli_die("%s: %s (TMPDIR or --compile can name another place)",
+		cli_die("%s: %s (set TMPDIR or --compile to use another place)",
 		    folder, strerror(errno));
 	if (!compile_into(run, fd, err))
 		failed(err, folder);
@@ -308,12 +314,12 @@ check_destination(const struct replay_options *opt)
 	if (stat(opt->compile_to, &to) != 0)
 		return;
 	if (!S_ISREG(to.st_mode))
-		cli_usage("--compile: %s: it is there, and no regular file",
+		cli_usage("--compile: %s exists and is not a regular file",
 		    opt->compile_to);
 	for (size_t i = 0; i < opt->n_captures; i++)
 		if (stat(opt->captures[i], &from) == 0 &&
 		    from.st_dev == to.st_dev && from.st_ino == to.st_ino)
-			cli_usage("--compile: %s: it is a capture to be read",
+			cli_usage("--compile: %s is one of the captures",
 			    opt->compile_to);
 }
 
@@ -398,31 +404,31 @@ same_file(const char *a, const char *b)
 		x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
-struct paper {
+struct output {
 	const char *what, *path; /* path NULL: not wanted */
 };
 
 /* What is read, and what is written anyway, would be lost. */
 static void
-check_others(const struct replay_options *opt, const struct paper *paper,
-    const struct paper *before, size_t n_before)
+check_others(const struct replay_options *opt, const struct output *output,
+    const struct output *before, size_t n_before)
 {
 	for (size_t i = 0; i < opt->n_captures; i++)
-		if (same_file(paper->path, opt->captures[i]))
-			cli_usage("%s: %s is to be read", paper->what,
+		if (same_file(output->path, opt->captures[i]))
+			cli_usage("%s: %s is one of the inputs", output->what,
 			    opt->captures[i]);
 	for (size_t i = 0; i < n_before; i++)
 		if (before[i].path != NULL &&
-		    same_file(paper->path, before[i].path))
-			cli_usage("%s: %s is the file of %s", paper->what,
-			    paper->path, before[i].what);
+		    same_file(output->path, before[i].path))
+			cli_usage("%s: %s is also the file of %s", output->what,
+			    output->path, before[i].what);
 }
 
 /* What is to be written later can be: after an hour is too late to find out. */
 static void
-run_check_papers(const struct replay_options *opt)
+check_outputs(const struct replay_options *opt)
 {
-	const struct paper papers[] = {
+	const struct output outputs[] = {
 		{ "--compile", opt->compile_to },
 		{ "--report", opt->report },
 		{ "--log", opt->log },
@@ -430,23 +436,23 @@ run_check_papers(const struct replay_options *opt)
 	};
 
 	/* --compile has its own check: it may be there, or not */
-	for (size_t i = 1; i < sizeof(papers) / sizeof(papers[0]); i++) {
-		const struct paper *paper = &papers[i];
+	for (size_t i = 1; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+		const struct output *output = &outputs[i];
 		int error;
 
-		if (paper->path == NULL)
+		if (output->path == NULL)
 			continue;
-		check_others(opt, paper, papers, i);
-		error = why_not(paper->path);
+		check_others(opt, output, outputs, i);
+		error = why_not(output->path);
 		if (error != 0)
-			cli_die("%s: %s: %s", paper->what, paper->path,
+			cli_die("%s: %s: %s", output->what, output->path,
 			    strerror(error));
 	}
 }
 
 /* False: one could not be written, which was said. */
 static bool
-write_papers(const struct run *run, const struct report *report)
+write_outputs(const struct run *run, const struct report *report)
 {
 	const struct replay_options *opt = run->opt;
 	char err[CLI_ERR_CHARS];
@@ -493,8 +499,8 @@ run_report(
 	if (diff != NULL)
 		diff_print(diff, run->keys, stdout);
 	report_print_text(report, run->keys, stdout);
-	ok = write_papers(run, report) &&
-	    (diff == NULL || diff_unlooked(diff) == 0);
+	ok = write_outputs(run, report) &&
+	    (diff == NULL || diff_found(diff)->unlooked == 0);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		cli_warn("standard output: %s", strerror(errno));
 		ok = false;
@@ -539,7 +545,7 @@ probe(struct run *run)
 
 	for (uint32_t i = 0; i < run->plan.n; i++) {
 		const struct tape_session *session =
-		    tape_session(run->tape, run->plan.players[i].session);
+		    tape_session(run->tape, run->plan.vclients[i].session);
 
 		stock = stock && (session->flags & TAPE_S_HELLO) == 0;
 		nodes = nodes && session->role == BNET_ROLE_NODE;
@@ -584,13 +590,14 @@ wait_for_start(const struct run *run)
 	if (at_ns == 0)
 		return;
 	if (left_ns < 0) {
-		cli_warn("--start-at was %.1f s ago, when all was ready; more"
-			 " time, or a replay file (--compile), would help",
+		cli_warn("--start-at was %.1f s ago when everything was"
+			 " ready; allow more time, or use a replay file"
+			 " (--compile)",
 		    (double)-left_ns / 1e9);
 		exit(REPLAY_DIFFERENT);
 	}
 	if (left_ns > NS_PER_S && !run->opt->quiet)
-		cli_warn("ready; it begins in %.0f s", (double)left_ns / 1e9);
+		cli_warn("ready; starting in %.0f s", (double)left_ns / 1e9);
 	while (run_interrupts == 0 && left_ns > AHEAD_NS) {
 		int64_t ns = left_ns - AHEAD_NS;
 		struct timespec ts = { .tv_sec = ns / NS_PER_S,
@@ -649,7 +656,7 @@ static void
 drain(struct watch *watch)
 {
 	replay_progress_end(&watch->progress);
-	cli_warn("no more is sent; waiting for answers (once more to quit)");
+	cli_warn("sending stopped; waiting for answers (again to quit)");
 	play_drain(watch->play);
 	watch->drained = true;
 }
@@ -669,7 +676,7 @@ watch_play(struct watch *watch)
 		play_progress(watch->play, &watch->last);
 		if (asked)
 			show(watch);
-		asked = !asked; /* what it tells is of the time before */
+		asked = !asked; /* it reports on the time before */
 	}
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
@@ -702,7 +709,7 @@ begin(struct watch *watch)
 	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
 	replay_progress_init(&watch->progress, watch->run->opt);
 	if (!start(watch->play, watch->start_ns))
-		cli_die("threads could not be started: %s", strerror(errno));
+		cli_die("cannot start threads: %s", strerror(errno));
 }
 
 /* ---- afterwards ---- */
@@ -743,7 +750,7 @@ describe(const struct watch *watch, struct report *report)
 	report->scheduled = opt->timing != REPLAY_ASAP;
 	report->interrupted = watch->drained;
 	report->diffed = diff != NULL;
-	report->compared = diff != NULL ? diff_compared(diff) : 0;
+	report->compared = diff != NULL ? diff_found(diff)->compared : 0;
 	report->differences = diff != NULL ? diff_total(diff) : 0;
 }
 
@@ -762,7 +769,7 @@ exit_code(const struct watch *watch, int code)
 	if (run_interrupts >= 2)
 		return 128 + run_signal;
 	if (code == REPLAY_NOT_CONNECTED)
-		cli_warn("no session got connected to %s: %s",
+		cli_warn("no session connected to %s: %s",
 		    watch->run->opt->target,
 		    reason[0] != '\0' ? reason : "no reason given");
 	return code;
@@ -874,7 +881,7 @@ find_target(struct run *run)
 	if (run->n_addresses == 0) {
 		cli_warn("%s%s",
 		    opt->compile_to != NULL || opt->dry_run
-			? "the last word is no file, and as a target: "
+			? "the last argument is not a file, and as a target: "
 			: "the target: ",
 		    why);
 		exit(REPLAY_NOT_CONNECTED);
@@ -939,8 +946,8 @@ complete(const struct run *run, int code)
 {
 	if (!tape_damaged(run->tape))
 		return code;
-	cli_warn("%s: the replay file is damaged: it has more than what was"
-		 " read of it",
+	cli_warn("%s: the replay file is damaged: not all of it could be"
+		 " read",
 	    run->opt->captures[0]);
 	return code == REPLAY_OK ? REPLAY_DIFFERENT : code;
 }
@@ -993,11 +1000,13 @@ replay_run(const struct replay_options *opt)
 	compile_filter(&run);
 	parse_masks(&run);
 	load_keys(&run);
-	run_check_papers(opt);
+	check_outputs(opt);
 	client_files_load(&run.files, &opt->client);
 	find_target(&run);
 	catch_signals();
 	code = run_mode(&run);
-	run_free(&run);
+	filter_warn_over(run.filter);
+	if (!ending_is_stuck())
+		run_free(&run);
 	return code;
 }

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Which targets are refused: addresses that are public or were captured, and
+ * production. Owns nothing and does no I/O. Called by run.c.
+ */
 #include "cmd/replay/safety.h"
 
 #include <netinet/in.h>

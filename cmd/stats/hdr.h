@@ -133,7 +133,7 @@ const char *hdr_decode(struct bnet_slice text, struct hdr *hdr);
  *	Tag=service,1221494400.000,3600.000,3220.001,HISTFAAA...
  *	            begin, s       length, s  max, ms  histogram, as above
  *
- * Values are taken to be ns, so that the maximum is told in ms. Comments of
+ * Values are taken to be ns, so that the maximum is in ms. Comments of
  * one's own may stand anywhere: the usual readers skip them.
  */
 

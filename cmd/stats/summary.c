@@ -48,19 +48,6 @@ summary_stddev(const struct summary *sum)
 	return sqrt(sum->m2 / (double)sum->count);
 }
 
-void
-tally_merge(struct tally *tally, const struct tally *from)
-{
-	if (from->count == 0)
-		return;
-	if (tally->count == 0 || from->min < tally->min)
-		tally->min = from->min;
-	if (from->max > tally->max)
-		tally->max = from->max;
-	tally->sum += from->sum;
-	tally->count += from->count;
-}
-
 double
 tally_mean(const struct tally *tally)
 {

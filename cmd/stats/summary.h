@@ -6,8 +6,8 @@
  *	struct summary	of doubles, with deviation; numerically stable
  *	struct tally	of integers, without; a few instructions a value
  *
- * Both start out zeroed, and can be merged: of two halves of the values, in
- * any order, the result is that of the whole.
+ * Both start out zeroed. Summaries can be merged: of two halves of the values,
+ * in any order, the result is that of the whole.
  */
 #ifndef SUMMARY_H
 #define SUMMARY_H
@@ -45,8 +45,6 @@ tally_add(struct tally *tally, uint64_t value)
 	tally->sum += value;
 	tally->count++;
 }
-
-void tally_merge(struct tally *tally, const struct tally *from);
 
 /* 0 where count is 0. */
 double tally_mean(const struct tally *tally);

@@ -19,7 +19,7 @@
  *	 "rows":[["chat::line",7]],"notes":["..."]}
  *
  * where "notes" is there only if there are any. Running out of memory is
- * remembered and told by table_print().
+ * remembered and reported by table_print().
  */
 #ifndef TABLE_H
 #define TABLE_H

@@ -11,7 +11,7 @@
 #ifndef TESTS_LOAD_USERS_H
 #define TESTS_LOAD_USERS_H
 
-#include "cmd/stats/histogram.h"
+#include "cmd/stats/hdr.h"
 #include "tests/bench/load_stream.h"
 
 #include <sys/epoll.h>
@@ -43,7 +43,7 @@ struct users {
 	int64_t *asked_ns; /* when user i sent its last question */
 	uint64_t n_asked, n_answered;
 	bool stopping;
-	struct histogram turns;
+	struct hdr turns;
 };
 
 static void *
@@ -119,7 +119,7 @@ users_open(struct users *users, const struct setup *set, uint32_t n)
 	users->echo = array(n, sizeof(*users->echo));
 	users->asked_ns = array(n, sizeof(*users->asked_ns));
 	bnet_buf_init(&users->node_out, NODE_OUT_MAX_BYTES);
-	if (users->epoll < 0 || !histogram_init(&users->turns, 5))
+	if (users->epoll < 0 || !hdr_init(&users->turns, 2, 0))
 		err(1, "epoll, histogram");
 	if (set->wire != WIRE_RAW) {
 		node = connect_node(&users->node, set, SINK_CAP_BYTES);
@@ -144,8 +144,7 @@ user_ask(struct users *users, uint32_t i)
 static void
 user_answered(struct users *users, uint32_t i)
 {
-	histogram_add(
-	    &users->turns, (uint64_t)(clock_now_ns() - users->asked_ns[i]));
+	hdr_add(&users->turns, clock_now_ns() - users->asked_ns[i]);
 	users->n_answered++;
 	if (!users->stopping)
 		user_ask(users, i);
@@ -259,8 +258,8 @@ test_users(const struct setup *set, uint32_t n, int64_t for_ns, pid_t pid,
 	for (uint32_t i = 0; i < n; i++)
 		user_ask(&users, i);
 	users_run_for(&users, WARM_UP_NS);
-	histogram_free(&users.turns);
-	if (!histogram_init(&users.turns, 5))
+	hdr_free(&users.turns);
+	if (!hdr_init(&users.turns, 2, 0))
 		err(1, "histogram");
 	result->n_frames = -users.n_answered;
 	result->cpu_ns = -cpu_ns(pid);
@@ -272,8 +271,8 @@ test_users(const struct setup *set, uint32_t n, int64_t for_ns, pid_t pid,
 	users.stopping = true;
 	while (users.n_answered < users.n_asked)
 		users_turn(&users);
-	result->p50_ns = (int64_t)histogram_quantile(&users.turns, 0.5);
-	result->p99_ns = (int64_t)histogram_quantile(&users.turns, 0.99);
+	result->p50_ns = hdr_quantile(&users.turns, 0.5);
+	result->p99_ns = hdr_quantile(&users.turns, 0.99);
 	users_close(&users);
 }
 

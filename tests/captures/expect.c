@@ -21,7 +21,7 @@
 #define COST_EXCUSED 1u
 #define COST_ALLOWED 10u /* an extra frame that may be */
 #define COST_BAD 100000u
-#define SHOWN_MAX 20 /* differences */
+#define SHOWN_MAX 8 /* differences */
 
 struct frame {
 	char *text;

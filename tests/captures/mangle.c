@@ -27,6 +27,7 @@ struct options {
 /* One direction of a connection. */
 struct dir {
 	uint8_t *bytes;
+	bool borrowed; /* `bytes` are another's, and stay as they are */
 	size_t n_bytes, cap_bytes;
 	uint32_t isn;
 	size_t base; /* of the offsets in reports: a reused port goes on */
@@ -76,6 +77,16 @@ grow(void *p, size_t n, size_t each)
 	if (p == NULL)
 		err(1, "memory");
 	return p;
+}
+
+static void *
+copy_of(const void *p, size_t n, size_t each)
+{
+	void *copy = grow(NULL, n + 1, each);
+
+	if (n > 0)
+		memcpy(copy, p, n * each);
+	return copy;
 }
 
 static void
@@ -229,8 +240,11 @@ static void
 unload(struct recording *m)
 {
 	for (uint32_t i = 0; i < 2 * m->n_conns; i++) {
-		free(m->conns[i / 2].dir[i % 2].bytes);
-		free(m->conns[i / 2].dir[i % 2].sent);
+		struct dir *dir = &m->conns[i / 2].dir[i % 2];
+
+		if (!dir->borrowed)
+			free(dir->bytes);
+		free(dir->sent);
 	}
 	free(m->conns);
 	free(m->segs.p);
@@ -244,16 +258,6 @@ recording_free(struct recording *rec)
 	free(rec);
 }
 
-static void *
-copy_of(const void *p, size_t n, size_t each)
-{
-	void *copy = grow(NULL, n + 1, each);
-
-	if (n > 0)
-		memcpy(copy, p, n * each);
-	return copy;
-}
-
 /* One to be changed. */
 static struct recording
 recording_copy(const struct recording *rec)
@@ -264,8 +268,7 @@ recording_copy(const struct recording *rec)
 	for (uint32_t i = 0; i < 2 * m.n_conns; i++) {
 		struct dir *dir = &m.conns[i / 2].dir[i % 2];
 
-		dir->bytes = copy_of(dir->bytes, dir->n_bytes, 1);
-		dir->cap_bytes = dir->n_bytes;
+		dir->borrowed = true;
 		dir->sent = NULL;
 	}
 	m.segs.p = copy_of(rec->segs.p, rec->segs.n, sizeof(*m.segs.p));
@@ -293,6 +296,9 @@ do_garbage(struct recording *m, uint32_t n)
 	if (quarter < 2)
 		errx(1, "the first connection is too short for garbage");
 	at = quarter + pkt_random_below(&m->random, (uint32_t)quarter * 2);
+	if (dir->borrowed)
+		dir->bytes = copy_of(dir->bytes, dir->n_bytes, 1);
+	dir->borrowed = false;
 	dir->bytes = grow(dir->bytes, dir->n_bytes + n, 1);
 	memmove(dir->bytes + at + n, dir->bytes + at, dir->n_bytes - at);
 	for (size_t i = 0; i < n; i++)
@@ -337,11 +343,7 @@ static void
 dir_again(struct dir *dir, const struct dir *old)
 {
 	*dir = *old;
-	dir->bytes = NULL;
-	if (old->n_bytes > 0) {
-		dir->bytes = grow(NULL, old->n_bytes, 1);
-		memcpy(dir->bytes, old->bytes, old->n_bytes);
-	}
+	dir->borrowed = true;
 	dir->base = old->n_bytes - old->garbage_bytes;
 	dir->isn = old->isn + (uint32_t)old->n_bytes + 1000003;
 }
@@ -980,16 +982,18 @@ emit_cut(struct recording *m, struct mangled *out, size_t n)
 
 static void
 emit_all(struct recording *m, struct emit *e, const struct options *opt,
-    struct mangled *out)
+    FILE *f, struct mangled *out)
 {
 	e->file.linktype = e->link->linktype;
-	pkt_file_open_memory(&e->file, &out->file, &out->file_bytes);
+	e->file.f = f;
+	e->file.path = "mangle";
+	pkt_file_start(&e->file);
 	if (opt->secrets != NULL)
 		emit_secrets(e, opt->secrets);
 	for (size_t i = 0; i < m->segs.n; i++)
 		if (!m->segs.p[i].dropped)
 			emit_seg(m, e, &m->segs.p[i]);
-	pkt_file_close(&e->file);
+	out->file_bytes = e->file.n_bytes;
 	if (opt->cut_bytes > 0)
 		emit_cut(m, out, opt->cut_bytes);
 }
@@ -1297,7 +1301,7 @@ transform(struct recording *m, const struct options *opt)
 }
 
 void
-mangle(const struct recording *rec, char *const *words, size_t n_words,
+mangle(const struct recording *rec, char *const *words, size_t n_words, FILE *f,
     struct mangled *out)
 {
 	struct recording m = recording_copy(rec);
@@ -1310,7 +1314,7 @@ mangle(const struct recording *rec, char *const *words, size_t n_words,
 	emit_settings(&e, &opt);
 	m.random = opt.seed;
 	transform(&m, &opt);
-	emit_all(&m, &e, &opt, out);
+	emit_all(&m, &e, &opt, f, out);
 	list_lost(&m, out, opt.idle > 0);
 	unload(&m);
 }
@@ -1318,7 +1322,6 @@ mangle(const struct recording *rec, char *const *words, size_t n_words,
 void
 mangled_free(struct mangled *out)
 {
-	free(out->file);
 	free(out->lost);
 	memset(out, 0, sizeof(*out));
 }

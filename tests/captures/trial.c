@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define WORDS_MAX 64
+#define REPORT_MAX "2000" /* characters: check has a limit of its own */
 #define WORDS_CHARS 600
 #define NAME_CHARS 900
 #define STORE_BYTES ((size_t)64 << 20) /* of a message, as the program's */
@@ -50,6 +51,18 @@ static const struct lost tls_ends[] = {
 
 #define N_TLS_ENDS (sizeof(tls_ends) / sizeof(*tls_ends))
 
+/* What is tried at the moment, and in which words to tell of it. */
+struct attempt {
+	const struct trial *row;
+	const struct subject *subject;
+	char name[NAME_CHARS];
+	char words[WORDS_CHARS], *word[WORDS_MAX];
+	size_t n_words;
+	struct expect *expect;
+	char *report;
+	size_t report_bytes;
+};
+
 /* ---- files ---------------------------------------------------------------- */
 
 void
@@ -59,13 +72,15 @@ trial_file_open(struct trial_file *file, const void *p, size_t n)
 	ssize_t done;
 
 	file->fd = memfd_create("capture", MFD_CLOEXEC);
-	ck_assert_int_ge(file->fd, 0);
-	for (; n > 0; at += done, n -= (size_t)done) {
-		done = write(file->fd, at, n);
-		ck_assert_int_gt(done, 0);
-	}
+	if (file->fd < 0)
+		err(1, "memory");
 	(void)snprintf(
 	    file->path, sizeof(file->path), "/proc/self/fd/%d", file->fd);
+	for (; n > 0; at += done, n -= (size_t)done) {
+		done = write(file->fd, at, n);
+		if (done <= 0)
+			err(1, "%s", file->path);
+	}
 }
 
 void
@@ -83,12 +98,42 @@ trial_path(char path[TRIAL_PATH_CHARS], const char *name, const char *suffix)
 	    dir == NULL ? "fixtures" : dir, name, suffix);
 }
 
+/*
+ * The mangled capture at hand. One for all, so that its pages are not asked
+ * for again and again; forks share it, but they run one after another.
+ */
+static struct {
+	struct trial_file file;
+	FILE *f;
+} scratch;
+
+static void
+scratch_open(void)
+{
+	trial_file_open(&scratch.file, NULL, 0);
+	scratch.f = fdopen(scratch.file.fd, "wb");
+	if (scratch.f == NULL)
+		err(1, "memory");
+	(void)setvbuf(scratch.f, NULL, _IOFBF, 1 << 18);
+}
+
+static void
+scratch_mangle(
+    const struct attempt *at, const struct recording *rec, struct mangled *out)
+{
+	rewind(scratch.f);
+	mangle(rec, at->word, at->n_words, scratch.f, out);
+	ck_assert_int_eq(fflush(scratch.f), 0);
+	ck_assert_int_eq(ftruncate(scratch.file.fd, (off_t)out->file_bytes), 0);
+}
+
 void
 trial_load(void)
 {
 	char path[TRIAL_PATH_CHARS];
 	FILE *f;
 
+	scratch_open();
 	for (size_t i = 0; i < N_SUBJECTS; i++) {
 		struct subject *s = &subjects[i];
 
@@ -111,6 +156,7 @@ trial_free(void)
 		recording_free(subjects[i].rec);
 		sent_free(subjects[i].sent);
 	}
+	fclose(scratch.f);
 }
 
 /* ---- the decoder ---------------------------------------------------------- */
@@ -285,18 +331,6 @@ trial_result_free(struct trial_result *result)
 
 /* ---- one trial ------------------------------------------------------------ */
 
-/* What is tried at the moment, and in which words to tell of it. */
-struct attempt {
-	const struct trial *row;
-	const struct subject *subject;
-	char name[NAME_CHARS];
-	char words[WORDS_CHARS], *word[WORDS_MAX];
-	size_t n_words;
-	struct expect *expect;
-	char *report;
-	size_t report_bytes;
-};
-
 static void
 split(struct attempt *at, const char *options, unsigned seed)
 {
@@ -387,10 +421,10 @@ judge(struct attempt *at, const struct trial_result *r, FILE *report)
 		judge_json(at, r);
 	same = expect_end(at->expect);
 	fclose(report);
-	ck_assert_msg(same != (row->kind == TRIAL_WRONG), "%s:\n%s", at->name,
-	    at->report);
-	ck_assert_msg((exits >> r->status & 1) != 0, "%s: exit %d\n%s",
-	    at->name, r->status, at->report);
+	ck_assert_msg(same != (row->kind == TRIAL_WRONG),
+	    "%s:\n%." REPORT_MAX "s", at->name, at->report);
+	ck_assert_msg((exits >> r->status & 1) != 0,
+	    "%s: exit %d\n%." REPORT_MAX "s", at->name, r->status, at->report);
 	judge_counts(at, r);
 }
 
@@ -420,23 +454,19 @@ attempt(const struct trial *row, const struct subject *subject, unsigned seed)
 {
 	struct attempt at = { .row = row, .subject = subject };
 	struct trial_result result;
-	struct trial_file file = { .fd = -1 };
 	struct mangled mangled = { 0 };
 	FILE *report = open_memstream(&at.report, &at.report_bytes);
 
 	ck_assert_ptr_nonnull(report);
 	split(&at, row->mangle != NULL ? row->mangle : "", seed);
 	at.expect = expect_new(subject->sent, &row->expect, report);
-	if (row->mangle != NULL) {
-		mangle(subject->rec, at.word, at.n_words, &mangled);
-		trial_file_open(&file, mangled.file, mangled.file_bytes);
-	}
+	if (row->mangle != NULL)
+		scratch_mangle(&at, subject->rec, &mangled);
 	tell_lost(&at, &mangled);
-	trial_decode(row, row->mangle != NULL ? file.path : subject->path,
+	trial_decode(row,
+	    row->mangle != NULL ? scratch.file.path : subject->path,
 	    row->keylog ? subject->keys : NULL, at.expect, &result);
 	judge(&at, &result, report);
-	if (row->mangle != NULL)
-		trial_file_close(&file);
 	mangled_free(&mangled);
 	trial_result_free(&result);
 	expect_free(at.expect);

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2034,SC2154 # the tests use it; bats sets it
 
 bats_require_minimum_version 1.5.0
+load need
 
 setup() {
 	root=$BATS_TEST_DIRNAME/../..
@@ -18,6 +19,7 @@ setup() {
 	# the log of a run shows what is escaped, not what a locale makes of it
 	export LC_ALL=C TZ=UTC
 	unset NO_COLOR
+	need jq jq
 }
 
 teardown() {

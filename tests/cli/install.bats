@@ -4,14 +4,28 @@
 # bluenet(3) is true.
 
 bats_require_minimum_version 1.5.0
+load need
+
+# install [TARGET]: of make, into $root
+install() {
+	make -s -C "$BATS_TEST_DIRNAME/../.." BUILD="$BNET_BUILD" \
+	    DESTDIR="$root" PREFIX=/opt/bluenet "${1:-install}" >/dev/null
+}
+
+setup_file() {
+	case $BNET_BUILD in
+	*-asan | *-tsan) return ;;
+	esac
+	root=$BATS_FILE_TMPDIR/root
+	install
+}
 
 setup() {
 	case $BNET_BUILD in
 	*-asan | *-tsan) skip "the library as users get it" ;;
 	esac
-	root=$BATS_TEST_TMPDIR/root
-	make -s BUILD="$BNET_BUILD" DESTDIR="$root" PREFIX=/opt/bluenet \
-	    install >/dev/null
+	need pkg-config pkg-config
+	root=$BATS_FILE_TMPDIR/root
 	prefix=$root/opt/bluenet
 	export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 	export PKG_CONFIG_SYSROOT_DIR=$root
@@ -75,8 +89,10 @@ embed() {
 }
 
 @test "uninstall leaves no file" {
-	make -s BUILD="$BNET_BUILD" DESTDIR="$root" PREFIX=/opt/bluenet \
-	    uninstall
+	root=$BATS_TEST_TMPDIR/root
+	install
+	[ -e "$root/opt/bluenet/bin/bluenet-decode" ]
+	install uninstall
 	left=$(find "$root" -type f -o -type l)
 	echo "$left"
 	[ -z "$left" ]

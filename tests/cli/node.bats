@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# bluenet-node: what it answers, its weather, how it comes and goes, and its
+# bluenet-node: what it answers, its impairment, how it comes and goes, and its
 # options.
 #
 # What relay.bash sets; scripts of the peer; each test is a subshell.
@@ -236,7 +236,7 @@ END
 	counted connects 300 failures 0
 }
 
-# ---- weather
+# ---- impairment
 
 @test "--loss 100: nothing is answered, and that is counted" {
 	run_relay
@@ -350,7 +350,7 @@ END
 # ---- coming and going
 
 @test "a relay that is killed and comes back" {
-	run_relay
+	run_relay -l "$own:0"
 	run_node --id 7 -v --backoff-max 200ms "$plain"
 	: >"$tmp/$relay_pid.stopped"
 	kill -KILL "$relay_pid"
@@ -367,7 +367,7 @@ END
 }
 
 @test "a relay that is there later" {
-	run_relay
+	run_relay -l "$own:0"
 	stop_relay "$relay_pid"
 	start_node --id 7 --backoff-max 200ms "$plain"
 	within said 1 'msg="cannot connect"'
@@ -382,7 +382,7 @@ END
 
 	run_relay
 	other=$plain
-	run_relay --drain-to "$other"
+	run_relay -l "$own:0" --drain-to "$other"
 	run_node --id 7 -v --backoff-max 200ms "$plain"
 	stop_relay "$relay_pid"
 	within said 2 'msg="link up"'
@@ -442,7 +442,7 @@ END
 }
 
 @test "nobody there: --once, and --for" {
-	run_relay
+	run_relay -l "$own:0"
 	stop_relay "$relay_pid"
 	start_node --once "$plain"
 	node_ends 3

@@ -286,12 +286,21 @@ answered() {
 	within more_than "$seen" "$tmp/$ping_pid.out"
 	kill -INT "$ping_pid"
 	ends "$ping_pid" 0
-	awk -F, -v stall="$(bc <<<"$went_on - $stopped")" 'NR > 1 && $6 != "" {
-		if ($6 > max) max = $6
-		if ($6 > stall / 2) n++ }
-		END { print max, n, stall
-		exit !(max >= stall - 0.2 && n >= stall / 2 / 0.1 - 2) }' \
-		"$tmp/samples"
+	# microseconds; dots of decimals are left out
+	stopped=$((${went_on/./} - ${stopped/./}))
+	# slots that this machine was too late for have no sample
+	awk -F, -v us="$stopped" \
+		-v missed="$(grep -c '^not sent' "$tmp/$ping_pid.out")" '
+		BEGIN { stall = us / 1e6 }
+		NR > 1 && $6 != "" {
+			if ($6 > max) max = $6
+			if ($6 > stall / 2) n++
+		}
+		END {
+			print max, n, stall, missed
+			exit !(max >= stall - 0.1 * (2 + missed) &&
+			    n + missed >= stall / 2 / 0.1 - 2)
+		}' "$tmp/samples"
 }
 
 more_than() {
@@ -358,6 +367,7 @@ more_than() {
 @test "a step of the wall clock changes nothing" {
 	! nm "$build/bluenet-ping" | grep -q -e __asan_init -e __tsan_init ||
 		skip "a sanitizer wants to be loaded first"
+	need cc gcc
 	cat >"$tmp/step.c" <<'END'
 #include <sys/syscall.h>
 #include <time.h>
@@ -377,12 +387,12 @@ END
 	cc -shared -fPIC -o "$tmp/step.so" "$tmp/step.c"
 	run_relay
 	run_node --name sol
-	begin env LD_PRELOAD="$tmp/step.so" "$build/bluenet-ping" -c 80 \
+	begin env LD_PRELOAD="$tmp/step.so" "$build/bluenet-ping" -c 45 \
 		-i 50ms --bucket 24h --samples "$tmp/samples" -o json "$plain"
 	children+=("$pid")
 	ends "$pid" 0
 	output=$(<"$tmp/$pid.out")
-	same "$(asked net)" 80
+	same "$(asked net)" 45
 	# none takes an hour, none comes before it was sent, none jumps in time
 	awk -F, 'NR > 1 { bad += $7 <= 0 || $7 > 600 || $8 < -600 || $8 > 600
 		bad += last != "" && ($1 < last || $1 > last + 600); last = $1 }
@@ -405,7 +415,7 @@ END
 # ---- how it ends
 
 @test "a relay that is not there" {
-	run_relay
+	run_relay -l "$own:0"
 	stop_relay "$relay_pid"
 	pings 3 -c 1 "$plain"
 	says "cannot reach the relay $plain: Connection refused"
@@ -497,19 +507,22 @@ END
 # ---- what is written about it
 
 @test "each option is in the manual and in the completions" {
-	local name
+	local name file manual text
 
 	pings 0 --help
 	grep -o -- '--[a-z][a-z-]*' <<<"$output" | sort -u >"$tmp/names"
+	manual=$(grep '^\.It Fl ' "$root/man/bluenet-ping.1")
 	while read -r name; do
-		grep -q "^\.It Fl .*-${name#--}\b" "$root/man/bluenet-ping.1" ||
+		[[ $manual =~ " ${name#-}"($|[^a-z-]) ]] ||
 			{ echo "the manual has no $name"; return 1; }
-		for shell in _bluenet-ping bluenet-ping.bash; do
-			grep -q -- "$name\b" \
-				"$root/cmd/ping/completion/$shell" ||
-				{ echo "$shell has no $name"; return 1; }
-		done
 	done <"$tmp/names"
+	for file in "$root"/cmd/ping/completion/*; do
+		text=$(<"$file")
+		while read -r name; do
+			[[ $text =~ "$name"($|[^a-z-]) ]] ||
+				{ echo "$file has no $name"; return 1; }
+		done <"$tmp/names"
+	done
 	pings 0 --version
 	[[ $output == "bluenet-ping "* ]]
 }

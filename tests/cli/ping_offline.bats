@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154 # bats sets it
 
 bats_require_minimum_version 1.5.0
+load need
 
 setup() {
 	root=$BATS_TEST_DIRNAME/../..
@@ -16,6 +17,7 @@ setup() {
 	tmp=$BATS_TEST_TMPDIR
 	# the zone of a log is its own: what is said must not depend on ours
 	export LC_ALL=C TZ=Asia/Kathmandu
+	need jq jq
 }
 
 # ping EXIT [ARG ...]: output in $output and $lines, errors in $stderr.
@@ -34,11 +36,6 @@ ping() {
 # The table alone, a blank between cells.
 table() {
 	printf '%s\n' "$output" | tr -s ' ' | grep -E '^[0-9][0-9]:'
-}
-
-# Where there is no gnuplot, nothing can be drawn.
-needs_gnuplot() {
-	command -v gnuplot >/dev/null || skip "no gnuplot"
 }
 
 @test "the article's table before, to the digit" {
@@ -147,7 +144,7 @@ needs_gnuplot() {
 }
 
 @test "a plot of one run, and of two" {
-	needs_gnuplot
+	need gnuplot gnuplot-nox
 	ping 0 --from "$before" --plot "$tmp/one.svg"
 	grep -q '<svg' "$tmp/one.svg"
 	ping 0 --compare "$before" "$after" --plot "$tmp/two'; quit.png"

@@ -6,9 +6,14 @@
 # shellcheck disable=SC2034,SC2154 # the tests use it; bats sets it
 
 bats_require_minimum_version 1.5.0
+load need
 
 PATH=$PATH:/usr/sbin:/sbin
 wait_seconds=${BNET_WAIT:-30} # for what takes a moment, under sanitizers too
+
+# An address of loopback that no other test has, for a port that is given up and
+# wanted again: on 127.0.0.1 anybody may have taken it by then.
+own=127.$((128 | BASHPID >> 16 & 63)).$((BASHPID >> 8 & 255)).$((BASHPID & 255))
 
 # Also for the commands that a script of the peer runs.
 export LC_ALL=C TZ=UTC metrics
@@ -25,6 +30,8 @@ setup() {
 	relays=() # pids of those that run
 	children=() # of other programs
 	[ -x "$relay" ] || skip "bluenet-relay is not built"
+	need curl curl
+	need jq jq
 }
 
 # What every test ends with: the books of each relay balance, it ends in
@@ -34,7 +41,7 @@ relay_teardown() {
 
 	for pid in "${relays[@]}"; do
 		metrics=$(<"$tmp/$pid.metrics")
-		ended "$pid" || books "$pid" || failed=1
+		books "$pid" || failed=1
 		stop_relay "$pid" || failed=1
 		clean "$tmp/$pid.err" || failed=1
 	done
@@ -198,7 +205,7 @@ sum() {
 
 # What was read has gone somewhere, so has every copy; connections too.
 balanced() {
-	account=$(curl -sS "http://$metrics/metrics" | awk '
+	account=$(curl -s "http://$metrics/metrics" | awk '
 		/^bluenet_relay_/ {
 			bare = $1
 			sub(/{.*/, "", bare)
@@ -226,17 +233,16 @@ balanced() {
 		}')
 }
 
-# They balance once what is on its way has arrived, or the relay ends: it may
-# have been told to, and still have answered a moment ago.
-settled() {
-	balanced 2>/dev/null || ended "$1"
+# One that a test told to end may do so at any time, and answers no more then.
+balanced_or_ended() {
+	balanced || ended "$1"
 }
 
-# books PID
+# books PID: they balance once what is on its way has arrived.
 books() {
 	local account
 
-	within settled "$1" || {
+	ended "$1" || within balanced_or_ended "$1" || {
 		echo "the books do not balance: $account"
 		curl -sS "http://$metrics/metrics" | grep '^bluenet_relay_'
 		return 1
@@ -294,6 +300,7 @@ authority() {
 make_certificates() {
 	local server=DNS:localhost,IP:127.0.0.1
 
+	need openssl openssl
 	mkdir "$BATS_FILE_TMPDIR/certs"
 	(
 		cd "$BATS_FILE_TMPDIR/certs" || exit

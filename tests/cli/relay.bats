@@ -261,7 +261,7 @@ send a noheader payload=hello
 send a dest=node:7 key=0 payload=hello
 raw a 05000010 01000000 ff
 expect-none n via=a
-run [ $$(metric packets_dropped_total) -ge 1 ]
+until [ $$(metric packets_dropped_total) -ge 1 ]
 END
 }
 
@@ -315,7 +315,7 @@ send both dest=client:$zlib.id key=app payload=size:5000 codec=snappy
 expect zlib packet codec=@(none|zlib) payload=size:5000
 send both dest=client:$zlib.id key=app payload=size:5000 codec=zlib
 expect zlib packet codec=zlib payload=size:5000
-run [ $$(metric inflated_for_peer_total) = 3 ]
+until [ $$(metric inflated_for_peer_total) = 3 ]
 END
 }
 
@@ -432,7 +432,7 @@ expect s packet key=app source=7 codec=none payload=size:4000
 # nobody there: no error for who did not say hello
 send s dest=node:99 key=app payload=hello
 expect-none s
-run [ $$(metric packets_refused_total) -ge 1 ]
+until [ $$(metric packets_refused_total) -ge 1 ]
 END
 }
 
@@ -550,7 +550,7 @@ END
 join a $r
 flood a count=100 key=bluenet.discard payload=size:500
 fence a
-run [ $$(metric packets_local_total 'discard') -ge 100 ]
+until [ $$(metric packets_local_total 'discard') -ge 100 ]
 END
 }
 

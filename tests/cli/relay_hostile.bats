@@ -23,7 +23,7 @@ await c @(closed|reset|cut)
 send b key=bluenet.discard payload=size:1048000
 echo b cookie=1
 expect b echo-reply cookie=1
-run [ $$(metric connections_closed_total 'oversize') = 2 ]
+until [ $$(metric connections_closed_total 'oversize') = 2 ]
 END
 }
 
@@ -73,7 +73,7 @@ raw d 08000010 05000000 00000000
 await d @(closed|reset|cut)
 echo b cookie=1
 expect b echo-reply cookie=1
-run [ $$(metric connections_closed_total 'malformed') = 3 ]
+until [ $$(metric connections_closed_total 'malformed') = 3 ]
 END
 }
 
@@ -179,8 +179,8 @@ repeat 3 expect a error code=6 key=bluenet.discard
 send a dest=hop key=bluenet.discard payload=size:60000 codec=snappy
 send a dest=client:$b.id key=app payload=size:60000 codec=snappy
 expect b packet codec=none payload=size:60000
-run [ $$(metric packets_local_total 'key="discard"') = 1 ]
-run [ $$(metric packets_refused_total 'reason="too_large"') = 3 ]
+until [ $$(metric packets_local_total 'key="discard"') = 1 ]
+until [ $$(metric packets_refused_total 'reason="too_large"') = 3 ]
 END
 }
 
@@ -198,7 +198,7 @@ await silent @(closed|reset|cut|refuse)
 await half @(closed|reset|cut|refuse)
 echo good cookie=1
 expect good echo-reply cookie=1
-run [ $$(metric links) = 1 ]
+until [ $$(metric links) = 1 ]
 END
 }
 
@@ -238,7 +238,7 @@ await good keepalive
 await good keepalive
 echo good cookie=1
 expect good echo-reply cookie=1
-run [ $$(metric links) = 1 ]
+until [ $$(metric links) = 1 ]
 END
 }
 
@@ -261,7 +261,7 @@ resume n
 collect total=20000 n:packet a:error
 check $a.error > 100
 check $n.packet > 10
-run [ $$(metric packets_refused_total 'overload') = $a.error ]
+until [ $$(metric packets_refused_total 'overload') = $a.error ]
 END
 }
 
@@ -327,7 +327,7 @@ resume n
 await n @(closed|cut|reset)
 await a error code=@(3|5) dest=node:7
 until [ $$(metric links 'role="node"') = 0 ]
-run [ $$(metric connections_closed_total 'overload') = 1 ]
+until [ $$(metric connections_closed_total 'overload') = 1 ]
 END
 }
 
@@ -341,7 +341,7 @@ repeat 20 pause s$i
 repeat 20 flood n count=100 dest=client:0 forks=1-20 key=app payload=size:10000
 fence n
 run [ $$(metric memory_reserved_bytes) -le 16777216 ]
-run [ $$(metric memory_reserved_bytes) -ge 4194304 ]
+until [ $$(metric memory_reserved_bytes) -ge 4194304 ]
 await n error code=5
 repeat 20 resume s$i
 join late $r
@@ -376,7 +376,7 @@ END
 	play <<'END'
 join a $r
 join n $r role=node id=7
-run [ $$(metric links) = 2 ]
+until [ $$(metric links) = 2 ]
 END
 	run play <<'END'
 join n $r role=node id=7
@@ -389,7 +389,7 @@ join a $r
 until [ $$(metric links) = 1 ]
 send a dest=node:7 key=app
 expect a error code=3
-run [ $$(metric connections_closed_total 'cut') -ge 1 ]
+until [ $$(metric connections_closed_total 'cut') -ge 1 ]
 END
 }
 
@@ -418,6 +418,7 @@ repeat 30 join n$i $r role=node id=7
 repeat 30 flood a count=50 dest=node:7 key=app payload=size:2000
 fence a
 close n30
+until [ $$(metric links 'role="node"') = 0 ]
 flood a count=50 dest=node:7 key=app payload=size:2000
 await a error code=3
 END
@@ -477,7 +478,7 @@ join n $r role=node id=7
 repeat 5000 connect c$i $r
 repeat 5000 hello c$i name=c$i
 repeat 5000 expect c$i welcome
-run [ $$(metric links) = 5001 ]
+until [ $$(metric links) = 5001 ]
 repeat 5000 send c$i dest=node:7 key=app payload=$i
 repeat 5000 await n packet
 send n dest=broadcast key=app payload=everybody

@@ -22,6 +22,7 @@ weather() {
 	local ns link
 
 	[ "$(id -u)" -eq 0 ] || skip "not root"
+	need ip iproute2
 	ip netns add "$near" 2>/dev/null || skip "no network namespaces here"
 	ip netns add "$far"
 	ip -n "$near" link add near type veth peer name far netns "$far" \

@@ -90,6 +90,7 @@ END
 }
 
 @test "sslscan: nothing weak" {
+	need sslscan sslscan
 	start_tls
 	sslscan --no-colour --show-certificate "$tls" >"$tmp/scan"
 	cat "$tmp/scan"
@@ -179,7 +180,7 @@ await o @(tls-failed|reset|cut)
 connect p $t tls12 cert=$c/foreign.pem key=$c/foreign.key
 await p @(tls-failed|reset|cut)
 join good $t tls cert=$c/node7.pem key=$c/node7.key role=node id=7
-run [ $$(metric links) = 1 ]
+until [ $$(metric links) = 1 ]
 END
 }
 

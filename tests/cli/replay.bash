@@ -7,6 +7,8 @@ replay=${BNET_BUILD:-$BATS_TEST_DIRNAME/../../build}/bluenet-replay
 
 # start_nodes [OPTION...]: bluenet-node at the last relay; $node_pid
 start_nodes() {
+	# that of the last ones says ready, too
+	: >"$tmp/node.out"
 	"${build:?}/bluenet-node" "$@" "$plain" >"$tmp/node.out" \
 		2>"$tmp/node.err" 3>&- &
 	node_pid=$!

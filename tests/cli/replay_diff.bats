@@ -107,7 +107,7 @@ narrow() {
 	says "--ignore: 'sauce' at character 8: expected payload[FROM:TO], "
 	says 'header, source, dest_type, dest, forks, serial, latency_ms'
 	diffs 2 --ignore 'payload[8:4]'
-	says 'TO behind the last: payload[0:8], payload[8:], payload[:8]'
+	says 'TO one past the last: payload[0:8], payload[8:], payload[:8]'
 }
 
 quotes='

@@ -108,19 +108,27 @@ defaults_of_help() {
 		sed -nE 's/^ .*--([a-z-]+) .*\(([^ ()]+)\)( or any)?$/\1 \2/p'
 }
 
-# The text of option $1 in the manual, in one line without macros.
-manual_of() {
+# The texts of all options in the manual, a line each, without macros: NAME TEXT
+texts_of_manual() {
 	sed -n '/^\.Sh OPTIONS/,/^\.Sh DO/p' "$manual" |
-		sed -nE "/^\.It Fl (. , )?-$1( |\$)/,/^\.(It|El)/p" |
-		sed '1d; /^\.It/d; /^\.El/d' |
-		sed -E 's/^\.(Cm|Dq|Li|Fl|Ar) //; s/ ([.,])$/\1/' | tr '\n' ' '
+		sed -E 's/^\.(Cm|Dq|Li|Fl|Ar) //; s/ ([.,])$/\1/' | awk '
+		/^\.It Fl/ {
+			sub(/^\.It Fl (. , )?-/, "")
+			printf "\n%s ", $1
+			next
+		}
+		/^\.(It|El)/ { print ""; next }
+		{ printf "%s ", $0 }'
 }
 
 @test "--help and the manual have the same defaults" {
-	local name value text n=0
+	local name value text texts n=0
+
+	texts=$(texts_of_manual)
 
 	while read -r name value; do
-		text=$(manual_of "$name")
+		[[ $'\n'$texts =~ $'\n'"$name "([^$'\n']*) ]]
+		text=${BASH_REMATCH[1]}
 		n=$((n + 1))
 		[[ $text == *"The default is $value."* ]] || {
 			echo "--$name ($value): $text"
@@ -131,15 +139,17 @@ manual_of() {
 }
 
 @test "the completions know every option" {
-	local file name
+	local file name options text
 
+	options=$(options_of_help)
 	for file in "$root"/cmd/replay/completion/*; do
+		text=$(<"$file")
 		while read -r _ name _; do
-			grep -qE -e "--$name(\$|[^a-z-])" "$file" || {
+			[[ $text =~ --$name($|[^a-z-]) ]] || {
 				echo "no --$name in $file"
 				return 1
 			}
-		done < <(options_of_help)
+		done <<<"$options"
 	done
 }
 
@@ -161,7 +171,7 @@ manual_of() {
 		same "$output" ''
 	done <<'END'
 |expected CAPTURE... TARGET[:PORT]
-host|expected CAPTURE... TARGET[:PORT], but there is only 'host'
+host|expected CAPTURE... TARGET[:PORT], but got only 'host'
 --nonsense a h|--nonsense: no such option
 -k a h|-k: no such option
 a h --speed|--speed: an argument is missing
@@ -171,18 +181,18 @@ a h --speed|--speed: an argument is missing
 --rate 5 --asap a h|--rate and --asap: expected one of them
 --asap --max-lateness 1ms a h|--asap and --max-lateness: without a schedule
 --rate 5 --max-idle 1s a h|--rate and --max-idle: a rate has no silence
---rate 5 --pacing closed a h|--rate and --pacing closed: closed goes by
+--rate 5 --pacing closed a h|--rate and --pacing closed: closed pacing follows
 --pacing half a h|--pacing: 'half': expected one of open, closed, hybrid
---ignore payload a h|--ignore goes with --diff
+--ignore payload a h|--ignore needs --diff
 --diff --ignore nonsense a h|--ignore: 
---stagger 1s a h|--stagger goes with --clients
+--stagger 1s a h|--stagger needs --clients
 --clients 0 a h|--clients: '0': expected a number from 1 to 1000000
 --shard 4/4 a h|--shard: '4/4': expected I/N with I from 0 to N - 1
 --map-node 7 a h|--map-node: '7': expected OLD=NEW
 --map-node 7=8 --map-node 7=9 a h|--map-node: '7=9': expected each OLD once
 --allow 10.0.0.1/8 a h|--allow: '10.0.0.1/8': expected an address, or
 --start-at noon a h|--start-at: 'noon': expected a time such as
---start-at @5 a h|--start-at: '@5': expected a time to come
+--start-at @5 a h|--start-at: '@5': expected a time in the future
 --port 0 a h|--port: '0': expected ports from 1 to 65535
 -p x a h|-p: 'x': expected ports
 --codec lz4 a h|--codec: 'lz4': expected one of none, zlib, snappy
@@ -191,13 +201,13 @@ a h --speed|--speed: an argument is missing
 --token a --token-file b a h|--token and --token-file: expected one of them
 --tls --cert a a h|--cert and --key: expected both or none
 --ca a a h|--ca, --cert and --key go with --tls
---tls-host a a h|--tls-host goes with --tls
---compile t --speed 2 a|--speed does not go with --compile without a TARGET
---merge --speed 2 a|--speed does not go with --merge
+--tls-host a a h|--tls-host needs --tls
+--compile t --speed 2 a|--speed cannot be used with --compile without a TARGET
+--merge --speed 2 a|--speed cannot be used with --merge
 --merge|--merge: expected files that --report wrote
 --scenario d|--scenario: expected one TARGET[:PORT]
---scenario d --diff h|--diff does not go with --scenario
---scenario-only x a h|--scenario-only does not go with playing
+--scenario d --diff h|--diff cannot be used with --scenario
+--scenario-only x a h|--scenario-only cannot be used with playing
 END
 }
 
@@ -283,21 +293,21 @@ END
 	same "$(cat tape)" before
 	cp "$captures/plain.pcap" capture
 	replay 2 --compile capture capture
-	says "it is a capture to be read"
+	says "is one of the captures"
 	cmp "$captures/plain.pcap" capture
 	replay 2 --compile /dev/null capture
-	says "no regular file"
+	says "is not a regular file"
 	same "$(ls)" "$(printf 'bad\ncapture\ntape')"
 }
 
 @test "a replay file is what it is: nothing is chosen in it any more" {
 	replay 0 --compile "$tmp/tape" "$captures/plain.pcap"
 	replay 2 --dry-run -Y forks "$tmp/tape"
-	says "of use only where captures are read"
+	says "apply only to captures"
 	replay 2 --dry-run "$tmp/tape" "$captures/plain.pcap"
-	says "a replay file goes alone"
+	says "a replay file must be the only capture"
 	replay 2 --compile "$tmp/again" "$tmp/tape"
-	says "is a replay file already"
+	says "is already a replay file"
 }
 
 @test "a replay file that is damaged is none" {
@@ -366,10 +376,10 @@ number_of() {
 @test "what is written is not what is read, nor written twice: 2" {
 	cp "$captures/plain.pcap" "$tmp/mine.pcap"
 	replay 2 --report "$tmp/mine.pcap" "$tmp/mine.pcap" 127.0.0.1:1
-	says "--report: $tmp/mine.pcap is to be read"
+	says "--report: $tmp/mine.pcap is one of the inputs"
 	cmp "$captures/plain.pcap" "$tmp/mine.pcap"
 	replay 2 --report "$tmp/x" --log "$tmp/x" "$tmp/mine.pcap" 127.0.0.1:1
-	says "--log: $tmp/x is the file of --report"
+	says "--log: $tmp/x is also the file of --report"
 }
 
 word_at() {

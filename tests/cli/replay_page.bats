@@ -34,7 +34,8 @@ browse() {
 }
 
 @test "the page has the verdict, the charts and the keys" {
-	command -v chromium >/dev/null || skip "no chromium"
+	need chromium chromium
+	need gnuplot gnuplot-nox
 	run_page
 	browse "$tmp/page.html" --dump-dom >"$tmp/dom"
 	grep -q '<p class="verdict good">valid: ' "$tmp/dom"

@@ -84,7 +84,7 @@ all_played() {
 
 @test "one is made anew, and is the same but for its times" {
 	profile market
-	ADDRESS=127.26.0.2:26000 BUILD=$build sh \
+	ADDRESS=$own:26000 BUILD=$build sh \
 		"$root/tests/tools/profile.sh" market "$tmp"
 	same "$(frames "$tmp/profile-market.pcap" 'key_name == "market::quote"')" \
 		"$(frames "$capture" 'key_name == "market::quote"')"

@@ -104,7 +104,7 @@ moved_capture() {
 
 # What would be sent there: nothing at all.
 @test "an address that is not private is refused, without --allow" {
-	command -v strace >/dev/null || skip "strace is not there"
+	want strace strace
 	# LeakSanitizer cannot work under it
 	ASAN_OPTIONS=detect_leaks=0 run --separate-stderr strace -f -e trace=connect,sendto,sendmsg \
 		-o "$tmp/trace" "$build/bluenet-replay" -q "$(stock)" 8.8.8.8
@@ -149,13 +149,13 @@ moved_capture() {
 	make_token new
 	start_relay --client-tokens "$tmp/new"
 	replays 3 -q -p any --token market.secret "$tmp/hello.pcap" "$plain"
-	says "it refused our hello: "
+	says "refused our hello: "
 	[[ $stderr$output != *secret* ]]
 	replays 3 -q -p any "$tmp/hello.pcap" "$plain"
 	# stock clients say none, so that is not the same case
 	replays 0 -q --max-lateness 1h --answer-timeout 10ms --token market.secret \
 		"$(stock)" "$plain"
-	says "it goes on, as all sessions are stock clients"
+	says "continuing, as all sessions are stock clients"
 }
 
 @test "our token is sent, and never the one of the capture" {
@@ -204,7 +204,7 @@ is_playing() {
 	within is_playing 200
 	kill -INT "$replay_pid"
 	ends 0
-	grep -q 'no more is sent' "$tmp/said"
+	grep -q 'sending stopped' "$tmp/said"
 	[ -s "$tmp/out" ]
 	jq -e . "$tmp/report.json" >/dev/null
 }
@@ -217,7 +217,7 @@ is_playing() {
 		--report "$tmp/report.json" "$(stock)" "$plain"
 	within is_playing 200
 	kill -INT "$replay_pid"
-	within grep -q 'no more is sent' "$tmp/said"
+	within grep -q 'sending stopped' "$tmp/said"
 	kill -INT "$replay_pid"
 	ends 130
 	[ -s "$tmp/out" ]
@@ -236,7 +236,7 @@ is_playing() {
 @test "Ctrl-C before it begins: nothing was sent" {
 	start_relay
 	begin_replay --start-at +1h "$(stock)" "$plain"
-	within grep -q 'it begins in' "$tmp/said"
+	within grep -q 'starting in' "$tmp/said"
 	kill -INT "$replay_pid"
 	ends 130
 	same "$(metric accepts_total)" 1
@@ -254,7 +254,7 @@ is_playing() {
 	run ! grep -q 'frames/s' "$tmp/out"
 	# the line is redrawn, cut to the width that terminals have, and taken off
 	run ! grep -qE $'\r[^\r]{80}' "$tmp/said"
-	grep -q $'\r\033\\[Kbluenet-replay: no more is sent' "$tmp/said"
+	grep -q $'\r\033\\[Kbluenet-replay: sending stopped' "$tmp/said"
 	replays 0 -q --answer-timeout 10ms --max-lateness 1h --progress always \
 		"$(stock)" "$plain"
 	[[ $stderr != *frames/s* ]]

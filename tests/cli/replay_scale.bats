@@ -13,8 +13,8 @@ load replay
 # The market with its nodes, its replay file, and $tmp/single.json of one run.
 scale_setup() {
 	scale=$fixtures/scale
-	# the start, when all shards are ready on a busy machine, too
-	soon=$((wait_seconds / 4))
+	# seconds, for what takes milliseconds: all shards are ready by then
+	soon=5
 	PATH=$build:$PATH
 	start_relay
 	start_nodes --id 1001 --count 3 --register market::quote \
@@ -90,6 +90,7 @@ fake_sbatch() {
 }
 
 @test "Slurm: the script is for its own sbatch" {
+	need shellcheck shellcheck
 	shellcheck "$fixtures/scale/slurm.sh"
 	run "$fixtures/scale/slurm.sh"
 	same "$status" 2
@@ -130,6 +131,7 @@ pod() {
 @test "Kubernetes: four pods of an indexed job, and a job that merges" {
 	local start_at i pids=() args
 
+	need promtool prometheus
 	scale_setup
 	parses "$scale/job.yaml"
 	parses "$scale/merge.yaml"

@@ -46,6 +46,7 @@
 #define SET_HOST 0x10
 #define SET_NO_BAD 0x20
 #define SET_EARLY 0x40 /* a packet is queued before the handshake */
+#define SET_OTHER 0x80 /* another host than that is wanted; it compresses */
 
 static const uint32_t limits[] = { 16, 300, 65536, BNET_FRAME_MAX_BYTES };
 static const size_t pairs[] = { 0, 256, 4096, 20000 };
@@ -61,6 +62,7 @@ struct told {
 struct run {
 	struct bnet_link *link, *plain;
 	SSL *peer;
+	uint8_t set;
 	bool no_bad;
 	bool hostile; /* something came that the peer did not send */
 	bool peer_ended, link_ended;
@@ -430,6 +432,8 @@ start(struct run *run, uint8_t set, uint8_t set2)
 		    set & SET_NETWORK ? BNET_ORDER_NETWORK : BNET_ORDER_LITTLE,
 		.frame_max_bytes = limits[set2 & SET_LIMIT],
 		.payload_max_bytes = 65536,
+		.threshold_bytes = 16,
+		.codec = set2 & SET_OTHER ? BNET_CODEC_ZLIB : BNET_CODEC_NONE,
 	};
 
 	if (codecs == NULL) {
@@ -441,7 +445,7 @@ start(struct run *run, uint8_t set, uint8_t set2)
 	MUST_HOLD(bnet_link_new(&link, codecs, &run->plain) == BNET_OK);
 	link.tls = link_ctx(set, (set2 & SET_PAIR) >> 2);
 	if (set & SET_CLIENT && set2 & SET_HOST)
-		link.tls_host = "localhost";
+		link.tls_host = set2 & SET_OTHER ? "127.0.0.1" : "localhost";
 	fuzz_random_restart(); /* what is made once has taken some */
 	MUST_HOLD(bnet_link_new(&link, codecs, &run->link) == BNET_OK);
 	run->peer = SSL_new(ctx);
@@ -451,6 +455,7 @@ start(struct run *run, uint8_t set, uint8_t set2)
 		SSL_set_accept_state(run->peer);
 	else
 		SSL_set_connect_state(run->peer);
+	run->set = set;
 	run->no_bad = (set2 & SET_NO_BAD) != 0;
 	run->step = SIZE_MAX;
 	run->got.want = &run->want;
@@ -481,6 +486,10 @@ check_end(const struct run *run)
 	/* nobody but the peer can make the end look as one in order */
 	MUST_HOLD(end == BNET_ECUT || run->peer_ended || !ready);
 	MUST_HOLD(run->err != BNET_ETLS || *bnet_tls_reason(tls) != '\0');
+	MUST_HOLD(ready == (bnet_tls_version(tls) != 0));
+	MUST_HOLD(!ready || !(run->set & SET_VERIFY) ||
+	    bnet_tls_peer_cert(tls) != NULL);
+	MUST_HOLD(!ready || !(run->set & SET_NEED_ALPN) || bnet_tls_alpn(tls));
 	check_sent(run, false);
 	if (run->hostile || !ready || !SSL_is_init_finished(run->peer))
 		return;

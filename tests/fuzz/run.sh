@@ -14,10 +14,17 @@ crash=$FUZZ_BUILD/crash
 mode=$1
 shift
 
-# More inputs than the corpus: for one to three seconds of each.
+# More inputs than the corpus: for about a second and a half of each.
 n_inputs() {
 	case $1 in
-	*) echo 1000 ;;
+	fuzz_hdr_log) echo 300 ;;
+	fuzz_link_tls) echo 500 ;;
+	fuzz_capture_tls) echo 700 ;;
+	fuzz_tls_record) echo 1500 ;;
+	fuzz_capture) echo 2000 ;;
+	fuzz_report) echo 4000 ;;
+	fuzz_keylog | fuzz_scenario) echo 10000 ;;
+	*) echo 20000 ;;
 	esac
 }
 
@@ -56,7 +63,7 @@ one_gate() {
 	n=$(inputs_of "$1")
 	start "$1" -seed=1 -runs=$((n + $(n_inputs "$1"))) -use_cmp=0 \
 	    -reload=0 -seed_inputs="@$work/$1.list" || not_ok "$1"
-	echo "ok $1: $(sed -n 's/^#\([0-9]*\)\tDONE *\(cov: [0-9]*\) ft.*/\1 runs, \2/p' \
+	echo "ok $1: $(sed -n 's/^#\([0-9]*\)\tDONE *\(.*\) corp: .*/\1 runs, \2/p' \
 	    "$crash/$1.log")"
 }
 

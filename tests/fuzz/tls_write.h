@@ -16,6 +16,9 @@
  *	5	ChangeCipherSpec
  *	6	seal a Finished, and use the next secret
  *	7	seal a record as the one that is `arg` ahead
+ *
+ * With the highest bit, of a record that is sealed a part is missing: bits 4
+ * and 5 say which.
  */
 #ifndef TESTS_FUZZ_TLS_WRITE_H
 #define TESTS_FUZZ_TLS_WRITE_H
@@ -51,11 +54,36 @@ tls_write_feed(
 	w->feed(w->arg, dir, (struct bnet_slice){ p, n });
 }
 
+/* As a whole, or without its end, its beginning, its middle, or more. */
+static inline void
+tls_write_record(
+    struct tls_write *w, enum cap_dir dir, uint8_t what, struct bnet_slice rec)
+{
+	unsigned int n = (unsigned int)rec.len, at[2] = { n / 2, n };
+
+	if (!(what & 0x80)) {
+		w->feed(w->arg, dir, rec);
+		return;
+	}
+	if ((what >> 4 & 3) == 1)
+		at[0] = 0, at[1] = n / 2;
+	else if ((what >> 4 & 3) == 2)
+		at[0] = n / 3, at[1] = n - n / 3;
+	else if ((what >> 4 & 3) == 3)
+		at[1] = n + 100;
+	if (at[0] > 0)
+		tls_write_feed(w, dir, rec.p, at[0]);
+	w->gap(w->arg, dir, at[1] - at[0]);
+	if (at[1] < n)
+		tls_write_feed(w, dir, rec.p + at[1], n - at[1]);
+}
+
 /* GCM and ChaCha20 only: enough to get behind the tag. */
 static inline void
 tls_write_seal(
-    struct tls_write *w, enum cap_dir dir, uint64_t seq, struct bnet_slice in)
+    struct tls_write *w, uint8_t what, uint64_t seq, struct bnet_slice in)
 {
+	enum cap_dir dir = what & 1 ? CAP_DOWN : CAP_UP;
 	struct tls_opener *op = &w->writer[dir].op;
 	bool v13 = w->version == TLS_1_3;
 	size_t n_explicit = op->n_explicit, body = n_explicit + in.len + 16;
@@ -85,7 +113,7 @@ tls_write_seal(
 	MUST_HOLD(EVP_EncryptFinal_ex(op->ctx, text + in.len, &len) == 1);
 	MUST_HOLD(EVP_CIPHER_CTX_ctrl(
 		      op->ctx, EVP_CTRL_AEAD_GET_TAG, 16, text + in.len) == 1);
-	tls_write_feed(w, dir, rec, 5 + body);
+	tls_write_record(w, dir, what, (struct bnet_slice){ rec, 5 + body });
 }
 
 /* All secrets are the byte 7; only the suite and the update tell them apart. */
@@ -163,7 +191,7 @@ tls_write_order(
 	}
 	switch (what / 2 % 8) {
 	case 2:
-		tls_write_seal(w, dir, writer->seq++, in);
+		tls_write_seal(w, what, writer->seq++, in);
 		break;
 	case 3:
 		w->gap(w->arg, dir, arg);
@@ -175,12 +203,12 @@ tls_write_order(
 		tls_write_feed(w, dir, change, sizeof(change));
 		break;
 	case 6:
-		tls_write_seal(w, dir, writer->seq++,
+		tls_write_seal(w, what, writer->seq++,
 		    (struct bnet_slice){ finished, sizeof(finished) });
 		tls_write_keys(w, dir, arg & 1);
 		break;
 	case 7:
-		tls_write_seal(w, dir, writer->seq + arg % 64, in);
+		tls_write_seal(w, what, writer->seq + arg % 64, in);
 		writer->seq += arg % 64 + 1;
 		break;
 	default:

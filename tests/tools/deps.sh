@@ -21,6 +21,7 @@ libssl-dev|OpenSSL 3, for development|pc openssl 3.0
 zlib1g-dev|zlib, for development|pc zlib 1.2
 libsnappy-dev|snappy with its C API, for development|hdr snappy-c.h
 libpcap-dev|libpcap, for development|pc libpcap 1.9
+libpcre2-dev|PCRE2, for development|pc libpcre2-8 10
 liburcu-dev|liburcu, for development|pc liburcu-qsbr 0.13
 libmicrohttpd-dev|libmicrohttpd, for development|pc libmicrohttpd 0.9
 libinih-dev|inih, for development|pc inih 53

@@ -10,17 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void
-write_file(const char *path, const struct mangled *out)
-{
-	FILE *f = fopen(path, "wb");
-
-	if (f == NULL ||
-	    fwrite(out->file, 1, out->file_bytes, f) != out->file_bytes ||
-	    fclose(f) != 0)
-		err(1, "%s", path);
-}
+#include <unistd.h>
 
 static void
 write_lost(const char *path, const struct mangled *out)
@@ -51,6 +41,7 @@ main(int argc, char **argv)
 	struct recording *rec;
 	struct mangled out;
 	size_t n = 0;
+	FILE *f;
 
 	if (argc < 3) {
 		fputs("usage: mangle IN.pcap OUT.pcap [OPTION ...]\n", stderr);
@@ -65,8 +56,13 @@ main(int argc, char **argv)
 			argv[3 + n++] = argv[i];
 	}
 	rec = recording_load(argv[1]);
-	mangle(rec, argv + 3, n, &out);
-	write_file(argv[2], &out);
+	f = fopen(argv[2], "wb");
+	if (f == NULL)
+		err(1, "%s", argv[2]);
+	(void)setvbuf(f, NULL, _IOFBF, 1 << 20);
+	mangle(rec, argv + 3, n, f, &out);
+	if (fclose(f) != 0 || truncate(argv[2], (off_t)out.file_bytes) != 0)
+		err(1, "%s", argv[2]);
 	if (lost != NULL)
 		write_lost(lost, &out);
 	mangled_free(&out);

@@ -38,8 +38,11 @@
 #include "cmd/replay/scenario/conn.h"
 #include "cmd/replay/scenario/script.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 extern char **environ;

@@ -276,7 +276,7 @@ add_order(struct bnet_buf *out, unsigned what, size_t arg)
 static void
 add_tls(struct seeds *s, struct bnet_slice row, unsigned i)
 {
-	static const unsigned what[] = { 4, 5, 4, 14 }; /* 14: some ahead */
+	static const unsigned what[] = { 4, 5, 5, 14 }; /* 14: some ahead */
 
 	add_byte(&s->out, 12 | (i & 3));
 	for (unsigned k = 0; row.len > 0; k++) {
@@ -285,10 +285,12 @@ add_tls(struct seeds *s, struct bnet_slice row, unsigned i)
 
 		if (part.len > SEGMENT_BYTES)
 			part.len = SEGMENT_BYTES;
+		if (i & 32 && k % 4 == 2) /* a part of it is missing */
+			how |= 0x80 | (k / 4 & 3) << 4;
 		if (how == 14 && i & 4)
 			add_order(&s->out, how, (part.len + 1) << 8);
 		else
-			add_order(&s->out, how & 5, part.len + 1);
+			add_order(&s->out, how & ~10u, part.len + 1);
 		add_slice(&s->out, part);
 		add_byte(&s->out, 23);
 		row = bnet_slice_from(row, part.len);
@@ -639,9 +641,9 @@ static const struct recorded_tape {
 	uint32_t max_bytes; /* but for those that are longer */
 	bool keylog;
 } tapes[] = {
-	{ "plain", 40, 2000, false },
+	{ "plain", 60, 2000, false },
 	{ "plain", 200, 200, false },
-	{ "net", 60, 400, false },
+	{ "net", 130, 600, false },
 	{ "stock", 80, 400, false },
 	{ "tls13", 60, 2000, true },
 	{ "tls13", 20, 2000, false }, /* no secret, no session */

@@ -319,7 +319,7 @@ fix_stop(struct fix *fix)
 {
 	uint64_t sums[ENGINE_N_COUNTERS];
 
-	engine_stop(fix->engine);
+	ck_assert(engine_stop(fix->engine));
 	engine_counters(fix->engine, sums);
 	ck_assert_uint_eq(sums[ENGINE_PACKETS_QUEUED],
 	    sums[ENGINE_PACKETS_WRITTEN] + sums[ENGINE_PACKETS_LOST]);

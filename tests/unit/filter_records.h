@@ -25,6 +25,7 @@ struct records {
 	struct bnet_packet packets[N_RECS];
 	struct cap_event events[N_RECS];
 	struct record r[N_RECS];
+	struct bnet_message messages[2]; /* of REC_ECHO, REC_FULL */
 	uint8_t ids[64];
 };
 
@@ -143,6 +144,15 @@ records_init(struct records *recs)
 	recs->r[REC_FULL].key_name = "BlueNet::pong";
 	recs->r[REC_ECHO].key_name = "bluenet.echo";
 	recs->r[REC_ECHO].message_type = BNET_MSG_ECHO;
+	recs->messages[0] = (struct bnet_message){ .type = BNET_MSG_ECHO,
+		.u.echo = { .cookie = 7, .flags = 3, .n = 2 } };
+	recs->r[REC_ECHO].message = &recs->messages[0];
+	recs->messages[1] = (struct bnet_message){ .type = BNET_MSG_ERROR,
+		.u.error = { .code = 3,
+		    .dest_type = -1,
+		    .key = BNET_KEY_ECHO,
+		    .reason = { "a\0b", 3 } } };
+	recs->r[REC_FULL].message = &recs->messages[1];
 }
 
 #endif

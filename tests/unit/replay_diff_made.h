@@ -16,7 +16,7 @@ static struct made made;
 static struct tape *tape;
 static struct diff_masks masks;
 static struct diff *diff;
-static struct diff_player player;
+static struct diff_vclient vclient;
 static char err[CLI_ERR_CHARS];
 
 static inline void
@@ -27,7 +27,7 @@ setup(void)
 	made_session(&made, 2);
 	tape = NULL;
 	diff = NULL;
-	player = (struct diff_player){ NULL };
+	vclient = (struct diff_vclient){ NULL };
 	ck_assert(diff_masks_parse(&masks, NULL, err));
 }
 
@@ -86,7 +86,7 @@ packet_in(const struct bnet_header *h, struct bnet_slice payload)
 		.header = *h,
 		.payload = payload };
 
-	(void)diff_received(diff, &player, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL);
 }
 
 static inline void
@@ -102,8 +102,8 @@ received(int32_t key, const char *frames)
 static inline void
 ended(void)
 {
-	diff_ended(diff, &player, 0, NULL);
-	ck_assert_ptr_null(player.state);
+	diff_ended(diff, &vclient, 0, NULL);
+	ck_assert_ptr_null(vclient.state);
 }
 
 static inline void
@@ -112,7 +112,7 @@ counts(const char *what, const uint64_t wanted[DIFF_N_KINDS])
 	uint64_t total = 0;
 
 	for (int kind = 0; kind < DIFF_N_KINDS; kind++) {
-		uint64_t n = diff_count(diff, (enum diff_kind)kind);
+		uint64_t n = diff_found(diff)->counts[kind];
 
 		ck_assert_msg(n == wanted[kind], "%s: kind %d: %llu, not %llu",
 		    what, kind, (unsigned long long)n,

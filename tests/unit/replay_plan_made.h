@@ -62,7 +62,7 @@ session(uint64_t hash, int64_t start_ns, unsigned n)
 	record(i, TAPE_R_HELLO, 5 * MS);
 	for (unsigned k = 0; k < n; k++)
 		record(i, 0, 10 * MS + k * S);
-	record(i, TAPE_R_UPKEEP, 20 * S);
+	record(i, TAPE_R_KEEPALIVE, 20 * S);
 }
 
 /* So many sessions 10 ms apart, of 1 to 9 frames. */
@@ -87,7 +87,7 @@ in_order(void)
 {
 	for (uint32_t i = 1; i < plan.n; i++)
 		ck_assert_int_ge(
-		    plan.players[i].start_ns, plan.players[i - 1].start_ns);
+		    plan.vclients[i].start_ns, plan.vclients[i - 1].start_ns);
 }
 
 #endif

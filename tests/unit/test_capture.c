@@ -139,13 +139,13 @@ START_TEST(test_gap_anywhere)
 }
 END_TEST
 
-/* The frame's length is known: the gap costs it alone, without a hunt. */
+/* The frame's length is known: the gap costs it alone, without a search. */
 START_TEST(test_gap_in_known_frame)
 {
 	const size_t size = NUMBERED_BYTES(1000);
 
 	for (size_t kept = 4; kept < size; kept += 111) {
-		/* one frame behind it: too few to hunt for, in mid-stream */
+		/* one frame behind it: too few to search for, in mid-stream */
 		put_frames(3, 1000);
 		conn_open(&tap, &conn);
 		conn_say(&tap, &conn, CAP_UP,

@@ -133,8 +133,8 @@ START_TEST(test_stream_bytes)
 }
 END_TEST
 
-/* Hunting for frames that never come holds no more than a direction may. */
-START_TEST(test_hunted_bytes)
+/* Searching for frames that never come holds no more than a direction may. */
+START_TEST(test_resync_bytes)
 {
 	struct conn conn = CONN(40000, 26000);
 	struct bnet_slice in = unit_hex("f0ff0f00 ffffffff");
@@ -407,7 +407,7 @@ make_suite(void)
 	tcase_add_test(tc, test_idle);
 	tcase_add_test(tc, test_idle_in_frame);
 	tcase_add_test(tc, test_stream_bytes);
-	tcase_add_test(tc, test_hunted_bytes);
+	tcase_add_test(tc, test_resync_bytes);
 	tcase_add_loop_test(tc, test_total_bytes, 0, 2);
 	tcase_add_test(tc, test_total_bytes_of_frames);
 	tcase_add_test(tc, test_fragments);

@@ -42,6 +42,19 @@ static const struct {
 	{ "message != hello", "e" },
 	{ "message", "e" },
 	{ "message matches \"^echo\"", "e" },
+	/* fields of messages: only of a message that has them */
+	{ "echo.cookie == 7", "e" },
+	{ "echo.cookie != 8", "e" },
+	{ "echo.sent_ns", "" },
+	{ "echo.n == 2", "e" },
+	{ "echo-reply.cookie == 7", "" },
+	{ "error.code in { 2..4 }", "f" },
+	{ "error.dest_type < 0", "f" },
+	{ "error.key == 0x9f9003c1", "f" },
+	{ "error.reason matches \"^a.b$\"", "f" },
+	{ "error.reason contains \"\\x00\"", "f" },
+	{ "error.reason == \"a\"", "" },
+	{ "!roster-reply.more", "fekpgl" },
 	/* truth values */
 	{ "header", "fek" },
 	{ "header == false", "p" },
@@ -344,6 +357,9 @@ START_TEST(test_words)
 			}
 		}
 	}
+	/* but not what is a credential */
+	ck_assert_ptr_nonnull(filter_row_find("hello.name", 10));
+	ck_assert_ptr_null(filter_row_find("hello.token", 11));
 	ck_assert_int_eq(n_codecs, 3);
 	ck_assert_int_eq(n_messages, BNET_N_MSGS - 1);
 }

@@ -7,6 +7,10 @@
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* As bluenet-wire.5 has them. */
 static const char *const names[BNET_N_MSGS] = {
 	[BNET_MSG_NONE] = "",
@@ -40,6 +44,88 @@ START_TEST(test_name)
 			ck_assert_int_eq(
 			    bnet_message_type((int32_t)other), BNET_MSG_NONE);
 	}
+}
+END_TEST
+
+/* ---- the tables of the manual ---- */
+
+#define LISTED_MAX 64
+
+struct listed {
+	enum bnet_message_type type;
+	char text[64]; /* "name kind" */
+};
+
+/* What the page lists; returns how many. */
+static size_t
+read_page(struct listed *listed)
+{
+	const char *fixtures = getenv("BNET_FIXTURES");
+	enum bnet_message_type type = BNET_MSG_NONE;
+	char line[512], path[512], name[32], kind[16];
+	size_t n = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/../man/bluenet-wire.5",
+	    fixtures == NULL ? "fixtures" : fixtures);
+	f = fopen(path, "r");
+	ck_assert_msg(f != NULL, "can not open %s", path);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, ".Sh ", 4) == 0)
+			type = BNET_MSG_NONE;
+		if (sscanf(line, ".Ss %31s", name) == 1)
+			type = bnet_message_type(bnet_key(name));
+		if (type == BNET_MSG_NONE ||
+		    sscanf(line, ".It %31s Ta %15s", name, kind) != 2)
+			continue;
+		ck_assert_uint_lt(n, LISTED_MAX);
+		listed[n].type = type;
+		(void)snprintf(listed[n++].text, sizeof(listed[0].text),
+		    "%s %s", name, kind);
+	}
+	ck_assert_int_eq(fclose(f), 0);
+	return n;
+}
+
+static void
+list(struct listed *listed, size_t *n, enum bnet_message_type type,
+    const struct bnet_field *field)
+{
+	static const char *const kinds[] = { "u32", "u64", "i32", "i64", "bool",
+		"string", "u32" };
+
+	ck_assert_uint_lt(*n, LISTED_MAX);
+	listed[*n].type = type;
+	(void)snprintf(listed[(*n)++].text, sizeof(listed[0].text), "%s %s",
+	    field->list == NULL ? field->name : "n", kinds[field->kind]);
+	for (size_t i = 0; field->list != NULL && i < field->list->n_fields;
+	     i++)
+		list(listed, n, type, &field->list->fields[i]);
+}
+
+/* The page has each field of the table: name, type and order. */
+START_TEST(test_page)
+{
+	struct listed page[LISTED_MAX], table[LISTED_MAX];
+	size_t n_page = read_page(page), n = 0, n_fields, n_before;
+
+	for (int type = BNET_MSG_HELLO; type < BNET_N_MSGS; type++) {
+		const struct bnet_field *fields = bnet_message_fields(
+		    (enum bnet_message_type)type, &n_fields);
+
+		/* of the reply it lists what the echo does not have */
+		(void)bnet_message_fields(BNET_MSG_ECHO, &n_before);
+		if (type != BNET_MSG_ECHO_REPLY)
+			n_before = 0;
+		for (size_t i = n_before; i < n_fields; i++)
+			list(table, &n, (enum bnet_message_type)type,
+			    &fields[i]);
+	}
+	for (size_t i = 0; i < n && i < n_page; i++) {
+		ck_assert_str_eq(page[i].text, table[i].text);
+		ck_assert_int_eq(page[i].type, table[i].type);
+	}
+	ck_assert_uint_eq(n_page, n);
 }
 END_TEST
 
@@ -279,6 +365,7 @@ message_wire_suite(void)
 	TCase *tc = unit_case(suite, "names");
 
 	tcase_add_loop_test(tc, test_name, 0, BNET_N_MSGS);
+	tcase_add_test(tc, test_page);
 	tcase_add_test(tc, test_other_keys);
 	tcase_add_test(tc, test_codes);
 	tc = unit_case(suite, "bodies");

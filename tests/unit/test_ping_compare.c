@@ -61,12 +61,12 @@ START_TEST(overall)
 	struct compare_layer result;
 
 	ck_assert(compare_overall(before, after, PING_NET, &settings, &result));
-	average = &result.factors[ARTICLE_AVERAGE];
+	average = &result.factors[CLUSTER_AVERAGE];
 	ck_assert(average->known && average->has_interval);
 	ck_assert_double_eq_tol(average->value, rows[_i].factor, 0.001);
 	ck_assert_double_le(average->low, average->value);
 	ck_assert_double_ge(average->high, average->value);
-	ck_assert(!result.factors[ARTICLE_MAXIMUM].has_interval);
+	ck_assert(!result.factors[CLUSTER_MAXIMUM].has_interval);
 	ck_assert_msg(result.worse == rows[_i].worse, "%s: %f (%f to %f)",
 	    rows[_i].name, average->value, average->low, average->high);
 	series_free(before);
@@ -85,12 +85,12 @@ START_TEST(seeded)
 	ck_assert(compare_overall(before, after, PING_NET, &settings, &one));
 	ck_assert(compare_overall(before, after, PING_NET, &settings, &again));
 	ck_assert(compare_overall(before, after, PING_NET, &other, &two));
-	ck_assert_double_eq(one.factors[ARTICLE_AVERAGE].low,
-	    again.factors[ARTICLE_AVERAGE].low);
+	ck_assert_double_eq(one.factors[CLUSTER_AVERAGE].low,
+	    again.factors[CLUSTER_AVERAGE].low);
 	ck_assert_double_ne(
-	    one.factors[ARTICLE_AVERAGE].low, two.factors[ARTICLE_AVERAGE].low);
-	ck_assert_double_eq_tol(one.factors[ARTICLE_AVERAGE].low,
-	    two.factors[ARTICLE_AVERAGE].low, 0.05);
+	    one.factors[CLUSTER_AVERAGE].low, two.factors[CLUSTER_AVERAGE].low);
+	ck_assert_double_eq_tol(one.factors[CLUSTER_AVERAGE].low,
+	    two.factors[CLUSTER_AVERAGE].low, 0.05);
 	series_free(before);
 	series_free(after);
 }

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <unistd.h>
 
 #define READ_BYTES 4096
@@ -83,22 +84,27 @@ say(const struct bnet_message *message)
 	bnet_buf_free(&body);
 }
 
-/* A relay that names no limit has one: what comes after hello is sent. */
-START_TEST(welcome_without_max_frame)
+/* ---- ping, from its command line to the hello it says ---- */
+
+static struct ping_options opt;
+static struct client_files files;
+static struct measure *measure;
+static int fd = -1;
+
+/* `words` stand before the relay. */
+static void
+begin(char *const *words, int n)
 {
 	static const struct bnet_link_settings set = { 0 };
-	static struct ping_options opt;
-	static struct client_files files;
-	const struct bnet_message welcome = { .type = BNET_MSG_WELCOME,
-		.u.welcome = { .version = BNET_PROTOCOL_VERSION,
-		    .id = 7,
-		    .relay_id = 1 } };
-	char target[32], why[MEASURE_REASON_CHARS] = "";
-	char name[] = "bluenet-ping", *argv[] = { name, target, NULL };
-	struct measure *measure;
-	int fd = listening(target);
+	static char target[32], name[] = "bluenet-ping", *argv[16];
+	char why[MEASURE_REASON_CHARS] = "";
 
-	ping_options_parse(&opt, 2, argv);
+	fd = listening(target);
+	argv[0] = name;
+	for (int i = 0; i < n; i++)
+		argv[i + 1] = words[i];
+	argv[n + 1] = target;
+	ping_options_parse(&opt, n + 2, argv);
 	measure = measure_start(&opt, &files, why);
 	ck_assert_msg(measure != NULL, "%s", why);
 	peer_fd = accept(fd, NULL, NULL);
@@ -106,14 +112,79 @@ START_TEST(welcome_without_max_frame)
 	codecs = bnet_codecs_new();
 	unit_err("link", bnet_link_new(&set, codecs, &peer), BNET_OK);
 	await(BNET_MSG_HELLO);
-	say(&welcome);
-	await(BNET_MSG_ROSTER);
+}
+
+static void
+welcome(uint32_t frame_max_bytes)
+{
+	const struct bnet_message message = { .type = BNET_MSG_WELCOME,
+		.u.welcome = { .version = BNET_PROTOCOL_VERSION,
+		    .id = 7,
+		    .relay_id = 1,
+		    .frame_max_bytes = frame_max_bytes } };
+
+	say(&message);
+}
+
+static void
+end(void)
+{
 	measure_stop(measure);
 	measure_free(measure);
 	bnet_link_free(peer);
 	bnet_codecs_free(codecs);
 	close(peer_fd);
 	close(fd);
+}
+
+/* A relay that names no limit has one: what comes after hello is sent. */
+START_TEST(welcome_without_max_frame)
+{
+	begin(NULL, 0);
+	welcome(0);
+	await(BNET_MSG_ROSTER);
+	end();
+}
+END_TEST
+
+/* The first event of that kind; waits for it, with -v. */
+static struct measure_event
+await_event(enum measure_kind kind)
+{
+	struct pollfd ready = { .fd = measure_fd(measure), .events = POLLIN };
+	const struct measure_event *events;
+	struct measure_view view;
+	size_t n;
+
+	for (;;) {
+		ck_assert_int_eq(poll(&ready, 1, -1), 1);
+		events = measure_take(measure, &n, &view);
+		for (size_t i = 0; i < n; i++)
+			if (events[i].kind == kind)
+				return events[i];
+		ck_assert_int_ne(view.state, MEASURE_FAILED);
+	}
+}
+
+/* A ping that cannot be sent is lost now, and not when its time is up. */
+START_TEST(too_large_to_send)
+{
+	static char size[] = "-s", bytes[] = "4096", timeout[] = "-W",
+		    hour[] = "1h", verbose[] = "-v";
+	char *const words[] = { size, bytes, timeout, hour, verbose };
+	struct bnet_roster_entry entry = { .id = 9, .role = BNET_ROLE_NODE };
+	struct bnet_message roster = { .type = BNET_MSG_ROSTER_REPLY,
+		.u.roster_reply = { .n = 1, .entries = &entry } };
+	struct measure_event event;
+
+	begin(words, 5);
+	welcome(1024);
+	await(BNET_MSG_ROSTER);
+	say(&roster);
+	event = await_event(MEASURE_COUNT);
+	ck_assert_int_eq(event.what, PING_LOST);
+	ck_assert_uint_eq(event.cause, BNET_CODE_TOO_LARGE);
+	end();
 }
 END_TEST
 
@@ -124,6 +195,7 @@ measure_suite(void)
 	TCase *tc = unit_case(suite, "session");
 
 	tcase_add_test(tc, welcome_without_max_frame);
+	tcase_add_test(tc, too_large_to_send);
 	return suite;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/ping/article and cmd/ping/report */
-#include "cmd/ping/article.h"
+/* cmd/ping/cluster_table and cmd/ping/report */
+#include "cmd/ping/cluster_table.h"
 #include "cmd/ping/report.h"
 #include "tests/unit/ping_samples.h"
 
@@ -36,9 +36,9 @@ static const struct {
 
 START_TEST(cell)
 {
-	char text[ARTICLE_CELL_CHARS];
+	char text[CLUSTER_CELL_CHARS];
 
-	article_cell(text, cells[_i].seconds, cells[_i].decimals);
+	cluster_cell(text, cells[_i].seconds, cells[_i].decimals);
 	ck_assert_str_eq(text, cells[_i].text);
 }
 END_TEST
@@ -60,9 +60,9 @@ START_TEST(time_of_bucket)
 		.bucket_ns = times[_i].bucket_ns,
 		.zone_ns = times[_i].zone_ns,
 	};
-	char text[ARTICLE_CELL_CHARS];
+	char text[CLUSTER_CELL_CHARS];
 
-	article_time(text, &settings, NOON);
+	cluster_time(text, &settings, NOON);
 	ck_assert_str_eq(text, times[_i].text);
 }
 END_TEST
@@ -77,7 +77,7 @@ static const struct {
 
 START_TEST(quantile_known)
 {
-	ck_assert(article_quantile_known(known[_i].count, known[_i].q) ==
+	ck_assert(cluster_quantile_known(known[_i].count, known[_i].q) ==
 	    known[_i].known);
 }
 END_TEST

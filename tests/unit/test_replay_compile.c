@@ -300,7 +300,7 @@ START_TEST(answers_and_the_time_between)
 	ck_assert(record(0, CAP_UP, 1)->flags & TAPE_R_ANSWERED);
 	ck_assert_uint_eq(record(0, CAP_UP, 1)->answers_before, 0);
 	ck_assert(record(0, CAP_DOWN, 1)->flags & TAPE_R_ANSWER);
-	ck_assert(record(0, CAP_UP, 2)->flags & TAPE_R_UPKEEP);
+	ck_assert(record(0, CAP_UP, 2)->flags & TAPE_R_KEEPALIVE);
 	ck_assert(record(0, CAP_UP, 3)->flags & TAPE_R_ANSWERED);
 	ck_assert_uint_eq(record(0, CAP_UP, 3)->answers_before, 1);
 	/* since the answer: the keepalive in between is not sent again */
@@ -309,7 +309,7 @@ START_TEST(answers_and_the_time_between)
 	ck_assert(!(record(0, CAP_UP, 4)->flags & TAPE_R_ANSWERED));
 	ck_assert_uint_eq(tape_session(tape, 0)->n_answered, 2);
 	ck_assert_uint_eq(tape_head(tape)->coverage.answered, 2);
-	ck_assert_uint_eq(tape_head(tape)->coverage.upkeep_frames, 1);
+	ck_assert_uint_eq(tape_head(tape)->coverage.keepalive_frames, 1);
 }
 END_TEST
 

@@ -90,7 +90,7 @@ frame(enum cap_dir dir, int32_t key, uint32_t flags, const void *p, size_t n)
 }
 
 static void
-receive(struct diff *diff, struct diff_player *player,
+receive(struct diff *diff, struct diff_vclient *vclient,
     const struct bnet_header *header, const void *p, size_t n)
 {
 	const struct bnet_packet packet = { .has_oob = true,
@@ -98,7 +98,7 @@ receive(struct diff *diff, struct diff_player *player,
 		.header = *header,
 		.payload = { p, n } };
 
-	(void)diff_received(diff, player, 0, &packet, NULL);
+	(void)diff_received(diff, vclient, 0, &packet, NULL);
 }
 
 static const char wanted[] =
@@ -142,7 +142,7 @@ START_TEST(printed)
 		.dest = 12,
 		.key = 7 };
 	char bytes[30], other[30], *text = NULL;
-	struct diff_player player = { NULL };
+	struct diff_vclient vclient = { NULL };
 	struct keys *keys = keys_new();
 	struct tape *tape;
 	struct diff *diff;
@@ -163,18 +163,18 @@ START_TEST(printed)
 	tape = made_open(&made);
 	ck_assert(diff_masks_parse(&masks, NULL, err));
 	diff = diff_new(tape, &masks);
-	receive(diff, &player, &header, "a", 1);
-	receive(diff, &player, &header, other, sizeof(other));
-	receive(diff, &player, &header, "z", 1);
+	receive(diff, &vclient, &header, "a", 1);
+	receive(diff, &vclient, &header, other, sizeof(other));
+	receive(diff, &vclient, &header, "z", 1);
 	header.key = 9;
 	header.source++;
 	header.serial = 4;
-	receive(diff, &player, &header, "z", 1);
+	receive(diff, &vclient, &header, "z", 1);
 	header.key = 8;
 	header.source--;
 	header.serial = 0;
-	receive(diff, &player, &header, "x", 1);
-	diff_ended(diff, &player, 0, NULL);
+	receive(diff, &vclient, &header, "x", 1);
+	diff_ended(diff, &vclient, 0, NULL);
 	out = open_memstream(&text, &n_bytes);
 	diff_print(diff, keys, out);
 	fclose(out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/replay/options */
-#include "cmd/replay/options_impl.h"
+#include "cmd/replay/options.h"
 #include "tests/unit/unit.h"
 
 #include "proto/codec.h"

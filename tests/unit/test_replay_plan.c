@@ -36,7 +36,7 @@ START_TEST(nobody)
 	tape = made_open(&made);
 	ck_assert(!plan_make(&plan, tape, &opt, err));
 	ck_assert_str_eq(
-	    err, "no session to be played: there is none in the capture");
+	    err, "no session to play: there is none in the capture");
 	tape_close(tape);
 	made_init(&made);
 	opt.clients = false;
@@ -45,9 +45,9 @@ START_TEST(nobody)
 	tape = made_open(&made);
 	ck_assert(!plan_make(&plan, tape, &opt, err));
 	ck_assert_str_eq(err,
-	    "no session to be played: of 1 in the capture none is of a role"
-	    " to be played (--roles nodes; expected --roles clients)");
-	ck_assert_ptr_null(plan.players);
+	    "no session to play: none of the 1 in the capture has a role"
+	    " to play (--roles nodes; expected --roles clients)");
+	ck_assert_ptr_null(plan.vclients);
 }
 END_TEST
 
@@ -59,11 +59,11 @@ count(uint32_t n_sessions, uint32_t times[MADE_SESSIONS])
 
 	memset(times, 0, MADE_SESSIONS * sizeof(times[0]));
 	for (uint32_t i = 0; i < plan.n; i++) {
-		ck_assert_uint_lt(plan.players[i].session, n_sessions);
-		ck_assert_uint_lt(plan.players[i].clone, 64);
-		times[plan.players[i].session]++;
-		clones[plan.players[i].session] |= UINT64_C(1)
-		    << plan.players[i].clone;
+		ck_assert_uint_lt(plan.vclients[i].session, n_sessions);
+		ck_assert_uint_lt(plan.vclients[i].clone, 64);
+		times[plan.vclients[i].session]++;
+		clones[plan.vclients[i].session] |= UINT64_C(1)
+		    << plan.vclients[i].clone;
 	}
 	for (uint32_t i = 0; i < n_sessions; i++)
 		ck_assert_uint_eq(clones[i], (UINT64_C(1) << times[i]) - 1);
@@ -95,7 +95,7 @@ END_TEST
 /* ---- shards ---- */
 
 static bool
-same_player(const struct plan_player *a, const struct plan_player *b)
+same_vclient(const struct plan_vclient *a, const struct plan_vclient *b)
 {
 	return a->session == b->session && a->clone == b->clone &&
 	    a->start_ns == b->start_ns && a->n_frames == b->n_frames &&
@@ -103,7 +103,10 @@ same_player(const struct plan_player *a, const struct plan_player *b)
 	    fabs(a->gap_ns - b->gap_ns) < 1e-9;
 }
 
-/* Every player of the whole is in one shard, as it is there, in its order. */
+/*
+ * Every virtual client of the whole is in one shard, as it is there, in its
+ * order.
+ */
 static void
 check_shards(const struct plan *whole, uint32_t of)
 {
@@ -124,10 +127,10 @@ check_shards(const struct plan *whole, uint32_t of)
 
 		while (s < of &&
 		    (at[s] == parts[s].n ||
-			!same_player(
-			    &parts[s].players[at[s]], &whole->players[i])))
+			!same_vclient(
+			    &parts[s].vclients[at[s]], &whole->vclients[i])))
 			s++;
-		ck_assert_msg(s < of, "player %u of %u", i, of);
+		ck_assert_msg(s < of, "virtual client %u of %u", i, of);
 		at[s]++;
 	}
 	for (uint32_t s = 0; s < of; s++) {
@@ -190,9 +193,9 @@ START_TEST(starts)
 		opt.speed = rows[i].speed;
 		opt.connect_speed = rows[i].connect_speed;
 		make();
-		ck_assert_uint_eq(plan.players[0].session, 0);
-		ck_assert_int_eq(plan.players[0].start_ns, 0);
-		ck_assert_int_eq(plan.players[1].start_ns, rows[i].start_ns);
+		ck_assert_uint_eq(plan.vclients[0].session, 0);
+		ck_assert_int_eq(plan.vclients[0].start_ns, 0);
+		ck_assert_int_eq(plan.vclients[1].start_ns, rows[i].start_ns);
 		ck_assert_int_eq(plan.length_ns, rows[i].length_ns);
 	}
 }
@@ -219,15 +222,15 @@ START_TEST(staggered)
 		opt.speed = rows[r].speed;
 		make();
 		for (uint32_t i = 0; i < 5; i++) {
-			ck_assert_uint_eq(plan.players[i].clone, i);
+			ck_assert_uint_eq(plan.vclients[i].clone, i);
 			ck_assert_int_eq(
-			    plan.players[i].start_ns, i * rows[r].each_ns);
+			    plan.vclients[i].start_ns, i * rows[r].each_ns);
 		}
 	}
 	/* all at once is all at once */
 	opt.timing = REPLAY_ASAP;
 	make();
-	ck_assert_int_eq(plan.players[4].start_ns, 0);
+	ck_assert_int_eq(plan.vclients[4].start_ns, 0);
 }
 END_TEST
 
@@ -241,19 +244,19 @@ START_TEST(ramps)
 	make();
 	ck_assert_int_eq(plan.ramp_ns, 1001 * MS);
 	for (uint32_t i = 0; i < plan.n; i++)
-		ck_assert_int_eq(plan.players[i].start_ns, i * MS);
+		ck_assert_int_eq(plan.vclients[i].start_ns, i * MS);
 	opt.ramp_ns = 0;
 	make();
-	ck_assert_int_eq(plan.players[1000].start_ns, 0);
+	ck_assert_int_eq(plan.vclients[1000].start_ns, 0);
 	/* never earlier, but later where it was later: 10 ms each are */
 	opt.timing = REPLAY_SPEED;
 	opt.n_clients = 1000;
 	opt.ramp_ns = 5 * S;
 	make();
-	ck_assert_int_eq(plan.players[999].start_ns, 9990 * MS);
+	ck_assert_int_eq(plan.vclients[999].start_ns, 9990 * MS);
 	opt.ramp_ns = 20 * S;
 	make();
-	ck_assert_int_eq(plan.players[999].start_ns, 19980 * MS);
+	ck_assert_int_eq(plan.vclients[999].start_ns, 19980 * MS);
 	in_order();
 }
 END_TEST
@@ -296,7 +299,8 @@ plan_once(void *arg)
 {
 	(void)arg;
 	if (!plan_make(&plan, tape, &opt, err))
-		return strcmp(err, "out of memory") == 0 && plan.players == NULL
+		return strcmp(err, "out of memory") == 0 &&
+			plan.vclients == NULL
 		    ? BNET_ENOMEM
 		    : BNET_EMESSAGE;
 	plan_free(&plan);

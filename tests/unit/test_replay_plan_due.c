@@ -9,10 +9,10 @@
 static int64_t
 due(const struct tape_session *one, int64_t at_ns, struct plan_cursor *cursor)
 {
-	static const struct plan_player player = { .session = 0 };
+	static const struct plan_vclient vclient = { .session = 0 };
 	const struct tape_record at = { .at_ns = at_ns };
 
-	return plan_due_ns(&player, one, &opt, &at, cursor);
+	return plan_due_ns(&vclient, one, &opt, &at, cursor);
 }
 
 START_TEST(due_at_speed)
@@ -53,7 +53,7 @@ START_TEST(idle_length)
 	made.sessions[0].end_ns = 1000 * S;
 	opt.max_idle_ns = S / 2;
 	make();
-	ck_assert_int_eq(plan.players[0].length_ns, 10 * MS + 2 * S);
+	ck_assert_int_eq(plan.vclients[0].length_ns, 10 * MS + 2 * S);
 	ck_assert_int_eq(plan.length_ns, 10 * MS + 2 * S);
 	ck_assert_uint_eq(plan.n_frames, 5);
 }
@@ -120,8 +120,8 @@ START_TEST(hostile_sessions)
 		opt.connect_speed = i / 3 % 2 == 0 ? 0 : 1e-6;
 		make();
 		in_order();
-		ck_assert_int_ge(plan.players[0].start_ns, 0);
-		ck_assert_int_le(plan.players[plan.n - 1].start_ns, FAR);
+		ck_assert_int_ge(plan.vclients[0].start_ns, 0);
+		ck_assert_int_le(plan.vclients[plan.n - 1].start_ns, FAR);
 		ck_assert_int_ge(plan.length_ns, MS);
 		ck_assert_int_le(plan.length_ns, FAR);
 	}
@@ -147,25 +147,25 @@ all_due(void)
 
 	ck_assert_ptr_nonnull(times);
 	for (uint32_t i = 0; i < plan.n; i++) {
-		const struct plan_player *player = &plan.players[i];
+		const struct plan_vclient *vclient = &plan.vclients[i];
 		const struct tape_session *of =
-		    tape_session(tape, player->session);
+		    tape_session(tape, vclient->session);
 		const struct tape_record *r =
-		    tape_first(tape, player->session, CAP_UP);
+		    tape_first(tape, vclient->session, CAP_UP);
 		const struct tape_record end = { .at_ns = of->end_ns };
 		struct plan_cursor cursor = { 0 };
 		int64_t last_ns = 0, due_ns;
 
 		for (; r != NULL; r = tape_next(tape, r)) {
-			due_ns = plan_due_ns(player, of, &opt, r, &cursor);
+			due_ns = plan_due_ns(vclient, of, &opt, r, &cursor);
 			ck_assert_int_ge(due_ns, last_ns);
 			last_ns = due_ns;
 			if (plan_is_sent(r))
-				times[n++] = player->start_ns + due_ns;
+				times[n++] = vclient->start_ns + due_ns;
 		}
-		due_ns = plan_due_ns(player, of, &opt, &end, &cursor);
+		due_ns = plan_due_ns(vclient, of, &opt, &end, &cursor);
 		ck_assert_int_ge(due_ns, last_ns);
-		ck_assert_int_le(llabs(due_ns - player->length_ns), 1000);
+		ck_assert_int_le(llabs(due_ns - vclient->length_ns), 1000);
 	}
 	ck_assert_uint_eq(n, plan.n_frames);
 	qsort(times, n, sizeof(*times), compare_times);

@@ -177,13 +177,13 @@ static const struct {
 	bool scheduled;
 	const char *err;
 } strangers[] = {
-	{ "number", 1, 5, 0, 1, S, "t", true, "another number of shards" },
-	{ "twice", 0, 4, 0, 1, S, "t", true, "shard 0/4 is there already" },
+	{ "number", 1, 5, 0, 1, S, "t", true, "a different number of shards" },
+	{ "twice", 0, 4, 0, 1, S, "t", true, "shard 0/4 is already included" },
 	{ "later", 1, 4, 3 * S, 1, S, "t", true, "began 3.000 s later" },
-	{ "lateness", 1, 4, 0, 2, S, "t", true, "another --max-lateness" },
-	{ "bucket", 1, 4, 0, 1, 3 * S, "t", true, "another --bucket" },
-	{ "target", 1, 4, 0, 1, S, "u", true, "another target" },
-	{ "asap", 1, 4, 0, 1, S, "t", false, "--asap, or not" },
+	{ "lateness", 1, 4, 0, 2, S, "t", true, "a different --max-lateness" },
+	{ "bucket", 1, 4, 0, 1, 3 * S, "t", true, "a different --bucket" },
+	{ "target", 1, 4, 0, 1, S, "u", true, "a different target" },
+	{ "asap", 1, 4, 0, 1, S, "t", false, "--asap in one of them" },
 	{ "fits", 1, 4, 0, 1, S, "t", true, NULL },
 	{ "fits, wider", 1, 4, 0, 1, 8 * S, "t", true, NULL },
 };

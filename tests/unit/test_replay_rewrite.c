@@ -31,7 +31,7 @@ static const struct row rows[] = {
 	{ "no source stays none", { .key = 9 }, { .key = 9 }, TAPE_NONE },
 	{ "another's source stays", { .source = 77 }, { .source = 77 },
 	    TAPE_NONE },
-	{ "to another player", { .dest_type = CLIENT, .dest = MATE },
+	{ "to another client", { .dest_type = CLIENT, .dest = MATE },
 	    { .dest_type = CLIENT, .dest = LIVE_MATE }, 1 },
 	{ "to ourselves", { .dest_type = CLIENT, .dest = OWN },
 	    { .dest_type = CLIENT, .dest = LIVE_OWN }, TAPE_NONE },
@@ -61,27 +61,27 @@ static const struct row rows[] = {
 };
 
 static struct replay_options opt;
-static struct plan_player players[] = { { .session = 1 }, { .session = 0 },
+static struct plan_vclient vclients[] = { { .session = 1 }, { .session = 0 },
 	{ .session = 1, .clone = 3 } };
-static const struct plan plan = { .players = players, .n = 3 };
+static const struct plan plan = { .vclients = vclients, .n = 3 };
 static const struct tape_session own = { .id = OWN, .relay_id = RELAY };
-static struct live live;
+static struct id_map id_map;
 static struct rewrite rewrite;
 static struct rewrite_scratch scratch;
 static struct tape_record *record;
 
-static const struct live_who mate = { .player = 0, .captured = MATE };
-static const struct live_who me = { .player = 1, .captured = OWN };
-static const struct live_who mate_clone = { .player = 2, .captured = MATE };
+static const struct id_map_who mate = { .vclient = 0, .captured = MATE };
+static const struct id_map_who me = { .vclient = 1, .captured = OWN };
+static const struct id_map_who mate_clone = { .vclient = 2, .captured = MATE };
 
 static void
 setup(void)
 {
 	opt = (struct replay_options){ .maps = { { 7, 107 } }, .n_maps = 1 };
-	ck_assert(live_init(&live, &plan, true));
-	live_set(&live, &mate, LIVE_MATE);
-	live_set(&live, &me, LIVE_OWN);
-	live_set(&live, &mate_clone, LIVE_MATE_CLONE);
+	ck_assert(id_map_init(&id_map, &plan, true));
+	id_map_set(&id_map, &mate, LIVE_MATE);
+	id_map_set(&id_map, &me, LIVE_OWN);
+	id_map_set(&id_map, &mate_clone, LIVE_MATE_CLONE);
 	rewrite = (struct rewrite){ .id = LIVE_OWN, .relay_id = LIVE_RELAY };
 	rewrite_scratch_init(&scratch);
 	record = NULL;
@@ -92,7 +92,7 @@ teardown(void)
 {
 	free(record);
 	rewrite_scratch_free(&scratch);
-	live_free(&live);
+	id_map_free(&id_map);
 }
 
 static const struct rewrite_context *
@@ -101,7 +101,7 @@ context_of(uint32_t clone)
 	static struct rewrite_context context;
 
 	context =
-	    (struct rewrite_context){ &opt, &live, &own, clone, 0, NOW_US };
+	    (struct rewrite_context){ &opt, &id_map, &own, clone, 0, NOW_US };
 	return &context;
 }
 
@@ -213,11 +213,11 @@ START_TEST(a_new_id_is_seen)
 	make(&in, NULL, 1, "", NULL);
 	run(0, &header, &forks, &trailing);
 	ck_assert_int_eq(header.dest, LIVE_MATE);
-	live_set(&live, &mate, 900);
+	id_map_set(&id_map, &mate, 900);
 	run(0, &header, &forks, &trailing);
 	ck_assert_int_eq(header.dest, 900);
 	/* not the captured one, which may be somebody else's here */
-	live_left(&live, &mate, 900);
+	id_map_left(&id_map, &mate, 900);
 	run(0, &header, &forks, &trailing);
 	ck_assert_int_eq(header.dest, 900);
 }
@@ -261,53 +261,56 @@ START_TEST(who_is_coming)
 {
 	uint32_t round;
 
-	ck_assert(!live_is_coming(&live, 0, 1, 0));
-	ck_assert(!live_is_coming(&live, 0, 9, 0));
-	live_left(&live, &mate, LIVE_MATE);
-	ck_assert(!live_is_coming(&live, 0, 1, 0));
-	round = live_again(&live);
-	ck_assert(live_is_coming(&live, round, 1, 0));
-	ck_assert(live_is_coming(&live, round, 1, 3));
-	ck_assert(!live_is_coming(&live, round, 9, 0));
+	ck_assert(!id_map_is_coming(&id_map, 0, 1, 0));
+	ck_assert(!id_map_is_coming(&id_map, 0, 9, 0));
+	id_map_left(&id_map, &mate, LIVE_MATE);
+	ck_assert(!id_map_is_coming(&id_map, 0, 1, 0));
+	round = id_map_new_round(&id_map);
+	ck_assert(id_map_is_coming(&id_map, round, 1, 0));
+	ck_assert(id_map_is_coming(&id_map, round, 1, 3));
+	ck_assert(!id_map_is_coming(&id_map, round, 9, 0));
 }
 END_TEST
 
-/* A round begins while players of the last one are there. */
+/* A round begins while virtual clients of the last one are there. */
 START_TEST(rounds_overlap)
 {
-	struct live_who again = mate;
+	struct id_map_who again = mate;
 
-	again.round = live_again(&live);
-	live_set(&live, &again, 901);
-	ck_assert_uint_eq(live_id(&live, 0, 1, 0), LIVE_MATE);
-	ck_assert_uint_eq(live_id(&live, again.round, 1, 0), 901);
-	live_left(&live, &mate, LIVE_MATE);
-	ck_assert_uint_eq(live_id(&live, again.round, 1, 0), 901);
-	ck_assert_uint_eq(live_captured(&live, false, 901), MATE);
-	ck_assert_uint_eq(live_captured(&live, false, LIVE_MATE), LIVE_MATE);
+	again.round = id_map_new_round(&id_map);
+	id_map_set(&id_map, &again, 901);
+	ck_assert_uint_eq(id_map_id(&id_map, 0, 1, 0), LIVE_MATE);
+	ck_assert_uint_eq(id_map_id(&id_map, again.round, 1, 0), 901);
+	id_map_left(&id_map, &mate, LIVE_MATE);
+	ck_assert_uint_eq(id_map_id(&id_map, again.round, 1, 0), 901);
+	ck_assert_uint_eq(id_map_captured(&id_map, false, 901), MATE);
+	ck_assert_uint_eq(
+	    id_map_captured(&id_map, false, LIVE_MATE), LIVE_MATE);
 	/* the next one got the very id that was left */
-	again.round = live_again(&live);
-	live_left(&live, &mate_clone, 0); /* of long ago, and never had one */
-	ck_assert(live_is_coming(&live, again.round, 1, 3));
-	live_set(&live, &again, 901);
+	again.round = id_map_new_round(&id_map);
+	id_map_left(
+	    &id_map, &mate_clone, 0); /* of long ago, and never had one */
+	ck_assert(id_map_is_coming(&id_map, again.round, 1, 3));
+	id_map_set(&id_map, &again, 901);
 	again.round--;
-	live_left(&live, &again, 901);
-	ck_assert_uint_eq(live_id(&live, again.round + 1, 1, 0), 901);
-	ck_assert_uint_eq(live_captured(&live, false, 901), MATE);
+	id_map_left(&id_map, &again, 901);
+	ck_assert_uint_eq(id_map_id(&id_map, again.round + 1, 1, 0), 901);
+	ck_assert_uint_eq(id_map_captured(&id_map, false, 901), MATE);
 }
 END_TEST
 
 START_TEST(the_way_back)
 {
-	ck_assert_uint_eq(live_captured(&live, false, LIVE_OWN), OWN);
-	ck_assert_uint_eq(live_captured(&live, false, LIVE_MATE_CLONE), MATE);
-	ck_assert_uint_eq(live_captured(&live, false, 4242), 4242);
+	ck_assert_uint_eq(id_map_captured(&id_map, false, LIVE_OWN), OWN);
+	ck_assert_uint_eq(
+	    id_map_captured(&id_map, false, LIVE_MATE_CLONE), MATE);
+	ck_assert_uint_eq(id_map_captured(&id_map, false, 4242), 4242);
 	/* clients and nodes are numbered apart */
-	ck_assert_uint_eq(live_captured(&live, true, LIVE_OWN), LIVE_OWN);
+	ck_assert_uint_eq(id_map_captured(&id_map, true, LIVE_OWN), LIVE_OWN);
 	/* another got the id before its old owner was forgotten */
-	live_set(&live, &mate, LIVE_OWN);
-	live_left(&live, &me, LIVE_OWN);
-	ck_assert_uint_eq(live_captured(&live, false, LIVE_OWN), MATE);
+	id_map_set(&id_map, &mate, LIVE_OWN);
+	id_map_left(&id_map, &me, LIVE_OWN);
+	ck_assert_uint_eq(id_map_captured(&id_map, false, LIVE_OWN), MATE);
 }
 END_TEST
 

@@ -23,13 +23,13 @@ static const struct {
 	    ":3: expected 'about TEXT' in scenario a" },
 	{ "scenario a\nsection one\n",
 	    ":2: expected a section such as 4.3, not: one" },
-	{ "scenario a\nsection 1\nsection 2\n", ":3: a second time: section" },
-	{ HEAD, ":3: nothing is done in scenario a-1" },
+	{ "scenario a\nsection 1\nsection 2\n", ":3: repeated: section" },
+	{ HEAD, ":3: no commands in scenario a-1" },
 	{ HEAD "needs money\n", ":4: expected 'needs node', not: money" },
-	{ HEAD "jion a $r\n", ":4: there is no command jion" },
-	{ HEAD "repeat 3 jion a $r\n", ":4: there is no command jion" },
+	{ HEAD "jion a $r\n", ":4: unknown command jion" },
+	{ HEAD "repeat 3 jion a $r\n", ":4: unknown command jion" },
 	{ HEAD "raw a file=/etc/passwd\n",
-	    ":4: scenarios read no files: raw a file=/etc/passwd" },
+	    ":4: scenarios cannot read files: raw a file=/etc/passwd" },
 	{ HEAD "hello a name=\"b c\n",
 	    ":4: a \" is not closed: hello a name=\"b c" },
 	{ HEAD "join a $r\n" HEAD, ":5: there is already a scenario a-1" },
@@ -79,7 +79,7 @@ END_TEST
 START_TEST(a_byte_of_zero)
 {
 	ck_assert(!reads("scenario a\0b\n", 13));
-	ck_assert_ptr_nonnull(strstr(err, ":1: a byte of zero"));
+	ck_assert_ptr_nonnull(strstr(err, ":1: a zero byte"));
 }
 END_TEST
 

@@ -265,15 +265,15 @@ static const struct damage {
 	size_t at, n;
 	uint64_t value;
 } damages[] = {
-	{ "magic", "it is no replay file", 0, 1, 'X' },
+	{ "magic", "not a replay file", 0, 1, 'X' },
 	{ "order", "byte order", offsetof(struct tape_head, byte_order), 4,
 	    UINT64_C(0x04030201) },
 	{ "version", "another version", offsetof(struct tape_head, version), 4,
 	    TAPE_VERSION + 1 },
-	{ "size", "cut off", offsetof(struct tape_head, file_bytes), 8, 1 },
-	{ "sessions", "table of sessions",
-	    offsetof(struct tape_head, n_sessions), 4, 1000 },
-	{ "sessions at", "table of sessions",
+	{ "size", "truncated", offsetof(struct tape_head, file_bytes), 8, 1 },
+	{ "sessions", "session table", offsetof(struct tape_head, n_sessions),
+	    4, 1000 },
+	{ "sessions at", "session table",
 	    offsetof(struct tape_head, sessions_at), 8, UINT64_MAX - 7 },
 	{ "texts", "texts", offsetof(struct tape_head, texts_at), 8,
 	    UINT64_MAX },

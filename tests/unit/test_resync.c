@@ -8,21 +8,21 @@
 #define COPIED_BYTES 1000
 
 static struct bnet_buf bytes;
-static struct hunt hunt;
+static struct resync resync;
 static uint64_t seed;
 
 static void
 setup(void)
 {
 	bnet_buf_init(&bytes, TALK_MAX_BYTES);
-	hunt_init(&hunt, BNET_ORDER_AUTO, BNET_FRAME_MAX_BYTES, false);
+	resync_init(&resync, BNET_ORDER_AUTO, BNET_FRAME_MAX_BYTES, false);
 	seed = 99;
 }
 
 static void
 teardown(void)
 {
-	hunt_free(&hunt);
+	resync_free(&resync);
 	bnet_buf_free(&bytes);
 }
 
@@ -73,16 +73,16 @@ put_frames(enum bnet_order order, uint32_t n, size_t max)
  * Returns where frames start, from the first byte on; SIZE_MAX: nowhere.
  */
 static size_t
-hunt_for(size_t chunk, bool last, enum bnet_order *order)
+resync_for(size_t chunk, bool last, enum bnet_order *order)
 {
-	enum bnet_order forced = hunt.order;
-	bool at_start = hunt.at_start;
+	enum bnet_order forced = resync.order;
+	bool at_start = resync.at_start;
 	size_t dropped = 0, n = 0, at;
-	enum hunt_result result = HUNT_OPEN;
+	enum resync_result result = RESYNC_OPEN;
 
-	hunt_free(&hunt);
-	hunt_init(&hunt, forced, hunt.frame_max_bytes, at_start);
-	while (result == HUNT_OPEN && n < bytes.len) {
+	resync_free(&resync);
+	resync_init(&resync, forced, resync.frame_max_bytes, at_start);
+	while (result == RESYNC_OPEN && n < bytes.len) {
 		struct bnet_slice in;
 		bool copy;
 
@@ -91,18 +91,18 @@ hunt_for(size_t chunk, bool last, enum bnet_order *order)
 		in = (struct bnet_slice){ bytes.p + dropped, n - dropped };
 		if (copy) /* so that one byte too many is noticed */
 			in = unit_copy(in.p, in.len);
-		result =
-		    hunt_step(&hunt, in, last && n == bytes.len, &at, order);
+		result = resync_step(
+		    &resync, in, last && n == bytes.len, &at, order);
 		if (copy)
 			unit_free(in);
 		if (at > n - dropped)
 			ck_abort_msg("at is behind the bytes");
-		if (result == HUNT_OPEN) {
+		if (result == RESYNC_OPEN) {
 			dropped += at;
-			hunt_dropped(&hunt, at);
+			resync_dropped(&resync, at);
 		}
 	}
-	return result == HUNT_FOUND ? dropped + at : SIZE_MAX;
+	return result == RESYNC_FOUND ? dropped + at : SIZE_MAX;
 }
 
 static const size_t chunks[] = { 1, 7, 100, 1448, SIZE_MAX };
@@ -113,7 +113,7 @@ expect_at(const char *what, size_t want, enum bnet_order want_order, bool last)
 {
 	for (int i = 0; i < UNIT_ROWS(chunks); i++) {
 		enum bnet_order order = BNET_ORDER_AUTO;
-		size_t at = hunt_for(chunks[i], last, &order);
+		size_t at = resync_for(chunks[i], last, &order);
 
 		ck_assert_msg(at == want, "%s, by %zu: at %zu, not %zu", what,
 		    chunks[i], at, want);
@@ -193,7 +193,7 @@ START_TEST(test_at_start)
 {
 	enum bnet_order order;
 
-	hunt.at_start = true;
+	resync.at_start = true;
 	put_frames(BNET_ORDER_LITTLE, 5, 100);
 	expect_at("at once", 0, BNET_ORDER_LITTLE, false);
 	bnet_buf_clear(&bytes);
@@ -202,11 +202,11 @@ START_TEST(test_at_start)
 	expect_at("behind something", SIZE_MAX, BNET_ORDER_AUTO, false);
 	bnet_buf_clear(&bytes);
 	put_pattern("474554202f20485454502f312e310d0a", 1);
-	ck_assert_uint_eq(hunt_for(4, false, &order), SIZE_MAX);
+	ck_assert_uint_eq(resync_for(4, false, &order), SIZE_MAX);
 	/* it says so with the first word, and does not wait for more */
-	ck_assert_int_eq(hunt_step(&hunt, bnet_buf_slice(&bytes), false,
+	ck_assert_int_eq(resync_step(&resync, bnet_buf_slice(&bytes), false,
 			     &(size_t){ 0 }, &order),
-	    HUNT_NONE);
+	    RESYNC_NONE);
 }
 END_TEST
 
@@ -236,7 +236,7 @@ END_TEST
 
 START_TEST(test_order_forced)
 {
-	hunt.order = orders[_i];
+	resync.order = orders[_i];
 	for (uint32_t i = 0; i < 10; i++)
 		put_numbered(&bytes, orders[!_i], i, 300 + 7 * i);
 	expect_at("the other order", SIZE_MAX, 0, true);
@@ -244,7 +244,8 @@ START_TEST(test_order_forced)
 	for (int i = 0; i < UNIT_ROWS(chunks); i++) {
 		enum bnet_order order;
 
-		ck_assert_uint_ne(hunt_for(chunks[i], true, &order), SIZE_MAX);
+		ck_assert_uint_ne(
+		    resync_for(chunks[i], true, &order), SIZE_MAX);
 		ck_assert_int_eq(order, orders[_i]);
 	}
 }
@@ -259,7 +260,7 @@ START_TEST(test_over_big_frames)
 	for (int i = 3; i < UNIT_ROWS(chunks); i++) {
 		enum bnet_order order;
 
-		ck_assert_uint_eq(hunt_for(chunks[i], false, &order), 30);
+		ck_assert_uint_eq(resync_for(chunks[i], false, &order), 30);
 		ck_assert_int_eq(order, BNET_ORDER_NETWORK);
 	}
 }
@@ -272,8 +273,8 @@ START_TEST(test_full_of_open_places)
 
 	put_pattern("f0ff0f00", 6000);
 	put_frames(BNET_ORDER_LITTLE, 12, 3000);
-	ck_assert_uint_eq(hunt_for(500, false, &order), 24000);
-	ck_assert_uint_eq(hunt_for(SIZE_MAX, false, &order), 24000);
+	ck_assert_uint_eq(resync_for(500, false, &order), 24000);
+	ck_assert_uint_eq(resync_for(SIZE_MAX, false, &order), 24000);
 }
 END_TEST
 
@@ -315,29 +316,30 @@ START_TEST(test_cost)
 		size_t from = 0;
 
 		/* as after each false find: on from the next byte */
-		hunt_free(&hunt);
-		hunt_init(&hunt, BNET_ORDER_AUTO, BNET_FRAME_MAX_BYTES, false);
+		resync_free(&resync);
+		resync_init(
+		    &resync, BNET_ORDER_AUTO, BNET_FRAME_MAX_BYTES, false);
 		for (n = 0; n < bytes.len;) {
 			n = chunks[i] < bytes.len - n ? n + chunks[i]
 						      : bytes.len;
-			if (hunt_step(&hunt,
+			if (resync_step(&resync,
 				(struct bnet_slice){ bytes.p + from, n - from },
-				n == bytes.len, &at, &order) != HUNT_FOUND)
+				n == bytes.len, &at, &order) != RESYNC_FOUND)
 				continue;
-			n_steps += hunt.n_steps;
+			n_steps += resync.n_steps;
 			from += at + 1;
-			hunt_free(&hunt);
-			hunt_init(&hunt, BNET_ORDER_AUTO, BNET_FRAME_MAX_BYTES,
-			    false);
-			if (hunt_held_bytes(&hunt) != 0)
+			resync_free(&resync);
+			resync_init(&resync, BNET_ORDER_AUTO,
+			    BNET_FRAME_MAX_BYTES, false);
+			if (resync_held_bytes(&resync) != 0)
 				ck_abort_msg("it holds memory");
 			n = from > n ? from : n;
 		}
-		n_steps += hunt.n_steps;
+		n_steps += resync.n_steps;
 		ck_assert_msg(n_steps < 40 * bytes.len,
 		    "%s: %llu looks at %zu bytes", row->name,
 		    (unsigned long long)n_steps, bytes.len);
-		ck_assert_uint_le(hunt_held_bytes(&hunt), 1 << 20);
+		ck_assert_uint_le(resync_held_bytes(&resync), 1 << 20);
 	}
 }
 END_TEST
@@ -351,12 +353,12 @@ START_TEST(test_cost_of_waiting)
 	put_pattern("40420f10 09000000 2041cefff0bf810100", 1);
 	while (bytes.len < 500000)
 		put_pattern("04000000 aaaaaaaa", 1000);
-	hunt_init(&hunt, BNET_ORDER_AUTO, BNET_FRAME_MAX_BYTES, false);
+	resync_init(&resync, BNET_ORDER_AUTO, BNET_FRAME_MAX_BYTES, false);
 	ck_assert_int_eq(
-	    hunt_step(&hunt, bnet_buf_slice(&bytes), false, &at, &order),
-	    HUNT_OPEN);
+	    resync_step(&resync, bnet_buf_slice(&bytes), false, &at, &order),
+	    RESYNC_OPEN);
 	ck_assert_uint_eq(at, 0);
-	ck_assert_uint_lt(hunt.n_steps, 10);
+	ck_assert_uint_lt(resync.n_steps, 10);
 }
 END_TEST
 
@@ -382,16 +384,17 @@ END_TEST
 /* Out of memory, it goes on with what it has. */
 START_TEST(test_failed_allocation)
 {
-	enum hunt_result result;
+	enum resync_result result;
 	enum bnet_order order;
 	size_t at;
 
 	put_pattern("f0ff0f00", 100);
 	put_frames(BNET_ORDER_LITTLE, 8, 50);
 	failmalloc_arm(1, true);
-	result = hunt_step(&hunt, bnet_buf_slice(&bytes), false, &at, &order);
+	result =
+	    resync_step(&resync, bnet_buf_slice(&bytes), false, &at, &order);
 	(void)failmalloc_stop();
-	ck_assert_int_eq(result, HUNT_FOUND);
+	ck_assert_int_eq(result, RESYNC_FOUND);
 	ck_assert_uint_eq(at, 400);
 }
 END_TEST
@@ -399,8 +402,8 @@ END_TEST
 static Suite *
 make_suite(void)
 {
-	Suite *suite = suite_create("hunt");
-	TCase *tc = unit_case(suite, "hunt");
+	Suite *suite = suite_create("resync");
+	TCase *tc = unit_case(suite, "resync");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_behind_random_bytes, 0, 2);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames of a player against those of the capture, key by key. Of each key
- * there is a window over the captured frames:
+ * Frames of a virtual client against those of the capture, key by key. Of each
+ * key there is a window over the captured frames:
  *
  *	settled | base ... some were received, some not | not yet ...
  *	          '------------- DIFF_BACK ------------'  '-- DIFF_AHEAD --'
@@ -10,17 +10,24 @@
  * is equal it is that one: out of order, where a later one has been received.
  * If none is, it is taken for the next one, but different; and where that one
  * comes after all, it was extra. What leaves the window unreceived is missing.
+ *
+ * Owns the windows of each virtual client, and what was different. Each worker
+ * has one, called by virtual_client.c; play.c merges them.
  */
 #include "cmd/replay/play/diff.h"
 
+#include "proto/message.h"
+
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SNAPPY_SIZE_BYTES 5 /* at most, of the varint in front */
-#define CURSORS_MAX 4096 /* keys of a player */
-#define CURSORS_ALL_MAX ((size_t)1 << 20) /* of all players of a worker */
+#define CURSORS_MAX 4096 /* keys of a virtual client */
+#define CURSORS_ALL_MAX \
+	((size_t)1 << 20) /* of all virtual clients of a worker */
 #define WALK_MAX 4096 /* records looked at ahead of a frame */
 #define KEYS_ROWS_MAX 10000
 #define MESSAGE_MAX_BYTES ((size_t)1 << 20)
@@ -53,7 +60,7 @@ enum diff_came { /* of a captured frame in the window */
 	DIFF_DIFFERENT, /* + enum diff_kind: something like it has */
 };
 
-/* Where a player is among the captured frames of one key. */
+/* Where a virtual client is among the captured frames of one key. */
 struct diff_cursor {
 	int32_t key;
 	uint32_t n; /* states in use: up to the last that came */
@@ -64,7 +71,7 @@ struct diff_cursor {
 	uint64_t n_ended; /* looked at when it was over */
 };
 
-struct diff_state { /* of a player */
+struct diff_state { /* of a virtual client */
 	struct diff_cursor *cursors; /* owned; n */
 	size_t n, cap;
 };
@@ -81,7 +88,7 @@ struct diff {
 	struct bnet_codecs *codecs;
 	struct bnet_buf plain; /* the captured payload that was loaded last */
 	struct bnet_buf store; /* of a message */
-	size_t n_cursors; /* of all players */
+	size_t n_cursors; /* of all virtual clients */
 	struct diff_found found;
 };
 
@@ -214,7 +221,7 @@ take_item(struct diff_mask *mask, const char *text, const char *item, size_t n,
 	if (take_range(item + name_chars, item + n, mask))
 		return true;
 	return wrong(text, item, n,
-	    "expected payload[FROM:TO], bytes from 0, TO behind the last:"
+	    "expected payload[FROM:TO], bytes from 0, TO one past the last:"
 	    " payload[0:8], payload[8:], payload[:8]",
 	    err);
 }
@@ -234,7 +241,7 @@ diff_masks_parse(
 		size_t n = strcspn(item, ",");
 
 		if (masks->n == DIFF_MASKS_MAX)
-			return wrong(text, item, n, "these are too many", err);
+			return wrong(text, item, n, "too many fields", err);
 		if (!take_item(&masks->masks[masks->n++], text, item, n, err))
 			return false;
 		item = item[n] == ',' ? item + n + 1 : NULL;
@@ -608,11 +615,11 @@ merge_key(struct diff_key *row, const struct diff_key *from)
 		row->counts[k] += from->counts[k];
 }
 
-bool
+void
 diff_merge(struct diff *diff, const struct diff *from)
 {
 	if (from == NULL)
-		return true;
+		return;
 	for (size_t i = 0; i < from->found.keys.n; i++) {
 		const struct diff_key *row = map_at(&from->found.keys, i);
 
@@ -627,25 +634,6 @@ diff_merge(struct diff *diff, const struct diff *from)
 		if (diff->found.n_examples < DIFF_EXAMPLES_MAX)
 			diff->found.examples[diff->found.n_examples++] =
 			    from->found.examples[i];
-	return true;
-}
-
-uint64_t
-diff_compared(const struct diff *diff)
-{
-	return diff->found.compared;
-}
-
-uint64_t
-diff_count(const struct diff *diff, enum diff_kind kind)
-{
-	return diff->found.counts[kind];
-}
-
-uint64_t
-diff_unlooked(const struct diff *diff)
-{
-	return diff->found.unlooked;
 }
 
 uint64_t
@@ -676,7 +664,7 @@ diff_key_of(const struct tape_record *record)
 static bool
 diff_is_compared(const struct tape_record *record)
 {
-	if ((record->flags & TAPE_R_UPKEEP) != 0 ||
+	if ((record->flags & TAPE_R_KEEPALIVE) != 0 ||
 	    diff_key_of(record) == BNET_KEY_PONG)
 		return false;
 	return (record->flags & TAPE_R_MESSAGE) == 0 ||
@@ -744,15 +732,15 @@ nearer(struct diff_state *state, size_t i)
 	return &state->cursors[i / 2];
 }
 
-/* NULL: there are too many keys or players, or no memory. */
+/* NULL: there are too many keys or virtual clients, or no memory. */
 static struct diff_cursor *
-diff_cursor(struct diff *diff, struct diff_player *player, uint32_t session,
+diff_cursor(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     int32_t key)
 {
-	struct diff_state *state = player->state;
+	struct diff_state *state = vclient->state;
 
 	if (state == NULL)
-		player->state = state = calloc(1, sizeof(*state));
+		vclient->state = state = calloc(1, sizeof(*state));
 	if (state == NULL)
 		return NULL;
 	for (size_t i = 0; i < state->n; i++)
@@ -851,7 +839,7 @@ was_extra(const struct arrival *a, enum diff_kind kind, uint64_t index)
 	for (size_t i = 0; i < diff->found.n_examples; i++) {
 		struct diff_example *example = &diff->found.examples[i];
 
-		if (example->player != a->state || example->key != key ||
+		if (example->vclient != a->state || example->key != key ||
 		    example->index != index || example->kind != kind)
 			continue;
 		example->kind = DIFF_EXTRA;
@@ -913,7 +901,7 @@ take_different(const struct arrival *a, struct diff_place at)
 		kind = DIFF_HEADER;
 	example = diff_count_one(a->diff, kind, a->session, a->cursor->key);
 	if (example != NULL) {
-		example->player = a->state;
+		example->vclient = a->state;
 		example->index = a->cursor->base_index + at.i;
 		example->received_index = a->cursor->n_received;
 		example->fields = fields;
@@ -952,7 +940,7 @@ is_left_out(const struct bnet_packet *packet)
 }
 
 bool
-diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
+diff_received(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     const struct bnet_packet *packet, const struct diff_ids *ids)
 {
 	struct diff_frame frame;
@@ -964,12 +952,12 @@ diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
 	if (is_left_out(packet))
 		return false;
 	diff_of_packet(&frame, packet, ids);
-	a.cursor = diff_cursor(diff, player, session, frame.key);
+	a.cursor = diff_cursor(diff, vclient, session, frame.key);
 	if (a.cursor == NULL) {
 		diff->found.unlooked++;
 		return true;
 	}
-	a.state = player->state;
+	a.state = vclient->state;
 	diff->found.compared++;
 	diff_key_row(diff, frame.key)->compared++;
 	equal = diff_look(diff, a.cursor, &frame, &next);
@@ -986,11 +974,11 @@ diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
 /* ---- the end ---- */
 
 static void
-end_record(struct diff *diff, struct diff_player *player, uint32_t session,
+end_record(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     const struct tape_record *record)
 {
 	struct diff_cursor *cursor =
-	    diff_cursor(diff, player, session, diff_key_of(record));
+	    diff_cursor(diff, vclient, session, diff_key_of(record));
 	uint64_t i;
 
 	if (cursor == NULL) {
@@ -1007,7 +995,7 @@ end_record(struct diff *diff, struct diff_player *player, uint32_t session,
 }
 
 void
-diff_ended(struct diff *diff, struct diff_player *player, uint32_t session,
+diff_ended(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     const struct tape_record *sent_to)
 {
 	const struct tape_record *record =
@@ -1018,13 +1006,13 @@ diff_ended(struct diff *diff, struct diff_player *player, uint32_t session,
 		if (sent_to != NULL && record->at_ns >= sent_to->at_ns)
 			break;
 		if (diff_is_compared(record))
-			end_record(diff, player, session, record);
+			end_record(diff, vclient, session, record);
 	}
-	state = player->state;
-	player->state = NULL;
+	state = vclient->state;
+	vclient->state = NULL;
 	for (size_t i = 0; i < diff->found.n_examples; i++)
-		if (diff->found.examples[i].player == state)
-			diff->found.examples[i].player = NULL;
+		if (diff->found.examples[i].vclient == state)
+			diff->found.examples[i].vclient = NULL;
 	if (state == NULL)
 		return;
 	diff->n_cursors -= state->n;

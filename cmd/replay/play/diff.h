@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * diff - did the cluster answer the same? Frames received against frames
- * captured, for each player, in the order of each key.
+ * captured, for each virtual client, in the order of each key.
  *
  * Only what comes from applications and relays on purpose is compared: the
  * session messages that a relay sends of itself (welcome, keepalive, roster,
@@ -18,11 +18,11 @@
 #include "cmd/common/keys.h"
 #include "cmd/replay/tape/tape.h"
 #include "cmd/common/map.h"
-#include "proto/message.h"
+
+#include "proto/link.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define DIFF_MASKS_MAX 64
 #define DIFF_EXAMPLES_MAX 10 /* shown in full */
@@ -67,8 +67,8 @@ struct diff;
 struct diff *diff_new(const struct tape *tape, const struct diff_masks *masks);
 void diff_free(struct diff *diff); /* NULL is allowed */
 
-/* What is remembered of a player; zeroed, then diff's own. */
-struct diff_player {
+/* What is remembered of a virtual client; zeroed, then diff's own. */
+struct diff_vclient {
 	void *state; /* owned by diff */
 };
 
@@ -80,29 +80,25 @@ struct diff_ids {
 
 /*
  * A frame came. `payload` is decompressed; its codec is how it came. Memory is
- * bounded, in each player and in all: what is not looked at because of that is
- * counted (diff_unlooked()), and told. `ids` NULL: they are the captured ones.
- * False: it is one that is never compared, such as a keepalive.
+ * bounded, in each virtual client and in all: what is not looked at because of
+ * that is counted (diff_found.unlooked), and reported. `ids` NULL: they are the
+ * captured ones. False: it is one that is never compared, such as a keepalive.
  */
 bool
-diff_received(struct diff *diff, struct diff_player *player, uint32_t session,
+diff_received(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     const struct bnet_packet *packet, const struct diff_ids *ids);
 
 /*
- * It is over: what is missing is counted, `player` is zeroed. Where the
- * player was stopped early (`sent_to`: the record that it would have sent
- * next; NULL: all was sent) frames captured later than that are not missed.
+ * It is over: what is missing is counted, `vclient` is zeroed. Where the
+ * virtual client was stopped early (`sent_to`: the record that it would have
+ * sent next; NULL: all was sent) frames captured later than that are not
+ * missed.
  */
-void diff_ended(struct diff *diff, struct diff_player *player, uint32_t session,
-    const struct tape_record *sent_to);
+void diff_ended(struct diff *diff, struct diff_vclient *vclient,
+    uint32_t session, const struct tape_record *sent_to);
 
-/* NULL adds nothing. False when out of memory. */
-bool diff_merge(struct diff *diff, const struct diff *from);
-
-uint64_t diff_compared(const struct diff *diff);
-uint64_t diff_count(const struct diff *diff, enum diff_kind kind);
-uint64_t diff_total(const struct diff *diff);
-uint64_t diff_unlooked(const struct diff *diff);
+/* NULL adds nothing. */
+void diff_merge(struct diff *diff, const struct diff *from);
 
 /* ---- for whoever prints it ---- */
 
@@ -153,7 +149,7 @@ struct diff_example {
 	uint64_t received_index;
 	uint32_t fields; /* bits: that differ */
 	struct diff_side captured, received;
-	const void *player; /* as long as it is there */
+	const void *vclient; /* as long as it is there */
 };
 
 struct diff_key { /* a row of the table */
@@ -174,6 +170,7 @@ struct diff_found {
 };
 
 const struct diff_found *diff_found(const struct diff *diff);
+uint64_t diff_total(const struct diff *diff); /* of all kinds */
 
 extern const char *const diff_field_names[DIFF_N_FIELDS];
 

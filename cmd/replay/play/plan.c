@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Which sessions are played, when each begins, and when each of its frames is
+ * due. Owns the list of virtual clients in a plan. Called by run.c, dry_run.c
+ * and play/virtual_client.c.
+ */
 #include "cmd/replay/play/plan.h"
 
 #include "proto/message.h"
@@ -20,10 +25,10 @@ struct plan_candidate {
 	uint32_t session;
 	uint32_t rank; /* in that order */
 	uint32_t n_frames;
-	int64_t length_ns; /* as struct plan_player */
+	int64_t length_ns; /* as struct plan_vclient */
 };
 
-/* Of players[i] the candidate is number i % n. */
+/* Of vclients[i] the candidate is number i % n. */
 struct plan_draft {
 	struct plan *plan; /* of all shards, at first */
 	const struct tape *tape;
@@ -61,7 +66,7 @@ plan_scale_ns(int64_t ns, double speed)
 bool
 plan_is_sent(const struct tape_record *record)
 {
-	return (record->flags & (TAPE_R_HELLO | TAPE_R_UPKEEP)) == 0;
+	return (record->flags & (TAPE_R_HELLO | TAPE_R_KEEPALIVE)) == 0;
 }
 
 /* The time of the capture that has passed, with long silence cut. */
@@ -86,22 +91,22 @@ play_until(struct plan_cursor *cursor, const struct tape_session *session,
 
 /* Number k of its share. All of them together end with the rate's last. */
 static int64_t
-rate_due_ns(const struct plan_player *player, uint64_t k)
+rate_due_ns(const struct plan_vclient *vclient, uint64_t k)
 {
-	if (k >= player->n_frames)
-		return player->length_ns;
-	return plan_ns((double)player->phase_ns + (double)k * player->gap_ns);
+	if (k >= vclient->n_frames)
+		return vclient->length_ns;
+	return plan_ns((double)vclient->phase_ns + (double)k * vclient->gap_ns);
 }
 
 int64_t
-plan_due_ns(const struct plan_player *player,
+plan_due_ns(const struct plan_vclient *vclient,
     const struct tape_session *session, const struct replay_options *opt,
     const struct tape_record *record, struct plan_cursor *cursor)
 {
 	int64_t due_ns = 0;
 
 	if (opt->timing == REPLAY_RATE)
-		due_ns = rate_due_ns(player, cursor->k);
+		due_ns = rate_due_ns(vclient, cursor->k);
 	else if (opt->timing == REPLAY_SPEED)
 		due_ns = plan_scale_ns(play_until(cursor, session,
 					   opt->max_idle_ns, record->at_ns),
@@ -136,7 +141,7 @@ all_frames(const struct plan *plan)
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i < plan->n; i++)
-		n += plan->players[i].n_frames;
+		n += plan->vclients[i].n_frames;
 	return n;
 }
 
@@ -159,13 +164,13 @@ plan_share_rate(struct plan_draft *draft)
 		const struct plan_candidate *one = &draft->candidates[c];
 
 		for (uint64_t i = one->rank; i < plan->n; i += draft->n) {
-			struct plan_player *player = &plan->players[i];
+			struct plan_vclient *vclient = &plan->vclients[i];
 
 			if (one->n_frames != 0)
-				player->gap_ns = length_ns / one->n_frames;
-			player->phase_ns =
-			    plan_ns(player->gap_ns * spread(n_placed++));
-			player->length_ns = plan_ns(length_ns);
+				vclient->gap_ns = length_ns / one->n_frames;
+			vclient->phase_ns =
+			    plan_ns(vclient->gap_ns * spread(n_placed++));
+			vclient->length_ns = plan_ns(length_ns);
 		}
 	}
 }
@@ -203,7 +208,7 @@ static int64_t
 captured_start_ns(const struct plan_draft *draft, uint32_t i)
 {
 	return plan_clamp_ns(
-	    tape_session(draft->tape, draft->plan->players[i].session)
+	    tape_session(draft->tape, draft->plan->vclients[i].session)
 		->start_ns);
 }
 
@@ -218,21 +223,21 @@ as_captured(struct plan_draft *draft)
 		if (captured_start_ns(draft, i) < first_ns)
 			first_ns = captured_start_ns(draft, i);
 	for (uint32_t i = 0; i < plan->n; i++) {
-		struct plan_player *player = &plan->players[i];
-		double stagger = (double)each_ns * player->clone;
+		struct plan_vclient *vclient = &plan->vclients[i];
+		double stagger = (double)each_ns * vclient->clone;
 
 		if (speed != 0)
-			player->start_ns = plan_scale_ns(
+			vclient->start_ns = plan_scale_ns(
 			    captured_start_ns(draft, i) - first_ns, speed);
-		player->start_ns =
-		    plan_clamp_ns(player->start_ns + plan_ns(stagger));
+		vclient->start_ns =
+		    plan_clamp_ns(vclient->start_ns + plan_ns(stagger));
 	}
 }
 
 static int
 by_start(const void *a, const void *b)
 {
-	const struct plan_player *x = a, *y = b;
+	const struct plan_vclient *x = a, *y = b;
 
 	if (x->start_ns != y->start_ns)
 		return x->start_ns > y->start_ns ? 1 : -1;
@@ -251,8 +256,8 @@ ramp(struct plan *plan, const struct replay_options *opt)
 	for (uint32_t k = 0; k < plan->n; k++) {
 		int64_t least_ns = plan_ns((double)plan->ramp_ns * k / plan->n);
 
-		if (plan->players[k].start_ns < least_ns)
-			plan->players[k].start_ns = least_ns;
+		if (plan->vclients[k].start_ns < least_ns)
+			plan->vclients[k].start_ns = least_ns;
 	}
 }
 
@@ -263,13 +268,13 @@ plan_set_starts(struct plan_draft *draft)
 	struct plan *plan = draft->plan;
 
 	as_captured(draft);
-	qsort(plan->players, plan->n, sizeof(*plan->players), by_start);
+	qsort(plan->vclients, plan->n, sizeof(*plan->vclients), by_start);
 	ramp(plan, draft->opt);
 	plan->length_ns = ROUND_MIN_NS;
 	for (uint32_t i = 0; i < plan->n; i++) {
-		const struct plan_player *player = &plan->players[i];
+		const struct plan_vclient *vclient = &plan->vclients[i];
 		int64_t end_ns =
-		    plan_clamp_ns(player->start_ns + player->length_ns);
+		    plan_clamp_ns(vclient->start_ns + vclient->length_ns);
 
 		if (end_ns > plan->length_ns)
 			plan->length_ns = end_ns;
@@ -354,7 +359,7 @@ static int64_t
 by_records(const struct plan_draft *draft, struct plan_candidate *one,
     const struct tape_session *session)
 {
-	const struct plan_player player = { .session = one->session };
+	const struct plan_vclient vclient = { .session = one->session };
 	const struct tape_record end = { .at_ns = session->end_ns };
 	struct plan_cursor cursor = { 0 };
 	const struct tape_record *record =
@@ -365,9 +370,9 @@ by_records(const struct plan_draft *draft, struct plan_candidate *one,
 			continue;
 		one->n_frames++;
 		(void)plan_due_ns(
-		    &player, session, draft->opt, record, &cursor);
+		    &vclient, session, draft->opt, record, &cursor);
 	}
-	return plan_due_ns(&player, session, draft->opt, &end, &cursor);
+	return plan_due_ns(&vclient, session, draft->opt, &end, &cursor);
 }
 
 static void
@@ -390,26 +395,26 @@ measure(const struct plan_draft *draft, struct plan_candidate *one)
 		  plan_scale_ns(session->ready_ns, opt->speed) + due_ns);
 }
 
-/* ---- the players ---- */
+/* ---- the virtual clients ---- */
 
 /* From the front, again and again. */
 static bool
-add_players(struct plan_draft *draft)
+add_vclients(struct plan_draft *draft)
 {
 	struct plan *plan = draft->plan;
 
 	plan->n = draft->opt->n_clients != 0 ? (uint32_t)draft->opt->n_clients
 					     : draft->n;
 	plan->n_whole = plan->n;
-	plan->players = calloc(plan->n, sizeof(*plan->players));
-	if (plan->players == NULL)
+	plan->vclients = calloc(plan->n, sizeof(*plan->vclients));
+	if (plan->vclients == NULL)
 		return false;
 	for (uint32_t i = 0; i < plan->n; i++) {
 		struct plan_candidate *one = &draft->candidates[i % draft->n];
 
 		if (i < draft->n)
 			measure(draft, one);
-		plan->players[i] = (struct plan_player){
+		plan->vclients[i] = (struct plan_vclient){
 			.session = one->session,
 			.clone = i / draft->n,
 			.n_frames = one->n_frames,
@@ -420,12 +425,12 @@ add_players(struct plan_draft *draft)
 }
 
 static uint32_t
-shard_of(const struct plan_draft *draft, const struct plan_player *player)
+shard_of(const struct plan_draft *draft, const struct plan_vclient *vclient)
 {
 	const struct tape_session *session =
-	    tape_session(draft->tape, player->session);
+	    tape_session(draft->tape, vclient->session);
 
-	return (uint32_t)(mix(session->hash ^ mix(player->clone + 1)) %
+	return (uint32_t)(mix(session->hash ^ mix(vclient->clone + 1)) %
 	    draft->opt->of_shards);
 }
 
@@ -436,13 +441,13 @@ take_shard(struct plan_draft *draft)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < plan->n; i++) {
-		const struct plan_player *player = &plan->players[i];
+		const struct plan_vclient *vclient = &plan->vclients[i];
 
 		if (draft->opt->of_shards > 1 &&
-		    shard_of(draft, player) != draft->opt->shard)
+		    shard_of(draft, vclient) != draft->opt->shard)
 			continue;
-		plan->n_frames += player->n_frames;
-		plan->players[n++] = *player;
+		plan->n_frames += vclient->n_frames;
+		plan->vclients[n++] = *vclient;
 	}
 	plan->n = n;
 }
@@ -457,12 +462,12 @@ no_session(const struct plan_draft *draft, char err[TAPE_ERR_CHARS])
 
 	if (n == 0)
 		(void)snprintf(err, TAPE_ERR_CHARS,
-		    "no session to be played: there is none in the capture%s",
+		    "no session to play: there is none in the capture%s",
 		    opt->filter != NULL ? " of which -Y takes a frame" : "");
 	else
 		(void)snprintf(err, TAPE_ERR_CHARS,
-		    "no session to be played: of %u in the capture none is of"
-		    " a role to be played (--roles %s; expected --roles %s)",
+		    "no session to play: none of the %u in the capture has a"
+		    " role to play (--roles %s; expected --roles %s)",
 		    n, opt->nodes ? "nodes" : "clients",
 		    opt->nodes ? "clients" : "nodes");
 }
@@ -481,7 +486,7 @@ make(struct plan_draft *draft, char err[TAPE_ERR_CHARS])
 		no_session(draft, err);
 		return false;
 	}
-	if (!add_players(draft))
+	if (!add_vclients(draft))
 		return false;
 	if (draft->opt->timing == REPLAY_RATE)
 		plan_share_rate(draft);
@@ -508,6 +513,6 @@ plan_make(struct plan *plan, const struct tape *tape,
 void
 plan_free(struct plan *plan)
 {
-	free(plan->players);
+	free(plan->vclients);
 	*plan = (struct plan){ .n = 0 };
 }

@@ -5,7 +5,7 @@
  *	tape -> roles -> --clients (sample or clone) -> --shard -> starts
  *
  * The same tape and options give the same plan on every machine: what shard a
- * player belongs to is decided by the hash of its session and its clone
+ * virtual client belongs to is decided by the hash of its session and its clone
  * number, and starts are those of the whole plan, not of the shard's.
  */
 #ifndef REPLAY_PLAN_H
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* One connection that is to be made. */
-struct plan_player {
+struct plan_vclient {
 	uint32_t session; /* of the tape */
 	uint32_t clone; /* 0: the captured one itself */
 	uint32_t n_frames; /* that it sends; see struct plan */
@@ -30,7 +30,7 @@ struct plan_player {
 };
 
 struct plan {
-	struct plan_player *players; /* n of them, by start; owned */
+	struct plan_vclient *vclients; /* n of them, by start; owned */
 	uint32_t n;
 	uint32_t n_whole; /* of all shards */
 	/*
@@ -41,7 +41,7 @@ struct plan {
 	/*
 	 * That will be sent in a round, by this shard. Exact, but for tapes
 	 * of 64 MiB or more, which are only read beforehand where --rate,
-	 * --max-idle or --dry-run need it: else it is what the index tells,
+	 * --max-idle or --dry-run need it: else it is what the index says,
 	 * and captured keepalives, which are not sent, are in it.
 	 */
 	uint64_t n_frames;
@@ -73,8 +73,8 @@ void plan_free(struct plan *plan);
 bool plan_is_sent(const struct tape_record *record);
 
 /*
- * How far the schedule of a player is. Of use in one direction only, record by
- * record: start with a zeroed cursor.
+ * How far the schedule of a virtual client is. Of use in one direction only,
+ * record by record: start with a zeroed cursor.
  */
 struct plan_cursor {
 	int64_t at_ns; /* in the capture, the last record */
@@ -83,17 +83,17 @@ struct plan_cursor {
 };
 
 /*
- * When after it was ready record `record` of a player is due by the clock:
- * never before the one before it, never after INT64_MAX / 4. The end of the
- * session is due as a record at session->end_ns would be; with --rate, when
- * all players end.
+ * When after it was ready record `record` of a virtual client is due by the
+ * clock: never before the one before it, never after INT64_MAX / 4. The end of
+ * the session is due as a record at session->end_ns would be; with --rate, when
+ * all virtual clients end.
  *
  * Times of frames count from when the session was ready (welcomed, or else
  * connected): the cluster's time for that is not the schedule's.
  * session->ready_ns is that moment in the capture. What was sent before it
  * (the hello) is due at 0.
  */
-int64_t plan_due_ns(const struct plan_player *player,
+int64_t plan_due_ns(const struct plan_vclient *vclient,
     const struct tape_session *session, const struct replay_options *opt,
     const struct tape_record *record, struct plan_cursor *cursor);
 

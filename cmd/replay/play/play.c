@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads: the starter connects players when they are due, the workers of the
- * engine play them, and whoever called play_start() looks on.
+ * Threads: the connector connects virtual clients when they are due, the
+ * workers of the engine play them, and whoever called play_start() looks on.
+ *
+ * Owns the engine, the connector and all that the workers use. Called by run.c.
  */
 #include "cmd/replay/play/play.h"
 
 #include "cmd/common/clock.h"
-#include "cmd/replay/play/player.h"
+#include "cmd/common/ending.h"
+#include "cmd/replay/play/virtual_client.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 
 #define NS_PER_S INT64_C(1000000000)
@@ -54,10 +55,10 @@ larger(int64_t a, int64_t b)
 static bool
 is_over(struct play *play)
 {
-	return play->starter_done && atomic_load(&play->n_live) == 0;
+	return play->connector_done && atomic_load(&play->n_running) == 0;
 }
 
-/* The workers tell it as of now for the next time. */
+/* The workers report what is true now for the next call. */
 void
 play_progress(struct play *play, struct play_progress *progress)
 {
@@ -83,7 +84,7 @@ play_progress(struct play *play, struct play_progress *progress)
 	progress->over = is_over(play);
 	pthread_mutex_unlock(&play->lock);
 	progress->production = atomic_load(&play->production);
-	play_tell_all(play, PLAY_SAY_PUBLISH);
+	play_message_all(play, PLAY_SAY_PUBLISH);
 }
 
 void
@@ -94,7 +95,7 @@ play_drain(struct play *play)
 	pthread_cond_broadcast(&play->changed);
 	pthread_mutex_unlock(&play->lock);
 	atomic_store(&play->stopping, true);
-	play_tell_all(play, PLAY_SAY_STOP);
+	play_message_all(play, PLAY_SAY_STOP);
 }
 
 bool
@@ -113,7 +114,7 @@ play_wait(struct play *play, int64_t timeout_ns)
 	return over;
 }
 
-/* ---- the thread that connects players when they are due ---- */
+/* ---- the thread that connects virtual clients when they are due ---- */
 
 /* When --duration is over. */
 static int64_t
@@ -128,7 +129,7 @@ end_ns(const struct play *play)
 
 /* Wait for that time, or until nobody plays where that is asked for. */
 static bool
-wait_for(struct play *play, int64_t at_ns, bool players)
+wait_for(struct play *play, int64_t at_ns, bool vclients)
 {
 	int64_t until_ns = at_ns < end_ns(play) ? at_ns : end_ns(play);
 	const struct timespec ts = { .tv_sec = until_ns / NS_PER_S,
@@ -137,7 +138,7 @@ wait_for(struct play *play, int64_t at_ns, bool players)
 
 	pthread_mutex_lock(&play->lock);
 	while (!play->stop && clock_now_ns() < until_ns &&
-	    !(players && atomic_load(&play->n_live) == 0))
+	    !(vclients && atomic_load(&play->n_running) == 0))
 		(void)pthread_cond_timedwait(&play->changed, &play->lock, &ts);
 	stop = play->stop;
 	pthread_mutex_unlock(&play->lock);
@@ -162,7 +163,7 @@ waits_for_answers(const struct replay_options *opt)
 }
 
 static bool
-wait_for_players(struct play *play)
+wait_for_vclients(struct play *play)
 {
 	return wait_for(play, INT64_MAX, true);
 }
@@ -176,13 +177,13 @@ start_round(struct play *play, int64_t start_ns)
 	pthread_mutex_lock(&play->lock);
 	play->n_planned += plan->n;
 	pthread_mutex_unlock(&play->lock);
-	round = live_again(&play->live);
+	round = id_map_new_round(&play->ids);
 	for (uint32_t i = 0; i < plan->n; i++) {
-		int64_t at_ns = start_ns + plan->players[i].start_ns;
+		int64_t at_ns = start_ns + plan->vclients[i].start_ns;
 
 		if (!wait_until(play, at_ns))
 			return false;
-		if (!player_begin(play, i, round, at_ns)) {
+		if (!vclient_begin(play, i, round, at_ns)) {
 			play_set_reason(play, "out of memory");
 			return false;
 		}
@@ -204,7 +205,7 @@ start_rounds(struct play *play)
 		    : start_ns + play->set.plan->length_ns;
 		if (!waits_for_answers(opt))
 			continue;
-		if (!wait_for_players(play))
+		if (!wait_for_vclients(play))
 			return;
 		if (start_ns < clock_now_ns())
 			start_ns = clock_now_ns();
@@ -212,17 +213,17 @@ start_rounds(struct play *play)
 }
 
 static void *
-play_starter(void *arg)
+connector(void *arg)
 {
 	struct play *play = arg;
 
 	start_rounds(play);
 	if (play->set.opt->duration_ns != 0) {
-		(void)wait_for_players(play);
+		(void)wait_for_vclients(play);
 		play_drain(play);
 	}
 	pthread_mutex_lock(&play->lock);
-	play->starter_done = true;
+	play->connector_done = true;
 	pthread_cond_broadcast(&play->changed);
 	pthread_mutex_unlock(&play->lock);
 	return NULL;
@@ -234,50 +235,45 @@ static void
 ready(void *arg, struct engine_conn *conn)
 {
 	(void)arg;
-	player_ready(engine_conn_listener_user(conn), conn);
+	vclient_ready(engine_conn_listener_user(conn), conn);
 }
 
 static void
 packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	(void)arg;
-	player_packet(engine_conn_listener_user(conn), packet);
+	vclient_packet(engine_conn_listener_user(conn), packet);
 }
 
 static void
 bad(void *arg, struct engine_conn *conn, const struct bnet_packet *packet,
     enum bnet_err why)
 {
-	struct player *p = engine_conn_listener_user(conn);
-
 	(void)arg;
 	(void)packet;
 	(void)why;
-	results_count(&p->worker->results, RESULTS_BAD, 1);
+	vclient_bad(engine_conn_listener_user(conn));
 }
 
 static void
 timer(void *arg, struct engine_conn *conn, int64_t now_ns)
 {
 	(void)arg;
-	player_timer(engine_conn_listener_user(conn), now_ns);
+	vclient_timer(engine_conn_listener_user(conn), now_ns);
 }
 
 static void
 drained(void *arg, struct engine_conn *conn)
 {
 	(void)arg;
-	player_drained(engine_conn_listener_user(conn));
+	vclient_drained(engine_conn_listener_user(conn));
 }
 
 static void
 closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
-	struct player *p = engine_conn_listener_user(conn);
-
 	(void)arg;
-	p->conn = conn;
-	player_closed(p, end);
+	vclient_closed(engine_conn_listener_user(conn), conn, end);
 }
 
 static void
@@ -285,24 +281,21 @@ no_conn(void *arg, void *user, const struct address *from)
 {
 	(void)arg;
 	(void)from;
-	player_no_conn(user);
+	vclient_no_conn(user);
 }
 
 static void
 stop_conn(void *arg, struct engine_conn *conn)
 {
 	(void)arg;
-	player_stop(engine_conn_listener_user(conn));
+	vclient_stop(engine_conn_listener_user(conn));
 }
 
 static void
 cut_conn(void *arg, struct engine_conn *conn)
 {
-	struct player *p = engine_conn_listener_user(conn);
-
 	(void)arg;
-	p->stopped = true;
-	engine_conn_cut(conn);
+	vclient_cut(engine_conn_listener_user(conn), conn);
 }
 
 static void
@@ -384,7 +377,7 @@ init(struct play *play)
 	play->n_workers = engine_n_workers(play->engine);
 	play->workers = calloc(play->n_workers, sizeof(*play->workers));
 	if (play->workers == NULL ||
-	    !live_init(&play->live, play->set.plan, play->set.masks != NULL))
+	    !id_map_init(&play->ids, play->set.plan, play->set.masks != NULL))
 		return false;
 	for (unsigned i = 0; i < play->n_workers; i++)
 		if (!init_worker(play, &play->workers[i]))
@@ -419,9 +412,9 @@ play_start(struct play *play, int64_t start_ns)
 	play->start_ns = start_ns;
 	if (!engine_start(play->engine))
 		return false;
-	errno = pthread_create(&play->starter, NULL, play_starter, play);
-	play->starter_runs = errno == 0;
-	return play->starter_runs;
+	errno = pthread_create(&play->connector, NULL, connector, play);
+	play->connector_runs = errno == 0;
+	return play->connector_runs;
 }
 
 /* ---- the end ---- */
@@ -433,18 +426,19 @@ play_stop(struct play *play)
 	play->stop = true;
 	pthread_cond_broadcast(&play->changed);
 	pthread_mutex_unlock(&play->lock);
-	if (play->starter_runs)
-		pthread_join(play->starter, NULL);
-	play->starter_runs = false;
-	engine_stop(play->engine);
-	player_free_all(play);
+	if (play->connector_runs)
+		play->connector_runs = !ending_join(
+		    play->connector, "the thread that starts sessions");
+	if (engine_stop(play->engine) && !play->connector_runs)
+		vclient_free_all(play);
 }
 
 bool
 play_results(struct play *play, struct results *results)
 {
 	for (unsigned i = 0; i < play->n_workers; i++)
-		if (!results_merge(results, &play->workers[i].results))
+		if (engine_ended(play->engine, i) &&
+		    !results_merge(results, &play->workers[i].results))
 			return false;
 	return true;
 }
@@ -454,8 +448,10 @@ play_diff(struct play *play)
 {
 	struct diff *all = play->workers[0].diff;
 
+	if (ending_is_stuck())
+		return NULL; /* a part of it would look like the whole */
 	for (unsigned i = 1; i < play->n_workers && all != NULL; i++) {
-		(void)diff_merge(all, play->workers[i].diff);
+		diff_merge(all, play->workers[i].diff);
 		diff_free(play->workers[i].diff);
 		play->workers[i].diff = NULL;
 	}
@@ -477,7 +473,7 @@ play_reason(const struct play *play)
 void
 play_free(struct play *play)
 {
-	if (play == NULL)
+	if (play == NULL || ending_is_stuck())
 		return;
 	for (unsigned i = 0; play->workers != NULL && i < play->n_workers;
 	     i++) {
@@ -492,7 +488,7 @@ play_free(struct play *play)
 		rewrite_scratch_free(&worker->scratch);
 	}
 	engine_free(play->engine);
-	live_free(&play->live);
+	id_map_free(&play->ids);
 	free(play->workers);
 	pthread_mutex_destroy(&play->lock);
 	pthread_cond_destroy(&play->changed);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * play - the players of a plan on an engine: connections, what they send and
- * when, what comes back.
+ * play - the virtual clients of a plan on an engine: connections, what they
+ * send and when, what comes back.
  *
- * Data runs one way: tape -> plan -> player -> rewrite -> engine -> cluster ->
+ * Data runs one way: tape -> plan -> vclient -> rewrite -> engine -> cluster ->
  * match -> results (and diff).
  */
 #ifndef REPLAY_PLAY_H

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Counting, which is done for every frame, and adding up. */
+/*
+ * Counts and histograms of a run, in all, by key and over time; and adding them
+ * up. Owns the rows of a struct results. Called for every frame by
+ * virtual_client.c, and by the report.
+ */
 #include "cmd/replay/play/results.h"
 
 #include <stdlib.h>

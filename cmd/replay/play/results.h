@@ -98,7 +98,7 @@ struct results {
 bool results_init(struct results *results, int64_t bucket_ns);
 void results_free(struct results *results);
 
-/* ---- what the worker tells; never fails: out of memory loses a row ---- */
+/* ---- what the worker reports; never fails: out of memory loses a row ---- */
 
 static inline void
 results_count(struct results *results, enum results_count which, uint64_t n)

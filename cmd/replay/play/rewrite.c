@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Captured ids become those of the target, in headers only. Owns the id map,
+ * which all threads read, and the scratch buffer of a thread. Called by play.c
+ * and virtual_client.c.
+ */
 #include "cmd/replay/play/rewrite.h"
 
 #include "proto/bits.h"
@@ -19,8 +24,8 @@ struct captured {
 static int
 compare_places(const void *a, const void *b)
 {
-	uint64_t x = ((const struct live_place *)a)->session_clone;
-	uint64_t y = ((const struct live_place *)b)->session_clone;
+	uint64_t x = ((const struct id_map_place *)a)->session_clone;
+	uint64_t y = ((const struct id_map_place *)b)->session_clone;
 
 	return (x > y) - (x < y);
 }
@@ -32,169 +37,169 @@ session_clone(uint32_t session, uint32_t clone)
 }
 
 bool
-live_init(struct live *live, const struct plan *plan, bool both_ways)
+id_map_init(struct id_map *ids, const struct plan *plan, bool both_ways)
 {
-	*live = (struct live){ .n = plan->n, .both_ways = both_ways };
-	pthread_mutex_init(&live->lock, NULL);
-	live->ids = calloc(2 * (size_t)plan->n + 1, sizeof(*live->ids));
-	live->places = calloc((size_t)plan->n + 1, sizeof(*live->places));
-	if (live->ids == NULL || live->places == NULL)
+	*ids = (struct id_map){ .n = plan->n, .both_ways = both_ways };
+	pthread_mutex_init(&ids->lock, NULL);
+	ids->slots = calloc(2 * (size_t)plan->n + 1, sizeof(*ids->slots));
+	ids->places = calloc((size_t)plan->n + 1, sizeof(*ids->places));
+	if (ids->slots == NULL || ids->places == NULL)
 		return false;
 	for (uint32_t i = 0; i < plan->n; i++)
-		live->places[i] = (struct live_place){
+		ids->places[i] = (struct id_map_place){
 			session_clone(
-			    plan->players[i].session, plan->players[i].clone),
+			    plan->vclients[i].session, plan->vclients[i].clone),
 			i,
 		};
-	qsort(live->places, plan->n, sizeof(*live->places), compare_places);
+	qsort(ids->places, plan->n, sizeof(*ids->places), compare_places);
 	return !both_ways ||
-	    map_init(&live->captured, sizeof(struct captured), 1, CAPTURED_MAX);
+	    map_init(&ids->captured, sizeof(struct captured), 1, CAPTURED_MAX);
 }
 
 void
-live_free(struct live *live)
+id_map_free(struct id_map *ids)
 {
-	free(live->ids);
-	free(live->places);
-	if (live->both_ways)
-		map_free(&live->captured);
-	pthread_mutex_destroy(&live->lock);
+	free(ids->slots);
+	free(ids->places);
+	if (ids->both_ways)
+		map_free(&ids->captured);
+	pthread_mutex_destroy(&ids->lock);
 }
 
 static _Atomic uint64_t *
-slot(const struct live *live, uint32_t round, uint32_t player)
+slot(const struct id_map *ids, uint32_t round, uint32_t vclient)
 {
-	return &live->ids[(size_t)(round & 1) * live->n + player];
+	return &ids->slots[(size_t)(round & 1) * ids->n + vclient];
 }
 
 /* Not so late that its place is somebody else's. */
 static bool
-has_slot(const struct live *live, const struct live_who *who)
+has_slot(const struct id_map *ids, const struct id_map_who *who)
 {
-	return atomic_load(&live->round) - who->round <= 1;
+	return atomic_load(&ids->round) - who->round <= 1;
 }
 
 static void
-remember_captured(struct live *live, const struct live_who *who, uint64_t id)
+remember_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
 	const uint64_t key = id << 1 | who->node;
 	struct captured *entry;
 
-	pthread_mutex_lock(&live->lock);
-	entry = map_get(&live->captured, &key);
-	if (entry != NULL && entry != live->captured.others)
+	pthread_mutex_lock(&ids->lock);
+	entry = map_get(&ids->captured, &key);
+	if (entry != NULL && entry != ids->captured.others)
 		entry->id = who->captured;
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&ids->lock);
 }
 
 /* Somebody else may have got the id meanwhile: then it is theirs. */
 static void
-forget_captured(struct live *live, const struct live_who *who, uint64_t id)
+forget_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
 	const uint64_t key = id << 1 | who->node;
 	const struct captured *entry;
 
-	pthread_mutex_lock(&live->lock);
-	entry = map_find(&live->captured, &key);
+	pthread_mutex_lock(&ids->lock);
+	entry = map_find(&ids->captured, &key);
 	if (entry != NULL && entry->id == who->captured &&
-	    atomic_load(slot(live, 0, who->player)) != id << 1 &&
-	    atomic_load(slot(live, 1, who->player)) != id << 1)
-		map_remove(&live->captured, &key);
-	pthread_mutex_unlock(&live->lock);
+	    atomic_load(slot(ids, 0, who->vclient)) != id << 1 &&
+	    atomic_load(slot(ids, 1, who->vclient)) != id << 1)
+		map_remove(&ids->captured, &key);
+	pthread_mutex_unlock(&ids->lock);
 }
 
 static void
-moved(struct live *live)
+moved(struct id_map *ids)
 {
-	atomic_fetch_add_explicit(&live->generation, 1, memory_order_release);
+	atomic_fetch_add_explicit(&ids->generation, 1, memory_order_release);
 }
 
 void
-live_set(struct live *live, const struct live_who *who, uint64_t id)
+id_map_set(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
-	if (has_slot(live, who))
-		atomic_store(slot(live, who->round, who->player), id << 1);
-	if (live->both_ways && who->captured != 0)
-		remember_captured(live, who, id);
-	moved(live);
+	if (has_slot(ids, who))
+		atomic_store(slot(ids, who->round, who->vclient), id << 1);
+	if (ids->both_ways && who->captured != 0)
+		remember_captured(ids, who, id);
+	moved(ids);
 }
 
 void
-live_left(struct live *live, const struct live_who *who, uint64_t id)
+id_map_left(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
 	uint64_t here = id << 1;
 
-	if (has_slot(live, who))
+	if (has_slot(ids, who))
 		(void)atomic_compare_exchange_strong(
-		    slot(live, who->round, who->player), &here, id << 1 | 1);
-	if (live->both_ways && who->captured != 0 && id != 0)
-		forget_captured(live, who, id);
-	moved(live);
+		    slot(ids, who->round, who->vclient), &here, id << 1 | 1);
+	if (ids->both_ways && who->captured != 0 && id != 0)
+		forget_captured(ids, who, id);
+	moved(ids);
 }
 
-static const struct live_place *
-place_of(const struct live *live, uint32_t session, uint32_t clone)
+static const struct id_map_place *
+place_of(const struct id_map *ids, uint32_t session, uint32_t clone)
 {
-	const struct live_place wanted = { session_clone(session, clone), 0 };
+	const struct id_map_place wanted = { session_clone(session, clone), 0 };
 
-	return bsearch(&wanted, live->places, live->n, sizeof(*live->places),
-	    compare_places);
+	return bsearch(
+	    &wanted, ids->places, ids->n, sizeof(*ids->places), compare_places);
 }
 
 uint32_t
-live_player(const struct live *live, uint32_t session, uint32_t clone)
+id_map_vclient(const struct id_map *ids, uint32_t session, uint32_t clone)
 {
-	const struct live_place *place = place_of(live, session, clone);
+	const struct id_map_place *place = place_of(ids, session, clone);
 
-	return place == NULL ? UINT32_MAX : place->player;
+	return place == NULL ? UINT32_MAX : place->vclient;
 }
 
 bool
-live_is_coming(
-    const struct live *live, uint32_t round, uint32_t session, uint32_t clone)
+id_map_is_coming(
+    const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone)
 {
-	uint32_t player = live_player(live, session, clone);
+	uint32_t vclient = id_map_vclient(ids, session, clone);
 
-	return player != UINT32_MAX &&
-	    atomic_load(slot(live, round, player)) == 0;
+	return vclient != UINT32_MAX &&
+	    atomic_load(slot(ids, round, vclient)) == 0;
 }
 
 uint32_t
-live_again(struct live *live)
+id_map_new_round(struct id_map *ids)
 {
-	uint32_t round = atomic_fetch_add(&live->round, 1) + 1;
+	uint32_t round = atomic_fetch_add(&ids->round, 1) + 1;
 
-	for (uint32_t i = 0; i < live->n; i++)
-		atomic_store(slot(live, round, i), 0);
-	moved(live);
+	for (uint32_t i = 0; i < ids->n; i++)
+		atomic_store(slot(ids, round, i), 0);
+	moved(ids);
 	return round;
 }
 
 uint64_t
-live_id(
-    const struct live *live, uint32_t round, uint32_t session, uint32_t clone)
+id_map_id(
+    const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone)
 {
-	uint32_t player = live_player(live, session, clone);
+	uint32_t vclient = id_map_vclient(ids, session, clone);
 
-	return player == UINT32_MAX
+	return vclient == UINT32_MAX
 	    ? 0
-	    : atomic_load(slot(live, round, player)) >> 1;
+	    : atomic_load(slot(ids, round, vclient)) >> 1;
 }
 
 uint64_t
-live_captured(struct live *live, bool node, uint64_t id)
+id_map_captured(struct id_map *ids, bool node, uint64_t id)
 {
 	const uint64_t key = id << 1 | node;
 	struct captured *entry;
 	uint64_t captured = id;
 
-	if (!live->both_ways)
+	if (!ids->both_ways)
 		return id;
-	pthread_mutex_lock(&live->lock);
-	entry = map_find(&live->captured, &key);
+	pthread_mutex_lock(&ids->lock);
+	entry = map_find(&ids->captured, &key);
 	if (entry != NULL)
 		captured = entry->id;
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&ids->lock);
 	return captured;
 }
 
@@ -224,15 +229,15 @@ static uint64_t
 played_id(const struct rewrite *rewrite, const struct rewrite_context *context,
     bool node, uint64_t id, uint32_t ref)
 {
-	uint64_t live = 0;
+	uint64_t played = 0;
 
 	if (id != 0 && id == context->session->id && rewrite->id != 0 &&
 	    tape_is_node(context->session) == node)
 		return rewrite->id;
 	if (ref != TAPE_NONE)
-		live =
-		    live_id(context->live, context->round, ref, context->clone);
-	return live != 0 ? live : id;
+		played = id_map_id(
+		    context->ids, context->round, ref, context->clone);
+	return played != 0 ? played : id;
 }
 
 static uint64_t
@@ -312,7 +317,7 @@ remembered(const struct rewrite *rewrite, const struct rewrite_context *context,
 	    record->oob_bytes != 0 && record->ref == rewrite->memo_ref &&
 	    memcmp(tape_oob(record).p, rewrite->memo_in, record->oob_bytes) ==
 	    0 &&
-	    live_generation(context->live) == rewrite->memo_generation;
+	    id_map_generation(context->ids) == rewrite->memo_generation;
 }
 
 static void
@@ -355,7 +360,7 @@ rewrite_header(struct rewrite *rewrite, struct rewrite_scratch *scratch,
     const struct rewrite_context *context, const struct tape_record *record,
     struct bnet_slice *oob, struct bnet_header *header)
 {
-	uint64_t generation = live_generation(context->live);
+	uint64_t generation = id_map_generation(context->ids);
 	struct bnet_slice in = tape_oob(record);
 	struct bnet_header before;
 	struct bnet_bits_rd forks;

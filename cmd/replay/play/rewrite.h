@@ -3,7 +3,7 @@
  * rewrite - the header of a captured frame, made to fit the live cluster.
  *
  *	source		the own captured id becomes the live one
- *	dest, CLIENT	captured ids become those of the players who have them
+ *	dest, CLIENT	captured ids become those of who plays them
  *	dest, NODE	as --map-node says; the relay's own id; played nodes
  *	forks		as CLIENT
  *	timestamp	a ping becomes a ping of now (the cookie of its pong)
@@ -26,25 +26,26 @@
 #include <stdint.h>
 
 /*
- * live - which id the cluster gave to each player, and whose it was.
+ * id_map - which id the cluster gave to each virtual client, and whose it was.
  *
- * Ids change as players come and go; each is one atomic word, read by any
- * thread. The way back (live -> captured) is only kept where it is asked for.
+ * Ids change as virtual clients come and go; each is one atomic word, read by
+ * any thread. The way back (live -> captured) is only kept where it is asked
+ * for.
  */
-struct live_place { /* of a player in the plan */
+struct id_map_place { /* of a virtual client in the plan */
 	uint64_t session_clone; /* session << 32 | clone */
-	uint32_t player;
+	uint32_t vclient;
 };
 
-struct live {
+struct id_map {
 	uint32_t n;
 	/*
-	 * id << 1 | it has left; 0: it is to come. n by player, and n more:
-	 * a round begins while the last one may still be there. Owned.
+	 * id << 1 | it has left; 0: it is to come. n by virtual client, and n
+	 * more: a round begins while the last one may still be there. Owned.
 	 */
-	_Atomic uint64_t *ids;
+	_Atomic uint64_t *slots;
 	_Atomic uint32_t round; /* the last that began */
-	struct live_place *places; /* n, sorted; owned */
+	struct id_map_place *places; /* n, sorted; owned */
 	/* It moves whenever an id does, so what was looked up is looked up
 	 * again. */
 	_Atomic uint64_t generation;
@@ -54,50 +55,51 @@ struct live {
 };
 
 /* False when out of memory. */
-bool live_init(struct live *live, const struct plan *plan, bool both_ways);
-void live_free(struct live *live);
+bool id_map_init(struct id_map *ids, const struct plan *plan, bool both_ways);
+void id_map_free(struct id_map *ids);
 
 /* A client or a node; they are numbered apart. */
-struct live_who {
-	uint32_t player; /* in the plan */
-	uint32_t round; /* live_again() when it began */
+struct id_map_who {
+	uint32_t vclient; /* in the plan */
+	uint32_t round; /* id_map_new_round() when it began */
 	bool node;
 	uint64_t captured; /* its id there; 0: not known */
 };
 
 /* It has that id now. */
-void live_set(struct live *live, const struct live_who *who, uint64_t id);
+void id_map_set(struct id_map *ids, const struct id_map_who *who, uint64_t id);
 
 /*
  * It has left; `id` is what it had, 0: none. What is sent to it all the same
  * goes to that id, which is nobody's now.
  */
-void live_left(struct live *live, const struct live_who *who, uint64_t id);
+void id_map_left(struct id_map *ids, const struct id_map_who *who, uint64_t id);
 
 /*
- * The id of the player that is this clone of the session, the last one it had
- * where it has left; 0: there is none.
+ * The id of the virtual client that is this clone of the session, the last one
+ * it had where it has left; 0: there is none.
  */
-uint64_t live_id(
-    const struct live *live, uint32_t round, uint32_t session, uint32_t clone);
+uint64_t id_map_id(
+    const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone);
 
-/* That player is part of the plan, and has not come yet. */
-bool live_is_coming(
-    const struct live *live, uint32_t round, uint32_t session, uint32_t clone);
+/* That virtual client is part of the plan, and has not come yet. */
+bool id_map_is_coming(
+    const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone);
 
 /* Where in the plan it is; UINT32_MAX: it is not played. */
-uint32_t live_player(const struct live *live, uint32_t session, uint32_t clone);
+uint32_t
+id_map_vclient(const struct id_map *ids, uint32_t session, uint32_t clone);
 
 /* A new round begins; its number. Of the last but one nobody is left. */
-uint32_t live_again(struct live *live);
+uint32_t id_map_new_round(struct id_map *ids);
 
 /* What a live id was in the capture; the id itself where that is not known. */
-uint64_t live_captured(struct live *live, bool node, uint64_t id);
+uint64_t id_map_captured(struct id_map *ids, bool node, uint64_t id);
 
 static inline uint64_t
-live_generation(const struct live *live)
+id_map_generation(const struct id_map *ids)
 {
-	return atomic_load_explicit(&live->generation, memory_order_acquire);
+	return atomic_load_explicit(&ids->generation, memory_order_acquire);
 }
 
 /* ---- headers ---- */
@@ -115,8 +117,8 @@ void rewrite_scratch_init(struct rewrite_scratch *scratch);
 void rewrite_scratch_free(struct rewrite_scratch *scratch);
 
 /*
- * Of one player. Headers in a row are mostly the same: the last one that
- * needed no time of its own is remembered.
+ * Of one virtual client. Headers in a row are mostly the same: the last one
+ * that needed no time of its own is remembered.
  */
 struct rewrite {
 	uint64_t id, relay_id; /* live; 0: not known */
@@ -129,7 +131,7 @@ struct rewrite {
 
 struct rewrite_context {
 	const struct replay_options *opt;
-	const struct live *live;
+	const struct id_map *ids;
 	const struct tape_session *session;
 	uint32_t clone, round;
 	uint64_t now_us; /* what a ping carries; not 0 */

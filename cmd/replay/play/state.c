@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What all threads of a replay share, and how they report to each other: why it
+ * failed, which environment it met, how many still run. Owns no thread; play.c
+ * makes and frees struct play. Called by play.c and virtual_client.c.
+ */
 #include "cmd/replay/play/state.h"
 
 #include <stdio.h>
@@ -7,7 +12,7 @@
 void
 play_ended(struct play *play)
 {
-	if (atomic_fetch_sub(&play->n_live, 1) != 1)
+	if (atomic_fetch_sub(&play->n_running, 1) != 1)
 		return;
 	pthread_mutex_lock(&play->lock);
 	pthread_cond_broadcast(&play->changed);
@@ -25,7 +30,7 @@ play_set_reason(struct play *play, const char *why)
 }
 
 void
-play_tell_all(struct play *play, uint32_t what)
+play_message_all(struct play *play, uint32_t what)
 {
 	static const struct bnet_slice nothing = { NULL, 0 };
 
@@ -48,7 +53,7 @@ play_set_environment(struct play *play, const struct bnet_string *name)
 	pthread_mutex_unlock(&play->lock);
 	if (!is_production || atomic_exchange(&play->production, true))
 		return;
-	play_tell_all(play, PLAY_SAY_CUT);
+	play_message_all(play, PLAY_SAY_CUT);
 	pthread_mutex_lock(&play->lock);
 	play->stop = true;
 	pthread_cond_broadcast(&play->changed);

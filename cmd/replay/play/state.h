@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state - a replay that is running, as its threads share it: what the players
- * report to it, and what it says to all of them.
+ * state - a replay that is running, as its threads share it: what the virtual
+ * clients report to it, and what it says to all of them.
  */
 #ifndef REPLAY_STATE_H
 #define REPLAY_STATE_H
@@ -38,21 +38,22 @@ struct play {
 	struct engine *engine;
 	struct play_worker *workers; /* n_workers */
 	unsigned n_workers;
-	struct live live;
+	struct id_map ids;
 	int64_t start_ns;
-	pthread_t starter;
-	bool starter_runs;
+	pthread_t connector;
+	bool connector_runs;
 	pthread_mutex_t lock; /* of all below, and workers[].seen */
 	pthread_cond_t changed;
-	bool stop; /* the starter is to end */
-	bool starter_done;
+	bool stop; /* the connector is to end */
+	bool connector_done;
 	uint64_t n_planned; /* of the rounds begun */
-	struct player *players; /* all that have not ended */
+	struct vclient *vclients; /* all that have not ended */
 	char environment[PLAY_ENVIRONMENT_CHARS];
 	char reason[PLAY_REASON_CHARS];
-	_Atomic uint64_t n_live; /* players that have not ended */
+	_Atomic uint64_t n_running; /* virtual clients that have not ended */
 	atomic_bool production;
-	atomic_bool stopping; /* players that get ready now end at once */
+	atomic_bool
+	    stopping; /* virtual clients that get ready now end at once */
 };
 
 enum { /* engine_message() */
@@ -62,12 +63,12 @@ enum { /* engine_message() */
 };
 
 /* To all workers: PLAY_SAY_... */
-void play_tell_all(struct play *play, uint32_t what);
+void play_message_all(struct play *play, uint32_t what);
 
-/* A player is no more. */
+/* A virtual client is no more. */
 void play_ended(struct play *play);
 
-/* The first reason is the one that is told. */
+/* The first reason is the one that is reported. */
 void play_set_reason(struct play *play, const char *why);
 
 /* Do no harm: whatever was asked for, production is left alone at once. */

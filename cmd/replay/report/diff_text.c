@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What was different, for people: at most 80 columns. */
+/*
+ * The differences that --diff found, in at most 80 columns. Owns nothing.
+ * Called by run.c.
+ */
 #include "cmd/replay/report/diff_text.h"
 
 #include "cmd/stats/table.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define NAME_CHARS 40 /* of a key or a client; longer ones are cut */
 #define KEYS_SHOWN 20

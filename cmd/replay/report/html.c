@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A run as one page: the verdict, what was counted, charts over time. */
+/*
+ * A run as one page: the verdict, counts, and charts over time. Owns the
+ * process of gnuplot while it draws. Called by run.c.
+ */
 #include "cmd/replay/report/html.h"
 
 #include "cmd/stats/gnuplot.h"

@@ -25,6 +25,8 @@
  * What is derived is for people and other programs: it is not read again. A
  * number above 2^53, and each sum, is a string of its decimal digits, as most
  * who read JSON would round it. Times in a run count from its start_ns.
+ *
+ * Owns nothing but the document while it is read. Called by run.c.
  */
 #include "cmd/replay/report/json.h"
 
@@ -815,7 +817,7 @@ read_report(const struct in *top, struct report *report)
 	if (!in_u64(top, "version", UINT64_MAX, &version))
 		return false;
 	if (version != 1)
-		return in_bad(top, "version 1, which is all that is known");
+		return in_bad(top, "version 1, the only one known");
 	return read_run(top, report) && read_results(top, &report->results);
 }
 

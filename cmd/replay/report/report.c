@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What is to be thought of a run: of the injector, and of the cluster. */
+/*
+ * What a run amounts to: the verdict, the rows that are shown, merging of
+ * shards, and the HdrHistogram log. Owns the results in a report. Called by
+ * run.c and by text.c, json.c and html.c.
+ */
 #include "cmd/replay/report/report.h"
 
 #include "cmd/stats/hdr.h"
@@ -469,19 +473,19 @@ static const char *
 differs(const struct report *a, const struct report *b)
 {
 	if (a->of_shards != b->of_shards)
-		return "another number of shards";
+		return "a different number of shards";
 	if (strcmp(a->target, b->target) != 0)
-		return "another target";
+		return "a different target";
 	if (strcmp(a->captures, b->captures) != 0)
-		return "other captures";
+		return "different captures";
 	if (strcmp(a->how, b->how) != 0)
-		return "other options";
+		return "different options";
 	if (a->scheduled != b->scheduled)
-		return "--asap, or not";
+		return "--asap in one of them";
 	if (a->max_late_ns != b->max_late_ns)
-		return "another --max-lateness";
+		return "a different --max-lateness";
 	if (!results_fit(&a->results, &b->results))
-		return "another --bucket";
+		return "a different --bucket";
 	return NULL;
 }
 
@@ -513,7 +517,7 @@ mergeable(const struct report *report, const struct report *from,
 		if (!report_has_shard(report, i) || !report_has_shard(from, i))
 			continue;
 		snprintf(err, CLI_ERR_CHARS,
-		    "shard %" PRIu32 "/%" PRIu32 " is there already", i,
+		    "shard %" PRIu32 "/%" PRIu32 " is already included", i,
 		    report->of_shards);
 		return false;
 	}

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The summary that ends a run, for people. */
+/*
+ * The summary that ends a run, for people. Owns nothing. Called by run.c.
+ */
 #include "cmd/replay/report/text.h"
 
 #include "cmd/replay/report/report.h"
@@ -7,7 +9,6 @@
 #include "proto/message.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define TIMES_SHOWN 20 /* rows of the table over time, at most */
 #define LINE_CHARS 1024

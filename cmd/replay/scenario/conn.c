@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Connections of a scenario, all in one epoll set. Owns them, their sockets and
+ * the events that came. Called by script.c.
+ */
 #include "cmd/replay/scenario/conn.h"
 
+#include "cmd/common/clock.h"
+
+#include <ctype.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- connections that are there ---- */
 
@@ -227,7 +240,7 @@ peer_file(const char *path)
 	FILE *to = open_memstream(&text, &bytes);
 
 	if (!peer_reads_files)
-		peer_wrong("scenarios read no files: %s", path);
+		peer_wrong("scenarios cannot read files: %s", path);
 	if (f == NULL || to == NULL)
 		peer_wrong("%s: %s", path, strerror(errno));
 	while ((n = fread(part, 1, sizeof(part), f)) > 0)

@@ -6,12 +6,7 @@
 #ifndef REPLAY_SCENARIO_CONN_H
 #define REPLAY_SCENARIO_CONN_H
 
-#include "cmd/common/clock.h"
 #include "cmd/replay/scenario/event.h"
-
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define PEER_READ_BYTES 65536
 #define PEER_OUT_MAX_BYTES (1u << 30)

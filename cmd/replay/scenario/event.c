@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The words of a script, and what came over a connection as a line that a
+ * script can match. Owns variables and names of keys, for the life of the
+ * process. Called by conn.c, script.c and run.c.
+ */
 #include "cmd/replay/scenario/event.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* ---- lines of a script: words, arguments, variables ---- */
 
@@ -91,7 +103,7 @@ peer_expand(const char *line, peer_lookup *lookup)
 		len = peer_var_length(line);
 		value = lookup(line, len);
 		if (value == NULL)
-			peer_wrong("nothing is called $%.*s", (int)len, line);
+			peer_wrong("unknown variable $%.*s", (int)len, line);
 		fputs(value, f);
 		free(value);
 		line += len - 1;
@@ -179,7 +191,7 @@ peer_number_of(const char *what, const char *text)
 	v = text[0] == '-' ? strtoll(text, &end, 0)
 			   : (int64_t)strtoull(text, &end, 0);
 	if (errno != 0 || end == text || *end != '\0')
-		peer_wrong("%s: '%s' is no number", what, text);
+		peer_wrong("%s: '%s' is not a number", what, text);
 	return v;
 }
 

@@ -12,15 +12,9 @@
 
 #include "proto/bluenet.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <fnmatch.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* ---- lines of a script, and failure ---- */

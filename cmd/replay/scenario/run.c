@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios, each in a process of its own, and what came of them as TAP. */
+/*
+ * Scenarios: read from files, run each in a process of its own, printed as TAP.
+ * Owns the scenarios that were read, and their processes. Called by ../run.c.
+ */
 #include "cmd/replay/scenario/run.h"
 
 #include "cmd/common/cli.h"
@@ -95,7 +98,7 @@ check_whole(struct reading *r)
 	if (s->about == NULL || s->about[0] == '\0')
 		return bad(r, "expected 'about TEXT' in scenario ", s->name);
 	if (s->n_lines == 0)
-		return bad(r, "nothing is done in scenario ", s->name);
+		return bad(r, "no commands in scenario ", s->name);
 	return true;
 }
 
@@ -129,12 +132,12 @@ static bool
 take_once(struct reading *r, char **where, const char *what, const char *text)
 {
 	if (*where != NULL)
-		return bad(r, "a second time: ", what);
+		return bad(r, "repeated: ", what);
 	*where = strdup(text);
 	return *where != NULL || bad(r, "out of memory", "");
 }
 
-/* True: it is a line of the head, and *ok tells whether it is good. */
+/* True: it is a line of the head, and *ok says whether it is good. */
 static bool
 take_head(struct reading *r, const char *word, char *rest, bool *ok)
 {
@@ -180,9 +183,9 @@ check_line(struct reading *r, const char *line)
 	}
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, BLANK), text);
 	if (peer_command(word) == NULL)
-		return bad(r, "there is no command ", word);
+		return bad(r, "unknown command ", word);
 	if (strstr(text, " file=") != NULL)
-		return bad(r, "scenarios read no files: ", text);
+		return bad(r, "scenarios cannot read files: ", text);
 	for (const char *p = text; *p != '\0'; p++)
 		quotes += *p == '"';
 	return quotes % 2 == 0 || bad(r, "a \" is not closed: ", text);
@@ -260,7 +263,7 @@ read_file(struct scenarios *all, const char *path, char *err)
 		if (total > SCENARIO_FILE_BYTES_MAX)
 			ok = bad(&r, "the file is too long", "");
 		else if (strlen(line) != (size_t)n)
-			ok = bad(&r, "a byte of zero", "");
+			ok = bad(&r, "a zero byte", "");
 		else
 			ok = take_line(&r, line);
 	}
@@ -286,7 +289,7 @@ read_folder(struct scenarios *all, const char *path, char *err)
 
 	if (n <= 0)
 		snprintf(err, SCENARIO_ERR_CHARS, "%s: %s", path,
-		    n < 0 ? strerror(errno) : "there is no *.bns in it");
+		    n < 0 ? strerror(errno) : "no *.bns file in it");
 	for (int i = 0; i < n; i++) {
 		if (ok &&
 		    asprintf(&name, "%s/%s", path, list[i]->d_name) >= 0) {
@@ -426,13 +429,13 @@ outcome_of(struct suite *suite, int status, bool ended)
 		return STOPPED;
 	if (!ended)
 		suite->n_said += (size_t)snprintf(suite->said + suite->n_said,
-		    SAID_MAX_BYTES - suite->n_said, "it took too long\n");
+		    SAID_MAX_BYTES - suite->n_said, "timed out\n");
 	if (!ended)
 		return FAILED;
 	if (!WIFEXITED(status)) {
 		suite->n_said += (size_t)snprintf(suite->said + suite->n_said,
 		    SAID_MAX_BYTES - suite->n_said,
-		    "its process died of signal %d\n", WTERMSIG(status));
+		    "its process was killed by signal %d\n", WTERMSIG(status));
 		return WRONG;
 	}
 	return WEXITSTATUS(status) == 0                ? PASSED
@@ -470,7 +473,7 @@ run_one(struct suite *suite, const struct scenario *s)
 	return outcome_of(suite, status, ended);
 }
 
-/* ---- what is told ---- */
+/* ---- what is reported ---- */
 
 /* Where the last SHOWN_LINES of what was said begin. */
 static const char *
@@ -506,7 +509,7 @@ explain(struct suite *suite, const struct scenario *s)
 }
 
 static void
-tell(struct suite *suite, size_t number, const struct scenario *s,
+report(struct suite *suite, size_t number, const struct scenario *s,
     enum outcome outcome)
 {
 	fprintf(suite->out,
@@ -581,14 +584,14 @@ run_all(struct suite *suite, const struct scenarios *all)
 		number++;
 		if (s->needs_node && !nodes) {
 			fprintf(suite->out,
-			    "ok %zu - %s # SKIP no node is let in\n", number,
-			    s->name);
+			    "ok %zu - %s # SKIP nodes are not admitted\n",
+			    number, s->name);
 			continue;
 		}
 		outcome = run_one(suite, s);
 		if (outcome == STOPPED)
 			break;
-		tell(suite, number, s, outcome);
+		report(suite, number, s, outcome);
 		if (outcome == PASSED)
 			continue;
 		code = outcome == WRONG ? REPLAY_USAGE
@@ -625,7 +628,7 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 		return REPLAY_USAGE;
 	}
 	if (count_wanted(&suite, &all) == 0) {
-		cli_warn("--scenario-only: '%s' is the name of no scenario in"
+		cli_warn("--scenario-only: '%s' matches no scenario in"
 			 " %s",
 		    opt->scenario_only, opt->scenario);
 		code = REPLAY_USAGE;

@@ -19,10 +19,10 @@
 
 /*
  * Run each *.bns of opt->scenario (a folder, in the order of names, or one
- * file) against the target, and print TAP version 13 to `out`. `stop` is
- * looked at between steps. Returns an exit code: REPLAY_OK, REPLAY_DIFFERENT
- * where one fails, REPLAY_USAGE where a file is bad (told with file, line and
- * what was expected), REPLAY_NOT_CONNECTED where nobody listens.
+ * file) against the target, and print TAP version 13 to `out`. `stop` is looked
+ * at between steps. Returns an exit code: REPLAY_OK, REPLAY_DIFFERENT where one
+ * fails, REPLAY_USAGE where a file is bad (reported with file, line and what
+ * was expected), REPLAY_NOT_CONNECTED where nobody listens.
  */
 int
 scenario_run(const struct replay_options *opt, const struct address *address,

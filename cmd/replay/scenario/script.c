@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The language of bluenet-scenario(5): each line is a command that connects,
+ * sends or expects. Owns nothing but the table of commands. Called by run.c,
+ * and by tests/tools/peer.c.
+ */
 #include "cmd/replay/scenario/script.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/replay/scenario/conn.h"
 
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TIMEOUT_MAX_S 86400
 
@@ -108,7 +121,7 @@ peer_forks(const char *text, uint64_t *ids)
 		if (*end == '-')
 			to = strtoull(end + 1, &end, 0);
 		if (end == text || (*end != '\0' && *end != ',') || from > to)
-			peer_wrong("forks: '%s' is no list of ids", text);
+			peer_wrong("forks: '%s' is not a list of ids", text);
 		if (to - from >= PEER_FORKS_MAX - n)
 			peer_wrong("forks: more than %d", PEER_FORKS_MAX);
 		for (uint64_t i = 0; i <= to - from; i++)
@@ -138,7 +151,7 @@ peer_codec(const char *text)
 	uint32_t bits = peer_codec_bits(text);
 
 	if (bits == (BNET_CODEC_ZLIB | BNET_CODEC_SNAPPY))
-		peer_wrong("codec: one of them, not '%s'", text);
+		peer_wrong("codec: expected one, not '%s'", text);
 	return (enum bnet_codec_id)bits;
 }
 
@@ -671,7 +684,7 @@ flush(struct peer_conn *c)
 
 	while (!peer_conn_write(c))
 		if (!peer_pump(deadline_ns))
-			peer_fail("%s takes no more", c->name);
+			peer_fail("%s accepts no more", c->name);
 }
 
 static void
@@ -750,7 +763,7 @@ cmd_check(struct peer_args *args)
 		if (strcmp(op, ops[i].op) != 0)
 			continue;
 		if (!ops[i].holds)
-			peer_expected(args, "it is not so", "");
+			peer_expected(args, "it is false", "");
 		return;
 	}
 	peer_wrong("check: = ! < > <= >=, not '%s'", op);
@@ -882,7 +895,7 @@ run_words(struct peer_args *args)
 	const struct peer_command *command = peer_command(args->words[0]);
 
 	if (command == NULL)
-		peer_wrong("there is no command '%s'", args->words[0]);
+		peer_wrong("unknown command '%s'", args->words[0]);
 	command->run(args);
 	if (!command->own_words)
 		peer_args_done(args);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Captures in, a tape out: streams become sessions, frames become records. Owns
+ * the sessions and whose ids are whose while it reads; a signal may end it.
+ * Called by run.c.
+ */
 #include "cmd/replay/tape/compile.h"
 
 #include "cmd/capture/keylog.h"
@@ -25,7 +30,7 @@
 #define STORE_MAX_BYTES ((size_t)4 << 20) /* of a message */
 #define PROGRESS_PACKETS 4096 /* between calls */
 
-struct captured {
+struct capture_session {
 	struct tape_session session;
 	uint32_t index; /* of the session; TAPE_NONE: no frame came yet */
 	uint64_t server; /* hash of the address that it connected to */
@@ -33,29 +38,29 @@ struct captured {
 	int64_t last_answer_ns, last_up_ns; /* since start_ns; -1: none */
 	uint32_t n_answered;
 	uint64_t frame_bytes[2]; /* on the wire */
-	uint64_t n_upkeep;
+	uint64_t n_keepalive;
 	uint64_t n_taken; /* UP frames that -Y took, and that are sent */
 	struct pairing pairing;
 };
 
-struct captured_all {
-	struct captured **list; /* n of cap, by index; owned */
+struct capture_sessions {
+	struct capture_session **list; /* n of cap, by index; owned */
 	uint32_t n, cap;
 	struct bnet_buf texts;
 	struct map ids; /* (server, id and space) -> session */
 };
 
 /* Which ids: clients and nodes are numbered apart. */
-enum captured_space {
-	CAPTURED_CLIENT,
-	CAPTURED_NODE
+enum capture_space {
+	CAPTURE_CLIENT,
+	CAPTURE_NODE
 };
 
-struct compile_frame {
+struct compile_frames {
 	const struct filter *filter; /* or NULL */
 	const struct keys *keys;
 	struct tape_writer writer;
-	struct captured_all all;
+	struct capture_sessions all;
 	struct tape_coverage *coverage;
 	struct bnet_buf store; /* of the message at hand */
 	struct bnet_message message;
@@ -77,11 +82,11 @@ struct owner {
 
 /* False when out of memory. */
 static bool
-captured_init(struct captured_all *all)
+sessions_init(struct capture_sessions *all)
 {
 	static const uint8_t empty[1] = { 0 };
 
-	*all = (struct captured_all){ 0 };
+	*all = (struct capture_sessions){ 0 };
 	bnet_buf_init(&all->texts, TEXTS_MAX_BYTES);
 	return map_init(&all->ids, sizeof(struct owner), 2, IDS_MAX) &&
 	    bnet_buf_append(&all->texts, (struct bnet_slice){ empty, 1 }) ==
@@ -89,7 +94,7 @@ captured_init(struct captured_all *all)
 }
 
 static void
-captured_free(struct captured_all *all)
+sessions_free(struct capture_sessions *all)
 {
 	for (uint32_t i = 0; i < all->n; i++) {
 		pairing_free(&all->list[i]->pairing);
@@ -109,30 +114,30 @@ hash_of(uint64_t hash, const char *text)
 }
 
 /* A stream of which the first packet came at at_ns after the capture's. */
-static struct captured *
-captured_new(const struct cap_stream *stream, int64_t at_ns)
+static struct capture_session *
+session_new(const struct cap_stream *stream, int64_t at_ns)
 {
-	struct captured *captured = calloc(1, sizeof(*captured));
+	struct capture_session *cs = calloc(1, sizeof(*cs));
 
-	if (captured == NULL)
+	if (cs == NULL)
 		return NULL;
-	captured->index = TAPE_NONE;
-	captured->server = hash_of(FNV_START, stream->end[1]);
-	captured->session = (struct tape_session){
+	cs->index = TAPE_NONE;
+	cs->server = hash_of(FNV_START, stream->end[1]);
+	cs->session = (struct tape_session){
 		.stream = stream->number,
-		.hash = (hash_of(captured->server, stream->end[0]) ^
-			    (uint64_t)at_ns) *
+		.hash =
+		    (hash_of(cs->server, stream->end[0]) ^ (uint64_t)at_ns) *
 		    FNV_PRIME,
 		.start_ns = at_ns,
 	};
-	captured->last_answer_ns = -1;
-	captured->last_up_ns = -1;
-	return captured;
+	cs->last_answer_ns = -1;
+	cs->last_up_ns = -1;
+	return cs;
 }
 
 /* Offset of a copy of the text; 0, which is "", when there is no room. */
 static uint32_t
-captured_text(struct captured_all *all, const char *text, size_t n_chars)
+sessions_text(struct capture_sessions *all, const char *text, size_t n_chars)
 {
 	static const uint8_t end[1] = { 0 };
 	size_t at = all->texts.len;
@@ -152,55 +157,56 @@ captured_text(struct captured_all *all, const char *text, size_t n_chars)
 
 /* It has a frame: it becomes a session. False when out of memory. */
 static bool
-captured_add(struct captured_all *all, struct captured *captured,
+session_add(struct capture_sessions *all, struct capture_session *cs,
     const struct cap_stream *stream)
 {
 	uint32_t cap = all->cap == 0 ? 64 : 2 * all->cap;
-	struct captured **list;
+	struct capture_session **list;
 
 	if (all->n == all->cap) {
-		list = realloc(all->list, cap * sizeof(struct captured *));
+		list =
+		    realloc(all->list, cap * sizeof(struct capture_session *));
 		if (list == NULL)
 			return false;
 		all->list = list;
 		all->cap = cap;
 	}
 	for (int i = 0; i < 2; i++)
-		captured->session.end[i] =
-		    captured_text(all, stream->end[i], strlen(stream->end[i]));
-	captured->index = all->n;
-	all->list[all->n++] = captured;
+		cs->session.end[i] =
+		    sessions_text(all, stream->end[i], strlen(stream->end[i]));
+	cs->index = all->n;
+	all->list[all->n++] = cs;
 	return true;
 }
 
 /* ---- ids ---- */
 
-static enum captured_space
-space_of(const struct captured *captured)
+static enum capture_space
+space_of(const struct capture_session *cs)
 {
-	return captured->session.role == BNET_ROLE_NODE ? CAPTURED_NODE
-							: CAPTURED_CLIENT;
+	return cs->session.role == BNET_ROLE_NODE ? CAPTURE_NODE
+						  : CAPTURE_CLIENT;
 }
 
 /* From now on it has that id. */
 static void
-captured_set_id(
-    struct captured_all *all, struct captured *captured, uint64_t id)
+session_set_id(
+    struct capture_sessions *all, struct capture_session *cs, uint64_t id)
 {
-	const uint64_t key[2] = { captured->server,
-		id << 1 | (uint64_t)space_of(captured) };
+	const uint64_t key[2] = { cs->server,
+		id << 1 | (uint64_t)space_of(cs) };
 	struct owner *owner;
 
-	captured->session.id = id;
+	cs->session.id = id;
 	owner = map_get(&all->ids, key);
 	if (owner != all->ids.others)
-		owner->session = captured->index;
+		owner->session = cs->index;
 }
 
 /* The session that has it at its server now; TAPE_NONE: nobody known. */
 static uint32_t
-captured_whose(const struct captured_all *all, uint64_t server,
-    enum captured_space space, uint64_t id)
+session_whose(const struct capture_sessions *all, uint64_t server,
+    enum capture_space space, uint64_t id)
 {
 	const uint64_t key[2] = { server, id << 1 | (uint64_t)space };
 	const struct owner *owner = map_find(&all->ids, key);
@@ -210,23 +216,22 @@ captured_whose(const struct captured_all *all, uint64_t server,
 
 /* It has left, and its id with it. */
 static void
-captured_gone(struct captured_all *all, struct captured *captured)
+session_gone(struct capture_sessions *all, struct capture_session *cs)
 {
-	const uint64_t key[2] = { captured->server,
-		captured->session.id << 1 | (uint64_t)space_of(captured) };
+	const uint64_t key[2] = { cs->server,
+		cs->session.id << 1 | (uint64_t)space_of(cs) };
 	const struct owner *owner = map_find(&all->ids, key);
 
-	if (owner != NULL && captured->session.id != 0 &&
-	    owner->session == captured->index)
+	if (owner != NULL && cs->session.id != 0 && owner->session == cs->index)
 		map_remove(&all->ids, key);
-	pairing_free(&captured->pairing);
+	pairing_free(&cs->pairing);
 }
 
 /* ---- a frame becomes a record ---- */
 
 /* What is known of the frame at hand. */
 struct frame {
-	struct captured *captured;
+	struct capture_session *cs;
 	const struct cap_event *event;
 	const struct bnet_packet *packet;
 	const struct bnet_message *message; /* NULL: none, or malformed */
@@ -240,7 +245,7 @@ struct frame {
 /* ---- what it says ---- */
 
 static void
-look_at(struct compile_frame *frames, struct frame *frame)
+look_at(struct compile_frames *frames, struct frame *frame)
 {
 	const struct bnet_packet *packet = frame->packet;
 	struct record record = { .event = frame->event };
@@ -264,9 +269,9 @@ look_at(struct compile_frame *frames, struct frame *frame)
 }
 
 static void
-take_hello(struct compile_frame *frames, struct frame *frame)
+take_hello(struct compile_frames *frames, struct frame *frame)
 {
-	struct tape_session *session = &frame->captured->session;
+	struct tape_session *session = &frame->cs->session;
 	const struct bnet_hello *hello;
 
 	if ((session->flags & TAPE_S_HELLO) != 0)
@@ -280,14 +285,14 @@ take_hello(struct compile_frame *frames, struct frame *frame)
 	session->codecs = hello->codecs;
 	session->frame_max_bytes = hello->frame_max_bytes;
 	session->name =
-	    captured_text(&frames->all, hello->name.p, hello->name.len_bytes);
+	    sessions_text(&frames->all, hello->name.p, hello->name.len_bytes);
 }
 
-/* Its id: as it is told, or from what is sent to it. */
+/* Its id: from the welcome, or from what is sent to it. */
 static void
-learn_id(struct compile_frame *frames, struct frame *frame)
+learn_id(struct compile_frames *frames, struct frame *frame)
 {
-	struct tape_session *session = &frame->captured->session;
+	struct tape_session *session = &frame->cs->session;
 	const struct bnet_header *header = &frame->packet->header;
 
 	if (frame->event->dir != CAP_DOWN || !frame->packet->has_header)
@@ -298,18 +303,17 @@ learn_id(struct compile_frame *frames, struct frame *frame)
 	    frame->message != NULL) {
 		session->relay_id = frame->message->u.welcome.relay_id;
 		session->ready_ns = frame->at_ns;
-		captured_set_id(&frames->all, frame->captured,
-		    frame->message->u.welcome.id);
+		session_set_id(
+		    &frames->all, frame->cs, frame->message->u.welcome.id);
 	} else if (session->id == 0 && header->forks == 0 &&
 	    header->dest_type == BNET_DEST_CLIENT && header->dest > 0) {
-		captured_set_id(
-		    &frames->all, frame->captured, (uint64_t)header->dest);
+		session_set_id(&frames->all, frame->cs, (uint64_t)header->dest);
 	}
 }
 
 /* Made anew when it is played: nobody waits for the captured one. */
 static bool
-is_upkeep(const struct frame *frame)
+is_keepalive_traffic(const struct frame *frame)
 {
 	if (!frame->packet->has_header || frame->event->dir != CAP_UP)
 		return false;
@@ -321,7 +325,7 @@ is_upkeep(const struct frame *frame)
 }
 
 static void
-set_flags(struct compile_frame *frames, struct frame *frame)
+set_flags(struct compile_frames *frames, struct frame *frame)
 {
 	struct tape_record *record = &frame->record;
 
@@ -336,23 +340,23 @@ set_flags(struct compile_frame *frames, struct frame *frame)
 		if (frame->hop && frame->event->dir == CAP_UP)
 			take_hello(frames, frame);
 	}
-	if (is_upkeep(frame)) {
-		record->flags |= TAPE_R_UPKEEP;
-		frame->captured->n_upkeep++;
+	if (is_keepalive_traffic(frame)) {
+		record->flags |= TAPE_R_KEEPALIVE;
+		frame->cs->n_keepalive++;
 	}
 }
 
 /* ---- whose ids it names ---- */
 
 static void
-set_ref(struct compile_frame *frames, struct frame *frame)
+set_ref(struct compile_frames *frames, struct frame *frame)
 {
 	const struct bnet_header *header = &frame->packet->header;
 	bool up = frame->event->dir == CAP_UP;
 	uint64_t id = (uint64_t)(up ? header->dest : header->source);
-	enum captured_space space = header->dest_type == BNET_DEST_NODE && up
-	    ? CAPTURED_NODE
-	    : CAPTURED_CLIENT;
+	enum capture_space space = header->dest_type == BNET_DEST_NODE && up
+	    ? CAPTURE_NODE
+	    : CAPTURE_CLIENT;
 
 	frame->record.ref = TAPE_NONE;
 	if (!frame->packet->has_header || id == 0 ||
@@ -360,12 +364,12 @@ set_ref(struct compile_frame *frames, struct frame *frame)
 		header->dest_type != BNET_DEST_CLIENT))
 		return;
 	frame->record.ref =
-	    captured_whose(&frames->all, frame->captured->server, space, id);
+	    session_whose(&frames->all, frame->cs->server, space, id);
 }
 
 /* False when out of memory. */
 static bool
-set_fork_refs(struct compile_frame *frames, struct frame *frame)
+set_fork_refs(struct compile_frames *frames, struct frame *frame)
 {
 	uint32_t n =
 	    frame->packet->has_header ? frame->packet->header.forks : 0;
@@ -382,9 +386,8 @@ set_fork_refs(struct compile_frame *frames, struct frame *frame)
 		frames->n_refs = n;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		frames->refs[i] =
-		    captured_whose(&frames->all, frame->captured->server,
-			CAPTURED_CLIENT, bnet_bits_u64(&forks));
+		frames->refs[i] = session_whose(&frames->all, frame->cs->server,
+		    CAPTURE_CLIENT, bnet_bits_u64(&forks));
 	frame->record.n_refs = n;
 	frame->record.flags |= TAPE_R_FORKS;
 	return true;
@@ -401,23 +404,23 @@ later(int64_t a_ns, int64_t b_ns)
 static void
 set_think(struct frame *frame)
 {
-	struct captured *captured = frame->captured;
-	int64_t from_ns = later(captured->last_answer_ns, captured->last_up_ns);
+	struct capture_session *cs = frame->cs;
+	int64_t from_ns = later(cs->last_answer_ns, cs->last_up_ns);
 
-	frame->record.answers_before = captured->n_answered;
+	frame->record.answers_before = cs->n_answered;
 	frame->record.think_ns = from_ns < 0 ? 0 : frame->at_ns - from_ns;
 	if (frame->record.think_ns < 0)
 		frame->record.think_ns = 0;
-	/* upkeep is not sent again: nothing can be due after it */
-	if ((frame->record.flags & TAPE_R_UPKEEP) == 0)
-		captured->last_up_ns = frame->at_ns;
+	/* keepalive traffic is not sent again: nothing can be due after it */
+	if ((frame->record.flags & TAPE_R_KEEPALIVE) == 0)
+		cs->last_up_ns = frame->at_ns;
 }
 
 static void
 note_request(struct frame *frame, uint64_t at)
 {
 	const struct bnet_packet *packet = frame->packet;
-	const uint32_t ours = TAPE_R_HELLO | TAPE_R_UPKEEP;
+	const uint32_t ours = TAPE_R_HELLO | TAPE_R_KEEPALIVE;
 	struct pairing_request request;
 
 	if (!packet->has_header || packet->header.key == 0 ||
@@ -425,59 +428,59 @@ note_request(struct frame *frame, uint64_t at)
 		return;
 	request = pairing_request(
 	    &packet->header, packet->codec, packet->wire_payload, at);
-	if (frame->captured->pairing.n == OPEN_MAX)
-		pairing_drop_oldest(&frame->captured->pairing);
+	if (frame->cs->pairing.n == OPEN_MAX)
+		pairing_drop_oldest(&frame->cs->pairing);
 	/* without memory it is as if it had no answer */
-	(void)pairing_sent(&frame->captured->pairing, &request);
+	(void)pairing_sent(&frame->cs->pairing, &request);
 }
 
 /* False: it answers what is left out, so that it will not come. */
 static bool
-note_answer(struct compile_frame *frames, struct frame *frame)
+note_answer(struct compile_frames *frames, struct frame *frame)
 {
-	struct captured *captured = frame->captured;
+	struct capture_session *cs = frame->cs;
 	struct pairing_request request;
 
 	if (!pairing_received(
-		&captured->pairing, frame->packet, &frames->store, &request))
+		&cs->pairing, frame->packet, &frames->store, &request))
 		return true;
 	if (request.user == LEFT_OUT)
 		return false;
 	tape_write_flags(&frames->writer, request.user, TAPE_R_ANSWERED);
 	frame->record.flags |= TAPE_R_ANSWER;
-	captured->n_answered++;
-	captured->session.n_answered++;
-	captured->last_answer_ns = frame->at_ns;
+	cs->n_answered++;
+	cs->session.n_answered++;
+	cs->last_answer_ns = frame->at_ns;
 	return true;
 }
 
 /* ---- the record ---- */
 
 static uint64_t
-put(struct compile_frame *frames, struct frame *frame)
+put(struct compile_frames *frames, struct frame *frame)
 {
 	static const struct bnet_slice nothing = { NULL, 0 };
 	const struct bnet_packet *packet = frame->packet;
 	bool hello = (frame->record.flags & TAPE_R_HELLO) != 0;
-	struct captured *captured = frame->captured;
+	struct capture_session *cs = frame->cs;
 	enum cap_dir dir = frame->event->dir;
 	struct bnet_slice payload = hello ? nothing : packet->wire_payload;
 	struct tape_record *record = &frame->record;
 	uint64_t at;
 
 	record->at_ns = frame->at_ns;
-	record->session = captured->index;
+	record->session = cs->index;
 	record->codec = hello ? BNET_CODEC_NONE : packet->codec;
 	record->oob_bytes = (uint32_t)packet->oob.len;
 	record->payload_bytes = (uint32_t)payload.len;
 	at = tape_write_record(
 	    &frames->writer, record, packet->oob, payload, frames->refs);
-	if (captured->last[dir] == 0)
-		captured->session.first[dir] = at;
+	if (cs->last[dir] == 0)
+		cs->session.first[dir] = at;
 	else
-		tape_write_next(&frames->writer, captured->last[dir], at);
-	captured->last[dir] = at;
-	captured->session.n[dir]++;
+		tape_write_next(&frames->writer, cs->last[dir], at);
+	cs->last[dir] = at;
+	cs->session.n[dir]++;
 	return at;
 }
 
@@ -486,16 +489,16 @@ put(struct compile_frame *frames, struct frame *frame)
  * frame that is left out is left out, too.
  */
 static bool
-is_left_out(struct compile_frame *frames, struct frame *frame)
+is_left_out(struct compile_frames *frames, struct frame *frame)
 {
-	const uint32_t ours = TAPE_R_HELLO | TAPE_R_UPKEEP;
+	const uint32_t ours = TAPE_R_HELLO | TAPE_R_KEEPALIVE;
 
 	if (frame->event->dir == CAP_DOWN)
 		return !note_answer(frames, frame);
 	if ((frame->record.flags & ours) != 0)
 		return false;
 	if (frame->taken) {
-		frame->captured->n_taken++;
+		frame->cs->n_taken++;
 		return false;
 	}
 	frames->coverage->filtered_frames++;
@@ -505,26 +508,26 @@ is_left_out(struct compile_frame *frames, struct frame *frame)
 
 /* False when out of memory. */
 static bool
-compile_frame(struct compile_frame *frames, struct captured *captured,
+compile_frame(struct compile_frames *frames, struct capture_session *cs,
     const struct cap_event *event)
 {
 	struct frame frame = {
-		.captured = captured,
+		.cs = cs,
 		.event = event,
 		.packet = event->frame,
-		.at_ns = event->time_ns - frames->start_ns -
-		    captured->session.start_ns,
+		.at_ns =
+		    event->time_ns - frames->start_ns - cs->session.start_ns,
 	};
 
-	if (captured->index == TAPE_NONE &&
-	    !captured_add(&frames->all, captured, event->stream))
+	if (cs->index == TAPE_NONE &&
+	    !session_add(&frames->all, cs, event->stream))
 		return false;
 	look_at(frames, &frame);
 	set_flags(frames, &frame);
 	learn_id(frames, &frame);
 	if (is_left_out(frames, &frame))
 		return true;
-	captured->frame_bytes[event->dir] +=
+	cs->frame_bytes[event->dir] +=
 	    (uint64_t)event->frame->size_bytes + BNET_FRAME_WORD_BYTES;
 	set_ref(frames, &frame);
 	if (!set_fork_refs(frames, &frame))
@@ -535,15 +538,15 @@ compile_frame(struct compile_frame *frames, struct captured *captured,
 	} else {
 		(void)put(frames, &frame);
 	}
-	captured->session.end_ns = later(captured->session.end_ns, frame.at_ns);
+	cs->session.end_ns = later(cs->session.end_ns, frame.at_ns);
 	return true;
 }
 
 /*
  * ---- on which ports of a capture are there relays? ----
  *
- * Where any port will do, the pipeline tells the first frames of a stream only
- * once it knows what they are, late and out of order with other streams. A
+ * Where any port will do, the pipeline reports the first frames of a stream
+ * only once it knows what they are, late and out of order with other streams. A
  * tape wants them in order: so the captures are read once to find the ports,
  * and then again.
  */
@@ -608,7 +611,7 @@ are_files(const struct compile_settings *set)
 /*
  * Replaces any_port in *cap by the ports that were found. Leaves it as it is
  * where a capture can be read only once, has too many, or can not be read
- * (whoever reads it next will tell).
+ * (whoever reads it next will report that).
  */
 static void
 compile_find_ports(const struct compile_settings *set,
@@ -645,7 +648,7 @@ compile_find_ports(const struct compile_settings *set,
 
 struct compile {
 	const struct compile_settings *set;
-	struct compile_frame frames;
+	struct compile_frames frames;
 	struct tape_head head;
 	struct cap_keylog *keylog;
 	struct cap *cap;
@@ -702,7 +705,7 @@ load_secrets(struct compile *c)
 
 	if (set->keylog != NULL && !load_keylog(c, set->keylog))
 		return false;
-	/* what is bad there is told when the capture is read */
+	/* what is bad there is reported when the capture is read */
 	for (size_t i = 0; i < set->n_paths; i++)
 		if (stat(set->paths[i], &st) == 0 && S_ISREG(st.st_mode))
 			(void)!cap_pcapng_secrets_path(
@@ -710,36 +713,36 @@ load_secrets(struct compile *c)
 	return true;
 }
 
-/* ---- what the streams tell ---- */
+/* ---- what the streams report ---- */
 
-static struct captured *
-captured_of(struct compile *c, struct cap_stream *stream, int64_t time_ns)
+static struct capture_session *
+session_of(struct compile *c, struct cap_stream *stream, int64_t time_ns)
 {
-	struct captured *captured = (struct captured *)stream->user;
+	struct capture_session *cs = (struct capture_session *)stream->user;
 
-	if (captured != NULL)
-		return captured;
-	captured = captured_new(stream, time_ns - c->frames.start_ns);
-	if (captured == NULL)
+	if (cs != NULL)
+		return cs;
+	cs = session_new(stream, time_ns - c->frames.start_ns);
+	if (cs == NULL)
 		c->no_memory = true;
-	stream->user = (uintptr_t)captured;
-	return captured;
+	stream->user = (uintptr_t)cs;
+	return cs;
 }
 
 static void
 on_event(void *arg, const struct cap_event *event)
 {
 	struct compile *c = arg;
-	struct captured *captured;
+	struct capture_session *cs;
 
 	if (event->stream == NULL)
 		return;
-	captured = captured_of(c, event->stream, event->time_ns);
-	if (captured == NULL)
+	cs = session_of(c, event->stream, event->time_ns);
+	if (cs == NULL)
 		return;
 	if (event->type != CAP_FRAME)
-		captured->session.flags |= TAPE_S_GAPS;
-	else if (!compile_frame(&c->frames, captured, event))
+		cs->session.flags |= TAPE_S_GAPS;
+	else if (!compile_frame(&c->frames, cs, event))
 		c->no_memory = true;
 }
 
@@ -747,20 +750,20 @@ static void
 on_closed(void *arg, struct cap_stream *stream)
 {
 	struct compile *c = arg;
-	struct captured *captured = (struct captured *)stream->user;
+	struct capture_session *cs = (struct capture_session *)stream->user;
 
 	stream->user = 0;
-	if (captured == NULL)
+	if (cs == NULL)
 		return;
-	captured->session.order = stream->order;
+	cs->session.order = stream->order;
 	if (stream->tls)
-		captured->session.flags |= TAPE_S_TLS;
+		cs->session.flags |= TAPE_S_TLS;
 	if (stream->no_start)
-		captured->session.flags |= TAPE_S_NO_START;
-	captured_gone(&c->frames.all, captured);
-	if (captured->index == TAPE_NONE) {
+		cs->session.flags |= TAPE_S_NO_START;
+	session_gone(&c->frames.all, cs);
+	if (cs->index == TAPE_NONE) {
 		c->n_frameless++;
-		free(captured);
+		free(cs);
 	}
 }
 
@@ -771,7 +774,7 @@ one_packet(struct compile *c, struct source *source,
     const struct source_packet *packet)
 {
 	struct cap_stream *stream = NULL;
-	struct captured *captured;
+	struct capture_session *cs;
 
 	if (c->n_packets++ == 0) {
 		c->frames.start_ns = packet->time_ns;
@@ -784,12 +787,12 @@ one_packet(struct compile *c, struct source *source,
 		c->no_memory = true;
 	if (stream == NULL)
 		return;
-	captured = captured_of(c, stream, packet->time_ns);
-	if (captured != NULL &&
+	cs = session_of(c, stream, packet->time_ns);
+	if (cs != NULL &&
 	    packet->time_ns - c->frames.start_ns >
-		captured->session.start_ns + captured->session.end_ns)
-		captured->session.end_ns = packet->time_ns -
-		    c->frames.start_ns - captured->session.start_ns;
+		cs->session.start_ns + cs->session.end_ns)
+		cs->session.end_ns =
+		    packet->time_ns - c->frames.start_ns - cs->session.start_ns;
 }
 
 static void
@@ -825,7 +828,7 @@ read_all(struct compile *c, struct source *source)
 		return fail(c, "compiling", "out of memory");
 	if (result == SOURCE_ERROR && c->n_packets > n_before) {
 		/* cut off, perhaps: what there is of it is of use */
-		cli_warn("%s: what was read of it is used", c->err);
+		cli_warn("%s: using what could be read", c->err);
 		return true;
 	}
 	return result != SOURCE_ERROR;
@@ -857,11 +860,11 @@ read_captures(struct compile *c)
 
 /* Why it is no session that anybody can play; TAPE_N_LEFT_OUT: it is one. */
 static enum tape_left_out
-left_out(const struct compile *c, const struct captured *captured)
+left_out(const struct compile *c, const struct capture_session *cs)
 {
-	const struct tape_session *session = &captured->session;
+	const struct tape_session *session = &cs->session;
 
-	if (c->set->filter != NULL && captured->n_taken == 0)
+	if (c->set->filter != NULL && cs->n_taken == 0)
 		return TAPE_FILTERED;
 	if (session->n[CAP_UP] == 0)
 		return TAPE_NOTHING_SENT;
@@ -888,23 +891,23 @@ cover(struct compile *c)
 
 /* What is played of one session. */
 static void
-cover_session(struct compile *c, const struct captured *captured)
+cover_session(struct compile *c, const struct capture_session *cs)
 {
 	struct tape_coverage *coverage = &c->head.coverage;
 
 	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
-		coverage->frames[dir] += captured->session.n[dir];
-		coverage->frame_bytes[dir] += captured->frame_bytes[dir];
+		coverage->frames[dir] += cs->session.n[dir];
+		coverage->frame_bytes[dir] += cs->frame_bytes[dir];
 	}
-	coverage->upkeep_frames += captured->n_upkeep;
-	coverage->answered += captured->session.n_answered;
+	coverage->keepalive_frames += cs->n_keepalive;
+	coverage->answered += cs->session.n_answered;
 }
 
 /* A capture may be older than the one before it: time begins with it. */
 static void
 begin_with_first(struct compile *c)
 {
-	struct captured_all *all = &c->frames.all;
+	struct capture_sessions *all = &c->frames.all;
 	int64_t early_ns = 0;
 
 	for (uint32_t i = 0; i < all->n; i++)
@@ -918,7 +921,7 @@ begin_with_first(struct compile *c)
 static bool
 write_tape(struct compile *c)
 {
-	struct captured_all *all = &c->frames.all;
+	struct capture_sessions *all = &c->frames.all;
 	struct tape_session *sessions =
 	    calloc((size_t)all->n + 1, sizeof(*sessions));
 	enum tape_left_out why;
@@ -958,7 +961,7 @@ begin(struct compile *c, int fd)
 	c->frames.keys = c->set->keys;
 	c->frames.coverage = &c->head.coverage;
 	bnet_buf_init(&c->frames.store, STORE_MAX_BYTES);
-	if (c->keylog == NULL || !captured_init(&c->frames.all) ||
+	if (c->keylog == NULL || !sessions_init(&c->frames.all) ||
 	    !tape_write_init(&c->frames.writer, fd))
 		return fail(c, "compiling", "out of memory");
 	if (!load_secrets(c))
@@ -974,7 +977,7 @@ static void
 end(struct compile *c)
 {
 	cap_free(c->cap);
-	captured_free(&c->frames.all);
+	sessions_free(&c->frames.all);
 	tape_write_free(&c->frames.writer);
 	bnet_buf_free(&c->frames.store);
 	free(c->frames.refs);

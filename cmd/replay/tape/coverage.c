@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The report that comes first: what part of a capture can be played. Owns
+ * nothing. Called by run.c.
+ */
 #include "cmd/replay/tape/coverage.h"
 
 #include "proto/message.h"
@@ -63,7 +67,7 @@ when(const struct tape_head *head, FILE *out)
 	struct tm tm;
 
 	if (head->coverage.packets == 0) {
-		fputs("capture without a packet\n", out);
+		fputs("capture without packets\n", out);
 		return;
 	}
 	if (gmtime_r(&start, &tm) != NULL)
@@ -93,8 +97,8 @@ frames(const struct tape_coverage *coverage, FILE *out)
 {
 	bytes_row(out, coverage->frames[CAP_UP], coverage->frame_bytes[CAP_UP],
 	    "frames from them");
-	row(out, coverage->upkeep_frames,
-	    "of these keep a connection up, and are made anew");
+	row(out, coverage->keepalive_frames,
+	    "of these are keepalive traffic, made anew");
 	row(out, coverage->answered, "of these have an answer in the capture");
 	bytes_row(out, coverage->frames[CAP_DOWN],
 	    coverage->frame_bytes[CAP_DOWN], "frames to them");
@@ -107,12 +111,12 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 		[TAPE_NO_FRAMES] = "connections without a frame",
 		[TAPE_NO_KEY] =
 		    "encrypted connections, no secret (--keylog FILE)",
-		[TAPE_FILTERED] = "connections of which -Y takes nothing",
+		[TAPE_FILTERED] = "connections with no frame that -Y takes",
 		[TAPE_NOTHING_SENT] = "connections whose client sent nothing",
 	};
 	static const char *const lost[CAP_N_EVENTS] = {
 		[CAP_GAP] = "gaps",
-		[CAP_SKIP] = "runs of bytes passed over",
+		[CAP_SKIP] = "skipped runs of bytes",
 		[CAP_OVERLAP] = "contradictions between retransmissions",
 		[CAP_MALFORMED] = "malformed frames",
 		[CAP_LIMIT] = "limits reached",
@@ -125,8 +129,8 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 		n += coverage->events[i];
 	if (coverage->streams == 0)
 		fprintf(out,
-		    "no connection is to the ports that are looked "
-		    "at (--port PORTS, or any)\n");
+		    "no connections to the relay ports (--port PORTS, "
+		    "or any)\n");
 	else if (n == 0)
 		fprintf(out, "nothing was left out\n");
 	if (n == 0)
@@ -134,7 +138,7 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 	fprintf(out, "left out:\n");
 	for (int i = 0; i < TAPE_N_LEFT_OUT; i++)
 		row(out, coverage->left_out[i], why[i]);
-	row(out, coverage->filtered_frames, "frames that -Y does not take");
+	row(out, coverage->filtered_frames, "frames that -Y left out");
 	for (int i = CAP_GAP; i < CAP_N_EVENTS; i++)
 		bytes_row(out, coverage->events[i], coverage->event_bytes[i],
 		    lost[i]);

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Which answer belongs to which request. Owns the open requests of one session.
+ * Called by compile.c for captured frames and by play/virtual_client.c for
+ * those of a replay.
+ */
 #include "cmd/replay/tape/pairing.h"
 
 #include "proto/bits.h"
@@ -166,7 +171,7 @@ fits_serial(
 	return request->key == like->key && request->serial == like->serial;
 }
 
-/* Of a compressed payload a cookie tells nothing, on either side. */
+/* The cookie is unknown where the payload of either is compressed. */
 static bool
 fits_error_unseen(
     const struct pairing_request *request, const struct pairing_request *like)

@@ -29,7 +29,6 @@
 #include "proto/message.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct pairing_request {

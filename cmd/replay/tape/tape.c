@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Replay files: mapped and checked as they are read, and written record by
+ * record. Owns the map of a tape, and the buffer of a writer. compile.c writes
+ * tapes; all of play/ reads them.
+ */
 #include "cmd/replay/tape/tape.h"
 
 #include <errno.h>
@@ -43,22 +48,22 @@ bad_head(const struct tape_head *head, uint64_t file_bytes)
 	uint64_t sessions_bytes;
 
 	if (memcmp(head->magic, TAPE_MAGIC, sizeof(head->magic)) != 0)
-		return "it is no replay file";
+		return "not a replay file";
 	if (head->byte_order != TAPE_BYTE_ORDER)
-		return "it was made on a machine of another byte order: "
+		return "made on a machine with another byte order: "
 		       "compile the capture again";
 	if (head->version != TAPE_VERSION)
-		return "it was made by another version: compile the capture "
+		return "made by another version: compile the capture "
 		       "again";
 	if (head->file_bytes != file_bytes)
-		return "it is cut off, or was never finished";
+		return "truncated, or never finished";
 	sessions_bytes =
 	    (uint64_t)head->n_sessions * sizeof(struct tape_session);
 	if (head->n_sessions > SESSIONS_MAX || head->sessions_at % ALIGN != 0 ||
 	    head->sessions_at < sizeof(*head) ||
 	    head->sessions_at > file_bytes ||
 	    sessions_bytes > file_bytes - head->sessions_at)
-		return "its table of sessions is damaged";
+		return "its session table is damaged";
 	if (head->texts_at > file_bytes || head->texts_bytes == 0 ||
 	    head->texts_bytes != file_bytes - head->texts_at)
 		return "its texts are damaged";
@@ -76,7 +81,7 @@ map_file(struct tape *tape, int fd)
 		return strerror(errno);
 	if (!S_ISREG(st.st_mode) ||
 	    (uint64_t)st.st_size < sizeof(struct tape_head))
-		return "it is no replay file";
+		return "not a replay file";
 	tape->file_bytes = (uint64_t)st.st_size;
 	map =
 	    mmap(NULL, (size_t)tape->file_bytes, PROT_READ, MAP_SHARED, fd, 0);

@@ -11,7 +11,7 @@
  *
  * All is in the byte order of the machine that made it, 8-byte aligned. A
  * file is not trusted: whatever is out of its bounds ends the chain, and
- * tape_damaged() tells. Tokens of captured hellos are not in it.
+ * tape_damaged() says so. Tokens of captured hellos are not in it.
  */
 #ifndef REPLAY_TAPE_H
 #define REPLAY_TAPE_H
@@ -47,8 +47,8 @@ struct tape_coverage {
 	uint64_t frames[2]; /* by enum cap_dir, of the sessions */
 	uint64_t frame_bytes[2]; /* on the wire */
 	uint64_t filtered_frames; /* that -Y did not take */
-	uint64_t upkeep_frames; /* keepalives, pongs: made anew when played */
-	uint64_t events[CAP_N_EVENTS]; /* gaps and so on, told by capture.h */
+	uint64_t keepalive_frames; /* and pongs: made anew when played */
+	uint64_t events[CAP_N_EVENTS]; /* gaps and so on, see capture.h */
 	uint64_t event_bytes[CAP_N_EVENTS];
 	uint64_t answered; /* requests with an answer in the capture */
 };
@@ -104,7 +104,7 @@ enum tape_record_flags {
 	TAPE_R_OOB = 1, /* the frame has an out-of-band section */
 	TAPE_R_HEADER = 2, /* which is a header */
 	TAPE_R_HELLO = 4, /* the payload is made anew */
-	TAPE_R_UPKEEP = 8, /* keepalive or pong: not to be sent */
+	TAPE_R_KEEPALIVE = 8, /* keepalive or pong: not to be sent */
 	TAPE_R_ANSWERED = 16, /* UP: the capture holds its answer */
 	TAPE_R_ANSWER = 32, /* DOWN: of a request of this session */
 	TAPE_R_MESSAGE = 64, /* a session message, dest_type HOP */

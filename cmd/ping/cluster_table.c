@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/ping/article.h"
+#include "cmd/ping/cluster_table.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,14 +11,14 @@
 #define NS_PER_DAY (24 * 60 * NS_PER_MIN)
 #define DECIMALS_MAX 9 /* ns */
 
-const char *const article_heads[ARTICLE_COLUMNS] = { "Minimum", "Maximum",
+const char *const cluster_heads[CLUSTER_COLUMNS] = { "Minimum", "Maximum",
 	"Average", "Stddev" };
-const char *const article_quantile_heads[SERIES_QUANTILES] = { "p50", "p90",
+const char *const cluster_quantile_heads[SERIES_QUANTILES] = { "p50", "p90",
 	"p99", "p99.9" };
-const unsigned article_decimals[ARTICLE_COLUMNS] = { 5, 2, 3, 3 };
+const unsigned cluster_decimals[CLUSTER_COLUMNS] = { 5, 2, 3, 3 };
 
 void
-article_cell(char text[ARTICLE_CELL_CHARS], double seconds, unsigned decimals)
+cluster_cell(char text[CLUSTER_CELL_CHARS], double seconds, unsigned decimals)
 {
 	double size = fabs(seconds), low = 1;
 	unsigned shown = decimals;
@@ -31,21 +31,21 @@ article_cell(char text[ARTICLE_CELL_CHARS], double seconds, unsigned decimals)
 		low /= 10;
 		shown++;
 	}
-	snprintf(text, ARTICLE_CELL_CHARS, "%.*f", (int)shown, seconds);
+	snprintf(text, CLUSTER_CELL_CHARS, "%.*f", (int)shown, seconds);
 	more = text + strlen(text) - (shown - decimals);
 	if (strspn(more, "0") == shown - decimals)
 		*more = '\0';
 }
 
 double
-article_value(const struct hdr_sums *sums, enum article_column column)
+cluster_value(const struct hdr_sums *sums, enum cluster_column column)
 {
 	switch (column) {
-	case ARTICLE_MINIMUM:
+	case CLUSTER_MINIMUM:
 		return (double)sums->min / 1e9;
-	case ARTICLE_MAXIMUM:
+	case CLUSTER_MAXIMUM:
 		return (double)sums->max / 1e9;
-	case ARTICLE_AVERAGE:
+	case CLUSTER_AVERAGE:
 		return hdr_sums_mean(sums) / 1e9;
 	default:
 		return hdr_sums_stddev(sums) / 1e9;
@@ -53,13 +53,13 @@ article_value(const struct hdr_sums *sums, enum article_column column)
 }
 
 bool
-article_quantile_known(uint64_t count, double q)
+cluster_quantile_known(uint64_t count, double q)
 {
-	return (double)count * (1 - q) >= ARTICLE_TAIL - 1e-6;
+	return (double)count * (1 - q) >= CLUSTER_TAIL - 1e-6;
 }
 
 void
-article_time(char text[ARTICLE_CELL_CHARS],
+cluster_time(char text[CLUSTER_CELL_CHARS],
     const struct series_settings *settings, int64_t start_ns)
 {
 	time_t local_s = (time_t)((start_ns + settings->zone_ns) / NS_PER_S);
@@ -72,5 +72,5 @@ article_time(char text[ARTICLE_CELL_CHARS],
 		format = "%Y-%m-%d";
 	text[0] = '\0';
 	if (gmtime_r(&local_s, &tm) != NULL)
-		strftime(text, ARTICLE_CELL_CHARS, format, &tm);
+		strftime(text, CLUSTER_CELL_CHARS, format, &tm);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/node/weather */
-#include "cmd/node/weather.h"
+/* cmd/node/impairment */
+#include "cmd/node/impairment.h"
 #include "tests/unit/unit.h"
 
 #define MS INT64_C(1000000)
 #define N_REPLIES 10000
 
 static const struct {
-	struct weather weather;
+	struct impairment impairment;
 	int least, most; /* that come through */
 } rows[] = {
 	{ { 0, 0 }, N_REPLIES, N_REPLIES },
@@ -19,35 +19,35 @@ static const struct {
 
 START_TEST(reply)
 {
-	const struct weather *weather = &rows[_i].weather;
+	const struct impairment *impairment = &rows[_i].impairment;
 	struct random rnd = random_stream(1, 2);
 	int64_t delay_ns, sum_ns = 0;
 	int sent = 0;
 
 	for (int i = 0; i < N_REPLIES; i++) {
-		sent += weather_reply(weather, &rnd, &delay_ns);
+		sent += impairment_reply(impairment, &rnd, &delay_ns);
 		ck_assert_int_ge(delay_ns, 0);
-		ck_assert_int_le(delay_ns, weather->jitter_ns);
+		ck_assert_int_le(delay_ns, impairment->jitter_ns);
 		sum_ns += delay_ns;
 	}
 	ck_assert_int_ge(sent, rows[_i].least);
 	ck_assert_int_le(sent, rows[_i].most);
 	ck_assert_double_eq_tol((double)sum_ns / N_REPLIES,
-	    (double)weather->jitter_ns / 2,
-	    (double)weather->jitter_ns / 40 + 1);
+	    (double)impairment->jitter_ns / 2,
+	    (double)impairment->jitter_ns / 40 + 1);
 }
 END_TEST
 
 /* What is lost does not change what the others wait. */
 START_TEST(independent)
 {
-	const struct weather dry = { 0, MS }, wet = { 0.5, MS };
+	const struct impairment dry = { 0, MS }, wet = { 0.5, MS };
 	struct random a = random_stream(1, 2), b = a;
 	int64_t dry_ns, wet_ns;
 
 	for (int i = 0; i < 100; i++) {
-		(void)weather_reply(&dry, &a, &dry_ns);
-		(void)weather_reply(&wet, &b, &wet_ns);
+		(void)impairment_reply(&dry, &a, &dry_ns);
+		(void)impairment_reply(&wet, &b, &wet_ns);
 		ck_assert_int_eq(dry_ns, wet_ns);
 	}
 }
@@ -104,8 +104,8 @@ END_TEST
 static Suite *
 weather_suite(void)
 {
-	Suite *suite = suite_create("node_weather");
-	TCase *tc = unit_case(suite, "weather");
+	Suite *suite = suite_create("node_impairment");
+	TCase *tc = unit_case(suite, "impairment");
 
 	tcase_add_loop_test(tc, reply, 0, UNIT_ROWS(rows));
 	tcase_add_test(tc, independent);
