@@ -184,8 +184,10 @@ ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 HEADERS = $(filter-out %_impl.h,$(wildcard proto/*.h))
 COMPLETION = $(wildcard cmd/*/completion/*.bash)
 COMPLETION_ZSH = $(wildcard cmd/*/completion/_*)
-COMPLETION_MADE = $(addprefix $(BUILD)/completion/,bluenet-relay.bash \
-    _bluenet-relay)
+COMPLETION_OF = decode relay
+COMPLETION_MADE = $(patsubst %,$(BUILD)/completion/bluenet-%.bash, \
+    $(COMPLETION_OF)) $(patsubst %,$(BUILD)/completion/_bluenet-%, \
+    $(COMPLETION_OF))
 UNITS = $(wildcard cmd/relay/systemd/*)
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 

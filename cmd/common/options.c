@@ -1138,18 +1138,15 @@ static void
 help_row(FILE *f, const struct option_row *row, int columns)
 {
 	char text[2 * OPTION_ERR_CHARS];
-	int at = 6;
+	int at = 0;
 
 	if (row->letter != 0)
-		fprintf(
-		    f, "  -%c%s", row->letter, row->name != NULL ? ", " : "  ");
-	else
-		fprintf(f, "      ");
+		at += fprintf(f, "  -%c", row->letter);
 	if (row->name != NULL)
-		at += fprintf(f, "--%s", row->name);
+		at += fprintf(
+		    f, "%s--%s", row->letter != 0 ? ", " : "      ", row->name);
 	if (row->arg != NULL)
-		at +=
-		    fprintf(f, "%s%s", row->name != NULL ? " " : "", row->arg);
+		at += fprintf(f, " %s", row->arg);
 	if (at + 2 > HELP_COLUMN) {
 		fputc('\n', f);
 		at = 0;

@@ -5,12 +5,14 @@
  */
 #include "cmd/common/cli.h"
 #include "cmd/common/completion.h"
+#include "cmd/decode/options.h"
 #include "cmd/relay/options.h"
 
 #include <errno.h>
 #include <string.h>
 
 static const struct option_program *const programs[] = {
+	&decode_program,
 	&relay_program,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * json - the format -o json: an object a line. The hot path of the decoder.
- * Also the fields of session messages, which -V of the text shows as well.
+ * Also the fields of session messages, which -v of the text shows as well.
  */
 #ifndef DECODE_JSON_H
 #define DECODE_JSON_H
@@ -10,7 +10,7 @@
 
 extern const struct output_format output_json;
 
-/* Every field of a session message on its own line, for -V. */
+/* Every field of a session message on its own line, for -v. */
 void verbose_message(struct outbuf *out, const struct bnet_message *message);
 
 #endif

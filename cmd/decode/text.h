@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* text - the format -o text: a line a frame, with -V every field on its own. */
+/* text - the format -o text: a line a frame, with -v every field on its own. */
 #ifndef DECODE_TEXT_H
 #define DECODE_TEXT_H
 

@@ -3,6 +3,7 @@
  * The manuals against the tables of options: each option with its letter, its
  * argument and its default, and no other. BNET_MAN says where the manuals are.
  */
+#include "cmd/decode/options.h"
 #include "cmd/relay/options.h"
 #include "tests/unit/unit.h"
 
@@ -29,6 +30,7 @@ static const struct {
 	const struct option_program *program;
 	bool sorted; /* by name */
 } manuals[] = {
+	{ &decode_program, false },
 	{ &relay_program, true },
 };
 
@@ -179,7 +181,8 @@ static bool
 same_default(const struct option_row *row, const struct item *item)
 {
 	static const char *const forms[] = { "The default is %s.",
-		"The default is %s,", "The default, %s, is" };
+		"The default is %s,",
+		"The default is %s:", "The default, %s, is" };
 	const char *initial = row->initial != NULL ? row->initial : row->shown;
 	char want[ARG_CHARS];
 
