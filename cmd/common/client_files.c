@@ -22,6 +22,31 @@ client_options_check(const struct client_options *opt)
 		cli_usage("--ca, --cert and --key go with --tls");
 }
 
+void
+client_options_refuse(
+    struct option_reading *reading, const struct client_options *opt)
+{
+	if (opt->token != NULL && opt->token_file != NULL)
+		options_refuse(reading, NULL,
+		    "--token and --token-file: expected one of them");
+	if ((opt->cert != NULL) != (opt->key != NULL))
+		options_refuse(
+		    reading, NULL, "--cert and --key: expected both or none");
+	if (!opt->tls && (opt->ca != NULL || opt->cert != NULL))
+		options_refuse(
+		    reading, NULL, "--ca, --cert and --key go with --tls");
+}
+
+void
+client_target_refuse(
+    struct option_reading *reading, const char *what, const char *target)
+{
+	if (!address_is_target(target))
+		options_refuse(reading, NULL,
+		    "%s: \"%.200s\": expected " ADDRESS_TARGET_SYNTAX, what,
+		    target);
+}
+
 /* All of a file, appended to `buf`; nothing where `path` is NULL. */
 static void
 read_file(const char *what, const char *path, struct bnet_buf *buf)

@@ -6,6 +6,7 @@
 #ifndef COMMON_CLIENT_FILES_H
 #define COMMON_CLIENT_FILES_H
 
+#include "cmd/common/options.h"
 #include "proto/tls.h"
 
 #include <stdbool.h>
@@ -16,9 +17,29 @@
 /* As they stand on the command line; NULL: not given. */
 struct client_options {
 	bool tls;
-	const char *ca, *cert, *key; /* files; read with `tls` */
-	const char *token, *token_file; /* one of them at most */
+	char *ca, *cert, *key; /* files; read with `tls` */
+	char *token, *token_file; /* one of them at most */
 };
+
+/* Their rows, for a program's T that has them as `member`. */
+#define CLIENT_ROWS(T, member) \
+	{ "tls", 0, NULL, "use TLS", OPTION_FLAG(T, member.tls), \
+		.group = "Authentication" }, \
+	    { "ca", 0, "FILE", \
+		    "require a certificate of the relay signed by a CA in " \
+		    "FILE", \
+		    OPTION_PATH(T, member.ca) }, \
+	    { "cert", 0, "FILE", "show the certificate in FILE", \
+		    OPTION_PATH(T, member.cert) }, \
+	    { "key", 0, "FILE", "use the private key in FILE", \
+		    OPTION_PATH(T, member.key) }, \
+	    { "token", 0, "TOKEN", "show TOKEN to the relay", \
+		    OPTION_TEXT(T, member.token, 0, CLIENT_TOKEN_CHARS), \
+		    .flags = OPTION_SECRET }, \
+	{ \
+		"token-file", 0, "FILE", "read the token from FILE", \
+		    OPTION_PATH(T, member.token_file) \
+	}
 
 struct client_files {
 	struct bnet_tls_ctx *tls; /* NULL: plain; owned */
@@ -27,6 +48,12 @@ struct client_files {
 
 /* Those that do not go together are bad usage, and it says which. */
 void client_options_check(const struct client_options *opt);
+void client_options_refuse(
+    struct option_reading *reading, const struct client_options *opt);
+
+/* An address of a relay, called `what`, that cannot be one is bad usage. */
+void client_target_refuse(
+    struct option_reading *reading, const char *what, const char *target);
 
 /*
  * Read them; the token is the first line of its file. Ends the process with

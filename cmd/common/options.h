@@ -15,7 +15,7 @@
  *		    OPTION_SIZE(OPT, queue_bytes, 4096, SIZE_MAX / 4),
  *		    .initial = "4M", .flags = OPTION_RELOAD },
  *		...
- *		OPTION_STANDARD_ROWS,
+ *		OPTION_HELP_ROWS,
  *		OPTION_END,
  *	};
  *
@@ -174,12 +174,16 @@ struct option_row {
 #define OPTION_OWN(function) .type = OPTION_IS_OWN, .take = (function)
 
 /* What every program has, and what ends a table. */
-#define OPTION_STANDARD_ROWS \
-	{ "help", 'h', NULL, "show this help", .type = OPTION_IS_HELP, \
-		.flags = OPTION_COMMAND }, \
+#define OPTION_HELP_ROW \
+	"help", 'h', NULL, "show this help", .type = OPTION_IS_HELP, \
+					     .flags = OPTION_COMMAND
+#define OPTION_VERSION_ROW \
+	"version", 'V', NULL, "show the version", .type = OPTION_IS_VERSION, \
+						  .flags = OPTION_COMMAND
+#define OPTION_HELP_ROWS \
+	{ OPTION_HELP_ROW, .group = "Help" }, \
 	{ \
-		"version", 'V', NULL, "show the version", \
-		    .type = OPTION_IS_VERSION, .flags = OPTION_COMMAND \
+		OPTION_VERSION_ROW \
 	}
 #define OPTION_END \
 	{ \

@@ -6,6 +6,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/completion.h"
 #include "cmd/decode/options.h"
+#include "cmd/ping/options.h"
 #include "cmd/relay/options.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 
 static const struct option_program *const programs[] = {
 	&decode_program,
+	&ping_program,
 	&relay_program,
 };
 

@@ -122,9 +122,7 @@ static const struct option_row rows[] = {
 	    OPTION_TIME(OPT, cap.limits.idle_ns, NS_PER_S / 1000, IDLE_MAX_NS),
 	    .initial = "600s" },
 
-	{ "help", 'h', NULL, "show this help", .type = OPTION_IS_HELP,
-	    .group = "Help" },
-	{ "version", 'V', NULL, "show the version", .type = OPTION_IS_VERSION },
+	OPTION_HELP_ROWS,
 	OPTION_END,
 };
 /* clang-format on */

@@ -166,7 +166,8 @@ static const struct option_row rows[] = {
 	    OPTION_FLAG(OPT, check_config), .flags = OPTION_COMMAND },
 	{ "make-token", 0, "ID NAME", "print a new token, and exit",
 	    OPTION_PATH(OPT, make_token), .flags = OPTION_COMMAND },
-	OPTION_STANDARD_ROWS,
+	{ OPTION_HELP_ROW },
+	{ OPTION_VERSION_ROW },
 	OPTION_END,
 };
 /* clang-format on */

@@ -85,7 +85,8 @@ static const struct option_row rows[] = {
 	{ "more", 0, "WHAT", "its own", OPTION_OWN(more),
 	    .complete = "@run --list all" },
 	{ NULL, 'm', NULL, "a letter only", OPTION_OWN(more) },
-	OPTION_STANDARD_ROWS,
+	{ OPTION_HELP_ROW },
+	{ OPTION_VERSION_ROW },
 	OPTION_END,
 };
 /* clang-format on */
