@@ -184,7 +184,7 @@ ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 HEADERS = $(filter-out %_impl.h,$(wildcard proto/*.h))
 COMPLETION = $(wildcard cmd/*/completion/*.bash)
 COMPLETION_ZSH = $(wildcard cmd/*/completion/_*)
-COMPLETION_OF = decode ping relay
+COMPLETION_OF = decode node ping relay
 COMPLETION_MADE = $(patsubst %,$(BUILD)/completion/bluenet-%.bash, \
     $(COMPLETION_OF)) $(patsubst %,$(BUILD)/completion/_bluenet-%, \
     $(COMPLETION_OF))

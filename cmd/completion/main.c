@@ -6,6 +6,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/completion.h"
 #include "cmd/decode/options.h"
+#include "cmd/node/options.h"
 #include "cmd/ping/options.h"
 #include "cmd/relay/options.h"
 
@@ -14,6 +15,7 @@
 
 static const struct option_program *const programs[] = {
 	&decode_program,
+	&node_program,
 	&ping_program,
 	&relay_program,
 };

@@ -4,6 +4,7 @@
  * argument and its default, and no other. BNET_MAN says where the manuals are.
  */
 #include "cmd/decode/options.h"
+#include "cmd/node/options.h"
 #include "cmd/ping/options.h"
 #include "cmd/relay/options.h"
 #include "tests/unit/unit.h"
@@ -32,6 +33,7 @@ static const struct {
 	bool sorted; /* by name */
 } manuals[] = {
 	{ &decode_program, false },
+	{ &node_program, true },
 	{ &ping_program, false },
 	{ &relay_program, true },
 };
