@@ -182,18 +182,15 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 HEADERS = $(filter-out %_impl.h,$(wildcard proto/*.h))
-COMPLETION = $(wildcard cmd/*/completion/*.bash)
-COMPLETION_ZSH = $(wildcard cmd/*/completion/_*)
-COMPLETION_OF = decode node ping relay
-COMPLETION_MADE = $(patsubst %,$(BUILD)/completion/bluenet-%.bash, \
-    $(COMPLETION_OF)) $(patsubst %,$(BUILD)/completion/_bluenet-%, \
-    $(COMPLETION_OF))
+COMPLETION_BASH = $(patsubst $(BUILD)/%,$(BUILD)/completion/%.bash, \
+    $(PROGRAMS))
+COMPLETION_ZSH = $(patsubst $(BUILD)/%,$(BUILD)/completion/_%,$(PROGRAMS))
 UNITS = $(wildcard cmd/relay/systemd/*)
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 #: install - install programs, library, manuals and units (PREFIX, DESTDIR)
 .PHONY: install
-install: all $(COMPLETION_MADE)
+install: all $(COMPLETION_BASH) $(COMPLETION_ZSH)
 	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
 	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR)
 	install -m 755 $(PROGRAMS) $(BINDIR)
@@ -207,10 +204,9 @@ install: all $(COMPLETION_MADE)
 	install -m 644 $(wildcard man/*.1) $(MANDIR)/man1
 	install -m 644 $(wildcard man/*.3) $(MANDIR)/man3
 	install -m 644 $(wildcard man/*.5) $(MANDIR)/man5
-	for f in $(COMPLETION) $(filter %.bash,$(COMPLETION_MADE)); do \
+	for f in $(COMPLETION_BASH); do \
 		install -m 644 $$f $(BASHDIR)/$$(basename $$f .bash); done
-	install -m 644 $(COMPLETION_ZSH) \
-	    $(filter-out %.bash,$(COMPLETION_MADE)) $(ZSHDIR)
+	install -m 644 $(COMPLETION_ZSH) $(ZSHDIR)
 	for f in $(UNITS); do sed 's|/usr/local/|$(PREFIX)/|' $$f \
 		> $(UNITDIR)/$$(basename $$f); done
 
@@ -224,10 +220,8 @@ uninstall:
 	rm -f $(patsubst man/%,$(MANDIR)/man1/%,$(wildcard man/*.1)) \
 	    $(patsubst man/%,$(MANDIR)/man3/%,$(wildcard man/*.3)) \
 	    $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5))
-	rm -f $(patsubst %.bash,$(BASHDIR)/%,$(notdir $(COMPLETION) \
-	    $(filter %.bash,$(COMPLETION_MADE)))) \
-	    $(patsubst %,$(ZSHDIR)/%,$(notdir $(COMPLETION_ZSH) \
-	    $(filter-out %.bash,$(COMPLETION_MADE)))) \
+	rm -f $(patsubst %.bash,$(BASHDIR)/%,$(notdir $(COMPLETION_BASH))) \
+	    $(patsubst %,$(ZSHDIR)/%,$(notdir $(COMPLETION_ZSH))) \
 	    $(patsubst %,$(UNITDIR)/%,$(notdir $(UNITS)))
 
 #: clean - remove all builds
@@ -440,10 +434,11 @@ lint-c:
 	    --suppress=missingIncludeSystem proto cmd
 
 .PHONY: lint-text
-lint-text: $(filter %.bash,$(COMPLETION_MADE))
+lint-text: $(COMPLETION_BASH) $(COMPLETION_ZSH)
 	@clang-format --dry-run --Werror $(C_FILES)
 	@shellcheck $(SH_FILES) $(wildcard tests/cli/*.ba*)
-	@shellcheck -s bash $(COMPLETION) $(filter %.bash,$(COMPLETION_MADE))
+	@shellcheck -s bash $(COMPLETION_BASH)
+	@for f in $(COMPLETION_ZSH); do zsh -n $$f || exit; done
 	@mandoc -Tlint -W warning man/*.[135]
 	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))
 

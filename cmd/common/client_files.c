@@ -12,18 +12,7 @@
 #define FILE_MAX_BYTES ((size_t)4 << 20)
 
 void
-client_options_check(const struct client_options *opt)
-{
-	if (opt->token != NULL && opt->token_file != NULL)
-		cli_usage("--token and --token-file: expected one of them");
-	if ((opt->cert != NULL) != (opt->key != NULL))
-		cli_usage("--cert and --key: expected both or none");
-	if (!opt->tls && (opt->ca != NULL || opt->cert != NULL))
-		cli_usage("--ca, --cert and --key go with --tls");
-}
-
-void
-client_options_refuse(
+client_options_check(
     struct option_reading *reading, const struct client_options *opt)
 {
 	if (opt->token != NULL && opt->token_file != NULL)
@@ -38,7 +27,7 @@ client_options_refuse(
 }
 
 void
-client_target_refuse(
+client_target_check(
     struct option_reading *reading, const char *what, const char *target)
 {
 	if (!address_is_target(target))

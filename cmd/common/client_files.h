@@ -21,24 +21,21 @@ struct client_options {
 	char *token, *token_file; /* one of them at most */
 };
 
-/* Their rows, for a program's T that has them as `member`. */
-#define CLIENT_ROWS(T, member) \
-	{ "tls", 0, NULL, "use TLS", OPTION_FLAG(T, member.tls), \
-		.group = "Authentication" }, \
-	    { "ca", 0, "FILE", \
-		    "require a certificate of the relay signed by a CA in " \
-		    "FILE", \
-		    OPTION_PATH(T, member.ca) }, \
+/* Their rows, but for --tls, for a program's T that has them as `member`. */
+#define CLIENT_ROWS(T, member, bits) \
+	{ "ca", 0, "FILE", \
+		"require a certificate of the relay signed by a CA in FILE", \
+		OPTION_PATH(T, member.ca), .mine = (bits) }, \
 	    { "cert", 0, "FILE", "show the certificate in FILE", \
-		    OPTION_PATH(T, member.cert) }, \
+		    OPTION_PATH(T, member.cert), .mine = (bits) }, \
 	    { "key", 0, "FILE", "use the private key in FILE", \
-		    OPTION_PATH(T, member.key) }, \
+		    OPTION_PATH(T, member.key), .mine = (bits) }, \
 	    { "token", 0, "TOKEN", "show TOKEN to the relay", \
 		    OPTION_TEXT(T, member.token, 0, CLIENT_TOKEN_CHARS), \
-		    .flags = OPTION_SECRET }, \
+		    .flags = OPTION_SECRET, .mine = (bits) }, \
 	{ \
 		"token-file", 0, "FILE", "read the token from FILE", \
-		    OPTION_PATH(T, member.token_file) \
+		    OPTION_PATH(T, member.token_file), .mine = (bits) \
 	}
 
 struct client_files {
@@ -47,12 +44,11 @@ struct client_files {
 };
 
 /* Those that do not go together are bad usage, and it says which. */
-void client_options_check(const struct client_options *opt);
-void client_options_refuse(
+void client_options_check(
     struct option_reading *reading, const struct client_options *opt);
 
 /* An address of a relay, called `what`, that cannot be one is bad usage. */
-void client_target_refuse(
+void client_target_check(
     struct option_reading *reading, const char *what, const char *target);
 
 /*

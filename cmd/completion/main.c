@@ -9,6 +9,7 @@
 #include "cmd/node/options.h"
 #include "cmd/ping/options.h"
 #include "cmd/relay/options.h"
+#include "cmd/replay/options.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,6 +19,7 @@ static const struct option_program *const programs[] = {
 	&node_program,
 	&ping_program,
 	&relay_program,
+	&replay_program,
 };
 
 int

@@ -79,7 +79,9 @@ static const struct option_row rows[] = {
 	{ "name", 0, "NAME", "show this name to the relay",
 	    OPTION_TEXT(OPT, name, 0, NAME_CHARS), .initial = "bluenet-ping" },
 
-	CLIENT_ROWS(OPT, client),
+	{ "tls", 0, NULL, "use TLS", OPTION_FLAG(OPT, client.tls),
+	    .group = "Authentication" },
+	CLIENT_ROWS(OPT, client, 0),
 
 	OPTION_HELP_ROWS,
 	OPTION_END,
@@ -122,7 +124,7 @@ check_targets(struct option_reading *reading, const struct ping_options *opt)
 		options_refuse(
 		    reading, NULL, "expected a relay: " ADDRESS_TARGET_SYNTAX);
 	else
-		client_target_refuse(reading, "RELAY", opt->relay);
+		client_target_check(reading, "RELAY", opt->relay);
 	if (opt->hop != PING_HOP_NONE && (opt->n_words > 0 || opt->clients))
 		options_refuse(reading, "hop",
 		    "the relay itself, so expected no NODE and no --clients");
@@ -165,7 +167,7 @@ ping_options_parse(struct ping_options *opt, int argc, char **argv)
 		check_files(&reading, opt);
 	} else {
 		check_targets(&reading, opt);
-		client_options_refuse(&reading, &opt->client);
+		client_options_check(&reading, &opt->client);
 	}
 	options_end_if_bad(&reading);
 }

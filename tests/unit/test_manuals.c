@@ -7,6 +7,7 @@
 #include "cmd/node/options.h"
 #include "cmd/ping/options.h"
 #include "cmd/relay/options.h"
+#include "cmd/replay/options.h"
 #include "tests/unit/unit.h"
 
 #include <ctype.h>
@@ -36,6 +37,7 @@ static const struct {
 	{ &node_program, true },
 	{ &ping_program, false },
 	{ &relay_program, true },
+	{ &replay_program, true },
 };
 
 /* ---- reading a manual ---- */
