@@ -16,7 +16,6 @@
 #include "err.h"
 #include "frame.h"
 
-#include <stddef.h>
 #include <stdint.h>
 
 #define BNET_PAYLOAD_MAX_BYTES UINT32_C(20000000) /* the default limit */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "frame.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define SIZE_MASK ((UINT32_C(1) << 28) - 1)

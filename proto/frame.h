@@ -20,7 +20,6 @@
 #include "buf.h"
 #include "err.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

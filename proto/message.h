@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define BNET_PROTOCOL_VERSION 1
 
@@ -66,6 +67,13 @@ struct bnet_string {
 	const char *p;
 	uint32_t len_bytes;
 };
+
+/* `s` up to its NUL, borrowed. */
+static inline struct bnet_string
+bnet_string_of(const char *s)
+{
+	return (struct bnet_string){ s, (uint32_t)strlen(s) };
+}
 
 struct bnet_hello {
 	uint32_t version;

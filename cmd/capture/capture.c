@@ -17,7 +17,7 @@
 #define HISTORY_SHARE 4
 /* And what one direction of one stream may hold. */
 #define STREAM_SHARE 4
-/* A SYN seen late belongs to data that starts at most so far behind it. */
+/* A SYN seen late belongs to data that starts at most so far after it. */
 #define LATE_SYN_BYTES (1 << 20)
 /* A RST counts within so many bytes of where the stream is. */
 #define RST_BYTES UINT32_C(4194304)
@@ -27,13 +27,13 @@
 static void
 on_data(void *arg, struct bnet_slice data)
 {
-	sniff_bytes(arg, data);
+	flow_bytes(arg, data);
 }
 
 static void
 on_gap(void *arg, uint64_t bytes, const char *reason)
 {
-	sniff_gap(arg, bytes, reason);
+	flow_gap(arg, bytes, reason);
 }
 
 static void
@@ -104,7 +104,7 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	key.end[!sender] = seg->dst;
 	s = streams_find(&cap->streams, &key);
 	if (s != NULL && is_reuse(s, sender != s->opener, seg)) {
-		lifetime_close(cap, s);
+		streams_close(cap, s);
 		s = NULL;
 	}
 	/* a stray end of a connection that is over opens nothing */
@@ -112,7 +112,7 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	    (seg->flags & (TCP_RST | TCP_FIN)))
 		return BNET_OK;
 	if (s == NULL)
-		s = lifetime_open(cap, &key, sender, seg);
+		s = streams_open(cap, &key, sender, seg);
 	if (s == NULL)
 		return BNET_ENOMEM;
 	*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
@@ -148,8 +148,8 @@ segment_done(struct cap *cap, struct stream *s, enum cap_dir dir,
 	s->seen_ns = cap->time_ns;
 	streams_touch(&cap->streams, s, closing);
 	if (s->ignored)
-		lifetime_release(cap, s);
-	lifetime_make_room(cap);
+		streams_release(cap, s);
+	streams_make_room(cap);
 }
 
 static enum bnet_err
@@ -167,7 +167,7 @@ on_segment(
 		cap->counters.segments++;
 		cap->counters.segment_bytes += seg->data.len;
 	}
-	lifetime_expire(cap);
+	streams_expire(cap);
 	err = stream_of(cap, seg, &ref.dir, &s);
 	if (s == NULL)
 		return err;
@@ -252,7 +252,7 @@ cap_finish(struct cap *cap)
 	struct streams *streams = &cap->streams;
 
 	while (streams->n > 0)
-		lifetime_close(cap,
+		streams_close(cap,
 		    earlier(streams->closing.oldest,
 			earlier(
 			    streams->open.oldest, streams->dormant.oldest)));
@@ -324,7 +324,7 @@ cap_free(struct cap *cap)
 		struct stream *s = earlier(cap->streams.closing.oldest,
 		    earlier(
 			cap->streams.open.oldest, cap->streams.dormant.oldest));
-		lifetime_release(cap, s);
+		streams_release(cap, s);
 		streams_remove(&cap->streams, s);
 	}
 	streams_free(&cap->streams);

@@ -5,7 +5,8 @@
  *	packet -> layers -> (fragments) -> streams -> tcp -> (tls) -> link
  *
  * Every byte of a stream is in a frame or in a loss, and both are reported. All
- * memory is bounded by struct cap_limits.
+ * memory is bounded by struct cap_limits. A struct cap owns all streams; called
+ * by the decoder and by the compiler of tapes.
  */
 #ifndef CAPTURE_H
 #define CAPTURE_H

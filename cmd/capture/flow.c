@@ -337,7 +337,7 @@ start(const struct flow_ref *ref)
 }
 
 static void
-flow_bytes(const struct flow_ref *ref, struct bnet_slice in)
+plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow *flow = flow_of(ref);
 	struct bnet_slice left;
@@ -418,7 +418,7 @@ resync_after_gap(const struct flow_ref *ref)
 }
 
 static void
-flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+plain_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 {
 	cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
 	if (bytes == 0 || !open_link(ref))
@@ -430,7 +430,7 @@ flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 }
 
 static void
-flow_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+plain_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 {
 	if (bytes > 0)
 		cap_emit(
@@ -443,7 +443,7 @@ flow_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 }
 
 static void
-flow_finish(const struct flow_ref *ref, bool orderly)
+plain_finish(const struct flow_ref *ref, bool orderly)
 {
 	struct flow *flow = flow_of(ref);
 	struct bnet_slice kept;
@@ -490,7 +490,7 @@ on_plain(void *arg, enum cap_dir dir, struct bnet_slice plaintext)
 
 	ref.dir = dir;
 	if (!ref.stream->ignored)
-		flow_bytes(&ref, plaintext);
+		plain_bytes(&ref, plaintext);
 }
 
 static void
@@ -500,7 +500,7 @@ on_lost(void *arg, enum cap_dir dir, uint64_t bytes, const char *reason)
 
 	ref.dir = dir;
 	if (!ref.stream->ignored)
-		flow_lost(&ref, bytes, reason);
+		plain_lost(&ref, bytes, reason);
 }
 
 /* Keep the sum over all streams true. */
@@ -526,7 +526,7 @@ feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 	account_tls(ref);
 }
 
-/* The few bytes that the other direction kept, too few to tell: it is known now. */
+/* The few bytes that the other direction kept, now that it is known as TLS. */
 static void
 feed_tls_kept(const struct flow_ref *ref)
 {
@@ -571,7 +571,7 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 	enum cap_tls_looks looks;
 
 	if (kept->len == 0 && (looks = look(ref, in)) == CAP_TLS_NO) {
-		flow_bytes(ref, in);
+		plain_bytes(ref, in);
 		return;
 	}
 	if (bnet_buf_append(kept, in) != BNET_OK) {
@@ -581,7 +581,7 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 	looks = look(ref, bnet_buf_slice(kept));
 	if (looks == CAP_TLS_PERHAPS)
 		return;
-	first = *kept; /* flow_bytes() wants the buffer for itself */
+	first = *kept; /* plain_bytes() wants the buffer for itself */
 	bnet_buf_init(kept, first.max);
 	if (looks == CAP_TLS_YES) {
 		s->tls = cap_tls_new(ref->cap->set.keylog);
@@ -592,14 +592,14 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 	if (s->tls != NULL)
 		feed_tls(ref, bnet_buf_slice(&first));
 	else if (!s->ignored)
-		flow_bytes(ref, bnet_buf_slice(&first));
+		plain_bytes(ref, bnet_buf_slice(&first));
 	bnet_buf_free(&first);
 	if (s->tls != NULL)
 		feed_tls_kept(ref);
 }
 
 void
-sniff_bytes(const struct flow_ref *ref, struct bnet_slice in)
+flow_bytes(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct stream *s = ref->stream;
 
@@ -610,7 +610,7 @@ sniff_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	else if (s->flow[ref->dir].state == FLOW_START)
 		judge_start(ref, in);
 	else
-		flow_bytes(ref, in);
+		plain_bytes(ref, in);
 }
 
 /* Nothing more comes to tell the kind of stream: take what there is as it is. */
@@ -623,12 +623,12 @@ settle_start(const struct flow_ref *ref)
 	if (flow->state != FLOW_START || first.len == 0)
 		return;
 	bnet_buf_init(&flow->unsynced, first.max);
-	flow_bytes(ref, bnet_buf_slice(&first));
+	plain_bytes(ref, bnet_buf_slice(&first));
 	bnet_buf_free(&first);
 }
 
 void
-sniff_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 {
 	struct flow_ref arg = *ref;
 	const struct cap_tls_sink sink = { on_plain, on_lost, &arg };
@@ -638,7 +638,7 @@ sniff_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 		return;
 	if (s->tls == NULL) {
 		settle_start(ref);
-		flow_gap(ref, bytes, reason);
+		plain_gap(ref, bytes, reason);
 		return;
 	}
 	cap_emit(ref->cap, s, ref->dir, CAP_GAP, bytes, reason);
@@ -649,7 +649,7 @@ sniff_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 }
 
 void
-sniff_finish(struct cap *cap, struct stream *s)
+flow_finish(struct cap *cap, struct stream *s)
 {
 	struct flow_ref ref = { cap, s, CAP_UP };
 	const struct cap_tls_sink sink = { on_plain, on_lost, &ref };
@@ -668,6 +668,6 @@ sniff_finish(struct cap *cap, struct stream *s)
 		if (s->ignored)
 			return;
 		settle_start(&ref);
-		flow_finish(&ref, s->half[dir].fin);
+		plain_finish(&ref, s->half[dir].fin);
 	}
 }

@@ -104,11 +104,11 @@ void cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
     enum cap_event_type type, uint64_t bytes, const char *reason);
 
 /* Bytes of the TCP stream: through TLS where it is, to frames. */
-void sniff_bytes(const struct flow_ref *ref, struct bnet_slice in);
-void sniff_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason);
+void flow_bytes(const struct flow_ref *ref, struct bnet_slice in);
+void flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason);
 
 /* No more will come, in either direction. */
-void sniff_finish(struct cap *cap, struct stream *stream);
+void flow_finish(struct cap *cap, struct stream *stream);
 
 /* What a flow holds is given back, unreported. */
 void flow_free(struct cap *cap, struct flow *flow);

@@ -188,7 +188,7 @@ blank(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* The next word of `line`, which moves behind it. */
+/* The next word of `line`, which moves past it. */
 static struct bnet_slice
 word(struct bnet_slice *line)
 {
@@ -289,7 +289,7 @@ add_line(struct cap_keylog *log, struct bnet_slice line, bool *bad)
 	return BNET_OK;
 }
 
-/* The lines of `text` that end in it; *used: up to behind the last. */
+/* The lines of `text` that end in it; *used: to the end of the last. */
 static enum bnet_err
 add_lines(
     struct cap_keylog *log, struct bnet_slice text, size_t *used, bool *bad)

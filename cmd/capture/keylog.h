@@ -7,7 +7,8 @@
  * The NSS key log format, as SSLKEYLOGFILE and the secrets blocks of pcapng
  * hold it. Comments, empty lines and labels that decrypt nothing here are
  * passed over. A hash table, so that a log of many sessions costs nothing a
- * look-up; it has a ceiling.
+ * look-up; it has a ceiling. Owns the secrets, and wipes them; the tools fill it,
+ * tls.c reads it.
  */
 #ifndef CAPTURE_KEYLOG_H
 #define CAPTURE_KEYLOG_H

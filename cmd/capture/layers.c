@@ -289,7 +289,7 @@ cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment)
 
 	if (!ip->src.v6 || ip->protocol == IP_TCP)
 		return parse_tcp(ip, segment);
-	/* behind a fragment's header there may be more headers */
+	/* after a fragment's header there may be more headers */
 	whole = *ip;
 	if (!step_extensions(&whole) || whole.fragment)
 		return CAP_LAYER_BAD;
@@ -405,7 +405,7 @@ put(struct datagram *d, const struct cap_ip *ip)
 		d->total_bytes = ip->offset_bytes + ip->data.len;
 }
 
-/* A second end, or something behind the end: not of this datagram. */
+/* A second end, or something after the end: not of this datagram. */
 static bool
 contradicts(const struct datagram *d, const struct cap_ip *ip)
 {
@@ -416,7 +416,7 @@ contradicts(const struct datagram *d, const struct cap_ip *ip)
 		      : end_bytes != d->total_bytes);
 }
 
-/* Units may lie behind the end too, so counting is not enough. */
+/* Units may lie after the end too, so counting is not enough. */
 static bool
 is_whole(const struct datagram *d)
 {

@@ -5,9 +5,10 @@
  *	Ethernet (VLAN, QinQ), Linux cooked 1 and 2, raw IP, NULL, LOOP
  *	  -> IPv4, IPv6 with extension headers -> [fragment] -> TCP
  *
- * Of packets nothing is allocated and nothing read past the captured bytes. Lengths
- * are those that IP states, so Ethernet padding is no payload; an IP length
- * of 0 (segmentation offload) means all of the packet.
+ * Nothing is read past the captured bytes, and nothing is allocated but for
+ * fragments. Lengths are those that IP states, so Ethernet padding is no
+ * payload; an IP length of 0 (segmentation offload) means all of the packet.
+ * Owns the fragments that wait; called by capture.c.
  */
 #ifndef CAPTURE_LAYERS_H
 #define CAPTURE_LAYERS_H
@@ -45,7 +46,7 @@ struct cap_ip {
 	struct cap_end src, dst; /* ports are 0 */
 	uint8_t protocol; /* 6 TCP */
 	struct bnet_slice data; /* captured; borrowed */
-	size_t missing_bytes; /* sent behind data, but not captured */
+	size_t missing_bytes; /* sent after `data`, but not captured */
 	bool fragment;
 	bool more; /* fragment: not the last */
 	uint32_t id; /* fragment */

@@ -53,7 +53,7 @@ resync_held_bytes(const struct resync *resync)
 	return resync->cap_chains * sizeof(*resync->chain);
 }
 
-/* One that a sender could have packed: known kind, no bytes behind it. */
+/* One that a sender could have packed: known kind, no bytes after it. */
 static bool
 plausible_header(struct bnet_slice oob)
 {
@@ -78,7 +78,7 @@ plausible_header(struct bnet_slice oob)
 }
 
 enum step {
-	STEP_ON, /* the frame is good, `next` is behind it */
+	STEP_ON, /* the frame is good, `next` is after it */
 	STEP_WAIT, /* `needs` bytes are needed */
 	STEP_BAD,
 };
@@ -250,7 +250,7 @@ judge_new(struct resync *resync, struct bnet_slice bytes, bool last,
 		waits |= resync->chain[i].headers > 0;
 	for (; resync->scanned + BNET_FRAME_WORD_BYTES <= bytes.len;
 	     resync->scanned++) {
-		/* nothing behind one that waits could be taken before it */
+		/* nothing after one that waits could be taken before it */
 		if (waits || (resync->at_start && resync->scanned > 0))
 			return false;
 		for (enum bnet_order order = BNET_ORDER_LITTLE;

@@ -6,7 +6,8 @@
  * each other. A frame with a plausible BlueNet header is worth more than one
  * that is merely within the limits; empty frames (zeros) are worth nothing.
  * What looks like frames inside a longer frame is not it: where one with such a
- * header is open, later places wait for it.
+ * header is open, later places wait for it. Owns the places that are still open,
+ * not the bytes; called by flow.c.
  */
 #ifndef CAPTURE_RESYNC_H
 #define CAPTURE_RESYNC_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * source - where packets come from: a capture file, standard input, or a
- * live interface, through libpcap. Times are in nanoseconds.
+ * live interface, through libpcap. Times are in nanoseconds. Owns the handle of
+ * libpcap and the packet at hand; called by the tools.
  */
 #ifndef CAPTURE_SOURCE_H
 #define CAPTURE_SOURCE_H

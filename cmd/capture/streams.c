@@ -183,7 +183,7 @@ streams_rest(struct streams *streams, struct stream *stream)
 /* ---- when streams open, close and rest ---- */
 
 void
-lifetime_release(struct cap *cap, struct stream *s)
+streams_release(struct cap *cap, struct stream *s)
 {
 	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
 		tcp_drop(&s->half[dir], &cap->tcp);
@@ -196,15 +196,15 @@ lifetime_release(struct cap *cap, struct stream *s)
 }
 
 void
-lifetime_close(struct cap *cap, struct stream *s)
+streams_close(struct cap *cap, struct stream *s)
 {
 	for (int dir = CAP_UP; dir <= CAP_DOWN && !s->ignored; dir++) {
 		struct flow_ref ref = { cap, s, (enum cap_dir)dir };
 
 		tcp_flush(&s->half[dir], &cap->tcp, &ref);
 	}
-	sniff_finish(cap, s);
-	lifetime_release(cap, s);
+	flow_finish(cap, s);
+	streams_release(cap, s);
 	if (cap->sink.closed != NULL)
 		cap->sink.closed(cap->sink.arg, &s->pub);
 	streams_remove(&cap->streams, s);
@@ -230,7 +230,7 @@ close_for(struct cap *cap, struct stream *s, const char *reason)
 		cap_emit(cap, s, (enum cap_dir)dir, CAP_LIMIT, held, reason);
 		reported = true;
 	}
-	lifetime_close(cap, s);
+	streams_close(cap, s);
 }
 
 /* Nothing of it is lost: it goes on where it was when it is seen again. */
@@ -243,7 +243,7 @@ rest(struct cap *cap, struct stream *s)
 	if (s->tls_held_bytes > 0)
 		return false;
 	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
-		history_free(&s->half[dir].history, &cap->history);
+		tcp_forget(&s->half[dir], &cap->tcp);
 		cap->held_bytes -= s->flow[dir].held_bytes;
 		s->flow[dir].held_bytes = 0;
 		bnet_buf_free(&s->flow[dir].unsynced);
@@ -253,7 +253,7 @@ rest(struct cap *cap, struct stream *s)
 }
 
 void
-lifetime_expire(struct cap *cap)
+streams_expire(struct cap *cap)
 {
 	struct streams *streams = &cap->streams;
 	struct stream *s;
@@ -262,7 +262,7 @@ lifetime_expire(struct cap *cap)
 	while ((s = streams->closing.oldest) != NULL &&
 	    cap->time_ns - s->seen_ns > LINGER_NS)
 		if ((s->half[0].ended && s->half[1].ended) || !rest(cap, s))
-			lifetime_close(cap, s);
+			streams_close(cap, s);
 	while ((s = streams->open.oldest) != NULL &&
 	    cap->time_ns - s->seen_ns > cap->set.limits.idle_ns)
 		if (!rest(cap, s))
@@ -284,7 +284,7 @@ make_place(struct cap *cap)
 }
 
 void
-lifetime_make_room(struct cap *cap)
+streams_make_room(struct cap *cap)
 {
 	struct streams *streams = &cap->streams;
 	struct stream *s;
@@ -337,7 +337,7 @@ write_end(struct stream *s, int i, const struct cap_end *end)
 }
 
 struct stream *
-lifetime_open(struct cap *cap, const struct stream_key *key, int sender,
+streams_open(struct cap *cap, const struct stream_key *key, int sender,
     const struct cap_segment *seg)
 {
 	struct stream *s;

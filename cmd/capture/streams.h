@@ -37,20 +37,20 @@ void streams_rest(struct streams *streams, struct stream *stream);
 /* ---- when streams open, close and rest ---- */
 
 /* NULL: out of memory. `sender` is the index in key.end of who sent `seg`. */
-struct stream *lifetime_open(struct cap *cap, const struct stream_key *key,
+struct stream *streams_open(struct cap *cap, const struct stream_key *key,
     int sender, const struct cap_segment *seg);
 
 /* Report all that is held, and forget the stream. */
-void lifetime_close(struct cap *cap, struct stream *stream);
+void streams_close(struct cap *cap, struct stream *stream);
 
 /* Give back what it holds, unreported. */
-void lifetime_release(struct cap *cap, struct stream *stream);
+void streams_release(struct cap *cap, struct stream *stream);
 
 /* Close what ended or was silent for long. */
-void lifetime_expire(struct cap *cap);
+void streams_expire(struct cap *cap);
 
 /* Close streams that hold something until all is within the limit. */
-void lifetime_make_room(struct cap *cap);
+void streams_make_room(struct cap *cap);
 
 /* Is one of the ports that were asked for? */
 bool cap_port_listed(const struct cap *cap, uint16_t port);

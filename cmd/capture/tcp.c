@@ -63,7 +63,7 @@ history_break(struct history *history)
 	history->n = 0;
 }
 
-void
+static void
 history_free(struct history *history, struct history_budget *budget)
 {
 	if (history->ring == NULL)
@@ -156,6 +156,12 @@ pop(struct tcp_half *half, const struct tcp_shared *shared)
 }
 
 void
+tcp_forget(struct tcp_half *half, const struct tcp_shared *shared)
+{
+	history_free(&half->history, shared->history);
+}
+
+void
 tcp_drop(struct tcp_half *half, const struct tcp_shared *shared)
 {
 	while (half->head != NULL)
@@ -219,7 +225,7 @@ hold(struct tcp_half *half, const struct tcp_shared *shared, uint32_t seq,
 
 	if (half->tail != NULL &&
 	    distance(half->tail->seq + half->tail->len, seq) >= 0) {
-		before = half->tail; /* the common case: behind all */
+		before = half->tail; /* the common case: at the end */
 		piece = NULL;
 	} else if (half->last_held != NULL &&
 	    distance(half->last_held->seq + half->last_held->len, seq) >= 0) {
@@ -463,7 +469,7 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	return BNET_OK;
 }
 
-/* What was sent, or acknowledged, behind all that is in the capture. */
+/* What was sent, or acknowledged, after all that is in the capture. */
 static uint32_t
 missing_end(const struct tcp_half *half)
 {

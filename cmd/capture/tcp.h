@@ -9,6 +9,8 @@
  * when the receiver has acknowledged it and yet many packets or much time
  * went by, when too much is held, or at the end. Where the beginning was not
  * captured, the first segments are held for a moment, and the lowest starts.
+ * Owns what is held or remembered of a direction; called by capture.c and
+ * streams.c.
  */
 #ifndef CAPTURE_TCP_H
 #define CAPTURE_TCP_H
@@ -54,7 +56,7 @@ struct tcp_half {
 	uint32_t fin_seq;
 	uint32_t peer_ack; /* the highest the other side acknowledged */
 	bool sent; /* sent_seq is known */
-	uint32_t sent_seq; /* behind the last byte that was seen to be sent */
+	uint32_t sent_seq; /* after the last byte that was seen to be sent */
 	uint32_t n_segments; /* with data, so far */
 	uint32_t first_segment; /* the first held, while not started */
 	int64_t first_ns; /* its time */
@@ -95,7 +97,7 @@ void
 tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg);
 
 /* Forget what was passed on. */
-void history_free(struct history *history, struct history_budget *budget);
+void tcp_forget(struct tcp_half *half, const struct tcp_shared *shared);
 
 /* Drop all that is held or remembered, unreported. */
 void tcp_drop(struct tcp_half *half, const struct tcp_shared *shared);

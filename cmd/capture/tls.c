@@ -52,7 +52,7 @@ struct tls_half {
 	struct bnet_buf in; /* not yet taken */
 	bool hole; /* at in[hole_at] missing_bytes are missing */
 	bool blocked; /* the next record needs the other side's hello */
-	bool synced; /* a record starts at in[0], behind skip_bytes */
+	bool synced; /* a record starts at in[0] + skip_bytes */
 	bool hello; /* the hello of this side is known */
 	bool retry; /* it will be: this side asked for another one */
 	bool advance; /* the next record has the next keys */
@@ -586,7 +586,7 @@ next_take(struct tls_half *h)
 	tls_messages_reset(&h->messages, false);
 }
 
-/* Replace them: behind Finished and KeyUpdate. The same. */
+/* Replace them: after Finished and KeyUpdate. The same. */
 static bool
 tls_keys_advance(struct cap_tls *tls, enum cap_dir dir)
 {
@@ -625,7 +625,7 @@ afford(struct cap_tls *tls, uint64_t reserve_bytes, size_t n_bytes)
 }
 
 /*
- * Try the numbers from `from` to `to`; h->seq becomes the one behind. One
+ * Try the numbers from `from` to `to`; h->seq becomes the one after. One
  * record gets a quarter of what is left, for the next may be the better try.
  */
 static bool
@@ -827,7 +827,7 @@ sum(uint64_t a, uint64_t b)
 }
 
 /*
- * There is a hole behind what is held; `dropped_bytes` of it were fed. Where
+ * There is a hole after what is held; `dropped_bytes` of it were fed. Where
  * one is there already, what lies between the two is given up.
  */
 static void
@@ -973,7 +973,7 @@ take_plain(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 		return;
 	}
 	h->read_bytes += n;
-	/* anybody could have sent it, so behind the hellos little counts */
+	/* anybody could have sent it, so after the hellos little counts */
 	if (rec[0] == TLS_MESSAGE && h->level == TLS_PLAIN)
 		tls_messages_feed(tls, dir, in);
 	else if (rec[0] == TLS_ALERT && h->level == TLS_PLAIN)
@@ -1016,7 +1016,7 @@ pass_over(struct cap_tls *tls, enum cap_dir dir, size_t n)
 	if (n == 0)
 		return;
 	tls_keys_missed(h, n);
-	tls_lose(tls, dir, n, "no TLS record found behind a hole");
+	tls_lose(tls, dir, n, "no TLS record found after a hole");
 }
 
 /* Find the first place where a record opens; what lies before it is lost. */
@@ -1073,7 +1073,7 @@ before_hellos(const struct cap_tls *tls, const struct tls_half *h, uint8_t type)
 {
 	if (tls_hellos(tls))
 		return false;
-	if (type == TLS_CHANGE_CIPHER) /* behind a retry it is for show */
+	if (type == TLS_CHANGE_CIPHER) /* after a retry it is for show */
 		return h->hello || !h->retry;
 	return type == TLS_DATA;
 }

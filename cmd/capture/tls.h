@@ -16,7 +16,8 @@
  * hole that hides two changes of keys in one direction is not crossed: what
  * follows it is reported as lost.
  *
- * Every byte fed is counted as read, reported as lost, or still held.
+ * Every byte fed is counted as read, reported as lost, or still held. Owns what
+ * is held of both directions, and the keys; called by flow.c.
  */
 #ifndef CAPTURE_TLS_H
 #define CAPTURE_TLS_H

@@ -2,7 +2,8 @@
 /*
  * tls_crypt - secrets to keys, and one sealed record to plaintext.
  *
- * Knows neither connections nor handshakes. All cryptography is OpenSSL's.
+ * Knows neither connections nor handshakes. All cryptography is OpenSSL's. Owns
+ * a cipher context a key; called by tls.c.
  */
 #ifndef CAPTURE_TLS_CRYPT_H
 #define CAPTURE_TLS_CRYPT_H
@@ -73,11 +74,11 @@ BNET_MUST enum bnet_err tls_opener_12(struct tls_opener *op,
     const struct tls_suite *suite, const struct tls_secret *master,
     const struct tls_randoms *randoms, bool from_server);
 
-/* The secret behind a KeyUpdate. BNET_OK, BNET_ENOMEM, BNET_ETLS (size) */
+/* The secret after a KeyUpdate. BNET_OK, BNET_ENOMEM, BNET_ETLS (size) */
 BNET_MUST enum bnet_err tls_secret_update(const struct tls_suite *suite,
     const struct tls_secret *secret, struct tls_secret *next);
 
-/* The least that a record can have behind its head. */
+/* The least that a record can have after its head. */
 static inline size_t
 tls_opener_min(const struct tls_opener *op)
 {

@@ -5,10 +5,8 @@
 #include "cmd/common/clock.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #define FIRST_STEP_NS INT64_C(10000)
@@ -36,6 +34,14 @@ limit_now_ns(void)
 	return stuck ? limit_ns / ENDING_AFTER_QUOTIENT : limit_ns;
 }
 
+/* Not by cli_warn(): what did not end may hold a stream. */
+static void
+say(const char *what, int64_t most_ns)
+{
+	(void)dprintf(STDERR_FILENO, "%s: %s did not end within %g s\n",
+	    program_invocation_short_name, what, (double)most_ns / 1e9);
+}
+
 /*
  * It is asked and not waited for: pthread_timedjoin_np() goes by a clock that
  * may be set, and sanitizers do not know pthread_clockjoin_np().
@@ -50,8 +56,7 @@ ending_until(bool (*done)(void *arg), void *arg, const char *what)
 
 	while (!done(arg)) {
 		if (late) {
-			cli_warn("%s did not end within %g s", what,
-			    (double)most_ns / 1e9);
+			say(what, most_ns);
 			stuck = true;
 			return false;
 		}
@@ -116,36 +121,23 @@ ending_call(void (*fn)(void *arg), void *arg, const char *what)
 
 /* ---- leaving ---- */
 
-static void
-leave(int sig)
+static void *
+flush(void *arg)
 {
-	(void)sig;
-	_exit(CLI_STUCK);
+	(void)arg;
+	fflush(NULL);
+	return NULL;
 }
 
-/* A thread that goes on may hold a stream for ever: then a signal ends us. */
-static void
-leave_in_time(void)
-{
-	const int64_t us = limit_now_ns() / 1000 + 1;
-	const struct itimerval timer = { .it_value = { .tv_sec = us / 1000000,
-					     .tv_usec = us % 1000000 } };
-	struct sigaction action = { .sa_handler = leave };
-	sigset_t alarms;
-
-	sigemptyset(&alarms);
-	sigaddset(&alarms, SIGALRM);
-	(void)sigaction(SIGALRM, &action, NULL);
-	(void)pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
-	(void)setitimer(ITIMER_REAL, &timer, NULL);
-}
-
+/* On a thread of its own: what goes on may hold a stream for ever. */
 int
 ending_code(int code)
 {
+	pthread_t thread;
+
 	if (!stuck)
 		return code;
-	leave_in_time();
-	fflush(NULL);
+	if (pthread_create(&thread, NULL, flush, NULL) == 0)
+		(void)ending_join(thread, "the writing of output");
 	_exit(CLI_STUCK);
 }

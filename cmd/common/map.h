@@ -9,7 +9,8 @@
  * what map_get() gives the one entry `others` for, and is counted.
  *
  * Keys come from the peer: they are hashed with a secret drawn at start, so
- * nobody can choose keys that all fall on one place.
+ * nobody can choose keys that all fall on one place. Owns the entries; used
+ * wherever peers say the keys.
  */
 #ifndef COMMON_MAP_H
 #define COMMON_MAP_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* All that bluenet-decode holds while it runs. */
+/*
+ * decode - all that bluenet-decode holds while it runs: main.c makes it, and
+ * loop.c reads the capture with it.
+ */
 #ifndef DECODE_DECODE_H
 #define DECODE_DECODE_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Give root up once the interface is open. */
+/*
+ * privileges - give root up once the interface is open. Owns nothing; called
+ * by main.c.
+ */
 #ifndef DECODE_PRIVILEGES_H
 #define DECODE_PRIVILEGES_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A bar on standard error for a file that takes a while. */
+/*
+ * progress - a bar on standard error for a file that takes a while. Owns the
+ * line of the terminal; called by loop.c.
+ */
 #ifndef DECODE_PROGRESS_H
 #define DECODE_PROGRESS_H
 

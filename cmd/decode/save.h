@@ -3,7 +3,8 @@
  * save - the packets of matching streams, written as pcap (-w).
  *
  * A stream matches from its first record that passes the filter; its packets
- * before that wait, at most SAVE_STREAM_BYTES of them, then the oldest go.
+ * before that wait, at most SAVE_STREAM_BYTES of them, then the oldest go. Owns
+ * those and the file; called by loop.c and main.c.
  */
 #ifndef DECODE_SAVE_H
 #define DECODE_SAVE_H

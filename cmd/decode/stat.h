@@ -35,7 +35,7 @@ struct stat_ops {
 extern const struct stat_ops stat_frames, stat_streams, stat_keys,
     stat_endpoints, stat_io, stat_echo, stat_health;
 
-/* Print a table, behind an empty line if it is not the first; free it. */
+/* Print a table, after an empty line if it is not the first; free it. */
 void stat_print(struct stat_out *to, struct table *table);
 
 /* 100 * part / whole; 0 of nothing. */

@@ -9,7 +9,8 @@
  *
  * Nothing is allocated for a frame, only for a key, stream, endpoint or
  * interval that is new; of each there is a ceiling, and what comes after it
- * is counted as "(others)".
+ * is counted as "(others)". Owns the states of all; called by main.c and
+ * loop.c.
  */
 #ifndef DECODE_STATISTICS_H
 #define DECODE_STATISTICS_H
@@ -33,7 +34,7 @@ struct statistics_info {
 	const char *about; /* one line */
 };
 
-/* The `i`-th that there is, for a list; NULL behind the last. */
+/* The `i`-th that there is, for a list; NULL past the last. */
 const struct statistics_info *statistics_info(size_t i);
 
 struct statistics;

@@ -518,7 +518,7 @@ text_frame(struct output *output, const struct record *record)
 		put_sizes(out, frame);
 		put_marks(out, &frame->header);
 		if (frame->trailing_bytes > 0)
-			out_printf(out, "  +%zu bytes behind the header",
+			out_printf(out, "  +%zu bytes after the header",
 			    frame->trailing_bytes);
 		put_message(output, record);
 		out_line(out);

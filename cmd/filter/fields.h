@@ -48,7 +48,7 @@ enum filter_base {
 	BASE_FRAME, /* the packet */
 	BASE_HEADER,
 	BASE_RECORD,
-	BASE_MESSAGE, /* and behind it: + a bnet_message_type, of which it is */
+	BASE_MESSAGE, /* + a bnet_message_type: the message, if it is of it */
 };
 
 enum filter_load {

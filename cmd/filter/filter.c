@@ -48,7 +48,7 @@ struct filter_token {
 struct filter_parse {
 	const char *text;
 	size_t len;
-	size_t at; /* behind tok */
+	size_t at; /* past tok */
 	struct filter_token tok;
 	struct filter *out;
 	struct filter_error *err;
@@ -107,20 +107,20 @@ skip_chars(const char *s, size_t len, size_t n)
 
 /* The column, in characters from 1, of a byte of the source. */
 static size_t
-filter_column(const struct filter_parse *p, size_t at)
+column_of(const struct filter_parse *p, size_t at)
 {
 	return count_chars(p->text, at) + 1;
 }
 
 /* Sets *p->err, at a byte of the source. All return false. */
 static bool
-filter_fail(struct filter_parse *p, size_t at, const char *fmt, ...)
+fail(struct filter_parse *p, size_t at, const char *fmt, ...)
 {
 	struct filter_error *err = p->err;
 	va_list ap;
 
 	err->at_bytes = at;
-	err->column = filter_column(p, at);
+	err->column = column_of(p, at);
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
@@ -128,7 +128,7 @@ filter_fail(struct filter_parse *p, size_t at, const char *fmt, ...)
 }
 
 static bool
-filter_fail_memory(struct filter_parse *p)
+fail_memory(struct filter_parse *p)
 {
 	*p->err = (struct filter_error){ .text = "out of memory" };
 	return false;
@@ -248,20 +248,20 @@ room(void *items, size_t *cap, size_t need, size_t item_bytes)
 }
 
 static bool
-filter_emit(struct filter_parse *p, const struct filter_insn *insn)
+emit(struct filter_parse *p, const struct filter_insn *insn)
 {
 	struct filter *f = p->out;
 	void *grown = room(f->code, &f->cap_code, f->n_code + 1, sizeof(*insn));
 
 	if (grown == NULL)
-		return filter_fail_memory(p);
+		return fail_memory(p);
 	f->code = grown;
 	f->code[f->n_code++] = *insn;
 	return true;
 }
 
 static bool
-filter_add_range(
+add_range(
     struct filter_parse *p, struct filter_insn *insn, uint64_t lo, uint64_t hi)
 {
 	struct filter *f = p->out;
@@ -269,7 +269,7 @@ filter_add_range(
 	    f->ranges, &f->cap_ranges, f->n_ranges + 1, sizeof(*f->ranges));
 
 	if (grown == NULL)
-		return filter_fail_memory(p);
+		return fail_memory(p);
 	f->ranges = grown;
 	if (insn->n++ == 0)
 		insn->first = f->n_ranges;
@@ -278,7 +278,7 @@ filter_add_range(
 }
 
 static bool
-filter_add_text(
+add_text(
     struct filter_parse *p, struct filter_insn *insn, struct filter_text text)
 {
 	struct filter *f = p->out;
@@ -286,7 +286,7 @@ filter_add_text(
 	    room(f->texts, &f->cap_texts, f->n_texts + 1, sizeof(*f->texts));
 
 	if (grown == NULL)
-		return filter_fail_memory(p);
+		return fail_memory(p);
 	f->texts = grown;
 	if (insn->n++ == 0)
 		insn->first = f->n_texts;
@@ -295,13 +295,13 @@ filter_add_text(
 }
 
 static bool
-filter_push(struct filter_parse *p, const void *bytes, size_t len)
+push(struct filter_parse *p, const void *bytes, size_t len)
 {
 	struct filter *f = p->out;
 	void *grown = room(f->bytes, &f->cap_bytes, f->n_bytes + len, 1);
 
 	if (grown == NULL)
-		return filter_fail_memory(p);
+		return fail_memory(p);
 	f->bytes = grown;
 	memcpy(f->bytes + f->n_bytes, bytes, len);
 	f->n_bytes += len;
@@ -309,12 +309,11 @@ filter_push(struct filter_parse *p, const void *bytes, size_t len)
 }
 
 static bool
-filter_push_text(struct filter_parse *p, const void *bytes, size_t len,
+push_text(struct filter_parse *p, const void *bytes, size_t len,
     struct filter_text *text)
 {
 	*text = (struct filter_text){ .at = p->out->n_bytes, .len = len };
-	return (len == 0 || filter_push(p, bytes, len)) &&
-	    filter_push(p, "", 1);
+	return (len == 0 || push(p, bytes, len)) && push(p, "", 1);
 }
 
 static int
@@ -328,7 +327,7 @@ compare_ranges(const void *a, const void *b)
 
 /* The ranges of `insn`, which are the last ones: sorted, none touching. */
 static void
-filter_sort_ranges(struct filter *f, struct filter_insn *insn)
+sort_ranges(struct filter *f, struct filter_insn *insn)
 {
 	struct filter_range *r;
 	size_t n = 0;
@@ -440,13 +439,13 @@ lex_escape(struct filter_parse *p, char *c)
 		hi = hex_digit(s[2]);
 		lo = hi < 0 ? -1 : hex_digit(s[3]);
 		if (lo < 0)
-			return filter_fail(p, p->at,
+			return fail(p, p->at,
 			    "expected two hexadecimal digits after \\x");
 		*c = (char)(hi << 4 | lo);
 		p->at += 2;
 		break;
 	default:
-		return filter_fail(p, p->at,
+		return fail(p, p->at,
 		    "unknown escape: expected \\\" \\\\ \\n or \\xNN "
 		    "(a backslash itself is \\\\)");
 	}
@@ -466,19 +465,19 @@ lex_string(struct filter_parse *p)
 		c = p->text[p->at];
 		if (p->at == p->len ||
 		    (c == '\\' && p->text[p->at + 1] == '\0'))
-			return filter_fail(
+			return fail(
 			    p, tok->at, "string without its closing \"");
 		if (c != '\\')
 			p->at++;
 		else if (!lex_escape(p, &c))
 			return false;
-		if (!filter_push(p, &c, 1))
+		if (!push(p, &c, 1))
 			return false;
 	}
 	p->at++;
 	tok->len = p->at - tok->at;
 	tok->text.len = p->out->n_bytes - tok->text.at;
-	return filter_push(p, "", 1);
+	return push(p, "", 1);
 }
 
 static void
@@ -507,17 +506,17 @@ lex_unknown(struct filter_parse *p)
 
 	for (size_t i = 0; i < N_OF(advices); i++)
 		if (c == advices[i].c)
-			return filter_fail(p, p->at, "%s", advices[i].advice);
+			return fail(p, p->at, "%s", advices[i].advice);
 	n = next_char(p->text + p->at, p->len - p->at, &code);
 	if (code == '?' && c != '?')
-		return filter_fail(
+		return fail(
 		    p, p->at, "unexpected byte 0x%02x", (unsigned char)c);
-	return filter_fail(
+	return fail(
 	    p, p->at, "unexpected character \"%.*s\"", (int)n, p->text + p->at);
 }
 
 static bool
-filter_next(struct filter_parse *p)
+next_token(struct filter_parse *p)
 {
 	const char *s;
 
@@ -545,7 +544,7 @@ filter_next(struct filter_parse *p)
 
 /* The characters of p->tok: of an atom as written, of a string its value. */
 static struct bnet_slice
-filter_token_value(const struct filter_parse *p)
+token_value(const struct filter_parse *p)
 {
 	const struct filter_token *tok = &p->tok;
 	const void *s = tok->type == TOK_STRING ? p->out->bytes + tok->text.at
@@ -557,7 +556,7 @@ filter_token_value(const struct filter_parse *p)
 }
 
 static const char *
-filter_show(const struct filter_parse *p, char buf[FILTER_SHOW_CHARS])
+show_token(const struct filter_parse *p, char buf[FILTER_SHOW_CHARS])
 {
 	const size_t most = FILTER_SHOW_CHARS - sizeof("\"...\"");
 	const char *s = p->text + p->tok.at;
@@ -602,34 +601,34 @@ bad_regex(struct filter_parse *p, int code, size_t offset)
 	PCRE2_UCHAR why[128];
 
 	if (code == PCRE2_ERROR_HEAP_FAILED)
-		return filter_fail_memory(p);
+		return fail_memory(p);
 	(void)pcre2_get_error_message(code, why, sizeof(why));
-	return filter_fail(p, place_in_string(p, offset),
-	    "bad regular expression: %s", (const char *)why);
+	return fail(p, place_in_string(p, offset), "bad regular expression: %s",
+	    (const char *)why);
 }
 
 /* *regex from the string p->tok; the caller frees it. */
 static bool
-filter_regex(struct filter_parse *p, pcre2_code **regex)
+parse_regex(struct filter_parse *p, pcre2_code **regex)
 {
 	char buf[FILTER_SHOW_CHARS];
-	struct bnet_slice s = filter_token_value(p);
+	struct bnet_slice s = token_value(p);
 	size_t offset;
 	int code;
 
 	if (p->tok.type != TOK_STRING)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "expected a regular expression in double quotes, not %s",
-		    filter_show(p, buf));
+		    show_token(p, buf));
 	if (p->out->regexes == NULL)
 		p->out->regexes = filter_regexes_new();
 	if (p->out->regexes == NULL)
-		return filter_fail_memory(p);
+		return fail_memory(p);
 	*regex = filter_regex_new(p->out->regexes, s, &code, &offset);
 	if (*regex == NULL)
 		return bad_regex(p, code, offset);
 	if (p->out->regexes->n_bytes > REGEX_TOTAL_MAX_BYTES)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "the regular expressions take more than %d bytes compiled",
 		    REGEX_TOTAL_MAX_BYTES);
 	return true;
@@ -647,9 +646,9 @@ is_name(struct bnet_slice v, const char *name)
 
 /* Words may be quoted; of messages the whole name is one as well. */
 static const struct filter_word *
-filter_find_word(const struct filter_parse *p, const struct filter_row *row)
+find_word(const struct filter_parse *p, const struct filter_row *row)
 {
-	struct bnet_slice v = filter_token_value(p);
+	struct bnet_slice v = token_value(p);
 	const struct filter_word *w = row->field.words;
 	const size_t n = strlen(MESSAGE_PREFIX);
 
@@ -665,7 +664,7 @@ filter_find_word(const struct filter_parse *p, const struct filter_row *row)
 }
 
 static void
-filter_list_words(const struct filter_row *row, char buf[FILTER_LIST_CHARS])
+list_words(const struct filter_row *row, char buf[FILTER_LIST_CHARS])
 {
 	const struct filter_word *w = row->field.words;
 	size_t n = 0;
@@ -782,13 +781,13 @@ not_a_number(struct filter_parse *p, const struct filter_row *row)
 	const char *name = row->field.name;
 
 	if (row->field.type == FILTER_TIME)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "%s is seconds since 1970 with at most %d decimals, not %s",
-		    name, NS_DIGITS, filter_show(p, buf));
+		    name, NS_DIGITS, show_token(p, buf));
 	if (row->field.words != NULL)
-		filter_list_words(row, words);
-	return filter_fail(p, p->tok.at, "%s is a number%s%s, not %s", name,
-	    *words != '\0' ? ", or " : "", words, filter_show(p, buf));
+		list_words(row, words);
+	return fail(p, p->tok.at, "%s is a number%s%s, not %s", name,
+	    *words != '\0' ? ", or " : "", words, show_token(p, buf));
 }
 
 static bool
@@ -804,8 +803,8 @@ out_of_range(struct filter_parse *p, const struct filter_row *row)
 	else if (row->load == LOAD_KEY)
 		range = "keys are -2147483648 to 2147483647, "
 			"or 0x0 to 0xffffffff";
-	return filter_fail(
-	    p, p->tok.at, "%s is out of range: %s", filter_show(p, buf), range);
+	return fail(
+	    p, p->tok.at, "%s is out of range: %s", show_token(p, buf), range);
 }
 
 /* A key of the wrong size never fits: most likely a slip. */
@@ -821,22 +820,22 @@ static bool
 take_number(
     struct filter_parse *p, const struct filter_row *row, struct number *n)
 {
-	const struct filter_word *word = filter_find_word(p, row);
+	const struct filter_word *word = find_word(p, row);
 	enum reading result = READ_NOT;
 
 	if (word != NULL) {
 		*n = (struct number){ .magnitude = word->value };
-		return filter_next(p);
+		return next_token(p);
 	}
 	if (p->tok.type == TOK_ATOM)
 		result = row->field.type == FILTER_TIME
-		    ? read_time(filter_token_value(p), n)
-		    : read_number(filter_token_value(p), n);
+		    ? read_time(token_value(p), n)
+		    : read_number(token_value(p), n);
 	if (result == READ_NOT)
 		return not_a_number(p, row);
 	if (result == READ_OVER || (row->load == LOAD_KEY && !key_fits(n)))
 		return out_of_range(p, row);
-	return filter_next(p);
+	return next_token(p);
 }
 
 /* Below (-1), among (0) or above (1) the values of the type; *v if among. */
@@ -890,13 +889,13 @@ add_hex_keys(
 	if (hi > UINT32_MAX)
 		hi = UINT32_MAX;
 	if (lo <= top && lo <= hi &&
-	    !filter_add_range(
+	    !add_range(
 		p, insn, FILTER_BIAS + lo, FILTER_BIAS + (hi < top ? hi : top)))
 		return false;
 	if (lo <= top)
 		lo = top + 1;
 	return lo > hi ||
-	    filter_add_range(
+	    add_range(
 		p, insn, FILTER_BIAS - turn + lo, FILTER_BIAS - turn + hi);
 }
 
@@ -915,7 +914,7 @@ add_span(struct filter_parse *p, struct filter_insn *insn,
 		return true;
 	if (hex)
 		return add_hex_keys(p, insn, lo, hi);
-	return filter_add_range(p, insn, lo, hi);
+	return add_range(p, insn, lo, hi);
 }
 
 static bool
@@ -929,8 +928,7 @@ number_less(const struct number *a, const struct number *b)
 
 /* The number or range at p->tok; `op` EQ, LT, ...; RANGE: c..d allowed. */
 static bool
-filter_add_number(
-    struct filter_parse *p, struct filter_insn *insn, enum filter_tok op)
+add_number(struct filter_parse *p, struct filter_insn *insn, enum filter_tok op)
 {
 	const struct filter_row *row = insn->row;
 	struct number from, to;
@@ -944,13 +942,13 @@ filter_add_number(
 		return add_span(p, insn, &from, NULL, op);
 	if (op != TOK_RANGE || p->tok.type != TOK_RANGE)
 		return add_span(p, insn, &from, &from, TOK_EQ);
-	if (!filter_next(p) || !take_number(p, row, &to))
+	if (!next_token(p) || !take_number(p, row, &to))
 		return false;
 	if (row->load == LOAD_KEY && from.hex != to.hex)
-		return filter_fail(p, at,
+		return fail(p, at,
 		    "both ends of a range of keys are to be 0x... or neither");
 	if (number_less(&to, &from))
-		return filter_fail(p, at,
+		return fail(p, at,
 		    "the range is empty: its first end is above its last");
 	return add_span(p, insn, &from, &to, TOK_EQ);
 }
@@ -959,7 +957,7 @@ filter_add_number(
 
 #define END_CHARS (INET6_ADDRSTRLEN + sizeof("[]:65535"))
 
-/* The port behind the address, if `s` has one; cut off. */
+/* The port after the address, if `s` has one; cut off. */
 static bool
 cut_port(char *s, int *port)
 {
@@ -1014,9 +1012,9 @@ write_end(char *s, char end[END_CHARS])
 }
 
 static bool
-filter_add_address(struct filter_parse *p, struct filter_insn *insn)
+add_address(struct filter_parse *p, struct filter_insn *insn)
 {
-	struct bnet_slice v = filter_token_value(p);
+	struct bnet_slice v = token_value(p);
 	char buf[FILTER_SHOW_CHARS], copy[END_CHARS] = "", end[END_CHARS];
 	struct filter_text text;
 	size_t n = 0;
@@ -1027,14 +1025,14 @@ filter_add_address(struct filter_parse *p, struct filter_insn *insn)
 		n = write_end(copy, end);
 	}
 	if (n == 0)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "%s is an address: expected \"ADDR\" or \"ADDR:PORT\", "
 		    "not %s",
-		    insn->row->field.name, filter_show(p, buf));
-	if (!filter_push_text(p, end, n, &text))
+		    insn->row->field.name, show_token(p, buf));
+	if (!push_text(p, end, n, &text))
 		return false;
 	text.prefix = end[n - 1] == ':';
-	return filter_add_text(p, insn, text) && filter_next(p);
+	return add_text(p, insn, text) && next_token(p);
 }
 
 static int
@@ -1062,35 +1060,35 @@ is_pairs(struct bnet_slice v)
 static bool
 push_pairs(struct filter_parse *p, struct filter_text *text)
 {
-	struct bnet_slice v = filter_token_value(p);
+	struct bnet_slice v = token_value(p);
 	char byte;
 
 	*text = (struct filter_text){ .at = p->out->n_bytes,
 		.len = (v.len + 1) / 3 };
 	for (size_t i = 0; i < v.len; i += 3) {
 		byte = (char)(nibble(v.p[i]) << 4 | nibble(v.p[i + 1]));
-		if (!filter_push(p, &byte, 1))
+		if (!push(p, &byte, 1))
 			return false;
 	}
 	return true;
 }
 
 static bool
-filter_add_bytes(struct filter_parse *p, struct filter_insn *insn)
+add_bytes(struct filter_parse *p, struct filter_insn *insn)
 {
 	struct filter_text text = p->tok.text;
 	char buf[FILTER_SHOW_CHARS];
 
-	if (p->tok.type == TOK_ATOM && is_pairs(filter_token_value(p))) {
+	if (p->tok.type == TOK_ATOM && is_pairs(token_value(p))) {
 		if (!push_pairs(p, &text))
 			return false;
 	} else if (p->tok.type != TOK_STRING) {
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "%s is bytes: expected \"text\" or hexadecimal bytes such "
 		    "as 0a:0b:0c, not %s",
-		    insn->row->field.name, filter_show(p, buf));
+		    insn->row->field.name, show_token(p, buf));
 	}
-	return filter_add_text(p, insn, text) && filter_next(p);
+	return add_text(p, insn, text) && next_token(p);
 }
 
 /* ---- values of a field ---- */
@@ -1121,17 +1119,17 @@ not_a_word(struct filter_parse *p, const struct filter_row *row)
 {
 	char buf[FILTER_SHOW_CHARS], words[FILTER_LIST_CHARS];
 
-	filter_list_words(row, words);
-	return filter_fail(p, p->tok.at, "%s is %s, not %s", row->field.name,
-	    words, filter_show(p, buf));
+	list_words(row, words);
+	return fail(p, p->tok.at, "%s is %s, not %s", row->field.name, words,
+	    show_token(p, buf));
 }
 
 static bool
 add_word(struct filter_parse *p, struct filter_insn *insn)
 {
 	const struct filter_row *row = insn->row;
-	const struct filter_word *w = filter_find_word(p, row);
-	struct bnet_slice v = filter_token_value(p);
+	const struct filter_word *w = find_word(p, row);
+	struct bnet_slice v = token_value(p);
 
 	if (row->field.type == FILTER_BOOL && p->tok.type != TOK_ATOM)
 		w = NULL;
@@ -1142,7 +1140,7 @@ add_word(struct filter_parse *p, struct filter_insn *insn)
 	if (w == NULL)
 		return not_a_word(p, row);
 	insn->words |= UINT64_C(1) << w->value;
-	return filter_next(p);
+	return next_token(p);
 }
 
 static bool
@@ -1151,11 +1149,11 @@ add_string(struct filter_parse *p, struct filter_insn *insn)
 	char buf[FILTER_SHOW_CHARS];
 
 	if (p->tok.type != TOK_STRING)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "%s is %s: expected text in double quotes, not %s",
 		    insn->row->field.name, types[insn->row->field.type].called,
-		    filter_show(p, buf));
-	return filter_add_text(p, insn, p->tok.text) && filter_next(p);
+		    show_token(p, buf));
+	return add_text(p, insn, p->tok.text) && next_token(p);
 }
 
 /* One value, or in a set a range of numbers. */
@@ -1165,14 +1163,14 @@ add_value(struct filter_parse *p, struct filter_insn *insn, enum filter_tok op)
 	switch (insn->row->field.type) {
 	case FILTER_NUMBER:
 	case FILTER_TIME:
-		return filter_add_number(p, insn, op);
+		return add_number(p, insn, op);
 	case FILTER_BOOL:
 	case FILTER_WORD:
 		return add_word(p, insn);
 	case FILTER_ADDRESS:
-		return filter_add_address(p, insn);
+		return add_address(p, insn);
 	case FILTER_BYTES:
-		return filter_add_bytes(p, insn);
+		return add_bytes(p, insn);
 	default:
 		return add_string(p, insn);
 	}
@@ -1186,41 +1184,41 @@ add_set(struct filter_parse *p, struct filter_insn *insn)
 	bool more = true;
 
 	if (p->tok.type != TOK_SET_OPEN)
-		return filter_fail(p, p->tok.at, "expected { after in, not %s",
-		    filter_show(p, buf));
+		return fail(p, p->tok.at, "expected { after in, not %s",
+		    show_token(p, buf));
 	while (more) {
-		if (!filter_next(p) || !add_value(p, insn, TOK_RANGE))
+		if (!next_token(p) || !add_value(p, insn, TOK_RANGE))
 			return false;
 		more = p->tok.type == TOK_COMMA;
 	}
 	if (p->tok.type == TOK_RANGE)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    types[field->type].op == OP_RANGES
 			? "expected a comma or }, not a third end of a range"
 			: "%s is %s: ranges are for numbers",
 		    field->name, types[field->type].called);
 	if (p->tok.type != TOK_SET_CLOSE)
-		return filter_fail(p, p->tok.at,
-		    "expected a comma or }, not %s", filter_show(p, buf));
-	return filter_next(p);
+		return fail(p, p->tok.at, "expected a comma or }, not %s",
+		    show_token(p, buf));
+	return next_token(p);
 }
 
 /* Of words it is found out here and now which of them fit. */
 static bool
 contains_words(struct filter_parse *p, struct filter_insn *insn)
 {
-	struct bnet_slice v = filter_token_value(p);
+	struct bnet_slice v = token_value(p);
 	char buf[FILTER_SHOW_CHARS];
 
 	if (p->tok.type != TOK_STRING)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "expected text in double quotes, not %s",
-		    filter_show(p, buf));
+		    show_token(p, buf));
 	for (const struct filter_word *w = insn->row->field.words;
 	     w->name != NULL; w++)
 		if (memmem(w->name, strlen(w->name), v.p, v.len) != NULL)
 			insn->words |= UINT64_C(1) << w->value;
-	return filter_next(p);
+	return next_token(p);
 }
 
 static bool
@@ -1230,18 +1228,18 @@ contains(struct filter_parse *p, struct filter_insn *insn)
 		return contains_words(p, insn);
 	insn->op = OP_CONTAINS;
 	if (insn->row->field.type == FILTER_BYTES)
-		return filter_add_bytes(p, insn);
+		return add_bytes(p, insn);
 	return add_string(p, insn);
 }
 
 static bool
 matches(struct filter_parse *p, struct filter_insn *insn)
 {
-	if (!filter_regex(p, &insn->regex))
+	if (!parse_regex(p, &insn->regex))
 		return false;
 	if (insn->op != OP_WORDS) {
 		insn->op = OP_REGEX;
-		return filter_next(p);
+		return next_token(p);
 	}
 	for (const struct filter_word *w = insn->row->field.words;
 	     w->name != NULL; w++)
@@ -1250,11 +1248,11 @@ matches(struct filter_parse *p, struct filter_insn *insn)
 			    (const void *)w->name, strlen(w->name) }))
 			insn->words |= UINT64_C(1) << w->value;
 	if (p->out->regexes->n_over > 0)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "the regular expression takes too many steps");
 	pcre2_code_free(insn->regex);
 	insn->regex = NULL;
-	return filter_next(p);
+	return next_token(p);
 }
 
 static uint64_t
@@ -1300,12 +1298,12 @@ static bool
 finish(struct filter_parse *p, struct filter_insn *insn)
 {
 	if (insn->op == OP_RANGES)
-		filter_sort_ranges(p->out, insn);
-	return filter_emit(p, insn);
+		sort_ranges(p->out, insn);
+	return emit(p, insn);
 }
 
 static bool
-filter_compare(struct filter_parse *p, const struct filter_row *row)
+parse_comparison(struct filter_parse *p, const struct filter_row *row)
 {
 	struct filter_insn insn = { .op = types[row->field.type].op,
 		.row = row };
@@ -1313,11 +1311,11 @@ filter_compare(struct filter_parse *p, const struct filter_row *row)
 	char buf[FILTER_SHOW_CHARS];
 
 	if ((types[row->field.type].operators & BIT(op)) == 0)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "%s is %s: %s does not fit it, but %s do", row->field.name,
-		    types[row->field.type].called, filter_show(p, buf),
+		    types[row->field.type].called, show_token(p, buf),
 		    filter_type_operators(row->field.type));
-	if (filter_next(p) && add_operand(p, &insn, op) && finish(p, &insn))
+	if (next_token(p) && add_operand(p, &insn, op) && finish(p, &insn))
 		return true;
 	pcre2_code_free(insn.regex);
 	return false;
@@ -1325,7 +1323,7 @@ filter_compare(struct filter_parse *p, const struct filter_row *row)
 
 /* A field alone; or with the operator that is p->tok, and its values. */
 static bool
-filter_bare(struct filter_parse *p, const struct filter_row *row)
+parse_bare(struct filter_parse *p, const struct filter_row *row)
 {
 	struct filter_insn insn = { .op = types[row->field.type].op,
 		.row = row };
@@ -1337,15 +1335,14 @@ filter_bare(struct filter_parse *p, const struct filter_row *row)
 		insn.words = all_words(row, true);
 	} else if (insn.op == OP_EQUAL) {
 		insn.negate = true;
-		ok = filter_push_text(p, "", 0, &empty) &&
-		    filter_add_text(p, &insn, empty);
+		ok = push_text(p, "", 0, &empty) && add_text(p, &insn, empty);
 	} else if (row->load == LOAD_IDS) { /* an id of 0 is one, too */
-		ok = filter_add_range(p, &insn, 0, UINT64_MAX);
+		ok = add_range(p, &insn, 0, UINT64_MAX);
 	} else {
 		insn.negate = true;
-		ok = filter_add_range(p, &insn, zero, zero);
+		ok = add_range(p, &insn, zero, zero);
 	}
-	return ok && filter_emit(p, &insn);
+	return ok && emit(p, &insn);
 }
 
 /* ---- the grammar: || over && over ! over tests ---- */
@@ -1360,12 +1357,12 @@ expected_test(struct filter_parse *p)
 	enum filter_tok type = p->tok.type;
 
 	if (type == TOK_STRING)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "expected a field, not %s: "
 		    "a comparison is FIELD OPERATOR VALUE",
-		    filter_show(p, buf));
-	return filter_fail(p, p->tok.at, "expected a field, ! or (, not %s",
-	    filter_show(p, buf));
+		    show_token(p, buf));
+	return fail(p, p->tok.at, "expected a field, ! or (, not %s",
+	    show_token(p, buf));
 }
 
 static bool
@@ -1375,22 +1372,21 @@ unknown_field(struct filter_parse *p)
 	char buf[FILTER_SHOW_CHARS];
 
 	if ((*s >= '0' && *s <= '9') || *s == '-' || *s == '+')
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "expected a field, not %s: "
 		    "a comparison is FIELD OPERATOR VALUE",
-		    filter_show(p, buf));
+		    show_token(p, buf));
 	near = filter_row_nearest(s, p->tok.len);
 	if (near == NULL)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "unknown field %s (-Y help lists them)",
-		    filter_show(p, buf));
-	return filter_fail(p, p->tok.at,
-	    "unknown field %s: did you mean \"%s\"?", filter_show(p, buf),
-	    near);
+		    show_token(p, buf));
+	return fail(p, p->tok.at, "unknown field %s: did you mean \"%s\"?",
+	    show_token(p, buf), near);
 }
 
 static bool
-filter_is_operator(enum filter_tok tok)
+is_operator(enum filter_tok tok)
 {
 	return tok >= TOK_EQ && tok <= TOK_IN;
 }
@@ -1403,10 +1399,10 @@ parse_test(struct filter_parse *p)
 
 	if (row == NULL)
 		return unknown_field(p);
-	if (!filter_next(p))
+	if (!next_token(p))
 		return false;
-	p->bare = !filter_is_operator(p->tok.type);
-	return p->bare ? filter_bare(p, row) : filter_compare(p, row);
+	p->bare = !is_operator(p->tok.type);
+	return p->bare ? parse_bare(p, row) : parse_comparison(p, row);
 }
 
 /* A test or a whole expression ended; what follows does not fit. */
@@ -1415,8 +1411,8 @@ expected_more(struct filter_parse *p, const char *end)
 {
 	char buf[FILTER_SHOW_CHARS];
 
-	return filter_fail(p, p->tok.at, "expected %s&&, || or %s, not %s",
-	    p->bare ? "an operator, " : "", end, filter_show(p, buf));
+	return fail(p, p->tok.at, "expected %s&&, || or %s, not %s",
+	    p->bare ? "an operator, " : "", end, show_token(p, buf));
 }
 
 static bool
@@ -1424,16 +1420,16 @@ parse_parentheses(struct filter_parse *p)
 {
 	size_t open_at = p->tok.at;
 
-	if (!filter_next(p) || !parse_or(p))
+	if (!next_token(p) || !parse_or(p))
 		return false;
 	if (p->tok.type == TOK_END)
-		return filter_fail(p, p->tok.at,
+		return fail(p, p->tok.at,
 		    "expected ): the ( at column %zu is not closed",
-		    filter_column(p, open_at));
+		    column_of(p, open_at));
 	if (p->tok.type != TOK_CLOSE)
 		return expected_more(p, ")");
 	p->bare = false;
-	return filter_next(p);
+	return next_token(p);
 }
 
 static bool
@@ -1441,7 +1437,7 @@ parse_not(struct filter_parse *p)
 {
 	static const struct filter_insn turn = { .op = OP_NOT };
 
-	return filter_next(p) && parse_term(p) && filter_emit(p, &turn);
+	return next_token(p) && parse_term(p) && emit(p, &turn);
 }
 
 static bool
@@ -1454,7 +1450,7 @@ parse_term(struct filter_parse *p)
 	if (p->tok.type != TOK_OPEN && p->tok.type != TOK_NOT)
 		return expected_test(p);
 	if (p->depth == FILTER_DEPTH_MAX)
-		return filter_fail(
+		return fail(
 		    p, p->tok.at, "nested more than %d deep", FILTER_DEPTH_MAX);
 	p->depth++;
 	ok = p->tok.type == TOK_OPEN ? parse_parentheses(p) : parse_not(p);
@@ -1478,10 +1474,10 @@ parse_joined(struct filter_parse *p, enum filter_tok tok, enum filter_op op,
 	if (!operand(p))
 		return false;
 	while (p->tok.type == tok) {
-		if (!filter_emit(p, &jump))
+		if (!emit(p, &jump))
 			return false;
 		jump.first = p->out->n_code - 1;
-		if (!filter_next(p) || !operand(p))
+		if (!next_token(p) || !operand(p))
 			return false;
 	}
 	for (size_t at = jump.first; at != none; at = next) {
@@ -1504,9 +1500,9 @@ parse_or(struct filter_parse *p)
 }
 
 static bool
-filter_parse_all(struct filter_parse *p)
+parse_all(struct filter_parse *p)
 {
-	if (!filter_next(p) || !parse_or(p))
+	if (!next_token(p) || !parse_or(p))
 		return false;
 	return p->tok.type == TOK_END || expected_more(p, "the end");
 }
@@ -1545,17 +1541,17 @@ filter_compile(const char *text, struct filter_error *err)
 	*err = (struct filter_error){ .column = 0 };
 	p.len = strnlen(text, FILTER_TEXT_MAX_BYTES + 1);
 	if (p.len > FILTER_TEXT_MAX_BYTES) {
-		filter_fail(&p, FILTER_TEXT_MAX_BYTES,
+		fail(&p, FILTER_TEXT_MAX_BYTES,
 		    "the expression is longer than %d bytes",
 		    FILTER_TEXT_MAX_BYTES);
 		return NULL;
 	}
 	p.out = calloc(1, sizeof(*p.out));
 	if (p.out == NULL) {
-		filter_fail_memory(&p);
+		fail_memory(&p);
 		return NULL;
 	}
-	if (!filter_parse_all(&p)) {
+	if (!parse_all(&p)) {
 		filter_free(p.out);
 		return NULL;
 	}

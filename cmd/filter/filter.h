@@ -16,15 +16,15 @@
  * none. A comparison with a field that is not there is false, also with !=.
  * Of a field of several values (fork_ids) any may fit; != is true when none
  * equals.
+ *
+ * Owns the program; called by the decoder and the replay.
  */
 #ifndef FILTER_H
 #define FILTER_H
 
 #include "cmd/filter/eval.h"
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #define FILTER_TEXT_MAX_BYTES 65536

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the filter, the outputs and the statistics are given of an event. */
+/*
+ * record - what the filter, the outputs and the statistics are given of an
+ * event. Owns nothing: who reads the capture fills it.
+ */
 #ifndef FILTER_RECORD_H
 #define FILTER_RECORD_H
 

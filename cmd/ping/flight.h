@@ -9,7 +9,6 @@
 #define PING_FLIGHT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 /*

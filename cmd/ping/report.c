@@ -22,7 +22,7 @@ static const char *const count_heads[PING_COUNTS] = { "Lost", "Late", "Twice",
 
 /* Which columns there are: bits. */
 #define COLUMN_COUNT(what) (1u << (what))
-#define COLUMN_NOISE (1u << PING_COUNTS)
+#define COLUMN_HICCUPS (1u << PING_COUNTS)
 #define COLUMN_ANY (1u << (PING_COUNTS + 1)) /* so that none is not 0 */
 
 /* Those that anything at any layer has something for. */
@@ -32,8 +32,8 @@ columns_of(const struct series *series)
 	const struct series_cell *cell;
 	unsigned columns = COLUMN_ANY;
 
-	if (series_total_noise(series)->count > 0)
-		columns |= COLUMN_NOISE;
+	if (series_total_hiccups(series)->count > 0)
+		columns |= COLUMN_HICCUPS;
 	for (unsigned layer = 0; layer < PING_LAYERS; layer++) {
 		cell = series_total(series, SERIES_ALL, (enum ping_layer)layer);
 		for (unsigned i = 0; cell != NULL && i < PING_COUNTS; i++)
@@ -83,7 +83,7 @@ print_heads(FILE *file, unsigned columns, bool percentiles)
 		if (columns & COLUMN_COUNT(i))
 			fprintf(file, " %*s", width_of(count_heads[i]),
 			    count_heads[i]);
-	if (columns & COLUMN_NOISE)
+	if (columns & COLUMN_HICCUPS)
 		fprintf(file, " %*s", CELL_CHARS, "Noise");
 	fputc('\n', file);
 }
@@ -126,9 +126,9 @@ text_row(FILE *file, const struct series *series, const struct series_row *row,
 		if (columns & COLUMN_COUNT(i))
 			fprintf(file, " %*" PRIu64, width_of(count_heads[i]),
 			    row->counts[i]);
-	if (columns & COLUMN_NOISE)
-		print_cell(file, row->noise.count > 0,
-		    (double)row->noise.max / 1e9,
+	if (columns & COLUMN_HICCUPS)
+		print_cell(file, row->hiccups.count > 0,
+		    (double)row->hiccups.max / 1e9,
 		    cluster_decimals[CLUSTER_AVERAGE]);
 	fputc('\n', file);
 	if (series_sent_differs(&row->due, &row->sent)) {
@@ -217,7 +217,7 @@ print_table(FILE *file, const struct series *series, uint64_t node,
 
 	/* It is this machine's: once is enough. */
 	if (node != SERIES_ALL || layers_below(series, layer) > 0)
-		columns &= ~COLUMN_NOISE;
+		columns &= ~COLUMN_HICCUPS;
 	print_heads(file, columns, settings->percentiles);
 	for (size_t i = 0; i < series_n_rows(series); i++) {
 		row = series_row(series, i);
@@ -394,7 +394,7 @@ report_json_row(FILE *file, const struct series *series,
 		    row->counts[i]);
 	json_sums(file, "due", &row->due, row->quantiles_ns);
 	json_sums(file, "sent", &row->sent, NULL);
-	json_sums(file, "noise", &row->noise, NULL);
+	json_sums(file, "noise", &row->hiccups, NULL);
 	json_clock(file, row);
 	fputs("}\n", file);
 }
@@ -469,7 +469,7 @@ report_csv_row(FILE *file, const struct series *series,
 	csv_values(file, &row->sent);
 	for (unsigned i = 0; i < PING_COUNTS; i++)
 		fprintf(file, ",%" PRIu64, row->counts[i]);
-	csv_number(file, row->noise.count > 0, (double)row->noise.max);
+	csv_number(file, row->hiccups.count > 0, (double)row->hiccups.max);
 	csv_number(file, clock, row->up.mean);
 	csv_number(file, clock, row->down.mean);
 	csv_number(file, clock, row->clock_error.mean);
@@ -477,7 +477,7 @@ report_csv_row(FILE *file, const struct series *series,
 	fputc('\n', file);
 }
 
-/* The total of a cell, as a row; noise is that of the whole run. */
+/* The total of a cell, as a row; hiccups are those of the whole run. */
 static struct series_row
 report_total(const struct series *series, uint64_t node, enum ping_layer layer,
     const struct series_cell *cell)
@@ -497,7 +497,7 @@ report_total(const struct series *series, uint64_t node, enum ping_layer layer,
 		    hdr_quantile(&cell->due, series_quantiles[i]);
 	memcpy(row.counts, cell->counts, sizeof(row.counts));
 	if (node == SERIES_ALL)
-		row.noise = *series_total_noise(series);
+		row.hiccups = *series_total_hiccups(series);
 	return row;
 }
 

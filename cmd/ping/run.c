@@ -9,7 +9,7 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/ping/measure.h"
-#include "cmd/ping/noise.h"
+#include "cmd/ping/hiccups.h"
 #include "cmd/ping/offline.h"
 #include "cmd/ping/report.h"
 #include "cmd/ping/screen.h"
@@ -31,7 +31,7 @@
 struct run {
 	const struct ping_options *opt;
 	struct measure *measure;
-	struct noise *noise;
+	struct hiccups *hiccups;
 	struct series *series;
 	struct screen *screen; /* NULL: none */
 	FILE *log, *samples; /* NULL: none */
@@ -43,7 +43,7 @@ struct run {
 	int64_t draw_at_ns;
 	bool interrupted;
 	struct measure_view view;
-	struct noise_stall stalls[NOISE_HELD_MAX];
+	struct hiccup stalls[HICCUPS_HELD_MAX];
 };
 
 #define NS_PER_MS 1e6
@@ -616,12 +616,12 @@ take_event(struct run *run, const struct measure_event *event)
 }
 
 static void
-take_noise(struct run *run)
+take_hiccups(struct run *run)
 {
-	size_t n = noise_take(run->noise, run->stalls);
+	size_t n = hiccups_take(run->hiccups, run->stalls);
 
 	for (size_t i = 0; i < n; i++)
-		series_noise(run->series,
+		series_hiccup(run->series,
 		    measure_wall_ns(run->measure, run->stalls[i].at_ns),
 		    run->stalls[i].stall_ns);
 }
@@ -635,7 +635,7 @@ take_all(struct run *run)
 	events = measure_take(run->measure, &n, &run->view);
 	for (size_t i = 0; i < n; i++)
 		take_event(run, &events[i]);
-	take_noise(run);
+	take_hiccups(run);
 	(void)series_tick(
 	    run->series, measure_wall_ns(run->measure, clock_now_ns()));
 	fflush(stdout);
@@ -796,8 +796,8 @@ leave_screen(struct run *run)
 static int
 measure(struct run *run)
 {
-	run->noise = noise_start();
-	if (run->noise == NULL) {
+	run->hiccups = hiccups_start();
+	if (run->hiccups == NULL) {
 		leave_screen(run);
 		cli_die("a thread could not be started: %s", strerror(errno));
 	}
@@ -832,7 +832,7 @@ ping_run(const struct ping_options *opt)
 		cli_warn("cannot reach the relay %s: %s", opt->relay, why);
 		(void)files_close(&run);
 	}
-	(void)noise_stop(run.noise);
+	(void)hiccups_stop(run.hiccups);
 	series_free(run.series);
 	if (!ending_is_stuck())
 		client_files_free(&files);

@@ -30,7 +30,7 @@ struct series_node {
 struct series_bucket {
 	bool open;
 	int64_t start_ns;
-	struct hdr_sums noise;
+	struct hdr_sums hiccups;
 };
 
 /* Rows, of which the oldest make room. */
@@ -45,7 +45,7 @@ struct series {
 	struct map nodes; /* of struct series_node */
 	struct series_bucket buckets[SERIES_OPEN];
 	int64_t closed_ns; /* start of the newest that was closed */
-	struct hdr_sums noise;
+	struct hdr_sums hiccups;
 	struct series_ring all, single;
 	uint64_t n_refused;
 };
@@ -250,8 +250,8 @@ close_cell(struct series *series, unsigned bucket,
 	row.node = node->id;
 	row.layer = layer;
 	if (node->id == SERIES_ALL) {
-		row.noise = b->noise;
-		b->noise = (struct hdr_sums){ 0 };
+		row.hiccups = b->hiccups;
+		b->hiccups = (struct hdr_sums){ 0 };
 	}
 	ring_push(
 	    node->id == SERIES_ALL ? &series->all : &series->single, &row);
@@ -456,12 +456,12 @@ series_count(struct series *series, uint64_t id, enum ping_layer layer,
 }
 
 void
-series_noise(struct series *series, int64_t wall_ns, int64_t stall_ns)
+series_hiccup(struct series *series, int64_t wall_ns, int64_t stall_ns)
 {
 	unsigned bucket = series_bucket_of(series, wall_ns);
 
-	hdr_sums_add(&series->buckets[bucket].noise, stall_ns);
-	hdr_sums_add(&series->noise, stall_ns);
+	hdr_sums_add(&series->buckets[bucket].hiccups, stall_ns);
+	hdr_sums_add(&series->hiccups, stall_ns);
 }
 
 bool
@@ -531,9 +531,9 @@ series_total(const struct series *series, uint64_t id, enum ping_layer layer)
 }
 
 const struct hdr_sums *
-series_total_noise(const struct series *series)
+series_total_hiccups(const struct series *series)
 {
-	return &series->noise;
+	return &series->hiccups;
 }
 
 /* Those beyond the ceiling come last, where there are any. */
@@ -610,6 +610,6 @@ series_merge(
 	cell_merge(&slot->total, row, due);
 	if (row->node != SERIES_ALL)
 		return;
-	hdr_sums_merge(&series->buckets[bucket].noise, &row->noise);
-	hdr_sums_merge(&series->noise, &row->noise);
+	hdr_sums_merge(&series->buckets[bucket].hiccups, &row->hiccups);
+	hdr_sums_merge(&series->hiccups, &row->hiccups);
 }

@@ -93,7 +93,7 @@ struct series_row {
 	uint64_t counts[PING_COUNTS];
 	struct summary up, down, clock_error;
 	/* Stalls of this machine: in the first row of SERIES_ALL. */
-	struct hdr_sums noise;
+	struct hdr_sums hiccups;
 };
 
 struct series;
@@ -135,7 +135,7 @@ void series_count(struct series *series, uint64_t node, enum ping_layer layer,
     enum ping_count what, int64_t wall_ns);
 
 /* This machine itself stood still for stall_ns (or did not: 0) then. */
-void series_noise(struct series *series, int64_t wall_ns, int64_t stall_ns);
+void series_hiccup(struct series *series, int64_t wall_ns, int64_t stall_ns);
 
 /* Close the buckets that ended grace_ns before now. True: one was closed. */
 bool series_tick(struct series *series, int64_t wall_now_ns);
@@ -170,7 +170,7 @@ void series_merge(
  */
 const struct series_cell *
 series_total(const struct series *series, uint64_t node, enum ping_layer layer);
-const struct hdr_sums *series_total_noise(const struct series *series);
+const struct hdr_sums *series_total_hiccups(const struct series *series);
 
 /* The nodes named or seen, in that order, i below series_n_nodes(). */
 size_t series_n_nodes(const struct series *series);

@@ -47,7 +47,7 @@ static const struct field {
 	{ "up", KIND_SUMMARY, AT(up) },
 	{ "down", KIND_SUMMARY, AT(down) },
 	{ "clock_error", KIND_SUMMARY, AT(clock_error) },
-	{ "noise", KIND_SUMS, AT(noise) },
+	{ "noise", KIND_SUMS, AT(hiccups) },
 };
 
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))

@@ -25,14 +25,6 @@ targets_free(struct targets *targets)
 	free(targets->found);
 }
 
-struct target *
-targets_find(const struct targets *targets, uint64_t role, uint64_t id)
-{
-	const uint64_t key[KEY_WORDS] = { role, id, 0 };
-
-	return map_find(&targets->map, key);
-}
-
 static struct target *
 get(struct targets *targets, const uint64_t key[KEY_WORDS])
 {

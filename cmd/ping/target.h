@@ -69,9 +69,6 @@ targets_get(struct targets *targets, enum target_role role, uint64_t id);
 /* Node `id`, as pinged by node `from`. */
 struct target *
 targets_pair(struct targets *targets, uint64_t from, uint64_t id);
-/* NULL where there is none. */
-struct target *
-targets_find(const struct targets *targets, uint64_t role, uint64_t id);
 
 static inline size_t
 targets_n(const struct targets *targets)

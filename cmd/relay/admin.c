@@ -8,6 +8,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/json.h"
+#include "cmd/engine/counters.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
 #include "cmd/relay/keylog_file.h"
@@ -21,8 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define PAGES_N 3
 
 /* ---- counters ---- */
 
@@ -490,7 +489,8 @@ links_page(void *arg, struct text *out)
 	return !found.failed;
 }
 
-const struct http_page pages[PAGES_N] = {
+/* Their `arg` is the struct relay. */
+static const struct http_page pages[] = {
 	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
 	{ "/healthz", "text/plain; charset=utf-8", health_page },
 	{ "/links", "application/json", links_page },
@@ -546,7 +546,7 @@ admin_listen(struct admin *admin)
 	    &config_of(admin->relay)->opt.metrics;
 	const struct http_settings set = { .address = &at->at[0],
 		.pages = pages,
-		.n_pages = PAGES_N,
+		.n_pages = sizeof(pages) / sizeof(pages[0]),
 		.arg = admin->relay };
 	char text[ADDRESS_CHARS];
 

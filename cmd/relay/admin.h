@@ -10,7 +10,6 @@
 #define RELAY_ADMIN_H
 
 #include "cmd/common/json.h"
-#include "cmd/engine/counters.h"
 #include "cmd/relay/counters.h"
 #include "cmd/relay/relay.h"
 #include "proto/frame.h"

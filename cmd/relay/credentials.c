@@ -342,12 +342,6 @@ credentials_free(struct credentials *creds)
 	free(creds);
 }
 
-size_t
-credentials_count(const struct credentials *creds)
-{
-	return creds->n;
-}
-
 /* The first entry of a name, or where it would be. */
 static size_t
 find(const struct credentials *creds, const char *name)

@@ -72,9 +72,6 @@ struct credentials *
 credentials_load(const char *path, char *err, size_t err_bytes);
 void credentials_free(struct credentials *creds); /* NULL is allowed */
 
-/* How many tokens it holds. */
-size_t credentials_count(const struct credentials *creds);
-
 /*
  * The token of a hello, as the peer sent it. True: it is one of these, and
  * *grant is set. What is no token by its form is refused at once.

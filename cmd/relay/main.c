@@ -7,7 +7,6 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/log.h"
-#include "cmd/engine/rcu.h"
 #include "cmd/relay/admin.h"
 #include "cmd/relay/hooks.h"
 #include "cmd/relay/keylog_file.h"
@@ -22,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 static void
 say(const char *what, const struct address *address, const char *kind)

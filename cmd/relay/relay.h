@@ -23,7 +23,6 @@
 #include "cmd/relay/options.h"
 #include "cmd/relay/route.h"
 #include "cmd/relay/routes.h"
-#include "proto/message.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

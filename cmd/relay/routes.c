@@ -11,7 +11,6 @@
 struct ids {
 	uint64_t from;
 	uint32_t n;
-	uint32_t n_taken;
 	uint64_t *words; /* owned; bit set: taken */
 	uint32_t n_words; /* those behind are all free */
 	uint32_t full; /* this many words at the start are all taken */
@@ -76,7 +75,6 @@ take_bit(struct ids *ids, uint32_t bit)
 	if (!grow(ids, bit / WORD_BITS) || (ids->words[bit / WORD_BITS] & mask))
 		return false;
 	ids->words[bit / WORD_BITS] |= mask;
-	ids->n_taken++;
 	return true;
 }
 
@@ -111,15 +109,8 @@ ids_release(struct ids *ids, uint64_t id)
 	    !(ids->words[at] & mask))
 		return;
 	ids->words[at] &= ~mask;
-	ids->n_taken--;
 	if (at < ids->full)
 		ids->full = at;
-}
-
-uint32_t
-ids_taken(const struct ids *ids)
-{
-	return ids->n_taken;
 }
 
 #define BUCKETS 1024 /* to begin with; the table grows by itself */

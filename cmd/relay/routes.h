@@ -122,6 +122,4 @@ bool ids_take(struct ids *ids, uint64_t id);
 /* Give one back; nothing happens where it is free or not in the block. */
 void ids_release(struct ids *ids, uint64_t id);
 
-uint32_t ids_taken(const struct ids *ids);
-
 #endif

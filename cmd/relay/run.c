@@ -8,7 +8,6 @@
 #include "cmd/relay/secrets.h"
 #include "cmd/relay/service.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dry_run - what would be sent, for people: --dry-run. */
+/* dry_run - prints what would be sent: --dry-run. */
 #ifndef REPLAY_DRY_RUN_H
 #define REPLAY_DRY_RUN_H
 

@@ -31,7 +31,7 @@
 
 /* ---- pairs ---- */
 
-/* The number before `mark`, and what is behind it. */
+/* The number before `mark`, and what follows it. */
 static bool
 number_before(
     const char *text, char mark, uint64_t max, uint64_t *v, const char **rest)
@@ -99,7 +99,7 @@ decimals(const char **text, int64_t *ns)
 	return isdigit((unsigned char)p[-1]);
 }
 
-/* "Z", "+01:30" or "-08:00", and nothing behind it. */
+/* "Z", "+01:30" or "-08:00", and nothing after it. */
 static bool
 zone(const char *text, int64_t *ahead_s)
 {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPLAY_PORT 26000 /* of a target, where none is said */
+#define REPLAY_PORT 26000 /* of a target that names none */
 #define REPLAY_CAPTURES_MAX 256
 #define REPLAY_MAPS_MAX 256
 #define REPLAY_ALLOW_MAX OPTION_CIDRS_MAX
@@ -39,14 +39,14 @@ enum replay_mode {
 
 enum replay_timing {
 	REPLAY_SPEED = 0, /* as captured, times `speed` */
-	REPLAY_RATE, /* evenly, so many frames a second in all */
+	REPLAY_RATE, /* evenly, `rate` frames a second in all */
 	REPLAY_ASAP,
 };
 
 enum replay_pacing {
 	REPLAY_OPEN = 0, /* by the clock alone */
-	REPLAY_CLOSED, /* the answers that came before, then the think time */
-	REPLAY_HYBRID, /* by the clock, but not before these answers */
+	REPLAY_CLOSED, /* after the earlier answers and the think time */
+	REPLAY_HYBRID, /* by the clock, but not before those answers */
 };
 
 enum replay_when {
@@ -68,7 +68,7 @@ struct replay_options {
 	size_t n_captures;
 	const char *target; /* as given; NULL: none */
 
-	/* what is read */
+	/* input */
 	char *bpf, *filter, *keylog, *keys_file; /* or NULL */
 	struct option_ports ports;
 	struct cap_settings cap; /* ports, order, limits */
@@ -77,7 +77,7 @@ struct replay_options {
 	bool clients; /* and the clients, stock ones too; the default */
 	char *compile_to; /* or NULL */
 
-	/* when it is sent */
+	/* timing */
 	bool asap; /* as given; `timing` says it */
 	enum replay_timing timing;
 	double speed; /* 1 */
@@ -92,7 +92,7 @@ struct replay_options {
 	uint64_t loop; /* 1; 0: for ever */
 	int64_t start_at_ns; /* unix; 0: now */
 
-	/* who sends it */
+	/* clients and threads */
 	uint64_t n_clients; /* 0: as many as were captured */
 	uint32_t shard, of_shards; /* 0 of 1 */
 	struct replay_node_map maps[REPLAY_MAPS_MAX];
@@ -101,12 +101,12 @@ struct replay_options {
 	unsigned n_threads; /* 0: one a processor */
 	bool spin;
 
-	/* to whom */
+	/* targets */
 	struct client_options client;
-	char *tls_host; /* that its certificate names; NULL: as target */
+	char *tls_host; /* in its certificate; NULL: of target */
 	struct option_cidrs allow;
 
-	/* what is said of it */
+	/* results */
 	int64_t max_late_ns; /* 10 ms */
 	int64_t bucket_ns; /* 1 s */
 	char *report, *log, *html; /* paths, or NULL */
@@ -115,7 +115,7 @@ struct replay_options {
 	int progress; /* enum replay_when */
 	bool quiet; /* no coverage report, no progress */
 	bool verbose; /* report each step */
-	/* The options that make a run what it is, as they were given. */
+	/* The options that shape a run, as they were given. */
 	char how[REPLAY_HOW_CHARS];
 
 	/* --scenario */
@@ -135,8 +135,8 @@ void replay_options_parse(struct replay_options *opt, int argc, char **argv);
 void replay_options_free(struct replay_options *opt);
 
 /*
- * "2026-11-25T12:00:00Z", with decimals or another offset too, "@1764072000.5"
- * or "+5s" from now_ns; unix, in ns.
+ * Parses "2026-11-25T12:00:00Z", also with decimals or another offset,
+ * "@1764072000.5", or "+5s" from now_ns; in ns of unix time.
  */
 bool replay_time(const char *text, int64_t now_ns, int64_t *at_ns,
     char err[OPTION_ERR_CHARS]);

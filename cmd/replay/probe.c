@@ -226,7 +226,7 @@ make_link(struct attempt *a)
 	    bnet_link_new(&set, a->codecs, &a->link) == BNET_OK;
 }
 
-/* TLS that does not come about is no connection. */
+/* Without a TLS handshake there is no connection. */
 static bool
 handshake(struct attempt *a)
 {

@@ -2,8 +2,8 @@
 /*
  * probe - one connection before the load: is anybody there, and who?
  *
- * It says hello as ourselves, waits a few seconds for the welcome, and closes.
- * With libbluenet and poll: nothing runs yet.
+ * It says hello, waits a few seconds for the welcome, and closes. It uses
+ * libbluenet and poll, as no engine runs yet.
  */
 #ifndef REPLAY_PROBE_H
 #define REPLAY_PROBE_H
@@ -23,14 +23,14 @@ struct probe_settings { /* all borrowed */
 	const char *tls_host;
 	const char *token; /* "": none */
 	enum bnet_role role; /* to say in the hello */
-	int64_t connect_timeout_ns; /* of each address, TLS with it */
+	int64_t connect_timeout_ns; /* of each address, including TLS */
 	int64_t welcome_timeout_ns;
 };
 
 enum probe_result {
 	PROBE_WELCOME = 0,
 	PROBE_REFUSED, /* bluenet.refuse */
-	PROBE_SILENT, /* connected, but nobody greets: a stock cluster */
+	PROBE_SILENT, /* connected, but no welcome: a stock cluster */
 	PROBE_CLOSED, /* it closed the connection at our hello, or broke it */
 	PROBE_NOBODY, /* no connection, or no TLS */
 };
@@ -43,7 +43,7 @@ struct probe {
 	char reason[PROBE_TEXT_CHARS]; /* of the others; "" is possible */
 };
 
-/* A signal ends it early, with what is known by then. */
+/* A signal ends it early, with what is known until then. */
 void probe_run(const struct probe_settings *set, struct probe *probe);
 
 #endif

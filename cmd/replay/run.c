@@ -308,7 +308,7 @@ compile_nameless(const struct run *run)
 	return fd;
 }
 
-/* What would be destroyed, or is no file to be written. */
+/* Refuses to overwrite a capture, or what is not a regular file. */
 static void
 check_destination(const struct replay_options *opt)
 {
@@ -730,7 +730,7 @@ fill_captures(const struct replay_options *opt, char text[REPORT_TEXT_CHARS])
 		    text, REPORT_TEXT_CHARS, "%zu captures", opt->n_captures);
 }
 
-/* What the run was, beside its results. */
+/* Fills in what was done; the results are there. */
 static void
 describe(const struct watch *watch, struct report *report)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* As IPv6, where an IPv4 address has a place of its own. False: no IP. */
+/* As IPv6; IPv4 is mapped into it. False: not an IP address. */
 static bool
 ip_of(const struct address *address, uint8_t ip[16])
 {
@@ -60,9 +60,8 @@ safety_targets_allowed(const struct safety *safety, char err[CLI_ERR_CHARS])
 		if (is_allowed(safety, &safety->targets[i]))
 			continue;
 		(void)snprintf(err, CLI_ERR_CHARS,
-		    "refused: %s is no private address, and a load does harm"
-		    " there; if it is yours and meant for that: --allow "
-		    "ADDRESS",
+		    "refused: %s is not a private address; if it is yours and"
+		    " meant to be loaded, use --allow ADDRESS",
 		    address_format(&safety->targets[i], text));
 		return false;
 	}
@@ -78,8 +77,8 @@ safety_end_allowed(
 
 	if (!address_parse(end, ADDRESS_PORT_NONE, &captured)) {
 		(void)snprintf(err, CLI_ERR_CHARS,
-		    "refused: '%s' of the capture is no address, so nobody"
-		    " can say that it is not the target",
+		    "refused: '%s' of the capture is not an address, so it"
+		    " may be the target",
 		    end);
 		return false;
 	}
@@ -90,8 +89,8 @@ safety_end_allowed(
 			continue;
 		(void)snprintf(err, CLI_ERR_CHARS,
 		    "refused: the target %s is an address of the capture"
-		    " (%s), so it is the cluster that was captured, or its"
-		    " clients; play it against another",
+		    " (%s), so it is the captured cluster or its clients;"
+		    " replay against another cluster",
 		    address_format(target, text), end);
 		return false;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * safety - whom a load must not be sent to: whoever was captured, whoever is
- * out there, and production. Nothing here does I/O.
+ * safety - targets that must not be loaded: captured hosts, public addresses,
+ * and production. Nothing here does I/O.
  */
 #ifndef REPLAY_SAFETY_H
 #define REPLAY_SAFETY_H
@@ -21,21 +21,21 @@ struct safety {
 };
 
 /*
- * No target is out there: each is private (loopback and link-local are), or
- * in a block of `allow`. False: err says which is not, and what to do.
+ * Each target is private (loopback and link-local are), or in a block of
+ * `allow`. False: err says which is not, and what to do.
  */
 bool
 safety_targets_allowed(const struct safety *safety, char err[CLI_ERR_CHARS]);
 
 /*
- * `end` ("ADDR:PORT") of a captured connection is no target, whatever is
- * allowed; ports are not looked at, and loopback may be both. False: err says
+ * `end` ("ADDR:PORT") of a captured connection is never a target, whatever is
+ * allowed; ports are ignored, and loopback may be both. False: err says
  * which. What cannot be read as an address is refused, too.
  */
 bool safety_end_allowed(
     const struct safety *safety, const char *end, char err[CLI_ERR_CHARS]);
 
-/* Does a welcome with this environment mean: hands off? */
+/* Does a welcome with this environment mean production? */
 bool safety_is_production(const char *environment);
 
 #endif

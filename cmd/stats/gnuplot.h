@@ -2,13 +2,12 @@
 /*
  * gnuplot - a picture by gnuplot, where it is there: a script in, whatever its
  * terminal makes of it out, to a descriptor. No shell, and nothing that comes
- * from outside as a file's name.
+ * from outside as a file's name. Called by the plots of ping and replay.
  */
 #ifndef STATS_GNUPLOT_H
 #define STATS_GNUPLOT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <sys/types.h>
 

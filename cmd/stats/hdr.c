@@ -664,7 +664,7 @@ read_comment(struct hdr_log *log)
 	log->text = log->line;
 }
 
-/* A number and the comma behind it. */
+/* A number and the comma after it. */
 static bool
 take_seconds(char **at, double *v)
 {
@@ -699,7 +699,7 @@ read_interval(struct hdr_log *log)
 	if (strncmp(at, "Tag=", 4) == 0) {
 		comma = strchr(at, ',');
 		if (comma == NULL)
-			return bad(log, "a tag and nothing behind it");
+			return bad(log, "a tag and nothing after it");
 		*comma = '\0';
 		log->tag = at + 4;
 		at = comma + 1;

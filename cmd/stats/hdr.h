@@ -10,7 +10,8 @@
  * exactly that of one histogram that saw everything, in any order.
  *
  * Memory is fixed when it is made: 33,792 counts at 3 digits to an hour in
- * ns, of which only the pages that are used become resident.
+ * ns, of which only the pages that are used become resident. Owns the counts;
+ * used by decode (sizes), ping and replay (times).
  */
 #ifndef STATS_HDR_H
 #define STATS_HDR_H
@@ -149,7 +150,7 @@ enum hdr_log_what {
 	HDR_LOG_END = 0,
 	HDR_LOG_COMMENT, /* `text` is the line, from its # on */
 	HDR_LOG_INTERVAL, /* all but `text` */
-	HDR_LOG_BAD, /* err says what; reading may go on behind it */
+	HDR_LOG_BAD, /* err says what; reading may go on after it */
 	HDR_LOG_CUT, /* the last line has no end: left out */
 };
 

@@ -7,7 +7,7 @@
  *	struct tally	of integers, without; a few instructions a value
  *
  * Both start out zeroed. Summaries can be merged: of two halves of the values,
- * in any order, the result is that of the whole.
+ * in any order, the result is that of the whole. Used by decode and ping.
  */
 #ifndef SUMMARY_H
 #define SUMMARY_H

@@ -19,7 +19,8 @@
  *	 "rows":[["chat::line",7]],"notes":["..."]}
  *
  * where "notes" is there only if there are any. Running out of memory is
- * remembered and reported by table_print().
+ * remembered and reported by table_print(). Owns the cells; used by all who
+ * print statistics.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -40,7 +41,7 @@ enum table_in {
 struct table_column {
 	const char *name; /* in JSON, with the unit: "latency_avg_ms" */
 	const char *head; /* in text, wrapped at spaces: "latency avg" */
-	const char *unit; /* behind the head; or NULL */
+	const char *unit; /* after the head, or NULL */
 	unsigned decimals; /* of table_f64() */
 	enum table_in in; /* not TABLE_JSON of the first one */
 	bool left; /* strings; numbers read better without */

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034,SC2154 # the tests use it; bats sets it
 
 bats_require_minimum_version 1.5.0
-load need
+load common
 
 setup() {
 	root=$BATS_TEST_DIRNAME/../..
@@ -36,18 +36,9 @@ decode() {
 	local status_wanted=$1
 
 	shift
-	run --separate-stderr "$decode" "$@" </dev/null
+	try "$decode" "$@" </dev/null
 	if [ "$status" -ne "$status_wanted" ]; then
 		echo "exit $status, not $status_wanted: $*"
-		echo "$stderr"
-		return 1
-	fi
-}
-
-# says TEXT: standard error has it.
-says() {
-	if [[ $stderr != *"$1"* ]]; then
-		echo "standard error has no '$1', but:"
 		echo "$stderr"
 		return 1
 	fi

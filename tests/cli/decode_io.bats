@@ -223,7 +223,7 @@ can_capture() {
 	if [ "$(id -u)" -ne 0 ]; then
 		skip "a live capture needs root"
 	fi
-	run --separate-stderr timeout 20 "$decode" -i lo -c 1 -f 'tcp[0] = 0' \
+	try timeout 20 "$decode" -i lo -c 1 -f 'tcp[0] = 0' \
 		-Z nosuchuser-
 	if [[ $stderr != *nosuchuser-* ]]; then
 		skip "no capture on lo: $stderr"

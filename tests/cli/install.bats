@@ -4,7 +4,7 @@
 # bluenet(3) is true.
 
 bats_require_minimum_version 1.5.0
-load need
+load common
 
 # install [TARGET]: of make, into $root
 install() {

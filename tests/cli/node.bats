@@ -516,7 +516,7 @@ node_says() {
 	local wanted=$1
 
 	shift
-	run --separate-stderr timeout "$wait_seconds" "$node" "$@" </dev/null
+	try timeout "$wait_seconds" "$node" "$@" </dev/null
 	same "exit $status: $*" "exit $wanted: $*"
 }
 

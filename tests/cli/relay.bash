@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034,SC2154 # the tests use it; bats sets it
 
 bats_require_minimum_version 1.5.0
-load need
+load common
 
 PATH=$PATH:/usr/sbin:/sbin
 wait_seconds=${BNET_WAIT:-30} # for what takes a moment, under sanitizers too
@@ -170,19 +170,10 @@ relay_says() {
 	local wanted=$1
 
 	shift
-	run --separate-stderr timeout "$wait_seconds" "$relay" "$@" </dev/null
+	try timeout "$wait_seconds" "$relay" "$@" </dev/null
 	if [ "$status" -ne "$wanted" ]; then
 		echo "exit $status, not $wanted: $*"
 		echo "$output"
-		echo "$stderr"
-		return 1
-	fi
-}
-
-# says TEXT: standard error has it.
-says() {
-	if [[ $stderr != *"$1"* ]]; then
-		echo "standard error has no '$1', but:"
 		echo "$stderr"
 		return 1
 	fi

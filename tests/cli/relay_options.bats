@@ -8,6 +8,7 @@
 # shellcheck disable=SC2154 # what bats sets
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
 	root=$BATS_TEST_DIRNAME/../..
@@ -23,18 +24,9 @@ relay() {
 	local status_wanted=$1
 
 	shift
-	run --separate-stderr timeout 60 "$relay" "$@" </dev/null
+	try timeout 60 "$relay" "$@" </dev/null
 	if [ "$status" -ne "$status_wanted" ]; then
 		echo "exit $status, not $status_wanted: $*"
-		echo "$stderr"
-		return 1
-	fi
-}
-
-# says TEXT: standard error has it.
-says() {
-	if [[ $stderr != *"$1"* ]]; then
-		echo "standard error has no '$1', but:"
 		echo "$stderr"
 		return 1
 	fi

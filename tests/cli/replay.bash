@@ -49,7 +49,7 @@ replays() {
 
 	shift
 	# shellcheck disable=SC2046 # words on purpose
-	run --separate-stderr timeout "$wait_seconds" "$replay" -p any \
+	try timeout "$wait_seconds" "$replay" -p any \
 		$(patience "$@") --report "$tmp/r.json" "$@" </dev/null
 	printf '%s\n' "$stderr" >"$tmp/replay.err"
 	clean "$tmp/replay.err"

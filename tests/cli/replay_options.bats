@@ -9,6 +9,7 @@
 # shellcheck disable=SC2154,SC2030,SC2031
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
 	root=$BATS_TEST_DIRNAME/../..
@@ -31,19 +32,10 @@ replay() {
 	local status_wanted=$1
 
 	shift
-	run --separate-stderr timeout 120 "$replay" "$@" </dev/null
+	try timeout 120 "$replay" "$@" </dev/null
 	if [ "$status" -ne "$status_wanted" ]; then
 		echo "exit $status, not $status_wanted: $*"
 		echo "$output"
-		echo "$stderr"
-		return 1
-	fi
-}
-
-# says TEXT: standard error has it.
-says() {
-	if [[ $stderr != *"$1"* ]]; then
-		echo "standard error has no '$1', but:"
 		echo "$stderr"
 		return 1
 	fi
@@ -163,7 +155,7 @@ END
 }
 
 @test "no room for the replay file: 1, and where" {
-	TMPDIR=$tmp/none run --separate-stderr "$replay" --dry-run \
+	TMPDIR=$tmp/none try "$replay" --dry-run \
 		"$captures/plain.pcap"
 	[ "$status" -eq 1 ]
 	says "$tmp/none: No such file or directory"
@@ -198,7 +190,7 @@ END
 @test "--compile: several captures, and standard input" {
 	replay 0 --compile "$tmp/two" "$captures/plain.pcap" \
 		"$captures/stock.pcap"
-	run --separate-stderr "$replay" --compile "$tmp/stdin" - \
+	try "$replay" --compile "$tmp/stdin" - \
 		<"$captures/plain.pcap"
 	[ "$status" -eq 0 ]
 	replay 0 --compile "$tmp/file" "$captures/plain.pcap"

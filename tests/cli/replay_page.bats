@@ -80,7 +80,7 @@ browse() {
 
 @test "a folder that is not there is told before anything is sent" {
 	start_relay
-	run --separate-stderr "$replay" --html "$tmp/no/page.html" \
+	try "$replay" --html "$tmp/no/page.html" \
 		"$fixtures/captures/plain.pcap" "$plain"
 	[ "$status" -ne 0 ]
 	says "$tmp/no/page.html"

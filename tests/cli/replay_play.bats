@@ -163,7 +163,7 @@ pending() {
 	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
 		--key "$certs/server.key" --ca "$certs/ca.pem" --capture "$tmp/target.pcap"
 	plain=$tls start_tls_nodes
-	replays 0 --tls --ca "$certs/ca.pem" --codec snappy --speed 100 \
+	replays 0 --tls --ca "$certs/ca.pem" --codec snappy --speed 0.3 \
 		"$tmp/a.pcap" "localhost:${tls##*:}"
 	same "$(report .counts.unsent)" 0
 	stop_relay "$pid"

@@ -46,7 +46,7 @@ replays() {
 	local wanted=$1
 
 	shift
-	run --separate-stderr timeout "$wait_seconds" \
+	try timeout "$wait_seconds" \
 		"$build/bluenet-replay" "$@" </dev/null
 	if [ "$status" -ne "$wanted" ]; then
 		echo "exit $status, not $wanted: $*"
@@ -109,20 +109,20 @@ moved_capture() {
 	ASAN_OPTIONS=detect_leaks=0 run --separate-stderr strace -f -e trace=connect,sendto,sendmsg \
 		-o "$tmp/trace" "$build/bluenet-replay" -q "$(stock)" 8.8.8.8
 	same "$status" 2
-	says "refused: 8.8.8.8:26000 is no private address"
+	says "refused: 8.8.8.8:26000 is not a private address"
 	says "--allow"
 	run ! grep -E 'AF_INET6?' "$tmp/trace"
 }
 
 @test "--allow lets through what it covers, and no more" {
 	replays 2 -q --dry-run "$(stock)" 203.0.113.9
-	says "refused: 203.0.113.9:26000 is no private address"
+	says "refused: 203.0.113.9:26000 is not a private address"
 	replays 2 -q --dry-run --allow 198.51.100.0/24 "$(stock)" 203.0.113.9
 	replays 0 -q --dry-run --allow 203.0.113.0/24 "$(stock)" 203.0.113.9
 	replays 0 -q --dry-run --allow 198.51.100.1 --allow 203.0.113.9 \
 		"$(stock)" 203.0.113.9
 	replays 2 -q --scenario "$tmp" 203.0.113.9
-	says "is no private address"
+	says "is not a private address"
 }
 
 # ---- the probe

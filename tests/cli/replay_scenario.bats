@@ -21,7 +21,7 @@ suite() {
 	local wanted=$1
 
 	shift
-	run --separate-stderr timeout $((10 * wait_seconds)) "$replay" \
+	try timeout $((10 * wait_seconds)) "$replay" \
 		--scenario "$scenarios" --scenario-timeout "${wait_seconds}s" \
 		"$@" </dev/null
 	printf '%s\n' "$stderr" >"$tmp/replay.err"
@@ -146,7 +146,7 @@ scenarios() {
 @test "a file that is no scenario is bad usage, with its place" {
 	start_relay
 	printf 'scenario a\nsection 1\nabout b\n\njion a $r\n' >"$tmp/x.bns"
-	run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
+	try "$replay" --scenario "$tmp/x.bns" "$plain"
 	same "$status" 2
 	says "x.bns:5: unknown command jion"
 }
@@ -168,7 +168,7 @@ scenarios() {
 }
 
 @test "nobody there: 3" {
-	run --separate-stderr "$replay" --scenario "$scenarios" 127.0.0.1:1
+	try "$replay" --scenario "$scenarios" 127.0.0.1:1
 	same "$status" 3
 }
 
@@ -187,7 +187,7 @@ scenarios() {
 		"raw a $(printf '\t')file=$tmp/secret"; do
 		printf 'scenario a\nsection 1\nabout b\nconnect a $r\n%s\n' \
 			"$line" >"$tmp/x.bns"
-		run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
+		try "$replay" --scenario "$tmp/x.bns" "$plain"
 		same "$line: $status" "$line: 2"
 		[[ $output$stderr == *'scenarios cannot read files'* ]]
 	done
@@ -200,7 +200,7 @@ scenarios() {
 	while IFS= read -r line; do
 		printf 'scenario a\nsection 1\nabout b\njoin a $r\n%s\n' \
 			"$line" >"$tmp/x.bns"
-		run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
+		try "$replay" --scenario "$tmp/x.bns" "$plain"
 		same "$line: $status" "$line: 2"
 	done <<-'EOT'
 		repeat send a dest=any key=1
@@ -219,14 +219,14 @@ scenarios() {
 	# shellcheck disable=SC2016 # $r is the script's
 	printf 'scenario a\nsection 1\nabout b # TODO\ncheck 1 = 2\n' \
 		>"$tmp/x.bns"
-	run --separate-stderr "$replay" --scenario "$tmp/x.bns" "$plain"
+	try "$replay" --scenario "$tmp/x.bns" "$plain"
 	same "$status" 1
 	[[ $output == *'about b \# TODO'* || $output == *': b \# TODO'* ]]
 }
 
 @test "--scenario-only that is no scenario's name: 2" {
 	start_relay
-	run --separate-stderr "$replay" --scenario "$scenarios" \
+	try "$replay" --scenario "$scenarios" \
 		--scenario-only 'typo*' "$plain"
 	same "$status" 2
 	says "'typo*' matches no scenario"

@@ -13,7 +13,9 @@
 #define FRAME_MAX_BYTES 4096
 #define PAYLOAD_MAX_BYTES 8192
 #define STREAM_BYTES 16384
+#define STREAM_TIGHT_BYTES 700
 #define TOTAL_BYTES 65536
+#define TOTAL_TIGHT_BYTES 1500
 #define N_STREAMS 3
 #define NS_PER_MS INT64_C(1000000)
 #define START_NS (INT64_C(1763850858) * 1000 * NS_PER_MS)
@@ -21,6 +23,7 @@
 #define SET_ANY_PORT 0x01 /* in the byte that run_start() is given */
 #define SET_OVERLAP 0x02
 #define SET_ORDER 0x0c
+#define SET_TIGHT 0x10 /* what may be held is soon too much */
 
 struct run {
 	struct cap *cap;
@@ -94,7 +97,7 @@ run_check_held(const struct cap *cap)
 		}
 	MUST_HOLD(n == cap->streams.n && n <= N_STREAMS);
 	MUST_HOLD(held == cap->held_bytes);
-	MUST_HOLD(held <= TOTAL_BYTES);
+	MUST_HOLD(held <= cap->set.limits.total_bytes);
 }
 
 static inline void
@@ -119,6 +122,7 @@ run_packet(struct run *run, int linktype, struct bnet_slice data, uint8_t time)
 static inline void
 run_start(struct run *run, uint8_t set, const struct cap_keylog *keylog)
 {
+	bool tight = (set & SET_TIGHT) != 0;
 	const struct cap_settings settings = {
 		.any_port = (set & SET_ANY_PORT) != 0,
 		.overlap =
@@ -126,8 +130,9 @@ run_start(struct run *run, uint8_t set, const struct cap_keylog *keylog)
 		.order = (enum bnet_order)((set & SET_ORDER) >> 2) % 3,
 		.frame_max_bytes = FRAME_MAX_BYTES,
 		.payload_max_bytes = PAYLOAD_MAX_BYTES,
-		.limits = { .stream_bytes = STREAM_BYTES,
-		    .total_bytes = TOTAL_BYTES,
+		.limits = { .stream_bytes =
+				tight ? STREAM_TIGHT_BYTES : STREAM_BYTES,
+		    .total_bytes = tight ? TOTAL_TIGHT_BYTES : TOTAL_BYTES,
 		    .n_streams = N_STREAMS,
 		    .idle_ns = 60000 * NS_PER_MS },
 		.keylog = keylog,

@@ -36,13 +36,13 @@
 #define SET_CLIENT 0x01 /* the link is; in the first byte */
 #define SET_1_2 0x02
 #define SET_VERIFY 0x04
-#define SET_PEER_CERT 0x08 /* of a client */
+#define SET_PEER_CERT 0x08 /* a client has one, or a server wants one */
 #define SET_NEED_ALPN 0x10
 #define SET_PEER_ALPN 0x20
 #define SET_NETWORK 0x40
 #define SET_SPOIL 0x80 /* orders before the handshake */
 #define SET_LIMIT 0x03 /* in the second */
-#define SET_PAIR 0x0c
+/* 0x0c: which of pairs[] */
 #define SET_HOST 0x10
 #define SET_NO_BAD 0x20
 #define SET_EARLY 0x40 /* a packet is queued before the handshake */
@@ -153,6 +153,9 @@ peer_ctx(uint8_t set)
 	if (server || set & SET_PEER_CERT)
 		MUST_HOLD(SSL_CTX_use_certificate(*ctx, cert) &&
 		    SSL_CTX_use_PrivateKey(*ctx, key));
+	if (server && set & SET_PEER_CERT) /* which the link has not got */
+		SSL_CTX_set_verify(*ctx,
+		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	if (set & SET_PEER_ALPN && server)
 		SSL_CTX_set_alpn_select_cb(*ctx, choose_alpn, NULL);
 	else if (set & SET_PEER_ALPN)
@@ -160,6 +163,13 @@ peer_ctx(uint8_t set)
 		    SSL_CTX_set_alpn_protos(*ctx,
 			(const unsigned char *)"\x09" BNET_TLS_ALPN, 10) == 0);
 	return *ctx;
+}
+
+static void
+on_keylog(void *arg, const char *line)
+{
+	(void)arg;
+	MUST_HOLD(strlen(line) > 2 * 32);
 }
 
 static struct bnet_tls_ctx *
@@ -171,10 +181,13 @@ link_ctx(uint8_t set, uint8_t pair)
 		.require_alpn = (set & SET_NEED_ALPN) != 0,
 		.require_peer_cert =
 		    (set & (SET_VERIFY | SET_CLIENT)) == SET_VERIFY,
+		.keylog = on_keylog,
 		.pair_bytes = pairs[pair] };
 
 	if (*ctx != NULL)
 		return *ctx;
+	if (set & SET_1_2)
+		tls.version_max = BNET_TLS_1_2;
 	if (set & SET_CLIENT)
 		tls.role = BNET_TLS_CLIENT;
 	else
@@ -443,7 +456,7 @@ start(struct run *run, uint8_t set, uint8_t set2)
 	}
 	ctx = peer_ctx(set);
 	MUST_HOLD(bnet_link_new(&link, codecs, &run->plain) == BNET_OK);
-	link.tls = link_ctx(set, (set2 & SET_PAIR) >> 2);
+	link.tls = link_ctx(set, set2 >> 2 & 3);
 	if (set & SET_CLIENT && set2 & SET_HOST)
 		link.tls_host = set2 & SET_OTHER ? "127.0.0.1" : "localhost";
 	fuzz_random_restart(); /* what is made once has taken some */

@@ -4,6 +4,7 @@
  * byte says: what decodes is encoded again, never longer, decodes to the
  * same, and holds no more than its bytes can pay for.
  */
+#include "proto/header.h"
 #include "proto/message.h"
 
 #include "tests/fuzz/fuzz.h"
@@ -78,6 +79,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum bnet_err err;
 	size_t left;
 
+	MUST_HOLD(bnet_message_type(bnet_message_key(type)) == type);
+	MUST_HOLD(bnet_key(bnet_message_name(type)) == bnet_message_key(type));
 	bnet_buf_init(&store, STORE_MAX_BYTES);
 	err = bnet_message_decode(type, body, &message, &store, &left);
 	MUST_HOLD(err == BNET_OK || err == BNET_EMESSAGE);

@@ -97,7 +97,8 @@ one_coverage() {
 	    -seed_inputs="@$work/$1.list" || not_ok "$1"
 }
 
-# A line a source file that is reached, the least covered first.
+# A line a source file that is reached, the least covered first; functions
+# that no input enters are mostly those that write, not read.
 table() {
 	llvm-profdata merge -o "$work/all" "$work"/*.profraw
 	for name in "$@"; do
@@ -106,8 +107,8 @@ table() {
 	# shellcheck disable=SC2086 # words
 	llvm-cov report -instr-profile "$work/all" $objects |
 	awk '/\.c / && $1 !~ /^tests/ && $8 > $9 {
-		printf "%7s %7s  %s\n", $10, $4, $1
-	}' | sort -n | sed '1i\  lines regions'
+		printf "%7s %7s %6d/%-3d %s\n", $10, $4, $5 - $6, $5, $1
+	}' | sort -n | sed '1i\  lines regions  functions'
 }
 
 mkdir -p "$crash"

@@ -12,9 +12,11 @@
  *	0, 1	the next `arg` bytes of the input as they are
  *	2	seal the next `arg` bytes as a record (the last is its type)
  *	3	a gap of `arg` bytes
- *	4	a hello; arg chooses version and suite
+ *	4	a hello; arg chooses version and suite, and (from bit 2 on)
+ *		something of it that is not as usual
  *	5	ChangeCipherSpec
- *	6	seal a Finished, and use the next secret
+ *	6	seal a Finished or (bit 1 of arg) a KeyUpdate, and use the
+ *		next secret
  *	7	seal a record as the one that is `arg` ahead
  *
  * With the highest bit, of a record that is sealed a part is missing: bits 4
@@ -145,30 +147,64 @@ tls_write_keys(struct tls_write *w, enum cap_dir dir, bool again)
 	writer->seq = 0;
 }
 
+/* What a hello has that is not as usual. */
+enum tls_write_odd {
+	TLS_WRITE_VERSION = 1,
+	TLS_WRITE_SUITE,
+	TLS_WRITE_COMPRESSION,
+	TLS_WRITE_RETRY,
+	TLS_WRITE_EARLY, /* data comes before the handshake is over */
+};
+
+static inline size_t
+tls_write_server_hello(
+    uint8_t *rec, size_t n, unsigned int id, bool v13, unsigned int odd)
+{
+	static const uint8_t ext[] = { 0, 6, 0, 43, 0, 2, 3, 4 };
+
+	if (odd == TLS_WRITE_SUITE)
+		id = 0x002f;
+	rec[n++] = (uint8_t)(id >> 8);
+	rec[n++] = (uint8_t)id;
+	rec[n++] = odd == TLS_WRITE_COMPRESSION;
+	if (v13) {
+		memcpy(rec + n, ext, sizeof(ext));
+		n += sizeof(ext);
+		if (odd == TLS_WRITE_VERSION)
+			rec[n - 1]++;
+	} else if (odd == TLS_WRITE_VERSION) {
+		rec[10]--;
+	}
+	return n;
+}
+
 static inline void
 tls_write_hello(struct tls_write *w, enum cap_dir dir, unsigned int arg)
 {
+	/* SHA-256 of "HelloRetryRequest" (RFC 8446, 4.1.3) */
+	static const uint8_t retry[] = { 0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a,
+		0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+		0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e,
+		0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c };
+	static const uint8_t early[] = { 0, 4, 0, 42, 0, 0 };
 	static const uint16_t ids[] = { 0x1301, 0x1303, 0xc02f, 0xcca8 };
 	bool v13 = arg % 4 < 2;
-	uint8_t rec[64] = { 22, 3, 3, 0, 0, (uint8_t)(1 + dir), 0, 0, 0, 3, 3 };
+	unsigned int odd = arg >> 2 & 7;
+	uint8_t rec[80] = { 22, 3, 3, 0, 0, (uint8_t)(1 + dir), 0, 0, 0, 3, 3 };
 	size_t n = 11 + CAP_RANDOM_BYTES + 1;
 
 	w->version = v13 ? TLS_1_3 : TLS_1_2;
 	w->suite = tls_suite_find(w->version, ids[arg % 4]);
 	MUST_HOLD(w->suite != NULL);
-	if (dir == CAP_UP) {
+	if (odd == TLS_WRITE_RETRY && dir == CAP_DOWN)
+		memcpy(rec + 11, retry, sizeof(retry));
+	if (dir == CAP_DOWN)
+		n = tls_write_server_hello(rec, n, ids[arg % 4], v13, odd);
+	else
 		n += 3; /* no cipher suites, one compression method less */
-	} else {
-		rec[n++] = (uint8_t)(ids[arg % 4] >> 8);
-		rec[n++] = (uint8_t)ids[arg % 4];
-		n++;
-		if (v13) {
-			static const uint8_t ext[] = { 0, 6, 0, 43, 0, 2, 3,
-				4 };
-
-			memcpy(rec + n, ext, sizeof(ext));
-			n += sizeof(ext);
-		}
+	if (odd == TLS_WRITE_EARLY && dir == CAP_UP) {
+		memcpy(rec + n, early, sizeof(early));
+		n += sizeof(early);
 	}
 	rec[4] = (uint8_t)(n - 5);
 	rec[8] = (uint8_t)(n - 9);
@@ -181,6 +217,7 @@ tls_write_order(
 {
 	static const uint8_t change[] = { 20, 3, 3, 0, 1, 1 };
 	static const uint8_t finished[] = { 20, 0, 0, 0, 22 };
+	static const uint8_t update[] = { 24, 0, 0, 1, 0, 22 };
 	enum cap_dir dir = what & 1 ? CAP_DOWN : CAP_UP;
 	struct tls_writer *writer = &w->writer[dir];
 
@@ -203,8 +240,10 @@ tls_write_order(
 		tls_write_feed(w, dir, change, sizeof(change));
 		break;
 	case 6:
-		tls_write_seal(w, what, writer->seq++,
-		    (struct bnet_slice){ finished, sizeof(finished) });
+		in = (struct bnet_slice){ finished, sizeof(finished) };
+		if (arg & 2)
+			in = (struct bnet_slice){ update, sizeof(update) };
+		tls_write_seal(w, what, writer->seq++, in);
 		tls_write_keys(w, dir, arg & 1);
 		break;
 	case 7:
@@ -267,6 +306,7 @@ static inline const struct cap_keylog *
 tls_write_keylog(void)
 {
 	static const char *const names[] = { "CLIENT_RANDOM",
+		"CLIENT_EARLY_TRAFFIC_SECRET",
 		"CLIENT_HANDSHAKE_TRAFFIC_SECRET",
 		"SERVER_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0",
 		"SERVER_TRAFFIC_SECRET_0" };

@@ -295,10 +295,29 @@ add_tls(struct seeds *s, struct bnet_slice row, unsigned i)
 		add_byte(&s->out, 23);
 		row = bnet_slice_from(row, part.len);
 		if (i & 8)
-			add_order(&s->out, 12, 1);
+			add_order(&s->out, 12, 1 | (k & 2));
 		if (i & 16 && k % 3 == 1)
 			add_order(&s->out, 6, 30);
 	}
+}
+
+/* Hellos that are not as usual, and some data behind them. */
+static void
+write_hellos(struct seeds *s)
+{
+	for (unsigned odd = 1; odd <= 5; odd++)
+		for (unsigned suite = 0; suite < 4; suite += 2) {
+			add_byte(&s->out, 0);
+			add_order(&s->out, 8, odd << 2 | suite);
+			add_order(&s->out, 4, 5); /* perhaps too early */
+			add(&s->out, "ping\x17", 5);
+			add_order(&s->out, 9, odd << 2 | suite);
+			add_order(&s->out, 4, 5);
+			add(&s->out, "pong\x17", 5);
+			add_order(&s->out, 9, suite); /* after a retry */
+			add_order(&s->out, 13, 1);
+			write_seed(s, "fuzz_tls_record");
+		}
 }
 
 static void
@@ -309,7 +328,7 @@ write_under_tls(struct seeds *s, struct bnet_slice row, unsigned i)
 	add_tls(s, row, i);
 	write_seed(s, "fuzz_tls_record");
 	add_byte(&s->out, i);
-	add_byte(&s->out, 0);
+	add_byte(&s->out, i & 64 ? 0x10 : 0); /* SET_TIGHT */
 	add_tls(s, row, i / 4);
 	write_seed(s, "fuzz_capture_tls");
 	/* the peer sends it, the link answers, the peer ends */
@@ -339,7 +358,7 @@ write_row(struct seeds *s)
 	add_byte(&s->out, i);
 	add_slice(&s->out, row);
 	write_seed(s, "fuzz_link");
-	write_segments(s, row, i & 1, i & 2);
+	write_segments(s, row, i & 1, (i & 2) | (i & 4) << 2);
 	write_under_tls(s, row, i);
 	write_packets(s, &links[i % (sizeof(links) / sizeof(links[0]))], row);
 	bnet_buf_clear(&s->row);
@@ -850,6 +869,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < 3; i++)
 		read_recording(&s, recordings[i]);
 	read_wire(&s, "tls13");
+	write_hellos(&s);
 	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
 		write_hostile(&s, hostile[i]);
 	for (int i = 0; i < 4; i++)

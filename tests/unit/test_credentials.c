@@ -90,7 +90,6 @@ START_TEST(tokens)
 	bool ok;
 
 	ck_assert_msg(creds != NULL, "%s", err);
-	ck_assert_uint_eq(credentials_count(creds), 3);
 	ok = credentials_check(creds, (const char *)copy.p, copy.len, &grant);
 	ck_assert_msg(ok == (row->identity != NULL), "%s", row->token);
 	if (ok) {
@@ -204,7 +203,6 @@ START_TEST(empty_file)
 	struct credentials *creds = load("# nobody yet\n", err, sizeof(err));
 
 	ck_assert_msg(creds != NULL, "%s", err);
-	ck_assert_uint_eq(credentials_count(creds), 0);
 	ck_assert(!credentials_check(
 	    creds, "market." S64, strlen("market." S64), &grant));
 	credentials_free(creds);
@@ -223,7 +221,6 @@ START_TEST(too_many)
 	ck_assert_int_eq(fflush(f), 0);
 	creds = credentials_load(path, err, sizeof(err));
 	ck_assert_msg(creds != NULL, "%s", err);
-	ck_assert_uint_eq(credentials_count(creds), CREDENTIALS_TOKENS_MAX);
 	credentials_free(creds);
 	fprintf(f, "* more %s\n", HASH_S);
 	ck_assert_int_eq(fclose(f), 0);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cmd/common/ending, and each wait at the end of a program held up: threads,
- * workers of the engine, readers of shared tables, the noise of ping.
+ * workers of the engine, readers of shared tables, the hiccups of ping.
  */
 #include "cmd/common/ending.h"
 
 #include "cmd/common/cli.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/ping/measure.h"
-#include "cmd/ping/noise.h"
+#include "cmd/ping/hiccups.h"
 #include "cmd/relay/http.h"
 #include "tests/unit/engine_fixture.h"
 
@@ -290,7 +290,7 @@ START_TEST(a_reader)
 }
 END_TEST
 
-/* ---- the noise ---- */
+/* ---- the hiccups ---- */
 
 static void
 hold_signalled(int sig)
@@ -300,25 +300,25 @@ hold_signalled(int sig)
 }
 
 /* Its thread is the one that does not block the signal. */
-START_TEST(the_noise)
+START_TEST(the_hiccups)
 {
 	struct sigaction action = { .sa_handler = hold_signalled };
-	struct noise *noise;
+	struct hiccups *hiccups;
 	sigset_t set, before;
 
 	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
-	noise = noise_start();
-	ck_assert_ptr_nonnull(noise);
+	hiccups = hiccups_start();
+	ck_assert_ptr_nonnull(hiccups);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
 	ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
 	wait_held();
-	ck_assert(!noise_stop(noise));
+	ck_assert(!hiccups_stop(hiccups));
 	ck_assert(ending_is_stuck());
 	let_go();
-	ck_assert(noise_stop(noise));
-	ck_assert(noise_stop(NULL));
+	ck_assert(hiccups_stop(hiccups));
+	ck_assert(hiccups_stop(NULL));
 	ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
 }
 END_TEST
@@ -418,7 +418,7 @@ ending_suite(void)
 	tcase_add_loop_test(tc, leaving, 0, UNIT_ROWS(leaves));
 	tcase_add_test(tc, a_worker);
 	tcase_add_test(tc, a_reader);
-	tcase_add_test(tc, the_noise);
+	tcase_add_test(tc, the_hiccups);
 	tcase_add_test(tc, the_measurement);
 	tcase_add_test(tc, the_metrics);
 	return suite;

@@ -304,6 +304,7 @@ START_TEST(words_in_order)
 	close(from);
 	close(to);
 	FIX_WAIT(&gate.fix, n_closed, 2);
+	GATE_WAIT(&gate, n_told, (ENGINE_BARRIERS_MAX + 1) * n_workers);
 	for (unsigned w = 0; w < n_workers; w++) {
 		ck_assert_uint_eq(gate.n_at[w], ENGINE_BARRIERS_MAX + 1);
 		for (uint32_t i = 0; i < ENGINE_BARRIERS_MAX; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/stats/hdr_codec and cmd/stats/hdr_log */
+/* cmd/stats/hdr: histograms as text, and logs of them. */
 #include "cmd/stats/hdr.h"
 #include "tests/unit/unit.h"
 

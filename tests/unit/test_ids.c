@@ -37,7 +37,6 @@ START_TEST(blocks)
 	ck_assert(!ids_take(ids, row->from + row->n - 1));
 	ck_assert(!ids_take(ids, row->from - 1));
 	ck_assert(!ids_take(ids, row->from + row->n));
-	ck_assert_uint_eq(ids_taken(ids), 1);
 	ids_free(ids);
 }
 END_TEST
@@ -49,7 +48,6 @@ START_TEST(lowest)
 	for (uint64_t id = 100; id < 300; id++)
 		ck_assert_uint_eq(ids_take_lowest(ids), id);
 	ck_assert_uint_eq(ids_take_lowest(ids), 0);
-	ck_assert_uint_eq(ids_taken(ids), 200);
 	ids_release(ids, 299);
 	ids_release(ids, 100);
 	ids_release(ids, 170);
@@ -58,7 +56,6 @@ START_TEST(lowest)
 	ids_release(ids, 300);
 	ids_release(ids, 0);
 	ids_release(ids, UINT64_MAX);
-	ck_assert_uint_eq(ids_taken(ids), 197);
 	ck_assert(ids_take(ids, 100));
 	ck_assert_uint_eq(ids_take_lowest(ids), 170);
 	ck_assert_uint_eq(ids_take_lowest(ids), 299);
@@ -76,7 +73,6 @@ START_TEST(random_walk)
 	static bool taken[N];
 	struct ids *ids = ids_new(7, N);
 	uint64_t seed = 4711, id, want;
-	uint32_t n = 0;
 
 	memset(taken, 0, sizeof(taken));
 	for (int i = 0; i < 20000; i++) {
@@ -86,19 +82,15 @@ START_TEST(random_walk)
 				want++;
 			ck_assert_uint_eq(
 			    ids_take_lowest(ids), want == N ? 0 : want + 7);
-			n += want < N;
 			if (want < N)
 				taken[want] = true;
 		} else if (unit_random(&seed) % 3 == 0) {
 			ck_assert(ids_take(ids, id + 7) == !taken[id]);
-			n += !taken[id];
 			taken[id] = true;
 		} else {
 			ids_release(ids, id + 7);
-			n -= taken[id];
 			taken[id] = false;
 		}
-		ck_assert_uint_eq(ids_taken(ids), n);
 	}
 	ids_free(ids);
 }
@@ -126,7 +118,7 @@ START_TEST(memory)
 		if (ids_take_lowest(ids) != i + 1)
 			break;
 	failmalloc_stop();
-	ck_assert_uint_eq(ids_taken(ids), IDS_MAX);
+	ck_assert_uint_eq(ids_take_lowest(ids), 0); /* that were all */
 	ck_assert_uint_eq(failmalloc_largest_bytes(), IDS_MAX / 8);
 	ids_free(ids);
 	ids_free(NULL);

@@ -46,7 +46,7 @@ add(struct series *series, uint64_t i)
 		series_count(series, sample.node, sample.layer, PING_LOST,
 		    sample.wall_ns);
 	if (i % 7 == 0)
-		series_noise(series, sample.wall_ns, (int64_t)i);
+		series_hiccup(series, sample.wall_ns, (int64_t)i);
 }
 
 /* The log of those whose node is `part` of `n_parts`. */

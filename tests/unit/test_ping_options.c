@@ -240,8 +240,8 @@ START_TEST(nodes_and_clients)
 	client = targets_get(&targets, TARGET_CLIENT, 1);
 	ck_assert_ptr_ne(node, client);
 	ck_assert_ptr_eq(targets_get(&targets, TARGET_NODE, 1), node);
-	ck_assert_ptr_eq(targets_find(&targets, TARGET_CLIENT, 1), client);
-	ck_assert_ptr_null(targets_find(&targets, TARGET_CLIENT, 2));
+	ck_assert_ptr_eq(targets_get(&targets, TARGET_CLIENT, 1), client);
+	ck_assert_uint_eq(targets_n(&targets), 2);
 	ck_assert_uint_eq(node->index, 0);
 	ck_assert_uint_eq(client->index, 1);
 	ck_assert_uint_ne(target_series_id(node), target_series_id(client));

@@ -112,7 +112,7 @@ START_TEST(plain)
 }
 END_TEST
 
-/* Everything at once: from when it was sent, what was lost, noise, clocks. */
+/* Everything at once: from when it was sent, what was lost, hiccups, clocks. */
 static struct series *
 eventful(void)
 {
@@ -134,7 +134,7 @@ eventful(void)
 	series_add(series, &sample);
 	series_count(series, 7, PING_NET, PING_LOST, NOON);
 	series_count(series, 7, PING_NET, PING_REORDERED, NOON);
-	series_noise(series, NOON, 14 * MS);
+	series_hiccup(series, NOON, 14 * MS);
 	series_finish(series);
 	return series;
 }

@@ -113,21 +113,21 @@ START_TEST(clock_steps)
 }
 END_TEST
 
-START_TEST(noise)
+START_TEST(hiccups)
 {
 	struct series *series = samples_new(MINUTE);
 
-	series_noise(series, NOON, 5 * MS);
+	series_hiccup(series, NOON, 5 * MS);
 	samples_add(series, 7, NOON + SECOND, MS);
-	series_noise(series, NOON + 2 * SECOND, 0);
-	series_noise(series, NOON + MINUTE, 9 * MS);
+	series_hiccup(series, NOON + 2 * SECOND, 0);
+	series_hiccup(series, NOON + MINUTE, 9 * MS);
 	samples_add(series, 7, NOON + MINUTE, MS);
 	series_finish(series);
-	ck_assert_uint_eq(series_row(series, 0)->noise.count, 2);
-	ck_assert_int_eq(series_row(series, 0)->noise.max, 5 * MS);
-	ck_assert_int_eq(series_row(series, 1)->noise.max, 9 * MS);
-	ck_assert_uint_eq(series_row(series, 2)->noise.count, 0);
-	ck_assert_uint_eq(series_total_noise(series)->count, 3);
+	ck_assert_uint_eq(series_row(series, 0)->hiccups.count, 2);
+	ck_assert_int_eq(series_row(series, 0)->hiccups.max, 5 * MS);
+	ck_assert_int_eq(series_row(series, 1)->hiccups.max, 9 * MS);
+	ck_assert_uint_eq(series_row(series, 2)->hiccups.count, 0);
+	ck_assert_uint_eq(series_total_hiccups(series)->count, 3);
 	series_free(series);
 }
 END_TEST
@@ -218,7 +218,7 @@ series_suite(void)
 	tcase_add_test(tc, grace);
 	tcase_add_test(tc, late_and_nothing_open);
 	tcase_add_loop_test(tc, clock_steps, 0, UNIT_ROWS(steps_ns));
-	tcase_add_test(tc, noise);
+	tcase_add_test(tc, hiccups);
 	tcase_add_test(tc, nodes_max);
 	tcase_add_test(tc, rows_max);
 	tcase_add_test(tc, no_memory);

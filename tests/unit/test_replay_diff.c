@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/replay/diff: frames in their order, and its bounds. */
+/* cmd/replay/play/diff: frames in their order, and its bounds. */
 #include "cmd/replay/report/diff_text.h"
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/replay_diff_made.h"

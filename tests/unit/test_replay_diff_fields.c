@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/replay/diff: what of two frames differs. */
+/* cmd/replay/play/diff: what of two frames differs. */
 #include "tests/unit/replay_diff_made.h"
 
 /* ---- fields ---- */

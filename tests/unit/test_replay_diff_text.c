@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/replay/diff: --ignore, and what is printed. */
+/* cmd/replay/play/diff: --ignore, and what is printed. */
 #include "cmd/replay/play/diff.h"
 #include "cmd/replay/report/diff_text.h"
 #include "proto/message.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/replay/plan */
+/* cmd/replay/play/plan */
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/replay_plan_made.h"
 

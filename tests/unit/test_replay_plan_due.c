@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/replay/plan: when each record is due */
+/* cmd/replay/play/plan: when each record is due */
 #include "tests/unit/replay_plan_made.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/replay/report: the verdict, and what is said of a run. */
+/* cmd/replay/report/report: the verdict, and what is said of a run. */
 #include "cmd/replay/report/report.h"
 #include "cmd/replay/report/text.h"
 #include "tests/unit/replay_results.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/replay/report: written, read and merged, nothing is lost. */
+/* cmd/replay/report/json: written, read and merged, nothing is lost. */
 #include "cmd/replay/report/json.h"
 #include "cmd/replay/report/report.h"
 #include "cmd/stats/hdr.h"

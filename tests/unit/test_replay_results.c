@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/replay/results */
+/* cmd/replay/play/results */
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/replay_results.h"
 

@@ -241,15 +241,25 @@ say(int fd, uint16_t port, const void *data, size_t n)
 	(void)sendto(fd, data, n, 0, (const struct sockaddr *)&to, sizeof(to));
 }
 
+/* A tenth of a second each time: what is there is shown long before the end. */
+static bool
+idle(void *arg)
+{
+	int *n_left = arg;
+
+	return (*n_left)-- > 0;
+}
+
 /* More than the kernel's buffer holds, and nobody has read any of it. */
 START_TEST(test_filter_live)
 {
 	static const uint8_t much[32768];
 	struct source *src = source_open_live("lo", 65535, err);
-	int fd;
+	int fd, n_left = 100;
 
 	if (src == NULL) /* not ours to capture */
 		return;
+	source_on_idle(src, idle, &n_left);
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	ck_assert_int_ge(fd, 0);
 	for (int i = 0; i < 1000; i++)

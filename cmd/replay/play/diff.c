@@ -28,15 +28,15 @@
 #define CURSORS_MAX 4096 /* keys of a virtual client */
 #define CURSORS_ALL_MAX \
 	((size_t)1 << 20) /* of all virtual clients of a worker */
-#define WALK_MAX 4096 /* records looked at ahead of a frame */
+#define WALK_MAX 4096 /* records examined ahead of a frame */
 #define KEYS_ROWS_MAX 10000
 #define MESSAGE_MAX_BYTES ((size_t)1 << 20)
 
 #define DIFF_HEADER_BITS (DIFF_BIT(DIFF_F_CODEC) - 1)
 
-/* Frames of one key that are looked at around the one that is next. */
-#define DIFF_BACK 32 /* so many may have been overtaken, or be late */
-#define DIFF_AHEAD 32 /* so many may be missing in a row */
+/* Frames of one key that are examined around the next one. */
+#define DIFF_BACK 32 /* may have been overtaken, or be late */
+#define DIFF_AHEAD 32 /* may be missing in a row */
 #define DIFF_WINDOW (DIFF_BACK + 1 + DIFF_AHEAD)
 
 /* A frame, captured or received; borrowed. */
@@ -68,7 +68,7 @@ struct diff_cursor {
 	const struct tape_record *base; /* of states[0]; NULL: the end */
 	uint64_t base_index; /* among those of its key */
 	uint64_t n_received;
-	uint64_t n_ended; /* looked at when it was over */
+	uint64_t n_ended; /* examined at the end */
 };
 
 struct diff_state { /* of a virtual client */
@@ -83,7 +83,7 @@ struct diff_place { /* in the window of a cursor */
 
 struct diff {
 	const struct diff_masks *masks;
-	uint32_t masked; /* bits: fields not looked at */
+	uint32_t masked; /* bits: fields that are ignored */
 	bool ranges; /* parts of payloads are not */
 	struct bnet_codecs *codecs;
 	struct bnet_buf plain; /* the captured payload that was loaded last */
@@ -168,7 +168,7 @@ no_field(const char *text, const char *item, size_t n, char err[CLI_ERR_CHARS])
 	return wrong(text, item, n, expected, err);
 }
 
-/* Digits, or none: *v stays. Returns what is behind; NULL: too large. */
+/* Digits, or none: *v stays. Returns what follows; NULL: too large. */
 static const char *
 take_digits(const char *p, uint64_t *v)
 {
@@ -421,7 +421,7 @@ diff_value_names(int32_t key)
 	return NULL;
 }
 
-/* Without clocks and reasons. 0: it is no such message, or a bad one. */
+/* Without clocks and reasons. 0: another message, or a bad one. */
 static size_t
 message_values(struct diff *diff, const struct diff_frame *frame,
     uint64_t values[DIFF_VALUES_MAX])
@@ -671,7 +671,7 @@ diff_is_compared(const struct tape_record *record)
 	    record->key == bnet_message_key(BNET_MSG_ERROR);
 }
 
-/* This one or the next of that key, at most so many records on; or NULL. */
+/* This one or the next of that key, at most *steps records on; or NULL. */
 static const struct tape_record *
 find_key(const struct diff *diff, const struct tape_record *record, int32_t key,
     uint64_t *steps)
@@ -751,7 +751,7 @@ diff_cursor(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
 
 /* ---- the window ---- */
 
-/* Settle what is behind, until the window is as long as it may be. */
+/* Settle the oldest frames until the window fits. */
 static void
 slide(struct diff *diff, struct diff_cursor *cursor)
 {
@@ -804,7 +804,7 @@ diff_look(struct diff *diff, const struct diff_cursor *cursor,
 			if (diff_fields(diff, &captured, received, false) == 0)
 				return at;
 		}
-		/* the first that is behind all received, else any */
+		/* the first one after all received ones, else any */
 		if (state == DIFF_PENDING &&
 		    (next->record == NULL ||
 			(next->i < cursor->n && at.i >= cursor->n)))

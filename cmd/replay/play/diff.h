@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * diff - did the cluster answer the same? Frames received against frames
- * captured, for each virtual client, in the order of each key.
+ * diff - did the cluster answer the same? Compares the frames received with the
+ * frames captured, for each virtual client and in the order of each key.
  *
- * Only what comes from applications and relays on purpose is compared: the
- * session messages that a relay sends of itself (welcome, keepalive, roster,
- * ...; dest_type HOP) are not, but bluenet.error is. Of echo-reply and error
- * the payloads are compared field by field, without clocks and reason texts.
+ * Only what applications and relays send on purpose is compared. The session
+ * messages that a relay sends of its own accord (welcome, keepalive, roster,
+ * ...; dest_type HOP) are not, but bluenet.error is. The payloads of echo-reply
+ * and error are compared field by field, without clocks and reason texts.
  *
- * Ids are those of the capture: the caller maps live ones back. Each worker
- * has a diff of its own; at the end they are merged.
+ * Ids are those of the capture: the caller maps the cluster's ids back. Each
+ * worker has a diff of its own; they are merged at the end.
  */
 #ifndef REPLAY_DIFF_H
 #define REPLAY_DIFF_H
@@ -40,7 +40,7 @@ struct diff_masks {
 
 /*
  * "serial,payload[0:8]": names of header fields, header (that there is one),
- * trailing (bytes behind it), codec, payload, missing, extra, order. In any
+ * trailing (bytes after it), codec, payload, missing, extra, order. In any
  * case, and alone where `text` is NULL: latency_ms and timestamp. False: err
  * says what, where, and what there is.
  */
@@ -54,7 +54,7 @@ bool diff_byte_is_masked(const struct diff_masks *masks, uint64_t i);
 enum diff_kind {
 	DIFF_MISSING = 0, /* captured, not received */
 	DIFF_EXTRA, /* received, not captured */
-	DIFF_ORDER, /* received, but not in that place */
+	DIFF_ORDER, /* received, but in another place */
 	DIFF_HEADER,
 	DIFF_CODEC, /* compressed otherwise */
 	DIFF_PAYLOAD,
@@ -67,32 +67,35 @@ struct diff;
 struct diff *diff_new(const struct tape *tape, const struct diff_masks *masks);
 void diff_free(struct diff *diff); /* NULL is allowed */
 
-/* What is remembered of a virtual client; zeroed, then diff's own. */
+/* The state of a virtual client; zeroed, then owned by diff. */
 struct diff_vclient {
 	void *state; /* owned by diff */
 };
 
-/* What an id of the cluster, a node's or a client's, was in the capture. */
+/*
+ * Maps an id of the cluster, of a node or a client, to the id in the capture.
+ */
 struct diff_ids {
 	int64_t (*captured)(void *arg, bool node, int64_t id);
 	void *arg;
 };
 
 /*
- * A frame came. `payload` is decompressed; its codec is how it came. Memory is
- * bounded, in each virtual client and in all: what is not looked at because of
- * that is counted (diff_found.unlooked), and reported. `ids` NULL: they are the
- * captured ones. False: it is one that is never compared, such as a keepalive.
+ * A frame was received. `payload` is decompressed; its codec is how it came.
+ * Memory is bounded, for each virtual client and in all: frames that are
+ * skipped because of that are counted (diff_found.unlooked) and reported. `ids`
+ * NULL: ids are the captured ones. False: a frame that is never compared, such
+ * as a keepalive.
  */
 bool
 diff_received(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     const struct bnet_packet *packet, const struct diff_ids *ids);
 
 /*
- * It is over: what is missing is counted, `vclient` is zeroed. Where the
- * virtual client was stopped early (`sent_to`: the record that it would have
- * sent next; NULL: all was sent) frames captured later than that are not
- * missed.
+ * The session has ended: what is missing is counted, and `vclient` is zeroed.
+ * If the virtual client was stopped early (`sent_to`: the record that it would
+ * have sent next; NULL: all was sent), later frames of the capture are not
+ * missing.
  */
 void diff_ended(struct diff *diff, struct diff_vclient *vclient,
     uint32_t session, const struct tape_record *sent_to);
@@ -102,7 +105,7 @@ void diff_merge(struct diff *diff, const struct diff *from);
 
 /* ---- for whoever prints it ---- */
 
-/* The rows of the table of fields; in this order they are shown. */
+/* The rows of the table of fields, in the order in which they are shown. */
 enum diff_field {
 	DIFF_F_HEADER = 0, /* there is one, or not */
 	DIFF_F_SOURCE,
@@ -113,7 +116,7 @@ enum diff_field {
 	DIFF_F_LATENCY,
 	DIFF_F_PRIORITY,
 	DIFF_F_TIMESTAMP,
-	DIFF_F_TRAILING, /* out-of-band bytes behind the header */
+	DIFF_F_TRAILING, /* out-of-band bytes after the header */
 	DIFF_F_CODEC,
 	DIFF_F_PAYLOAD,
 	DIFF_F_MISSING,

@@ -54,7 +54,7 @@ plan_clamp_ns(int64_t ns)
 	return ns < PLAN_FAR_NS ? ns : PLAN_FAR_NS;
 }
 
-/* So much of the capture's time, so many times as fast. */
+/* A length of the capture, played `speed` times as fast. */
 static int64_t
 plan_scale_ns(int64_t ns, double speed)
 {

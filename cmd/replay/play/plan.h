@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One connection that is to be made. */
+/* One connection to make. */
 struct plan_vclient {
 	uint32_t session; /* of the tape */
 	uint32_t clone; /* 0: the captured one itself */
@@ -34,15 +34,15 @@ struct plan {
 	uint32_t n;
 	uint32_t n_whole; /* of all shards */
 	/*
-	 * Of a round, all shards: the next starts then. --asap: when the last
-	 * one starts.
+	 * The length of a round, over all shards: the next round starts then.
+	 * --asap: when the last connection starts.
 	 */
 	int64_t length_ns;
 	/*
-	 * That will be sent in a round, by this shard. Exact, but for tapes
-	 * of 64 MiB or more, which are only read beforehand where --rate,
-	 * --max-idle or --dry-run need it: else it is what the index says,
-	 * and captured keepalives, which are not sent, are in it.
+	 * Frames that this shard will send in a round. Exact, except for tapes
+	 * of 64 MiB or more, which are only read beforehand if --rate,
+	 * --max-idle or --dry-run need it: otherwise it is what the index says,
+	 * which includes captured keepalives that are not sent.
 	 */
 	uint64_t n_frames;
 	uint64_t left_out_roles; /* sessions whose role is not played */
@@ -51,30 +51,30 @@ struct plan {
 
 /*
  * Who: sessions are ordered by their hashes, and --clients N takes them from
- * the front, again and again until there are N: so each is played as often as
+ * the front, again and again until there are N. So each is played as often as
  * any other, or once more, and a small sample is a part of a larger one.
  *
- * When: as captured, by --connect-speed (else --speed; without either, as
- * with --rate and --asap, all at once), each clone of a session --stagger
- * after the one before it. Without --stagger the clones of a session are
- * spread evenly over the length of the capture at that speed, over ten seconds
- * at most. With a ramp the k-th of n starts no sooner than k/n of it; without
- * --ramp it is a millisecond for each connection, where they are more than a
+ * When: as captured, scaled by --connect-speed (by default --speed; all at once
+ * with --rate and --asap), with each clone of a session --stagger after the one
+ * before it. Without --stagger the clones of a session are spread evenly over
+ * the length of the capture at that speed, but over at most ten seconds. With a
+ * ramp the k-th of n connections starts no sooner than after k/n of it; the
+ * default ramp is a millisecond per connection if there are more than a
  * thousand.
  *
- * False, and err says why: no session to be played, or out of memory. An
- * empty shard of a plan that is not empty is no error.
+ * False, and err says why: no session to play, or out of memory. An empty shard
+ * of a plan that is not empty is not an error.
  */
 bool plan_make(struct plan *plan, const struct tape *tape,
     const struct replay_options *opt, char err[TAPE_ERR_CHARS]);
 void plan_free(struct plan *plan);
 
-/* Is this record of what a client sent to be sent again? */
+/* Is this record of a client sent again? */
 bool plan_is_sent(const struct tape_record *record);
 
 /*
- * How far the schedule of a virtual client is. Of use in one direction only,
- * record by record: start with a zeroed cursor.
+ * The position of a virtual client in its schedule. It only moves forward,
+ * record by record; start with a zeroed cursor.
  */
 struct plan_cursor {
 	int64_t at_ns; /* in the capture, the last record */
@@ -83,15 +83,15 @@ struct plan_cursor {
 };
 
 /*
- * When after it was ready record `record` of a virtual client is due by the
- * clock: never before the one before it, never after INT64_MAX / 4. The end of
- * the session is due as a record at session->end_ns would be; with --rate, when
- * all virtual clients end.
+ * When `record` is due, in ns after the session was ready: never before the
+ * record before it, never after INT64_MAX / 4. The end of the session is due as
+ * a record at session->end_ns would be; with --rate, when all virtual clients
+ * end.
  *
  * Times of frames count from when the session was ready (welcomed, or else
- * connected): the cluster's time for that is not the schedule's.
- * session->ready_ns is that moment in the capture. What was sent before it
- * (the hello) is due at 0.
+ * connected), because the time until then is the cluster's, not the schedule's.
+ * session->ready_ns is that moment in the capture. What was sent before it (the
+ * hello) is due at 0.
  */
 int64_t plan_due_ns(const struct plan_vclient *vclient,
     const struct tape_session *session, const struct replay_options *opt,

@@ -33,16 +33,16 @@ struct play_settings {
 
 struct play;
 
-/* All in it is borrowed. NULL: errno. */
+/* Borrows everything in it. NULL: errno. */
 struct play *play_new(const struct play_settings *set);
 
 /*
- * Begin; the first is due at start_ns of CLOCK_MONOTONIC. False: errno. An
- * own thread each; returns at once.
+ * Start; the first session is due at start_ns of CLOCK_MONOTONIC. Returns at
+ * once: the connector and the workers are threads of their own. False: errno.
  */
 bool play_start(struct play *play, int64_t start_ns);
 
-/* A little out of date, and cheap. */
+/* Slightly out of date, and cheap to get. */
 struct play_progress {
 	uint64_t sessions_planned; /* of all rounds so far begun */
 	uint64_t begun, ready, done, failed; /* sessions */
@@ -55,13 +55,13 @@ struct play_progress {
 
 void play_progress(struct play *play, struct play_progress *progress);
 
-/* Send no more; wait for answers that are due, close. Any thread. */
+/* Stop sending; wait for answers that are due, then close. Any thread. */
 void play_drain(struct play *play);
 
-/* Wait until it is over, at most so long; true: it is. */
+/* Wait until it is over, at most timeout_ns. True: it is over. */
 bool play_wait(struct play *play, int64_t timeout_ns);
 
-/* Ends what there is. Afterwards the results are complete. */
+/* Stop everything. Afterwards the results are complete. */
 void play_stop(struct play *play);
 
 /* After play_stop(): those of all workers, merged. False: out of memory. */
@@ -69,7 +69,7 @@ bool play_results(struct play *play, struct results *results);
 struct diff *play_diff(struct play *play); /* NULL without --diff; owned */
 /* The environment of the welcome, or "". */
 const char *play_environment(const struct play *play);
-/* Why the first session that failed did; or "". */
+/* Why the first failed session failed; or "". */
 const char *play_reason(const struct play *play);
 
 void play_free(struct play *play); /* NULL is allowed */

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * results - what a run did: counts, latencies, lateness; in all, over time,
+ * results - what a run did: counts, latencies and lateness, in all, over time
  * and per key.
  *
- * Each worker has its own struct results and is alone with it; at the end
- * they are merged. Times are ns since the run began (the first one is due),
- * so results of shards that started together lie over each other, and merging
- * is exact: counts and sums are whole numbers, histograms add.
+ * Each worker has a struct results of its own; they are merged at the end.
+ * Times are in ns since the run began (the first session was due), so the
+ * results of shards that started together can be merged, exactly: counts and
+ * sums are whole numbers, and histograms add up.
  *
- * Memory is bounded: RESULTS_BUCKETS_MAX buckets, then two become one of twice
- * the width (which takes a few ms, once in 400 buckets, then in 800, ...);
- * RESULTS_KEYS_MAX keys, then one row for the others. A histogram of a row has
- * RESULTS_ROW_DIGITS digits and takes its 36 KiB with its first value: so the
- * buckets of a worker, with two each, take at most 30 MB, those of --asap 15,
- * and each key that has answers 36 KiB. The totals have RESULTS_DIGITS.
+ * Memory is bounded. There are at most RESULTS_BUCKETS_MAX buckets; beyond that
+ * pairs are merged (which takes a few ms, once after 400 buckets, then after
+ * 800, ...). There are at most RESULTS_KEYS_MAX keys; one row holds the others.
+ * The histogram of a row has RESULTS_ROW_DIGITS digits and takes 36 KiB from
+ * its first value on: the buckets of a worker, with two each, take at most 30
+ * MB (15 MB with --asap), and each key that has answers takes 36 KiB. The
+ * totals have RESULTS_DIGITS.
  */
 #ifndef REPLAY_RESULTS_H
 #define REPLAY_RESULTS_H
@@ -34,8 +35,8 @@
 #define RESULTS_CODES 16 /* codes of bluenet.error; larger count as 0 */
 
 /*
- * What became of sessions and frames; each a plain counter. Those with a star
- * are counted by the functions below; the others with results_count().
+ * What became of sessions and frames, each a plain counter. Those with a star
+ * are counted by the functions below, the others with results_count().
  */
 enum results_count {
 	RESULTS_SESSIONS_BEGUN, /* connect() was called */
@@ -61,8 +62,8 @@ enum results_count {
 
 /*
  * One interval of time, or one key. Sent, received, opened, closed and errors
- * are in the interval in which they happened; answered, unanswered, latency
- * and late in the one in which the frame was due.
+ * are in the interval in which they happened; answered, unanswered, latency and
+ * late are in the interval in which the frame was due.
  */
 struct results_row {
 	uint64_t sent, sent_bytes, received, received_bytes;
@@ -109,7 +110,7 @@ results_count(struct results *results, enum results_count which, uint64_t n)
 /*
  * A frame that was due at due_ns left at due_ns + late_ns. `held`: it waited
  * for the peer, so that its lateness is not the injector's and is not counted
- * in `late`. late_ns < 0: there is no schedule (--asap): no lateness at all.
+ * in `late`. late_ns < 0: without a schedule (--asap) there is no lateness.
  */
 void results_sent(struct results *results, int64_t due_ns, int64_t late_ns,
     bool held, int32_t key, size_t wire_bytes);
@@ -117,7 +118,7 @@ void results_sent(struct results *results, int64_t due_ns, int64_t late_ns,
 void results_received(
     struct results *results, int64_t at_ns, int32_t key, size_t wire_bytes);
 
-/* The request of `key` that was due at due_ns was answered so much later. */
+/* The request of `key` that was due at due_ns was answered latency_ns later. */
 void results_answered(
     struct results *results, int64_t due_ns, int32_t key, int64_t latency_ns);
 void results_unanswered(struct results *results, int64_t due_ns, int32_t key);
@@ -126,28 +127,28 @@ void results_unanswered(struct results *results, int64_t due_ns, int32_t key);
 void results_error(
     struct results *results, int64_t at_ns, int32_t key, uint32_t code);
 
-/* A session got ready so much after it was due. */
+/* A session got ready latency_ns after it was due. */
 void results_ready(struct results *results, int64_t latency_ns);
 
-/* A session is connected from here, to there: how many are, over time. */
+/* A session is open from here until results_closed(). */
 void results_opened(struct results *results, int64_t at_ns);
 void results_closed(struct results *results, int64_t at_ns);
 
 /* ---- at the end ---- */
 
-/* Is one's width the other's times 2^k, so that they can be merged? */
+/* Can they be merged? Only if the width of one is the other's times 2^k. */
 bool results_fit(const struct results *a, const struct results *b);
 
 /*
- * Add all of `from`, in the wider buckets of the two. Exact; only which keys
- * have rows of their own depends on the order, where there are more than
- * RESULTS_KEYS_MAX. False when out of memory, or where they do not fit.
+ * Add all of `from`, in the wider buckets of the two. Exact; only the choice of
+ * keys that have rows of their own depends on the order, if there are more than
+ * RESULTS_KEYS_MAX. False: out of memory, or they do not fit.
  */
 bool results_merge(struct results *results, const struct results *from);
 
 /*
- * The row of the bucket that holds at_ns, and of a key, made where there is
- * none. NULL when out of memory; &others where there are too many keys.
+ * The row of the bucket that holds at_ns, and of a key; made if there is none.
+ * NULL when out of memory; the row of others if there are too many keys.
  */
 struct results_row *results_bucket(struct results *results, int64_t at_ns);
 struct results_row *results_key(struct results *results, int32_t key);
@@ -155,7 +156,7 @@ struct results_row *results_key(struct results *results, int32_t key);
 /* The row of all keys beyond RESULTS_KEYS_MAX; never NULL. */
 struct results_row *results_others(const struct results *results);
 
-/* Add one row to another; a histogram's memory is taken where it is needed. */
+/* Add one row to another; memory for histograms is taken as needed. */
 bool results_row_merge(struct results_row *row, const struct results_row *from);
 void results_row_init(struct results_row *row);
 void results_row_free(struct results_row *row);

@@ -8,8 +8,8 @@
  *	forks		as CLIENT
  *	timestamp	a ping becomes a ping of now (the cookie of its pong)
  *
- * Everything else, bytes behind the header too, and a header in which nothing
- * of this is to be changed, stays as it was. Payloads are not touched.
+ * Everything else, including bytes after the header, and a header in which
+ * nothing of this is to be changed, stays as it was. Payloads are not touched.
  */
 #ifndef REPLAY_REWRITE_H
 #define REPLAY_REWRITE_H
@@ -46,8 +46,7 @@ struct id_map {
 	_Atomic uint64_t *slots;
 	_Atomic uint32_t round; /* the last that began */
 	struct id_map_place *places; /* n, sorted; owned */
-	/* It moves whenever an id does, so what was looked up is looked up
-	 * again. */
+	/* Changes whenever an id does: then what was looked up is stale. */
 	_Atomic uint64_t generation;
 	bool both_ways;
 	pthread_mutex_t lock; /* of `captured` */
@@ -70,30 +69,33 @@ struct id_map_who {
 void id_map_set(struct id_map *ids, const struct id_map_who *who, uint64_t id);
 
 /*
- * It has left; `id` is what it had, 0: none. What is sent to it all the same
- * goes to that id, which is nobody's now.
+ * It has left; `id` is what it had, 0: none. Frames for it still go to that id,
+ * which is now nobody's.
  */
 void id_map_left(struct id_map *ids, const struct id_map_who *who, uint64_t id);
 
 /*
- * The id of the virtual client that is this clone of the session, the last one
- * it had where it has left; 0: there is none.
+ * The id of the virtual client that plays this clone of the session, or the
+ * last id that it had; 0: none.
  */
 uint64_t id_map_id(
     const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone);
 
-/* That virtual client is part of the plan, and has not come yet. */
+/* It is part of the plan, and has not connected yet. */
 bool id_map_is_coming(
     const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone);
 
-/* Where in the plan it is; UINT32_MAX: it is not played. */
+/* Its index in the plan; UINT32_MAX: it is not played. */
 uint32_t
 id_map_vclient(const struct id_map *ids, uint32_t session, uint32_t clone);
 
-/* A new round begins; its number. Of the last but one nobody is left. */
+/*
+ * Start a new round, and return its number. Nobody is left of the round before
+ * the last.
+ */
 uint32_t id_map_new_round(struct id_map *ids);
 
-/* What a live id was in the capture; the id itself where that is not known. */
+/* The captured id of an id of the cluster; the id itself if unknown. */
 uint64_t id_map_captured(struct id_map *ids, bool node, uint64_t id);
 
 static inline uint64_t
@@ -138,9 +140,9 @@ struct rewrite_context {
 };
 
 /*
- * The out-of-band bytes to send for a record with TAPE_R_HEADER, and its header
- * as it will be. *oob is borrowed from the tape, `rewrite` or `scratch`, until
- * the next call. False: it is no header, or memory is out; send it as it was.
+ * The out-of-band bytes to send for a record with TAPE_R_HEADER, and the header
+ * in them. *oob is borrowed from the tape, `rewrite` or `scratch`, until the
+ * next call. False: not a header, or out of memory; send it as it was.
  */
 bool rewrite_header(struct rewrite *rewrite, struct rewrite_scratch *scratch,
     const struct rewrite_context *context, const struct tape_record *record,

@@ -15,10 +15,10 @@
 #include <stdatomic.h>
 
 #define PLAY_REASON_CHARS 256
-#define PLAY_OWN_PING UINT64_C(1) /* of a timestamp, us: not of the capture */
+#define PLAY_OWN_PING UINT64_C(1) /* timestamp bit: not of the capture */
 #define PLAY_ENVIRONMENT_CHARS 64
 
-/* Of one worker of the engine, and its alone, but for `seen`. */
+/* What belongs to one worker of the engine; only `seen` is shared. */
 struct play_worker {
 	struct play *play;
 	struct engine_worker *engine;
@@ -28,7 +28,7 @@ struct play_worker {
 	struct bnet_buf store; /* a message that came */
 	struct bnet_buf plain; /* a payload, decompressed */
 	struct rewrite_scratch scratch;
-	struct hdr window; /* lateness since last looked at */
+	struct hdr window; /* lateness since it was last published */
 	int64_t window_max_ns;
 	struct play_progress seen; /* under play->lock */
 };
@@ -62,16 +62,16 @@ enum { /* engine_message() */
 	PLAY_SAY_PUBLISH,
 };
 
-/* To all workers: PLAY_SAY_... */
+/* Send PLAY_SAY_... to all workers. */
 void play_message_all(struct play *play, uint32_t what);
 
-/* A virtual client is no more. */
+/* A virtual client has ended. */
 void play_ended(struct play *play);
 
-/* The first reason is the one that is reported. */
+/* Only the first reason is kept. */
 void play_set_reason(struct play *play, const char *why);
 
-/* Do no harm: whatever was asked for, production is left alone at once. */
+/* Whatever was asked for, production is left alone at once. */
 void play_set_environment(struct play *play, const struct bnet_string *name);
 
 #endif

@@ -15,15 +15,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more waits its turn */
 #define OPEN_MAX 65536 /* requests of a virtual client, 4 MiB */
 #define WELCOME_TIMEOUT_NS INT64_C(15000000000)
 #define DIFF_QUIET_NS INT64_C(1000000000) /* what is not here then is missing */
-#define AGAIN_NS 1000000 /* is whom we wait for here? */
-#define LATER_NS (INT64_MAX / 4) /* no time at all */
+#define AGAIN_NS 1000000 /* until we look again for a peer that is to come */
+#define LATER_NS (INT64_MAX / 4) /* never */
 #define MS_NS 1000000
 #define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
@@ -109,12 +108,6 @@ vclient_give_up(struct vclient *vc, int64_t now_ns)
 	vc->last_answer_ns = now_ns;
 }
 
-static struct bnet_string
-string_of(const char *s)
-{
-	return (struct bnet_string){ s, (uint32_t)strlen(s) };
-}
-
 /* ---- messages of our own ---- */
 
 static void
@@ -150,7 +143,7 @@ say_message(
 /*
  * As the captured one, but with our token. A clone can not have the id that
  * its original wanted; what had no hello in the capture, since its beginning
- * is missing, says one all the same.
+ * is missing, says one nevertheless.
  */
 static void
 vclient_hello(struct vclient *vc)
@@ -167,8 +160,8 @@ vclient_hello(struct vclient *vc)
 		.frame_max_bytes = session->frame_max_bytes != 0
 		    ? session->frame_max_bytes
 		    : BNET_FRAME_MAX_BYTES,
-		.name = string_of(tape_text(set->tape, session->name)),
-		.token = string_of(set->token),
+		.name = bnet_string_of(tape_text(set->tape, session->name)),
+		.token = bnet_string_of(set->token),
 	};
 	say_message(vc, &message, 0);
 }
@@ -329,7 +322,7 @@ by_the_clock(struct vclient *vc, const struct tape_record *record)
 	    plan_due_ns(vc->plan, vc->session, set->opt, record, &vc->cursor);
 }
 
-/* The pure think time, behind the answers and the last frame. */
+/* The think time, counted from the answers and the last frame. */
 static int64_t
 after_thinking(const struct vclient *vc)
 {
@@ -695,17 +688,14 @@ static void
 set_codec(struct vclient *vc, const struct bnet_welcome *welcome)
 {
 	int codec = vc->play->set.opt->codec;
-	uint32_t frame_max_bytes = welcome->frame_max_bytes;
 
-	if (frame_max_bytes == 0 || frame_max_bytes > BNET_FRAME_MAX_BYTES_TOP)
-		frame_max_bytes = BNET_FRAME_MAX_BYTES;
 	/* a bit each; what is recorded goes as it is */
 	engine_conn_set_peer(vc->conn,
 	    codec == REPLAY_CODEC_AS_RECORDED ||
 		    ((uint32_t)codec & welcome->codecs) == 0
 		? BNET_CODEC_NONE
 		: (enum bnet_codec_id)codec,
-	    frame_max_bytes);
+	    bnet_frame_max(welcome->frame_max_bytes));
 }
 
 static void
@@ -754,7 +744,7 @@ vclient_answered(struct vclient *vc, int64_t now_ns)
 	vclient_arm(vc, now_ns);
 }
 
-/* True: it is the answer to one of our requests, such as it is. */
+/* True: it is the answer to one of our requests, even an error. */
 static bool
 take_answer(struct vclient *vc, const struct bnet_packet *packet,
     struct pairing_request *request)
@@ -798,7 +788,7 @@ send_pong(struct vclient *vc, const struct bnet_header *asked)
 
 /*
  * Our pings carry when they were sent, with PLAY_OWN_PING where they are not of
- * the capture; what a stranger made up is no time.
+ * the capture; what a stranger made up is not a time.
  */
 static void
 on_pong(struct vclient *vc, const struct bnet_header *header)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtual client - one connection of one round, and what it sends when. Made by
- * the connector, then its worker's: all but vclient_begin() is called there.
+ * virtual client - one connection of one round, and what it sends when. The
+ * connector makes it with vclient_begin(); from then on only its worker calls
+ * these functions, until the engine has stopped.
  */
 #ifndef REPLAY_VIRTUAL_CLIENT_H
 #define REPLAY_VIRTUAL_CLIENT_H
@@ -10,32 +11,32 @@
 
 struct vclient;
 
-/* It connects. False: out of memory. */
+/* Connect. False: out of memory. */
 bool vclient_begin(
     struct play *play, uint32_t index, uint32_t round, int64_t start_ns);
 
-/* Those that are left when the engine has stopped. */
+/* Free those that are left when the engine has stopped. */
 void vclient_free_all(struct play *play);
 
 /* ---- what the engine says of its connection ---- */
 
 void vclient_ready(struct vclient *vc, struct engine_conn *conn);
 void vclient_packet(struct vclient *vc, const struct bnet_packet *packet);
-/* A frame came whose payload is bad. */
+/* A frame with a bad payload came. */
 void vclient_bad(struct vclient *vc);
 void vclient_timer(struct vclient *vc, int64_t now_ns);
-/* The cluster took everything at last. */
+/* The send queue is empty again. */
 void vclient_drained(struct vclient *vc);
 void vclient_closed(
     struct vclient *vc, struct engine_conn *conn, enum engine_end end);
-/* No memory or descriptor, so there was no connection at all. */
+/* There was no connection at all: out of memory or descriptors. */
 void vclient_no_conn(struct vclient *vc);
 
 /* ---- what play asks of it ---- */
 
-/* Send no more. */
+/* Stop sending. */
 void vclient_stop(struct vclient *vc);
-/* At once, whatever is open: production is left alone. */
+/* Cut the connection at once, whatever is open. */
 void vclient_cut(struct vclient *vc, struct engine_conn *conn);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "cmd/replay/report/report.h"
 
-/* One file, nothing from elsewhere; charts by gnuplot, where it is there. */
+/* A self-contained file; charts by gnuplot, if it is installed. False: err. */
 bool report_write_html(const struct report *report, const struct keys *keys,
     const char *path, char err[CLI_ERR_CHARS]);
 

@@ -92,76 +92,48 @@ static const struct report_member report_row_members[REPORT_ROW_MEMBERS] = {
 	MEMBER(closed),
 };
 
-struct writer {
-	FILE *file;
-	bool first; /* no comma before the next member */
-	bool ok; /* false: out of memory */
-};
-
-/* What stands before a member, or an element where `name` is NULL. */
-static void
-begin(struct writer *w, const char *name)
+/* Bytes that are not UTF-8 become U+FFFD. NULL: out of memory. */
+static json_t *
+text_of(const char *str)
 {
-	if (!w->first)
-		fputc(',', w->file);
-	if (name != NULL)
-		fprintf(w->file, "\"%s\":", name);
-	w->first = false;
-}
+	char escaped[JSON_CHAR_BYTES], *literal = NULL;
+	size_t n = strlen(str), used, bytes = 0;
+	json_t *v = json_string(str);
+	FILE *to;
 
-static void
-open_with(struct writer *w, const char *name, char bracket)
-{
-	begin(w, name);
-	fputc(bracket, w->file);
-	w->first = true;
-}
-
-static void
-close_with(struct writer *w, char bracket)
-{
-	fputc(bracket, w->file);
-	w->first = false;
-}
-
-static void
-put_str(struct writer *w, const char *name, const char *str)
-{
-	char text[JSON_CHAR_BYTES];
-	size_t n = strlen(str), used, text_bytes;
-
-	begin(w, name);
-	fputc('"', w->file);
+	if (v != NULL)
+		return v;
+	to = open_memstream(&literal, &bytes);
+	if (to == NULL)
+		return NULL;
+	fputc('"', to);
 	for (; n > 0; str += used, n -= used) {
-		used = json_char(str, n, text, &text_bytes);
-		fwrite(text, 1, text_bytes, w->file);
+		used = json_char(str, n, escaped, &bytes);
+		fwrite(escaped, 1, bytes, to);
 	}
-	fputc('"', w->file);
+	fputc('"', to);
+	if (fclose(to) == 0)
+		v = json_loads(literal, JSON_DECODE_ANY, NULL);
+	free(literal);
+	return v;
 }
 
-static void
-put_u64(struct writer *w, const char *name, uint64_t v)
+static json_t *
+u64_of(uint64_t v)
 {
-	begin(w, name);
-	fprintf(w->file, v > SAFE_MAX ? "\"%" PRIu64 "\"" : "%" PRIu64, v);
+	return v > SAFE_MAX ? json_sprintf("%" PRIu64, v)
+			    : json_integer((json_int_t)v);
 }
 
 /* Never below 0. */
-static void
-put_ns(struct writer *w, const char *name, int64_t v_ns)
+static json_t *
+ns_of(int64_t v_ns)
 {
-	put_u64(w, name, (uint64_t)v_ns);
+	return u64_of((uint64_t)v_ns);
 }
 
-static void
-put_bool(struct writer *w, const char *name, bool v)
-{
-	begin(w, name);
-	fputs(v ? "true" : "false", w->file);
-}
-
-static void
-put_u128(struct writer *w, const char *name, hdr_u128 v)
+static json_t *
+u128_of(hdr_u128 v)
 {
 	char digits[U128_CHARS];
 	size_t at = sizeof(digits) - 1;
@@ -171,175 +143,199 @@ put_u128(struct writer *w, const char *name, hdr_u128 v)
 		digits[--at] = (char)('0' + (int)(v % 10));
 		v /= 10;
 	} while (v > 0);
-	put_str(w, name, digits + at);
+	return json_string(digits + at);
 }
 
-static void
-put_hdr(struct writer *w, const char *name, const struct hdr *hdr)
+static json_t *
+hdr_of(const struct hdr *hdr)
 {
 	const struct hdr_sums *sums = &hdr->sums;
-	char *text = hdr_encode(hdr);
+	char *histogram = hdr_encode(hdr);
+	json_t *v = NULL;
 
-	open_with(w, name, '{');
-	put_u64(w, "count", sums->count);
-	put_ns(w, "min_ns", sums->min);
-	put_ns(w, "max_ns", sums->max);
-	put_ns(w, "mean_ns", (int64_t)hdr_sums_mean(sums));
-	put_ns(w, "stddev_ns", (int64_t)hdr_sums_stddev(sums));
-	put_ns(w, "p50_ns", hdr_quantile(hdr, 0.5));
-	put_ns(w, "p90_ns", hdr_quantile(hdr, 0.9));
-	put_ns(w, "p99_ns", hdr_quantile(hdr, 0.99));
-	put_ns(w, "p999_ns", hdr_quantile(hdr, 0.999));
-	put_u128(w, "sum_ns", sums->sum);
-	put_u128(w, "sum_squares_ns2", sums->sum_squares);
-	if (text == NULL)
-		w->ok = false;
-	else
-		put_str(w, "histogram", text);
-	free(text);
-	close_with(w, '}');
+	if (histogram != NULL)
+		v = json_pack("{so so so so so so so so so so so ss}", "count",
+		    u64_of(sums->count), "min_ns", ns_of(sums->min), "max_ns",
+		    ns_of(sums->max), "mean_ns",
+		    ns_of((int64_t)hdr_sums_mean(sums)), "stddev_ns",
+		    ns_of((int64_t)hdr_sums_stddev(sums)), "p50_ns",
+		    ns_of(hdr_quantile(hdr, 0.5)), "p90_ns",
+		    ns_of(hdr_quantile(hdr, 0.9)), "p99_ns",
+		    ns_of(hdr_quantile(hdr, 0.99)), "p999_ns",
+		    ns_of(hdr_quantile(hdr, 0.999)), "sum_ns",
+		    u128_of(sums->sum), "sum_squares_ns2",
+		    u128_of(sums->sum_squares), "histogram", histogram);
+	free(histogram);
+	return v;
 }
 
-static void
-put_errors(struct writer *w, const uint64_t *errors)
+/* Out of memory: free what there is. Always NULL. */
+static json_t *
+gone(json_t *v)
 {
-	open_with(w, "errors", '[');
+	json_decref(v);
+	return NULL;
+}
+
+static json_t *
+errors_of(const uint64_t *errors)
+{
+	json_t *list = json_array();
+
 	for (unsigned i = 0; i < RESULTS_CODES; i++)
-		put_u64(w, NULL, errors[i]);
-	close_with(w, ']');
+		if (json_array_append_new(list, u64_of(errors[i])) != 0)
+			return gone(list);
+	return list;
 }
 
-/* The members of a row, into an object that is open. */
-static void
-put_row(struct writer *w, const struct results_row *row)
+/* The members of a row, into an object that has others. NULL: no memory. */
+static json_t *
+with_row(json_t *object, const struct results_row *row)
 {
-	for (size_t i = 0; i < REPORT_ROW_MEMBERS; i++) {
-		const char *at =
-		    (const char *)row + report_row_members[i].offset;
+	bool ok = object != NULL;
+
+	for (size_t i = 0; ok && i < REPORT_ROW_MEMBERS; i++) {
+		const struct report_member *member = &report_row_members[i];
 		uint64_t v;
 
-		memcpy(&v, at, sizeof(v));
-		put_u64(w, report_row_members[i].name, v);
+		memcpy(&v, (const char *)row + member->offset, sizeof(v));
+		ok = json_object_set_new(object, member->name, u64_of(v)) == 0;
 	}
-	put_errors(w, row->errors);
-	if (row->latency.sums.count > 0)
-		put_hdr(w, "latency", &row->latency);
-	if (row->late.sums.count > 0)
-		put_hdr(w, "late", &row->late);
+	ok = ok &&
+	    json_object_set_new(object, "errors", errors_of(row->errors)) == 0;
+	if (ok && row->latency.sums.count > 0)
+		ok = json_object_set_new(
+			 object, "latency", hdr_of(&row->latency)) == 0;
+	if (ok && row->late.sums.count > 0)
+		ok = json_object_set_new(object, "late", hdr_of(&row->late)) ==
+		    0;
+	return ok ? object : gone(object);
 }
 
-static void
-put_run(struct writer *w, const struct report *report)
+static json_t *
+shards_of(const struct report *report)
 {
-	open_with(w, "run", '{');
-	put_str(w, "target", report->target);
-	put_str(w, "captures", report->captures);
-	put_str(w, "how", report->how);
-	put_str(w, "environment", report->environment);
-	put_ns(w, "start_ns", report->start_ns);
-	put_ns(w, "length_ns", report->length_ns);
-	put_ns(w, "max_lateness_ns", report->max_late_ns);
-	put_u64(w, "of_shards", report->of_shards);
-	open_with(w, "shards", '[');
+	json_t *list = json_array();
+
 	for (uint32_t i = 0; i < report->of_shards; i++)
-		if (report_has_shard(report, i))
-			put_u64(w, NULL, i);
-	close_with(w, ']');
-	put_u64(w, "sessions", report->sessions);
-	put_bool(w, "scheduled", report->scheduled);
-	put_bool(w, "interrupted", report->interrupted);
-	put_bool(w, "diffed", report->diffed);
-	put_u64(w, "compared", report->compared);
-	put_u64(w, "differences", report->differences);
-	close_with(w, '}');
+		if (report_has_shard(report, i) &&
+		    json_array_append_new(list, u64_of(i)) != 0)
+			return gone(list);
+	return list;
 }
 
-static void
-put_verdict(struct writer *w, const struct report *report)
+static json_t *
+run_of(const struct report *report)
+{
+	return json_pack("{so so so so so so so so so so sb sb sb so so}",
+	    "target", text_of(report->target), "captures",
+	    text_of(report->captures), "how", text_of(report->how),
+	    "environment", text_of(report->environment), "start_ns",
+	    ns_of(report->start_ns), "length_ns", ns_of(report->length_ns),
+	    "max_lateness_ns", ns_of(report->max_late_ns), "of_shards",
+	    u64_of(report->of_shards), "shards", shards_of(report), "sessions",
+	    u64_of(report->sessions), "scheduled", report->scheduled,
+	    "interrupted", report->interrupted, "diffed", report->diffed,
+	    "compared", u64_of(report->compared), "differences",
+	    u64_of(report->differences));
+}
+
+static json_t *
+verdict_of(const struct report *report)
 {
 	static const char *const words[] = { "valid", "invalid", "nothing" };
-	char line[LINE_CHARS];
+	char line[LINE_CHARS], cluster[LINE_CHARS];
 
-	open_with(w, "verdict", '{');
-	put_str(w, "word", words[report_verdict(report)]);
 	report_verdict_line(report, line, sizeof(line));
-	put_str(w, "line", line);
-	report_cluster_line(report, line, sizeof(line));
-	put_str(w, "cluster", line);
-	put_u64(w, "late_frames", report_late(report));
-	close_with(w, '}');
+	report_cluster_line(report, cluster, sizeof(cluster));
+	return json_pack("{ss so so so}", "word", words[report_verdict(report)],
+	    "line", text_of(line), "cluster", text_of(cluster), "late_frames",
+	    u64_of(report_late(report)));
 }
 
-static void
-put_buckets(struct writer *w, const struct results *results)
+static json_t *
+counts_of(const struct results *results)
 {
-	put_ns(w, "bucket_ns", results->bucket_ns);
-	put_ns(w, "end_ns", results->end_ns);
-	open_with(w, "buckets", '[');
-	for (size_t i = 0; i < results->n_buckets; i++) {
-		if (results->buckets[i] == NULL)
-			continue;
-		open_with(w, NULL, '{');
-		put_u64(w, "at", i);
-		put_row(w, results->buckets[i]);
-		close_with(w, '}');
-	}
-	close_with(w, ']');
+	json_t *counts = json_object();
+
+	for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
+		if (json_object_set_new(counts, report_count_names[i],
+			u64_of(results->counts[i])) != 0)
+			return gone(counts);
+	return counts;
 }
 
-static void
-put_keys(
-    struct writer *w, const struct results *results, const struct keys *keys)
+static json_t *
+buckets_of(const struct results *results)
 {
-	const struct results_key *key;
-	const char *name;
+	json_t *list = json_array();
 
-	open_with(w, "keys", '[');
-	for (size_t i = 0; i < results->keys.n; i++) {
-		key = map_at(&results->keys, i);
-		name = keys == NULL ? NULL : keys_name(keys, (int32_t)key->key);
-		open_with(w, NULL, '{');
-		begin(w, "key");
-		fprintf(w->file, "%" PRId32, (int32_t)key->key);
-		if (name != NULL)
-			put_str(w, "name", name);
-		put_row(w, &key->row);
-		close_with(w, '}');
-	}
-	close_with(w, ']');
-	open_with(w, "others", '{');
-	put_row(w, results_others(results));
-	close_with(w, '}');
+	for (size_t i = 0; i < results->n_buckets; i++)
+		if (results->buckets[i] != NULL &&
+		    json_array_append_new(list,
+			with_row(json_pack("{so}", "at", u64_of(i)),
+			    results->buckets[i])) != 0)
+			return gone(list);
+	return list;
+}
+
+static json_t *
+key_of(const struct results_key *key, const struct keys *keys)
+{
+	int32_t id = (int32_t)key->key;
+	const char *name = keys == NULL ? NULL : keys_name(keys, id);
+	json_t *v = json_pack("{si}", "key", id);
+
+	if (name != NULL && json_object_set_new(v, "name", text_of(name)) != 0)
+		return gone(v);
+	return with_row(v, &key->row);
+}
+
+static json_t *
+keys_of(const struct results *results, const struct keys *keys)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < results->keys.n; i++)
+		if (json_array_append_new(
+			list, key_of(map_at(&results->keys, i), keys)) != 0)
+			return gone(list);
+	return list;
+}
+
+static json_t *
+report_of(const struct report *report, const struct keys *keys)
+{
+	const struct results *results = &report->results;
+
+	return json_pack("{ss si ss so so so so so so so so so so so so}",
+	    "type", "bluenet-replay report", "version", 1, "tool", BNET_VERSION,
+	    "run", run_of(report), "verdict", verdict_of(report), "counts",
+	    counts_of(results), "errors", errors_of(results->errors), "late",
+	    hdr_of(&results->late), "latency", hdr_of(&results->latency),
+	    "connect", hdr_of(&results->connect), "bucket_ns",
+	    ns_of(results->bucket_ns), "end_ns", ns_of(results->end_ns),
+	    "buckets", buckets_of(results), "keys", keys_of(results, keys),
+	    "others", with_row(json_object(), results_others(results)));
 }
 
 bool
 report_write_json(const struct report *report, const struct keys *keys,
     const char *path, char err[CLI_ERR_CHARS])
 {
-	const struct results *results = &report->results;
-	struct writer w = { report_create(path, err), true, true };
+	FILE *file = report_create(path, err);
+	json_t *v;
+	bool ok;
 
-	if (w.file == NULL)
+	if (file == NULL)
 		return false;
-	open_with(&w, NULL, '{');
-	put_str(&w, "type", "bluenet-replay report");
-	put_u64(&w, "version", 1);
-	put_str(&w, "tool", BNET_VERSION);
-	put_run(&w, report);
-	put_verdict(&w, report);
-	open_with(&w, "counts", '{');
-	for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
-		put_u64(&w, report_count_names[i], results->counts[i]);
-	close_with(&w, '}');
-	put_errors(&w, results->errors);
-	put_hdr(&w, "late", &results->late);
-	put_hdr(&w, "latency", &results->latency);
-	put_hdr(&w, "connect", &results->connect);
-	put_buckets(&w, results);
-	put_keys(&w, results, keys);
-	close_with(&w, '}');
-	fputc('\n', w.file);
-	return report_close(w.file, w.ok, path, err);
+	v = report_of(report, keys);
+	ok = v != NULL &&
+	    (json_dumpf(v, file, JSON_COMPACT | JSON_ENSURE_ASCII) == 0 ||
+		ferror(file) != 0);
+	fputc('\n', file);
+	json_decref(v);
+	return report_close(file, ok, path, err);
 }
 
 /*
@@ -630,8 +626,7 @@ in_hdr(const struct in *up, const char *name, struct hdr *hdr)
  * ---- reading ----
  *
  * Nothing in the file is trusted: numbers have to be in their range, and
- * histograms to agree with the sums beside them. What is derived is not looked
- * at.
+ * histograms to agree with their sums. Derived members are ignored.
  */
 
 /* Twice that times the most buckets is still a time. */

@@ -5,7 +5,7 @@
 
 #include "cmd/replay/report/report.h"
 
-/* All of it, so that reading it gives the same. False: err says why. */
+/* Write all of it, so that reading gives the same. False: err says why. */
 bool report_write_json(const struct report *report, const struct keys *keys,
     const char *path, char err[CLI_ERR_CHARS]);
 

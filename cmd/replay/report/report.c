@@ -27,7 +27,7 @@
 
 struct unit {
 	double from; /* values from here on */
-	double per; /* are so many of it */
+	double per; /* in one of it */
 	const char *name;
 };
 
@@ -388,7 +388,7 @@ report_verdict_line(const struct report *report, char *line, size_t line_chars)
 	}
 }
 
-/* Another complaint behind those that are there. */
+/* Appends a complaint. */
 static void __attribute__((format(printf, 3, 4)))
 complain(char *line, size_t line_chars, const char *format, ...)
 {

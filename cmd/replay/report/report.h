@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report - a run on paper: for people, as JSON (which --merge reads again),
- * as HdrHistogram logs, and as a page with charts.
+ * report - what a run amounts to: the verdict, and what its outputs share
+ * (text, JSON, HTML); merging of shards; the HdrHistogram log.
  */
 #ifndef REPLAY_REPORT_H
 #define REPLAY_REPORT_H
@@ -18,7 +18,7 @@
 #define REPORT_SHARDS_MAX 131072 /* that can be added up */
 #define REPORT_FILE_BYTES_MAX (64 << 20) /* of JSON that is read */
 
-/* What a run was, beside its results. Texts are NUL-ended. */
+/* A run: what was done, and its results. Texts are NUL-ended. */
 struct report {
 	struct results results; /* owned */
 	char target[REPORT_TEXT_CHARS]; /* as it was given */
@@ -33,7 +33,7 @@ struct report {
 	/* which ones are added up, a bit each; unused where n_shards is 1 */
 	uint64_t has_shard[REPORT_SHARDS_MAX / 64];
 	uint64_t sessions; /* planned */
-	bool scheduled; /* false: --asap, there is no lateness */
+	bool scheduled; /* false: --asap, without lateness */
 	bool interrupted;
 	/* --diff: frames compared, and differences by kind; 0 without it */
 	bool diffed;
@@ -47,15 +47,15 @@ enum verdict {
 };
 
 /*
- * The injector kept up where at most one send in a hundred (not counting those
+ * The injector kept up if at most one send in a hundred (not counting those
  * that the peer held) was later than max_late_ns: report_late() x 100 <= all.
  * Without a schedule (--asap) it always did, if anything was sent.
  */
 enum verdict report_verdict(const struct report *report);
 
 /*
- * How many sends were later than max_late_ns: those above its count of the
- * histogram, so that up to 0.1 % more than max_late_ns is not yet late.
+ * Sends that were later than max_late_ns: those above its slot of the
+ * histogram, so up to 0.1 % more than max_late_ns is not late yet.
  */
 uint64_t report_late(const struct report *report);
 
@@ -65,8 +65,8 @@ report_verdict_line(const struct report *report, char *line, size_t line_chars);
 
 /*
  * What the cluster did not keep up with, one line without a newline: frames
- * held, requests without an answer, errors, sessions cut, latency that grew.
- * False, and the line is empty: nothing of that.
+ * held, requests without an answer, errors, sessions cut, growing latency.
+ * False, and the line is empty: none of these.
  */
 bool
 report_cluster_line(const struct report *report, char *line, size_t line_chars);
@@ -74,15 +74,17 @@ report_cluster_line(const struct report *report, char *line, size_t line_chars);
 void report_free(struct report *report); /* NULL is allowed */
 
 /*
- * Add `from`: one run in several shards, which have to have the same target,
- * start, bucket width base, schedule, max_late_ns and of_shards, and not the
- * same shard twice. False, and err says what differs; `report` is as it was
- * (but not where memory ran out).
+ * Add `from`, another shard of the same run: it must have the same target,
+ * start, base of the bucket width, schedule, max_late_ns and of_shards, and not
+ * the same shard. False: err says what differs, and `report` is unchanged
+ * (unless out of memory).
  */
 bool report_merge(
     struct report *report, const struct report *from, char err[CLI_ERR_CHARS]);
 
-/* A line an interval, tags "latency" and "late"; as stats/hdr_log. */
+/*
+ * A line per interval, with the tags "latency" and "late"; see stats/hdr_log.
+ */
 bool report_write_log(
     const struct report *report, const char *path, char err[CLI_ERR_CHARS]);
 
@@ -108,27 +110,26 @@ const char *report_date(char text[REPORT_NUMBER_CHARS], int64_t unix_ns);
 const char *report_key_name(
     const struct keys *keys, int32_t key, char text[REPORT_NAME_CHARS]);
 
-/* When it was over: the end of length_ns, or the last thing that happened. */
+/* The end of the run: of length_ns, or the last thing that happened. */
 int64_t report_end_ns(const struct report *report);
 
 /*
- * How long what began at start_ns took, of width_ns at most: the last one may
- * be cut. 0 where what is left is too little to tell a rate from.
+ * How much of an interval of width_ns that began at start_ns was covered: the
+ * last one may be cut. 0 if that is too little for a rate.
  */
 int64_t report_covered_ns(
     const struct report *report, int64_t start_ns, int64_t width_ns);
 
 /*
- * Buckets i .. i + n - 1 in one: to be freed with results_row_free(). False:
- * out of memory.
+ * The sum of buckets i .. i + n - 1, to be freed with results_row_free().
+ * False: out of memory.
  */
 bool report_sum_buckets(
     const struct report *report, size_t i, size_t n, struct results_row *sum);
 
 /*
- * The keys with the most frames, at most REPORT_KEYS_SHOWN; in `rest` the sum
- * of all others, and in *n_rest how many these are. To be freed with
- * report_keys_free().
+ * The keys with the most frames, at most REPORT_KEYS_SHOWN; `rest` is the sum
+ * of all others, and n_rest their number. To be freed with report_keys_free().
  */
 struct report_keys {
 	const struct results_key *top[REPORT_KEYS_SHOWN];
@@ -141,12 +142,12 @@ struct report_keys {
 bool report_keys_make(struct report_keys *top, const struct report *report);
 void report_keys_free(struct report_keys *top);
 
-/* Is it one of those that are added up? */
+/* Is this shard included? */
 bool report_has_shard(const struct report *report, uint32_t shard);
 
 /*
- * A file to be written, and its end: false, and what there is of it is
- * removed, where something went wrong. NULL: err.
+ * Create a file, NULL: err; and close it. False: something went wrong, err says
+ * what, and the file is removed.
  */
 FILE *report_create(const char *path, char err[CLI_ERR_CHARS]);
 bool

@@ -52,7 +52,7 @@ struct count_row {
 };
 
 /*
- * Those that are not 0, behind what was said in the first `column` columns;
+ * Those that are not 0, after what is in the first `column` columns;
  * on a line of their own where they do not fit.
  */
 static void

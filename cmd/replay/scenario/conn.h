@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connections of a peer, all in one epoll set: whatever waits for one of
- * them reads, answers and writes for all.
+ * conn - the connections of a scenario, all in one epoll set: waiting for one
+ * of them reads, answers and writes for all.
  */
 #ifndef REPLAY_SCENARIO_CONN_H
 #define REPLAY_SCENARIO_CONN_H
@@ -39,7 +39,7 @@ struct peer_conn *peer_conn(const char *name);
 
 struct peer_event *peer_conn_take(struct peer_conn *c);
 
-/* Write what the socket takes. True when nothing is left. */
+/* Write what the socket accepts. True: nothing is left. */
 bool peer_conn_write(struct peer_conn *c);
 
 /* Wait for anything, at most until `deadline_ns`. False: nothing came. */
@@ -49,7 +49,7 @@ int64_t peer_deadline(void);
 
 /* ---- how they begin, and are forgotten ---- */
 
-/* What a connection has that does not say otherwise. NULL: plain; no token. */
+/* The defaults of a connection. NULL: plain; no token. */
 struct peer_defaults {
 	struct bnet_tls_ctx *tls; /* borrowed */
 	const char *tls_host, *token;
@@ -57,13 +57,13 @@ struct peer_defaults {
 
 extern struct peer_defaults peer_defaults;
 
-/* False: a script that asks for a file is wrong. */
+/* False: a script must not ask for a file. */
 extern bool peer_reads_files;
 
 /* A whole file; the caller frees it. */
 struct bnet_slice peer_file(const char *path);
 
-/* Forget it, with what came over it. */
+/* Free it, with the events that came. */
 void peer_conn_free(struct peer_conn *c);
 
 /* connect NAME ADDR:PORT ...: waits for the end of a TLS handshake. */

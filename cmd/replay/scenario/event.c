@@ -426,7 +426,7 @@ peer_put_packet(FILE *f, const struct bnet_packet *p, bool message)
 	}
 }
 
-/* A key of ours with a body that is none is a packet like any other. */
+/* A key of a session message with a bad body: a packet like any other. */
 static bool
 peer_message(const struct bnet_packet *p, struct bnet_message *m)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What came over a connection, as a line that a script is held against:
+ * event - what came over a connection, as a line that a script is compared
+ * with:
  *
  *	KIND NAME=VALUE ...
  *
@@ -20,9 +21,9 @@
 /* ---- lines of a script, and failure ---- */
 
 #define PEER_WORDS_MAX 64u
-#define PEER_SCRIPT_WRONG 2 /* exit: no fault of the other side */
+#define PEER_SCRIPT_WRONG 2 /* exit status: not the fault of the other side */
 
-/* One command: words[0], what follows, and who has read it. */
+/* A command: words[0], and its arguments; `taken` those that were read. */
 struct peer_args {
 	char *words[PEER_WORDS_MAX]; /* borrowed from the line */
 	bool taken[PEER_WORDS_MAX];
@@ -31,9 +32,9 @@ struct peer_args {
 
 extern unsigned peer_line; /* of the script */
 
-/* The script says something that is not in the language. */
+/* The script is wrong. */
 #define peer_wrong(...) peer_stop(PEER_SCRIPT_WRONG, __VA_ARGS__)
-/* The other side did not do as expected. */
+/* The other side did not do what was expected. */
 #define peer_fail(...) peer_stop(1, __VA_ARGS__)
 #define peer_stop(status, ...) \
 	do { \
@@ -50,12 +51,12 @@ char *peer_dup(const char *text, size_t len);
 
 /* ---- variables: from the command line, from `set`, from events ---- */
 
-/* NULL: there is no such variable. */
+/* NULL: unknown. */
 const char *peer_var(const char *name, size_t len);
 
 void peer_var_set(const char *name, const char *value);
 
-/* What a variable stands for, allocated; NULL where unknown. */
+/* Returns the value of a variable, allocated; NULL: unknown. */
 typedef char *peer_lookup(const char *name, size_t len);
 
 /* `line` with $NAME replaced, and $$ by $; the caller frees it. */
@@ -81,7 +82,7 @@ int64_t peer_number_of(const char *what, const char *text);
 int64_t
 peer_number(struct peer_args *args, const char *name, int64_t otherwise);
 
-/* All words were read by somebody. */
+/* Fails if an argument was not read by anybody. */
 void peer_args_done(const struct peer_args *args);
 
 /* ---- events ---- */

@@ -385,7 +385,7 @@ play(const struct suite *suite, const struct scenario *s, int fd)
 	_exit(0);
 }
 
-/* ---- beside it ---- */
+/* ---- in the parent process ---- */
 
 /* Its words are kept; of many, the last. False: it has ended. */
 static bool

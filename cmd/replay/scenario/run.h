@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scenario - small dialogues with a relay, and what it should answer: the
+ * scenario - short dialogues with a relay, and what it should answer: the
  * conformance suite. The format is bluenet-scenario(5).
  *
- * A scenario has a process and connections of its own, made with libbluenet
- * and epoll; it shares nothing with the engine, so that a mistake there shows,
- * and whatever a hostile relay does to it ends that scenario only.
+ * A scenario has a process and connections of its own, made with libbluenet and
+ * epoll. It shares nothing with the engine, so that a mistake there shows, and
+ * whatever a hostile relay does to it ends only that scenario.
  */
 #ifndef REPLAY_SCENARIO_RUN_H
 #define REPLAY_SCENARIO_RUN_H
@@ -19,10 +19,10 @@
 
 /*
  * Run each *.bns of opt->scenario (a folder, in the order of names, or one
- * file) against the target, and print TAP version 13 to `out`. `stop` is looked
- * at between steps. Returns an exit code: REPLAY_OK, REPLAY_DIFFERENT where one
- * fails, REPLAY_USAGE where a file is bad (reported with file, line and what
- * was expected), REPLAY_NOT_CONNECTED where nobody listens.
+ * file) against the target, and print TAP version 13 to `out`. `stop` is
+ * checked between steps. Returns an exit code: REPLAY_OK, REPLAY_DIFFERENT if
+ * one fails, REPLAY_USAGE if a file is bad (reported with file, line and what
+ * was expected), REPLAY_NOT_CONNECTED if nobody listens.
  */
 int
 scenario_run(const struct replay_options *opt, const struct address *address,
@@ -64,8 +64,8 @@ struct scenarios {
 };
 
 /*
- * All of a file, or of the *.bns of a folder in the order of their names.
- * False: err says "FILE:LINE: " what is wrong and what was expected.
+ * Read a file, or the *.bns of a folder in the order of their names. False: err
+ * says "FILE:LINE: ", what is wrong and what was expected.
  */
 bool scenarios_read(struct scenarios *scenarios, const char *path,
     char err[SCENARIO_ERR_CHARS]);

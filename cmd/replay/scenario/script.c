@@ -23,7 +23,7 @@
 #define PEER_FORKS_MAX 4096
 #define PEER_PAYLOAD_MAX (1u << 28)
 
-/* Comes when it comes: passed over unless it is what is expected. */
+/* Comes at any time: skipped unless it is expected. */
 #define PEER_NOISE "keepalive|pong"
 #define PEER_FENCE_TIMESTAMP UINT64_C(0x7e0000000)
 
@@ -379,7 +379,7 @@ peer_field_is(const struct peer_event *ev, const char *word)
 	return same;
 }
 
-/* The kind in words[2] and the fields behind it. */
+/* The kind in words[2] and the fields after it. */
 static bool
 peer_matches(const struct peer_event *ev, struct peer_args *args)
 {
@@ -462,7 +462,9 @@ peer_expect(struct peer_args *args)
 	}
 }
 
-/* The next echo, answered as a node does: to whom the relay says it is from. */
+/*
+ * The next echo, answered as a node does: to the sender that the relay names.
+ */
 static void
 peer_answer(struct peer_args *args)
 {

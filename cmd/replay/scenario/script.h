@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer_script - peers of a relay that are played as a script says, line by
- * line: the language of bluenet-scenario(5).
+ * script - plays the peers of a relay as a script says, line by line: the
+ * language of bluenet-scenario(5).
  *
- * It is one process's: at the first thing that is not as expected it says so
- * on standard error and exits, with 1, or with PEER_SCRIPT_WRONG where the
- * script is no script. Who plays several has a process for each.
+ * It takes a process: at the first thing that is not as expected it says so on
+ * standard error and exits, with 1, or with PEER_SCRIPT_WRONG if the script is
+ * invalid. Whoever plays several needs a process for each.
  */
 #ifndef REPLAY_SCENARIO_SCRIPT_H
 #define REPLAY_SCENARIO_SCRIPT_H
@@ -18,7 +18,7 @@
 struct peer_command {
 	const char *name; /* NULL ends a table */
 	void (*run)(struct peer_args *args);
-	bool own_words; /* it looks at all words itself */
+	bool own_words; /* it reads all words itself */
 };
 
 /* One that takes the rest of its line as it is. */
@@ -31,9 +31,9 @@ struct peer_line_command {
 void peer_extend(
     const struct peer_command *more, const struct peer_line_command *lines);
 
-/* NULL: there is no such command. */
+/* NULL: unknown. */
 const struct peer_command *peer_command(const char *name);
-/* Command number i of the language; NULL past the last. */
+/* Command i of the language; NULL past the last. */
 const char *peer_command_name(size_t i);
 
 void peer_begin(void);

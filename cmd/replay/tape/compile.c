@@ -678,7 +678,7 @@ fail(struct compile *c, const char *what, const char *why)
 	return false;
 }
 
-/* Malformed lines are passed over: the good ones are of use. */
+/* Malformed lines are skipped: the good ones are useful. */
 static bool
 load_keylog(struct compile *c, const char *path)
 {
@@ -858,7 +858,7 @@ read_captures(struct compile *c)
 
 /* ---- the tape ---- */
 
-/* Why it is no session that anybody can play; TAPE_N_LEFT_OUT: it is one. */
+/* Why the session cannot be played; TAPE_N_LEFT_OUT: it can. */
 static enum tape_left_out
 left_out(const struct compile *c, const struct capture_session *cs)
 {

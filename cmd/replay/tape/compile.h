@@ -4,9 +4,9 @@
  *
  *	packets -> cap (reassembly, TLS, frames) -> filter -> sessions -> tape
  *
- * One pass over the packets; memory is a few hundred bytes a session and what
- * cap_limits allow, not what is in the frames. Several captures are one after
- * the other, as if they were one.
+ * One pass over the packets. Memory is a few hundred bytes per session and what
+ * cap_limits allow, whatever the frames hold. Several captures are read one
+ * after the other, as if they were one.
  */
 #ifndef REPLAY_COMPILE_H
 #define REPLAY_COMPILE_H
@@ -27,15 +27,15 @@ struct compile_settings {
 	struct keys *keys; /* borrowed: names for the filter, or NULL */
 	const char *keylog; /* a file of TLS secrets, or NULL */
 	struct cap_settings cap; /* ports, order, limits; keylog is not read */
-	/* Called now and then with how much was read; total 0: not known. */
+	/* Called from time to time with how much was read; total 0: unknown. */
 	void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 	void *arg;
 };
 
 /*
- * Make a tape in `fd`, which is open for reading and writing, and empty. What
- * is in it after a failure is no tape. compile_break() makes it stop.
- * False: err says why.
+ * Make a tape in `fd`, which is empty and open for reading and writing. After a
+ * failure what is in it is not a tape. compile_break() makes it stop. False:
+ * err says why.
  */
 bool
 compile(const struct compile_settings *set, int fd, char err[TAPE_ERR_CHARS]);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * coverage - what of a capture can be played, and what --dry-run would send.
- */
+/* coverage - what part of a capture can be played. */
 #ifndef REPLAY_COVERAGE_H
 #define REPLAY_COVERAGE_H
 
@@ -9,7 +7,7 @@
 
 #include <stdio.h>
 
-/* The report that comes first: some eight lines, aligned, for people. */
+/* The report that comes first: about eight aligned lines, for people. */
 void coverage_print(const struct tape *tape, FILE *out);
 
 #endif

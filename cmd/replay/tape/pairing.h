@@ -58,22 +58,22 @@ struct pairing {
 
 void pairing_free(struct pairing *pairing);
 
-/* What a request is known by. `payload` is as on the wire, of `codec`. */
+/* What identifies a request. `payload` is as on the wire, of `codec`. */
 struct pairing_request pairing_request(const struct bnet_header *header,
     enum bnet_codec_id codec, struct bnet_slice payload, uint64_t user);
 
-/* A request was sent. False when out of memory: it is not open. */
+/* A request was sent. False: out of memory, so it is not open. */
 bool
 pairing_sent(struct pairing *pairing, const struct pairing_request *request);
 
 /*
  * A frame came, its payload decompressed. True: it answers *request, which is
- * open no more. `store` is for decoding session messages.
+ * no longer open. `store` is for decoding session messages.
  */
 bool pairing_received(struct pairing *pairing, const struct bnet_packet *packet,
     struct bnet_buf *store, struct pairing_request *request);
 
-/* The request that is open longest; NULL: none is. */
+/* The oldest open request; NULL: none. */
 const struct pairing_request *pairing_oldest(const struct pairing *pairing);
 /* It is given up. */
 void pairing_drop_oldest(struct pairing *pairing);

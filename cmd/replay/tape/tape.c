@@ -148,7 +148,7 @@ tape_text(const struct tape *tape, uint32_t text)
 	return text < tape->head->texts_bytes ? tape->texts + text : "";
 }
 
-/* The record at `at`, which has to stand behind `after`. */
+/* The record at `at`, which has to stand after `after`. */
 static const struct tape_record *
 record_at(
     const struct tape *tape, uint64_t at, uint64_t after, uint32_t session)
@@ -378,7 +378,7 @@ tape_write_end(struct tape_writer *writer, struct tape_head *head,
 	memcpy(head->magic, TAPE_MAGIC, sizeof(head->magic));
 	head->version = TAPE_VERSION;
 	head->byte_order = TAPE_BYTE_ORDER;
-	/* last of all: what has no head is no tape */
+	/* last: a file without a head is not a tape */
 	write_at(writer, 0, head, sizeof(*head));
 	errno = writer->error;
 	return writer->error == 0;

@@ -4,14 +4,14 @@
  *
  *	| head | records, as they came in the capture ... | sessions | texts |
  *
- * It is mapped, not read: a tape starts at once however large it is, and the
- * memory that it takes is the page cache's. Each session is two chains of
- * records, what its client sent (CAP_UP) and what it was sent (CAP_DOWN), each
- * in its order; a record stands behind its forerunner, so that a chain ends.
+ * It is mapped, not read: a tape starts at once however large it is, and its
+ * memory is the page cache. Each session is two chains of records, what its
+ * client sent (CAP_UP) and what it received (CAP_DOWN), each in order; a record
+ * stands after its predecessor, so that every chain ends.
  *
- * All is in the byte order of the machine that made it, 8-byte aligned. A
- * file is not trusted: whatever is out of its bounds ends the chain, and
- * tape_damaged() says so. Tokens of captured hellos are not in it.
+ * All is in the byte order of the machine that made it, 8-byte aligned. A file
+ * is not trusted: what is out of bounds ends the chain, and tape_damaged() says
+ * so. Tokens of captured hellos are not in it.
  */
 #ifndef REPLAY_TAPE_H
 #define REPLAY_TAPE_H
@@ -30,7 +30,7 @@
 #define TAPE_NONE UINT32_MAX /* no such session */
 #define TAPE_ERR_CHARS 512
 
-/* Why a stream of the capture is no session of the tape. */
+/* Why a stream of the capture is not a session of the tape. */
 enum tape_left_out {
 	TAPE_NO_FRAMES = 0, /* nothing but TCP */
 	TAPE_NO_KEY, /* TLS, and no secret for it */
@@ -39,7 +39,7 @@ enum tape_left_out {
 	TAPE_N_LEFT_OUT
 };
 
-/* What the capture held; for the report, also of a tape made long ago. */
+/* What the capture held; kept for the report of a tape that is played later. */
 struct tape_coverage {
 	uint64_t packets, packet_bytes;
 	uint64_t streams; /* TCP connections seen on the ports */
@@ -115,16 +115,16 @@ struct tape_record {
 	uint64_t next; /* offset of the next of its chain; 0: none */
 	int64_t at_ns; /* since the session's start_ns */
 	/*
-	 * UP: from the last answer or the last frame sent before it,
-	 * whichever is later: how long the client thought.
+	 * UP: how long the client thought, since the last answer or the last
+	 * frame that it sent, whichever is later.
 	 */
 	int64_t think_ns;
 	uint32_t session;
-	/* UP: so many requests of the session had been answered before */
+	/* UP: requests of the session that had been answered before */
 	uint32_t answers_before;
 	/*
-	 * The session whose captured id is the header's destination (CLIENT
-	 * or NODE) at that time, or for DOWN the source; or TAPE_NONE.
+	 * The session that had the header's destination id (CLIENT or NODE) at
+	 * that time, or for DOWN the source id; or TAPE_NONE.
 	 */
 	uint32_t ref;
 	uint32_t flags; /* enum tape_record_flags */
@@ -137,13 +137,13 @@ struct tape_record {
 struct tape;
 
 /*
- * Map a tape. `fd` is not needed afterwards; `name` is for messages. NULL:
- * err says why (no tape, another version, cut off, an index out of bounds).
+ * Map a tape. `fd` is not needed afterwards; `name` is for messages. NULL: err
+ * says why (not a tape, another version, truncated, out of bounds).
  */
 struct tape *tape_open(int fd, const char *name, char err[TAPE_ERR_CHARS]);
 void tape_close(struct tape *tape); /* NULL is allowed */
 
-/* Does the file begin as a tape does? The position is left where it was. */
+/* Does the file begin like a tape? Its position is unchanged. */
 bool tape_is(int fd);
 
 const struct tape_head *tape_head(const struct tape *tape);
@@ -161,7 +161,7 @@ tape_next(const struct tape *tape, const struct tape_record *record);
 /* A chain ended at something that is out of bounds. Any thread. */
 bool tape_damaged(const struct tape *tape);
 
-/* What of a record is behind it; good while the tape is open. */
+/* What follows a record; good while the tape is open. */
 static inline struct bnet_slice
 tape_oob(const struct tape_record *record)
 {
@@ -178,15 +178,15 @@ tape_payload(const struct tape_record *record)
 }
 
 /*
- * Session of fork number i; TAPE_NONE: not known. It may be out of bounds in
- * a tape that is damaged.
+ * The session of fork i; TAPE_NONE: unknown. It may be out of bounds in a
+ * damaged tape.
  */
 uint32_t tape_ref(const struct tape_record *record, uint32_t i);
 
 /*
- * Writing one, record by record, as they come. What was written can still be
- * changed (a chain's next, a flag): near the end in memory, further back in
- * the file. Memory is one buffer.
+ * Writing a tape, record by record. What was written can still be changed (the
+ * next of a chain, a flag): near the end in memory, further back in the file.
+ * Memory is one buffer.
  */
 
 struct tape_writer {
@@ -202,20 +202,20 @@ bool tape_write_init(struct tape_writer *writer, int fd);
 void tape_write_free(struct tape_writer *writer);
 
 /*
- * Append it, with what is behind it (record->oob_bytes and so on); returns its
- * offset.
+ * Append a record, with the bytes that follow it (record->oob_bytes and so on).
+ * Returns its offset.
  */
 uint64_t
 tape_write_record(struct tape_writer *writer, const struct tape_record *record,
     struct bnet_slice oob, struct bnet_slice payload, const uint32_t *refs);
 
-/* Add flags to the record at `at`; say what is next in its chain. */
+/* Add flags to the record at `at`; set the next of its chain. */
 void tape_write_flags(struct tape_writer *writer, uint64_t at, uint32_t flags);
 void tape_write_next(struct tape_writer *writer, uint64_t at, uint64_t next);
 
 /*
- * The end: the sessions, the texts, and the head, whose places and sizes are
- * filled in here. False: errno.
+ * Finish: write the sessions, the texts, and the head, whose offsets and sizes
+ * are filled in here. False: errno.
  */
 bool tape_write_end(struct tape_writer *writer, struct tape_head *head,
     const struct tape_session *sessions, struct bnet_slice texts);
