@@ -462,8 +462,8 @@ register_keys(struct node_link *link)
 	const struct node_options *opt = &link->node->opt;
 	struct bnet_message message = { .type = BNET_MSG_REGISTER };
 
-	for (size_t i = 0; i < opt->n_keys; i++) {
-		message.u.reg.key = bnet_key(opt->keys[i]);
+	for (size_t i = 0; i < opt->keys.n; i++) {
+		message.u.reg.key = bnet_key(opt->keys.at[i]);
 		session_send(link, &message, 0);
 	}
 }

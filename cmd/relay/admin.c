@@ -542,7 +542,7 @@ admin_close_files(struct admin *admin)
 void
 admin_listen(struct admin *admin)
 {
-	const struct relay_addresses *at =
+	const struct option_addresses *at =
 	    &config_of(admin->relay)->opt.metrics;
 	const struct http_settings set = { .address = &at->at[0],
 		.pages = pages,

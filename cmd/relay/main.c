@@ -52,7 +52,8 @@ make_token(const struct relay_options *opt)
 static bool
 is_proxy(void *arg, const struct address *from)
 {
-	const struct relay_cidrs *trusted = &config_of(arg)->opt.proxy_protocol;
+	const struct option_cidrs *trusted =
+	    &config_of(arg)->opt.proxy_protocol;
 
 	for (size_t i = 0; i < trusted->n; i++)
 		if (cidr_match(&trusted->at[i], from))
@@ -290,7 +291,6 @@ serve(struct run *run, struct admin *admin)
 		log_info("ended");
 }
 
-/* What --check-config looks at, and starting too. */
 static struct bnet_tls_ctx *
 load(struct run *run, struct relay_config *config)
 {
@@ -304,6 +304,25 @@ load(struct run *run, struct relay_config *config)
 		cli_die("%s", err);
 	atomic_store(&run->relay->cert_expires_s, expires_s);
 	return tls;
+}
+
+/* --check-config: all that is wrong with the files, not only the first. */
+static void
+check_files(struct run *run, struct relay_config *config)
+{
+	struct bnet_tls_ctx *tls = NULL;
+	char err[RELAY_ERR_CHARS];
+	int64_t expires_s;
+	bool ok = config_load(config, err);
+
+	if (!ok)
+		cli_warn("%s", err);
+	if (!secrets_tls(&config->opt, run->keylog, run->keylog_arg, &tls,
+		&expires_s, err))
+		cli_die("%s", err);
+	bnet_tls_ctx_free(tls);
+	if (!ok)
+		exit(CLI_FAILED);
 }
 
 static void
@@ -360,7 +379,7 @@ main(int argc, char **argv)
 		make_token(&config->opt);
 		config_free(config);
 	} else if (config->opt.check_config) {
-		bnet_tls_ctx_free(load(&only_load, config));
+		check_files(&only_load, config);
 		config_free(config);
 	} else {
 		run(config, argc, argv);

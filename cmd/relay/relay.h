@@ -101,7 +101,7 @@ struct relay {
 	struct record *record; /* NULL: none */
 	struct relay_worker *workers; /* one a worker of the engine */
 	struct relay_worker app_worker; /* counters of the other threads */
-	struct relay_listener listeners[3 * RELAY_LIST_MAX];
+	struct relay_listener listeners[3 * OPTION_ADDRESSES_MAX];
 	size_t n_listeners;
 	uint64_t id;
 	atomic_bool draining;

@@ -96,7 +96,7 @@ static bool
 run_target_is_safe(const struct run *run)
 {
 	const struct safety safety = { run->addresses, run->n_addresses,
-		run->opt->allow, run->opt->n_allow };
+		run->opt->allow.at, run->opt->allow.n };
 	const struct tape *tape = run->tape;
 	uint32_t n = tape != NULL ? tape_head(tape)->n_sessions : 0;
 	char err[CLI_ERR_CHARS];
@@ -147,6 +147,9 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 	case PROBE_WELCOME:
 		break;
 	}
+	if (run->opt->verbose)
+		cli_warn("%s: welcome from %s, environment=%s", target,
+		    probe->name, probe->environment);
 	if (!safety_is_production(probe->environment))
 		return REPLAY_OK;
 	cli_warn("refused: %s (%s) says environment=%s", target, probe->name,
@@ -872,7 +875,7 @@ static void
 find_target(struct run *run)
 {
 	const struct replay_options *opt = run->opt;
-	char why[CLI_ERR_CHARS];
+	char why[CLI_ERR_CHARS], text[ADDRESS_CHARS];
 
 	if (opt->target == NULL)
 		return;
@@ -886,6 +889,9 @@ find_target(struct run *run)
 		    why);
 		exit(REPLAY_NOT_CONNECTED);
 	}
+	for (size_t i = 0; opt->verbose && i < run->n_addresses; i++)
+		cli_warn("%s: address %s", opt->target,
+		    address_format(&run->addresses[i], text));
 	client_host(opt->target, run->host);
 	if (opt->tls_host != NULL)
 		(void)snprintf(
@@ -916,6 +922,10 @@ make_plan(struct run *run)
 
 	if (!plan_make(&run->plan, run->tape, run->opt, err))
 		cli_die("%s", err);
+	if (run->opt->verbose)
+		cli_warn("planned: %llu frames, %u sessions, %.3f s",
+		    (unsigned long long)run->plan.n_frames, run->plan.n,
+		    (double)run->plan.length_ns / 1e9);
 }
 
 static int
@@ -958,6 +968,8 @@ play_captures(struct run *run)
 	const struct replay_options *opt = run->opt;
 
 	run_open_tape(run);
+	if (opt->verbose)
+		cli_warn("read: %u sessions", tape_head(run->tape)->n_sessions);
 	if (!opt->quiet)
 		coverage_print(run->tape, stderr);
 	if (opt->mode == REPLAY_COMPILE)

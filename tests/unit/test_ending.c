@@ -331,8 +331,9 @@ END_TEST
 START_TEST(the_measurement)
 {
 	static const struct client_files files;
+	char name[] = "held";
 	struct ping_options opt = {
-		.interval_ns = SHORT_NS, .timeout_ns = SHORT_NS, .name = "held"
+		.interval_ns = SHORT_NS, .timeout_ns = SHORT_NS, .name = name
 	};
 	struct measure_view view = { 0 };
 	char why[MEASURE_REASON_CHARS], relay[ADDRESS_CHARS];

@@ -131,6 +131,7 @@ end(void)
 {
 	measure_stop(measure);
 	measure_free(measure);
+	ping_options_free(&opt);
 	bnet_link_free(peer);
 	bnet_codecs_free(codecs);
 	close(peer_fd);
