@@ -173,7 +173,8 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 export logs STALLED_S BNET_FIXTURES="$fixtures"
 export BNET_WAIT="${BNET_WAIT:-120}" # a step of a test, on a busy machine
-export TSAN_OPTIONS="${TSAN_OPTIONS:-suppressions=$PWD/tests/tsan.supp}"
+# TSan would sleep for a second at the end of each program.
+export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp atexit_sleep_ms=0"
 
 queue >"$logs/queue" || exit 1
 sort -rn -k1,1 "$logs/queue" |

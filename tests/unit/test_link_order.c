@@ -169,7 +169,7 @@ check_sizes(
 		    bnet_link_find_order(
 			head, BNET_FRAME_MAX_BYTES, &found, &need),
 		    BNET_OK);
-		ck_assert_msg(
+		UNIT_MUST(
 		    is_right(found, order), "size %u, flags %x", size, flags);
 		if (may_tie(size | flags))
 			check_link(order,
