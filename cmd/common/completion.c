@@ -62,7 +62,7 @@ static const char bash_head[] =
 
 static const char bash_run[] =
     "# The first column of what the program prints, less its number and\n"
-    "# what stands behind a comma: \"1.eth0 [Up]\", \"io,SECONDS  ...\".\n"
+    "# what stands after a comma: \"1.eth0 [Up]\", \"io,SECONDS  ...\".\n"
     "%s_run() {\n"
     "\tlocal words\n\n"
     "\twords=$(\"$2\" \"${@:3}\" 2>/dev/null |\n"
@@ -170,7 +170,7 @@ completion_bash(const struct option_program *program, FILE *f)
 
 static const char zsh_run[] =
     "# The first column of what the program prints, less its number and\n"
-    "# what stands behind a comma: \"1.eth0 [Up]\", \"io,SECONDS  ...\".\n"
+    "# what stands after a comma: \"1.eth0 [Up]\", \"io,SECONDS  ...\".\n"
     "%s_run() {\n"
     "\tlocal -a values\n\n"
     "\tvalues=(${(f)\"$(_call_program values $words[1] \"$@\" 2>/dev/null |\n"

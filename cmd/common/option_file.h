@@ -11,7 +11,7 @@
 #include "cmd/common/options.h"
 
 /*
- * Behind options_read(), whose options overrule those of the file. Every
+ * After options_read(), whose options overrule those of the file. Every
  * mistake is added to `reading`; `path` is borrowed by it. False: there are
  * some, or the file cannot be read.
  */

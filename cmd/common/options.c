@@ -849,10 +849,9 @@ static void
 make_tables(struct getopt_tables *tables, const struct option_program *program)
 {
 	const struct option_row *row = program->rows;
-	char *letter = tables->shorts;
+	char *letter = tables->shorts + 1; /* the colon stays */
 	struct option *lng = tables->longs;
 
-	*letter++ = ':';
 	for (; !is_end(row); row++) {
 		/* a flag takes =yes or =no, to overrule the file */
 		if (row->name != NULL)
@@ -952,7 +951,7 @@ refuse_option(struct option_reading *reading, int c, char **argv)
 static void
 read_command_line(struct option_reading *reading, int argc, char **argv)
 {
-	struct getopt_tables tables;
+	struct getopt_tables tables = { .shorts = ":" };
 	int c;
 
 	make_tables(&tables, reading->program);

@@ -211,7 +211,7 @@ struct option_reading {
 	unsigned n_given[OPTION_ROWS_MAX];
 	int line[OPTION_ROWS_MAX];
 	const char *path; /* of the configuration file, if any */
-	char **words; /* behind the options */
+	char **words; /* after the options */
 	int n_words;
 	bool help, version; /* was asked for; the rest is not read */
 	unsigned n_mistakes, n_left_out; /* of `mistakes` */

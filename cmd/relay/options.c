@@ -246,7 +246,7 @@ check(struct option_reading *reading, const struct relay_options *opt)
 	    "put an authenticating proxy in front of it");
 }
 
-/* The words behind the options: only --make-token has one. */
+/* The words after the options: only --make-token has one. */
 static void
 take_words(struct option_reading *reading, struct relay_options *opt)
 {

@@ -8,7 +8,7 @@
 static void
 parse(struct node_options *opt, char *line)
 {
-	static char *argv[16]; /* options point into what it points to */
+	static char *argv[32]; /* options point into what it points to */
 	char *save = NULL;
 	int n = 0;
 
