@@ -13,6 +13,7 @@ void
 rcu_later(struct rcu_head *head, void (*fn)(struct rcu_head *head))
 {
 	atomic_fetch_add(&n_later, 1);
+	rcu_tsan_release(&rcu_grace); /* what the giver did with it, too */
 	call_rcu(head, fn);
 }
 
