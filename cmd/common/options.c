@@ -223,8 +223,8 @@ whole(const char *text, const struct unit *unit, uint64_t *v)
 	return true;
 }
 
-bool
-option_number(const char *text, uint64_t min, uint64_t max, uint64_t *v,
+static bool
+take_number(const char *text, uint64_t min, uint64_t max, uint64_t *v,
     char err[OPTION_ERR_CHARS])
 {
 	if (whole(text, no_units, v) && *v >= min && *v <= max)
@@ -232,8 +232,8 @@ option_number(const char *text, uint64_t min, uint64_t max, uint64_t *v,
 	return out_of_range(err, "a number", no_units, min, max);
 }
 
-bool
-option_size(const char *text, uint64_t min, uint64_t max, uint64_t *v,
+static bool
+take_size(const char *text, uint64_t min, uint64_t max, uint64_t *v,
     char err[OPTION_ERR_CHARS])
 {
 	if (whole(text, size_units, v) && *v >= min && *v <= max)
@@ -470,7 +470,7 @@ take_port(void *to, const struct option_row *row, const char *word,
 	(void)row;
 	if (strcmp(word, "any") == 0)
 		return ports->any = true;
-	if (!option_number(word, 1, UINT16_MAX, &port, err))
+	if (!take_number(word, 1, UINT16_MAX, &port, err))
 		return option_expected(err,
 		    "ports from 1 to 65535, or any, with commas between them");
 	if (is_full(ports->n, OPTION_PORTS_MAX, err))
@@ -517,8 +517,8 @@ set_unsigned(const struct option_row *row, union value to, const char *text,
 	uint64_t v;
 
 	if (row->type == OPTION_IS_SIZE
-		? !option_size(text, row->min, row->max, &v, err)
-		: !option_number(text, row->min, row->max, &v, err))
+		? !take_size(text, row->min, row->max, &v, err)
+		: !take_number(text, row->min, row->max, &v, err))
 		return false;
 	if (row->bytes == sizeof(uint32_t))
 		*to.u32 = (uint32_t)v;

@@ -287,10 +287,6 @@ bool options_reload(const struct option_program *program, const void *old,
 /* ---- values, for a take() of a program ---- */
 
 /* False: `err` says what was expected; *v is anything then. */
-bool option_number(const char *text, uint64_t min, uint64_t max, uint64_t *v,
-    char err[OPTION_ERR_CHARS]);
-bool option_size(const char *text, uint64_t min, uint64_t max, uint64_t *v,
-    char err[OPTION_ERR_CHARS]);
 bool option_time(const char *text, int64_t min_ns, int64_t max_ns,
     int64_t *v_ns, char err[OPTION_ERR_CHARS]);
 /* `err` becomes "expected WHAT"; always false. */

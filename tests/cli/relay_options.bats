@@ -125,10 +125,11 @@ same() {
 	says "$conf:2: queu: expected the name of an option; did you mean queue?"
 	same "$(wc -l <<<"$stderr")" 8
 	# and every file that is not there
-	printf 'tokens = %s\ncert = %s\nkey = %s\n' "$conf.t" "$conf.c" \
-		"$conf.k" >"$conf"
+	printf 'tokens = %s\ncert = %s\nkey = %s\nclient-tokens = %s\n' \
+		"$conf.t" "$conf.c" "$conf.k" "$conf.u" >"$conf"
 	relay 1 --check-config --config "$conf"
 	says "--tokens: $conf.t: No such file"
+	says "--client-tokens: $conf.u: No such file"
 	says "--cert: $conf.c: No such file"
 }
 
