@@ -43,7 +43,7 @@ Q = $(if $(V),,@)
 PROTO_SRC = $(wildcard proto/*.c)
 SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c \
     cmd/filter/*.c)
-ENGINE_SRC = $(wildcard cmd/engine/*.c)
+ENGINE_SRC = $(wildcard cmd/engine/*.c cmd/session/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
 PING_SRC = $(wildcard cmd/ping/*.c)
 RELAY_SRC = $(wildcard cmd/relay/*.c)
