@@ -9,8 +9,8 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/engine/engine.h"
-#include "cmd/node/mesh.h"
 #include "cmd/ping/flight.h"
+#include "cmd/session/mesh_keys.h"
 #include "proto/bluenet.h"
 
 #include <errno.h>
@@ -369,7 +369,7 @@ send_header_ping(struct measure *m, const struct flight *flight)
 	return send_packet(m, &header, (struct bnet_slice){ NULL, 0 });
 }
 
-/* Have a node ping another (cmd/node/mesh.h says how). */
+/* Have a node ping another (cmd/session/mesh_keys.h says how). */
 static enum engine_sent
 send_ask(struct measure *m, const struct flight *flight)
 {
