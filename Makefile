@@ -327,7 +327,7 @@ fuzz-build:
 FUZZ_CC ?= clang
 
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fixed.o \
-    $(DECODE_A) $(REPLAY_A) $(SHARED_A) $(LIB_A)
+    $(DECODE_A) $(REPLAY_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
 	    -ljansson $(LIBS_CMD) $(LIBS_LIB)
@@ -367,7 +367,7 @@ $(BUILD)/tests/found/%.o: tests/fuzz/%.c
 
 $(BUILD)/unit/test_fuzz_found: $(BUILD)/tests/unit/test_fuzz_found.o \
     $(FOUND_OBJ) $(BUILD)/tests/fuzz/fixed.o $(DECODE_A) $(REPLAY_A) \
-    $(SHARED_A) $(LIB_A)
+    $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_CMD) $(LIBS_LIB)

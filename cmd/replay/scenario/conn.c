@@ -6,12 +6,10 @@
 #include "cmd/replay/scenario/conn.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/session/target.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -310,46 +308,18 @@ peer_link(struct peer_conn *c, struct peer_args *args)
 		peer_wrong("cannot make a link");
 }
 
-/* Of ADDR:PORT; an IPv6 address stands in brackets. */
-static char *
-host_of(const char *where, const char *colon)
-{
-	size_t len = (size_t)(colon - where);
-
-	if (len >= 2 && where[0] == '[' && colon[-1] == ']')
-		return peer_dup(where + 1, len - 2);
-	return peer_dup(where, len);
-}
-
-/* ADDR:PORT; -1 and errno where nobody is there. */
+/* HOST:PORT; -1 and errno where nobody is there. */
 static int
-peer_socket(const char *where, int receive_bytes)
+peer_socket(const char *where, int receive_bytes, int64_t deadline_ns)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	const char *colon = strrchr(where, ':');
-	struct addrinfo *to;
-	char *host;
-	int fd, on = 1;
+	struct session_target target;
+	char why[256];
 
-	if (colon == NULL)
-		peer_wrong("'%s' is not ADDR:PORT", where);
-	host = host_of(where, colon);
-	if (getaddrinfo(host, colon + 1, &hints, &to) != 0)
-		peer_wrong("'%s' is not ADDR:PORT", where);
-	free(host);
-	fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		peer_wrong("socket: %s", strerror(errno));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (receive_bytes > 0) /* before, so that the window is small */
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes,
-		    sizeof(receive_bytes));
-	if (connect(fd, to->ai_addr, to->ai_addrlen) != 0) {
-		(void)close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(to);
-	return fd;
+	if (!session_resolve(
+		&target, where, ADDRESS_PORT_NONE, why, sizeof(why)))
+		peer_wrong("%s", why);
+	return session_dial(
+	    &target, receive_bytes, deadline_ns - clock_now_ns());
 }
 
 void
@@ -400,7 +370,8 @@ peer_connect(struct peer_args *args)
 	c->tls = peer_tls(args);
 	c->no_pong = peer_flag(args, "nopong");
 	peer_link(c, args);
-	c->fd = peer_socket(where, (int)peer_number(args, "rcvbuf", 0));
+	c->fd = peer_socket(
+	    where, (int)peer_number(args, "rcvbuf", 0), deadline_ns);
 	if (c->fd < 0) {
 		peer_conn_ended(c, "unreachable", strerror(errno));
 		return;
