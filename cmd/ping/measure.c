@@ -893,9 +893,7 @@ on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
 	char why[MEASURE_REASON_CHARS];
 
-	snprintf(why, sizeof(why), "refused: %s: %.*s",
-	    bnet_code_name(refuse->code), (int)refuse->reason.len_bytes,
-	    refuse->reason.p != NULL ? refuse->reason.p : "");
+	session_refused_text(refuse, why, sizeof(why));
 	measure_fail(owner, why);
 }
 

@@ -472,3 +472,12 @@ session_end_text(struct engine_conn *conn, enum engine_end end)
 
 	return reason[0] != '\0' ? reason : texts[end];
 }
+
+void
+session_refused_text(
+    const struct bnet_refuse *refuse, char *text, size_t text_bytes)
+{
+	snprintf(text, text_bytes, "refused: %s: %.*s",
+	    bnet_code_name(refuse->code), (int)refuse->reason.len_bytes,
+	    refuse->reason.p != NULL ? refuse->reason.p : "");
+}

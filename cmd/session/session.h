@@ -49,7 +49,10 @@ enum session_count {
 	SESSION_N_COUNTS
 };
 
-/* What an owner is told, on the worker; NULL: it does not care. */
+/*
+ * What an owner is told, on the worker; NULL: it does not care. None of them
+ * may cut the connection, but engine_conn_finish() is fine.
+ */
 struct session_hooks {
 	/* Limits and keepalives are in force already. */
 	void (*up)(void *owner, const struct bnet_welcome *welcome);
@@ -118,7 +121,8 @@ const struct address *session_address(const struct session *s);
 
 /*
  * In ready(): say hello, with 0 for what is usual: this version, a client, the
- * default frame limit. NULL: none, as a stock client. False: it is lost.
+ * default frame limit. NULL: none, as a stock client. False: it is lost, as
+ * session_timer() says.
  */
 bool session_ready(struct session *s, struct engine_conn *conn,
     const struct bnet_hello *hello);
@@ -132,10 +136,17 @@ bool session_closed(struct session *s, enum engine_end end);
 /* Why, in words: the connection's own reason, or what `end` means. */
 const char *session_end_text(struct engine_conn *conn, enum engine_end end);
 
+/* "refused: CODE: REASON", cut where it is long. */
+void session_refused_text(
+    const struct bnet_refuse *refuse, char *text, size_t text_bytes);
+
 /* When session_timer() is to be called; INT64_MAX: never. */
 int64_t session_next_ns(const struct session *s);
 
-/* In timer(), at any time. False: it is lost, and cut. */
+/*
+ * In timer(), at any time. False: it is lost, and cut; closed() has come, and
+ * may have freed it.
+ */
 bool session_timer(struct session *s, int64_t now_ns);
 
 /* ---- packets ---- */

@@ -98,8 +98,13 @@ up(void *owner, const struct bnet_welcome *welcome)
 static void
 refused(void *owner, const struct bnet_refuse *refuse)
 {
+	char text[WHY_CHARS];
+	struct bnet_string reason;
+
 	(void)owner;
-	set_why(refuse->code, &refuse->reason);
+	session_refused_text(refuse, text, sizeof(text));
+	reason = bnet_string_of(text);
+	set_why(refuse->code, &reason);
 	note(&events[EVENT_REFUSED]);
 }
 
@@ -509,7 +514,7 @@ START_TEST(refuse)
 	say(&message);
 	await_n(&events[EVENT_REFUSED], 1);
 	ck_assert_uint_eq(code, BNET_CODE_OVERLOADED);
-	ck_assert_str_eq(why, "full");
+	ck_assert_str_eq(why, "refused: overloaded: full");
 	end();
 }
 END_TEST

@@ -619,9 +619,7 @@ on_refuse(void *owner, const struct bnet_refuse *refuse)
 	char why[PLAY_REASON_CHARS];
 
 	vc->refused = true;
-	snprintf(why, sizeof(why), "refused: %s: %.*s",
-	    bnet_code_name(refuse->code), (int)refuse->reason.len_bytes,
-	    refuse->reason.p != NULL ? refuse->reason.p : "");
+	session_refused_text(refuse, why, sizeof(why));
 	play_set_reason(vc->play, why);
 }
 
