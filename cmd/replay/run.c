@@ -896,8 +896,8 @@ scenarios(struct run *run)
 	code = run_probe(run, BNET_ROLE_CLIENT, "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
-	return scenario_run(run->opt, &run->reached, run->files.tls,
-	    run->target.host, run->files.token, &run_interrupts, stdout);
+	return scenario_run(run->opt, &run->reached, &run->target,
+	    run->files.token, &run_interrupts, stdout);
 }
 
 static void

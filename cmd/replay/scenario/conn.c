@@ -6,7 +6,6 @@
 #include "cmd/replay/scenario/conn.h"
 
 #include "cmd/common/clock.h"
-#include "cmd/session/target.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -260,9 +259,12 @@ peer_file_arg(struct peer_args *args, const char *name)
 static struct bnet_tls_ctx *
 default_tls(void)
 {
-	if (peer_defaults.tls != NULL)
-		bnet_tls_ctx_ref(peer_defaults.tls);
-	return peer_defaults.tls;
+	const struct session_target *target = peer_defaults.target;
+
+	if (target == NULL || target->tls == NULL)
+		return NULL;
+	bnet_tls_ctx_ref(target->tls);
+	return target->tls;
 }
 
 /* cert=F key=F ca=F tls12: the default where not `tls`. */
@@ -288,12 +290,21 @@ peer_tls(struct peer_args *args)
 	return ctx;
 }
 
+/* Where TLS is the target's, so is the name. */
+static const char *
+default_host(void)
+{
+	const struct session_target *target = peer_defaults.target;
+
+	return target == NULL || target->tls == NULL ? NULL : target->host;
+}
+
 static void
 peer_link(struct peer_conn *c, struct peer_args *args)
 {
 	struct bnet_link_settings set = { .tls = c->tls,
 		.out_max_bytes = PEER_OUT_MAX_BYTES,
-		.tls_host = peer_arg(args, "host", peer_defaults.tls_host),
+		.tls_host = peer_arg(args, "host", default_host()),
 		.frame_max_bytes = (uint32_t)peer_number(args, "limit", 0) };
 	const char *order = peer_arg(args, "order", "little");
 
