@@ -43,7 +43,7 @@ Q = $(if $(V),,@)
 PROTO_SRC = $(wildcard proto/*.c)
 SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c \
     cmd/filter/*.c)
-ENGINE_SRC = $(wildcard cmd/engine/*.c)
+ENGINE_SRC = $(wildcard cmd/engine/*.c cmd/session/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
 PING_SRC = $(wildcard cmd/ping/*.c)
 RELAY_SRC = $(wildcard cmd/relay/*.c)
@@ -343,7 +343,7 @@ fuzz-build:
 FUZZ_CC ?= clang
 
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fixed.o \
-    $(DECODE_A) $(REPLAY_A) $(SHARED_A) $(LIB_A)
+    $(DECODE_A) $(REPLAY_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
 	    -ljansson $(LIBS_CMD) $(LIBS_LIB)
@@ -383,7 +383,7 @@ $(BUILD)/tests/found/%.o: tests/fuzz/%.c
 
 $(BUILD)/unit/test_fuzz_found: $(BUILD)/tests/unit/test_fuzz_found.o \
     $(FOUND_OBJ) $(BUILD)/tests/fuzz/fixed.o $(DECODE_A) $(REPLAY_A) \
-    $(SHARED_A) $(LIB_A)
+    $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_CMD) $(LIBS_LIB)

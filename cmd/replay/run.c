@@ -53,9 +53,7 @@ struct run {
 	struct filter *filter; /* of the captures; NULL: all */
 	struct diff_masks masks; /* of --diff */
 	struct client_files files;
-	char host[CLIENT_HOST_CHARS]; /* what a certificate has to name */
-	struct address addresses[ADDRESS_RESOLVED_MAX];
-	size_t n_addresses; /* 0: no target */
+	struct session_target target;
 	struct address reached; /* the one that the probe found */
 	struct tape *tape;
 	struct plan plan;
@@ -95,8 +93,9 @@ catch_signals(void)
 static bool
 run_target_is_safe(const struct run *run)
 {
-	const struct safety safety = { run->addresses, run->n_addresses,
-		run->opt->allow.at, run->opt->allow.n };
+	const struct safety safety = { run->target.addresses,
+		run->target.n_addresses, run->opt->allow.at,
+		run->opt->allow.n };
 	const struct tape *tape = run->tape;
 	uint32_t n = tape != NULL ? tape_head(tape)->n_sessions : 0;
 	char err[CLI_ERR_CHARS];
@@ -166,10 +165,7 @@ static int
 run_probe(struct run *run, enum bnet_role role, const char *goes_on)
 {
 	const struct probe_settings set = {
-		.addresses = run->addresses,
-		.n_addresses = run->n_addresses,
-		.tls = run->files.tls,
-		.tls_host = run->host,
+		.target = &run->target,
 		.token = run->files.token,
 		.role = role,
 		.connect_timeout_ns = PROBE_CONNECT_NS,
@@ -786,10 +782,7 @@ play(struct run *run)
 		.opt = run->opt,
 		.tape = run->tape,
 		.plan = &run->plan,
-		.addresses = run->addresses,
-		.n_addresses = run->n_addresses,
-		.tls = run->files.tls,
-		.tls_host = run->host,
+		.target = &run->target,
 		.token = run->files.token,
 		.masks = run->opt->diff ? &run->masks : NULL,
 	};
@@ -879,9 +872,9 @@ find_target(struct run *run)
 
 	if (opt->target == NULL)
 		return;
-	run->n_addresses = address_resolve(
-	    opt->target, REPLAY_PORT, run->addresses, why, sizeof(why));
-	if (run->n_addresses == 0) {
+	run->target.tls = run->files.tls;
+	if (!session_resolve(
+		&run->target, opt->target, REPLAY_PORT, why, sizeof(why))) {
 		cli_warn("%s%s",
 		    opt->compile_to != NULL || opt->dry_run
 			? "the last argument is not a file, and as a target: "
@@ -889,13 +882,12 @@ find_target(struct run *run)
 		    why);
 		exit(REPLAY_NOT_CONNECTED);
 	}
-	for (size_t i = 0; opt->verbose && i < run->n_addresses; i++)
+	for (size_t i = 0; opt->verbose && i < run->target.n_addresses; i++)
 		cli_warn("%s: address %s", opt->target,
-		    address_format(&run->addresses[i], text));
-	client_host(opt->target, run->host);
+		    address_format(&run->target.addresses[i], text));
 	if (opt->tls_host != NULL)
-		(void)snprintf(
-		    run->host, sizeof(run->host), "%s", opt->tls_host);
+		(void)snprintf(run->target.host, sizeof(run->target.host), "%s",
+		    opt->tls_host);
 }
 
 /* ---- modes ---- */
@@ -911,7 +903,7 @@ scenarios(struct run *run)
 	code = run_probe(run, BNET_ROLE_CLIENT, "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
-	return scenario_run(run->opt, &run->reached, run->files.tls, run->host,
+	return scenario_run(run->opt, &run->reached, &run->target,
 	    run->files.token, &run_interrupts, stdout);
 }
 
@@ -936,8 +928,8 @@ dry_run(struct run *run)
 		.tape = run->tape,
 		.plan = &run->plan,
 		.keys = run->keys,
-		.addresses = run->addresses,
-		.n_addresses = run->n_addresses,
+		.addresses = run->target.addresses,
+		.n_addresses = run->target.n_addresses,
 		.stop = &run_interrupts,
 	};
 
@@ -946,8 +938,9 @@ dry_run(struct run *run)
 		return 128 + run_signal;
 	if (fflush(stdout) != 0 || ferror(stdout))
 		cli_die("standard output: %s", strerror(errno));
-	return run->n_addresses == 0 || run_target_is_safe(run) ? REPLAY_OK
-								: REPLAY_USAGE;
+	return run->target.n_addresses == 0 || run_target_is_safe(run)
+	    ? REPLAY_OK
+	    : REPLAY_USAGE;
 }
 
 /* What could not be followed was not sent. */
