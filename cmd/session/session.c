@@ -305,7 +305,8 @@ session_packet(struct session *s, const struct bnet_packet *packet)
 	case BNET_MSG_DRAIN:
 		if (s->set.hooks->drained == NULL)
 			return false;
-		/* fall through */
+		take_message(s, packet, type);
+		return true;
 	case BNET_MSG_WELCOME:
 	case BNET_MSG_REFUSE:
 		take_message(s, packet, type);
