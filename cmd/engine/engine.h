@@ -373,7 +373,6 @@ struct engine_conn *
 engine_conn_find(struct engine_worker *worker, uint64_t handle);
 
 unsigned engine_worker_index(const struct engine_worker *worker);
-struct engine *engine_worker_engine(struct engine_worker *worker);
 int64_t engine_worker_now_ns(const struct engine_worker *worker);
 struct bnet_codecs *engine_worker_codecs(struct engine_worker *worker);
 

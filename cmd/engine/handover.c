@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define CONTROL_BYTES_MAX 64
+#define PARCEL_MAX_BYTES ((size_t)1 << 20) /* pushed before the turn ends */
 
 bool
 handover_init(struct handover_queue *queue)
@@ -204,4 +205,131 @@ parcel_read(const struct parcel *parcel, size_t *at, struct record *record,
 	    (struct bnet_slice){ p + sizeof(*record), (size_t)record->n_bytes };
 	*at += sizeof(*record) + bytes->len;
 	return true;
+}
+
+bool
+handover_post(struct handover_queue *queue, struct budget *budget,
+    const struct record *record, const struct bnet_slice *pieces, size_t n)
+{
+	struct parcel *parcel = parcel_new(budget);
+	size_t len = 0;
+	bool fits;
+
+	if (parcel == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		len += pieces[i].len;
+	fits = parcel_record(parcel, budget, record, len);
+	for (size_t i = 0; i < n && fits; i++)
+		fits = bnet_buf_append(&parcel->bytes, pieces[i]) == BNET_OK;
+	if (!fits) {
+		parcel_free(parcel, budget);
+		return false;
+	}
+	parcel_added(parcel, record->kind == RECORD_PACKET, len);
+	(void)handover_push(queue, &parcel->node);
+	return true;
+}
+
+/* ---- what a worker has for the others, a turn at a time ---- */
+
+bool
+outbox_init(struct outbox *outbox)
+{
+	outbox->parcels = calloc(outbox->n, sizeof(*outbox->parcels));
+	return outbox->parcels != NULL;
+}
+
+void
+outbox_free(struct outbox *outbox)
+{
+	if (outbox->parcels == NULL)
+		return;
+	for (unsigned i = 0; i < outbox->n; i++)
+		if (outbox->parcels[i] != NULL)
+			parcel_free(outbox->parcels[i], outbox->budget);
+	free(outbox->parcels);
+	outbox->parcels = NULL;
+}
+
+static void
+outbox_push(struct outbox *outbox, unsigned to)
+{
+	struct parcel *parcel = outbox->parcels[to];
+
+	if (parcel == NULL)
+		return;
+	outbox->parcels[to] = NULL;
+	counter_add(&outbox->counters[ENGINE_HANDOVERS], 1);
+	counter_add(
+	    &outbox->counters[ENGINE_HANDOVER_PACKETS], parcel->n_frames);
+	if (handover_push(outbox->queues[to], &parcel->node))
+		counter_add(&outbox->counters[ENGINE_WAKEUPS], 1);
+	else
+		counter_add(&outbox->counters[ENGINE_WAKEUPS_SAVED], 1);
+}
+
+void
+outbox_push_all(struct outbox *outbox)
+{
+	for (unsigned i = 0; i < outbox->n; i++)
+		outbox_push(outbox, i);
+	outbox->urgent = false;
+}
+
+void
+outbox_push_urgent(struct outbox *outbox)
+{
+	for (unsigned i = 0; i < outbox->n; i++)
+		if (outbox->parcels[i] != NULL && outbox->parcels[i]->flush)
+			outbox_push(outbox, i);
+	outbox->urgent = false;
+}
+
+struct parcel *
+outbox_record(struct outbox *outbox, unsigned to, const struct record *record,
+    size_t room_bytes)
+{
+	struct parcel **parcel = &outbox->parcels[to];
+
+	if (*parcel == NULL)
+		*parcel = parcel_new(outbox->budget);
+	if (*parcel == NULL ||
+	    !parcel_record(*parcel, outbox->budget, record, room_bytes))
+		return NULL;
+	return *parcel;
+}
+
+void
+outbox_added(
+    struct outbox *outbox, unsigned to, uint32_t n_frames, size_t n_bytes)
+{
+	struct parcel *parcel = outbox->parcels[to];
+
+	parcel_added(parcel, n_frames, n_bytes);
+	outbox->urgent |= parcel->flush;
+	if (parcel->bytes.len > PARCEL_MAX_BYTES)
+		outbox_push(outbox, to);
+}
+
+static bool
+try_put(struct outbox *outbox, unsigned to, const struct record *record,
+    struct bnet_slice bytes)
+{
+	struct parcel *parcel = outbox_record(outbox, to, record, bytes.len);
+
+	if (parcel == NULL || bnet_buf_append(&parcel->bytes, bytes) != BNET_OK)
+		return false; /* the latter is not reached: there is room */
+	parcel_added(parcel, record->kind == RECORD_PACKET, bytes.len);
+	return true;
+}
+
+bool
+outbox_put(struct outbox *outbox, unsigned to, const struct record *record,
+    struct bnet_slice bytes)
+{
+	if (try_put(outbox, to, record, bytes))
+		return true;
+	outbox_push(outbox, to);
+	return try_put(outbox, to, record, bytes);
 }

@@ -5,12 +5,14 @@
  *
  *	parcel	[ record | bytes ] [ record | bytes ] ...
  *
- * Frames for one connection that follow each other share a record.
+ * Frames for one connection that follow each other share a record. A worker
+ * collects the records of a turn in its outbox, one parcel for each worker.
  */
 #ifndef ENGINE_HANDOVER_H
 #define ENGINE_HANDOVER_H
 
 #include "cmd/engine/budget.h"
+#include "cmd/engine/counters.h"
 #include "cmd/engine/rcu.h"
 #include "proto/header.h"
 
@@ -81,6 +83,13 @@ bool parcel_put(struct parcel *parcel, struct budget *budget,
     const struct record *record, struct bnet_slice bytes);
 
 /*
+ * A parcel of one record, of `n` pieces, to the owner of the queue. Any
+ * thread. False: no memory or budget.
+ */
+bool handover_post(struct handover_queue *queue, struct budget *budget,
+    const struct record *record, const struct bnet_slice *pieces, size_t n);
+
+/*
  * Give a node (that of a parcel, for a worker) to the owner of the queue.
  * True: the queue was empty, and the owner was woken.
  */
@@ -107,5 +116,39 @@ void handover_heard(struct handover_queue *queue);
 /* The record at *at of a parcel, which moves on; false at the end. */
 bool parcel_read(const struct parcel *parcel, size_t *at, struct record *record,
     struct bnet_slice *bytes);
+
+/* ---- what a worker has for the others, a turn at a time ---- */
+
+struct outbox {
+	struct parcel **parcels; /* owned; one for each worker, or NULL */
+	struct handover_queue *const *queues; /* of the workers, for pushing */
+	unsigned n; /* workers */
+	bool urgent; /* a record with `flush` waits */
+	struct budget *budget;
+	_Atomic uint64_t *counters; /* of the worker it belongs to */
+};
+
+/* The members behind `parcels` are set. False: no memory. */
+bool outbox_init(struct outbox *outbox);
+void outbox_free(struct outbox *outbox);
+
+/* A place as by parcel_record() in the parcel for worker `to`; or NULL. */
+struct parcel *outbox_record(struct outbox *outbox, unsigned to,
+    const struct record *record, size_t room_bytes);
+
+/* `n_frames` frames of `n_bytes` were appended to what that gave. */
+void outbox_added(
+    struct outbox *outbox, unsigned to, uint32_t n_frames, size_t n_bytes);
+
+/*
+ * A whole record at once; where the parcel can not grow, in one of its own,
+ * for which there is always a little memory. False: not even that.
+ */
+bool outbox_put(struct outbox *outbox, unsigned to, const struct record *record,
+    struct bnet_slice bytes);
+
+/* Give the parcels to their workers: all, or those with `flush`. */
+void outbox_push_all(struct outbox *outbox);
+void outbox_push_urgent(struct outbox *outbox);
 
 #endif

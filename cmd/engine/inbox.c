@@ -1,16 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* What waits for the application, and who gets which key. */
-#include "cmd/engine/engine_impl.h"
+/*
+ * The applications of an engine: who gets which key, and the inbox of those
+ * that have no callback.
+ *
+ * Owns the packets that wait. Workers put them in from their hooks, a thread
+ * of the owner takes them out.
+ */
+#include "cmd/engine/inbox.h"
+
+#include "cmd/common/clock.h"
+#include "cmd/engine/conn.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define APPS_MAX 32
+
+struct app {
+	int32_t key;
+	engine_app *app; /* NULL: the inbox */
+	void *arg;
+};
 
 struct inbox {
 	struct handover_queue queue;
 	struct parcels taken; /* the application's thread */
 	atomic_size_t n_bytes;
 	atomic_bool woken; /* engine_wake() was called */
+	struct app apps[APPS_MAX];
+	size_t n_apps;
 };
 
 struct inbox_item {
@@ -121,11 +140,11 @@ engine_to_inbox(struct engine_conn *conn, const struct bnet_packet *packet)
 /* ---- who gets what ---- */
 
 static bool
-add_app(struct engine *engine, const struct app *app)
+add_app(struct inbox *inbox, const struct app *app)
 {
-	if (engine->n_apps == ENGINE_APPS_MAX)
+	if (inbox->n_apps == APPS_MAX)
 		return false;
-	engine->apps[engine->n_apps++] = *app;
+	inbox->apps[inbox->n_apps++] = *app;
 	return true;
 }
 
@@ -134,7 +153,7 @@ engine_on_key(struct engine *engine, int32_t key, engine_app *app, void *arg)
 {
 	const struct app one = { .key = key, .app = app, .arg = arg };
 
-	return add_app(engine, &one);
+	return add_app(engine->inbox, &one);
 }
 
 bool
@@ -142,16 +161,16 @@ engine_inbox_key(struct engine *engine, int32_t key)
 {
 	const struct app one = { .key = key };
 
-	return add_app(engine, &one);
+	return add_app(engine->inbox, &one);
 }
 
 enum engine_delivery
 engine_deliver(struct engine_conn *conn, const struct bnet_packet *packet)
 {
-	struct engine *engine = conn->worker->engine;
+	const struct inbox *inbox = conn->worker->engine->inbox;
 
-	for (size_t i = 0; i < engine->n_apps; i++) {
-		const struct app *app = &engine->apps[i];
+	for (size_t i = 0; i < inbox->n_apps; i++) {
+		const struct app *app = &inbox->apps[i];
 
 		if (app->key != packet->header.key)
 			continue;
@@ -185,14 +204,14 @@ engine_take(struct engine *engine, int64_t timeout_ns)
 	int64_t until_ns = 0, left_ns = timeout_ns;
 
 	if (timeout_ns > 0 && item == NULL)
-		until_ns = worker_clock_ns() + timeout_ns;
+		until_ns = clock_now_ns() + timeout_ns;
 	while (item == NULL && left_ns != 0) {
 		if (atomic_exchange(&inbox->woken, false))
 			break;
 		wait_for(inbox, left_ns);
 		item = next_item(inbox);
 		if (timeout_ns > 0)
-			left_ns = until_ns - worker_clock_ns();
+			left_ns = until_ns - clock_now_ns();
 		if (timeout_ns > 0 && left_ns < 0)
 			left_ns = 0;
 	}

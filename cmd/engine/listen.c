@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners: one socket a worker on the same address (SO_REUSEPORT). */
-#include "cmd/engine/engine_impl.h"
+/*
+ * Listeners: one socket a worker on the same address (SO_REUSEPORT), or one
+ * that we were given for all.
+ *
+ * Owns the sockets and the TLS settings. The owner of the engine makes
+ * listeners, the loop of each worker watches them and accepts.
+ */
+#include "cmd/engine/listen.h"
+
+#include "cmd/engine/conn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +21,18 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_A_TURN 64
+
+struct engine_listener {
+	struct source source;
+	struct engine *engine;
+	struct engine_listener *next;
+	int fd[ENGINE_WORKERS_MAX]; /* one a worker, or all the same */
+	bool shared_fd;
+	pthread_mutex_t lock; /* of tls */
+	struct bnet_tls_ctx *tls;
+	bool (*is_proxy)(void *arg, const struct address *from);
+	void *user;
+};
 
 /* ---- making one ---- */
 
@@ -97,7 +117,7 @@ share_fd(struct engine_listener *listener, int fd)
 		listener->fd[i] = fd;
 }
 
-void
+static void
 listen_free(struct engine_listener *listener)
 {
 	unsigned n = listener->shared_fd ? 1 : listener->engine->n_workers;
@@ -165,7 +185,7 @@ engine_listener_set_tls(
 	bnet_tls_ctx_free(old);
 }
 
-bool
+static bool
 listen_watch(struct engine_listener *listener, struct engine_worker *worker)
 {
 	struct epoll_event event = {
@@ -181,7 +201,7 @@ listen_watch(struct engine_listener *listener, struct engine_worker *worker)
  * The sockets themselves are closed when the engine is freed. One that we were
  * given is left as it is: systemd goes on listening on it for our successor.
  */
-void
+static void
 listen_close(struct engine_listener *listener, struct engine_worker *worker)
 {
 	int fd = listener->fd[worker->index];
@@ -189,6 +209,34 @@ listen_close(struct engine_listener *listener, struct engine_worker *worker)
 	(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	if (!listener->shared_fd)
 		(void)shutdown(fd, SHUT_RDWR); /* new ones are refused */
+}
+
+void
+listen_watch_all(struct engine_worker *worker)
+{
+	for (struct engine_listener *l = worker->engine->listeners; l != NULL;
+	     l = l->next)
+		(void)listen_watch(l, worker);
+}
+
+void
+listen_close_all(struct engine_worker *worker)
+{
+	worker->deaf = true;
+	for (struct engine_listener *l = worker->engine->listeners; l != NULL;
+	     l = l->next)
+		listen_close(l, worker);
+}
+
+void
+listen_free_all(struct engine *engine)
+{
+	struct engine_listener *listener;
+
+	while ((listener = engine->listeners) != NULL) {
+		engine->listeners = listener->next;
+		listen_free(listener);
+	}
 }
 
 /* ---- accepting ---- */
@@ -273,8 +321,10 @@ turn_away(struct engine_worker *worker, int listen_fd)
 }
 
 void
-listen_accept(struct engine_listener *listener, struct engine_worker *worker)
+listen_accept(struct source *source, struct engine_worker *worker)
 {
+	struct engine_listener *listener =
+	    container_of(source, struct engine_listener, source);
 	int listen_fd = listener->fd[worker->index], fd;
 	struct address from;
 

@@ -28,18 +28,17 @@
 #ifdef RCU_TSAN
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
-#define rcu_tsan_acquire(addr) __tsan_acquire(addr)
-#define rcu_tsan_release(addr) __tsan_release(addr)
-#else
-#define rcu_tsan_acquire(addr) ((void)(addr))
-#define rcu_tsan_release(addr) ((void)(addr))
-#endif
-
 /*
  * All that readers did before they let go happened before what is done after
  * a grace period.
  */
 extern char rcu_grace;
+#define rcu_tsan_acquire(addr) __tsan_acquire(addr)
+#define rcu_tsan_release(addr) __tsan_release(addr)
+#else
+#define rcu_tsan_acquire(addr) ((void)0)
+#define rcu_tsan_release(addr) ((void)0)
+#endif
 
 static inline void
 rcu_let_go(void)
