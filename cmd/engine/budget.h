@@ -30,8 +30,23 @@ void budget_give(struct budget *budget, uint64_t n_bytes);
  */
 bool budget_take_kept(struct budget *budget, uint64_t n_bytes);
 
-/* Take what making room for `n` more bytes in `buf` will allocate. */
-bool budget_room(struct budget *budget, const struct bnet_buf *buf, size_t n);
+/* budget_buf_room() where `buf` has to grow, or to be moved to its front. */
+bool budget_buf_grow(
+    struct budget *budget, struct bnet_buf *buf, size_t n, bool kept);
+
+/*
+ * Make room for `n` more bytes at the tail of `buf`, and take what that
+ * allocates; `kept`: as budget_take_kept(). False: no budget, no memory or the
+ * ceiling of `buf`; nothing changed.
+ */
+static inline bool
+budget_buf_room(
+    struct budget *budget, struct bnet_buf *buf, size_t n, bool kept)
+{
+	return (buf->p != NULL && buf->cap - buf->at - buf->len >= n &&
+		   buf->max - buf->len >= n) ||
+	    budget_buf_grow(budget, buf, n, kept);
+}
 
 /* Free what the buffer holds and give it back. */
 void budget_free_buf(struct budget *budget, struct bnet_buf *buf);

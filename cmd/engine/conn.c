@@ -849,7 +849,7 @@ hold(struct engine_conn *conn, struct bnet_slice rest)
 
 	if (rest.len == 0)
 		return;
-	if (!budget_room(budget, &conn->held, rest.len) ||
+	if (!budget_buf_room(budget, &conn->held, rest.len, false) ||
 	    bnet_buf_append(&conn->held, rest) != BNET_OK)
 		conn_end(conn, ENGINE_END_MEMORY);
 }

@@ -91,23 +91,14 @@ parcel_record(struct parcel *parcel, struct budget *budget,
     const struct record *record, size_t room_bytes)
 {
 	size_t need = sizeof(*record) + room_bytes;
-	uint8_t *tail;
 
-	if (!budget_room(budget, &parcel->bytes, need) &&
-	    !(is_control(record, room_bytes) &&
-		budget_take_kept(budget,
-		    bnet_buf_cap_for(&parcel->bytes, need) -
-			parcel->bytes.cap)))
+	if (!budget_buf_room(
+		budget, &parcel->bytes, need, is_control(record, room_bytes)))
 		return false;
-	if (bnet_buf_room(&parcel->bytes, need, &tail) != BNET_OK) {
-		budget_give(budget,
-		    bnet_buf_cap_for(&parcel->bytes, need) - parcel->bytes.cap);
-		return false;
-	}
 	if (goes_on(parcel, record))
 		return true;
-	memcpy(tail, record, sizeof(*record));
 	parcel->last = parcel->bytes.len;
+	memcpy(parcel->bytes.p + parcel->last, record, sizeof(*record));
 	bnet_buf_added(&parcel->bytes, sizeof(*record));
 	return true;
 }
@@ -286,18 +277,27 @@ outbox_push_urgent(struct outbox *outbox)
 	outbox->urgent = false;
 }
 
-struct parcel *
-outbox_record(struct outbox *outbox, unsigned to, const struct record *record,
-    size_t room_bytes)
+/* The parcel of this turn for worker `to`; NULL: no memory. */
+static struct parcel *
+outbox_parcel(struct outbox *outbox, unsigned to)
 {
 	struct parcel **parcel = &outbox->parcels[to];
 
 	if (*parcel == NULL)
 		*parcel = parcel_new(outbox->budget);
-	if (*parcel == NULL ||
-	    !parcel_record(*parcel, outbox->budget, record, room_bytes))
-		return NULL;
 	return *parcel;
+}
+
+struct parcel *
+outbox_record(struct outbox *outbox, unsigned to, const struct record *record,
+    size_t room_bytes)
+{
+	struct parcel *parcel = outbox_parcel(outbox, to);
+
+	if (parcel == NULL ||
+	    !parcel_record(parcel, outbox->budget, record, room_bytes))
+		return NULL;
+	return parcel;
 }
 
 void
@@ -316,12 +316,10 @@ static bool
 try_put(struct outbox *outbox, unsigned to, const struct record *record,
     struct bnet_slice bytes)
 {
-	struct parcel *parcel = outbox_record(outbox, to, record, bytes.len);
+	struct parcel *parcel = outbox_parcel(outbox, to);
 
-	if (parcel == NULL || bnet_buf_append(&parcel->bytes, bytes) != BNET_OK)
-		return false; /* the latter is not reached: there is room */
-	parcel_added(parcel, record->kind == RECORD_PACKET, bytes.len);
-	return true;
+	return parcel != NULL &&
+	    parcel_put(parcel, outbox->budget, record, bytes);
 }
 
 bool

@@ -71,7 +71,6 @@ out_room(struct engine_conn *conn, size_t n_bytes)
 	struct engine_worker *worker = conn->worker;
 	struct budget *budget = &worker->engine->budget;
 	struct bnet_buf *spare;
-	uint8_t *tail;
 
 	if (conn->out.p == NULL && worker->n_spare > 0) {
 		spare = &worker->spare[--worker->n_spare];
@@ -79,12 +78,8 @@ out_room(struct engine_conn *conn, size_t n_bytes)
 		conn->out.cap = spare->cap;
 		*spare = (struct bnet_buf){ 0 };
 	}
-	if (budget_room(budget, &conn->out, n_bytes)) {
-		if (bnet_buf_room(&conn->out, n_bytes, &tail) == BNET_OK)
-			return true;
-		budget_give(budget,
-		    bnet_buf_cap_for(&conn->out, n_bytes) - conn->out.cap);
-	}
+	if (budget_buf_room(budget, &conn->out, n_bytes, false))
+		return true;
 	out_unused(conn);
 	return false;
 }
