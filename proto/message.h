@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define BNET_PROTOCOL_VERSION 1
 
@@ -66,6 +67,15 @@ struct bnet_string {
 	const char *p;
 	uint32_t len_bytes;
 };
+
+/* `text`, borrowed; NULL is not allowed, nor is 4 GiB and more. */
+static inline struct bnet_string
+bnet_string_of(const char *text)
+{
+	struct bnet_string s = { text, (uint32_t)strlen(text) };
+
+	return s;
+}
 
 struct bnet_hello {
 	uint32_t version;

@@ -343,12 +343,6 @@ now_ns(struct node_link *link)
 	return engine_worker_now_ns(engine_conn_worker(link->conn));
 }
 
-static struct bnet_string
-string_of(const char *s)
-{
-	return (struct bnet_string){ s, (uint32_t)strlen(s) };
-}
-
 /* ---- to the relay ---- */
 
 static void
@@ -394,8 +388,8 @@ session_hello(struct node_link *link)
 		.wanted_id = link->wanted_id,
 		.codecs = link->node->opt.codecs,
 		.frame_max_bytes = BNET_FRAME_MAX_BYTES,
-		.name = string_of(link->name),
-		.token = string_of(link->node->files.token),
+		.name = bnet_string_of(link->name),
+		.token = bnet_string_of(link->node->files.token),
 	};
 	session_send(link, &message, 0);
 }

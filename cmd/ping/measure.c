@@ -656,7 +656,7 @@ static void
 roster_begin_hop(struct measure *m)
 {
 	const char *relay = m->opt->relay;
-	const struct bnet_string name = { relay, (uint32_t)strlen(relay) };
+	const struct bnet_string name = bnet_string_of(relay);
 	struct target *target = targets_get(&m->targets, TARGET_HOP, 0);
 	struct measure_event *event = measure_event(m, MEASURE_SEEN);
 
@@ -838,12 +838,6 @@ roster_tick(struct measure *m, int64_t now_ns)
 #define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
 
-static struct bnet_string
-string_of(const char *s)
-{
-	return (struct bnet_string){ s, (uint32_t)strlen(s) };
-}
-
 /* ---- to the relay ---- */
 
 /* A message to the relay itself. */
@@ -879,8 +873,8 @@ session_hello(struct measure *m)
 		.role = m->opt->as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
 		.wanted_id = m->opt->as_id,
 		.frame_max_bytes = BNET_FRAME_MAX_BYTES,
-		.name = string_of(m->opt->name),
-		.token = string_of(m->files->token),
+		.name = bnet_string_of(m->opt->name),
+		.token = bnet_string_of(m->files->token),
 	};
 	if (!session_say(m, &message))
 		measure_fail(m, "no room to send the hello");

@@ -149,12 +149,6 @@ reply_send(struct relay *relay, struct engine_worker *worker,
 	return engine_send(worker, to, &packet, packet.header.priority);
 }
 
-static struct bnet_string
-string_of(const char *s)
-{
-	return (struct bnet_string){ s, (uint32_t)strlen(s) };
-}
-
 void
 reply_error(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, enum bnet_code code, int64_t dest,
@@ -175,7 +169,7 @@ reply_error(struct relay *relay, struct engine_conn *conn,
 		message.u.error.key = header->key;
 	}
 	message.u.error.cookie = route_cookie(packet);
-	message.u.error.reason = string_of(reason);
+	message.u.error.reason = bnet_string_of(reason);
 	relay_count(worker_of(relay, worker),
 	    reply_send(relay, worker, engine_conn_outlet(conn), &message,
 		NULL) == ENGINE_QUEUED

@@ -126,12 +126,6 @@ access_may_replace(
 	    strcmp(was->identity, "open") == 0;
 }
 
-static struct bnet_string
-string_of(const char *s)
-{
-	return (struct bnet_string){ s, (uint32_t)strlen(s) };
-}
-
 /* Strings of a peer are bytes; what we keep ends at a NUL or at our room. */
 static void
 keep_name(char name[RELAY_NAME_BYTES], const struct bnet_string *from)
@@ -153,7 +147,7 @@ session_refuse(struct relay *relay, struct engine_conn *conn,
 	struct bnet_message message = { .type = BNET_MSG_REFUSE };
 
 	message.u.refuse.code = code;
-	message.u.refuse.reason = string_of(reason);
+	message.u.refuse.reason = bnet_string_of(reason);
 	(void)reply_send(relay, engine_conn_worker(conn),
 	    engine_conn_outlet(conn), &message, NULL);
 	log_info("link refused", LOG_STR("peer", peer_of(conn)->address),
@@ -278,8 +272,8 @@ welcome(struct relay *relay, struct engine_conn *conn)
 	w->codecs = opt->codecs;
 	w->frame_max_bytes = (uint32_t)opt->frame_max_bytes;
 	w->keepalive_ms = (uint32_t)(opt->keepalive_ns / MS_NS);
-	w->environment = string_of(opt->environment);
-	w->relay_name = string_of(opt->name);
+	w->environment = bnet_string_of(opt->environment);
+	w->relay_name = bnet_string_of(opt->name);
 	w->time_ns = (uint64_t)clock_unix_ns();
 	(void)reply_send(relay, engine_conn_worker(conn),
 	    engine_conn_outlet(conn), &message, NULL);
@@ -459,7 +453,7 @@ session_drain(struct relay *relay, struct engine_conn *conn)
 	message.u.drain.seconds =
 	    (uint32_t)(opt->drain_timeout_ns / 1000000000);
 	if (opt->drain_to != NULL)
-		message.u.drain.where = string_of(opt->drain_to);
+		message.u.drain.where = bnet_string_of(opt->drain_to);
 	(void)reply_send(relay, engine_conn_worker(conn),
 	    engine_conn_outlet(conn), &message, &header);
 }

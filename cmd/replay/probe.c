@@ -197,8 +197,7 @@ say_hello(struct attempt *a)
 			.role = a->set->role,
 			.frame_max_bytes = BNET_FRAME_MAX_BYTES,
 			.name = { NAME, sizeof(NAME) - 1 },
-			.token = { a->set->token,
-			    (uint32_t)strlen(a->set->token) },
+			.token = bnet_string_of(a->set->token),
 		},
 	};
 	struct bnet_packet packet = { .has_oob = true, .has_header = true };

@@ -109,12 +109,6 @@ vclient_give_up(struct vclient *vc, int64_t now_ns)
 	vc->last_answer_ns = now_ns;
 }
 
-static struct bnet_string
-string_of(const char *s)
-{
-	return (struct bnet_string){ s, (uint32_t)strlen(s) };
-}
-
 /* ---- messages of our own ---- */
 
 static void
@@ -167,8 +161,8 @@ vclient_hello(struct vclient *vc)
 		.frame_max_bytes = session->frame_max_bytes != 0
 		    ? session->frame_max_bytes
 		    : BNET_FRAME_MAX_BYTES,
-		.name = string_of(tape_text(set->tape, session->name)),
-		.token = string_of(set->token),
+		.name = bnet_string_of(tape_text(set->tape, session->name)),
+		.token = bnet_string_of(set->token),
 	};
 	say_message(vc, &message, 0);
 }
@@ -670,15 +664,6 @@ vclient_stop(struct vclient *vc)
 
 /* ---- what comes back ---- */
 
-static uint64_t
-unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* ---- what a relay says ---- */
 
 static bool
@@ -833,8 +818,8 @@ on_echo(struct vclient *vc, const struct bnet_header *asked,
 	};
 
 	message->type = BNET_MSG_ECHO_REPLY;
-	message->u.echo.received_ns = unix_ns();
-	message->u.echo.replied_ns = unix_ns();
+	message->u.echo.received_ns = (uint64_t)clock_unix_ns();
+	message->u.echo.replied_ns = (uint64_t)clock_unix_ns();
 	bnet_buf_clear(&vc->worker->body);
 	if (bnet_message_encode(message, &vc->worker->body) == BNET_OK)
 		vclient_say(vc, &header, bnet_buf_slice(&vc->worker->body));
