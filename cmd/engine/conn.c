@@ -889,12 +889,6 @@ feed(struct engine_conn *conn, struct bnet_slice in)
 
 /* ---- reading: when the kernel got the bytes ---- */
 
-static int64_t
-ns_of(const struct timespec *ts)
-{
-	return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
-}
-
 static void
 rx_time_enable(int fd)
 {
@@ -908,13 +902,11 @@ rx_time_enable(int fd)
 static int64_t
 to_monotonic(struct engine_conn *conn, const struct timespec *stamp)
 {
-	struct timespec unix_now;
-	int64_t now_ns, ahead_ns, before_ns = conn->unix_ahead_ns, age_ns;
+	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
+	int64_t ahead_ns = unix_ns - now_ns, before_ns = conn->unix_ahead_ns;
+	int64_t age_ns =
+	    unix_ns - stamp->tv_sec * INT64_C(1000000000) - stamp->tv_nsec;
 
-	clock_gettime(CLOCK_REALTIME, &unix_now);
-	now_ns = clock_now_ns();
-	ahead_ns = ns_of(&unix_now) - now_ns;
-	age_ns = ns_of(&unix_now) - ns_of(stamp);
 	conn->unix_ahead_ns = ahead_ns;
 	if (age_ns < 0 || before_ns == 0 ||
 	    ahead_ns > before_ns + CLOCK_STEP_NS ||

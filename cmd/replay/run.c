@@ -571,21 +571,12 @@ raise_descriptors(const struct run *run)
 		    (unsigned)run->plan.n, (unsigned long long)limit.rlim_cur);
 }
 
-static int64_t
-unix_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
 /* Until shortly before --start-at, or a signal. */
 static void
 wait_for_start(const struct run *run)
 {
 	const int64_t at_ns = run->opt->start_at_ns;
-	int64_t left_ns = at_ns - unix_now_ns();
+	int64_t left_ns = at_ns - clock_unix_ns();
 
 	if (at_ns == 0)
 		return;
@@ -604,7 +595,7 @@ wait_for_start(const struct run *run)
 			.tv_nsec = ns % NS_PER_S };
 
 		(void)nanosleep(&ts, NULL);
-		left_ns = at_ns - unix_now_ns();
+		left_ns = at_ns - clock_unix_ns();
 	}
 }
 
@@ -703,7 +694,7 @@ static void
 begin(struct watch *watch)
 {
 	const int64_t at_ns = watch->run->opt->start_at_ns;
-	int64_t unix_ns = unix_now_ns(), now_ns = clock_now_ns();
+	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
 
 	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
 	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
