@@ -11,6 +11,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/common/keys.h"
+#include "cmd/common/process.h"
 #include "cmd/replay/dry_run.h"
 #include "cmd/replay/play/diff.h"
 #include "cmd/replay/play/plan.h"
@@ -35,7 +36,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -554,21 +554,15 @@ probe(struct run *run)
 	    stock ? "all sessions are stock clients, which say none" : NULL);
 }
 
-/* As many descriptors as we may have: connections are descriptors. */
 static void
 raise_descriptors(const struct run *run)
 {
-	struct rlimit limit;
+	uint64_t n = process_raise_descriptors();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    (uint64_t)run->plan.n + DESCRIPTORS_OURS > limit.rlim_cur)
+	if ((uint64_t)run->plan.n + DESCRIPTORS_OURS > n)
 		cli_warn("%u sessions, but only %llu descriptors are allowed"
 			 " (ulimit -n): some may fail",
-		    (unsigned)run->plan.n, (unsigned long long)limit.rlim_cur);
+		    (unsigned)run->plan.n, (unsigned long long)n);
 }
 
 /* Until shortly before --start-at, or a signal. */
