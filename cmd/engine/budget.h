@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * budget - how much memory all buffers of the process may take together.
+ * budget - how much memory all buffers of an engine may take together.
  *
- * Taken before it is allocated, given back after it is freed, so what is
- * reserved is never less than what is there. Any thread.
+ * Take before allocating, give back after freeing: so what is taken is never
+ * less than what is allocated. Any thread. All of the engine that allocates
+ * for a peer calls it.
  */
 #ifndef ENGINE_BUDGET_H
 #define ENGINE_BUDGET_H
@@ -20,7 +21,7 @@ struct budget {
 	uint64_t kept_bytes; /* of that, for budget_take_kept() only */
 };
 
-/* False: it would be passed; nothing is taken. */
+/* False: the limit would be exceeded; nothing is taken. */
 bool budget_take(struct budget *budget, uint64_t n_bytes);
 void budget_give(struct budget *budget, uint64_t n_bytes);
 

@@ -31,18 +31,18 @@
 
 #define LINGER_NS INT64_C(2000000000) /* for the peer's end of file */
 #define CONNECT_TIMEOUT_NS INT64_C(15000000000)
-/* A pause ends after this, should the word that ends it have been lost. */
+/* A pause ends after this, in case its RECORD_RESUME was lost. */
 #define PAUSE_NS INT64_C(30000000000)
 
-#define READ_FEW_BYTES 512 /* the least that is asked for, short of memory */
+#define READ_FEW_BYTES 512 /* the smallest read, when memory is short */
 #define WIRE_BYTES ((size_t)64 << 10) /* encrypted at a time */
 #define WIRE_FEW_BYTES ((size_t)4 << 10) /* the same, when memory is short */
 /* What encrypting n bytes may take in the link's buffers. */
 #define WIRE_NEED(n) (4 * (n) + 1024)
 
 /*
- * The kernel stamps with the clock that can be set. If it was, between one
- * read and the next, the two clocks went apart by more than slewing does.
+ * The kernel stamps with the clock that can be set. If it was set between two
+ * reads, the two clocks moved apart by more than slewing does.
  */
 #define CLOCK_STEP_NS INT64_C(1000000)
 
@@ -115,7 +115,7 @@ engine_each_conn(struct engine_worker *worker,
 			each(arg, worker->slots[i].conn);
 }
 
-/* ---- beginning ---- */
+/* ---- making and freeing ---- */
 
 static struct engine_outlet *
 outlet_new(struct engine_worker *worker)
@@ -272,7 +272,7 @@ engine_conn_cut(struct engine_conn *conn)
 	conn_end(conn, ENGINE_END_OWNER);
 }
 
-/* A list that goes on into the next turn must not hold what is freed now. */
+/* This list lasts into the next turn: it must not hold what is freed now. */
 static void
 forget_dead_ready(struct engine_worker *worker)
 {
@@ -309,8 +309,8 @@ earlier(int64_t a_ns, int64_t b_ns)
 }
 
 /*
- * A timer that goes off too early costs a look; so one that became later is
- * left where it is, and the path of a packet does not touch the heap.
+ * A timer that expires too early only costs a check. So a timer whose time
+ * became later stays in its place, and a packet does not touch the heap.
  */
 static void
 conn_arm(struct engine_conn *conn)
@@ -364,7 +364,7 @@ engine_conn_finish(struct engine_conn *conn)
 	sendq_mark_dirty(conn);
 }
 
-/* ---- what both ways need ---- */
+/* ---- for both directions ---- */
 
 static void
 conn_list_ready(struct engine_conn *conn)
@@ -385,7 +385,7 @@ conn_starve(struct engine_conn *conn)
 	conn_list_ready(conn);
 }
 
-/* What feeding `n` bytes may leave in the link is reserved before. */
+/* Reserve, in advance, what feeding `n` bytes may leave in the link. */
 static bool
 reserve(struct engine_conn *conn, size_t n)
 {
@@ -451,7 +451,7 @@ count_write(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames)
 	count(worker, ENGINE_WRITE_SIZES + size, 1);
 }
 
-/* How many bytes went; 0: none now. On failure the connection is over. */
+/* How many bytes were sent; 0: none now. A failure ends the connection. */
 static size_t
 send_some(struct engine_conn *conn, struct bnet_slice bytes)
 {
@@ -497,7 +497,7 @@ flush_plain(struct engine_conn *conn)
 	n_frames = sendq_take(conn, n);
 	sendq_written(conn, n, n_frames);
 	count_write(conn, n, n_frames);
-	return n == out.len; /* a short write: epoll will tell */
+	return n == out.len; /* a short write: epoll will report */
 }
 
 /* Reserve what encrypting `n` bytes may take; fewer when memory is short. */
@@ -580,7 +580,7 @@ flush_tls(struct engine_conn *conn)
 	}
 }
 
-/* All is written: say so, and wait for the peer's end. */
+/* Everything is written: shut down, and wait for the peer's end. */
 static void
 finished(struct engine_conn *conn)
 {
@@ -596,12 +596,12 @@ finished(struct engine_conn *conn)
 	conn->state = CONN_LINGERING;
 	conn->deadline_ns = conn->worker->now_ns + LINGER_NS;
 	conn_arm(conn);
-	conn_list_ready(conn); /* the end may be here already */
+	conn_list_ready(conn); /* the end may have arrived already */
 }
 
 /* After a write; `empty`: nothing is left to be written. */
 static void
-tell_drained(struct engine_conn *conn, bool empty)
+report_drained(struct engine_conn *conn, bool empty)
 {
 	const struct engine_settings *set = &conn->worker->engine->set;
 	bool was_blocked = conn->blocked;
@@ -628,7 +628,7 @@ conn_flush(struct engine_conn *conn)
 		sendq_notify(conn, false);
 	if (empty && conn->state == CONN_FINISHING)
 		finished(conn);
-	tell_drained(conn, empty);
+	report_drained(conn, empty);
 }
 
 void
@@ -643,10 +643,6 @@ conn_flush_urgent(struct engine_worker *worker)
 	}
 }
 
-/*
- * The end of a turn. Hooks that run meanwhile may put more on both lists;
- * both are empty afterwards, so that they hold none of those freed now.
- */
 void
 conn_flush_all(struct engine_worker *worker)
 {
@@ -662,7 +658,7 @@ conn_flush_all(struct engine_worker *worker)
 	} while (worker->urgent != NULL);
 }
 
-/* ---- reading: what the link tells ---- */
+/* ---- reading: packets of the link ---- */
 
 static void
 tap_in(struct engine_conn *conn, const struct bnet_packet *packet)
@@ -692,7 +688,7 @@ tap_in(struct engine_conn *conn, const struct bnet_packet *packet)
 	set->hooks->tap(set->arg, conn, ENGINE_IN, pieces, 3);
 }
 
-/* Others answer in the order that the peer was found to speak. */
+/* Others answer in the byte order that the peer was found to use. */
 static void
 note_order(struct engine_conn *conn)
 {
@@ -707,7 +703,7 @@ note_order(struct engine_conn *conn)
 	    &conn->outlet->order, order, memory_order_relaxed);
 }
 
-/* False: the owner wants no packet any more. */
+/* False: the owner takes no more packets. */
 static bool
 before_packet(struct engine_conn *conn, const struct bnet_packet *packet)
 {
@@ -723,7 +719,7 @@ before_packet(struct engine_conn *conn, const struct bnet_packet *packet)
 	return true;
 }
 
-/* Anything but BNET_OK stops the link behind this packet. */
+/* Anything but BNET_OK stops the link after this packet. */
 static enum bnet_err
 after_packet(const struct engine_conn *conn)
 {
@@ -752,7 +748,7 @@ on_bad(void *arg, const struct bnet_packet *packet, enum bnet_err why)
 	return after_packet(conn);
 }
 
-/* ---- reading: what becomes of a connection after its bytes ---- */
+/* ---- reading: what the bytes do to the connection ---- */
 
 /* The stream is lost: what is queued for the peer still goes out. */
 static void
@@ -790,7 +786,7 @@ ended(struct engine_conn *conn)
 	}
 }
 
-/* The alert tells the peer why; that it arrives can not be waited for. */
+/* The alert gives the peer the reason; we cannot wait until it arrives. */
 static void
 tls_failed(struct engine_conn *conn)
 {
@@ -827,7 +823,7 @@ link_failed(struct engine_conn *conn, enum bnet_err err)
 	}
 }
 
-/* A frame may stand incomplete so long, however slowly it grows. */
+/* The time limit of an incomplete frame; slow growth does not extend it. */
 static void
 note_incomplete(struct engine_conn *conn, uint64_t n_packets_before)
 {
@@ -878,7 +874,7 @@ feed(struct engine_conn *conn, struct bnet_slice in)
 	} else {
 		note_incomplete(conn, n_packets);
 	}
-	/* TLS may have something to say whatever came */
+	/* TLS may have something to send, whatever arrived */
 	if (conn->is_tls && conn->state != CONN_DEAD)
 		sendq_mark_dirty(conn);
 	if (worker->urgent != NULL)
@@ -887,18 +883,18 @@ feed(struct engine_conn *conn, struct bnet_slice in)
 		outbox_push_urgent(&worker->outbox);
 }
 
-/* ---- reading: when the kernel got the bytes ---- */
+/* ---- reading: when the kernel received the bytes ---- */
 
 static void
 rx_time_enable(int fd)
 {
 	int on = 1;
 
-	/* without it engine_conn_rx_ns() is 0, which says so */
+	/* where this fails, engine_conn_rx_ns() is 0 */
 	(void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 }
 
-/* On the clock of CLOCK_MONOTONIC; 0: not to be trusted. */
+/* `stamp` as a time of CLOCK_MONOTONIC; 0: it cannot be trusted. */
 static int64_t
 to_monotonic(struct engine_conn *conn, const struct timespec *stamp)
 {
@@ -960,7 +956,7 @@ read_bytes(struct engine_conn *conn)
 {
 	size_t n = ENGINE_READ_BYTES;
 
-	/* else it is thrown away */
+	/* what is read then is discarded */
 	if (conn->state != CONN_OPEN && conn->state != CONN_OPENING)
 		return n;
 	while (n >= READ_FEW_BYTES && !reserve(conn, n))
@@ -1019,7 +1015,7 @@ read_socket(struct engine_conn *conn)
 	settle(conn);
 }
 
-/* What was read before the pause comes first, in pieces as large as a read. */
+/* What was read before the pause comes first. */
 static void
 read_held(struct engine_conn *conn)
 {
@@ -1040,7 +1036,7 @@ read_held(struct engine_conn *conn)
 
 /* ---- the PROXY protocol header that a connection begins with ---- */
 
-/* Who connects is known now: may they stay? */
+/* The peer is known now: does the owner accept it? */
 static void
 known(struct engine_conn *conn)
 {
@@ -1059,7 +1055,7 @@ known(struct engine_conn *conn)
 		conn_list_ready(conn); /* what follows the header */
 }
 
-/* Looked at in the socket, and taken out when it is whole. */
+/* Peek at the header, and take it out of the socket when it is complete. */
 static void
 conn_proxy_header(struct engine_conn *conn)
 {
@@ -1125,7 +1121,7 @@ open_socket(const struct address *address)
 	return fd;
 }
 
-/* The socket is made first, so that there is a connection to tell about. */
+/* Make the socket first: then there is a connection to report. */
 static struct engine_conn *
 make(struct engine_worker *worker, const struct engine_connect *set)
 {
@@ -1204,7 +1200,7 @@ connect_begin(struct engine_worker *worker, struct bnet_slice bytes)
 		failed(conn, errno);
 }
 
-/* An event: it is up, or it failed. */
+/* An event while connecting: it is connected, or it failed. */
 static void
 connect_go_on(struct engine_conn *conn)
 {
@@ -1265,7 +1261,7 @@ go_on(struct engine_conn *conn)
 	conn->last_in_ns = conn->worker->now_ns;
 	if (conn->state != CONN_OPEN)
 		return;
-	/* what the link kept comes before anything else */
+	/* what the link kept comes first */
 	feed(conn, nothing);
 	if (conn->state != CONN_DEAD)
 		conn_list_ready(conn);
@@ -1280,7 +1276,7 @@ conn_resume(struct engine_conn *conn)
 	go_on(conn);
 }
 
-/* It is its turn, of those in the list of the ready. */
+/* The next one of the list of the ready. */
 static void
 conn_read_again(struct engine_conn *conn)
 {
@@ -1296,7 +1292,7 @@ conn_event(struct source *source, uint32_t events)
 	struct engine_conn *conn =
 	    container_of(source, struct engine_conn, source);
 
-	/* told once, maybe along with bytes: a read alone misses it */
+	/* reported once, maybe along with bytes: a read alone misses it */
 	if ((events & HUNG_UP) != 0)
 		conn->hung_up = true;
 	if (conn->state == CONN_CONNECTING) {
@@ -1352,7 +1348,7 @@ conn_timer(struct timer *timer, int64_t now_ns)
 	if (conn->state == CONN_OPEN && conn->deadline_ns != 0 &&
 	    conn->deadline_ns <= now_ns) {
 		conn->deadline_ns = 0;
-		conn_resume(conn); /* nobody told; see PAUSE_NS */
+		conn_resume(conn); /* no RECORD_RESUME; see PAUSE_NS */
 	}
 	if (conn->deadline_ns != 0 && conn->deadline_ns <= now_ns) {
 		if (conn->state < CONN_OPEN)
@@ -1396,7 +1392,7 @@ engine_conn_pause_for(
 	if (conn->state != CONN_OPEN || conn->paused)
 		return;
 	if (!send_control(conn->worker, full->handle, RECORD_WATCH, me))
-		return; /* no memory to pause with: the ceiling holds */
+		return; /* no memory for pausing: the limit of the queue holds */
 	conn->paused = true;
 	conn_set_deadline(conn, conn->worker->now_ns + PAUSE_NS);
 	count(conn->worker, ENGINE_PAUSES, 1);

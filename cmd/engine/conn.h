@@ -34,12 +34,12 @@ struct engine_conn {
 	uint64_t base_bytes, link_bytes; /* reserved for it, and for its link */
 	uint32_t slot;
 	bool admitted, dirty, urgent, listed, paused, is_tls;
-	bool proxied, located; /* has a PROXY header; it came */
-	bool starved; /* listed because there was no budget */
+	bool proxied, located; /* has a PROXY header; it arrived */
+	bool starved; /* in the list because there was no budget */
 	bool yielded; /* paused, until the next turn */
-	bool hung_up; /* epoll told an end or an error: read until it comes */
+	bool hung_up; /* epoll reported an end or an error: read up to it */
 	bool eof; /* the peer will send no more */
-	bool blocked; /* the socket took not all of the last write */
+	bool blocked; /* the socket did not take all of the last write */
 	bool order_mixed; /* frames of two byte orders in `out` */
 	struct bnet_buf out; /* frames to be written */
 	struct bnet_buf held; /* read, and not fed when it was paused */
@@ -56,7 +56,7 @@ struct engine_conn {
 	int64_t user_timer_ns; /* 0: none */
 	int64_t last_in_ns;
 	int64_t rx_ns, unix_ahead_ns; /* of the kernel's stamps */
-	enum engine_end end; /* while finishing: what closed() will be told */
+	enum engine_end end; /* while finishing: for closed() */
 	const char *reason; /* static, or reason_text */
 	char *reason_text; /* owned */
 	int64_t connect_timeout_ns;
@@ -88,10 +88,10 @@ struct engine_conn *conn_new(struct engine_worker *worker, int fd,
 /* Have epoll report it. False: errno. */
 bool conn_watch_fd(struct engine_conn *conn);
 
-/* At that time its state has lasted too long; 0: never. */
+/* Its state must end by this time; 0: no limit. */
 void conn_set_deadline(struct engine_conn *conn, int64_t at_ns);
 
-/* It is up: call ready(). */
+/* It is open: call ready(). */
 void conn_ready(struct engine_conn *conn);
 
 /* Call closed() and close the socket; it is freed by conn_free_dead(). */
@@ -101,26 +101,27 @@ void conn_end(struct engine_conn *conn, enum engine_end end);
 void connect_begin(struct engine_worker *worker, struct bnet_slice bytes);
 void connect_forget(struct bnet_slice bytes);
 
-/* RECORD_RESUME: the queue it was paused for is short again. */
+/* RECORD_RESUME: the send queue that it waited for is short again. */
 void conn_resume(struct engine_conn *conn);
 
 /* ---- the steps of a turn ---- */
 
-/* Read those that had more to read, or may be read again. */
+/* Read the connections that had more to read, or are resumed. */
 void conn_read_ready(struct engine_worker *worker);
 
-/* What epoll says of the connection of `source`. */
+/* Handle what epoll reports for the connection of `source`. */
 void conn_event(struct source *source, uint32_t events);
 
-/* `timer`, which is that of a connection, went off. */
+/* The timer of a connection expired. */
 void conn_timer(struct timer *timer, int64_t now_ns);
 
 /* Write what was sent with `flush`. */
 void conn_flush_urgent(struct engine_worker *worker);
 
 /*
- * The end of a turn. Hooks that run meanwhile may put more on both lists;
- * both are empty afterwards, so that they hold none of those freed now.
+ * Write everything at the end of a turn. Hooks that run meanwhile may add to
+ * both lists; both are empty afterwards, so that they hold no connection that
+ * conn_free_dead() frees.
  */
 void conn_flush_all(struct engine_worker *worker);
 

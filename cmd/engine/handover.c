@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Mailboxes, batches and outboxes. A mailbox belongs to a worker, or to the
+ * inbox of the applications; a batch to who fills it until it is pushed, then
+ * to the owner of the mailbox. worker.c, send.c and inbox.c call it.
+ */
 #include "cmd/engine/handover.h"
 
 #include <errno.h>
@@ -78,7 +83,7 @@ goes_on(const struct parcel *parcel, const struct record *record)
 	    last.type == record->type && last.flush == record->flush;
 }
 
-/* A few bytes that must get through when memory is short. */
+/* A few bytes that must arrive even when memory is short. */
 static bool
 is_control(const struct record *record, size_t room_bytes)
 {
@@ -133,7 +138,7 @@ handover_wake(struct handover_queue *queue)
 {
 	uint64_t one = 1;
 
-	/* full means that a wake-up is under way */
+	/* full: a wake-up is in progress */
 	while (write(queue->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }
@@ -222,7 +227,7 @@ handover_post(struct handover_queue *queue, struct budget *budget,
 	return true;
 }
 
-/* ---- what a worker has for the others, a turn at a time ---- */
+/* ---- outbox: what a worker has for the others in this turn ---- */
 
 bool
 outbox_init(struct outbox *outbox)
@@ -277,7 +282,7 @@ outbox_push_urgent(struct outbox *outbox)
 	outbox->urgent = false;
 }
 
-/* The parcel of this turn for worker `to`; NULL: no memory. */
+/* The batch of this turn for worker `to`; NULL: no memory. */
 static struct parcel *
 outbox_parcel(struct outbox *outbox, unsigned to)
 {

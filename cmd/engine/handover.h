@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handover - what one thread has for a worker: records in a parcel, parcels
- * in a queue (liburcu's wait-free one: many put, the worker takes all).
+ * handover - the mailbox of a worker: other threads put in batches of records,
+ * the worker takes them all (liburcu's wait-free queue).
  *
  *	parcel	[ record | bytes ] [ record | bytes ] ...
  *
@@ -24,7 +24,7 @@ enum record_kind {
 	RECORD_PACKET, /* struct record_packet, fork ids, payload */
 	RECORD_FINISH, /* engine_conn_finish() of `handle` */
 	RECORD_WATCH, /* bytes: a handle that waits for the queue of `handle` */
-	RECORD_RESUME, /* `handle` may be read again */
+	RECORD_RESUME, /* read `handle` again */
 	RECORD_CONNECT, /* struct engine_connect; tls_host is the record's */
 	RECORD_MESSAGE, /* `type` and bytes for the owner's hook */
 };
@@ -49,8 +49,8 @@ struct parcel {
 	size_t last; /* where the last record starts */
 	uint32_t n_frames;
 	bool flush;
-	bool marker; /* of barrier.c, which owns it: no records, not freed */
-	uint8_t word; /* of a marker: which word, modulo 2 */
+	bool marker; /* of a barrier: no records, part of its worker */
+	uint8_t parity; /* of a marker: the number of the barrier, modulo 2 */
 };
 
 struct handover_queue {
@@ -63,14 +63,14 @@ struct handover_queue {
 bool handover_init(struct handover_queue *queue);
 void handover_free(struct handover_queue *queue, struct budget *budget);
 
-/* NULL when out of memory, or of budget. */
+/* NULL: no memory or budget. */
 struct parcel *parcel_new(struct budget *budget);
 void parcel_free(struct parcel *parcel, struct budget *budget); /* no marker */
 
 /*
- * A place for a record with up to `room_bytes` more behind it: the last one
- * where that is RECORD_FRAMES too and alike in all but lengths, or a new one. False:
- * no memory or budget, nothing changed.
+ * Make a record with room for `room_bytes` more after it, or take the last one
+ * if both are RECORD_FRAMES and differ in lengths only. False: no memory or
+ * budget; nothing changed.
  */
 bool parcel_record(struct parcel *parcel, struct budget *budget,
     const struct record *record, size_t room_bytes);
@@ -83,25 +83,22 @@ bool parcel_put(struct parcel *parcel, struct budget *budget,
     const struct record *record, struct bnet_slice bytes);
 
 /*
- * A parcel of one record, of `n` pieces, to the owner of the queue. Any
- * thread. False: no memory or budget.
+ * Put a batch of one record, made of `n` pieces, into the mailbox. Any thread.
+ * False: no memory or budget.
  */
 bool handover_post(struct handover_queue *queue, struct budget *budget,
     const struct record *record, const struct bnet_slice *pieces, size_t n);
 
 /*
- * Give a node (that of a parcel, for a worker) to the owner of the queue.
- * True: the queue was empty, and the owner was woken.
+ * Put a node (of a batch, for a worker) into the mailbox. True: it was empty,
+ * and its owner was woken.
  */
 bool handover_push(struct handover_queue *queue, struct cds_wfcq_node *node);
 
-/* Wake the worker in any case. */
+/* Wake the owner in any case. */
 void handover_wake(struct handover_queue *queue);
 
-/*
- * All there is, in order, to be gone through with parcels_next(). Not to be
- * copied or moved.
- */
+/* All that was in a mailbox, in order. It must not be copied or moved. */
 struct parcels {
 	struct __cds_wfcq_head head;
 	struct cds_wfcq_tail tail;
@@ -110,14 +107,14 @@ void handover_take(struct handover_queue *queue, struct parcels *parcels);
 struct cds_wfcq_node *parcels_next_node(struct parcels *parcels);
 struct parcel *parcels_next(struct parcels *parcels); /* NULL: no more */
 
-/* The wake-up was heard; before handover_take(). */
+/* Reset the wake-up; call it before handover_take(). */
 void handover_heard(struct handover_queue *queue);
 
-/* The record at *at of a parcel, which moves on; false at the end. */
+/* Read the record at *at and advance *at. False: the end. */
 bool parcel_read(const struct parcel *parcel, size_t *at, struct record *record,
     struct bnet_slice *bytes);
 
-/* ---- what a worker has for the others, a turn at a time ---- */
+/* ---- outbox: what a worker has for the others in this turn ---- */
 
 struct outbox {
 	struct parcel **parcels; /* owned; one for each worker, or NULL */
@@ -128,11 +125,11 @@ struct outbox {
 	_Atomic uint64_t *counters; /* of the worker it belongs to */
 };
 
-/* The members behind `parcels` are set. False: no memory. */
+/* The other members are set already. False: no memory. */
 bool outbox_init(struct outbox *outbox);
 void outbox_free(struct outbox *outbox);
 
-/* A place as by parcel_record() in the parcel for worker `to`; or NULL. */
+/* parcel_record() in the batch for worker `to`. NULL: no memory or budget. */
 struct parcel *outbox_record(struct outbox *outbox, unsigned to,
     const struct record *record, size_t room_bytes);
 
@@ -141,13 +138,13 @@ void outbox_added(
     struct outbox *outbox, unsigned to, uint32_t n_frames, size_t n_bytes);
 
 /*
- * A whole record at once; where the parcel can not grow, in one of its own,
- * for which there is always a little memory. False: not even that.
+ * A whole record at once. If the batch cannot grow, the record gets a batch of
+ * its own, for which some budget is kept. False: no memory.
  */
 bool outbox_put(struct outbox *outbox, unsigned to, const struct record *record,
     struct bnet_slice bytes);
 
-/* Give the parcels to their workers: all, or those with `flush`. */
+/* Push the batches to their workers: all, or those with `flush`. */
 void outbox_push_all(struct outbox *outbox);
 void outbox_push_urgent(struct outbox *outbox);
 

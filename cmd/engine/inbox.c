@@ -25,7 +25,7 @@ struct app {
 
 struct inbox {
 	struct handover_queue queue;
-	struct parcels taken; /* the application's thread */
+	struct parcels taken; /* by the application's thread */
 	atomic_size_t n_bytes;
 	atomic_bool woken; /* engine_wake() was called */
 	struct app apps[APPS_MAX];
@@ -88,7 +88,7 @@ inbox_free(struct inbox *inbox, struct budget *budget)
 	free(inbox);
 }
 
-/* ---- the way in: workers ---- */
+/* ---- putting in: workers ---- */
 
 static struct inbox_item *
 item_new(struct engine *engine, size_t payload_bytes)
@@ -137,7 +137,7 @@ engine_to_inbox(struct engine_conn *conn, const struct bnet_packet *packet)
 	return ENGINE_DELIVERED;
 }
 
-/* ---- who gets what ---- */
+/* ---- who gets which key ---- */
 
 static bool
 add_app(struct inbox *inbox, const struct app *app)
@@ -182,9 +182,9 @@ engine_deliver(struct engine_conn *conn, const struct bnet_packet *packet)
 	return ENGINE_NO_APP;
 }
 
-/* ---- the way out: the application's thread ---- */
+/* ---- taking out: the application's thread ---- */
 
-/* May end early: a wake-up can be about what was taken without waiting. */
+/* May end early: the wake-up may be for what was taken without waiting. */
 static void
 wait_for(struct inbox *inbox, int64_t timeout_ns)
 {

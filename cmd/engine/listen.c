@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listeners: one socket a worker on the same address (SO_REUSEPORT), or one
- * that we were given for all.
+ * Listeners: a socket for each worker on the same address (SO_REUSEPORT), or
+ * one socket that we were given for all workers.
  *
  * Owns the sockets and the TLS settings. The owner of the engine makes
  * listeners, the loop of each worker watches them and accepts.
@@ -26,7 +26,7 @@ struct engine_listener {
 	struct source source;
 	struct engine *engine;
 	struct engine_listener *next;
-	int fd[ENGINE_WORKERS_MAX]; /* one a worker, or all the same */
+	int fd[ENGINE_WORKERS_MAX]; /* one for each worker, or all the same */
 	bool shared_fd;
 	pthread_mutex_t lock; /* of tls */
 	struct bnet_tls_ctx *tls;
@@ -66,8 +66,8 @@ listen_on(const struct address *address)
 }
 
 /*
- * SO_REUSEPORT would let us share a port with another program of the same
- * user without a word: ask first, without it.
+ * With SO_REUSEPORT we would silently share a port with another program of the
+ * same user: try without it first.
  */
 static bool
 port_is_free(const struct address *address)
@@ -198,8 +198,8 @@ listen_watch(struct engine_listener *listener, struct engine_worker *worker)
 }
 
 /*
- * The sockets themselves are closed when the engine is freed. One that we were
- * given is left as it is: systemd goes on listening on it for our successor.
+ * The sockets are closed when the engine is freed. A socket that we were given
+ * stays open for connections: systemd keeps it for our successor.
  */
 static void
 listen_close(struct engine_listener *listener, struct engine_worker *worker)
@@ -208,7 +208,7 @@ listen_close(struct engine_listener *listener, struct engine_worker *worker)
 
 	(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	if (!listener->shared_fd)
-		(void)shutdown(fd, SHUT_RDWR); /* new ones are refused */
+		(void)shutdown(fd, SHUT_RDWR); /* new connections are refused */
 }
 
 void
@@ -303,8 +303,8 @@ begin(struct engine_listener *listener, struct engine_worker *worker, int fd,
 }
 
 /*
- * Out of descriptors: the listener would be ready for ever. Give up the one
- * kept for this, accept and close, and keep another.
+ * Out of descriptors: the listener would be ready forever. Close the spare
+ * descriptor, accept and close the connection, and open a spare again.
  */
 static void
 turn_away(struct engine_worker *worker, int listen_fd)

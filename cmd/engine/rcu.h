@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rcu - the parts of liburcu that are used here (QSBR flavour: a worker says
- * once a turn that it holds nothing), and what ThreadSanitizer has to be told
- * about them: liburcu orders memory in code that it does not see.
+ * rcu - the parts of liburcu that are used here (QSBR flavour: a worker
+ * announces once a turn that it holds nothing), and their annotations for
+ * ThreadSanitizer, which does not see how liburcu orders memory. The engine,
+ * and who keeps tables of send queues, calls it.
  */
 #ifndef ENGINE_RCU_H
 #define ENGINE_RCU_H

@@ -15,9 +15,9 @@
 
 #define HEADER_MAX_BYTES 128 /* word, oob_len and header, without forks */
 #define FORK_MAX_BYTES 9
-#define SPARE_MIN_BYTES 1024 /* smaller ones malloc() gives as fast */
+#define SPARE_MIN_BYTES 1024 /* malloc() gives smaller ones as fast */
 #define SPARE_MAX_BYTES ((size_t)1 << 20)
-#define WATCH_QUOTIENT 4 /* a queue below 1 / so many of its ceiling is free */
+#define WATCH_QUOTIENT 4 /* a queue below 1 / this of its limit is short */
 #define SIZE_MASK ((UINT32_C(1) << 28) - 1)
 
 /* ---- the bytes that wait ---- */
@@ -42,7 +42,7 @@ mark_urgent(struct engine_conn *conn)
 	conn->worker->urgent = conn;
 }
 
-/* An empty queue keeps no buffer: it goes to the next that needs one. */
+/* An empty queue gives its buffer to the next queue that needs one. */
 static void
 out_unused(struct engine_conn *conn)
 {
@@ -62,8 +62,8 @@ out_unused(struct engine_conn *conn)
 }
 
 /*
- * Make room for `n_bytes` more. A queue that was empty gets a buffer that
- * another has done with. False: no memory or budget.
+ * Make room for `n_bytes` more. An empty queue gets a spare buffer of another
+ * one. False: no memory or budget.
  */
 static bool
 out_room(struct engine_conn *conn, size_t n_bytes)
@@ -135,7 +135,7 @@ frames_ended(struct engine_conn *conn, size_t n)
 	if (n == out.len)
 		return conn->out_frames;
 	if (conn->order_mixed)
-		return 0; /* told when the queue is empty */
+		return 0; /* counted when the queue is empty */
 	while (n > 0) {
 		size_t step = conn->frame_left_bytes;
 
@@ -152,7 +152,6 @@ frames_ended(struct engine_conn *conn, size_t n)
 	return ended;
 }
 
-/* The next `n` bytes of the queue leave it; how many frames were they? */
 uint64_t
 sendq_take(struct engine_conn *conn, size_t n)
 {
@@ -175,7 +174,6 @@ sendq_written(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames)
 	counter_add(&conn->outlet->packets_out, n_frames);
 }
 
-/* What is queued will not be written. */
 void
 sendq_lose(struct engine_conn *conn)
 {
@@ -215,7 +213,7 @@ sendq_notify(struct engine_conn *conn, bool gone)
 	    send_control(conn->worker, conn->watchers[conn->n_watchers - 1],
 		RECORD_RESUME, nothing))
 		conn->n_watchers--;
-	/* without memory the rest is told at the next write, or at the end */
+	/* without memory the rest is resumed at the next write, or the end */
 }
 
 bool
@@ -238,7 +236,7 @@ engine_conn_drop_queue(struct engine_conn *conn)
 	size_t keep = conn->frame_left_bytes;
 	uint64_t lost = conn->out_frames - (keep > 0);
 
-	/* where frames of two orders are mixed, none is known to end */
+	/* where frames of two byte orders are mixed, no end is known */
 	if (conn->out.len == 0 || conn->order_mixed)
 		return;
 	queued_bytes_sub(conn, conn->out.len - keep);

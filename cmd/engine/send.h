@@ -6,8 +6,8 @@
  *	engine_send(), sendq_append() --> [ frames ] --> sendq_take()
  *	                                 queued_bytes    sendq_written()
  *
- * queued_bytes counts bytes from sending to writing, those in TLS too; only
- * then are they written, so taking and counting are two steps.
+ * queued_bytes counts bytes from sending until they are written, also those in
+ * TLS: so taking bytes and counting them as written are two steps.
  */
 #ifndef ENGINE_SEND_H
 #define ENGINE_SEND_H
@@ -24,26 +24,27 @@ outlet_order(struct engine_outlet *outlet)
 					   : BNET_ORDER_LITTLE;
 }
 
-/* It has something to write at the end of the turn. */
+/* It has something to write at the end of this turn. */
 void sendq_mark_dirty(struct engine_conn *conn);
 
-/* Frames that another worker counted. False: no memory or budget. */
+/* Append frames that another worker encoded and counted as queued. False: no
+ * memory or budget. */
 bool sendq_append(struct engine_conn *conn, const struct record *record,
     struct bnet_slice frames);
 
-/* The next `n` bytes of the queue leave it; how many frames were they? */
+/* Remove the next `n` bytes. Returns how many frames end in them. */
 uint64_t sendq_take(struct engine_conn *conn, size_t n);
 
-/* Bytes and frames that were taken are written. */
+/* Count what was taken as written. */
 void sendq_written(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames);
 
-/* What is queued will not be written. */
+/* Discard what is queued, and count it as lost. */
 void sendq_lose(struct engine_conn *conn);
 
-/* Resume `waiter` when the queue is shorter. False: no memory. */
+/* Resume the connection `waiter` when the queue is short. False: no memory. */
 bool sendq_watch(struct engine_conn *conn, uint64_t waiter);
 
-/* Resume those that wait, if it is short enough, or gone. */
+/* Resume the waiting connections if the queue is short, or gone. */
 void sendq_notify(struct engine_conn *conn, bool gone);
 
 /* A record to the worker of handle `to`. False: no memory. */

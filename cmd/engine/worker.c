@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The engine as a whole, its workers, and the turn of a worker: events, what
- * other threads sent, timers, the words of engine_barrier(), then writing.
+ * other threads sent, timers, barriers, then writing.
  *
  * Owns the threads, their epoll descriptors and mailboxes, and the counters.
- * The owner of the engine calls it; nothing else of the engine does.
+ * The owner of the engine calls it; no other module of the engine does.
  */
 #include "cmd/engine/worker.h"
 
@@ -25,37 +25,34 @@
 #include <unistd.h>
 
 #define EVENTS_A_TURN 256
-#define FOR_EVER_NS INT64_C(1000000000000) /* longer is no time at all */
-#define STARVED_NS INT64_C(5000000) /* until we ask for budget again */
+#define FOR_EVER_NS INT64_C(1000000000000) /* longer than this is no limit */
+#define STARVED_NS INT64_C(5000000) /* before we ask for budget again */
 
 #define MEMORY_MAX_BYTES ((uint64_t)1 << 30)
 #define QUEUE_MAX_BYTES ((size_t)4 << 20)
-#define KEPT_QUOTIENT 16 /* 1 / so much of the budget is for control */
+#define KEPT_QUOTIENT 16 /* 1 / this of the budget is for control */
 #define KEPT_MAX_BYTES ((uint64_t)64 << 10)
 #define INBOX_MAX_BYTES ((size_t)16 << 20)
 #define HANDSHAKE_TIMEOUT_NS INT64_C(15000000000)
 #define FRAME_TIMEOUT_NS INT64_C(30000000000)
 
-/* ---- words that overtake nothing ---- */
+/* ---- barriers: messages to all workers that overtake nothing ---- */
 
 /*
- * engine_barrier(): a word for all workers that overtakes nothing.
+ * engine_barrier() adds to a counter, and every worker checks that counter
+ * once a turn. A worker that sees a new barrier pushes a marker after all that
+ * it has for each other worker, into the same mailboxes. A worker that has the
+ * markers of all workers calls its owner's hook. So no barrier is reported
+ * while a packet is between two workers.
  *
- * The word itself is a number that goes up, and every worker looks at it once
- * a turn. Who finds it raised puts a marker behind all that it has for each
- * other worker, in the same queues; who has the marker of everybody hands the
- * word to its owner's hook. So nothing is told while a packet is between two
- * workers.
+ *	A	sees the barrier ... [ batch | marker of A ] --> B
+ *	B	sees the barrier ... marker of A: message()
  *
- *	A	takes the word ... [ parcel | marker of A ] --> B
- *	B	takes the word ... marker of A: message()
- *
- * Nothing here can fail for want of memory: the markers are part of the
- * workers. Two for each pair are enough. A takes word n + 1 when it has all
- * markers of word n; it takes n + 2 when it has the one that B sent for n + 1,
- * so B had all of n by then, that of A too, which may go out again.
+ * Nothing here needs memory: the markers are part of the workers. Two for each
+ * pair are enough. A sees barrier n + 1 when it has all markers of barrier n,
+ * and n + 2 when it has the marker that B sent for n + 1. By then B had all
+ * markers of n, including that of A, so that one may be used again.
  */
-
 static bool
 barrier_init(struct engine_worker *worker)
 {
@@ -64,7 +61,7 @@ barrier_init(struct engine_worker *worker)
 	worker->markers = calloc(n, sizeof(*worker->markers));
 	for (size_t i = 0; worker->markers != NULL && i < n; i++)
 		worker->markers[i] =
-		    (struct parcel){ .marker = true, .word = i % 2 };
+		    (struct parcel){ .marker = true, .parity = i % 2 };
 	return worker->markers != NULL;
 }
 
@@ -83,7 +80,7 @@ engine_barrier(struct engine *engine, uint32_t type)
 	pthread_mutex_lock(&b->lock);
 	n = atomic_load_explicit(&b->n_raised, memory_order_relaxed);
 	for (unsigned i = 0; i < engine->n_workers; i++) {
-		done = atomic_load(&engine->workers[i].n_words_told);
+		done = atomic_load(&engine->workers[i].n_barriers_done);
 		if (n - done >= ENGINE_BARRIERS_MAX) {
 			pthread_mutex_unlock(&b->lock);
 			return false;
@@ -97,45 +94,45 @@ engine_barrier(struct engine *engine, uint32_t type)
 	return true;
 }
 
-/* A marker of word `word` came, maybe our own: if it is the last, tell. */
+/* A marker arrived, or is our own; the last one completes the barrier. */
 static void
-marker_came(struct engine_worker *worker, unsigned word)
+marker_arrived(struct engine_worker *worker, unsigned parity)
 {
 	static const struct bnet_slice nothing = { NULL, 0 };
 	const struct engine_settings *set = &worker->engine->set;
-	unsigned n =
-	    atomic_load_explicit(&worker->n_words_told, memory_order_relaxed);
+	unsigned n = atomic_load_explicit(
+	    &worker->n_barriers_done, memory_order_relaxed);
 	uint32_t type = worker->engine->barrier.types[n % ENGINE_BARRIERS_MAX];
 
-	if (++worker->n_markers[word % 2] < worker->engine->n_workers)
+	if (++worker->n_markers[parity] < worker->engine->n_workers)
 		return;
-	worker->n_markers[word % 2] = 0;
-	atomic_store(&worker->n_words_told, n + 1);
+	worker->n_markers[parity] = 0;
+	atomic_store(&worker->n_barriers_done, n + 1);
 	if (set->hooks->message != NULL)
 		set->hooks->message(set->arg, worker, type, nothing);
 	if (worker->urgent != NULL)
 		conn_flush_urgent(worker);
 }
 
-/* At the end of a turn: its packets are in the parcels. */
+/* At the end of a turn, when its packets are in the batches. */
 static void
-barrier_look(struct engine_worker *worker)
+barrier_check(struct engine_worker *worker)
 {
 	struct engine *engine = worker->engine;
 	unsigned n;
 
-	while ((n = worker->n_words_taken) !=
+	while ((n = worker->n_barriers_seen) !=
 		atomic_load(&engine->barrier.n_raised) &&
 	    n ==
 		atomic_load_explicit(
-		    &worker->n_words_told, memory_order_relaxed)) {
-		worker->n_words_taken = n + 1;
+		    &worker->n_barriers_done, memory_order_relaxed)) {
+		worker->n_barriers_seen = n + 1;
 		outbox_push_all(&worker->outbox);
 		for (unsigned i = 0; i < engine->n_workers; i++)
 			if (i != worker->index)
 				(void)handover_push(&engine->workers[i].queue,
 				    &worker->markers[2 * i + n % 2].node);
-		marker_came(worker, n);
+		marker_arrived(worker, n % 2);
 	}
 }
 
@@ -156,7 +153,7 @@ take_frames(struct engine_worker *worker, const struct record *record,
 	if (conn != NULL)
 		atomic_fetch_sub_explicit(&conn->outlet->queued_bytes,
 		    bytes.len, memory_order_relaxed);
-	/* its sender was told that they go: rather none than a gap */
+	/* the sender was told ENGINE_QUEUED: rather end it than leave a gap */
 	if (conn != NULL && conn->state <= CONN_OPEN)
 		conn_end(conn, ENGINE_END_MEMORY);
 }
@@ -193,7 +190,7 @@ take_packet(struct engine_worker *worker, const struct record *record,
 	free(ids);
 }
 
-/* `waiter` is to be read again when the queue of `full` is shorter. */
+/* Resume the connection in `bytes` when the queue of `full` is short. */
 static void
 take_watch(struct engine_worker *worker, uint64_t full, struct bnet_slice bytes)
 {
@@ -255,7 +252,7 @@ send_records(struct engine_worker *worker, struct parcel *parcel)
 		conn_flush_urgent(worker);
 }
 
-/* The same where there is no worker any more. */
+/* The same after the thread of the worker has ended. */
 static void
 send_drop(struct engine_worker *worker, const struct parcel *parcel)
 {
@@ -284,7 +281,7 @@ take_handovers(struct engine_worker *worker)
 	handover_take(&worker->queue, &parcels);
 	while ((parcel = parcels_next(&parcels)) != NULL) {
 		if (parcel->marker) {
-			marker_came(worker, parcel->word);
+			marker_arrived(worker, parcel->parity);
 			continue;
 		}
 		send_records(worker, parcel);
@@ -327,12 +324,12 @@ turn(struct engine_worker *worker, const struct epoll_event *events, int n)
 	count(worker, ENGINE_TURNS, 1);
 	if (!worker->deaf && atomic_load(&worker->engine->stop_listening))
 		listen_close_all(worker);
-	/* first what is left of the last turn, so that nobody goes hungry */
+	/* first the rest of the last turn, so that nobody starves */
 	conn_read_ready(worker);
 	for (int i = 0; i < n; i++)
 		take_event(worker, &events[i]);
 	run_timers(worker);
-	barrier_look(worker);
+	barrier_check(worker);
 	conn_flush_all(worker);
 	outbox_push_all(&worker->outbox);
 	conn_free_dead(worker);
@@ -349,7 +346,7 @@ sleep_ns(const struct engine_worker *worker)
 		return until_ns < STARVED_NS ? until_ns : STARVED_NS;
 	if (worker->ready != NULL || worker->dirty != NULL)
 		return 0;
-	/* who sleeps wakes late: so rather before the time, and waits awake */
+	/* a sleeper wakes late: so wake early, and wait awake */
 	return until_ns - worker->engine->set.awake_ns;
 }
 
@@ -589,7 +586,7 @@ engine_new(const struct engine_settings *set)
 	return NULL;
 }
 
-/* Signals are for the threads of the owner. */
+/* Workers block all signals: these are for the threads of the owner. */
 bool
 engine_start(struct engine *engine)
 {
@@ -609,7 +606,7 @@ engine_start(struct engine *engine)
 	return engine->n_started == engine->n_workers;
 }
 
-/* Its thread is gone: what others had for it is lost, and counted. */
+/* Its thread has ended: count what others had for it as lost. */
 static void
 drop_handovers(struct engine_worker *worker)
 {
@@ -653,7 +650,7 @@ engine_stop(struct engine *engine)
 	engine->n_started = 0;
 	for (unsigned i = 0; i < engine->n_workers; i++)
 		drop_handovers(&engine->workers[i]);
-	engine->stuck = !rcu_wait_all(); /* outlets: their grace period */
+	engine->stuck = !rcu_wait_all(); /* send queues: their grace period */
 	return !engine->stuck;
 }
 

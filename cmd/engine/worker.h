@@ -40,7 +40,8 @@ struct engine_worker {
 	pthread_t thread;
 	bool ended; /* and joined */
 	int epoll_fd;
-	_Alignas(64) struct handover_queue queue; /* for us; others write */
+	_Alignas(
+	    64) struct handover_queue queue; /* for us; other threads write */
 	_Alignas(64) struct outbox outbox; /* of this turn, for the others */
 	int64_t now_ns;
 	_Atomic int64_t turn_since_ns; /* 0: asleep */
@@ -61,20 +62,19 @@ struct engine_worker {
 	unsigned n_spare;
 
 	/* listen.c */
-	int spare_fd; /* given up when there is no other */
-	bool deaf; /* not listening any more */
+	int spare_fd; /* given up when no other descriptor is left */
+	bool deaf; /* it has stopped listening */
 
-	/* words of engine_barrier() */
+	/* barriers */
 	struct parcel *markers; /* ours: two for each worker */
-	/* that came, of words with an even number, odd */
-	unsigned n_markers[2];
-	unsigned n_words_taken;
-	atomic_uint n_words_told; /* to the hook; wraps around, as all do */
+	unsigned n_markers[2]; /* that arrived, of even and odd barriers */
+	unsigned n_barriers_seen;
+	atomic_uint n_barriers_done; /* reported; all of these wrap around */
 };
 
-/* Words of engine_barrier(). */
+/* The barriers in progress. */
 struct barrier {
-	pthread_mutex_t lock; /* of raising */
+	pthread_mutex_t lock; /* of engine_barrier() */
 	uint32_t types[ENGINE_BARRIERS_MAX]; /* a ring */
 	atomic_uint n_raised;
 };
