@@ -46,9 +46,9 @@
  */
 #define CLOCK_STEP_NS INT64_C(1000000)
 
-struct outlet_box {
+struct sendq_box {
 	struct rcu_head rcu;
-	struct engine_outlet outlet; /* ends in user[] */
+	struct engine_sendq sendq; /* ends in user[] */
 };
 
 /* ---- slots and handles ---- */
@@ -83,7 +83,7 @@ slot_take(struct engine_worker *worker, struct engine_conn *conn)
 	slot = &worker->slots[conn->slot];
 	slot->conn = conn;
 	slot->generation = (slot->generation + 1) & GENERATION_MASK;
-	conn->outlet->handle = (uint64_t)worker->index << 56 |
+	conn->sendq->handle = (uint64_t)worker->index << 56 |
 	    (uint64_t)slot->generation << 32 | conn->slot;
 	return true;
 }
@@ -117,26 +117,26 @@ engine_each_conn(struct engine_worker *worker,
 
 /* ---- making and freeing ---- */
 
-static struct engine_outlet *
-outlet_new(struct engine_worker *worker)
+static struct engine_sendq *
+sendq_new(struct engine_worker *worker)
 {
 	const struct engine_settings *set = &worker->engine->set;
-	struct outlet_box *box = calloc(1, sizeof(*box) + set->user_bytes);
+	struct sendq_box *box = calloc(1, sizeof(*box) + set->user_bytes);
 
 	if (box == NULL)
 		return NULL;
-	box->outlet.worker = worker->index;
-	box->outlet.queue_max_bytes =
+	box->sendq.worker = worker->index;
+	box->sendq.queue_max_bytes =
 	    atomic_load(&worker->engine->queue_max_bytes);
-	atomic_init(&box->outlet.frame_max_bytes, set->frame_max_bytes);
-	return &box->outlet;
+	atomic_init(&box->sendq.frame_max_bytes, set->frame_max_bytes);
+	return &box->sendq;
 }
 
 static void
-outlet_after_grace(struct rcu_head *rcu)
+sendq_after_grace(struct rcu_head *rcu)
 {
 	rcu_after_grace();
-	free(container_of(rcu, struct outlet_box, rcu));
+	free(container_of(rcu, struct sendq_box, rcu));
 	rcu_freed();
 }
 
@@ -165,7 +165,7 @@ static void
 conn_free(struct engine_conn *conn, bool published)
 {
 	struct budget *budget = &conn->worker->engine->budget;
-	struct outlet_box *box;
+	struct sendq_box *box;
 
 	bnet_link_free(conn->link);
 	budget_free_buf(budget, &conn->out);
@@ -173,10 +173,10 @@ conn_free(struct engine_conn *conn, bool published)
 	budget_give(budget, conn->base_bytes + conn->link_bytes);
 	free(conn->watchers);
 	free(conn->reason_text);
-	if (conn->outlet != NULL) {
-		box = container_of(conn->outlet, struct outlet_box, outlet);
+	if (conn->sendq != NULL) {
+		box = container_of(conn->sendq, struct sendq_box, sendq);
 		if (published)
-			rcu_later(&box->rcu, outlet_after_grace);
+			rcu_later(&box->rcu, sendq_after_grace);
 		else
 			free(box);
 	}
@@ -209,8 +209,8 @@ conn_new(struct engine_worker *worker, int fd, struct bnet_tls_ctx *tls,
 	conn->last_in_ns = worker->now_ns;
 	bnet_buf_init(&conn->out, SIZE_MAX / 4);
 	bnet_buf_init(&conn->held, SIZE_MAX / 4);
-	conn->outlet = outlet_new(worker);
-	if (conn->outlet == NULL || !conn_make_link(conn, tls, tls_host) ||
+	conn->sendq = sendq_new(worker);
+	if (conn->sendq == NULL || !conn_make_link(conn, tls, tls_host) ||
 	    !budget_take(budget, conn->link_bytes)) {
 		conn->link_bytes = 0;
 		conn_free(conn, false);
@@ -441,7 +441,7 @@ count_write(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames)
 
 	count(worker, ENGINE_WRITES, 1);
 	count(worker, ENGINE_BYTES_WRITTEN, n_bytes);
-	counter_add(&conn->outlet->bytes_out, n_bytes);
+	counter_add(&conn->sendq->bytes_out, n_bytes);
 	if (n_frames == 0)
 		return;
 	while (n_frames > 1 && size < 7) {
@@ -695,12 +695,11 @@ note_order(struct engine_conn *conn)
 	int order = (int)bnet_link_order(conn->link);
 
 	if (order ==
-	    atomic_load_explicit(&conn->outlet->order, memory_order_relaxed))
+	    atomic_load_explicit(&conn->sendq->order, memory_order_relaxed))
 		return;
 	if (conn->out.len > 0 && order == BNET_ORDER_NETWORK)
 		conn->order_mixed = true;
-	atomic_store_explicit(
-	    &conn->outlet->order, order, memory_order_relaxed);
+	atomic_store_explicit(&conn->sendq->order, order, memory_order_relaxed);
 }
 
 /* False: the owner takes no more packets. */
@@ -712,7 +711,7 @@ before_packet(struct engine_conn *conn, const struct bnet_packet *packet)
 	if (conn->state != CONN_OPEN)
 		return false;
 	count(conn->worker, ENGINE_PACKETS_READ, 1);
-	counter_add(&conn->outlet->packets_in, 1);
+	counter_add(&conn->sendq->packets_in, 1);
 	note_order(conn);
 	if (conn->worker->engine->set.hooks->tap != NULL)
 		tap_in(conn, packet);
@@ -827,7 +826,7 @@ link_failed(struct engine_conn *conn, enum bnet_err err)
 static void
 note_incomplete(struct engine_conn *conn, uint64_t n_packets_before)
 {
-	bool more = counter_get(&conn->outlet->packets_in) != n_packets_before;
+	bool more = counter_get(&conn->sendq->packets_in) != n_packets_before;
 
 	if (conn->state != CONN_OPEN ||
 	    bnet_link_pending(conn->link).len == 0) {
@@ -857,7 +856,7 @@ feed(struct engine_conn *conn, struct bnet_slice in)
 	const struct bnet_link_sink sink = {
 		.packet = on_packet, .bad = on_bad, .arg = conn
 	};
-	uint64_t n_packets = counter_get(&conn->outlet->packets_in);
+	uint64_t n_packets = counter_get(&conn->sendq->packets_in);
 	enum bnet_err err;
 	size_t used;
 
@@ -1003,7 +1002,7 @@ read_socket(struct engine_conn *conn)
 	} else {
 		count(worker, ENGINE_READS, 1);
 		count(worker, ENGINE_BYTES_READ, (uint64_t)n);
-		counter_add(&conn->outlet->bytes_in, (uint64_t)n);
+		counter_add(&conn->sendq->bytes_in, (uint64_t)n);
 		conn->last_in_ns = worker->now_ns;
 		if (conn->state == CONN_OPEN || conn->state == CONN_OPENING)
 			feed(conn,
@@ -1101,7 +1100,7 @@ engine_connect(struct engine *engine, const struct engine_connect *set)
 			return false;
 	}
 	copy.tls_host = host;
-	if (handover_post(&worker->queue, &engine->budget, &record, &bytes, 1))
+	if (mailbox_post(&worker->mailbox, &engine->budget, &record, &bytes, 1))
 		return true;
 	free(host);
 	return false;
@@ -1143,8 +1142,8 @@ make(struct engine_worker *worker, const struct engine_connect *set)
 	    set->timeout_ns != 0 ? set->timeout_ns : CONNECT_TIMEOUT_NS;
 	if (set->order != BNET_ORDER_AUTO) {
 		bnet_link_set_order(conn->link, set->order);
-		atomic_store_explicit(&conn->outlet->order, (int)set->order,
-		    memory_order_relaxed);
+		atomic_store_explicit(
+		    &conn->sendq->order, (int)set->order, memory_order_relaxed);
 	}
 	return conn;
 }
@@ -1383,11 +1382,10 @@ engine_conn_yield(struct engine_conn *conn)
 }
 
 void
-engine_conn_pause_for(
-    struct engine_conn *conn, const struct engine_outlet *full)
+engine_conn_pause_for(struct engine_conn *conn, const struct engine_sendq *full)
 {
-	struct bnet_slice me = { (const uint8_t *)&conn->outlet->handle,
-		sizeof(conn->outlet->handle) };
+	struct bnet_slice me = { (const uint8_t *)&conn->sendq->handle,
+		sizeof(conn->sendq->handle) };
 
 	if (conn->state != CONN_OPEN || conn->paused)
 		return;
@@ -1400,10 +1398,10 @@ engine_conn_pause_for(
 
 /* ---- what the owner may ask ---- */
 
-struct engine_outlet *
-engine_conn_outlet(struct engine_conn *conn)
+struct engine_sendq *
+engine_conn_sendq(struct engine_conn *conn)
 {
-	return conn->outlet;
+	return conn->sendq;
 }
 
 struct engine_worker *
@@ -1458,8 +1456,8 @@ engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,
     uint32_t frame_max_bytes)
 {
 	atomic_store_explicit(
-	    &conn->outlet->codec, (int)codec, memory_order_relaxed);
-	atomic_store_explicit(&conn->outlet->frame_max_bytes, frame_max_bytes,
+	    &conn->sendq->codec, (int)codec, memory_order_relaxed);
+	atomic_store_explicit(&conn->sendq->frame_max_bytes, frame_max_bytes,
 	    memory_order_relaxed);
 }
 

@@ -28,7 +28,7 @@ struct engine_conn {
 	int fd;
 	enum conn_state state;
 	struct engine_worker *worker;
-	struct engine_outlet *outlet;
+	struct engine_sendq *sendq;
 	struct bnet_link *link;
 	void *user; /* of the listener, or of engine_connect() */
 	uint64_t base_bytes, link_bytes; /* reserved for it, and for its link */
@@ -73,7 +73,7 @@ conn_find(struct engine_worker *worker, uint64_t handle)
 	if (at >= worker->n_slots)
 		return NULL;
 	slot = &worker->slots[at];
-	if (slot->conn == NULL || slot->conn->outlet->handle != handle)
+	if (slot->conn == NULL || slot->conn->sendq->handle != handle)
 		return NULL;
 	return slot->conn;
 }

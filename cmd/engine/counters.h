@@ -19,8 +19,8 @@ enum engine_counter {
 	ENGINE_PACKETS_WRITTEN,
 	ENGINE_PACKETS_LOST, /* queued for a connection that ended first */
 	ENGINE_TURNS,
-	ENGINE_HANDOVERS, /* batches: at most one for each worker a turn */
-	ENGINE_HANDOVER_PACKETS,
+	ENGINE_BATCHES, /* batches: at most one for each worker a turn */
+	ENGINE_BATCH_PACKETS,
 	ENGINE_WAKEUPS, /* of a worker whose mailbox was empty */
 	ENGINE_WAKEUPS_SAVED,
 	ENGINE_ACCEPTS,

@@ -70,7 +70,7 @@ enum engine_sent {
 };
 
 /* The half of a connection that any thread may read, to send to it. */
-struct engine_outlet {
+struct engine_sendq {
 	uint64_t handle;
 	unsigned worker; /* its index */
 	atomic_int order; /* enum bnet_order */
@@ -254,7 +254,7 @@ bool engine_connect(struct engine *engine, const struct engine_connect *set);
 
 /* ---- a connection: on its worker, that is, in its hooks ---- */
 
-struct engine_outlet *engine_conn_outlet(struct engine_conn *conn);
+struct engine_sendq *engine_conn_sendq(struct engine_conn *conn);
 struct engine_worker *engine_conn_worker(struct engine_conn *conn);
 struct bnet_link *engine_conn_link(struct engine_conn *conn);
 void *engine_conn_listener_user(struct engine_conn *conn);
@@ -309,7 +309,7 @@ void engine_conn_drop_queue(struct engine_conn *conn);
  * has ended. The current packet is the last one for now.
  */
 void engine_conn_pause_for(
-    struct engine_conn *conn, const struct engine_outlet *full);
+    struct engine_conn *conn, const struct engine_sendq *full);
 
 /*
  * The current packet took much work: go on with this connection in the next
@@ -332,7 +332,7 @@ void engine_each_conn(struct engine_worker *worker,
  * otherwise at the end of the turn.
  */
 BNET_MUST enum engine_sent engine_send(struct engine_worker *worker,
-    struct engine_outlet *to, const struct bnet_packet *packet, bool flush);
+    struct engine_sendq *to, const struct bnet_packet *packet, bool flush);
 
 /*
  * The same from any other thread, to a handle. The packet is copied; the

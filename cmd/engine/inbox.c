@@ -24,8 +24,8 @@ struct app {
 };
 
 struct inbox {
-	struct handover_queue queue;
-	struct parcels taken; /* by the application's thread */
+	struct mailbox mailbox;
+	struct batches taken; /* by the application's thread */
 	atomic_size_t n_bytes;
 	atomic_bool woken; /* engine_wake() was called */
 	struct app apps[APPS_MAX];
@@ -46,7 +46,7 @@ inbox_new(void)
 	if (inbox == NULL)
 		return NULL;
 	__cds_wfcq_init(&inbox->taken.head, &inbox->taken.tail);
-	if (handover_init(&inbox->queue))
+	if (mailbox_init(&inbox->mailbox))
 		return inbox;
 	free(inbox);
 	return NULL;
@@ -55,11 +55,11 @@ inbox_new(void)
 static struct inbox_item *
 next_item(struct inbox *inbox)
 {
-	struct cds_wfcq_node *node = parcels_next_node(&inbox->taken);
+	struct cds_wfcq_node *node = batches_next_node(&inbox->taken);
 
 	if (node == NULL) {
-		handover_take(&inbox->queue, &inbox->taken);
-		node = parcels_next_node(&inbox->taken);
+		mailbox_take(&inbox->mailbox, &inbox->taken);
+		node = batches_next_node(&inbox->taken);
 	}
 	return node == NULL ? NULL
 			    : container_of(node, struct inbox_item, node);
@@ -84,7 +84,7 @@ inbox_free(struct inbox *inbox, struct budget *budget)
 		return;
 	while ((item = next_item(inbox)) != NULL)
 		item_free(inbox, budget, item);
-	handover_free(&inbox->queue, budget);
+	mailbox_free(&inbox->mailbox, budget);
 	free(inbox);
 }
 
@@ -126,14 +126,14 @@ engine_to_inbox(struct engine_conn *conn, const struct bnet_packet *packet)
 	if (packet->payload.len > 0)
 		memcpy(payload, packet->payload.p, packet->payload.len);
 	item->packet = (struct engine_packet){
-		.handle = conn->outlet->handle,
+		.handle = conn->sendq->handle,
 		.user = conn->user,
 		.at_ns = worker->now_ns,
 		.header = packet->header,
 		.payload = { payload, packet->payload.len },
 	};
 	count(worker, ENGINE_INBOX_PACKETS, 1);
-	(void)handover_push(&engine->inbox->queue, &item->node);
+	(void)mailbox_push(&engine->inbox->mailbox, &item->node);
 	return ENGINE_DELIVERED;
 }
 
@@ -188,12 +188,12 @@ engine_deliver(struct engine_conn *conn, const struct bnet_packet *packet)
 static void
 wait_for(struct inbox *inbox, int64_t timeout_ns)
 {
-	struct pollfd pfd = { .fd = inbox->queue.wake_fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = inbox->mailbox.wake_fd, .events = POLLIN };
 	struct timespec ts = { .tv_sec = timeout_ns / 1000000000,
 		.tv_nsec = timeout_ns % 1000000000 };
 
 	if (ppoll(&pfd, 1, timeout_ns < 0 ? NULL : &ts, NULL) > 0)
-		handover_heard(&inbox->queue);
+		mailbox_heard(&inbox->mailbox);
 }
 
 struct engine_packet *
@@ -230,5 +230,5 @@ void
 engine_wake(struct engine *engine)
 {
 	atomic_store(&engine->inbox->woken, true);
-	handover_wake(&engine->inbox->queue);
+	mailbox_wake(&engine->inbox->mailbox);
 }

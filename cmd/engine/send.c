@@ -88,7 +88,7 @@ static void
 queued_bytes_sub(struct engine_conn *conn, size_t n_bytes)
 {
 	atomic_fetch_sub_explicit(
-	    &conn->outlet->queued_bytes, n_bytes, memory_order_relaxed);
+	    &conn->sendq->queued_bytes, n_bytes, memory_order_relaxed);
 }
 
 /* Frames were appended to `out`; queued_bytes already counts them. */
@@ -114,7 +114,7 @@ sendq_append(struct engine_conn *conn, const struct record *record,
 	if (!out_room(conn, frames.len) ||
 	    bnet_buf_append(&conn->out, frames) != BNET_OK)
 		return false;
-	if (outlet_order(conn->outlet) != record->type)
+	if (sendq_order(conn->sendq) != record->type)
 		conn->order_mixed = true;
 	out_added(conn, record->n_frames);
 	if (record->flush)
@@ -129,7 +129,7 @@ static uint64_t
 frames_ended(struct engine_conn *conn, size_t n)
 {
 	struct bnet_slice out = bnet_buf_slice(&conn->out);
-	enum bnet_order order = outlet_order(conn->outlet);
+	enum bnet_order order = sendq_order(conn->sendq);
 	uint64_t ended = 0;
 
 	if (n == out.len)
@@ -171,7 +171,7 @@ sendq_written(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames)
 
 	queued_bytes_sub(conn, n_bytes);
 	count(worker, ENGINE_PACKETS_WRITTEN, n_frames);
-	counter_add(&conn->outlet->packets_out, n_frames);
+	counter_add(&conn->sendq->packets_out, n_frames);
 }
 
 void
@@ -204,10 +204,10 @@ sendq_notify(struct engine_conn *conn, bool gone)
 {
 	static const struct bnet_slice nothing = { NULL, 0 };
 	size_t queued = atomic_load_explicit(
-	    &conn->outlet->queued_bytes, memory_order_relaxed);
+	    &conn->sendq->queued_bytes, memory_order_relaxed);
 
 	if (conn->n_watchers == 0 ||
-	    (!gone && queued > conn->outlet->queue_max_bytes / WATCH_QUOTIENT))
+	    (!gone && queued > conn->sendq->queue_max_bytes / WATCH_QUOTIENT))
 		return;
 	while (conn->n_watchers > 0 &&
 	    send_control(conn->worker, conn->watchers[conn->n_watchers - 1],
@@ -270,10 +270,10 @@ frame_bytes_max(const struct bnet_packet *packet)
 }
 
 static struct bnet_wire
-wire_of(struct engine_worker *worker, struct engine_outlet *to)
+wire_of(struct engine_worker *worker, struct engine_sendq *to)
 {
 	return (struct bnet_wire){
-		.order = outlet_order(to),
+		.order = sendq_order(to),
 		.codec = (enum bnet_codec_id)atomic_load_explicit(
 		    &to->codec, memory_order_relaxed),
 		.frame_max_bytes = atomic_load_explicit(
@@ -283,7 +283,7 @@ wire_of(struct engine_worker *worker, struct engine_outlet *to)
 }
 
 static void
-queued(struct engine_worker *worker, struct engine_outlet *to, size_t n_bytes)
+queued(struct engine_worker *worker, struct engine_sendq *to, size_t n_bytes)
 {
 	atomic_fetch_add_explicit(
 	    &to->queued_bytes, n_bytes, memory_order_relaxed);
@@ -291,7 +291,7 @@ queued(struct engine_worker *worker, struct engine_outlet *to, size_t n_bytes)
 }
 
 static enum engine_sent
-send_here(struct engine_worker *worker, struct engine_outlet *to,
+send_here(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, size_t room, bool flush)
 {
 	struct bnet_wire wire = wire_of(worker, to);
@@ -317,7 +317,7 @@ send_here(struct engine_worker *worker, struct engine_outlet *to,
 }
 
 static enum engine_sent
-send_there(struct engine_worker *worker, struct engine_outlet *to,
+send_there(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, size_t room, bool flush)
 {
 	struct bnet_wire wire = wire_of(worker, to);
@@ -325,25 +325,24 @@ send_there(struct engine_worker *worker, struct engine_outlet *to,
 		.kind = RECORD_FRAMES,
 		.type = (uint32_t)wire.order,
 		.flush = flush };
-	struct parcel *parcel =
+	struct batch *batch =
 	    outbox_record(&worker->outbox, to->worker, &record, room);
 	enum bnet_err err;
 	size_t before;
 
-	if (parcel == NULL)
+	if (batch == NULL)
 		return ENGINE_MEMORY;
-	before = parcel->bytes.len;
-	err = bnet_packet_encode(&wire, worker->codecs, packet, &parcel->bytes);
+	before = batch->bytes.len;
+	err = bnet_packet_encode(&wire, worker->codecs, packet, &batch->bytes);
 	if (err != BNET_OK)
 		return sent_of(err);
-	queued(worker, to, parcel->bytes.len - before);
-	outbox_added(
-	    &worker->outbox, to->worker, 1, parcel->bytes.len - before);
+	queued(worker, to, batch->bytes.len - before);
+	outbox_added(&worker->outbox, to->worker, 1, batch->bytes.len - before);
 	return ENGINE_QUEUED;
 }
 
 enum engine_sent
-engine_send(struct engine_worker *worker, struct engine_outlet *to,
+engine_send(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, bool flush)
 {
 	size_t room = frame_bytes_max(packet);
@@ -374,8 +373,8 @@ engine_message(struct engine *engine, unsigned worker, uint32_t type,
 {
 	const struct record record = { .kind = RECORD_MESSAGE, .type = type };
 
-	return handover_post(
-	    engine->queues[worker], &engine->budget, &record, &bytes, 1);
+	return mailbox_post(
+	    engine->mailboxes[worker], &engine->budget, &record, &bytes, 1);
 }
 
 enum engine_sent
@@ -393,7 +392,7 @@ engine_post(
 		packet->payload,
 	};
 
-	return handover_post(engine->queues[handle_worker(handle)],
+	return mailbox_post(engine->mailboxes[handle_worker(handle)],
 		   &engine->budget, &record, pieces, 3)
 	    ? ENGINE_QUEUED
 	    : ENGINE_MEMORY;
@@ -405,6 +404,6 @@ engine_post_finish(struct engine *engine, uint64_t handle)
 	const struct record record = { .handle = handle,
 		.kind = RECORD_FINISH };
 
-	(void)handover_post(engine->queues[handle_worker(handle)],
+	(void)mailbox_post(engine->mailboxes[handle_worker(handle)],
 	    &engine->budget, &record, NULL, 0);
 }

@@ -16,9 +16,9 @@
 
 /* What frames for it are encoded in: LITTLE or NETWORK. */
 static inline enum bnet_order
-outlet_order(struct engine_outlet *outlet)
+sendq_order(struct engine_sendq *sendq)
 {
-	int order = atomic_load_explicit(&outlet->order, memory_order_relaxed);
+	int order = atomic_load_explicit(&sendq->order, memory_order_relaxed);
 
 	return order == BNET_ORDER_NETWORK ? BNET_ORDER_NETWORK
 					   : BNET_ORDER_LITTLE;

@@ -61,7 +61,7 @@ barrier_init(struct engine_worker *worker)
 	worker->markers = calloc(n, sizeof(*worker->markers));
 	for (size_t i = 0; worker->markers != NULL && i < n; i++)
 		worker->markers[i] =
-		    (struct parcel){ .marker = true, .parity = i % 2 };
+		    (struct batch){ .marker = true, .parity = i % 2 };
 	return worker->markers != NULL;
 }
 
@@ -90,7 +90,7 @@ engine_barrier(struct engine *engine, uint32_t type)
 	atomic_store(&b->n_raised, n + 1);
 	pthread_mutex_unlock(&b->lock);
 	for (unsigned i = 0; i < engine->n_workers; i++)
-		handover_wake(&engine->workers[i].queue);
+		mailbox_wake(&engine->workers[i].mailbox);
 	return true;
 }
 
@@ -130,7 +130,7 @@ barrier_check(struct engine_worker *worker)
 		outbox_push_all(&worker->outbox);
 		for (unsigned i = 0; i < engine->n_workers; i++)
 			if (i != worker->index)
-				(void)handover_push(&engine->workers[i].queue,
+				(void)mailbox_push(&engine->workers[i].mailbox,
 				    &worker->markers[2 * i + n % 2].node);
 		marker_arrived(worker, n % 2);
 	}
@@ -151,8 +151,8 @@ take_frames(struct engine_worker *worker, const struct record *record,
 		return;
 	count(worker, ENGINE_PACKETS_LOST, record->n_frames);
 	if (conn != NULL)
-		atomic_fetch_sub_explicit(&conn->outlet->queued_bytes,
-		    bytes.len, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&conn->sendq->queued_bytes, bytes.len,
+		    memory_order_relaxed);
 	/* the sender was told ENGINE_QUEUED: rather end it than leave a gap */
 	if (conn != NULL && conn->state <= CONN_OPEN)
 		conn_end(conn, ENGINE_END_MEMORY);
@@ -182,8 +182,8 @@ take_packet(struct engine_worker *worker, const struct record *record,
 	}
 	if (conn == NULL || conn->state > CONN_OPEN ||
 	    (n_ids > 0 && ids == NULL) ||
-	    engine_send(worker, conn->outlet, &packet,
-		packet.header.priority) != ENGINE_QUEUED) {
+	    engine_send(worker, conn->sendq, &packet, packet.header.priority) !=
+		ENGINE_QUEUED) {
 		count(worker, ENGINE_PACKETS_QUEUED, 1);
 		count(worker, ENGINE_PACKETS_LOST, 1);
 	}
@@ -240,13 +240,13 @@ take_record(struct engine_worker *worker, const struct record *record,
 }
 
 static void
-send_records(struct engine_worker *worker, struct parcel *parcel)
+send_records(struct engine_worker *worker, struct batch *batch)
 {
 	struct record record;
 	struct bnet_slice bytes;
 	size_t at = 0;
 
-	while (parcel_read(parcel, &at, &record, &bytes))
+	while (batch_read(batch, &at, &record, &bytes))
 		take_record(worker, &record, bytes);
 	if (worker->urgent != NULL)
 		conn_flush_urgent(worker);
@@ -254,13 +254,13 @@ send_records(struct engine_worker *worker, struct parcel *parcel)
 
 /* The same after the thread of the worker has ended. */
 static void
-send_drop(struct engine_worker *worker, const struct parcel *parcel)
+send_drop(struct engine_worker *worker, const struct batch *batch)
 {
 	struct record record;
 	struct bnet_slice bytes;
 	size_t at = 0;
 
-	while (parcel_read(parcel, &at, &record, &bytes)) {
+	while (batch_read(batch, &at, &record, &bytes)) {
 		if (record.kind == RECORD_PACKET)
 			count(worker, ENGINE_PACKETS_QUEUED, 1);
 		if (record.kind == RECORD_CONNECT)
@@ -272,20 +272,20 @@ send_drop(struct engine_worker *worker, const struct parcel *parcel)
 /* ---- a turn ---- */
 
 static void
-take_handovers(struct engine_worker *worker)
+take_mailbox(struct engine_worker *worker)
 {
-	struct parcels parcels;
-	struct parcel *parcel;
+	struct batches batches;
+	struct batch *batch;
 
-	handover_heard(&worker->queue);
-	handover_take(&worker->queue, &parcels);
-	while ((parcel = parcels_next(&parcels)) != NULL) {
-		if (parcel->marker) {
-			marker_arrived(worker, parcel->parity);
+	mailbox_heard(&worker->mailbox);
+	mailbox_take(&worker->mailbox, &batches);
+	while ((batch = batches_next(&batches)) != NULL) {
+		if (batch->marker) {
+			marker_arrived(worker, batch->parity);
 			continue;
 		}
-		send_records(worker, parcel);
-		parcel_free(parcel, &worker->engine->budget);
+		send_records(worker, batch);
+		batch_free(batch, &worker->engine->budget);
 	}
 }
 
@@ -296,7 +296,7 @@ take_event(struct engine_worker *worker, const struct epoll_event *event)
 
 	switch (source->kind) {
 	case SOURCE_WAKE:
-		take_handovers(worker);
+		take_mailbox(worker);
 		break;
 	case SOURCE_LISTENER:
 		if (!worker->deaf)
@@ -484,8 +484,8 @@ worker_init(struct engine_worker *worker, struct engine *engine, unsigned index)
 	worker->now_ns = clock_now_ns();
 	return worker->epoll_fd >= 0 && worker->codecs != NULL &&
 	    worker->read_buf != NULL && outbox_init(&worker->outbox) &&
-	    barrier_init(worker) && worker->queue.wake_fd >= 0 &&
-	    epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->queue.wake_fd,
+	    barrier_init(worker) && worker->mailbox.wake_fd >= 0 &&
+	    epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->mailbox.wake_fd,
 		&event) == 0;
 }
 
@@ -518,16 +518,16 @@ make_workers(struct engine *engine)
 		workers[i] = (struct engine_worker){ .engine = engine,
 			.epoll_fd = -1,
 			.spare_fd = -1,
-			.queue.wake_fd = -1,
-			.outbox = { .queues = engine->queues,
+			.mailbox.wake_fd = -1,
+			.outbox = { .mailboxes = engine->mailboxes,
 			    .n = engine->n_workers,
 			    .budget = &engine->budget,
 			    .counters = workers[i].counters } };
-		engine->queues[i] = &workers[i].queue;
+		engine->mailboxes[i] = &workers[i].mailbox;
 	}
 	engine->workers = workers;
 	for (unsigned i = 0; i < engine->n_workers; i++)
-		if (!handover_init(&workers[i].queue) ||
+		if (!mailbox_init(&workers[i].mailbox) ||
 		    !worker_init(&workers[i], engine, i))
 			return false;
 	return true;
@@ -608,17 +608,17 @@ engine_start(struct engine *engine)
 
 /* Its thread has ended: count what others had for it as lost. */
 static void
-drop_handovers(struct engine_worker *worker)
+drop_mailbox(struct engine_worker *worker)
 {
-	struct parcels parcels;
-	struct parcel *parcel;
+	struct batches batches;
+	struct batch *batch;
 
-	handover_take(&worker->queue, &parcels);
-	while ((parcel = parcels_next(&parcels)) != NULL) {
-		if (parcel->marker)
+	mailbox_take(&worker->mailbox, &batches);
+	while ((batch = batches_next(&batches)) != NULL) {
+		if (batch->marker)
 			continue;
-		send_drop(worker, parcel);
-		parcel_free(parcel, &worker->engine->budget);
+		send_drop(worker, batch);
+		batch_free(batch, &worker->engine->budget);
 	}
 }
 
@@ -643,13 +643,13 @@ engine_stop(struct engine *engine)
 {
 	atomic_store(&engine->stop, true);
 	for (unsigned i = 0; i < engine->n_started; i++)
-		handover_wake(&engine->workers[i].queue);
+		mailbox_wake(&engine->workers[i].mailbox);
 	engine->stuck = true;
 	if (!join_workers(engine))
 		return false;
 	engine->n_started = 0;
 	for (unsigned i = 0; i < engine->n_workers; i++)
-		drop_handovers(&engine->workers[i]);
+		drop_mailbox(&engine->workers[i]);
 	engine->stuck = !rcu_wait_all(); /* send queues: their grace period */
 	return !engine->stuck;
 }
@@ -668,7 +668,7 @@ engine_free(struct engine *engine)
 	listen_free_all(engine);
 	for (unsigned i = 0; engine->workers != NULL && i < engine->n_workers;
 	     i++)
-		handover_free(&engine->workers[i].queue, &engine->budget);
+		mailbox_free(&engine->workers[i].mailbox, &engine->budget);
 	for (unsigned i = 0; engine->workers != NULL && i < engine->n_workers;
 	     i++)
 		worker_free(&engine->workers[i]);
@@ -683,7 +683,7 @@ engine_stop_listening(struct engine *engine)
 {
 	atomic_store(&engine->stop_listening, true);
 	for (unsigned i = 0; i < engine->n_started; i++)
-		handover_wake(&engine->workers[i].queue);
+		mailbox_wake(&engine->workers[i].mailbox);
 }
 
 /* ---- what the owner may ask ---- */

@@ -9,7 +9,7 @@
 
 #include "cmd/engine/budget.h"
 #include "cmd/engine/engine.h"
-#include "cmd/engine/handover.h"
+#include "cmd/engine/mailbox.h"
 #include "cmd/engine/timers.h"
 
 #define ENGINE_READ_BYTES ((size_t)128 << 10) /* of one connection a turn */
@@ -40,8 +40,7 @@ struct engine_worker {
 	pthread_t thread;
 	bool ended; /* and joined */
 	int epoll_fd;
-	_Alignas(
-	    64) struct handover_queue queue; /* for us; other threads write */
+	_Alignas(64) struct mailbox mailbox; /* for us; other threads write */
 	_Alignas(64) struct outbox outbox; /* of this turn, for the others */
 	int64_t now_ns;
 	_Atomic int64_t turn_since_ns; /* 0: asleep */
@@ -66,7 +65,7 @@ struct engine_worker {
 	bool deaf; /* it has stopped listening */
 
 	/* barriers */
-	struct parcel *markers; /* ours: two for each worker */
+	struct batch *markers; /* ours: two for each worker */
 	unsigned n_markers[2]; /* that arrived, of even and odd barriers */
 	unsigned n_barriers_seen;
 	atomic_uint n_barriers_done; /* reported; all of these wrap around */
@@ -83,7 +82,7 @@ struct engine {
 	struct engine_settings set;
 	struct budget budget;
 	struct engine_worker *workers;
-	struct handover_queue *queues[ENGINE_WORKERS_MAX]; /* the workers' */
+	struct mailbox *mailboxes[ENGINE_WORKERS_MAX]; /* the workers' */
 	unsigned n_workers, n_started;
 	bool stuck; /* it could not be stopped: nothing is freed */
 	struct engine_listener *listeners;

@@ -75,7 +75,7 @@ send_now(struct node_link *link, const struct bnet_header *header,
 		.payload = body,
 	};
 	enum engine_sent sent = engine_send(engine_conn_worker(link->conn),
-	    engine_conn_outlet(link->conn), &packet, false);
+	    engine_conn_sendq(link->conn), &packet, false);
 
 	stats_count(
 	    &link->node->stats, sent == ENGINE_QUEUED ? as : STAT_NOT_SENT);
@@ -357,7 +357,7 @@ send_packet(struct node_link *link, const struct bnet_header *header,
 
 	/* where the queue is full the relay has more to read than this */
 	(void)!engine_send(engine_conn_worker(link->conn),
-	    engine_conn_outlet(link->conn), &packet, header->priority);
+	    engine_conn_sendq(link->conn), &packet, header->priority);
 }
 
 /* A message to the relay; `timestamp` 0: no ping. */
@@ -948,7 +948,7 @@ take_reply(struct node *node, struct bnet_slice bytes)
 	link = reply.link;
 	/* it may have ended, and even be up again, since the question came */
 	if (link->conn == NULL ||
-	    engine_conn_outlet(link->conn)->handle != reply.handle)
+	    engine_conn_sendq(link->conn)->handle != reply.handle)
 		stats_count(&node->stats, STAT_NOT_SENT);
 	else
 		reply_send(link, &reply.header,

@@ -231,7 +231,7 @@ send_packet(
 	};
 
 	return engine_send(engine_conn_worker(m->conn),
-	    engine_conn_outlet(m->conn), &packet, header->priority);
+	    engine_conn_sendq(m->conn), &packet, header->priority);
 }
 
 /* ---- slots ---- */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handover - the mailbox of a worker: other threads put in batches of records,
+ * mailbox - the mailbox of a worker: other threads put in batches of records,
  * the worker takes them all (liburcu's wait-free queue).
  *
- *	parcel	[ record | bytes ] [ record | bytes ] ...
+ *	batch	[ record | bytes ] [ record | bytes ] ...
  *
  * Frames for one connection that follow each other share a record. A worker
- * collects the records of a turn in its outbox, one parcel for each worker.
+ * collects the records of a turn in its outbox, one batch for each worker.
  */
-#ifndef ENGINE_HANDOVER_H
-#define ENGINE_HANDOVER_H
+#ifndef ENGINE_MAILBOX_H
+#define ENGINE_MAILBOX_H
 
 #include "cmd/engine/budget.h"
 #include "cmd/engine/counters.h"
@@ -43,7 +43,7 @@ struct record_packet {
 	uint64_t payload_bytes;
 };
 
-struct parcel {
+struct batch {
 	struct cds_wfcq_node node;
 	struct bnet_buf bytes;
 	size_t last; /* where the last record starts */
@@ -53,72 +53,72 @@ struct parcel {
 	uint8_t parity; /* of a marker: the number of the barrier, modulo 2 */
 };
 
-struct handover_queue {
+struct mailbox {
 	struct __cds_wfcq_head head;
 	struct cds_wfcq_tail tail;
 	int wake_fd; /* eventfd */
 };
 
 /* False: errno. */
-bool handover_init(struct handover_queue *queue);
-void handover_free(struct handover_queue *queue, struct budget *budget);
+bool mailbox_init(struct mailbox *mailbox);
+void mailbox_free(struct mailbox *mailbox, struct budget *budget);
 
 /* NULL: no memory or budget. */
-struct parcel *parcel_new(struct budget *budget);
-void parcel_free(struct parcel *parcel, struct budget *budget); /* no marker */
+struct batch *batch_new(struct budget *budget);
+void batch_free(struct batch *batch, struct budget *budget); /* no marker */
 
 /*
  * Make a record with room for `room_bytes` more after it, or take the last one
  * if both are RECORD_FRAMES and differ in lengths only. False: no memory or
  * budget; nothing changed.
  */
-bool parcel_record(struct parcel *parcel, struct budget *budget,
+bool batch_record(struct batch *batch, struct budget *budget,
     const struct record *record, size_t room_bytes);
 
-/* `n_frames` frames of `n_bytes` were appended to the bytes of the parcel. */
-void parcel_added(struct parcel *parcel, uint32_t n_frames, size_t n_bytes);
+/* `n_frames` frames of `n_bytes` were appended to the bytes of the batch. */
+void batch_added(struct batch *batch, uint32_t n_frames, size_t n_bytes);
 
 /* A whole record at once. False as above. */
-bool parcel_put(struct parcel *parcel, struct budget *budget,
+bool batch_put(struct batch *batch, struct budget *budget,
     const struct record *record, struct bnet_slice bytes);
 
 /*
  * Put a batch of one record, made of `n` pieces, into the mailbox. Any thread.
  * False: no memory or budget.
  */
-bool handover_post(struct handover_queue *queue, struct budget *budget,
+bool mailbox_post(struct mailbox *mailbox, struct budget *budget,
     const struct record *record, const struct bnet_slice *pieces, size_t n);
 
 /*
  * Put a node (of a batch, for a worker) into the mailbox. True: it was empty,
  * and its owner was woken.
  */
-bool handover_push(struct handover_queue *queue, struct cds_wfcq_node *node);
+bool mailbox_push(struct mailbox *mailbox, struct cds_wfcq_node *node);
 
 /* Wake the owner in any case. */
-void handover_wake(struct handover_queue *queue);
+void mailbox_wake(struct mailbox *mailbox);
 
 /* All that was in a mailbox, in order. It must not be copied or moved. */
-struct parcels {
+struct batches {
 	struct __cds_wfcq_head head;
 	struct cds_wfcq_tail tail;
 };
-void handover_take(struct handover_queue *queue, struct parcels *parcels);
-struct cds_wfcq_node *parcels_next_node(struct parcels *parcels);
-struct parcel *parcels_next(struct parcels *parcels); /* NULL: no more */
+void mailbox_take(struct mailbox *mailbox, struct batches *batches);
+struct cds_wfcq_node *batches_next_node(struct batches *batches);
+struct batch *batches_next(struct batches *batches); /* NULL: no more */
 
-/* Reset the wake-up; call it before handover_take(). */
-void handover_heard(struct handover_queue *queue);
+/* Reset the wake-up; call it before mailbox_take(). */
+void mailbox_heard(struct mailbox *mailbox);
 
 /* Read the record at *at and advance *at. False: the end. */
-bool parcel_read(const struct parcel *parcel, size_t *at, struct record *record,
+bool batch_read(const struct batch *batch, size_t *at, struct record *record,
     struct bnet_slice *bytes);
 
 /* ---- outbox: what a worker has for the others in this turn ---- */
 
 struct outbox {
-	struct parcel **parcels; /* owned; one for each worker, or NULL */
-	struct handover_queue *const *queues; /* of the workers, for pushing */
+	struct batch **batches; /* owned; one for each worker, or NULL */
+	struct mailbox *const *mailboxes; /* of the workers, for pushing */
 	unsigned n; /* workers */
 	bool urgent; /* a record with `flush` waits */
 	struct budget *budget;
@@ -129,8 +129,8 @@ struct outbox {
 bool outbox_init(struct outbox *outbox);
 void outbox_free(struct outbox *outbox);
 
-/* parcel_record() in the batch for worker `to`. NULL: no memory or budget. */
-struct parcel *outbox_record(struct outbox *outbox, unsigned to,
+/* batch_record() in the batch for worker `to`. NULL: no memory or budget. */
+struct batch *outbox_record(struct outbox *outbox, unsigned to,
     const struct record *record, size_t room_bytes);
 
 /* `n_frames` frames of `n_bytes` were appended to what that gave. */
