@@ -5,7 +5,9 @@
 
 #include <stdatomic.h>
 
+#ifdef RCU_TSAN
 char rcu_grace;
+#endif
 
 static atomic_size_t n_later; /* given to rcu_later() and not freed yet */
 

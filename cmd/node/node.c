@@ -780,7 +780,7 @@ take_reply(struct node *node, struct bnet_slice bytes)
 	link = reply.link;
 	/* it may have ended, and even be up again, since the question came */
 	if (link->session.conn == NULL ||
-	    engine_conn_outlet(link->session.conn)->handle != reply.handle)
+	    engine_conn_sendq(link->session.conn)->handle != reply.handle)
 		stats_count(&node->stats, STAT_NOT_SENT);
 	else
 		reply_send(link, &reply.header,

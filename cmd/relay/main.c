@@ -7,7 +7,9 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/log.h"
-#include "cmd/relay/admin.h"
+#include "cmd/common/process.h"
+#include "cmd/engine/rcu.h"
+    #include "cmd/relay/admin.h"
 #include "cmd/relay/hooks.h"
 #include "cmd/relay/keylog_file.h"
 #include "cmd/relay/local.h"
@@ -20,10 +22,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-
-static void
-say(const char *what, const struct address *address, const char *kind)
+    #include <unistd.h>
+    
+    static void
+    say(const char *what, const struct address *address, const char *kind)
 {
 	char text[ADDRESS_CHARS];
 
@@ -237,20 +239,14 @@ warn_of_options(const struct relay_options *opt)
 			 " --tokens");
 }
 
-/* As many descriptors as we may have: connections are descriptors. */
 static void
-raise_files(const struct relay_options *opt)
+raise_descriptors(const struct relay_options *opt)
 {
-	struct rlimit limit;
+	uint64_t n = process_raise_descriptors();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    opt->max_connections + 64 > limit.rlim_cur)
+	if (opt->max_connections + 64 > n)
 		log_warn("fewer descriptors than connections are allowed",
-		    LOG_U64("descriptors", limit.rlim_cur),
+		    LOG_U64("descriptors", n),
 		    LOG_U64("max_connections", opt->max_connections));
 }
 
@@ -339,7 +335,7 @@ run(struct relay_config *config, int argc, char **argv)
 	run.keylog = admin.keylog != NULL ? keylog_file_line : NULL;
 	run.keylog_arg = admin.keylog;
 	tls = load(&run, config);
-	raise_files(&config->opt);
+	raise_descriptors(&config->opt);
 	make_tables(&relay);
 	make_engine(&relay);
 	make_workers(&relay);

@@ -11,6 +11,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/common/keys.h"
+#include "cmd/common/process.h"
 #include "cmd/replay/dry_run.h"
 #include "cmd/replay/play/diff.h"
 #include "cmd/replay/play/plan.h"
@@ -35,7 +36,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -553,30 +553,15 @@ probe(struct run *run)
 	    stock ? "all sessions are stock clients, which say none" : NULL);
 }
 
-/* As many descriptors as we may have: connections are descriptors. */
 static void
 raise_descriptors(const struct run *run)
 {
-	struct rlimit limit;
+	uint64_t n = process_raise_descriptors();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    (uint64_t)run->plan.n + DESCRIPTORS_OURS > limit.rlim_cur)
+	if ((uint64_t)run->plan.n + DESCRIPTORS_OURS > n)
 		cli_warn("%u sessions, but only %llu descriptors are allowed"
 			 " (ulimit -n): some may fail",
-		    (unsigned)run->plan.n, (unsigned long long)limit.rlim_cur);
-}
-
-static int64_t
-unix_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+		    (unsigned)run->plan.n, (unsigned long long)n);
 }
 
 /* Until shortly before --start-at, or a signal. */
@@ -584,7 +569,7 @@ static void
 wait_for_start(const struct run *run)
 {
 	const int64_t at_ns = run->opt->start_at_ns;
-	int64_t left_ns = at_ns - unix_now_ns();
+	int64_t left_ns = at_ns - clock_unix_ns();
 
 	if (at_ns == 0)
 		return;
@@ -603,7 +588,7 @@ wait_for_start(const struct run *run)
 			.tv_nsec = ns % NS_PER_S };
 
 		(void)nanosleep(&ts, NULL);
-		left_ns = at_ns - unix_now_ns();
+		left_ns = at_ns - clock_unix_ns();
 	}
 }
 
@@ -702,7 +687,7 @@ static void
 begin(struct watch *watch)
 {
 	const int64_t at_ns = watch->run->opt->start_at_ns;
-	int64_t unix_ns = unix_now_ns(), now_ns = clock_now_ns();
+	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
 
 	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
 	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);

@@ -71,7 +71,7 @@ session_send(struct session *s, const struct bnet_header *header,
 	};
 
 	return engine_send(engine_conn_worker(s->conn),
-	    engine_conn_outlet(s->conn), &packet, header->priority);
+	    engine_conn_sendq(s->conn), &packet, header->priority);
 }
 
 /* `timestamp` 0: no ping. */

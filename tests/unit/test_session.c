@@ -85,12 +85,12 @@ static void
 up(void *owner, const struct bnet_welcome *welcome)
 {
 	struct session *s = owner;
-	const struct engine_outlet *outlet = engine_conn_outlet(s->conn);
+	const struct engine_sendq *sendq = engine_conn_sendq(s->conn);
 
 	ck_assert_uint_eq(welcome->id, s->id);
 	pthread_mutex_lock(&lock);
-	codec = outlet->codec;
-	frame_max_bytes = outlet->frame_max_bytes;
+	codec = sendq->codec;
+	frame_max_bytes = sendq->frame_max_bytes;
 	pthread_mutex_unlock(&lock);
 	note(&events[EVENT_UP]);
 }

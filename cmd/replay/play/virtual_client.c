@@ -184,10 +184,9 @@ sent_as(struct vclient *vc, const struct tape_record *record, int64_t now_ns,
 }
 
 static size_t
-queued_bytes(const struct engine_outlet *outlet)
+queued_bytes(const struct engine_sendq *sendq)
 {
-	return atomic_load_explicit(
-	    &outlet->queued_bytes, memory_order_relaxed);
+	return atomic_load_explicit(&sendq->queued_bytes, memory_order_relaxed);
 }
 
 static enum vclient_sent
@@ -195,7 +194,7 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
     int64_t due_ns, int64_t now_ns)
 {
 	const struct play *play = vc->play;
-	struct engine_outlet *outlet = engine_conn_outlet(vc->client.conn);
+	struct engine_sendq *sendq = engine_conn_sendq(vc->client.conn);
 	const struct rewrite_context context = {
 		.opt = play->set.opt,
 		.ids = &play->ids,
@@ -208,7 +207,7 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 					  (record->flags & TAPE_R_OOB) != 0 };
 	struct bnet_header header = { .key = 0 };
 	enum vclient_sent sent;
-	size_t before = queued_bytes(outlet);
+	size_t before = queued_bytes(sendq);
 
 	if (before > QUEUE_MAX_BYTES)
 		return VCLIENT_LATER;
@@ -218,12 +217,11 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 		    &context, record, &packet.oob, &header);
 	(void)set_payload(vc, record, &packet);
 	sent = sent_as(vc, record, now_ns,
-	    engine_send(vc->worker->engine, outlet, &packet, true));
+	    engine_send(vc->worker->engine, sendq, &packet, true));
 	if (sent != VCLIENT_SENT)
 		return sent;
 	/* as it is on the wire: the engine may have compressed it */
-	note_sent(
-	    vc, due_ns, now_ns, header.key, queued_bytes(outlet) - before);
+	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
 	if ((record->flags & TAPE_R_ANSWERED) != 0)
 		expect_answer(vc, &packet, &header, due_ns);
 	return VCLIENT_SENT;
