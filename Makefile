@@ -43,12 +43,13 @@ Q = $(if $(V),,@)
 PROTO_SRC = $(wildcard proto/*.c)
 SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c \
     cmd/filter/*.c)
-ENGINE_SRC = $(wildcard cmd/engine/*.c)
+ENGINE_SRC = $(wildcard cmd/engine/*.c cmd/session/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
 PING_SRC = $(wildcard cmd/ping/*.c)
 RELAY_SRC = $(wildcard cmd/relay/*.c)
 REPLAY_SRC = $(wildcard cmd/replay/*.c cmd/replay/*/*.c)
 NODE_SRC = $(wildcard cmd/node/*.c)
+COMPLETION_SRC = $(wildcard cmd/completion/*.c)
 UNIT_SRC = $(wildcard tests/unit/test_*.c)
 TOOL_SRC = $(wildcard tests/tools/*.c)
 
@@ -123,6 +124,20 @@ $(BUILD)/bluenet-node: $(call obj,cmd/node/main.c) $(NODE_A) \
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
 	    $(LIBS_CMD) $(LIBS_LIB)
 
+# The completions, from the tables of options.
+$(BUILD)/completion/completion: $(call obj,cmd/completion/main.c) \
+    $(DECODE_A) $(PING_A) $(RELAY_A) $(REPLAY_A) $(NODE_A) $(ENGINE_A) \
+    $(SHARED_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
+	    $(LIBS_PING) $(LIBS_REPLAY) $(LIBS_CMD) $(LIBS_LIB)
+
+$(BUILD)/completion/%.bash: $(BUILD)/completion/completion
+	$(Q)$< $* bash > $@.part && mv $@.part $@
+
+$(BUILD)/completion/_%: $(BUILD)/completion/completion
+	$(Q)$< $* zsh > $@.part && mv $@.part $@
+
 # ---- what a user asks for ---------------------------------------------------
 
 # The targets, from the lines "#: name - what it does" of this file.
@@ -167,14 +182,15 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 HEADERS = $(filter-out %_impl.h,$(wildcard proto/*.h))
-COMPLETION = $(wildcard cmd/*/completion/*.bash)
-COMPLETION_ZSH = $(wildcard cmd/*/completion/_*)
+COMPLETION_BASH = $(patsubst $(BUILD)/%,$(BUILD)/completion/%.bash, \
+    $(PROGRAMS))
+COMPLETION_ZSH = $(patsubst $(BUILD)/%,$(BUILD)/completion/_%,$(PROGRAMS))
 UNITS = $(wildcard cmd/relay/systemd/*)
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 #: install - install programs, library, manuals and units (PREFIX, DESTDIR)
 .PHONY: install
-install: all
+install: all $(COMPLETION_BASH) $(COMPLETION_ZSH)
 	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
 	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR)
 	install -m 755 $(PROGRAMS) $(BINDIR)
@@ -188,7 +204,7 @@ install: all
 	install -m 644 $(wildcard man/*.1) $(MANDIR)/man1
 	install -m 644 $(wildcard man/*.3) $(MANDIR)/man3
 	install -m 644 $(wildcard man/*.5) $(MANDIR)/man5
-	for f in $(COMPLETION); do \
+	for f in $(COMPLETION_BASH); do \
 		install -m 644 $$f $(BASHDIR)/$$(basename $$f .bash); done
 	install -m 644 $(COMPLETION_ZSH) $(ZSHDIR)
 	for f in $(UNITS); do sed 's|/usr/local/|$(PREFIX)/|' $$f \
@@ -204,7 +220,7 @@ uninstall:
 	rm -f $(patsubst man/%,$(MANDIR)/man1/%,$(wildcard man/*.1)) \
 	    $(patsubst man/%,$(MANDIR)/man3/%,$(wildcard man/*.3)) \
 	    $(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5))
-	rm -f $(patsubst %.bash,$(BASHDIR)/%,$(notdir $(COMPLETION))) \
+	rm -f $(patsubst %.bash,$(BASHDIR)/%,$(notdir $(COMPLETION_BASH))) \
 	    $(patsubst %,$(ZSHDIR)/%,$(notdir $(COMPLETION_ZSH))) \
 	    $(patsubst %,$(UNITDIR)/%,$(notdir $(UNITS)))
 
@@ -327,7 +343,7 @@ fuzz-build:
 FUZZ_CC ?= clang
 
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fixed.o \
-    $(DECODE_A) $(REPLAY_A) $(SHARED_A) $(LIB_A)
+    $(DECODE_A) $(REPLAY_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
 	    -ljansson $(LIBS_CMD) $(LIBS_LIB)
@@ -367,7 +383,7 @@ $(BUILD)/tests/found/%.o: tests/fuzz/%.c
 
 $(BUILD)/unit/test_fuzz_found: $(BUILD)/tests/unit/test_fuzz_found.o \
     $(FOUND_OBJ) $(BUILD)/tests/fuzz/fixed.o $(DECODE_A) $(REPLAY_A) \
-    $(SHARED_A) $(LIB_A)
+    $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_CMD) $(LIBS_LIB)
@@ -408,8 +424,8 @@ lint-cc:
 
 .PHONY: objects
 objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
-    $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) $(NODE_SRC) $(UNIT_SRC) \
-    $(TOOL_SRC) $(wildcard tests/captures/*.c tests/fuzz/*.c))
+    $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) $(NODE_SRC) $(COMPLETION_SRC) \
+    $(UNIT_SRC) $(TOOL_SRC) $(wildcard tests/captures/*.c tests/fuzz/*.c))
 
 .PHONY: lint-c
 lint-c:
@@ -418,10 +434,11 @@ lint-c:
 	    --suppress=missingIncludeSystem proto cmd
 
 .PHONY: lint-text
-lint-text:
+lint-text: $(COMPLETION_BASH) $(COMPLETION_ZSH)
 	@clang-format --dry-run --Werror $(C_FILES)
 	@shellcheck $(SH_FILES) $(wildcard tests/cli/*.ba*)
-	@shellcheck -s bash $(COMPLETION)
+	@shellcheck -s bash $(COMPLETION_BASH)
+	@for f in $(COMPLETION_ZSH); do zsh -n $$f || exit; done
 	@mandoc -Tlint -W warning man/*.[135]
 	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))
 
@@ -441,5 +458,5 @@ format:
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
     $(ENGINE_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) \
-    $(NODE_SRC) \
+    $(NODE_SRC) $(COMPLETION_SRC) \
     $(wildcard tests/unit/*.c tests/captures/*.c tests/bench/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))

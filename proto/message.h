@@ -68,11 +68,13 @@ struct bnet_string {
 	uint32_t len_bytes;
 };
 
-/* `s` up to its NUL, borrowed. */
+/* `text`, borrowed; NULL is not allowed, nor is 4 GiB and more. */
 static inline struct bnet_string
-bnet_string_of(const char *s)
+bnet_string_of(const char *text)
 {
-	return (struct bnet_string){ s, (uint32_t)strlen(s) };
+	struct bnet_string s = { text, (uint32_t)strlen(text) };
+
+	return s;
 }
 
 struct bnet_hello {

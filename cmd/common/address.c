@@ -28,8 +28,8 @@ parse_number(const char *text, unsigned max, unsigned *v)
 }
 
 /*
- * "HOST:PORT", "[HOST]:PORT", "HOST" or "[HOST]" in two. False where it is
- * none of these, or the port is missing and *port is ADDRESS_PORT_NONE.
+ * "HOST:PORT", "[HOST]:PORT", "HOST", "[HOST]" or "PORT" in two. False where
+ * it is none of these, or the port is missing and *port is ADDRESS_PORT_NONE.
  */
 static bool
 split(const char *text, char host[HOST_CHARS], bool *bracket, int *port)
@@ -38,6 +38,14 @@ split(const char *text, char host[HOST_CHARS], bool *bracket, int *port)
 	unsigned v;
 
 	*bracket = text[0] == '[';
+	if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0') {
+		memcpy(
+		    host, ADDRESS_HOST_DEFAULT, sizeof(ADDRESS_HOST_DEFAULT));
+		if (!parse_number(text, PORT_MAX, &v))
+			return false;
+		*port = (int)v;
+		return true;
+	}
 	text += *bracket ? 1 : 0;
 	end = strchr(text, *bracket ? ']' : ':');
 	if (end == NULL && *bracket)
@@ -143,6 +151,38 @@ address_resolve(const char *text, int port,
 	if (error != 0)
 		snprintf(err, err_bytes, "'%s': %s", host, gai_strerror(error));
 	return n;
+}
+
+bool
+address_is_target(const char *text)
+{
+	char host[HOST_CHARS];
+	bool bracket;
+	int port = 0;
+
+	return split(text, host, &bracket, &port);
+}
+
+bool
+address_of_listener(
+    const char *text, struct address *addr, char *err, size_t err_bytes)
+{
+	struct address found[ADDRESS_RESOLVED_MAX];
+	size_t n, i = 0;
+	char host[HOST_CHARS];
+	bool bracket;
+	int port = ADDRESS_PORT_NONE;
+
+	if (!split(text, host, &bracket, &port)) {
+		snprintf(err, err_bytes, "expected " ADDRESS_SYNTAX);
+		return false;
+	}
+	n = address_resolve(text, port, found, err, err_bytes);
+	while (i < n && found[i].sa.ss_family != AF_INET)
+		i++;
+	if (n > 0)
+		*addr = found[i < n ? i : 0];
+	return n > 0;
 }
 
 static void

@@ -17,9 +17,12 @@
 #define ADDRESS_CHARS 128 /* room for any address_format() */
 #define ADDRESS_RESOLVED_MAX 16
 #define ADDRESS_PORT_NONE (-1)
+#define ADDRESS_HOST_DEFAULT "127.0.0.1" /* of a port that stands alone */
 
 /* For messages: "expected " ADDRESS_SYNTAX. */
-#define ADDRESS_SYNTAX "ADDRESS:PORT or [IPv6 ADDRESS]:PORT, in numbers"
+#define ADDRESS_SYNTAX "HOST:PORT, [IPv6 ADDRESS]:PORT or PORT"
+#define ADDRESS_TARGET_SYNTAX \
+	"HOST, HOST:PORT or [IPv6 ADDRESS]:PORT, with a port up to 65535"
 #define CIDR_SYNTAX "an address, or ADDRESS/BITS with no bit set behind BITS"
 
 struct address {
@@ -30,8 +33,9 @@ struct address {
 /*
  * Numbers only, no look-up: "127.0.0.1:26000", "[::1]:26000",
  * "[fe80::1%eth0]:26000". Without ":PORT" the port is `port`, or, where that
- * is ADDRESS_PORT_NONE, it is an error. An IPv6 address needs its brackets:
- * the end of ::1:2600 could be either. False: *addr is unspecified.
+ * is ADDRESS_PORT_NONE, it is an error. "26000" is a port of 127.0.0.1. An
+ * IPv6 address needs its brackets: the end of ::1:2600 could be either. False:
+ * *addr is unspecified.
  */
 bool address_parse(const char *text, int port, struct address *addr);
 
@@ -42,6 +46,17 @@ bool address_parse(const char *text, int port, struct address *addr);
  */
 size_t address_resolve(const char *text, int port,
     struct address addrs[ADDRESS_RESOLVED_MAX], char *err, size_t err_bytes);
+
+/* What address_resolve() would look up: is it "HOST", "HOST:PORT" or so? */
+bool address_is_target(const char *text);
+
+/*
+ * The address to listen at: as address_parse() with no port by default, or a
+ * name, which is looked up; of several addresses the first of IPv4 is taken,
+ * or else the first. False: `err` says what was expected.
+ */
+bool address_of_listener(
+    const char *text, struct address *addr, char *err, size_t err_bytes);
 
 /*
  * The text that address_parse() reads, "unix:/path", "unix:@abstract", "unix:"

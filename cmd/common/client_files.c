@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/common/client_files.h"
 
+#include "cmd/common/address.h"
 #include "cmd/common/cli.h"
 #include "proto/buf.h"
 
@@ -11,14 +12,28 @@
 #define FILE_MAX_BYTES ((size_t)4 << 20)
 
 void
-client_options_check(const struct client_options *opt)
+client_options_check(
+    struct option_reading *reading, const struct client_options *opt)
 {
 	if (opt->token != NULL && opt->token_file != NULL)
-		cli_usage("--token and --token-file: expected one of them");
+		options_refuse(reading, NULL,
+		    "--token and --token-file: expected one of them");
 	if ((opt->cert != NULL) != (opt->key != NULL))
-		cli_usage("--cert and --key: expected both or none");
+		options_refuse(
+		    reading, NULL, "--cert and --key: expected both or none");
 	if (!opt->tls && (opt->ca != NULL || opt->cert != NULL))
-		cli_usage("--ca, --cert and --key go with --tls");
+		options_refuse(
+		    reading, NULL, "--ca, --cert and --key go with --tls");
+}
+
+void
+client_target_check(
+    struct option_reading *reading, const char *what, const char *target)
+{
+	if (!address_is_target(target))
+		options_refuse(reading, NULL,
+		    "%s: \"%.200s\": expected " ADDRESS_TARGET_SYNTAX, what,
+		    target);
 }
 
 /* All of a file, appended to `buf`; nothing where `path` is NULL. */
@@ -125,6 +140,10 @@ client_host(const char *target, char host[CLIENT_HOST_CHARS])
 {
 	size_t n = strcspn(target, ":");
 
+	if (target[strspn(target, "0123456789")] == '\0') {
+		target = ADDRESS_HOST_DEFAULT; /* a port that stands alone */
+		n = strlen(target);
+	}
 	if (target[0] == '[')
 		n = strcspn(++target, "]");
 	if (n >= CLIENT_HOST_CHARS)

@@ -11,14 +11,21 @@
 
 #define FIRST_STEP_NS INT64_C(10000)
 #define LAST_STEP_NS INT64_C(2000000)
+#define MESSAGE_CHARS 256
 
 static int64_t limit_ns = ENDING_LIMIT_NS;
 static bool stuck;
 
 void
-ending_reset(int64_t new_limit_ns)
+ending_set_limit(int64_t new_limit_ns)
 {
 	limit_ns = new_limit_ns;
+}
+
+void
+ending_reset(int64_t new_limit_ns)
+{
+	ending_set_limit(new_limit_ns);
 	stuck = false;
 }
 
@@ -34,12 +41,16 @@ limit_now_ns(void)
 	return stuck ? limit_ns / ENDING_AFTER_QUOTIENT : limit_ns;
 }
 
-/* Not by cli_warn(): what did not end may hold a stream. */
+/* Not by a stream: what did not end may hold it, or the list of all. */
 static void
 say(const char *what, int64_t most_ns)
 {
-	(void)dprintf(STDERR_FILENO, "%s: %s did not end within %g s\n",
+	char line[MESSAGE_CHARS];
+	int n = snprintf(line, sizeof(line), "%s: %s did not end within %g s\n",
 	    program_invocation_short_name, what, (double)most_ns / 1e9);
+
+	if (n > 0 && n < MESSAGE_CHARS)
+		(void)!write(STDERR_FILENO, line, (size_t)n);
 }
 
 /*

@@ -48,7 +48,8 @@ bool ending_is_stuck(void);
  */
 int ending_code(int code);
 
-/* For tests: another limit, and nothing is stuck. */
+/* For tests: another limit; and the same, and nothing is stuck. */
+void ending_set_limit(int64_t limit_ns);
 void ending_reset(int64_t limit_ns);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/common/log.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/json.h"
 
 #include <errno.h>
@@ -201,13 +202,10 @@ say(enum log_level level, const char *message, const struct log_field *fields,
 	char text[PRIORITY_CHARS + LOG_LINE_BYTES] = { '<', priorities[level],
 		'>' };
 	char *from = to_journal ? text : text + PRIORITY_CHARS;
-	struct timespec ts;
 	size_t n;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	n = log_format(text + PRIORITY_CHARS, level,
-	    (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec, message, fields,
-	    n_fields);
+	n = log_format(text + PRIORITY_CHARS, level, clock_unix_ns(), message,
+	    fields, n_fields);
 	text[PRIORITY_CHARS + n++] = '\n';
 	n += (size_t)(text + PRIORITY_CHARS - from);
 	while (write(STDERR_FILENO, from, n) < 0 && errno == EINTR)
@@ -240,15 +238,6 @@ log_site_pass(struct log_site *site, int64_t second, uint64_t *left_out)
 	return true;
 }
 
-static int64_t
-this_second(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
-
 /* Of a site that may say a line, how many it could not say before. */
 static bool
 pass(struct log_site *site, uint64_t *left_out)
@@ -256,7 +245,7 @@ pass(struct log_site *site, uint64_t *left_out)
 	bool may;
 
 	pthread_mutex_lock(&lock);
-	may = log_site_pass(site, this_second(), left_out);
+	may = log_site_pass(site, clock_now_ns() / NS_PER_S, left_out);
 	if (!may && !site->listed) {
 		site->listed = true;
 		site->next = quiet_sites;
@@ -285,7 +274,7 @@ void
 log_tick(void)
 {
 	struct log_site **at = &quiet_sites;
-	int64_t second = this_second();
+	int64_t second = clock_now_ns() / NS_PER_S;
 
 	pthread_mutex_lock(&lock);
 	while (*at != NULL) {

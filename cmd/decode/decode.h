@@ -17,7 +17,7 @@
 #include "cmd/filter/filter.h"
 
 struct decode {
-	struct options opt;
+	struct decode_options opt;
 	struct source *src;
 	struct cap *cap;
 	struct cap_keylog *keylog;

@@ -8,7 +8,7 @@
 /* What writes them, named and in order as in proto/message's table. */
 struct fields {
 	struct outbuf *out;
-	bool lines; /* -V: a line each; else members of a JSON object */
+	bool lines; /* -v: a line each; else members of a JSON object */
 	bool first; /* of a JSON object: no comma before it */
 };
 
@@ -298,7 +298,7 @@ json_frame(struct output *output, const struct record *record)
 	} else if (record->message_type != BNET_MSG_NONE) {
 		OUT_LIT(out, ",\"message\":null");
 	}
-	if (output->opt->payload_hex) {
+	if (output->opt->payload == PAYLOAD_HEX) {
 		put_hex(out, ",\"payload\":\"", event->frame->payload);
 		put_hex(out, ",\"oob\":\"", event->frame->oob);
 	}

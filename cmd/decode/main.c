@@ -27,7 +27,7 @@ load_keys(struct decode *d)
 	if (d->keys == NULL)
 		cli_die("out of memory");
 	for (size_t i = 0; i < d->opt.keys.n; i++)
-		if (!keys_read(d->keys, d->opt.keys.item[i], err, sizeof(err)))
+		if (!keys_read(d->keys, d->opt.keys.at[i], err, sizeof(err)))
 			cli_die("--keys: %s", err);
 }
 
@@ -71,25 +71,24 @@ static void
 add_statistics(struct decode *d)
 {
 	static const char *const of_quiet[] = { "frames", "streams", "health" };
-	struct option_list *list = &d->opt.stats;
+	const struct option_texts *list = &d->opt.stats;
+	bool standard = list->n == 0 && d->opt.quiet;
 	char err[SOURCE_ERR_CHARS];
 
-	if (list->n == 0 && d->opt.quiet)
-		for (size_t i = 0; i < 3; i++)
-			list->item[list->n++] = of_quiet[i];
-	if (list->n == 0)
+	if (list->n == 0 && !standard)
 		return;
 	d->stats = statistics_new();
 	if (d->stats == NULL)
 		cli_die("out of memory");
-	for (size_t i = 0; i < list->n; i++)
-		if (!statistics_add(d->stats, list->item[i], err, sizeof(err)))
+	for (size_t i = 0; i < (standard ? 3 : list->n); i++)
+		if (!statistics_add(d->stats,
+			standard ? of_quiet[i] : list->at[i], err, sizeof(err)))
 			cli_usage("-z: %s", err);
 }
 
 /* Packets and nothing else. */
 static bool
-writes_to_stdout(const struct options *opt)
+writes_to_stdout(const struct decode_options *opt)
 {
 	return opt->write_path != NULL && strcmp(opt->write_path, "-") == 0;
 }
@@ -97,7 +96,7 @@ writes_to_stdout(const struct options *opt)
 static void
 set_output(struct decode *d)
 {
-	const struct options *opt = &d->opt;
+	const struct decode_options *opt = &d->opt;
 	unsigned needs = d->stats != NULL ? statistics_needs(d->stats) : 0;
 
 	d->lines =
@@ -128,7 +127,7 @@ is_regular(const char *path, int fd, struct stat *st)
 
 /* Writing would destroy what is still to be read. */
 static void
-refuse_same_file(const struct options *opt)
+refuse_same_file(const struct decode_options *opt)
 {
 	struct stat in, out;
 
@@ -142,7 +141,7 @@ refuse_same_file(const struct options *opt)
 }
 
 static void
-drop_privileges(const struct options *opt)
+drop_privileges(const struct decode_options *opt)
 {
 	char err[SOURCE_ERR_CHARS];
 
@@ -155,12 +154,12 @@ drop_privileges(const struct options *opt)
 static void
 open_source(struct decode *d)
 {
-	const struct options *opt = &d->opt;
+	const struct decode_options *opt = &d->opt;
 	char err[SOURCE_ERR_CHARS];
 
 	refuse_same_file(opt);
 	d->src = opt->iface != NULL
-	    ? source_open_live(opt->iface, opt->snaplen, err)
+	    ? source_open_live(opt->iface, (int)opt->snaplen, err)
 	    : source_open_file(opt->read_path, err);
 	if (d->src == NULL)
 		cli_die("%s", err);
@@ -180,7 +179,7 @@ load_secrets(struct decode *d)
 	if (d->keylog == NULL)
 		cli_die("out of memory");
 	for (size_t i = 0; i < d->opt.keylogs.n; i++)
-		load_keylog(d, d->opt.keylogs.item[i]);
+		load_keylog(d, d->opt.keylogs.at[i]);
 }
 
 /* A pcapng file can bring the secrets of its streams along. */
@@ -278,14 +277,15 @@ free_all(struct decode *d)
 	cap_keylog_free(d->keylog);
 	bnet_buf_free(&d->store);
 	source_close(d->src);
-	free(d->opt.bpf);
+	decode_options_free(&d->opt);
 }
 
 static int
-list_interfaces(void)
+list_interfaces(struct decode *d)
 {
 	char err[SOURCE_ERR_CHARS];
 
+	decode_options_free(&d->opt);
 	if (!source_list(stdout, err))
 		cli_die("%s", err);
 	if (fflush(stdout) != 0)
@@ -301,9 +301,9 @@ main(int argc, char **argv)
 	cli_standard_fds();
 	setlocale(LC_CTYPE, ""); /* for text of -Y */
 	cli_name("bluenet-decode");
-	options_parse(&d.opt, argc, argv);
+	decode_options_parse(&d.opt, argc, argv);
 	if (d.opt.list_ifaces)
-		return list_interfaces();
+		return list_interfaces(&d);
 	bnet_buf_init(&d.store, MESSAGE_STORE_BYTES);
 	compile_filter(&d);
 	add_statistics(&d);

@@ -4,10 +4,9 @@
 #include "cmd/common/cli.h"
 #include "cmd/decode/statistics.h"
 #include "cmd/filter/filter.h"
-#include "proto/bluenet.h"
+#include "proto/frame.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,76 +16,7 @@
 #define TOTAL_BYTES_MIN UINT64_C(1048576)
 #define NS_PER_S INT64_C(1000000000)
 #define IDLE_MAX_NS (INT64_C(30) * 86400 * NS_PER_S)
-
-/* Options without a letter. */
-enum {
-	OPT_COLOR = 256,
-	OPT_FRAME_MAX,
-	OPT_IDLE,
-	OPT_KEYLOG,
-	OPT_KEYS,
-	OPT_MAX_STREAMS,
-	OPT_MEMORY,
-	OPT_ORDER,
-	OPT_OVERLAP,
-	OPT_PAYLOAD,
-	OPT_PAYLOAD_MAX,
-	OPT_PROGRESS,
-	OPT_STREAM_MEMORY,
-	OPT_TIME,
-	OPT_VERSION,
-};
-
-/* One row an option: for getopt, for --help, held against the manual. */
-static const struct {
-	int val;
-	const char *name; /* NULL: the letter only */
-	const char *arg; /* NULL: none */
-	const char *about;
-} table[] = {
-	{ 'r', "read", "FILE", "a pcap or pcapng file; - is standard input" },
-	{ 'i', "interface", "IFACE", "capture live" },
-	{ 'D', "list-interfaces", NULL, "list the interfaces" },
-	{ 'f', "bpf", "BPF", "capture filter, as tcpdump's" },
-	{ 's', NULL, "BYTES", "live: bytes captured of a packet (262144)" },
-	{ 'Z', "relinquish-privileges", "USER",
-	    "live, as root: go on as USER (nobody)" },
-	{ 'p', "port", "PORTS", "ports of relays (26000), or any" },
-	{ OPT_ORDER, "order", "ORDER", "byte order: auto, little, network" },
-	{ OPT_OVERLAP, "overlap", "WHICH",
-	    "of bytes sent twice keep: first, last" },
-	{ OPT_KEYLOG, "keylog", "FILE", "TLS secrets (NSS key log format)" },
-	{ OPT_KEYS, "keys", "FILE", "names of keys, one a line" },
-	{ 'Y', "display-filter", "EXPR",
-	    "show only what matches; help lists the fields" },
-	{ 'c', "count", "COUNT", "stop after so many frames shown" },
-	{ 'o', "output", "FORMAT", "text, json or none" },
-	{ 'x', "hex", NULL, "text: payloads in hex and ASCII" },
-	{ 'V', "verbose", NULL, "text: every field on its own line" },
-	{ OPT_PAYLOAD, "payload", "HOW", "json: payloads none or hex" },
-	{ 't', NULL, NULL, "no times; -tt epoch, -ttt delta, -tttt date" },
-	{ OPT_TIME, "time", "FORMAT", "none, epoch, delta, date or time" },
-	{ OPT_COLOR, "color", "WHEN", "auto, always or never" },
-	{ 'l', "line-buffered", NULL, "write every line at once" },
-	{ 'q', "quiet", NULL, "no lines, only statistics" },
-	{ 'z', "statistics", "NAME",
-	    "print a statistic at the end; help lists them" },
-	{ 'w', "write", "FILE", "write the packets of matching streams" },
-	{ OPT_PROGRESS, "progress", "WHEN", "auto, always or never" },
-	{ OPT_FRAME_MAX, "frame-max", "BYTES", "longest frame (1M)" },
-	{ OPT_PAYLOAD_MAX, "payload-max", "BYTES",
-	    "longest payload, decompressed (20000000)" },
-	{ OPT_STREAM_MEMORY, "stream-memory", "BYTES",
-	    "held of a direction of a stream (4M)" },
-	{ OPT_MEMORY, "memory", "BYTES", "held of all streams (256M)" },
-	{ OPT_MAX_STREAMS, "max-streams", "N", "streams at once (65536)" },
-	{ OPT_IDLE, "idle", "TIME",
-	    "a stream silent for so long rests (600s)" },
-	{ 'h', "help", NULL, "this" },
-	{ OPT_VERSION, "version", NULL, "the version" },
-};
-
-#define N_OPTIONS (sizeof(table) / sizeof(table[0]))
+#define EXPRESSION_MAX (1 << 20) /* characters */
 
 static const char *const outputs[] = { "text", "json", "none", NULL };
 static const char *const whens[] = { "auto", "always", "never", NULL };
@@ -96,6 +26,124 @@ static const char *const payloads[] = { "none", "hex", NULL };
 static const char *const times[] = { "time", "none", "epoch", "delta", "date",
 	NULL };
 
+/* -t: each one more goes to the next format, as tcpdump's does. */
+static bool
+take_t(void *arg, const char *text, char err[OPTION_ERR_CHARS])
+{
+	struct decode_options *opt = arg;
+
+	(void)text;
+	(void)err;
+	opt->time = opt->time < TIME_DATE ? opt->time + 1 : TIME_DATE;
+	return true;
+}
+
+#define OPT struct decode_options
+
+/* clang-format off */
+static const struct option_row rows[] = {
+	{ "read", 'r', "FILE", "read a pcap or pcapng file; - is standard input",
+	    OPTION_PATH(OPT, read_path), .group = "Input" },
+	{ "interface", 'i', "INTERFACE", "capture from INTERFACE",
+	    OPTION_PATH(OPT, iface), .complete = "@run -D" },
+	{ "list-interfaces", 'D', NULL, "list the interfaces, and exit",
+	    OPTION_FLAG(OPT, list_ifaces) },
+	{ "bpf", 'f', "BPF", "read only the packets that match, as tcpdump does",
+	    OPTION_TEXT(OPT, capture_filter, 0, EXPRESSION_MAX) },
+	{ NULL, 's', "SNAPLEN", "with -i, capture SNAPLEN bytes of a packet",
+	    OPTION_NUMBER(OPT, snaplen, 0, SNAPLEN_MAX), .initial = "262144" },
+	{ "relinquish-privileges", 'Z', "USER",
+	    "with -i and as root, become USER", OPTION_PATH(OPT, user),
+	    .shown = "nobody" },
+	{ "port", 'p', "PORTS", "decode the streams to these ports, or to any",
+	    OPTION_PORTS(OPT, ports), .shown = "26000" },
+	{ "order", 0, "ORDER", "assume this byte order",
+	    OPTION_WORD(OPT, cap.order, orders), .initial = "auto" },
+	{ "overlap", 0, "WHICH", "of bytes that were sent twice, keep these",
+	    OPTION_WORD(OPT, cap.overlap, overlaps), .initial = "first" },
+	{ "keylog", 0, "FILE", "decrypt TLS with the secrets in FILE (NSS key log)",
+	    OPTION_TEXTS(OPT, keylogs, DECODE_LIST_MAX) },
+	{ "keys", 0, "FILE", "show the keys in FILE by name, one on each line",
+	    OPTION_TEXTS(OPT, keys, DECODE_LIST_MAX) },
+
+	{ "display-filter", 'Y', "EXPRESSION",
+	    "show only what matches; 'help' lists the fields",
+	    OPTION_TEXT(OPT, filter, 0, EXPRESSION_MAX), .complete = "help",
+	    .group = "Selection" },
+	{ "count", 'c', "COUNT", "stop after COUNT frames are shown",
+	    OPTION_NUMBER(OPT, count, 1, UINT64_MAX) },
+
+	{ "output", 'o', "FORMAT", "show frames in this format",
+	    OPTION_WORD(OPT, output, outputs), .initial = "text",
+	    .group = "Output" },
+	{ "verbose", 'v', NULL, "text: show every field on its own line",
+	    OPTION_FLAG(OPT, verbose) },
+	{ "hex", 'x', NULL, "text: show payloads in hex and ASCII",
+	    OPTION_FLAG(OPT, hex) },
+	{ "payload", 0, "HOW", "json: show payloads like this",
+	    OPTION_WORD(OPT, payload, payloads), .initial = "none" },
+	{ NULL, 't', NULL,
+	    "show no time; -tt shows seconds since 1970, -ttt since the line"
+	    " before, -tttt the date", OPTION_OWN(take_t) },
+	{ "time", 0, "FORMAT", "show the time in this format",
+	    OPTION_WORD(OPT, time, times), .initial = "time" },
+	{ "color", 0, "WHEN", "colour the text",
+	    OPTION_WORD(OPT, color, whens), .initial = "auto" },
+	{ "line-buffered", 'l', NULL, "write each line at once",
+	    OPTION_FLAG(OPT, line_buffered) },
+	{ "quiet", 'q', NULL, "show no frames, only statistics",
+	    OPTION_FLAG(OPT, quiet) },
+	{ "statistics", 'z', "STATISTIC",
+	    "print a table at the end; 'help' lists them",
+	    OPTION_TEXTS(OPT, stats, DECODE_LIST_MAX),
+	    .complete = "@run -z help" },
+	{ "write", 'w', "FILE", "write the packets of matching streams to FILE",
+	    OPTION_PATH(OPT, write_path) },
+	{ "progress", 0, "WHEN", "show the progress of reading",
+	    OPTION_WORD(OPT, progress, whens), .initial = "auto" },
+
+	{ "frame-max", 0, "BYTES", "treat a longer frame as malformed",
+	    OPTION_SIZE(OPT, cap.frame_max_bytes, 1, BNET_FRAME_MAX_BYTES_TOP),
+	    .initial = "1M", .group = "Limits" },
+	{ "payload-max", 0, "BYTES", "do not decompress a longer payload",
+	    OPTION_SIZE(OPT, cap.payload_max_bytes, 1, UINT32_MAX),
+	    .initial = "20000000" },
+	{ "stream-memory", 0, "BYTES",
+	    "hold at most BYTES of each direction of a stream",
+	    OPTION_SIZE(OPT, cap.limits.stream_bytes, STREAM_BYTES_MIN,
+		SIZE_MAX / 4), .initial = "4M" },
+	{ "memory", 0, "BYTES", "hold at most BYTES of all streams",
+	    OPTION_SIZE(OPT, cap.limits.total_bytes, TOTAL_BYTES_MIN,
+		SIZE_MAX / 4), .initial = "256M" },
+	{ "max-streams", 0, "N", "hold at most N streams at once",
+	    OPTION_NUMBER(OPT, cap.limits.n_streams, 1, UINT32_MAX),
+	    .initial = "65536" },
+	{ "idle", 0, "TIME", "set a stream aside that is silent for this long",
+	    OPTION_TIME(OPT, cap.limits.idle_ns, NS_PER_S / 1000, IDLE_MAX_NS),
+	    .initial = "600s" },
+
+	OPTION_HELP_ROWS,
+	OPTION_END,
+};
+/* clang-format on */
+
+const struct option_program decode_program = {
+	.name = "bluenet-decode",
+	.usage =
+	    "bluenet-decode [-r FILE | -i INTERFACE] [-f BPF]"
+	    " [-Y EXPRESSION]\n"
+	    "                      [-c COUNT] [-o text|json|none] [-v] [-x]"
+	    " [-q] [-w FILE]\n"
+	    "                      [-z STATISTIC] [options] [BPF ...]",
+	.about = "Show the CarbonIO and BlueNet frames in a capture. Words"
+		 " after the options are a capture filter, too.",
+	.ending = "Exit status: 0 clean; 1 could not read; 2 bad usage; 3 read,"
+		  " but with gaps, malformed frames or limits hit. See"
+		  " bluenet-decode(1).",
+	.rows = rows,
+	.opt_bytes = sizeof(OPT),
+};
+
 /* What was asked for is printed: that is all. */
 _Noreturn static void
 printed(void)
@@ -103,36 +151,6 @@ printed(void)
 	if (fflush(stdout) != 0 || ferror(stdout))
 		cli_die("standard output: %s", strerror(errno));
 	exit(CLI_OK);
-}
-
-static void
-help(void)
-{
-	char left[64];
-
-	puts("usage: bluenet-decode [-r FILE | -i IFACE] [-f BPF] [-Y EXPR]"
-	     " [-c COUNT]\n"
-	     "                      [-o text|json|none] [-x] [-V] [-q]"
-	     " [-w FILE] [-z NAME]\n"
-	     "                      [options] [BPF ...]\n\n"
-	     "Show the CarbonIO and BlueNet frames in a capture. Words behind"
-	     " the options are\na capture filter too.\n");
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		char letter[8] = "    ";
-
-		if (table[i].val < 256)
-			snprintf(letter, sizeof(letter), "-%c%s", table[i].val,
-			    table[i].name != NULL ? ", " : "");
-		snprintf(left, sizeof(left), "%s%s%s%s%s", letter,
-		    table[i].name != NULL ? "--" : "",
-		    table[i].name != NULL ? table[i].name : "",
-		    table[i].arg != NULL ? " " : "",
-		    table[i].arg != NULL ? table[i].arg : "");
-		printf("  %-32s %s\n", left, table[i].about);
-	}
-	puts("\nExit: 0 clean; 1 could not read; 2 usage; 3 read, but with"
-	     " gaps, malformed\nframes or limits hit. See bluenet-decode(1).");
-	printed();
 }
 
 static void
@@ -150,193 +168,20 @@ list_statistics(void)
 	printed();
 }
 
+/* -z help, -Y help */
 static void
-add_item(struct option_list *list, const char *what, const char *item)
+list(struct decode_options *opt)
 {
-	if (list->n == OPTIONS_LIST_MAX)
-		cli_usage("%s: at most %d of them", what, OPTIONS_LIST_MAX);
-	list->item[list->n++] = item;
-}
-
-static void
-parse_ports(struct cap_settings *cap, const char *text)
-{
-	char *copy = strdup(text), *rest = copy, *word;
-
-	if (copy == NULL)
-		cli_die("out of memory");
-	while ((word = strsep(&rest, ",")) != NULL) {
-		if (strcmp(word, "any") == 0) {
-			cap->any_port = true;
+	for (size_t i = 0; i < opt->stats.n; i++) {
+		if (strcmp(opt->stats.at[i], "help") != 0)
 			continue;
-		}
-		if (cap->n_ports == CAP_PORTS_MAX)
-			cli_usage("-p: at most %d ports", CAP_PORTS_MAX);
-		cap->ports[cap->n_ports++] =
-		    (uint16_t)cli_number("-p", word, 1, 65535);
+		decode_options_free(opt);
+		list_statistics();
 	}
-	free(copy);
-}
-
-static void
-parse_limit(struct cap_settings *cap, int c, const char *arg)
-{
-	switch (c) {
-	case OPT_FRAME_MAX:
-		cap->frame_max_bytes = (uint32_t)cli_size(
-		    "--frame-max", arg, 1, BNET_FRAME_MAX_BYTES_TOP);
-		break;
-	case OPT_PAYLOAD_MAX:
-		cap->payload_max_bytes =
-		    (uint32_t)cli_size("--payload-max", arg, 1, UINT32_MAX);
-		break;
-	case OPT_STREAM_MEMORY:
-		cap->limits.stream_bytes = (size_t)cli_size(
-		    "--stream-memory", arg, STREAM_BYTES_MIN, SIZE_MAX / 4);
-		break;
-	case OPT_MEMORY:
-		cap->limits.total_bytes = (size_t)cli_size(
-		    "--memory", arg, TOTAL_BYTES_MIN, SIZE_MAX / 4);
-		break;
-	case OPT_MAX_STREAMS:
-		cap->limits.n_streams =
-		    (size_t)cli_number("--max-streams", arg, 1, UINT32_MAX);
-		break;
-	default:
-		cap->limits.idle_ns = cli_duration_ns(
-		    "--idle", arg, NS_PER_S / 1000, IDLE_MAX_NS);
-	}
-}
-
-static void
-parse_format(struct options *opt, int c, const char *arg)
-{
-	switch (c) {
-	case 'o':
-		opt->output = (enum option_output)cli_word("-o", arg, outputs);
-		break;
-	case OPT_COLOR:
-		opt->color = (enum option_when)cli_word("--color", arg, whens);
-		break;
-	case OPT_PROGRESS:
-		opt->progress =
-		    (enum option_when)cli_word("--progress", arg, whens);
-		break;
-	case OPT_PAYLOAD:
-		opt->payload_hex = cli_word("--payload", arg, payloads) == 1;
-		break;
-	case OPT_ORDER:
-		opt->cap.order =
-		    (enum bnet_order)cli_word("--order", arg, orders);
-		break;
-	case OPT_OVERLAP:
-		opt->cap.overlap =
-		    (enum cap_overlap)cli_word("--overlap", arg, overlaps);
-		break;
-	default:
-		opt->time = (enum option_time)cli_word("--time", arg, times);
-	}
-}
-
-static void
-parse_text(struct options *opt, int c, const char *arg)
-{
-	switch (c) {
-	case 'r':
-		opt->read_path = arg;
-		break;
-	case 'i':
-		opt->iface = arg;
-		break;
-	case 'Y':
-		opt->filter = arg;
-		break;
-	case 'w':
-		opt->write_path = arg;
-		break;
-	case 'Z':
-		opt->user = arg;
-		break;
-	case 'z':
-		if (strcmp(arg, "help") == 0)
-			list_statistics();
-		add_item(&opt->stats, "-z", arg);
-		break;
-	case OPT_KEYS:
-		add_item(&opt->keys, "--keys", arg);
-		break;
-	default:
-		add_item(&opt->keylogs, "--keylog", arg);
-	}
-}
-
-static bool
-parse_flag(struct options *opt, int c)
-{
-	switch (c) {
-	case 'D':
-		return opt->list_ifaces = true;
-	case 'x':
-		return opt->hex = true;
-	case 'V':
-		return opt->verbose = true;
-	case 'q':
-		return opt->quiet = true;
-	case 'l':
-		return opt->line_buffered = true;
-	case 't':
-		opt->time = opt->time < TIME_DATE ? opt->time + 1 : TIME_DATE;
-		return true;
-	case 'h':
-		help();
-		return true;
-	case OPT_VERSION:
-		puts("bluenet-decode " BNET_VERSION);
+	if (opt->filter != NULL && strcmp(opt->filter, "help") == 0) {
+		decode_options_free(opt);
+		filter_help(stdout);
 		printed();
-	default:
-		return false;
-	}
-}
-
-static void
-parse_one(struct options *opt, int c, const char *arg, const char **bpf)
-{
-	if (parse_flag(opt, c))
-		return;
-	switch (c) {
-	case 'f':
-		*bpf = arg;
-		break;
-	case 's':
-		opt->snaplen = (int)cli_number("-s", arg, 0, SNAPLEN_MAX);
-		if (opt->snaplen == 0)
-			opt->snaplen = SNAPLEN_MAX;
-		break;
-	case 'p':
-		parse_ports(&opt->cap, arg);
-		break;
-	case 'c':
-		opt->count = cli_number("-c", arg, 1, UINT64_MAX);
-		break;
-	case OPT_FRAME_MAX:
-	case OPT_PAYLOAD_MAX:
-	case OPT_STREAM_MEMORY:
-	case OPT_MEMORY:
-	case OPT_MAX_STREAMS:
-	case OPT_IDLE:
-		parse_limit(&opt->cap, c, arg);
-		break;
-	case 'o':
-	case OPT_COLOR:
-	case OPT_PROGRESS:
-	case OPT_PAYLOAD:
-	case OPT_ORDER:
-	case OPT_OVERLAP:
-	case OPT_TIME:
-		parse_format(opt, c, arg);
-		break;
-	default:
-		parse_text(opt, c, arg);
 	}
 }
 
@@ -366,55 +211,51 @@ join_bpf(const char *bpf, char **words, int n)
 }
 
 static void
-check(const struct options *opt)
+check(struct option_reading *reading, const struct decode_options *opt)
 {
 	if (opt->list_ifaces)
 		return;
 	if (opt->read_path != NULL && opt->iface != NULL)
-		cli_usage("-r and -i: expected one of them");
+		options_refuse(reading, NULL,
+		    "--read and --interface: expected one of them");
 	if (opt->read_path == NULL && opt->iface == NULL)
-		cli_usage("expected -r FILE or -i IFACE");
+		options_refuse(
+		    reading, NULL, "expected -r FILE or -i INTERFACE");
 	if (opt->user != NULL && opt->iface == NULL)
-		cli_usage("-Z goes with -i");
+		options_refuse(reading, "relinquish-privileges",
+		    "expected --interface with it");
+}
+
+static void
+set_ports(struct cap_settings *cap, const struct option_ports *ports)
+{
+	_Static_assert(OPTION_PORTS_MAX <= CAP_PORTS_MAX, "they fit");
+	cap->any_port = ports->any;
+	cap->n_ports = ports->n;
+	memcpy(cap->ports, ports->at, sizeof(ports->at));
 }
 
 void
-options_parse(struct options *opt, int argc, char **argv)
+decode_options_parse(struct decode_options *opt, int argc, char **argv)
 {
-	struct option longs[N_OPTIONS + 1];
-	char shorts[2 * N_OPTIONS + 2] = ":";
-	const char *bpf = NULL;
-	size_t n_long = 0, n_short = 1;
-	int c;
+	struct option_reading reading;
 
-	*opt = (struct options){ .snaplen = SNAPLEN_MAX };
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		if (table[i].val < 256) {
-			shorts[n_short++] = (char)table[i].val;
-			if (table[i].arg != NULL)
-				shorts[n_short++] = ':';
-		}
-		if (table[i].name != NULL)
-			longs[n_long++] = (struct option){ table[i].name,
-				table[i].arg != NULL, NULL, table[i].val };
-	}
-	shorts[n_short] = '\0';
-	longs[n_long] = (struct option){ NULL, 0, NULL, 0 };
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (c == ':')
-			cli_usage(
-			    "%s: an argument is missing", argv[optind - 1]);
-		if (c == '?' && optopt != 0 && optopt < 256)
-			cli_usage("-%c: no such option", optopt);
-		if (c == '?')
-			cli_usage("%s: no such option", argv[optind - 1]);
-		parse_one(opt, c, optarg, &bpf);
-	}
-	if (opt->filter != NULL && strcmp(opt->filter, "help") == 0) {
-		filter_help(stdout);
-		printed();
-	}
-	opt->bpf = join_bpf(bpf, argv + optind, argc - optind);
-	check(opt);
+	*opt = (struct decode_options){ .snaplen = 0 };
+	options_parse(&reading, &decode_program, opt, argc, argv);
+	list(opt);
+	if (opt->snaplen == 0)
+		opt->snaplen = SNAPLEN_MAX;
+	set_ports(&opt->cap, &opt->ports);
+	check(&reading, opt);
+	options_end_if_bad(&reading);
+	opt->bpf =
+	    join_bpf(opt->capture_filter, reading.words, reading.n_words);
+}
+
+void
+decode_options_free(struct decode_options *opt)
+{
+	options_free(&decode_program, opt);
+	free(opt->bpf);
+	opt->bpf = NULL;
 }

@@ -4,12 +4,13 @@
 #define DECODE_OPTIONS_H
 
 #include "cmd/capture/capture.h"
+#include "cmd/common/options.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define OPTIONS_LIST_MAX 16 /* of -z, --keys, --keylog each */
+#define DECODE_LIST_MAX 16 /* of -z, --keys, --keylog each */
 
 enum option_output {
 	OUTPUT_TEXT = 0,
@@ -31,33 +32,39 @@ enum option_when {
 	WHEN_NEVER,
 };
 
-struct option_list {
-	const char *item[OPTIONS_LIST_MAX];
-	size_t n;
+enum option_payload {
+	PAYLOAD_NONE = 0,
+	PAYLOAD_HEX,
 };
 
-struct options {
-	const char *read_path; /* exactly one of these two is set, or list */
-	const char *iface;
+struct decode_options {
+	char *read_path; /* exactly one of these two is set, or list */
+	char *iface;
 	bool list_ifaces;
-	char *bpf; /* -f and the words behind, or NULL */
-	const char *filter; /* -Y */
+	char *capture_filter; /* -f */
+	char *bpf; /* that and the words after the options, or NULL */
+	char *filter; /* -Y */
 	uint64_t count; /* 0: all */
 	enum option_output output;
-	bool hex, verbose, quiet, line_buffered, payload_hex;
-	const char *write_path;
-	const char *user; /* -Z */
+	bool hex, verbose, quiet, line_buffered;
+	enum option_payload payload;
+	char *write_path;
+	char *user; /* -Z */
 	enum option_time time;
 	enum option_when color, progress;
-	int snaplen;
-	struct option_list stats, keys, keylogs;
+	uint32_t snaplen;
+	struct option_texts stats, keys, keylogs;
+	struct option_ports ports;
 	struct cap_settings cap;
 };
 
+extern const struct option_program decode_program;
+
 /*
- * Parse argv; everything in *opt but bpf borrows from it. Ends the program
- * itself on --help, --version and bad usage.
+ * For decode_options_free(). Ends the program itself on --help, --version,
+ * what "-z help" and "-Y help" list, and bad usage.
  */
-void options_parse(struct options *opt, int argc, char **argv);
+void decode_options_parse(struct decode_options *opt, int argc, char **argv);
+void decode_options_free(struct decode_options *opt);
 
 #endif

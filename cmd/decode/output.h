@@ -13,7 +13,7 @@
 struct output {
 	const struct output_format *format;
 	struct outbuf *out;
-	const struct options *opt;
+	const struct decode_options *opt;
 	bool color;
 	char time[64]; /* the text of a time; its part up to the second */
 	size_t time_chars, second_chars; /* is that of `second` */

@@ -23,7 +23,7 @@ is_pipe(int fd)
 }
 
 void
-progress_init(struct progress *progress, const struct options *opt,
+progress_init(struct progress *progress, const struct decode_options *opt,
     const struct source *src)
 {
 	bool lines = opt->output != OUTPUT_NONE && !opt->quiet;

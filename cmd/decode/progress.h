@@ -20,7 +20,7 @@ struct progress {
  * On where a file is read, standard error is a terminal, and standard output is
  * neither a pipe nor a terminal that lines go to.
  */
-void progress_init(struct progress *progress, const struct options *opt,
+void progress_init(struct progress *progress, const struct decode_options *opt,
     const struct source *src);
 
 /* Called for each packet; draws a few times a second. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text - the format -o text: a line a frame, with -V every field on its own.
+ * text - the format -o text: a line a frame, with -v every field on its own.
  * Owns nothing; called by main.c through the table.
  */
 #ifndef DECODE_TEXT_H

@@ -38,11 +38,18 @@ budget_give(struct budget *budget, uint64_t n_bytes)
 }
 
 bool
-budget_room(struct budget *budget, const struct bnet_buf *buf, size_t n)
+budget_buf_grow(
+    struct budget *budget, struct bnet_buf *buf, size_t n, bool kept)
 {
-	size_t cap = bnet_buf_cap_for(buf, n);
+	size_t more = bnet_buf_cap_for(buf, n) - buf->cap;
+	uint8_t *tail;
 
-	return cap == buf->cap || budget_take(budget, cap - buf->cap);
+	if (!take(budget, more, kept ? 0 : budget->kept_bytes))
+		return false;
+	if (bnet_buf_room(buf, n, &tail) == BNET_OK)
+		return true;
+	budget_give(budget, more);
+	return false;
 }
 
 void

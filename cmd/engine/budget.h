@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * budget - how much memory all buffers of the process may take together.
+ * budget - how much memory all buffers of an engine may take together.
  *
- * Taken before it is allocated, given back after it is freed, so what is
- * reserved is never less than what is there. Any thread.
+ * Take before allocating, give back after freeing: so what is taken is never
+ * less than what is allocated. Any thread. All of the engine that allocates
+ * for a peer calls it.
  */
 #ifndef ENGINE_BUDGET_H
 #define ENGINE_BUDGET_H
@@ -20,7 +21,7 @@ struct budget {
 	uint64_t kept_bytes; /* of that, for budget_take_kept() only */
 };
 
-/* False: it would be passed; nothing is taken. */
+/* False: the limit would be exceeded; nothing is taken. */
 bool budget_take(struct budget *budget, uint64_t n_bytes);
 void budget_give(struct budget *budget, uint64_t n_bytes);
 
@@ -30,8 +31,23 @@ void budget_give(struct budget *budget, uint64_t n_bytes);
  */
 bool budget_take_kept(struct budget *budget, uint64_t n_bytes);
 
-/* Take what making room for `n` more bytes in `buf` will allocate. */
-bool budget_room(struct budget *budget, const struct bnet_buf *buf, size_t n);
+/* budget_buf_room() where `buf` has to grow, or to be moved to its front. */
+bool budget_buf_grow(
+    struct budget *budget, struct bnet_buf *buf, size_t n, bool kept);
+
+/*
+ * Make room for `n` more bytes at the tail of `buf`, and take what that
+ * allocates; `kept`: as budget_take_kept(). False: no budget, no memory or the
+ * ceiling of `buf`; nothing changed.
+ */
+static inline bool
+budget_buf_room(
+    struct budget *budget, struct bnet_buf *buf, size_t n, bool kept)
+{
+	return (buf->p != NULL && buf->cap - buf->at - buf->len >= n &&
+		   buf->max - buf->len >= n) ||
+	    budget_buf_grow(budget, buf, n, kept);
+}
 
 /* Free what the buffer holds and give it back. */
 void budget_free_buf(struct budget *budget, struct bnet_buf *buf);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * counters - what a worker counts. Written by its own thread only, read by
- * any: relaxed atomics, no locked instruction.
+ * counters - what a worker counts. Only its own thread writes, any thread
+ * reads: relaxed atomics, no locked instruction.
  */
 #ifndef ENGINE_COUNTERS_H
 #define ENGINE_COUNTERS_H
@@ -19,15 +19,15 @@ enum engine_counter {
 	ENGINE_PACKETS_WRITTEN,
 	ENGINE_PACKETS_LOST, /* queued for a connection that ended first */
 	ENGINE_TURNS,
-	ENGINE_HANDOVERS, /* to other workers: at most one each a turn */
-	ENGINE_HANDOVER_PACKETS,
-	ENGINE_WAKEUPS, /* of a worker whose queue was empty */
+	ENGINE_BATCHES, /* batches: at most one for each worker a turn */
+	ENGINE_BATCH_PACKETS,
+	ENGINE_WAKEUPS, /* of a worker whose mailbox was empty */
 	ENGINE_WAKEUPS_SAVED,
 	ENGINE_ACCEPTS,
 	ENGINE_ACCEPTS_NO_MEMORY, /* or no descriptor */
 	ENGINE_PAUSES,
 	ENGINE_RESUMES,
-	ENGINE_STARVED, /* reads and writes put off: the budget is used up */
+	ENGINE_STARVED, /* reads and writes delayed: the budget is used up */
 	ENGINE_INBOX_PACKETS,
 	ENGINE_TLS_1_2, /* handshakes done */
 	ENGINE_TLS_1_3,

@@ -8,17 +8,19 @@
  *	           '-----------------------------------------'     and threads
  *
  * Each worker is a thread with its own epoll loop, and a connection lives on
- * one of them from accept or connect to its end. A loop turn reads what has
- * come, runs the owner's hooks, takes what other threads handed over, then
- * writes: all frames for one connection in one write, all for another worker
- * in one hand-over, which wakes that worker only if its queue was empty.
+ * one of them from accept or connect to its end. A turn of the loop reads what
+ * has arrived, runs the owner's hooks, takes what other threads put into the
+ * worker's mailbox, then writes: all frames for one connection in one write,
+ * all frames for another worker in one batch. A batch wakes its worker only if
+ * the mailbox was empty.
  *
- * A connection has two halves. struct engine_conn is its worker's alone. Its
- * outlet is for everybody: enough to send to it, with `user_bytes` of the
- * owner's behind. An outlet is freed when no worker can still hold it (RCU,
- * QSBR flavour): a pointer found in a table of the owner's is good until the
- * hook returns, or for other threads until they leave engine_read_lock().
- * Those that keep it longer keep the handle, which is never given out twice.
+ * A connection has two halves. struct engine_conn belongs to its worker alone.
+ * Its send queue is for every thread: it has what is needed to send to the
+ * connection, followed by `user_bytes` for the owner. A send queue is freed
+ * when no worker can still hold it (RCU, QSBR flavour): a pointer to it that
+ * was found in a table of the owner is valid until the hook returns, or, on
+ * other threads, until engine_read_unlock(). Keep the handle to refer to a
+ * connection for longer; a handle is never reused.
  */
 #ifndef ENGINE_H
 #define ENGINE_H
@@ -34,7 +36,7 @@
 #include <stdint.h>
 
 #define ENGINE_WORKERS_MAX 64
-#define ENGINE_BARRIERS_MAX 8 /* words of engine_barrier() under way */
+#define ENGINE_BARRIERS_MAX 8 /* engine_barrier() calls in progress */
 
 struct engine;
 struct engine_worker;
@@ -48,10 +50,10 @@ enum engine_end {
 	ENGINE_END_MALFORMED,
 	ENGINE_END_OVERSIZE,
 	ENGINE_END_TLS,
-	ENGINE_END_PROXY, /* no good PROXY protocol header */
+	ENGINE_END_PROXY, /* a bad PROXY protocol header */
 	ENGINE_END_HANDSHAKE_TIMEOUT, /* TLS or PROXY header */
 	ENGINE_END_CONNECT, /* connecting failed, or took too long */
-	ENGINE_END_FRAME_TIMEOUT, /* a frame stood incomplete too long */
+	ENGINE_END_FRAME_TIMEOUT, /* a frame was incomplete for too long */
 	ENGINE_END_IO,
 	ENGINE_END_MEMORY,
 	ENGINE_END_NOT_ADMITTED, /* locate() said no */
@@ -61,14 +63,14 @@ enum engine_end {
 
 enum engine_sent {
 	ENGINE_QUEUED = 0,
-	ENGINE_FULL, /* the ceiling of that queue */
+	ENGINE_FULL, /* the limit of that queue */
 	ENGINE_MEMORY, /* the budget of the process */
 	ENGINE_TOO_LARGE, /* for that peer's frame limit */
 	ENGINE_GONE, /* the connection has ended */
 };
 
-/* The half of a connection that any thread may read. */
-struct engine_outlet {
+/* The half of a connection that any thread may read, to send to it. */
+struct engine_sendq {
 	uint64_t handle;
 	unsigned worker; /* its index */
 	atomic_int order; /* enum bnet_order */
@@ -87,8 +89,8 @@ enum engine_way {
 };
 
 /*
- * Called on the worker of the connection; NULL: nothing to do. None may block.
- * After admit() said yes there is exactly one closed().
+ * Called on the worker of the connection; NULL: do nothing. A hook must not
+ * block. After admit() returned true, closed() is called exactly once.
  */
 struct engine_hooks {
 	/*
@@ -97,11 +99,11 @@ struct engine_hooks {
 	 */
 	bool (*admit)(
 	    void *arg, void *listener_user, const struct address *from);
-	/* Its PROXY header came: engine_conn_peer() is known. May it stay? */
+	/* Its PROXY header is here: engine_conn_peer() is known. Keep it? */
 	bool (*locate)(void *arg, struct engine_conn *conn);
-	/* Up: TLS, if any, is done. Not called for what ends before. */
+	/* It is open: TLS, if any, is done. Not called if it ends before. */
 	void (*ready)(void *arg, struct engine_conn *conn);
-	/* In order, once each; all in `packet` is borrowed for the call. */
+	/* In order, once each. `packet` is borrowed for the call. */
 	void (*packet)(void *arg, struct engine_conn *conn,
 	    const struct bnet_packet *packet);
 	/* A well-framed packet with a bad payload; as bnet_link_sink.bad. */
@@ -119,11 +121,11 @@ struct engine_hooks {
 	 */
 	void (*timer)(void *arg, struct engine_conn *conn, int64_t now_ns);
 	/*
-	 * The socket took no more for a while, and now all that was queued is
+	 * The socket was full for a while; now everything that was queued is
 	 * written.
 	 */
 	void (*drained)(void *arg, struct engine_conn *conn);
-	/* It is over; `conn` and its outlet are good for this call. */
+	/* It ended; `conn` and its send queue are valid for this call. */
 	void (*closed)(
 	    void *arg, struct engine_conn *conn, enum engine_end end);
 	/*
@@ -131,7 +133,7 @@ struct engine_hooks {
 	 * closed()), or for engine_connect(), whose `from` is NULL.
 	 */
 	void (*no_conn)(void *arg, void *user, const struct address *from);
-	/* What engine_message() brought, or a word of engine_barrier(). */
+	/* A message of engine_message() or engine_barrier(). */
 	void (*message)(void *arg, struct engine_worker *worker, uint32_t type,
 	    struct bnet_slice bytes);
 	/* Frames as they pass, decrypted: n slices that are one piece. */
@@ -157,7 +159,7 @@ struct engine_settings {
 	bool rx_times; /* engine_conn_rx_ns() of what engine_connect() makes */
 	int64_t handshake_timeout_ns; /* 15 s */
 	int64_t frame_timeout_ns; /* of an incomplete frame; 30 s */
-	size_t user_bytes; /* of each outlet, for the owner */
+	size_t user_bytes; /* of each send queue, for the owner */
 	pthread_mutex_t *lock; /* held by whichever worker runs; NULL: none */
 	const struct engine_hooks *hooks;
 	void *arg; /* of the hooks */
@@ -172,40 +174,40 @@ struct engine *engine_new(const struct engine_settings *set);
 bool engine_start(struct engine *engine);
 
 /*
- * End all connections (ENGINE_END_OWNER) and threads. False: a thread, or one
- * that holds an outlet that it read, did not end within the limit of
- * cmd/common/ending.h, which has said so. Then hooks may still be running and
- * hold the lock, and what they use must stay. It may be called again.
+ * End all connections (ENGINE_END_OWNER) and threads. False: a worker, or
+ * another thread that holds a send queue, did not end within the limit of
+ * cmd/common/ending.h, which has reported it. Then hooks may still run and
+ * hold the lock, so do not free what they use. It may be called again.
  */
 bool engine_stop(struct engine *engine);
 
-/* After engine_stop(): no hook runs on that worker any more. */
+/* After engine_stop(): no hook runs on that worker. */
 bool engine_ended(const struct engine *engine, unsigned worker);
 
 /*
- * After engine_stop(), or if it never started. NULL is allowed; nothing is
- * freed of one that could not be stopped.
+ * After engine_stop(), or if it never started. NULL is allowed. An engine that
+ * could not be stopped is not freed.
  */
 void engine_free(struct engine *engine);
 
 unsigned engine_n_workers(const struct engine *engine);
 
-/* Sum of all workers' counters; a little out of date. */
+/* The sums of all workers' counters; slightly out of date. */
 void engine_counters(struct engine *engine, uint64_t sums[ENGINE_N_COUNTERS]);
 
 /*
- * Other limits from now on: of the budget, and of the queues of connections
- * that are yet to come.
+ * Change the limit of the budget, and that of the send queues of connections
+ * made from now on.
  */
 void engine_set_limits(
     struct engine *engine, uint64_t memory_max_bytes, size_t queue_max_bytes);
 
-/* What is taken of the budget, which is memory_max_bytes. */
+/* How much of the budget (memory_max_bytes) is taken. */
 uint64_t engine_memory_reserved(struct engine *engine);
 
 /*
- * Since when, on the clock of CLOCK_MONOTONIC, the worker that has been in
- * one turn longest is in it; the present where all sleep. For a watchdog.
+ * When the oldest turn that is still running began (CLOCK_MONOTONIC); the
+ * present time if all workers sleep. For a watchdog.
  */
 int64_t engine_oldest_turn_ns(struct engine *engine);
 
@@ -220,18 +222,18 @@ struct engine_listen {
 	void *user; /* engine_conn_listener_user() of what comes in */
 };
 
-/* Before engine_start(). NULL: errno says why. Lives as long as the engine. */
+/* Before engine_start(). NULL: see errno. It lives as long as the engine. */
 struct engine_listener *
 engine_listen(struct engine *engine, const struct engine_listen *set);
 
-/* Where it listens, the port as it is. */
+/* Where it listens, with the actual port. */
 struct address engine_listener_address(const struct engine_listener *listener);
 
 /* New connections use `tls` from now on; not taken over. Any thread. */
 void engine_listener_set_tls(
     struct engine_listener *listener, struct bnet_tls_ctx *tls);
 
-/* No new connections any more. Any thread. */
+/* Accept no more connections. Any thread. */
 void engine_stop_listening(struct engine *engine);
 
 struct engine_connect {
@@ -245,79 +247,79 @@ struct engine_connect {
 };
 
 /*
- * Begin to connect. Then comes ready(), or closed() with ENGINE_END_CONNECT or
- * ENGINE_END_TLS. Any thread. False when out of memory.
+ * Begin to connect. The outcome is ready(), or closed() with
+ * ENGINE_END_CONNECT or ENGINE_END_TLS. Any thread. False: out of memory.
  */
 bool engine_connect(struct engine *engine, const struct engine_connect *set);
 
 /* ---- a connection: on its worker, that is, in its hooks ---- */
 
-struct engine_outlet *engine_conn_outlet(struct engine_conn *conn);
+struct engine_sendq *engine_conn_sendq(struct engine_conn *conn);
 struct engine_worker *engine_conn_worker(struct engine_conn *conn);
 struct bnet_link *engine_conn_link(struct engine_conn *conn);
 void *engine_conn_listener_user(struct engine_conn *conn);
 
 /*
- * The peer's address: the one that its PROXY header told, where it has to have
- * one; NULL before that came. And our own.
+ * The peer's address; behind a proxy the one in its PROXY header, or NULL until
+ * that header arrives. And our own address.
  */
 const struct address *engine_conn_peer(struct engine_conn *conn);
 struct address engine_conn_local(struct engine_conn *conn);
 
-/* It came through a PROXY protocol header. */
+/* It is behind a proxy: it begins with a PROXY protocol header. */
 bool engine_conn_proxied(struct engine_conn *conn);
 
-/* When bytes last came in; CLOCK_MONOTONIC. Now, while it is paused. */
+/* When bytes last arrived (CLOCK_MONOTONIC); now, while it is paused. */
 int64_t engine_conn_last_in_ns(struct engine_conn *conn);
 
 /*
- * When the last of the bytes that were read at last came to this machine, by
- * the kernel's stamp; CLOCK_MONOTONIC. 0: it did not say, or the clock was set.
+ * When the kernel received the last bytes of the last read (CLOCK_MONOTONIC).
+ * 0: there is no timestamp, or the clock was set.
  */
 int64_t engine_conn_rx_ns(const struct engine_conn *conn);
 
-/* Compress what is sent with `codec`, in frames of at most so many bytes. */
+/* Send with `codec`, in frames of at most `frame_max_bytes`. */
 void engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,
     uint32_t frame_max_bytes);
 
-/* The socket took not all of the last write: drained() will come. */
+/* The socket did not take all of the last write; drained() will follow. */
 bool engine_conn_is_blocked(const struct engine_conn *conn);
 
-/* timer() at that time of CLOCK_MONOTONIC; 0: none. One a connection. */
+/* Call timer() at this time (CLOCK_MONOTONIC); 0: never. One for each. */
 void engine_conn_set_timer(struct engine_conn *conn, int64_t at_ns);
 
-/* Why it failed, in words, for ENGINE_END_TLS, _IO and _CONNECT; or "". */
+/* The text of the failure for ENGINE_END_TLS, _IO and _CONNECT; or "". */
 const char *engine_conn_reason(struct engine_conn *conn);
 
 /*
- * Write what is queued, then close in order; what still comes in is thrown
- * away. packet() is not called any more, closed() is; within
- * handshake_timeout_ns, however little of it the peer has read by then.
+ * Write what is queued, then close in order. What still arrives is discarded:
+ * packet() is not called again. closed() follows within handshake_timeout_ns,
+ * even if the peer has not read everything.
  */
 void engine_conn_finish(struct engine_conn *conn);
 
 /* Close now. What is queued is lost, and counted. */
 void engine_conn_cut(struct engine_conn *conn);
 
-/* Drop what is queued behind the frame that is being written. */
+/* Discard what is queued after the frame that is being written. */
 void engine_conn_drop_queue(struct engine_conn *conn);
 
 /*
- * Stop reading until the queue of `full`, or its connection, is gone. The
- * packet at hand is the last for now.
+ * Stop reading until the send queue `full` is short again, or its connection
+ * has ended. The current packet is the last one for now.
  */
 void engine_conn_pause_for(
-    struct engine_conn *conn, const struct engine_outlet *full);
+    struct engine_conn *conn, const struct engine_sendq *full);
 
 /*
- * The packet at hand was a lot of work: its connection goes on in the next
- * turn, when others have had theirs.
+ * The current packet took much work: go on with this connection in the next
+ * turn, after the others.
  */
 void engine_conn_yield(struct engine_conn *conn);
 
 /*
- * Every connection of a worker, while the hook runs that `worker` came with.
- * `each` may finish or cut the connection at hand.
+ * Call `each` for every connection of a worker, from a hook of this worker.
+ * `each` may finish or cut the connection that it gets.
  */
 void engine_each_conn(struct engine_worker *worker,
     void (*each)(void *arg, struct engine_conn *conn), void *arg);
@@ -325,17 +327,17 @@ void engine_each_conn(struct engine_worker *worker,
 /* ---- sending ---- */
 
 /*
- * Queue a packet, as bnet_link_send(), for any connection: from a hook of
- * `worker`. With `flush` it is written before anything else is read,
+ * From a hook of `worker`: queue a packet, as bnet_link_send(), for any
+ * connection. With `flush` it is written before anything else is read,
  * otherwise at the end of the turn.
  */
 BNET_MUST enum engine_sent engine_send(struct engine_worker *worker,
-    struct engine_outlet *to, const struct bnet_packet *packet, bool flush);
+    struct engine_sendq *to, const struct bnet_packet *packet, bool flush);
 
 /*
- * The same from any other thread, to a handle. The packet is copied; it is
- * compressed and framed by the connection's worker, and what fails there is
- * counted as lost. Only has_header, header, fork_ids and payload are used.
+ * The same from any other thread, to a handle. The packet is copied; the
+ * connection's worker compresses and frames it, and counts it as lost if that
+ * fails. Only has_header, header, fork_ids and payload are used.
  *	ENGINE_QUEUED, ENGINE_MEMORY
  */
 BNET_MUST enum engine_sent engine_post(
@@ -344,27 +346,27 @@ BNET_MUST enum engine_sent engine_post(
 /* engine_conn_finish() of a handle. Any thread. */
 void engine_post_finish(struct engine *engine, uint64_t handle);
 
-/* message() with a copy of `bytes` on a worker. False: out of memory. */
+/* Call message() with a copy of `bytes` on a worker. False: no memory. */
 bool engine_message(struct engine *engine, unsigned worker, uint32_t type,
     struct bnet_slice bytes);
-/* The same from a hook: handed over with the frames of this turn. */
+/* The same from a hook: it goes with the frames of this turn. */
 bool engine_worker_message(struct engine_worker *from, unsigned worker,
     uint32_t type, struct bnet_slice bytes);
 
 /*
- * message() of `type`, without bytes, once on every worker, in the order in
- * which the words were raised. By then all that any worker sent to this one
- * before it saw the word itself has come: packets that its hooks had got are
- * in the queues of their destinations. So what is sent or finished from
- * message() follows them. What waits elsewhere is not covered: in the inbox,
- * in a connection that is paused, in a socket.
+ * Call message() of `type`, without bytes, once on every worker, in the order
+ * of the barriers. By then everything that any worker sent to this one before
+ * it saw the barrier has arrived: packets that its hooks got earlier are in
+ * the send queues of their destinations. So what message() sends or finishes
+ * follows them. Not covered is what waits elsewhere: in the inbox, in a paused
+ * connection, in a socket.
  *
- * Two words one after another close a door: when message() of the first makes
- * packet() send nothing more, nothing more comes after the second.
+ * Two barriers in a row shut a path: if message() of the first makes packet()
+ * send nothing more, nothing more arrives after the second.
  *
- * Any thread. It takes no memory, and comes late only by a worker that is late
- * with its turn. A word that is not through when the engine stops is not told.
- * False: ENGINE_BARRIERS_MAX are under way.
+ * Any thread. It allocates nothing, and is late only if a worker is late with
+ * its turn. A barrier that is not complete when the engine stops is not
+ * reported. False: ENGINE_BARRIERS_MAX are in progress.
  */
 BNET_MUST bool engine_barrier(struct engine *engine, uint32_t type);
 
@@ -373,15 +375,14 @@ struct engine_conn *
 engine_conn_find(struct engine_worker *worker, uint64_t handle);
 
 unsigned engine_worker_index(const struct engine_worker *worker);
-struct engine *engine_worker_engine(struct engine_worker *worker);
 int64_t engine_worker_now_ns(const struct engine_worker *worker);
 struct bnet_codecs *engine_worker_codecs(struct engine_worker *worker);
 
 /* ---- applications ---- */
 
 /*
- * engine_deliver() hands a packet to the application of its key: a callback
- * registered here, on the thread that reads, or else the inbox.
+ * engine_deliver() gives a packet to the application of its key: to a callback
+ * that is registered here, on the thread that reads, or to the inbox.
  */
 typedef void engine_app(
     void *arg, struct engine_conn *conn, const struct bnet_packet *packet);
@@ -399,11 +400,11 @@ enum engine_delivery {
 };
 BNET_MUST enum engine_delivery
 engine_deliver(struct engine_conn *conn, const struct bnet_packet *packet);
-/* Into the inbox whatever its key. */
+/* Into the inbox, whatever its key is. */
 BNET_MUST enum engine_delivery
 engine_to_inbox(struct engine_conn *conn, const struct bnet_packet *packet);
 
-/* A packet that waited; to be freed with engine_packet_free(). */
+/* A packet of the inbox; free it with engine_packet_free(). */
 struct engine_packet {
 	uint64_t handle; /* the connection it came from */
 	void *user; /* its engine_conn_listener_user() */
@@ -413,8 +414,8 @@ struct engine_packet {
 };
 
 /*
- * The next packet of the inbox; NULL when none came within timeout_ns (0: do
- * not wait; negative: as long as it takes) or engine_wake() was called. One
+ * The next packet of the inbox; NULL if none arrived within timeout_ns (0: do
+ * not wait; negative: wait without a limit) or engine_wake() was called. One
  * thread at a time.
  */
 struct engine_packet *engine_take(struct engine *engine, int64_t timeout_ns);
@@ -423,7 +424,7 @@ void engine_wake(struct engine *engine);
 
 /* ---- tables that are read without a lock ---- */
 
-/* For threads that are no workers, around looking into such a table. */
+/* Around a lookup in such a table, on threads that are not workers. */
 void engine_read_lock(void);
 void engine_read_unlock(void);
 

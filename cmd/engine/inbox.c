@@ -1,16 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* What waits for the application, and who gets which key. */
-#include "cmd/engine/engine_impl.h"
+/*
+ * The applications of an engine: who gets which key, and the inbox of those
+ * that have no callback.
+ *
+ * Owns the packets that wait. Workers put them in from their hooks, a thread
+ * of the owner takes them out.
+ */
+#include "cmd/engine/inbox.h"
+
+#include "cmd/common/clock.h"
+#include "cmd/engine/conn.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define APPS_MAX 32
+
+struct app {
+	int32_t key;
+	engine_app *app; /* NULL: the inbox */
+	void *arg;
+};
+
 struct inbox {
-	struct handover_queue queue;
-	struct parcels taken; /* the application's thread */
+	struct mailbox mailbox;
+	struct batches taken; /* by the application's thread */
 	atomic_size_t n_bytes;
 	atomic_bool woken; /* engine_wake() was called */
+	struct app apps[APPS_MAX];
+	size_t n_apps;
 };
 
 struct inbox_item {
@@ -27,7 +46,7 @@ inbox_new(void)
 	if (inbox == NULL)
 		return NULL;
 	__cds_wfcq_init(&inbox->taken.head, &inbox->taken.tail);
-	if (handover_init(&inbox->queue))
+	if (mailbox_init(&inbox->mailbox))
 		return inbox;
 	free(inbox);
 	return NULL;
@@ -36,11 +55,11 @@ inbox_new(void)
 static struct inbox_item *
 next_item(struct inbox *inbox)
 {
-	struct cds_wfcq_node *node = parcels_next_node(&inbox->taken);
+	struct cds_wfcq_node *node = batches_next_node(&inbox->taken);
 
 	if (node == NULL) {
-		handover_take(&inbox->queue, &inbox->taken);
-		node = parcels_next_node(&inbox->taken);
+		mailbox_take(&inbox->mailbox, &inbox->taken);
+		node = batches_next_node(&inbox->taken);
 	}
 	return node == NULL ? NULL
 			    : container_of(node, struct inbox_item, node);
@@ -65,11 +84,11 @@ inbox_free(struct inbox *inbox, struct budget *budget)
 		return;
 	while ((item = next_item(inbox)) != NULL)
 		item_free(inbox, budget, item);
-	handover_free(&inbox->queue, budget);
+	mailbox_free(&inbox->mailbox, budget);
 	free(inbox);
 }
 
-/* ---- the way in: workers ---- */
+/* ---- putting in: workers ---- */
 
 static struct inbox_item *
 item_new(struct engine *engine, size_t payload_bytes)
@@ -107,25 +126,25 @@ engine_to_inbox(struct engine_conn *conn, const struct bnet_packet *packet)
 	if (packet->payload.len > 0)
 		memcpy(payload, packet->payload.p, packet->payload.len);
 	item->packet = (struct engine_packet){
-		.handle = conn->outlet->handle,
+		.handle = conn->sendq->handle,
 		.user = conn->user,
 		.at_ns = worker->now_ns,
 		.header = packet->header,
 		.payload = { payload, packet->payload.len },
 	};
 	count(worker, ENGINE_INBOX_PACKETS, 1);
-	(void)handover_push(&engine->inbox->queue, &item->node);
+	(void)mailbox_push(&engine->inbox->mailbox, &item->node);
 	return ENGINE_DELIVERED;
 }
 
-/* ---- who gets what ---- */
+/* ---- who gets which key ---- */
 
 static bool
-add_app(struct engine *engine, const struct app *app)
+add_app(struct inbox *inbox, const struct app *app)
 {
-	if (engine->n_apps == ENGINE_APPS_MAX)
+	if (inbox->n_apps == APPS_MAX)
 		return false;
-	engine->apps[engine->n_apps++] = *app;
+	inbox->apps[inbox->n_apps++] = *app;
 	return true;
 }
 
@@ -134,7 +153,7 @@ engine_on_key(struct engine *engine, int32_t key, engine_app *app, void *arg)
 {
 	const struct app one = { .key = key, .app = app, .arg = arg };
 
-	return add_app(engine, &one);
+	return add_app(engine->inbox, &one);
 }
 
 bool
@@ -142,16 +161,16 @@ engine_inbox_key(struct engine *engine, int32_t key)
 {
 	const struct app one = { .key = key };
 
-	return add_app(engine, &one);
+	return add_app(engine->inbox, &one);
 }
 
 enum engine_delivery
 engine_deliver(struct engine_conn *conn, const struct bnet_packet *packet)
 {
-	struct engine *engine = conn->worker->engine;
+	const struct inbox *inbox = conn->worker->engine->inbox;
 
-	for (size_t i = 0; i < engine->n_apps; i++) {
-		const struct app *app = &engine->apps[i];
+	for (size_t i = 0; i < inbox->n_apps; i++) {
+		const struct app *app = &inbox->apps[i];
 
 		if (app->key != packet->header.key)
 			continue;
@@ -163,18 +182,18 @@ engine_deliver(struct engine_conn *conn, const struct bnet_packet *packet)
 	return ENGINE_NO_APP;
 }
 
-/* ---- the way out: the application's thread ---- */
+/* ---- taking out: the application's thread ---- */
 
-/* May end early: a wake-up can be about what was taken without waiting. */
+/* May end early: the wake-up may be for what was taken without waiting. */
 static void
 wait_for(struct inbox *inbox, int64_t timeout_ns)
 {
-	struct pollfd pfd = { .fd = inbox->queue.wake_fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = inbox->mailbox.wake_fd, .events = POLLIN };
 	struct timespec ts = { .tv_sec = timeout_ns / 1000000000,
 		.tv_nsec = timeout_ns % 1000000000 };
 
 	if (ppoll(&pfd, 1, timeout_ns < 0 ? NULL : &ts, NULL) > 0)
-		handover_heard(&inbox->queue);
+		mailbox_heard(&inbox->mailbox);
 }
 
 struct engine_packet *
@@ -185,14 +204,14 @@ engine_take(struct engine *engine, int64_t timeout_ns)
 	int64_t until_ns = 0, left_ns = timeout_ns;
 
 	if (timeout_ns > 0 && item == NULL)
-		until_ns = worker_clock_ns() + timeout_ns;
+		until_ns = clock_now_ns() + timeout_ns;
 	while (item == NULL && left_ns != 0) {
 		if (atomic_exchange(&inbox->woken, false))
 			break;
 		wait_for(inbox, left_ns);
 		item = next_item(inbox);
 		if (timeout_ns > 0)
-			left_ns = until_ns - worker_clock_ns();
+			left_ns = until_ns - clock_now_ns();
 		if (timeout_ns > 0 && left_ns < 0)
 			left_ns = 0;
 	}
@@ -211,5 +230,5 @@ void
 engine_wake(struct engine *engine)
 {
 	atomic_store(&engine->inbox->woken, true);
-	handover_wake(&engine->inbox->queue);
+	mailbox_wake(&engine->inbox->mailbox);
 }

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners: one socket a worker on the same address (SO_REUSEPORT). */
-#include "cmd/engine/engine_impl.h"
+/*
+ * Listeners: a socket for each worker on the same address (SO_REUSEPORT), or
+ * one socket that we were given for all workers.
+ *
+ * Owns the sockets and the TLS settings. The owner of the engine makes
+ * listeners, the loop of each worker watches them and accepts.
+ */
+#include "cmd/engine/listen.h"
+
+#include "cmd/engine/conn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +21,18 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_A_TURN 64
+
+struct engine_listener {
+	struct source source;
+	struct engine *engine;
+	struct engine_listener *next;
+	int fd[ENGINE_WORKERS_MAX]; /* one for each worker, or all the same */
+	bool shared_fd;
+	pthread_mutex_t lock; /* of tls */
+	struct bnet_tls_ctx *tls;
+	bool (*is_proxy)(void *arg, const struct address *from);
+	void *user;
+};
 
 /* ---- making one ---- */
 
@@ -46,8 +66,8 @@ listen_on(const struct address *address)
 }
 
 /*
- * SO_REUSEPORT would let us share a port with another program of the same
- * user without a word: ask first, without it.
+ * With SO_REUSEPORT we would silently share a port with another program of the
+ * same user: try without it first.
  */
 static bool
 port_is_free(const struct address *address)
@@ -97,7 +117,7 @@ share_fd(struct engine_listener *listener, int fd)
 		listener->fd[i] = fd;
 }
 
-void
+static void
 listen_free(struct engine_listener *listener)
 {
 	unsigned n = listener->shared_fd ? 1 : listener->engine->n_workers;
@@ -165,7 +185,7 @@ engine_listener_set_tls(
 	bnet_tls_ctx_free(old);
 }
 
-bool
+static bool
 listen_watch(struct engine_listener *listener, struct engine_worker *worker)
 {
 	struct epoll_event event = {
@@ -178,17 +198,45 @@ listen_watch(struct engine_listener *listener, struct engine_worker *worker)
 }
 
 /*
- * The sockets themselves are closed when the engine is freed. One that we were
- * given is left as it is: systemd goes on listening on it for our successor.
+ * The sockets are closed when the engine is freed. A socket that we were given
+ * stays open for connections: systemd keeps it for our successor.
  */
-void
+static void
 listen_close(struct engine_listener *listener, struct engine_worker *worker)
 {
 	int fd = listener->fd[worker->index];
 
 	(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	if (!listener->shared_fd)
-		(void)shutdown(fd, SHUT_RDWR); /* new ones are refused */
+		(void)shutdown(fd, SHUT_RDWR); /* new connections are refused */
+}
+
+void
+listen_watch_all(struct engine_worker *worker)
+{
+	for (struct engine_listener *l = worker->engine->listeners; l != NULL;
+	     l = l->next)
+		(void)listen_watch(l, worker);
+}
+
+void
+listen_close_all(struct engine_worker *worker)
+{
+	worker->deaf = true;
+	for (struct engine_listener *l = worker->engine->listeners; l != NULL;
+	     l = l->next)
+		listen_close(l, worker);
+}
+
+void
+listen_free_all(struct engine *engine)
+{
+	struct engine_listener *listener;
+
+	while ((listener = engine->listeners) != NULL) {
+		engine->listeners = listener->next;
+		listen_free(listener);
+	}
 }
 
 /* ---- accepting ---- */
@@ -255,8 +303,8 @@ begin(struct engine_listener *listener, struct engine_worker *worker, int fd,
 }
 
 /*
- * Out of descriptors: the listener would be ready for ever. Give up the one
- * kept for this, accept and close, and keep another.
+ * Out of descriptors: the listener would be ready forever. Close the spare
+ * descriptor, accept and close the connection, and open a spare again.
  */
 static void
 turn_away(struct engine_worker *worker, int listen_fd)
@@ -273,8 +321,10 @@ turn_away(struct engine_worker *worker, int listen_fd)
 }
 
 void
-listen_accept(struct engine_listener *listener, struct engine_worker *worker)
+listen_accept(struct source *source, struct engine_worker *worker)
 {
+	struct engine_listener *listener =
+	    container_of(source, struct engine_listener, source);
 	int listen_fd = listener->fd[worker->index], fd;
 	struct address from;
 

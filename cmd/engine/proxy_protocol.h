@@ -7,10 +7,10 @@
  *	| length u16 | source, destination | source port, destination port |
  *	| TLVs: type u8, length u16, value ... |
  *
- * Bytes in, no I/O. The header comes before TLS. It is a claim: read it from
- * addresses that are trusted to say it, and there insist on it. It never
- * makes a peer local: whether a listener is loopback, and so open, is to be
- * judged by the socket's own addresses.
+ * Bytes in, no I/O; conn.c calls it. The header comes before TLS. It is a
+ * claim: read it from trusted addresses only, and require it from those. It
+ * never makes a peer local: judge whether a listener is loopback, and so open,
+ * by the addresses of the socket.
  */
 #ifndef ENGINE_PROXY_PROTOCOL_H
 #define ENGINE_PROXY_PROTOCOL_H
@@ -22,8 +22,8 @@
 #define PROXY_PROTOCOL_MAX_BYTES (PROXY_PROTOCOL_HEAD_BYTES + 4096)
 
 /*
- * Parse the header at the start of `in`. What is wrong is told as soon as the
- * byte that makes it so is in.
+ * Parse the header at the start of `in`. An error is reported as soon as the
+ * byte that makes it one is there.
  *	BNET_OK		*used_bytes is what it took. *source is set for TCP and
  *			AF_UNIX streams; a LOCAL header (the balancer's own
  *			check), and one about any other kind, leave it as it is

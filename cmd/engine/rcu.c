@@ -5,7 +5,9 @@
 
 #include <stdatomic.h>
 
+#ifdef RCU_TSAN
 char rcu_grace;
+#endif
 
 static atomic_size_t n_later; /* given to rcu_later() and not freed yet */
 
@@ -13,6 +15,7 @@ void
 rcu_later(struct rcu_head *head, void (*fn)(struct rcu_head *head))
 {
 	atomic_fetch_add(&n_later, 1);
+	rcu_tsan_release(&rcu_grace); /* what the giver did with it, too */
 	call_rcu(head, fn);
 }
 

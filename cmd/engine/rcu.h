@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rcu - the parts of liburcu that are used here (QSBR flavour: a worker says
- * once a turn that it holds nothing), and what ThreadSanitizer has to be told
- * about them: liburcu orders memory in code that it does not see.
+ * rcu - the parts of liburcu that are used here (QSBR flavour: a worker
+ * announces once a turn that it holds nothing), and their annotations for
+ * ThreadSanitizer, which does not see how liburcu orders memory. The engine,
+ * and who keeps tables of send queues, calls it.
  */
 #ifndef ENGINE_RCU_H
 #define ENGINE_RCU_H
@@ -28,18 +29,17 @@
 #ifdef RCU_TSAN
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
-#define rcu_tsan_acquire(addr) __tsan_acquire(addr)
-#define rcu_tsan_release(addr) __tsan_release(addr)
-#else
-#define rcu_tsan_acquire(addr) ((void)(addr))
-#define rcu_tsan_release(addr) ((void)(addr))
-#endif
-
 /*
  * All that readers did before they let go happened before what is done after
  * a grace period.
  */
 extern char rcu_grace;
+#define rcu_tsan_acquire(addr) __tsan_acquire(addr)
+#define rcu_tsan_release(addr) __tsan_release(addr)
+#else
+#define rcu_tsan_acquire(addr) ((void)0)
+#define rcu_tsan_release(addr) ((void)0)
+#endif
 
 static inline void
 rcu_let_go(void)

@@ -1,62 +1,254 @@
 /* SPDX-License-Identifier: MIT */
-/* From anywhere to the queue of a connection, or to another worker. */
-#include "cmd/engine/engine_impl.h"
+/*
+ * The send queue of a connection, and the ways to it: from a hook on its own
+ * worker, from a hook on another one (a batch), from any thread (a message).
+ *
+ * Owns the bytes that wait to be written, the accounting of them, and the
+ * list of connections that are paused until the queue is shorter. The owner's
+ * hooks call it to send; conn.c takes what it writes from here.
+ */
+#include "cmd/engine/send.h"
+
+#include "cmd/engine/conn.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define PARCEL_MAX_BYTES \
-	((size_t)1 << 20) /* handed over before the turn ends */
 #define HEADER_MAX_BYTES 128 /* word, oob_len and header, without forks */
 #define FORK_MAX_BYTES 9
+#define SPARE_MIN_BYTES 1024 /* malloc() gives smaller ones as fast */
+#define SPARE_MAX_BYTES ((size_t)1 << 20)
+#define WATCH_QUOTIENT 4 /* a queue below 1 / this of its limit is short */
+#define SIZE_MASK ((UINT32_C(1) << 28) - 1)
 
-/* ---- parcels for other workers ---- */
-
-/* The parcel of this turn for worker `to`; NULL: no memory. */
-struct parcel *
-send_parcel(struct engine_worker *worker, unsigned to)
-{
-	struct parcel **parcel = &worker->parcels[to];
-
-	if (*parcel == NULL)
-		*parcel = parcel_new(&worker->engine->budget);
-	return *parcel;
-}
+/* ---- the bytes that wait ---- */
 
 void
-send_push(struct engine_worker *worker, unsigned to)
+sendq_mark_dirty(struct engine_conn *conn)
 {
-	struct parcel *parcel = worker->parcels[to];
-
-	if (parcel == NULL)
+	if (conn->dirty)
 		return;
-	worker->parcels[to] = NULL;
-	count(worker, ENGINE_HANDOVERS, 1);
-	count(worker, ENGINE_HANDOVER_PACKETS, parcel->n_frames);
-	if (handover_push(&worker->engine->workers[to].queue, &parcel->node))
-		count(worker, ENGINE_WAKEUPS, 1);
-	else
-		count(worker, ENGINE_WAKEUPS_SAVED, 1);
+	conn->dirty = true;
+	conn->next_dirty = conn->worker->dirty;
+	conn->worker->dirty = conn;
+}
+
+static void
+mark_urgent(struct engine_conn *conn)
+{
+	if (conn->urgent)
+		return;
+	conn->urgent = true;
+	conn->next_urgent = conn->worker->urgent;
+	conn->worker->urgent = conn;
+}
+
+/* An empty queue gives its buffer to the next queue that needs one. */
+static void
+out_unused(struct engine_conn *conn)
+{
+	struct engine_worker *worker = conn->worker;
+	struct bnet_buf *out = &conn->out;
+
+	if (out->len > 0)
+		return;
+	if (out->cap < SPARE_MIN_BYTES || out->cap > SPARE_MAX_BYTES ||
+	    worker->n_spare == ENGINE_SPARES) {
+		budget_free_buf(&worker->engine->budget, out);
+		return;
+	}
+	worker->spare[worker->n_spare++] =
+	    (struct bnet_buf){ .p = out->p, .cap = out->cap };
+	bnet_buf_init(out, out->max);
+}
+
+/*
+ * Make room for `n_bytes` more. An empty queue gets a spare buffer of another
+ * one. False: no memory or budget.
+ */
+static bool
+out_room(struct engine_conn *conn, size_t n_bytes)
+{
+	struct engine_worker *worker = conn->worker;
+	struct budget *budget = &worker->engine->budget;
+	struct bnet_buf *spare;
+
+	if (conn->out.p == NULL && worker->n_spare > 0) {
+		spare = &worker->spare[--worker->n_spare];
+		conn->out.p = spare->p;
+		conn->out.cap = spare->cap;
+		*spare = (struct bnet_buf){ 0 };
+	}
+	if (budget_buf_room(budget, &conn->out, n_bytes, false))
+		return true;
+	out_unused(conn);
+	return false;
+}
+
+static void
+queued_bytes_sub(struct engine_conn *conn, size_t n_bytes)
+{
+	atomic_fetch_sub_explicit(
+	    &conn->sendq->queued_bytes, n_bytes, memory_order_relaxed);
+}
+
+/* Frames were appended to `out`; queued_bytes already counts them. */
+static void
+out_added(struct engine_conn *conn, uint64_t n_frames)
+{
+	conn->out_frames += n_frames;
+	sendq_mark_dirty(conn);
+}
+
+static void
+out_done(struct engine_conn *conn)
+{
+	conn->order_mixed = false;
+	conn->frame_left_bytes = 0;
+	out_unused(conn);
+}
+
+bool
+sendq_append(struct engine_conn *conn, const struct record *record,
+    struct bnet_slice frames)
+{
+	if (!out_room(conn, frames.len) ||
+	    bnet_buf_append(&conn->out, frames) != BNET_OK)
+		return false;
+	if (sendq_order(conn->sendq) != record->type)
+		conn->order_mixed = true;
+	out_added(conn, record->n_frames);
+	if (record->flush)
+		mark_urgent(conn);
+	return true;
+}
+
+/* ---- what is written, or lost ---- */
+
+/* How many frames end within the next `n` bytes of the queue. */
+static uint64_t
+frames_ended(struct engine_conn *conn, size_t n)
+{
+	struct bnet_slice out = bnet_buf_slice(&conn->out);
+	enum bnet_order order = sendq_order(conn->sendq);
+	uint64_t ended = 0;
+
+	if (n == out.len)
+		return conn->out_frames;
+	if (conn->order_mixed)
+		return 0; /* counted when the queue is empty */
+	while (n > 0) {
+		size_t step = conn->frame_left_bytes;
+
+		if (step == 0)
+			step = BNET_FRAME_WORD_BYTES +
+			    (bnet_order_get_u32(order, out.p) & SIZE_MASK);
+		conn->frame_left_bytes = step > n ? step - n : 0;
+		if (step > n)
+			break;
+		ended++;
+		n -= step;
+		out = bnet_slice_from(out, step);
+	}
+	return ended;
+}
+
+uint64_t
+sendq_take(struct engine_conn *conn, size_t n)
+{
+	uint64_t ended = frames_ended(conn, n);
+
+	conn->out_frames -= ended;
+	bnet_buf_consume(&conn->out, n);
+	if (conn->out.len == 0)
+		out_done(conn);
+	return ended;
 }
 
 void
-send_push_all(struct engine_worker *worker)
+sendq_written(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames)
 {
-	for (unsigned i = 0; i < worker->engine->n_workers; i++)
-		send_push(worker, i);
-	worker->urgent_parcels = false;
+	struct engine_worker *worker = conn->worker;
+
+	queued_bytes_sub(conn, n_bytes);
+	count(worker, ENGINE_PACKETS_WRITTEN, n_frames);
+	counter_add(&conn->sendq->packets_out, n_frames);
 }
 
 void
-send_push_urgent(struct engine_worker *worker)
+sendq_lose(struct engine_conn *conn)
 {
-	for (unsigned i = 0; i < worker->engine->n_workers; i++)
-		if (worker->parcels[i] != NULL && worker->parcels[i]->flush)
-			send_push(worker, i);
-	worker->urgent_parcels = false;
+	queued_bytes_sub(conn, conn->out.len + conn->wire_bytes);
+	count(conn->worker, ENGINE_PACKETS_LOST,
+	    conn->out_frames + conn->wire_frames);
+	conn->out_frames = 0;
+	conn->wire_frames = 0;
+	conn->wire_bytes = 0;
+	budget_free_buf(&conn->worker->engine->budget, &conn->out);
 }
 
-/* ---- frames ---- */
+/* ---- control ---- */
+
+bool
+send_control(struct engine_worker *from, uint64_t to, enum record_kind kind,
+    struct bnet_slice bytes)
+{
+	const struct record record = { .handle = to, .kind = kind };
+
+	return outbox_put(&from->outbox, handle_worker(to), &record, bytes);
+}
+
+/* ---- those who wait for the queue to shrink ---- */
+
+void
+sendq_notify(struct engine_conn *conn, bool gone)
+{
+	static const struct bnet_slice nothing = { NULL, 0 };
+	size_t queued = atomic_load_explicit(
+	    &conn->sendq->queued_bytes, memory_order_relaxed);
+
+	if (conn->n_watchers == 0 ||
+	    (!gone && queued > conn->sendq->queue_max_bytes / WATCH_QUOTIENT))
+		return;
+	while (conn->n_watchers > 0 &&
+	    send_control(conn->worker, conn->watchers[conn->n_watchers - 1],
+		RECORD_RESUME, nothing))
+		conn->n_watchers--;
+	/* without memory the rest is resumed at the next write, or the end */
+}
+
+bool
+sendq_watch(struct engine_conn *conn, uint64_t waiter)
+{
+	uint64_t *watchers =
+	    realloc(conn->watchers, (conn->n_watchers + 1) * sizeof(*watchers));
+
+	if (watchers == NULL)
+		return false;
+	conn->watchers = watchers;
+	watchers[conn->n_watchers++] = waiter;
+	sendq_notify(conn, false);
+	return true;
+}
+
+void
+engine_conn_drop_queue(struct engine_conn *conn)
+{
+	size_t keep = conn->frame_left_bytes;
+	uint64_t lost = conn->out_frames - (keep > 0);
+
+	/* where frames of two byte orders are mixed, no end is known */
+	if (conn->out.len == 0 || conn->order_mixed)
+		return;
+	queued_bytes_sub(conn, conn->out.len - keep);
+	count(conn->worker, ENGINE_PACKETS_LOST, lost);
+	conn->out.len = keep;
+	conn->out_frames -= lost;
+	if (keep == 0)
+		out_done(conn);
+	sendq_notify(conn, false);
+}
+
+/* ---- packets from hooks ---- */
 
 static enum engine_sent
 sent_of(enum bnet_err err)
@@ -78,10 +270,10 @@ frame_bytes_max(const struct bnet_packet *packet)
 }
 
 static struct bnet_wire
-wire_of(struct engine_worker *worker, struct engine_outlet *to)
+wire_of(struct engine_worker *worker, struct engine_sendq *to)
 {
 	return (struct bnet_wire){
-		.order = outlet_order(to),
+		.order = sendq_order(to),
 		.codec = (enum bnet_codec_id)atomic_load_explicit(
 		    &to->codec, memory_order_relaxed),
 		.frame_max_bytes = atomic_load_explicit(
@@ -91,25 +283,15 @@ wire_of(struct engine_worker *worker, struct engine_outlet *to)
 }
 
 static void
-queued(struct engine_worker *worker, struct engine_outlet *to, size_t n_bytes)
+queued(struct engine_worker *worker, struct engine_sendq *to, size_t n_bytes)
 {
 	atomic_fetch_add_explicit(
 	    &to->queued_bytes, n_bytes, memory_order_relaxed);
 	count(worker, ENGINE_PACKETS_QUEUED, 1);
 }
 
-static void
-mark_urgent(struct engine_conn *conn)
-{
-	if (conn->urgent)
-		return;
-	conn->urgent = true;
-	conn->next_urgent = conn->worker->urgent;
-	conn->worker->urgent = conn;
-}
-
 static enum engine_sent
-send_here(struct engine_worker *worker, struct engine_outlet *to,
+send_here(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, size_t room, bool flush)
 {
 	struct bnet_wire wire = wire_of(worker, to);
@@ -119,23 +301,23 @@ send_here(struct engine_worker *worker, struct engine_outlet *to,
 
 	if (conn == NULL || conn->state > CONN_OPEN)
 		return ENGINE_GONE;
-	if (!conn_out_room(conn, room))
+	if (!out_room(conn, room))
 		return ENGINE_MEMORY;
 	before = conn->out.len;
 	err = bnet_packet_encode(&wire, worker->codecs, packet, &conn->out);
 	if (err != BNET_OK) {
-		conn_out_unused(conn);
+		out_unused(conn);
 		return sent_of(err);
 	}
 	queued(worker, to, conn->out.len - before);
-	conn_out_added(conn, 1);
+	out_added(conn, 1);
 	if (flush)
 		mark_urgent(conn);
 	return ENGINE_QUEUED;
 }
 
 static enum engine_sent
-send_there(struct engine_worker *worker, struct engine_outlet *to,
+send_there(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, size_t room, bool flush)
 {
 	struct bnet_wire wire = wire_of(worker, to);
@@ -143,27 +325,24 @@ send_there(struct engine_worker *worker, struct engine_outlet *to,
 		.kind = RECORD_FRAMES,
 		.type = (uint32_t)wire.order,
 		.flush = flush };
-	struct parcel *parcel = send_parcel(worker, to->worker);
+	struct batch *batch =
+	    outbox_record(&worker->outbox, to->worker, &record, room);
 	enum bnet_err err;
 	size_t before;
 
-	if (parcel == NULL ||
-	    !parcel_record(parcel, &worker->engine->budget, &record, room))
+	if (batch == NULL)
 		return ENGINE_MEMORY;
-	before = parcel->bytes.len;
-	err = bnet_packet_encode(&wire, worker->codecs, packet, &parcel->bytes);
+	before = batch->bytes.len;
+	err = bnet_packet_encode(&wire, worker->codecs, packet, &batch->bytes);
 	if (err != BNET_OK)
 		return sent_of(err);
-	queued(worker, to, parcel->bytes.len - before);
-	parcel_added(parcel, 1, parcel->bytes.len - before);
-	worker->urgent_parcels |= flush;
-	if (parcel->bytes.len > PARCEL_MAX_BYTES)
-		send_push(worker, to->worker);
+	queued(worker, to, batch->bytes.len - before);
+	outbox_added(&worker->outbox, to->worker, 1, batch->bytes.len - before);
 	return ENGINE_QUEUED;
 }
 
 enum engine_sent
-engine_send(struct engine_worker *worker, struct engine_outlet *to,
+engine_send(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, bool flush)
 {
 	size_t room = frame_bytes_max(packet);
@@ -177,216 +356,16 @@ engine_send(struct engine_worker *worker, struct engine_outlet *to,
 	return send_there(worker, to, packet, room, flush);
 }
 
-/* ---- records that came in ---- */
-
-static void
-take_frames(struct engine_worker *worker, const struct record *record,
-    struct bnet_slice bytes)
-{
-	struct engine_conn *conn = conn_find(worker, record->handle);
-
-	if (bytes.len == 0)
-		return; /* it could not be encoded */
-	if (conn == NULL || conn->state > CONN_OPEN ||
-	    !conn_out_room(conn, bytes.len) ||
-	    bnet_buf_append(&conn->out, bytes) != BNET_OK) {
-		count(worker, ENGINE_PACKETS_LOST, record->n_frames);
-		if (conn != NULL)
-			atomic_fetch_sub_explicit(&conn->outlet->queued_bytes,
-			    bytes.len, memory_order_relaxed);
-		/* its sender was told that they go: rather none than a gap */
-		if (conn != NULL && conn->state <= CONN_OPEN)
-			conn_end(conn, ENGINE_END_MEMORY);
-		return;
-	}
-	if (outlet_order(conn->outlet) != record->type)
-		conn->order_mixed = true;
-	conn_out_added(conn, record->n_frames);
-	if (record->flush)
-		mark_urgent(conn);
-}
-
-static void
-take_packet(struct engine_worker *worker, const struct record *record,
-    struct bnet_slice bytes)
-{
-	struct engine_conn *conn = conn_find(worker, record->handle);
-	struct bnet_packet packet = { .has_header = true };
-	struct record_packet head;
-	uint64_t *ids = NULL;
-	size_t n_ids;
-
-	memcpy(&head, bytes.p, sizeof(head));
-	n_ids = head.header.forks;
-	packet.header = head.header;
-	packet.payload.len = (size_t)head.payload_bytes;
-	packet.payload.p = bytes.p + bytes.len - packet.payload.len;
-	if (n_ids > 0) {
-		ids = malloc(n_ids * sizeof(*ids));
-		if (ids != NULL)
-			memcpy(
-			    ids, bytes.p + sizeof(head), n_ids * sizeof(*ids));
-		packet.fork_ids = ids;
-	}
-	if (conn == NULL || conn->state > CONN_OPEN ||
-	    (n_ids > 0 && ids == NULL) ||
-	    engine_send(worker, conn->outlet, &packet,
-		packet.header.priority) != ENGINE_QUEUED) {
-		count(worker, ENGINE_PACKETS_QUEUED, 1);
-		count(worker, ENGINE_PACKETS_LOST, 1);
-	}
-	free(ids);
-}
-
-/* `waiter` is to be read again when the queue of `full` is shorter. */
-static void
-take_watch(struct engine_worker *worker, uint64_t full, struct bnet_slice bytes)
-{
-	static const struct bnet_slice nothing = { NULL, 0 };
-	struct engine_conn *conn = conn_find(worker, full);
-	uint64_t waiter, *watchers = NULL;
-
-	memcpy(&waiter, bytes.p, sizeof(waiter));
-	if (conn != NULL && conn->state <= CONN_OPEN)
-		watchers = realloc(
-		    conn->watchers, (conn->n_watchers + 1) * sizeof(*watchers));
-	if (watchers == NULL) {
-		(void)send_control(worker, waiter, RECORD_RESUME, nothing);
-		return;
-	}
-	conn->watchers = watchers;
-	watchers[conn->n_watchers++] = waiter;
-	conn_notify_watchers(conn, false);
-}
-
-static void
-take_record(struct engine_worker *worker, const struct record *record,
-    struct bnet_slice bytes)
-{
-	const struct engine_settings *set = &worker->engine->set;
-	struct engine_conn *conn;
-
-	switch ((enum record_kind)record->kind) {
-	case RECORD_FRAMES:
-		take_frames(worker, record, bytes);
-		break;
-	case RECORD_PACKET:
-		take_packet(worker, record, bytes);
-		break;
-	case RECORD_WATCH:
-		take_watch(worker, record->handle, bytes);
-		break;
-	case RECORD_CONNECT:
-		connect_begin(worker, bytes);
-		break;
-	case RECORD_MESSAGE:
-		if (set->hooks->message != NULL)
-			set->hooks->message(
-			    set->arg, worker, record->type, bytes);
-		break;
-	case RECORD_RESUME:
-	case RECORD_FINISH:
-		conn = conn_find(worker, record->handle);
-		if (conn != NULL && record->kind == RECORD_RESUME)
-			conn_resume(conn);
-		else if (conn != NULL)
-			engine_conn_finish(conn);
-	}
-}
-
-void
-send_records(struct engine_worker *worker, struct parcel *parcel)
-{
-	struct record record;
-	struct bnet_slice bytes;
-	size_t at = 0;
-
-	while (parcel_read(parcel, &at, &record, &bytes))
-		take_record(worker, &record, bytes);
-	if (worker->urgent != NULL)
-		conn_flush_urgent(worker);
-}
-
-/* The same where there is no worker any more. */
-void
-send_drop(struct engine_worker *worker, const struct parcel *parcel)
-{
-	struct record record;
-	struct bnet_slice bytes;
-	size_t at = 0;
-
-	while (parcel_read(parcel, &at, &record, &bytes)) {
-		if (record.kind == RECORD_PACKET)
-			count(worker, ENGINE_PACKETS_QUEUED, 1);
-		if (record.kind == RECORD_CONNECT)
-			connect_forget(bytes);
-		count(worker, ENGINE_PACKETS_LOST, record.n_frames);
-	}
-}
-
-/* ---- control, and other threads ---- */
-
-/*
- * A record in the parcel of this turn; where that can not grow, in one of its
- * own, for which there is always a little memory.
- */
-static bool
-put_record(struct engine_worker *from, unsigned to, const struct record *record,
-    struct bnet_slice bytes)
-{
-	struct budget *budget = &from->engine->budget;
-	struct parcel *parcel = send_parcel(from, to);
-
-	if (parcel != NULL && parcel_put(parcel, budget, record, bytes))
-		return true;
-	send_push(from, to);
-	parcel = send_parcel(from, to);
-	return parcel != NULL && parcel_put(parcel, budget, record, bytes);
-}
-
-/* A record to the worker of handle `to`. */
-bool
-send_control(struct engine_worker *from, uint64_t to, uint32_t kind,
-    struct bnet_slice bytes)
-{
-	const struct record record = { .handle = to, .kind = kind };
-
-	return put_record(from, handle_worker(to), &record, bytes);
-}
-
 bool
 engine_worker_message(struct engine_worker *from, unsigned worker,
     uint32_t type, struct bnet_slice bytes)
 {
 	const struct record record = { .kind = RECORD_MESSAGE, .type = type };
 
-	return put_record(from, worker, &record, bytes);
+	return outbox_put(&from->outbox, worker, &record, bytes);
 }
 
-/* A parcel of one record from a thread that is no worker. */
-static bool
-post(struct engine *engine, unsigned worker, const struct record *record,
-    const struct bnet_slice *pieces, size_t n)
-{
-	struct parcel *parcel = parcel_new(&engine->budget);
-	size_t len = 0;
-	bool fits;
-
-	if (parcel == NULL)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		len += pieces[i].len;
-	fits = parcel_record(parcel, &engine->budget, record, len);
-	for (size_t i = 0; i < n && fits; i++)
-		fits = bnet_buf_append(&parcel->bytes, pieces[i]) == BNET_OK;
-	if (!fits) {
-		parcel_free(parcel, &engine->budget);
-		return false;
-	}
-	parcel_added(parcel, record->kind == RECORD_PACKET, len);
-	(void)handover_push(&engine->workers[worker].queue, &parcel->node);
-	return true;
-}
+/* ---- from any thread ---- */
 
 bool
 engine_message(struct engine *engine, unsigned worker, uint32_t type,
@@ -394,7 +373,8 @@ engine_message(struct engine *engine, unsigned worker, uint32_t type,
 {
 	const struct record record = { .kind = RECORD_MESSAGE, .type = type };
 
-	return post(engine, worker, &record, &bytes, 1);
+	return mailbox_post(
+	    engine->mailboxes[worker], &engine->budget, &record, &bytes, 1);
 }
 
 enum engine_sent
@@ -412,7 +392,8 @@ engine_post(
 		packet->payload,
 	};
 
-	return post(engine, handle_worker(handle), &record, pieces, 3)
+	return mailbox_post(engine->mailboxes[handle_worker(handle)],
+		   &engine->budget, &record, pieces, 3)
 	    ? ENGINE_QUEUED
 	    : ENGINE_MEMORY;
 }
@@ -423,25 +404,6 @@ engine_post_finish(struct engine *engine, uint64_t handle)
 	const struct record record = { .handle = handle,
 		.kind = RECORD_FINISH };
 
-	(void)post(engine, handle_worker(handle), &record, NULL, 0);
-}
-
-bool
-engine_connect(struct engine *engine, const struct engine_connect *set)
-{
-	const struct record record = { .kind = RECORD_CONNECT };
-	struct engine_connect copy = *set;
-	char *host = NULL;
-	struct bnet_slice bytes = { (const uint8_t *)&copy, sizeof(copy) };
-
-	if (set->tls_host != NULL) {
-		host = strdup(set->tls_host);
-		if (host == NULL)
-			return false;
-	}
-	copy.tls_host = host;
-	if (post(engine, set->worker % engine->n_workers, &record, &bytes, 1))
-		return true;
-	free(host);
-	return false;
+	(void)mailbox_post(engine->mailboxes[handle_worker(handle)],
+	    &engine->budget, &record, NULL, 0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timers - what is due next: a binary heap of timers that live elsewhere.
- * Used by one thread.
+ * timers - what is due next: a binary heap of timers that their users own.
+ * Used by one thread: a worker, or the schedule of a program.
  */
 #ifndef ENGINE_TIMERS_H
 #define ENGINE_TIMERS_H

@@ -1,90 +1,291 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker: its loop, and the turn. */
-#include "cmd/engine/engine_impl.h"
+/*
+ * The engine as a whole, its workers, and the turn of a worker: events, what
+ * other threads sent, timers, barriers, then writing.
+ *
+ * Owns the threads, their epoll descriptors and mailboxes, and the counters.
+ * The owner of the engine calls it; no other module of the engine does.
+ */
+#include "cmd/engine/worker.h"
+
+#include "cmd/common/clock.h"
+#include "cmd/common/ending.h"
+#include "cmd/engine/conn.h"
+#include "cmd/engine/inbox.h"
+#include "cmd/engine/listen.h"
+#include "cmd/engine/send.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EVENTS_A_TURN 256
-#define HUNG_UP ((uint32_t)EPOLLRDHUP | EPOLLHUP | EPOLLERR)
-#define FOR_EVER_NS INT64_C(1000000000000) /* longer is no time at all */
-#define STARVED_NS INT64_C(5000000) /* until we ask for budget again */
+#define FOR_EVER_NS INT64_C(1000000000000) /* longer than this is no limit */
+#define STARVED_NS INT64_C(5000000) /* before we ask for budget again */
 
-int64_t
-worker_clock_ns(void)
+#define MEMORY_MAX_BYTES ((uint64_t)1 << 30)
+#define QUEUE_MAX_BYTES ((size_t)4 << 20)
+#define KEPT_QUOTIENT 16 /* 1 / this of the budget is for control */
+#define KEPT_MAX_BYTES ((uint64_t)64 << 10)
+#define INBOX_MAX_BYTES ((size_t)16 << 20)
+#define HANDSHAKE_TIMEOUT_NS INT64_C(15000000000)
+#define FRAME_TIMEOUT_NS INT64_C(30000000000)
+
+/* ---- barriers: messages to all workers that overtake nothing ---- */
+
+/*
+ * engine_barrier() adds to a counter, and every worker checks that counter
+ * once a turn. A worker that sees a new barrier pushes a marker after all that
+ * it has for each other worker, into the same mailboxes. A worker that has the
+ * markers of all workers calls its owner's hook. So no barrier is reported
+ * while a packet is between two workers.
+ *
+ *	A	sees the barrier ... [ batch | marker of A ] --> B
+ *	B	sees the barrier ... marker of A: message()
+ *
+ * Nothing here needs memory: the markers are part of the workers. Two for each
+ * pair are enough. A sees barrier n + 1 when it has all markers of barrier n,
+ * and n + 2 when it has the marker that B sent for n + 1. By then B had all
+ * markers of n, including that of A, so that one may be used again.
+ */
+static bool
+barrier_init(struct engine_worker *worker)
 {
-	struct timespec ts;
+	size_t n = 2 * (size_t)worker->engine->n_workers;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	worker->markers = calloc(n, sizeof(*worker->markers));
+	for (size_t i = 0; worker->markers != NULL && i < n; i++)
+		worker->markers[i] =
+		    (struct batch){ .marker = true, .parity = i % 2 };
+	return worker->markers != NULL;
 }
 
-/* ---- making one ---- */
+static void
+barrier_free(struct engine_worker *worker)
+{
+	free(worker->markers);
+}
 
 bool
-worker_init(struct engine_worker *worker, struct engine *engine, unsigned index)
+engine_barrier(struct engine *engine, uint32_t type)
 {
-	struct epoll_event event = { .events = EPOLLIN,
-		.data.ptr = &worker->wake };
+	struct barrier *b = &engine->barrier;
+	unsigned done, n;
 
-	worker->wake.kind = SOURCE_WAKE;
-	worker->engine = engine;
-	worker->index = index;
-	worker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	worker->codecs = bnet_codecs_new();
-	worker->read_buf = malloc(ENGINE_READ_BYTES);
-	worker->parcels = calloc(engine->n_workers, sizeof(*worker->parcels));
-	worker->now_ns = worker_clock_ns();
-	return worker->epoll_fd >= 0 && worker->codecs != NULL &&
-	    worker->read_buf != NULL && worker->parcels != NULL &&
-	    barrier_init(worker) && worker->queue.wake_fd >= 0 &&
-	    epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->queue.wake_fd,
-		&event) == 0;
+	pthread_mutex_lock(&b->lock);
+	n = atomic_load_explicit(&b->n_raised, memory_order_relaxed);
+	for (unsigned i = 0; i < engine->n_workers; i++) {
+		done = atomic_load(&engine->workers[i].n_barriers_done);
+		if (n - done >= ENGINE_BARRIERS_MAX) {
+			pthread_mutex_unlock(&b->lock);
+			return false;
+		}
+	}
+	b->types[n % ENGINE_BARRIERS_MAX] = type;
+	atomic_store(&b->n_raised, n + 1);
+	pthread_mutex_unlock(&b->lock);
+	for (unsigned i = 0; i < engine->n_workers; i++)
+		mailbox_wake(&engine->workers[i].mailbox);
+	return true;
 }
 
-void
-worker_free(struct engine_worker *worker)
+/* A marker arrived, or is our own; the last one completes the barrier. */
+static void
+marker_arrived(struct engine_worker *worker, unsigned parity)
 {
-	struct budget *budget = &worker->engine->budget;
+	static const struct bnet_slice nothing = { NULL, 0 };
+	const struct engine_settings *set = &worker->engine->set;
+	unsigned n = atomic_load_explicit(
+	    &worker->n_barriers_done, memory_order_relaxed);
+	uint32_t type = worker->engine->barrier.types[n % ENGINE_BARRIERS_MAX];
 
-	for (unsigned i = 0; i < worker->engine->n_workers; i++)
-		if (worker->parcels != NULL && worker->parcels[i] != NULL)
-			parcel_free(worker->parcels[i], budget);
-	timers_free(&worker->timers);
-	bnet_codecs_free(worker->codecs);
-	free(worker->read_buf);
-	free(worker->parcels);
-	barrier_free(worker);
-	free(worker->slots);
-	if (worker->epoll_fd >= 0)
-		close(worker->epoll_fd);
-	if (worker->spare_fd >= 0)
-		close(worker->spare_fd);
+	if (++worker->n_markers[parity] < worker->engine->n_workers)
+		return;
+	worker->n_markers[parity] = 0;
+	atomic_store(&worker->n_barriers_done, n + 1);
+	if (set->hooks->message != NULL)
+		set->hooks->message(set->arg, worker, type, nothing);
+	if (worker->urgent != NULL)
+		conn_flush_urgent(worker);
+}
+
+/* At the end of a turn, when its packets are in the batches. */
+static void
+barrier_check(struct engine_worker *worker)
+{
+	struct engine *engine = worker->engine;
+	unsigned n;
+
+	while ((n = worker->n_barriers_seen) !=
+		atomic_load(&engine->barrier.n_raised) &&
+	    n ==
+		atomic_load_explicit(
+		    &worker->n_barriers_done, memory_order_relaxed)) {
+		worker->n_barriers_seen = n + 1;
+		outbox_push_all(&worker->outbox);
+		for (unsigned i = 0; i < engine->n_workers; i++)
+			if (i != worker->index)
+				(void)mailbox_push(&engine->workers[i].mailbox,
+				    &worker->markers[2 * i + n % 2].node);
+		marker_arrived(worker, n % 2);
+	}
+}
+
+/* ---- records from other threads ---- */
+
+static void
+take_frames(struct engine_worker *worker, const struct record *record,
+    struct bnet_slice bytes)
+{
+	struct engine_conn *conn = conn_find(worker, record->handle);
+
+	if (bytes.len == 0)
+		return; /* it could not be encoded */
+	if (conn != NULL && conn->state <= CONN_OPEN &&
+	    sendq_append(conn, record, bytes))
+		return;
+	count(worker, ENGINE_PACKETS_LOST, record->n_frames);
+	if (conn != NULL)
+		atomic_fetch_sub_explicit(&conn->sendq->queued_bytes, bytes.len,
+		    memory_order_relaxed);
+	/* the sender was told ENGINE_QUEUED: rather end it than leave a gap */
+	if (conn != NULL && conn->state <= CONN_OPEN)
+		conn_end(conn, ENGINE_END_MEMORY);
+}
+
+static void
+take_packet(struct engine_worker *worker, const struct record *record,
+    struct bnet_slice bytes)
+{
+	struct engine_conn *conn = conn_find(worker, record->handle);
+	struct bnet_packet packet = { .has_header = true };
+	struct record_packet head;
+	uint64_t *ids = NULL;
+	size_t n_ids;
+
+	memcpy(&head, bytes.p, sizeof(head));
+	n_ids = head.header.forks;
+	packet.header = head.header;
+	packet.payload.len = (size_t)head.payload_bytes;
+	packet.payload.p = bytes.p + bytes.len - packet.payload.len;
+	if (n_ids > 0) {
+		ids = malloc(n_ids * sizeof(*ids));
+		if (ids != NULL)
+			memcpy(
+			    ids, bytes.p + sizeof(head), n_ids * sizeof(*ids));
+		packet.fork_ids = ids;
+	}
+	if (conn == NULL || conn->state > CONN_OPEN ||
+	    (n_ids > 0 && ids == NULL) ||
+	    engine_send(worker, conn->sendq, &packet, packet.header.priority) !=
+		ENGINE_QUEUED) {
+		count(worker, ENGINE_PACKETS_QUEUED, 1);
+		count(worker, ENGINE_PACKETS_LOST, 1);
+	}
+	free(ids);
+}
+
+/* Resume the connection in `bytes` when the queue of `full` is short. */
+static void
+take_watch(struct engine_worker *worker, uint64_t full, struct bnet_slice bytes)
+{
+	static const struct bnet_slice nothing = { NULL, 0 };
+	struct engine_conn *conn = conn_find(worker, full);
+	uint64_t waiter;
+
+	memcpy(&waiter, bytes.p, sizeof(waiter));
+	if (conn == NULL || conn->state > CONN_OPEN ||
+	    !sendq_watch(conn, waiter))
+		(void)send_control(worker, waiter, RECORD_RESUME, nothing);
+}
+
+static void
+take_record(struct engine_worker *worker, const struct record *record,
+    struct bnet_slice bytes)
+{
+	const struct engine_settings *set = &worker->engine->set;
+	struct engine_conn *conn;
+
+	switch ((enum record_kind)record->kind) {
+	case RECORD_FRAMES:
+		take_frames(worker, record, bytes);
+		break;
+	case RECORD_PACKET:
+		take_packet(worker, record, bytes);
+		break;
+	case RECORD_WATCH:
+		take_watch(worker, record->handle, bytes);
+		break;
+	case RECORD_CONNECT:
+		connect_begin(worker, bytes);
+		break;
+	case RECORD_MESSAGE:
+		if (set->hooks->message != NULL)
+			set->hooks->message(
+			    set->arg, worker, record->type, bytes);
+		break;
+	case RECORD_RESUME:
+	case RECORD_FINISH:
+		conn = conn_find(worker, record->handle);
+		if (conn != NULL && record->kind == RECORD_RESUME)
+			conn_resume(conn);
+		else if (conn != NULL)
+			engine_conn_finish(conn);
+	}
+}
+
+static void
+send_records(struct engine_worker *worker, struct batch *batch)
+{
+	struct record record;
+	struct bnet_slice bytes;
+	size_t at = 0;
+
+	while (batch_read(batch, &at, &record, &bytes))
+		take_record(worker, &record, bytes);
+	if (worker->urgent != NULL)
+		conn_flush_urgent(worker);
+}
+
+/* The same after the thread of the worker has ended. */
+static void
+send_drop(struct engine_worker *worker, const struct batch *batch)
+{
+	struct record record;
+	struct bnet_slice bytes;
+	size_t at = 0;
+
+	while (batch_read(batch, &at, &record, &bytes)) {
+		if (record.kind == RECORD_PACKET)
+			count(worker, ENGINE_PACKETS_QUEUED, 1);
+		if (record.kind == RECORD_CONNECT)
+			connect_forget(bytes);
+		count(worker, ENGINE_PACKETS_LOST, record.n_frames);
+	}
 }
 
 /* ---- a turn ---- */
 
 static void
-take_handovers(struct engine_worker *worker)
+take_mailbox(struct engine_worker *worker)
 {
-	struct parcels parcels;
-	struct parcel *parcel;
+	struct batches batches;
+	struct batch *batch;
 
-	handover_heard(&worker->queue);
-	handover_take(&worker->queue, &parcels);
-	while ((parcel = parcels_next(&parcels)) != NULL) {
-		if (parcel->marker) {
-			barrier_marker(worker, parcel);
+	mailbox_heard(&worker->mailbox);
+	mailbox_take(&worker->mailbox, &batches);
+	while ((batch = batches_next(&batches)) != NULL) {
+		if (batch->marker) {
+			marker_arrived(worker, batch->parity);
 			continue;
 		}
-		send_records(worker, parcel);
-		parcel_free(parcel, &worker->engine->budget);
+		send_records(worker, batch);
+		batch_free(batch, &worker->engine->budget);
 	}
 }
 
@@ -92,49 +293,17 @@ static void
 take_event(struct engine_worker *worker, const struct epoll_event *event)
 {
 	struct source *source = event->data.ptr;
-	struct engine_conn *conn;
 
 	switch (source->kind) {
 	case SOURCE_WAKE:
-		take_handovers(worker);
+		take_mailbox(worker);
 		break;
 	case SOURCE_LISTENER:
 		if (!worker->deaf)
-			listen_accept(
-			    (struct engine_listener *)(void *)source, worker);
+			listen_accept(source, worker);
 		break;
 	case SOURCE_CONN:
-		conn = (struct engine_conn *)(void *)source;
-		/* told once, maybe along with bytes: a read alone misses it */
-		if ((event->events & HUNG_UP) != 0)
-			conn->hung_up = true;
-		if (conn->state == CONN_CONNECTING) {
-			connect_go_on(conn);
-			break;
-		}
-		if ((event->events & EPOLLOUT) != 0 &&
-		    (conn->out.len > 0 || conn->is_tls))
-			conn_mark_dirty(conn);
-		if ((event->events & ~(uint32_t)EPOLLOUT) != 0)
-			conn_read(conn);
-	}
-}
-
-/* Those that had more to read, or may be read again. */
-static void
-read_ready(struct engine_worker *worker)
-{
-	struct engine_conn *conn = worker->ready, *next;
-
-	worker->ready = NULL;
-	worker->starved = false;
-	for (; conn != NULL; conn = next) {
-		next = conn->next_ready;
-		conn->listed = false;
-		if (conn->starved)
-			conn_mark_dirty(conn); /* maybe in writing */
-		conn->starved = false;
-		conn_read_again(conn);
+		conn_event(source, event->events);
 	}
 }
 
@@ -144,19 +313,9 @@ run_timers(struct engine_worker *worker)
 	struct timer *timer;
 
 	while ((timer = timers_due(&worker->timers, worker->now_ns)) != NULL) {
-		conn_timer(container_of(timer, struct engine_conn, timer),
-		    worker->now_ns);
+		conn_timer(timer, worker->now_ns);
 		conn_flush_urgent(worker);
 	}
-}
-
-static void
-stop_listening(struct engine_worker *worker)
-{
-	worker->deaf = true;
-	for (struct engine_listener *l = worker->engine->listeners; l != NULL;
-	     l = l->next)
-		listen_close(l, worker);
 }
 
 static void
@@ -164,15 +323,15 @@ turn(struct engine_worker *worker, const struct epoll_event *events, int n)
 {
 	count(worker, ENGINE_TURNS, 1);
 	if (!worker->deaf && atomic_load(&worker->engine->stop_listening))
-		stop_listening(worker);
-	/* first what is left of the last turn, so that nobody goes hungry */
-	read_ready(worker);
+		listen_close_all(worker);
+	/* first the rest of the last turn, so that nobody starves */
+	conn_read_ready(worker);
 	for (int i = 0; i < n; i++)
 		take_event(worker, &events[i]);
 	run_timers(worker);
-	barrier_look(worker);
+	barrier_check(worker);
 	conn_flush_all(worker);
-	send_push_all(worker);
+	outbox_push_all(&worker->outbox);
 	conn_free_dead(worker);
 }
 
@@ -187,7 +346,7 @@ sleep_ns(const struct engine_worker *worker)
 		return until_ns < STARVED_NS ? until_ns : STARVED_NS;
 	if (worker->ready != NULL || worker->dirty != NULL)
 		return 0;
-	/* who sleeps wakes late: so rather before the time, and waits awake */
+	/* a sleeper wakes late: so wake early, and wait awake */
 	return until_ns - worker->engine->set.awake_ns;
 }
 
@@ -272,7 +431,7 @@ loop(struct engine_worker *worker)
 		    &worker->turn_since_ns, 0, memory_order_relaxed);
 		n = wait_events(worker, events);
 		lock_hooks(worker);
-		worker->now_ns = worker_clock_ns();
+		worker->now_ns = clock_now_ns();
 		atomic_store_explicit(&worker->turn_since_ns, worker->now_ns,
 		    memory_order_relaxed);
 		turn(worker, events, n < 0 ? 0 : n);
@@ -281,7 +440,7 @@ loop(struct engine_worker *worker)
 	}
 }
 
-void *
+static void *
 worker_run(void *arg)
 {
 	struct engine_worker *worker = arg;
@@ -291,17 +450,15 @@ worker_run(void *arg)
 	lock_hooks(worker);
 	if (set->hooks->worker_start != NULL)
 		set->hooks->worker_start(set->arg, worker);
-	send_push_all(worker);
+	outbox_push_all(&worker->outbox);
 	unlock_hooks(worker);
-	for (struct engine_listener *l = worker->engine->listeners; l != NULL;
-	     l = l->next)
-		(void)listen_watch(l, worker);
+	listen_watch_all(worker);
 	loop(worker);
 	lock_hooks(worker);
 	end_all(worker);
 	if (set->hooks->worker_stop != NULL)
 		set->hooks->worker_stop(set->arg, worker);
-	send_push_all(worker);
+	outbox_push_all(&worker->outbox);
 	unlock_hooks(worker);
 	free_spares(worker);
 	rcu_tsan_release(&rcu_grace);
@@ -309,18 +466,290 @@ worker_run(void *arg)
 	return NULL;
 }
 
+/* ---- making workers ---- */
+
+static bool
+worker_init(struct engine_worker *worker, struct engine *engine, unsigned index)
+{
+	struct epoll_event event = { .events = EPOLLIN,
+		.data.ptr = &worker->wake };
+
+	worker->wake.kind = SOURCE_WAKE;
+	worker->engine = engine;
+	worker->index = index;
+	worker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	worker->codecs = bnet_codecs_new();
+	worker->read_buf = malloc(ENGINE_READ_BYTES);
+	worker->now_ns = clock_now_ns();
+	return worker->epoll_fd >= 0 && worker->codecs != NULL &&
+	    worker->read_buf != NULL && outbox_init(&worker->outbox) &&
+	    barrier_init(worker) && worker->mailbox.wake_fd >= 0 &&
+	    epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->mailbox.wake_fd,
+		&event) == 0;
+}
+
+static void
+worker_free(struct engine_worker *worker)
+{
+	outbox_free(&worker->outbox);
+	timers_free(&worker->timers);
+	bnet_codecs_free(worker->codecs);
+	free(worker->read_buf);
+	barrier_free(worker);
+	free(worker->slots);
+	if (worker->epoll_fd >= 0)
+		close(worker->epoll_fd);
+	if (worker->spare_fd >= 0)
+		close(worker->spare_fd);
+}
+
+static bool
+make_workers(struct engine *engine)
+{
+	struct engine_worker *workers;
+
+	/* so that each owns its cache lines: counters are written all the time */
+	workers = aligned_alloc(
+	    64, (engine->n_workers * sizeof(*workers) + 63) / 64 * 64);
+	if (workers == NULL)
+		return false;
+	for (unsigned i = 0; i < engine->n_workers; i++) {
+		workers[i] = (struct engine_worker){ .engine = engine,
+			.epoll_fd = -1,
+			.spare_fd = -1,
+			.mailbox.wake_fd = -1,
+			.outbox = { .mailboxes = engine->mailboxes,
+			    .n = engine->n_workers,
+			    .budget = &engine->budget,
+			    .counters = workers[i].counters } };
+		engine->mailboxes[i] = &workers[i].mailbox;
+	}
+	engine->workers = workers;
+	for (unsigned i = 0; i < engine->n_workers; i++)
+		if (!mailbox_init(&workers[i].mailbox) ||
+		    !worker_init(&workers[i], engine, i))
+			return false;
+	return true;
+}
+
+/* ---- the engine ---- */
+
+static void
+set_defaults(struct engine_settings *set)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (set->n_workers == 0)
+		set->n_workers = cores > 0 ? (unsigned)cores : 1;
+	if (set->n_workers > ENGINE_WORKERS_MAX)
+		set->n_workers = ENGINE_WORKERS_MAX;
+	if (set->memory_max_bytes == 0)
+		set->memory_max_bytes = MEMORY_MAX_BYTES;
+	if (set->queue_max_bytes == 0)
+		set->queue_max_bytes = QUEUE_MAX_BYTES;
+	if (set->inbox_max_bytes == 0)
+		set->inbox_max_bytes = INBOX_MAX_BYTES;
+	if (set->frame_max_bytes == 0)
+		set->frame_max_bytes = BNET_FRAME_MAX_BYTES;
+	if (set->payload_max_bytes == 0)
+		set->payload_max_bytes = BNET_PAYLOAD_MAX_BYTES;
+	if (set->threshold_bytes == 0)
+		set->threshold_bytes = BNET_THRESHOLD_BYTES;
+	if (set->handshake_timeout_ns == 0)
+		set->handshake_timeout_ns = HANDSHAKE_TIMEOUT_NS;
+	if (set->frame_timeout_ns == 0)
+		set->frame_timeout_ns = FRAME_TIMEOUT_NS;
+}
+
+struct engine *
+engine_new(const struct engine_settings *set)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (engine == NULL)
+		return NULL;
+	engine->set = *set;
+	set_defaults(&engine->set);
+	engine->n_workers = engine->set.n_workers;
+	atomic_init(&engine->budget.max_bytes, engine->set.memory_max_bytes);
+	engine->budget.kept_bytes =
+	    engine->set.memory_max_bytes / KEPT_QUOTIENT < KEPT_MAX_BYTES
+	    ? engine->set.memory_max_bytes / KEPT_QUOTIENT
+	    : KEPT_MAX_BYTES;
+	(void)pthread_mutex_init(&engine->barrier.lock, NULL);
+	atomic_init(&engine->queue_max_bytes, engine->set.queue_max_bytes);
+	engine->inbox = inbox_new();
+	if (engine->inbox != NULL && make_workers(engine))
+		return engine;
+	engine_free(engine);
+	return NULL;
+}
+
+/* Workers block all signals: these are for the threads of the owner. */
+bool
+engine_start(struct engine *engine)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	while (engine->n_started < engine->n_workers) {
+		struct engine_worker *w = &engine->workers[engine->n_started];
+
+		errno = pthread_create(&w->thread, NULL, worker_run, w);
+		if (errno != 0)
+			break;
+		engine->n_started++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return engine->n_started == engine->n_workers;
+}
+
+/* Its thread has ended: count what others had for it as lost. */
+static void
+drop_mailbox(struct engine_worker *worker)
+{
+	struct batches batches;
+	struct batch *batch;
+
+	mailbox_take(&worker->mailbox, &batches);
+	while ((batch = batches_next(&batches)) != NULL) {
+		if (batch->marker)
+			continue;
+		send_drop(worker, batch);
+		batch_free(batch, &worker->engine->budget);
+	}
+}
+
+static bool
+join_workers(struct engine *engine)
+{
+	char what[32];
+	bool all = true;
+
+	for (unsigned i = 0; i < engine->n_started; i++) {
+		struct engine_worker *w = &engine->workers[i];
+
+		(void)snprintf(what, sizeof(what), "network thread %u", i);
+		w->ended = w->ended || ending_join(w->thread, what);
+		all = all && w->ended;
+	}
+	return all;
+}
+
+bool
+engine_stop(struct engine *engine)
+{
+	atomic_store(&engine->stop, true);
+	for (unsigned i = 0; i < engine->n_started; i++)
+		mailbox_wake(&engine->workers[i].mailbox);
+	engine->stuck = true;
+	if (!join_workers(engine))
+		return false;
+	engine->n_started = 0;
+	for (unsigned i = 0; i < engine->n_workers; i++)
+		drop_mailbox(&engine->workers[i]);
+	engine->stuck = !rcu_wait_all(); /* send queues: their grace period */
+	return !engine->stuck;
+}
+
+bool
+engine_ended(const struct engine *engine, unsigned worker)
+{
+	return worker >= engine->n_started || engine->workers[worker].ended;
+}
+
+void
+engine_free(struct engine *engine)
+{
+	if (engine == NULL || engine->stuck)
+		return;
+	listen_free_all(engine);
+	for (unsigned i = 0; engine->workers != NULL && i < engine->n_workers;
+	     i++)
+		mailbox_free(&engine->workers[i].mailbox, &engine->budget);
+	for (unsigned i = 0; engine->workers != NULL && i < engine->n_workers;
+	     i++)
+		worker_free(&engine->workers[i]);
+	inbox_free(engine->inbox, &engine->budget);
+	pthread_mutex_destroy(&engine->barrier.lock);
+	free(engine->workers);
+	free(engine);
+}
+
+void
+engine_stop_listening(struct engine *engine)
+{
+	atomic_store(&engine->stop_listening, true);
+	for (unsigned i = 0; i < engine->n_started; i++)
+		mailbox_wake(&engine->workers[i].mailbox);
+}
+
 /* ---- what the owner may ask ---- */
+
+unsigned
+engine_n_workers(const struct engine *engine)
+{
+	return engine->n_workers;
+}
+
+void
+engine_counters(struct engine *engine, uint64_t sums[ENGINE_N_COUNTERS])
+{
+	for (unsigned i = 0; i < ENGINE_N_COUNTERS; i++) {
+		sums[i] = 0;
+		for (unsigned w = 0; w < engine->n_workers; w++)
+			sums[i] += counter_get(&engine->workers[w].counters[i]);
+	}
+}
+
+void
+engine_set_limits(
+    struct engine *engine, uint64_t memory_max_bytes, size_t queue_max_bytes)
+{
+	atomic_store(&engine->budget.max_bytes, memory_max_bytes);
+	atomic_store(&engine->queue_max_bytes, queue_max_bytes);
+}
+
+uint64_t
+engine_memory_reserved(struct engine *engine)
+{
+	return atomic_load_explicit(
+	    &engine->budget.used_bytes, memory_order_relaxed);
+}
+
+int64_t
+engine_oldest_turn_ns(struct engine *engine)
+{
+	int64_t oldest_ns = clock_now_ns(), since_ns;
+
+	for (unsigned i = 0; i < engine->n_workers; i++) {
+		since_ns = atomic_load_explicit(
+		    &engine->workers[i].turn_since_ns, memory_order_relaxed);
+		if (since_ns != 0 && since_ns < oldest_ns)
+			oldest_ns = since_ns;
+	}
+	return oldest_ns;
+}
+
+void
+engine_read_lock(void)
+{
+	rcu_register_thread();
+}
+
+void
+engine_read_unlock(void)
+{
+	rcu_tsan_release(&rcu_grace);
+	rcu_unregister_thread();
+}
 
 unsigned
 engine_worker_index(const struct engine_worker *worker)
 {
 	return worker->index;
-}
-
-struct engine *
-engine_worker_engine(struct engine_worker *worker)
-{
-	return worker->engine;
 }
 
 int64_t

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * In this order: counters; replies on their way out, some lost, some late; when
- * links connect; what a relay and a node say to each other; the life of a link;
- * the application, a thread of its own.
+ * links connect; what comes of a relay, beyond what cmd/session/session.h keeps
+ * up with; the life of a link; the application, a thread of its own.
  */
 #include "cmd/node/node.h"
 
@@ -33,9 +33,9 @@ enum node_message {
 
 static void link_arm(struct node_link *link);
 static void link_failed(struct node_link *link, const char *why);
-static bool link_connect(struct node_link *link, const struct address *address,
-    const char *tls_host);
 static void link_finish(struct node_link *link);
+
+static const struct session_hooks session_hooks;
 
 static const char *const stat_names[N_STATS] = {
 #define STAT_NAME(stat, name) [stat] = (name),
@@ -69,13 +69,7 @@ static void
 send_now(struct node_link *link, const struct bnet_header *header,
     struct bnet_slice body, enum stat as)
 {
-	const struct bnet_packet packet = {
-		.has_header = true,
-		.header = *header,
-		.payload = body,
-	};
-	enum engine_sent sent = engine_send(engine_conn_worker(link->conn),
-	    engine_conn_outlet(link->conn), &packet, false);
+	enum engine_sent sent = session_send(&link->session, header, body);
 
 	stats_count(
 	    &link->node->stats, sent == ENGINE_QUEUED ? as : STAT_NOT_SENT);
@@ -125,7 +119,7 @@ reply_send(struct node_link *link, const struct bnet_header *header,
 		send_now(link, header, body, as);
 		return;
 	}
-	now_ns = engine_worker_now_ns(engine_conn_worker(link->conn));
+	now_ns = engine_worker_now_ns(engine_conn_worker(link->session.conn));
 	if (hold(link, header, body, as, now_ns + delay_ns))
 		link_arm(link);
 	else
@@ -256,19 +250,34 @@ next_retry(struct sched *sched, int64_t now_ns)
 	return (struct node_link *)(void *)timer;
 }
 
+static const char *
+relay_of(const struct node_link *link)
+{
+	return link->where[0] != '\0' ? link->where : link->relay;
+}
+
 /* A look-up holds up the main thread, and that one only. */
 static void
 attempt(struct node_link *link)
 {
-	const char *relay = link->where[0] != '\0' ? link->where : link->relay;
-	struct address found[ADDRESS_RESOLVED_MAX];
-	char why[256], host[CLIENT_HOST_CHARS];
-	size_t n = address_resolve(relay, NODE_PORT, found, why, sizeof(why));
+	struct node *node = link->node;
+	const struct session_settings set = {
+		.target = &link->target,
+		.scratch = &node->scratch[link->worker],
+		.hooks = &session_hooks,
+		.owner = link,
+		.codecs = node->opt.codecs,
+	};
+	char why[256];
 
-	client_host(relay, host);
-	if (n == 0)
+	link->is_up = false;
+	link->drained = false;
+	link->target.tls = node->files.tls;
+	session_init(&link->session, &set);
+	if (!session_resolve(
+		&link->target, relay_of(link), NODE_PORT, why, sizeof(why)))
 		link_failed(link, why);
-	else if (!link_connect(link, &found[link->n_attempts++ % n], host))
+	else if (!session_connect(&link->session, node->engine, link->worker))
 		link_failed(link, "out of memory");
 }
 
@@ -318,12 +327,9 @@ sched_sleep(struct sched *sched, int fd, int64_t at_ns)
 	(void)got; /* nothing to read is as good */
 }
 
-/* What a relay says to a node, and what the node says to it. */
+/* What comes of a relay. */
 
-#define MS_NS 1000000
-#define US_NS 1000
-#define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
-#define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
+#define FENCE_TIMEOUT_NS INT64_C(15000000000)
 
 static struct node_link *
 link_of(struct engine_conn *conn)
@@ -331,7 +337,7 @@ link_of(struct engine_conn *conn)
 	return engine_conn_listener_user(conn);
 }
 
-static struct node_scratch *
+static struct session_scratch *
 scratch_of(struct node_link *link)
 {
 	return &link->node->scratch[link->worker];
@@ -340,120 +346,17 @@ scratch_of(struct node_link *link)
 static int64_t
 now_ns(struct node_link *link)
 {
-	return engine_worker_now_ns(engine_conn_worker(link->conn));
+	return engine_worker_now_ns(engine_conn_worker(link->session.conn));
 }
 
-/* ---- to the relay ---- */
+/* ---- the session ---- */
 
+/* Where the queue is full the relay has more to read than this. */
 static void
 send_packet(struct node_link *link, const struct bnet_header *header,
     struct bnet_slice body)
 {
-	const struct bnet_packet packet = {
-		.has_header = true,
-		.header = *header,
-		.payload = body,
-	};
-
-	/* where the queue is full the relay has more to read than this */
-	(void)!engine_send(engine_conn_worker(link->conn),
-	    engine_conn_outlet(link->conn), &packet, header->priority);
-}
-
-/* A message to the relay; `timestamp` 0: no ping. */
-static void
-session_send(struct node_link *link, const struct bnet_message *message,
-    uint64_t timestamp)
-{
-	struct bnet_buf *body = &scratch_of(link)->body;
-	const struct bnet_header header = {
-		.key = bnet_message_key(message->type),
-		.priority = timestamp != 0,
-		.timestamp = timestamp,
-	};
-
-	bnet_buf_clear(body);
-	if (bnet_message_encode(message, body) == BNET_OK)
-		send_packet(link, &header, bnet_buf_slice(body));
-}
-
-static void
-session_hello(struct node_link *link)
-{
-	struct bnet_message message = { .type = BNET_MSG_HELLO };
-
-	message.u.hello = (struct bnet_hello){
-		.version = BNET_PROTOCOL_VERSION,
-		.role = BNET_ROLE_NODE,
-		.wanted_id = link->wanted_id,
-		.codecs = link->node->opt.codecs,
-		.frame_max_bytes = BNET_FRAME_MAX_BYTES,
-		.name = bnet_string_of(link->name),
-		.token = bnet_string_of(link->node->files.token),
-	};
-	session_send(link, &message, 0);
-}
-
-/* With a ping; returns its timestamp. */
-static uint64_t
-session_keepalive(struct node_link *link)
-{
-	const struct bnet_message message = { .type = BNET_MSG_KEEPALIVE };
-	uint64_t now_us = (uint64_t)now_ns(link) / US_NS;
-
-	session_send(link, &message, now_us);
-	return now_us;
-}
-
-static void
-send_pong(struct node_link *link, uint64_t timestamp)
-{
-	static const uint8_t bytes[PONG_BYTES];
-	struct bnet_header header = answer_pong(timestamp);
-
-	send_packet(link, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
-}
-
-static void
-session_ping_back(struct node_link *link, const struct bnet_header *header)
-{
-	send_pong(link, header->timestamp);
-	stats_count(&link->node->stats, STAT_PINGS);
-	if ((header->timestamp & BNET_TIMESTAMP_PING_BACK) != 0)
-		(void)session_keepalive(link);
-}
-
-/* ---- from the relay ---- */
-
-/*
- * A message that is the relay's to send. What somebody else had it forward
- * names a destination: a client must not be able to send our nodes away.
- */
-static bool
-take(struct engine_conn *conn, const struct bnet_packet *packet,
-    enum bnet_message_type type, struct bnet_message *message)
-{
-	struct node_link *link = link_of(conn);
-	size_t left;
-
-	if (!answer_is_hop(&packet->header)) {
-		stats_count(&link->node->stats, STAT_IGNORED);
-		return false;
-	}
-	if (bnet_message_decode(type, packet->payload, message,
-		&scratch_of(link)->store, &left) == BNET_OK)
-		return true;
-	stats_count(&link->node->stats, STAT_MALFORMED);
-	return false;
-}
-
-static enum bnet_codec_id
-codec_for(uint32_t codecs)
-{
-	if ((codecs & BNET_CODEC_SNAPPY) != 0)
-		return BNET_CODEC_SNAPPY;
-	return (codecs & BNET_CODEC_ZLIB) != 0 ? BNET_CODEC_ZLIB
-					       : BNET_CODEC_NONE;
+	(void)!session_send(&link->session, header, body);
 }
 
 static void
@@ -462,9 +365,9 @@ register_keys(struct node_link *link)
 	const struct node_options *opt = &link->node->opt;
 	struct bnet_message message = { .type = BNET_MSG_REGISTER };
 
-	for (size_t i = 0; i < opt->n_keys; i++) {
-		message.u.reg.key = bnet_key(opt->keys[i]);
-		session_send(link, &message, 0);
+	for (size_t i = 0; i < opt->keys.n; i++) {
+		message.u.reg.key = bnet_key(opt->keys.at[i]);
+		(void)session_say(&link->session, &message);
 	}
 }
 
@@ -473,31 +376,14 @@ register_keys(struct node_link *link)
  * them, and whoever waits for "ready" may send under these keys.
  */
 static void
-on_welcome(
-    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+on_welcome(void *owner, const struct bnet_welcome *welcome)
 {
-	struct node_link *link = link_of(conn);
-	struct bnet_message message;
-	const struct bnet_welcome *welcome = &message.u.welcome;
-	uint32_t keepalive_ms;
+	struct node_link *link = owner;
 
-	(void)arg;
-	if (!take(conn, packet, BNET_MSG_WELCOME, &message) ||
-	    link->state != LINK_GREETED)
-		return;
-	engine_conn_set_peer(conn,
-	    codec_for(welcome->codecs & link->node->opt.codecs),
-	    bnet_frame_max(welcome->frame_max_bytes));
-	link->state = LINK_WELCOME;
-	link->id = welcome->id;
-	keepalive_ms = welcome->keepalive_ms;
-	if (keepalive_ms != 0 && keepalive_ms < KEEPALIVE_MIN_MS)
-		keepalive_ms = KEEPALIVE_MIN_MS;
-	link->keepalive_ns = (int64_t)keepalive_ms * MS_NS;
-	if (link->keepalive_ns != 0)
-		link->keepalive_at_ns = now_ns(link) + link->keepalive_ns;
+	(void)welcome;
 	register_keys(link);
-	link->fence_us = session_keepalive(link);
+	link->fence = session_ping(&link->session);
+	link->fence_by_ns = now_ns(link) + FENCE_TIMEOUT_NS;
 	link_arm(link);
 }
 
@@ -506,48 +392,37 @@ up(struct node_link *link)
 {
 	struct node *node = link->node;
 
-	link->state = LINK_UP;
-	link->deadline_ns = 0;
+	link->is_up = true;
+	link->fence_by_ns = 0;
 	link->up_at_ns = now_ns(link);
 	stats_count(&node->stats, STAT_UP);
 	stats_count(&node->stats, STAT_CONNECTS);
 	if (link->was_up)
 		stats_count(&node->stats, STAT_RECONNECTS);
 	log_info("link up", LOG_STR("name", link->name),
-	    LOG_U64("id", link->id),
-	    LOG_STR(
-		"relay", link->where[0] != '\0' ? link->where : link->relay));
+	    LOG_U64("id", link->session.id), LOG_STR("relay", relay_of(link)));
 	sched_up(&node->sched, !link->was_up);
 	link->was_up = true;
 }
 
-static void
-on_pong(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+/* None of them is for us but that one; the session knows its own. */
+static bool
+on_pong(void *owner, const struct bnet_header *header)
 {
-	struct node_link *link = link_of(conn);
-	const struct bnet_header *header = &packet->header;
+	struct node_link *link = owner;
 
-	(void)arg;
-	/* their ping may travel there; ours has none, so that ends here */
-	if (header->latency_ms != 0)
-		send_pong(link, header->latency_ms);
-	if (link->state == LINK_WELCOME && header->timestamp == link->fence_us)
+	if (link->fence_by_ns != 0 && header->timestamp == link->fence)
 		up(link);
+	return false;
 }
 
 static void
-on_refuse(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
-	struct node_link *link = link_of(conn);
+	struct node_link *link = owner;
 	struct node *node = link->node;
-	struct bnet_message message;
-	const struct bnet_refuse *refuse = &message.u.refuse;
-	bool final;
+	bool final = answer_is_final(refuse->code);
 
-	(void)arg;
-	if (!take(conn, packet, BNET_MSG_REFUSE, &message))
-		return;
-	final = answer_is_final(refuse->code);
 	log_warn("refused", LOG_STR("name", link->name),
 	    LOG_STR("relay", link->relay), LOG_U64("code", refuse->code),
 	    LOG_STR("means", bnet_code_name(refuse->code)),
@@ -560,34 +435,11 @@ on_refuse(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 }
 
 static void
-on_error(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+on_drain(void *owner, const struct bnet_drain *drain)
 {
-	struct node_link *link = link_of(conn);
-	struct bnet_message message;
-	const struct bnet_error *error = &message.u.error;
+	struct node_link *link = owner;
+	const struct bnet_string *where = &drain->where;
 
-	(void)arg;
-	if (!take(conn, packet, BNET_MSG_ERROR, &message))
-		return;
-	log_info("error", LOG_STR("name", link->name),
-	    LOG_STR("relay", link->relay),
-	    LOG_STR("means", bnet_code_name(error->code)),
-	    LOG_I64("dest_type", error->dest_type),
-	    LOG_I64("dest", error->dest), LOG_HEX("key", (uint32_t)error->key),
-	    LOG_BYTES("reason", error->reason.p, error->reason.len_bytes));
-	stats_count(&link->node->stats, STAT_ERRORS);
-}
-
-static void
-on_drain(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
-{
-	struct node_link *link = link_of(conn);
-	struct bnet_message message;
-	const struct bnet_string *where = &message.u.drain.where;
-
-	(void)arg;
-	if (!take(conn, packet, BNET_MSG_DRAIN, &message))
-		return;
 	link->where[0] = '\0';
 	if (where->len_bytes > 0 && where->len_bytes < NODE_WHERE_CHARS) {
 		memcpy(link->where, where->p, where->len_bytes);
@@ -601,12 +453,56 @@ on_drain(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 }
 
 static void
-on_keepalive(
-    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+on_lost(void *owner, const char *why)
 {
+	const struct node_link *link = owner;
+
+	log_warn("relay given up", LOG_STR("name", link->name),
+	    LOG_STR("relay", link->relay), LOG_STR("reason", why));
+}
+
+static void
+on_count(void *owner, enum session_count what)
+{
+	static const enum stat stats[SESSION_N_COUNTS] = {
+		[SESSION_PINGED] = STAT_PINGS,
+		[SESSION_FORGED] = STAT_IGNORED,
+		[SESSION_FOREIGN] = STAT_IGNORED,
+		[SESSION_MALFORMED] = STAT_MALFORMED,
+	};
+	struct node_link *link = owner;
+
+	stats_count(&link->node->stats, stats[what]);
+}
+
+static const struct session_hooks session_hooks = {
+	.up = on_welcome,
+	.refused = on_refuse,
+	.drained = on_drain,
+	.pong = on_pong,
+	.lost = on_lost,
+	.counted = on_count,
+};
+
+/* ---- messages ---- */
+
+static void
+on_error(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct node_link *link = link_of(conn);
+	struct bnet_message message;
+	const struct bnet_error *error = &message.u.error;
+
 	(void)arg;
-	(void)conn;
-	(void)packet; /* its ping is answered already, and it was heard */
+	if (!session_take(&link->session, packet, BNET_MSG_ERROR, &message))
+		return;
+	log_info("error", LOG_STR("name", link->name),
+	    LOG_STR("relay", link->relay),
+	    LOG_STR("means", bnet_code_name(error->code)),
+	    LOG_I64("dest_type", error->dest_type),
+	    LOG_I64("dest", error->dest), LOG_HEX("key", (uint32_t)error->key),
+	    LOG_BYTES("reason", error->reason.p, error->reason.len_bytes));
+	stats_count(&link->node->stats, STAT_ERRORS);
 }
 
 /* ---- from others ---- */
@@ -616,7 +512,7 @@ static void
 on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct node_link *link = link_of(conn);
-	struct node_scratch *scratch = scratch_of(link);
+	struct session_scratch *scratch = scratch_of(link);
 	uint64_t received_ns = (uint64_t)clock_unix_ns();
 	struct bnet_message echo;
 	struct bnet_header header;
@@ -630,7 +526,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	} else if ((echo.u.echo.flags & BNET_ECHO_F_SERVICE) != 0) {
 		if (engine_to_inbox(conn, packet) != ENGINE_DELIVERED)
 			stats_count(&link->node->stats, STAT_INBOX_FULL);
-	} else if (answer_echo(&packet->header, &echo, received_ns,
+	} else if (session_echo_reply(&packet->header, &echo, received_ns,
 		       (uint64_t)clock_unix_ns(), &header,
 		       &scratch->body) != BNET_OK) {
 		stats_count(&link->node->stats, STAT_NOT_SENT);
@@ -663,7 +559,7 @@ on_echo_reply(
     void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct node_link *link = link_of(conn);
-	struct node_scratch *scratch = scratch_of(link);
+	struct session_scratch *scratch = scratch_of(link);
 	int64_t now_ns = clock_now_ns();
 	struct bnet_message reply;
 	struct bnet_header header;
@@ -683,7 +579,7 @@ on_echo_reply(
 
 /* A packet that no session message is. */
 static void
-session_other(struct engine_conn *conn, const struct bnet_packet *packet)
+other_packet(struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct node *node = link_of(conn)->node;
 
@@ -698,34 +594,26 @@ session_other(struct engine_conn *conn, const struct bnet_packet *packet)
 }
 
 bool
-session_apps(struct node *node)
+node_apps(struct node *node)
 {
 	static const struct {
 		enum bnet_message_type type;
 		engine_app *app;
 	} apps[] = {
-		{ BNET_MSG_WELCOME, on_welcome },
-		{ BNET_MSG_REFUSE, on_refuse },
 		{ BNET_MSG_ERROR, on_error },
 		{ BNET_MSG_ECHO, on_echo },
 		{ BNET_MSG_ECHO_REPLY, on_echo_reply },
-		{ BNET_MSG_KEEPALIVE, on_keepalive },
-		{ BNET_MSG_DRAIN, on_drain },
 	};
 
 	for (size_t i = 0; i < sizeof(apps) / sizeof(apps[0]); i++)
 		if (!engine_on_key(node->engine, bnet_message_key(apps[i].type),
 			apps[i].app, node))
 			return false;
-	return engine_on_key(node->engine, BNET_KEY_PONG, on_pong, node) &&
-	    engine_on_key(
-		node->engine, bnet_key(MESH_KEY_PING), on_mesh_ping, node);
+	return engine_on_key(
+	    node->engine, bnet_key(MESH_KEY_PING), on_mesh_ping, node);
 }
 
 /* The life of a link: up, down, and up again. */
-
-#define WELCOME_TIMEOUT_NS INT64_C(15000000000)
-#define SILENT_PERIODS 3
 
 /* ---- down ---- */
 
@@ -736,7 +624,7 @@ hand_back(struct node_link *link, bool was_up, bool again, int64_t now_ns)
 	struct node *node = link->node;
 	int64_t wait_ns;
 
-	link->state = LINK_DOWN;
+	link->is_up = false;
 	if (was_up)
 		stats_add(&node->stats, STAT_UP, -1);
 	if (!again || node->opt.once || atomic_load(&node->stop)) {
@@ -745,9 +633,7 @@ hand_back(struct node_link *link, bool was_up, bool again, int64_t now_ns)
 	}
 	wait_ns = backoff_failed(&link->backoff, &link->backoff_rnd);
 	log_info("next attempt", LOG_STR("name", link->name),
-	    LOG_STR(
-		"relay", link->where[0] != '\0' ? link->where : link->relay),
-	    LOG_SECONDS("wait", wait_ns));
+	    LOG_STR("relay", relay_of(link)), LOG_SECONDS("wait", wait_ns));
 	sched_down(link, was_up, now_ns + wait_ns);
 }
 
@@ -756,53 +642,32 @@ static void
 link_failed(struct node_link *link, const char *why)
 {
 	log_warn("cannot connect", LOG_STR("name", link->name),
-	    LOG_STR(
-		"relay", link->where[0] != '\0' ? link->where : link->relay),
-	    LOG_STR("reason", why));
+	    LOG_STR("relay", relay_of(link)), LOG_STR("reason", why));
 	stats_count(&link->node->stats, STAT_FAILURES);
 	link->where[0] = '\0'; /* the next attempt goes home */
 	hand_back(link, false, true, clock_now_ns());
 }
 
-static const char *const end_texts[ENGINE_N_ENDS] = {
-	[ENGINE_END_PEER] = "the relay closed",
-	[ENGINE_END_CUT] = "the relay was cut off",
-	[ENGINE_END_MALFORMED] = "a malformed frame",
-	[ENGINE_END_OVERSIZE] = "a frame over the limit",
-	[ENGINE_END_TLS] = "TLS failed",
-	[ENGINE_END_PROXY] = "PROXY",
-	[ENGINE_END_HANDSHAKE_TIMEOUT] = "timed out",
-	[ENGINE_END_CONNECT] = "no connection",
-	[ENGINE_END_FRAME_TIMEOUT] = "a frame took too long",
-	[ENGINE_END_IO] = "I/O error",
-	[ENGINE_END_MEMORY] = "out of memory",
-	[ENGINE_END_NOT_ADMITTED] = "not admitted",
-	[ENGINE_END_OWNER] = "we closed",
-};
-
 static void
 closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
 	struct node_link *link = link_of(conn);
-	const char *reason = engine_conn_reason(conn);
-	enum link_state state = link->state;
+	const char *reason = session_end_text(conn, end);
 	int64_t now_ns = engine_worker_now_ns(engine_conn_worker(conn));
-	bool was_up = state == LINK_UP;
+	bool was_up = link->is_up, stop = atomic_load(&link->node->stop);
 
 	(void)arg;
-	link->conn = NULL;
 	reply_drop(link);
-	if (reason[0] == '\0')
-		reason = end_texts[end];
-	if (!was_up && !link->given_up && !link->drained &&
-	    !atomic_load(&link->node->stop)) {
+	if (session_closed(&link->session, stop ? ENGINE_END_OWNER : end))
+		return;
+	if (!was_up && !link->given_up && !link->drained && !stop) {
 		link_failed(link, reason);
 		return;
 	}
 	if (was_up) {
 		log_info("link down", LOG_STR("name", link->name),
-		    LOG_U64("id", link->id), LOG_STR("relay", link->relay),
-		    LOG_STR("reason", reason));
+		    LOG_U64("id", link->session.id),
+		    LOG_STR("relay", link->relay), LOG_STR("reason", reason));
 		backoff_worked(&link->backoff, now_ns - link->up_at_ns);
 	}
 	hand_back(link, was_up, !link->given_up, now_ns);
@@ -818,38 +683,26 @@ no_conn(void *arg, void *user, const struct address *from)
 
 /* ---- up ---- */
 
-/* A thread other than its worker: begin to connect to `address`. */
-static bool
-link_connect(
-    struct node_link *link, const struct address *address, const char *tls_host)
-{
-	const struct engine_connect set = {
-		.address = *address,
-		.tls = link->node->files.tls,
-		.tls_host = tls_host,
-		.worker = link->worker,
-		.user = link,
-	};
-
-	link->state = LINK_CONNECTING;
-	link->drained = false;
-	return engine_connect(link->node->engine, &set);
-}
-
 static void
 ready(void *arg, struct engine_conn *conn)
 {
 	struct node_link *link = link_of(conn);
+	const struct node *node = link->node;
+	const struct bnet_hello hello = {
+		.role = BNET_ROLE_NODE,
+		.wanted_id = link->wanted_id,
+		.codecs = node->opt.codecs,
+		.name = bnet_string_of(link->name),
+		.token = bnet_string_of(node->files.token),
+	};
 
 	(void)arg;
-	link->conn = conn;
-	link->state = LINK_GREETED;
-	link->keepalive_at_ns = 0;
-	link->keepalive_ns = 0;
-	link->deadline_ns =
-	    engine_worker_now_ns(engine_conn_worker(conn)) + WELCOME_TIMEOUT_NS;
-	session_hello(link);
+	link->fence_by_ns = 0;
+	if (!session_ready(&link->session, conn, &hello))
+		return;
 	link_arm(link);
+	if (atomic_load(&node->stop)) /* it was told before it was here */
+		link_finish(link);
 }
 
 /* ---- timers ---- */
@@ -866,27 +719,10 @@ link_arm(struct node_link *link)
 {
 	int64_t at_ns = timers_next_ns(&link->late);
 
-	at_ns = earlier(at_ns, link->deadline_ns);
-	at_ns = earlier(at_ns, link->keepalive_at_ns);
-	engine_conn_set_timer(link->conn, at_ns == INT64_MAX ? 0 : at_ns);
-}
-
-/* False: the link has ended. */
-static bool
-keep_alive(struct node_link *link, int64_t now_ns)
-{
-	int64_t silent_ns = now_ns - engine_conn_last_in_ns(link->conn);
-
-	if (silent_ns > SILENT_PERIODS * link->keepalive_ns) {
-		log_warn("relay is silent", LOG_STR("name", link->name),
-		    LOG_STR("relay", link->relay),
-		    LOG_SECONDS("for", silent_ns));
-		engine_conn_cut(link->conn);
-		return false;
-	}
-	(void)session_keepalive(link);
-	link->keepalive_at_ns = now_ns + link->keepalive_ns;
-	return true;
+	at_ns = earlier(at_ns, link->fence_by_ns);
+	at_ns = earlier(at_ns, session_next_ns(&link->session));
+	engine_conn_set_timer(
+	    link->session.conn, at_ns == INT64_MAX ? 0 : at_ns);
 }
 
 static void
@@ -895,16 +731,14 @@ timer(void *arg, struct engine_conn *conn, int64_t now_ns)
 	struct node_link *link = link_of(conn);
 
 	(void)arg;
-	if (link->deadline_ns != 0 && link->deadline_ns <= now_ns) {
-		log_warn("no welcome in time", LOG_STR("relay", link->relay));
+	if (link->fence_by_ns != 0 && link->fence_by_ns <= now_ns) {
+		on_lost(link, "no pong in time");
 		engine_conn_cut(conn);
 		return;
 	}
 	reply_send_due(link, now_ns);
-	if (link->keepalive_at_ns != 0 && link->keepalive_at_ns <= now_ns &&
-	    !keep_alive(link, now_ns))
-		return;
-	link_arm(link);
+	if (session_timer(&link->session, now_ns))
+		link_arm(link);
 }
 
 /* ---- packets ---- */
@@ -916,14 +750,12 @@ packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	const struct bnet_header *header = &packet->header;
 
 	(void)arg;
-	if (!packet->has_header || header->key == 0) {
-		stats_count(&link->node->stats, STAT_IGNORED);
+	if (session_packet(&link->session, packet))
 		return;
-	}
-	if (header->timestamp != 0 && header->key != BNET_KEY_PONG)
-		session_ping_back(link, header);
-	if (engine_deliver(conn, packet) == ENGINE_NO_APP)
-		session_other(conn, packet);
+	if (!packet->has_header || header->key == 0)
+		stats_count(&link->node->stats, STAT_IGNORED);
+	else if (engine_deliver(conn, packet) == ENGINE_NO_APP)
+		other_packet(conn, packet);
 }
 
 static void
@@ -947,8 +779,8 @@ take_reply(struct node *node, struct bnet_slice bytes)
 	memcpy(&reply, bytes.p, sizeof(reply));
 	link = reply.link;
 	/* it may have ended, and even be up again, since the question came */
-	if (link->conn == NULL ||
-	    engine_conn_outlet(link->conn)->handle != reply.handle)
+	if (link->session.conn == NULL ||
+	    engine_conn_sendq(link->session.conn)->handle != reply.handle)
 		stats_count(&node->stats, STAT_NOT_SENT);
 	else
 		reply_send(link, &reply.header,
@@ -960,7 +792,7 @@ static void
 link_finish(struct node_link *link)
 {
 	reply_send_due(link, INT64_MAX);
-	engine_conn_finish(link->conn);
+	engine_conn_finish(link->session.conn);
 }
 
 static void
@@ -969,7 +801,7 @@ finish_one(void *arg, struct engine_conn *conn)
 	struct node_link *link = link_of(conn);
 
 	(void)arg;
-	if (link->conn != NULL)
+	if (link->session.conn != NULL)
 		link_finish(link);
 	else
 		engine_conn_cut(conn);
@@ -1079,7 +911,7 @@ answer(struct app *app, const struct engine_packet *packet,
 	reply->as = STAT_ECHO_SERVICE;
 	return bnet_message_decode(BNET_MSG_ECHO, packet->payload, &echo,
 		   &app->store, &left) == BNET_OK &&
-	    answer_echo(asked, &echo, now_ns - waited_ns, now_ns,
+	    session_echo_reply(asked, &echo, now_ns - waited_ns, now_ns,
 		&reply->header, &app->bytes) == BNET_OK;
 }
 

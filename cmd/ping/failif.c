@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/ping/failif.h"
 
+#include "cmd/common/cli.h"
+#include "cmd/common/options.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +99,7 @@ bool
 failif_parse(const char *text, struct failif *test, char err[CLI_ERR_CHARS])
 {
 	const char *at = skip_blanks(text);
-	char ignored[CLI_ERR_CHARS];
+	char ignored[OPTION_ERR_CHARS];
 	int64_t limit_ns;
 
 	*test = (struct failif){ .text = text };
@@ -112,7 +114,7 @@ failif_parse(const char *text, struct failif *test, char err[CLI_ERR_CHARS])
 			return fail(err, text, at, "a number");
 		return true;
 	}
-	if (!cli_take_duration_ns(at, 0, LIMIT_NS_MAX, &limit_ns, ignored))
+	if (!option_time(at, 0, LIMIT_NS_MAX, &limit_ns, ignored))
 		return fail(err, text, at, "a time to 24h, such as 5ms");
 	test->limit = (double)limit_ns;
 	return true;

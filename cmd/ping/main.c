@@ -15,13 +15,16 @@ int
 main(int argc, char **argv)
 {
 	static struct ping_options opt;
+	int code;
 
 	cli_name("bluenet-ping");
 	cli_standard_fds();
 	ping_options_parse(&opt, argc, argv);
 	offline_check(&opt);
 	signal(SIGPIPE, SIG_IGN);
-	if (opt.mode != PING_MEASURE)
-		return offline_run(&opt);
-	return ending_code(ping_run(&opt));
+	code = opt.mode == PING_MEASURE ? ending_code(ping_run(&opt))
+					: offline_run(&opt);
+	if (!ending_is_stuck())
+		ping_options_free(&opt);
+	return code;
 }

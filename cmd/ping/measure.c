@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inside a measurement, in this order: the events that the caller takes; slots
- * and answers; the roster; the session with the relay; the life of the
- * connection and of the worker. All of it but the events runs on the worker.
+ * and answers; the roster; what comes from the relay (cmd/session/session.h
+ * keeps up with it); the life of the connection and of the worker. All of it
+ * but the events runs on the worker.
  */
 #include "cmd/ping/measure.h"
 
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/engine/engine.h"
-#include "cmd/node/mesh.h"
 #include "cmd/ping/flight.h"
+#include "cmd/session/mesh_keys.h"
+#include "cmd/session/session.h"
 #include "proto/bluenet.h"
 
 #include <errno.h>
@@ -39,17 +41,12 @@ struct measure {
 	pthread_mutex_t lock; /* of all below; the worker's turns hold it */
 	enum measure_state state;
 	char reason[MEASURE_REASON_CHARS];
-	char host[CLIENT_HOST_CHARS];
-	struct address addresses[ADDRESS_RESOLVED_MAX];
-	size_t n_addresses, n_tried;
-	struct engine_conn *conn; /* NULL: none */
-	uint64_t id, relay_id; /* that the relay gave */
+	struct session_target relay;
+	struct session session;
 	bool was_up;
 	int64_t start_ns; /* of the schedule; 0: not begun */
 	int64_t stop_ns; /* of new slots; INT64_MAX: never */
 	int64_t wall_ahead_ns; /* of CLOCK_MONOTONIC, at the start */
-	int64_t keepalive_ns, keepalive_at_ns; /* 0: none */
-	int64_t welcome_by_ns;
 	int64_t roster_at_ns; /* when to ask for it */
 	bool roster_asked;
 	size_t n_active; /* targets that take slots */
@@ -57,10 +54,10 @@ struct measure {
 	uint64_t n_waiting;
 	int64_t asked_ns, late_ns; /* to be woken; later than that, lately */
 	struct timers timers; /* of targets, and: */
-	struct timer tick;
+	struct timer tick, keep; /* ours; the session's */
 	struct flights flights;
 	struct trace trace;
-	struct bnet_buf body, store;
+	struct session_scratch scratch;
 	struct measure_events events[2]; /* one is being filled */
 	unsigned filling;
 	uint64_t n_overflow;
@@ -69,7 +66,6 @@ struct measure {
 
 static void measure_arm(struct measure *m);
 static void send_lost(struct measure *m, struct flight *flight, uint32_t cause);
-static bool session_say(struct measure *m, const struct bnet_message *message);
 
 /* ---- events ---- */
 
@@ -219,21 +215,6 @@ measure_wall_ns(const struct measure *m, int64_t at_ns)
 /* A slot is late by up to its interval, and this, before it is missed. */
 #define GRACE_NS INT64_C(10000000)
 
-/* A packet on our connection. */
-BNET_MUST static enum engine_sent
-send_packet(
-    struct measure *m, const struct bnet_header *header, struct bnet_slice body)
-{
-	const struct bnet_packet packet = {
-		.has_header = true,
-		.header = *header,
-		.payload = body,
-	};
-
-	return engine_send(engine_conn_worker(m->conn),
-	    engine_conn_outlet(m->conn), &packet, header->priority);
-}
-
 /* ---- slots ---- */
 
 /* Begin to take slots; an active one goes on as it is. */
@@ -349,11 +330,12 @@ send_echo(struct measure *m, const struct flight *flight)
 	message.u.echo.cookie = flight_cookie(flight);
 	message.u.echo.sent_ns = (uint64_t)measure_wall_ns(m, flight->sent_ns);
 	message.u.echo.flags = echo_flags(m, (enum ping_layer)flight->layer);
-	bnet_buf_clear(&m->body);
-	if (bnet_message_encode(&message, &m->body) != BNET_OK ||
-	    !pad(&m->body, (size_t)m->opt->padding_bytes))
+	bnet_buf_clear(&m->scratch.body);
+	if (bnet_message_encode(&message, &m->scratch.body) != BNET_OK ||
+	    !pad(&m->scratch.body, (size_t)m->opt->padding_bytes))
 		return ENGINE_MEMORY;
-	return send_packet(m, &header, bnet_buf_slice(&m->body));
+	return session_send(
+	    &m->session, &header, bnet_buf_slice(&m->scratch.body));
 }
 
 /* By header: what a stock peer answers, too. */
@@ -366,10 +348,11 @@ send_header_ping(struct measure *m, const struct flight *flight)
 		.timestamp = flight_cookie(flight),
 	};
 
-	return send_packet(m, &header, (struct bnet_slice){ NULL, 0 });
+	return session_send(
+	    &m->session, &header, (struct bnet_slice){ NULL, 0 });
 }
 
-/* Have a node ping another (cmd/node/mesh.h says how). */
+/* Have a node ping another (cmd/session/mesh_keys.h says how). */
 static enum engine_sent
 send_ask(struct measure *m, const struct flight *flight)
 {
@@ -382,15 +365,16 @@ send_ask(struct measure *m, const struct flight *flight)
 	};
 	struct bnet_bits_wr wr;
 
-	bnet_buf_clear(&m->body);
-	bnet_bits_write(&wr, &m->body);
+	bnet_buf_clear(&m->scratch.body);
+	bnet_bits_write(&wr, &m->scratch.body);
 	bnet_bits_put_u64(&wr, flight_cookie(flight));
 	bnet_bits_put_u64(&wr, pair->id);
 	bnet_bits_put_u32(
 	    &wr, flight->layer == PING_SERVICE ? BNET_ECHO_F_SERVICE : 0);
 	if (bnet_bits_finish(&wr) != BNET_OK)
 		return ENGINE_MEMORY;
-	return send_packet(m, &header, bnet_buf_slice(&m->body));
+	return session_send(
+	    &m->session, &header, bnet_buf_slice(&m->scratch.body));
 }
 
 static enum engine_sent
@@ -517,7 +501,7 @@ send_expire(struct measure *m, int64_t now_ns)
 static int64_t
 came_at(const struct measure *m, const struct flight *flight)
 {
-	int64_t rx_ns = engine_conn_rx_ns(m->conn);
+	int64_t rx_ns = engine_conn_rx_ns(m->session.conn);
 
 	return rx_ns > flight->sent_ns ? rx_ns : clock_now_ns();
 }
@@ -607,8 +591,11 @@ is_from(const struct flight *flight, int64_t source)
 	    (int64_t)(target->role == TARGET_PAIR ? target->from : target->id);
 }
 
-/* The answer to `cookie` from `source`; `echo` NULL: a pong. */
-static void
+/*
+ * The answer to `cookie` from `source`; `echo` NULL: a pong. False: it is not
+ * ours, or long gone.
+ */
+static bool
 send_answered(struct measure *m, uint64_t cookie, int64_t source,
     const struct bnet_echo *echo)
 {
@@ -617,12 +604,13 @@ send_answered(struct measure *m, uint64_t cookie, int64_t source,
 
 	if (flight == NULL || !is_from(flight, source) ||
 	    flight->target->role == TARGET_PAIR)
-		return; /* not ours, or long gone */
+		return false;
 	came_ns = came_at(m, flight);
 	if (flight->state == FLIGHT_WAITING)
 		take_first(m, flight, came_ns, echo);
 	else
 		take_another(m, flight, came_ns);
+	return true;
 }
 
 /* What a node says it took to ping the one it was asked to. */
@@ -679,7 +667,7 @@ roster_ask(struct measure *m, int64_t now_ns)
 	message.u.roster.roles = BNET_ROLE_NODE;
 	if (m->opt->clients)
 		message.u.roster.roles |= BNET_ROLE_CLIENT;
-	m->roster_asked = session_say(m, &message);
+	m->roster_asked = session_say(&m->session, &message);
 	m->roster_at_ns = now_ns + ROSTER_PERIOD_NS;
 }
 
@@ -725,7 +713,7 @@ begin_words(struct measure *m)
 static void
 take_entry(struct measure *m, const struct bnet_roster_entry *entry)
 {
-	bool self = entry->id == m->id &&
+	bool self = entry->id == m->session.id &&
 	    (entry->role == BNET_ROLE_NODE) == m->opt->as_node;
 	struct target *target;
 	char before[SERIES_NAME_CHARS];
@@ -831,26 +819,7 @@ roster_tick(struct measure *m, int64_t now_ns)
 		begin_words(m);
 }
 
-/* What we say to a relay, and what it says. */
-
-#define MS_NS 1000000
-#define WELCOME_TIMEOUT_NS INT64_C(15000000000)
-#define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
-#define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
-
-/* ---- to the relay ---- */
-
-/* A message to the relay itself. */
-BNET_MUST static bool
-session_say(struct measure *m, const struct bnet_message *message)
-{
-	const struct bnet_header header = { .key = bnet_message_key(
-						message->type) };
-
-	bnet_buf_clear(&m->body);
-	return bnet_message_encode(message, &m->body) == BNET_OK &&
-	    send_packet(m, &header, bnet_buf_slice(&m->body)) == ENGINE_QUEUED;
-}
+/* What a relay says, and what comes through it. */
 
 static void
 set_stop(struct measure *m)
@@ -859,110 +828,95 @@ set_stop(struct measure *m)
 		m->stop_ns = clock_now_ns() + m->opt->deadline_ns;
 }
 
-/*
- * A stock peer passes over the hello and answers header pings, so for these
- * there is nothing to wait for.
- */
-static void
-session_hello(struct measure *m)
-{
-	struct bnet_message message = { .type = BNET_MSG_HELLO };
-
-	message.u.hello = (struct bnet_hello){
-		.version = BNET_PROTOCOL_VERSION,
-		.role = m->opt->as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
-		.wanted_id = m->opt->as_id,
-		.frame_max_bytes = BNET_FRAME_MAX_BYTES,
-		.name = bnet_string_of(m->opt->name),
-		.token = bnet_string_of(m->files->token),
-	};
-	if (!session_say(m, &message))
-		measure_fail(m, "no room to send the hello");
-	m->welcome_by_ns = clock_now_ns() + WELCOME_TIMEOUT_NS;
-	if (m->opt->hop != PING_HOP_PING)
-		return;
-	m->state = MEASURE_UP;
-	m->was_up = true;
-	set_stop(m);
-	roster_begin_hop(m);
-}
+/* ---- the session ---- */
 
 static void
-session_pong(struct measure *m, uint64_t timestamp)
+up(struct measure *m)
 {
-	static const uint8_t bytes[PONG_BYTES];
-	const struct bnet_header header = {
-		.key = BNET_KEY_PONG,
-		.priority = true,
-		.timestamp = timestamp,
-	};
-
-	/* where there is no room for it the relay has more to read than this */
-	(void)!send_packet(
-	    m, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
-}
-
-/* ---- from the relay ---- */
-
-/* A message that is the relay's to send, not one that it forwards. */
-static bool
-take(struct measure *m, const struct bnet_packet *packet,
-    enum bnet_message_type type, struct bnet_message *message)
-{
-	size_t left;
-
-	return packet->header.dest_type == BNET_DEST_HOP &&
-	    bnet_message_decode(
-		type, packet->payload, message, &m->store, &left) == BNET_OK;
-}
-
-static void
-on_welcome(
-    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
-{
-	struct measure *m = arg;
-	struct bnet_message message;
-	const struct bnet_welcome *welcome = &message.u.welcome;
-	int64_t now_ns = clock_now_ns(), keepalive_ms;
-
-	if (m->id != 0 || !take(m, packet, BNET_MSG_WELCOME, &message))
-		return;
-	engine_conn_set_peer(
-	    conn, BNET_CODEC_NONE, bnet_frame_max(welcome->frame_max_bytes));
-	m->id = welcome->id;
-	m->relay_id = welcome->relay_id;
-	keepalive_ms = welcome->keepalive_ms;
-	if (keepalive_ms != 0 && keepalive_ms < KEEPALIVE_MIN_MS)
-		keepalive_ms = KEEPALIVE_MIN_MS;
-	m->keepalive_ns = keepalive_ms * MS_NS;
-	m->keepalive_at_ns = now_ns + m->keepalive_ns;
-	if (m->state != MEASURE_GREETED)
-		return;
 	m->state = MEASURE_UP;
 	m->was_up = true;
 	set_stop(m);
 	if (m->opt->hop != PING_HOP_NONE)
 		roster_begin_hop(m);
 	else
-		roster_ask(m, now_ns);
+		roster_ask(m, clock_now_ns());
+}
+
+/* When the session wants its turn. */
+static void
+keep_arm(struct measure *m)
+{
+	int64_t at_ns = session_next_ns(&m->session);
+
+	if (at_ns == INT64_MAX)
+		timers_cancel(&m->timers, &m->keep);
+	else if (!timers_set(&m->timers, &m->keep, at_ns))
+		measure_fail(m, "out of memory");
+	measure_arm(m);
+}
+
+/*
+ * A stock peer passes over the hello and answers header pings, so for these
+ * there is nothing to wait for. False: the connection is lost.
+ */
+static bool
+say_hello(struct measure *m, struct engine_conn *conn)
+{
+	const struct bnet_hello hello = {
+		.role = m->opt->as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+		.wanted_id = m->opt->as_id,
+		.name = bnet_string_of(m->opt->name),
+		.token = bnet_string_of(m->files->token),
+	};
+
+	m->state = MEASURE_GREETED;
+	if (!session_ready(&m->session, conn, &hello))
+		return false;
+	if (m->opt->hop == PING_HOP_PING)
+		up(m);
+	return true;
 }
 
 static void
-on_refuse(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+on_welcome(void *owner, const struct bnet_welcome *welcome)
 {
-	struct measure *m = arg;
-	struct bnet_message message;
-	const struct bnet_refuse *refuse = &message.u.refuse;
+	struct measure *m = owner;
+
+	(void)welcome;
+	if (m->state == MEASURE_GREETED)
+		up(m);
+	keep_arm(m);
+}
+
+static void
+on_refuse(void *owner, const struct bnet_refuse *refuse)
+{
 	char why[MEASURE_REASON_CHARS];
 
-	(void)conn;
-	if (!take(m, packet, BNET_MSG_REFUSE, &message))
-		return;
-	snprintf(why, sizeof(why), "refused: %s: %.*s",
-	    bnet_code_name(refuse->code), (int)refuse->reason.len_bytes,
-	    refuse->reason.p != NULL ? refuse->reason.p : "");
-	measure_fail(m, why);
+	session_refused_text(refuse, why, sizeof(why));
+	measure_fail(owner, why);
 }
+
+static bool
+on_pong(void *owner, const struct bnet_header *header)
+{
+	return send_answered(owner, header->timestamp, header->source, NULL);
+}
+
+static void
+on_lost(void *owner, const char *why)
+{
+	measure_fail(owner, why);
+}
+
+static const struct session_hooks session_hooks = {
+	.up = on_welcome,
+	.refused = on_refuse,
+	.pong = on_pong,
+	.lost = on_lost,
+};
+
+/* ---- messages ---- */
 
 /* The cookie of the echo whose first 8 bytes the relay sent back. */
 static bool
@@ -988,7 +942,7 @@ on_error(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	uint64_t cookie;
 
 	(void)conn;
-	if (!take(m, packet, BNET_MSG_ERROR, &message) ||
+	if (!session_take(&m->session, packet, BNET_MSG_ERROR, &message) ||
 	    error->key != BNET_KEY_ECHO || !cookie_of(error->cookie, &cookie))
 		return;
 	flight = flights_find(&m->flights, cookie);
@@ -1005,7 +959,7 @@ on_roster_reply(
 	const struct bnet_roster_reply *reply = &message.u.roster_reply;
 
 	(void)conn;
-	if (!take(m, packet, BNET_MSG_ROSTER_REPLY, &message))
+	if (!session_take(&m->session, packet, BNET_MSG_ROSTER_REPLY, &message))
 		return;
 	roster_take(m, reply);
 }
@@ -1020,22 +974,9 @@ on_echo_reply(
 
 	(void)conn;
 	if (bnet_message_decode(BNET_MSG_ECHO_REPLY, packet->payload, &message,
-		&m->store, &left) == BNET_OK)
-		send_answered(m, message.u.echo.cookie, packet->header.source,
-		    &message.u.echo);
-}
-
-static void
-on_pong(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
-{
-	struct measure *m = arg;
-	const struct bnet_header *header = &packet->header;
-
-	(void)conn;
-	/* their ping may travel there; ours has none, so that ends here */
-	if (header->latency_ms != 0)
-		session_pong(m, header->latency_ms);
-	send_answered(m, header->timestamp, header->source, NULL);
+		&m->scratch.store, &left) == BNET_OK)
+		(void)send_answered(m, message.u.echo.cookie,
+		    packet->header.source, &message.u.echo);
 }
 
 static void
@@ -1052,79 +993,28 @@ on_pinged(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		send_measured(arg, cookie, packet->header.source, round_ns);
 }
 
-/* We are somebody's client or node, too. */
-static void
-on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
-{
-	struct measure *m = arg;
-	uint64_t received_ns = (uint64_t)clock_unix_ns();
-	struct bnet_header header = {
-		.dest = packet->header.source,
-		.key = bnet_message_key(BNET_MSG_ECHO_REPLY),
-		.priority = true,
-	};
-	struct bnet_message echo;
-	size_t left;
-
-	(void)conn;
-	if (bnet_message_decode(BNET_MSG_ECHO, packet->payload, &echo,
-		&m->store, &left) != BNET_OK)
-		return;
-	echo.type = BNET_MSG_ECHO_REPLY;
-	header.dest_type = (echo.u.echo.flags & BNET_ECHO_F_NODE) != 0
-	    ? BNET_DEST_NODE
-	    : BNET_DEST_CLIENT;
-	echo.u.echo.received_ns = received_ns;
-	echo.u.echo.replied_ns = (uint64_t)clock_unix_ns();
-	bnet_buf_clear(&m->body);
-	/* without room it is lost, which is for who asked to find out */
-	if (bnet_message_encode(&echo, &m->body) == BNET_OK)
-		(void)!send_packet(m, &header, bnet_buf_slice(&m->body));
-}
-
-/* ---- time ---- */
-
-static void
-session_tick(struct measure *m, int64_t now_ns)
-{
-	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
-
-	if (m->state == MEASURE_GREETED && now_ns >= m->welcome_by_ns)
-		measure_fail(m, "no welcome in time");
-	if (m->keepalive_ns != 0 && now_ns >= m->keepalive_at_ns) {
-		(void)!session_say(m, &keepalive); /* the next is near */
-		m->keepalive_at_ns = now_ns + m->keepalive_ns;
-	}
-	if (m->state == MEASURE_UP && m->opt->hop == PING_HOP_NONE)
-		roster_tick(m, now_ns);
-}
-
 static bool
-session_register(struct measure *m)
+register_keys(struct measure *m)
 {
 	static const struct {
 		enum bnet_message_type type;
 		engine_app *app;
 	} apps[] = {
-		{ BNET_MSG_WELCOME, on_welcome },
-		{ BNET_MSG_REFUSE, on_refuse },
 		{ BNET_MSG_ERROR, on_error },
 		{ BNET_MSG_ROSTER_REPLY, on_roster_reply },
 		{ BNET_MSG_ECHO_REPLY, on_echo_reply },
-		{ BNET_MSG_ECHO, on_echo },
 	};
 
 	for (size_t i = 0; i < sizeof(apps) / sizeof(apps[0]); i++)
 		if (!engine_on_key(m->engine, bnet_message_key(apps[i].type),
 			apps[i].app, m))
 			return false;
-	return engine_on_key(m->engine, BNET_KEY_PONG, on_pong, m) &&
-	    engine_on_key(m->engine, bnet_key(MESH_KEY_PINGED), on_pinged, m);
+	return engine_on_key(
+	    m->engine, bnet_key(MESH_KEY_PINGED), on_pinged, m);
 }
 
 /* The life of the connection, and what the caller sees of it. */
 
-#define BODY_MAX_BYTES ((size_t)1 << 20)
 #define TICK_NS INT64_C(100000000)
 #define CONNECT_TIMEOUT_NS INT64_C(15000000000)
 #define AWAKE_PART 10 /* of the time may be waited awake */
@@ -1135,53 +1025,14 @@ session_register(struct measure *m)
 
 /* ---- connecting ---- */
 
-static bool
-connect_next(struct measure *m)
-{
-	struct engine_connect set = {
-		.tls = m->files->tls,
-		.tls_host = m->host,
-		.timeout_ns = CONNECT_TIMEOUT_NS,
-		.order = BNET_ORDER_LITTLE,
-		.user = m,
-	};
-
-	if (m->n_tried == m->n_addresses)
-		return false;
-	set.address = m->addresses[m->n_tried++];
-	if (m->opt->deadline_ns != 0 && m->opt->deadline_ns < set.timeout_ns)
-		set.timeout_ns = m->opt->deadline_ns;
-	return engine_connect(m->engine, &set);
-}
-
-static const char *const ends[ENGINE_N_ENDS] = {
-	[ENGINE_END_PEER] = "the relay closed the connection",
-	[ENGINE_END_CUT] = "the connection was cut",
-	[ENGINE_END_MALFORMED] = "a malformed frame came",
-	[ENGINE_END_OVERSIZE] = "a frame over the limit came",
-	[ENGINE_END_TLS] = "TLS failed",
-	[ENGINE_END_PROXY] = "PROXY",
-	[ENGINE_END_HANDSHAKE_TIMEOUT] = "no answer in time",
-	[ENGINE_END_CONNECT] = "no connection",
-	[ENGINE_END_FRAME_TIMEOUT] = "a frame took too long",
-	[ENGINE_END_IO] = "I/O error",
-	[ENGINE_END_MEMORY] = "out of memory",
-	[ENGINE_END_NOT_ADMITTED] = "not admitted",
-	[ENGINE_END_OWNER] = "we closed",
-};
-
 static void
 closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
 	struct measure *m = arg;
-	const char *reason = engine_conn_reason(conn);
 
-	m->conn = NULL;
-	if (end == ENGINE_END_OWNER)
-		return; /* measure_stop() */
-	if (m->state == MEASURE_CONNECTING && connect_next(m))
-		return;
-	measure_fail(m, reason[0] != '\0' ? reason : ends[end]);
+	if (session_closed(&m->session, end) || end == ENGINE_END_OWNER)
+		return; /* another try; measure_stop(), or it was lost */
+	measure_fail(m, session_end_text(conn, end));
 }
 
 static void
@@ -1197,13 +1048,12 @@ ready(void *arg, struct engine_conn *conn)
 {
 	struct measure *m = arg;
 
-	m->conn = conn;
-	m->state = MEASURE_GREETED;
 	m->tick.at_ns = 0;
-	session_hello(m);
+	if (!say_hello(m, conn))
+		return;
 	if (!timers_set(&m->timers, &m->tick, clock_now_ns() + TICK_NS))
 		measure_fail(m, "out of memory");
-	measure_arm(m);
+	keep_arm(m);
 }
 
 /* ---- time ---- */
@@ -1227,11 +1077,11 @@ measure_arm(struct measure *m)
 {
 	int64_t at_ns = timers_next_ns(&m->timers), until_ns;
 
-	if (m->conn == NULL || at_ns == INT64_MAX)
+	if (m->session.conn == NULL || at_ns == INT64_MAX)
 		return;
 	until_ns = at_ns - clock_now_ns();
 	m->asked_ns = until_ns > 0 ? at_ns - lead_ns(m, until_ns) : at_ns;
-	engine_conn_set_timer(m->conn, m->asked_ns);
+	engine_conn_set_timer(m->session.conn, m->asked_ns);
 }
 
 /* How late we woke: a mean that rises fast and falls slowly. */
@@ -1298,7 +1148,8 @@ check_done(struct measure *m, int64_t now_ns)
 static void
 tick(struct measure *m, int64_t now_ns)
 {
-	session_tick(m, now_ns);
+	if (m->state == MEASURE_UP && m->opt->hop == PING_HOP_NONE)
+		roster_tick(m, now_ns);
 	send_expire(m, now_ns);
 	check_done(m, now_ns);
 	(void)timers_set(&m->timers, &m->tick, now_ns + TICK_NS);
@@ -1318,8 +1169,12 @@ timer(void *arg, struct engine_conn *conn, int64_t turn_ns)
 	while ((due = timers_due(&m->timers, now_ns)) != NULL) {
 		if (due == &m->tick)
 			tick(m, now_ns);
-		else
+		else if (due != &m->keep)
 			send_due(m, target_of(due), now_ns);
+		else if (session_timer(&m->session, now_ns))
+			keep_arm(m);
+		else
+			return; /* the connection is gone */
 	}
 	measure_arm(m);
 }
@@ -1328,13 +1183,10 @@ static void
 packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct measure *m = arg;
-	const struct bnet_header *header = &packet->header;
 
-	if (!packet->has_header || header->key == 0)
-		return;
-	if (header->timestamp != 0 && header->key != BNET_KEY_PONG)
-		session_pong(m, header->timestamp & ~BNET_TIMESTAMP_PING_BACK);
-	(void)!engine_deliver(conn, packet);
+	if (!session_packet(&m->session, packet) && packet->has_header &&
+	    packet->header.key != 0)
+		(void)!engine_deliver(conn, packet);
 	if (m->n_waiting == 0)
 		check_done(m, clock_now_ns());
 }
@@ -1402,8 +1254,6 @@ make(struct measure *m)
 		.arg = m,
 	};
 
-	bnet_buf_init(&m->body, BODY_MAX_BYTES);
-	bnet_buf_init(&m->store, BODY_MAX_BYTES);
 	for (int i = 0; i < 2; i++) {
 		m->events[i].list =
 		    calloc(MEASURE_EVENTS_MAX, sizeof(struct measure_event));
@@ -1414,7 +1264,28 @@ make(struct measure *m)
 	m->engine = engine_new(&set);
 	return m->event_fd >= 0 && m->engine != NULL &&
 	    targets_init(&m->targets, opt) &&
-	    flights_init(&m->flights, room(opt)) && session_register(m);
+	    flights_init(&m->flights, room(opt)) && register_keys(m);
+}
+
+static void
+make_session(struct measure *m)
+{
+	const struct ping_options *opt = m->opt;
+	struct session_settings set = {
+		.target = &m->relay,
+		.scratch = &m->scratch,
+		.hooks = &session_hooks,
+		.owner = m,
+		.connect_timeout_ns = CONNECT_TIMEOUT_NS,
+		.welcome_timeout_ns = opt->hop == PING_HOP_PING ? -1 : 0,
+		.answers_echo = true,
+	};
+
+	if (opt->deadline_ns != 0 && opt->deadline_ns < CONNECT_TIMEOUT_NS)
+		set.connect_timeout_ns = opt->deadline_ns;
+	m->relay.tls = m->files->tls;
+	session_scratch_init(&m->scratch);
+	session_init(&m->session, &set);
 }
 
 struct measure *
@@ -1433,11 +1304,11 @@ measure_start(const struct ping_options *opt, const struct client_files *files,
 	m->event_fd = -1;
 	m->stop_ns = INT64_MAX;
 	m->wall_ahead_ns = clock_unix_ns() - clock_now_ns();
-	client_host(opt->relay, m->host);
-	m->n_addresses = address_resolve(
-	    opt->relay, PING_PORT, m->addresses, why, MEASURE_REASON_CHARS);
-	if (m->n_addresses > 0) {
-		if (make(m) && engine_start(m->engine) && connect_next(m))
+	make_session(m);
+	if (session_resolve(
+		&m->relay, opt->relay, PING_PORT, why, MEASURE_REASON_CHARS)) {
+		if (make(m) && engine_start(m->engine) &&
+		    session_connect(&m->session, m->engine, 0))
 			return m;
 		snprintf(why, MEASURE_REASON_CHARS, "%s", strerror(errno));
 	}
@@ -1463,8 +1334,7 @@ measure_free(struct measure *m)
 	targets_free(&m->targets);
 	flights_free(&m->flights);
 	timers_free(&m->timers);
-	bnet_buf_free(&m->body);
-	bnet_buf_free(&m->store);
+	session_scratch_free(&m->scratch);
 	free(m->events[0].list);
 	free(m->events[1].list);
 	if (m->event_fd >= 0)

@@ -18,8 +18,8 @@ offline_check(const struct ping_options *opt)
 	char err[CLI_ERR_CHARS];
 	struct failif test;
 
-	for (size_t i = 0; i < opt->n_fail_ifs; i++)
-		if (!failif_parse(opt->fail_ifs[i], &test, err))
+	for (size_t i = 0; i < opt->fail_ifs.n; i++)
+		if (!failif_parse(opt->fail_ifs.at[i], &test, err))
 			cli_usage("--fail-if: %s", err);
 	if (opt->plot != NULL && !plot_check(opt->plot, err))
 		cli_usage("--plot: %s", err);
@@ -32,8 +32,8 @@ judge(const struct ping_options *opt, const struct series *series)
 	struct failif test;
 	int code = CLI_OK;
 
-	for (size_t i = 0; i < opt->n_fail_ifs; i++) {
-		if (!failif_parse(opt->fail_ifs[i], &test, what))
+	for (size_t i = 0; i < opt->fail_ifs.n; i++) {
+		if (!failif_parse(opt->fail_ifs.at[i], &test, what))
 			cli_usage("--fail-if: %s", what);
 		if (!failif_true(&test, series, what))
 			continue;

@@ -4,6 +4,7 @@
 #define PING_OPTIONS_H
 
 #include "cmd/common/client_files.h"
+#include "cmd/common/options.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +39,7 @@ enum ping_hop {
 	PING_HOP_ECHO,
 };
 
-/* All text is borrowed from argv. */
+/* The relay and `words` are borrowed from argv. */
 struct ping_options {
 	bool from, compare; /* as given; `mode` says it */
 	enum ping_mode mode;
@@ -59,16 +60,21 @@ struct ping_options {
 	bool per_node, percentiles;
 	bool as_node;
 	uint64_t as_id; /* 0: as the relay likes */
-	const char *name;
+	char *name;
 	uint64_t seed;
-	const char *log, *samples, *plot; /* files; NULL: none */
+	char *log, *samples, *plot; /* files; NULL: none */
 	double tolerance; /* of --compare, a part: 0.05 */
-	const char *fail_ifs[PING_FAIL_IFS_MAX];
-	size_t n_fail_ifs;
+	struct option_texts fail_ifs;
 	struct client_options client;
 };
 
-/* Ends the process on --help, --version and bad usage. */
+extern const struct option_program ping_program;
+
+/*
+ * For ping_options_free(). Ends the process on --help, --version and bad
+ * usage.
+ */
 void ping_options_parse(struct ping_options *opt, int argc, char **argv);
+void ping_options_free(struct ping_options *opt);
 
 #endif

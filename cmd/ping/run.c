@@ -8,6 +8,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
+#include "cmd/common/process.h"
 #include "cmd/ping/measure.h"
 #include "cmd/ping/hiccups.h"
 #include "cmd/ping/offline.h"
@@ -19,12 +20,10 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -663,15 +662,6 @@ report_words(struct run *run)
 	measure_unlock(run->measure);
 }
 
-static bool
-signalled(struct run *run)
-{
-	struct signalfd_siginfo info;
-
-	return read(run->signal_fd, &info, sizeof(info)) ==
-	    (ssize_t)sizeof(info);
-}
-
 /* False: q was pressed. */
 static bool
 draw(struct run *run)
@@ -695,7 +685,7 @@ loop(struct run *run)
 
 	for (;;) {
 		(void)poll(fds, 2, LOOK_MS);
-		run->interrupted = signalled(run);
+		run->interrupted = process_signalled(run->signal_fd);
 		take_all(run);
 		report_words(run);
 		if (!draw(run))
@@ -707,24 +697,6 @@ loop(struct run *run)
 }
 
 /* ---- beginning and end ---- */
-
-/* SIGTERM and SIGINT as a descriptor, before there are threads. */
-static int
-catch_signals(void)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
-		cli_die("signals could not be blocked");
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		cli_die("signalfd: %s", strerror(errno));
-	return fd;
-}
 
 static int64_t
 zone_ns(void)
@@ -776,7 +748,7 @@ prepare(struct run *run, const struct ping_options *opt)
 		.per_node = opt->per_node,
 		.percentiles = opt->percentiles };
 	files_open(run);
-	run->signal_fd = catch_signals();
+	run->signal_fd = process_signal_fd();
 	make_series(run);
 	if (!opt->live)
 		return;

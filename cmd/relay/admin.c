@@ -349,7 +349,7 @@ add_queue(void *arg, const struct route_entry *entry)
 	uint64_t *bytes = arg;
 
 	*bytes += atomic_load_explicit(
-	    &entry->outlet->queued_bytes, memory_order_relaxed);
+	    &entry->sendq->queued_bytes, memory_order_relaxed);
 	return true;
 }
 
@@ -441,7 +441,7 @@ compare(const void *a, const void *b)
 static struct link_view
 view(struct peer *peer)
 {
-	struct engine_outlet *outlet = peer->entry.outlet;
+	struct engine_sendq *sendq = peer->entry.sendq;
 	uint32_t latency_us =
 	    atomic_load_explicit(&peer->latency_us, memory_order_relaxed);
 
@@ -452,16 +452,16 @@ view(struct peer *peer)
 		.name = peer->name,
 		.address = peer->address,
 		.queue_bytes = atomic_load_explicit(
-		    &outlet->queued_bytes, memory_order_relaxed),
+		    &sendq->queued_bytes, memory_order_relaxed),
 		.latency_us = latency_us,
 		.latency_known = latency_us != 0,
-		.packets_in = counter_get(&outlet->packets_in),
-		.packets_out = counter_get(&outlet->packets_out),
-		.bytes_in = counter_get(&outlet->bytes_in),
-		.bytes_out = counter_get(&outlet->bytes_out),
+		.packets_in = counter_get(&sendq->packets_in),
+		.packets_out = counter_get(&sendq->packets_out),
+		.bytes_in = counter_get(&sendq->bytes_in),
+		.bytes_out = counter_get(&sendq->bytes_out),
 		.codecs = peer->codecs,
 		.order = (enum bnet_order)atomic_load_explicit(
-		    &outlet->order, memory_order_relaxed),
+		    &sendq->order, memory_order_relaxed),
 		.tls = peer->tls,
 		.since_s = peer->since_s,
 	};
@@ -542,7 +542,7 @@ admin_close_files(struct admin *admin)
 void
 admin_listen(struct admin *admin)
 {
-	const struct relay_addresses *at =
+	const struct option_addresses *at =
 	    &config_of(admin->relay)->opt.metrics;
 	const struct http_settings set = { .address = &at->at[0],
 		.pages = pages,
@@ -596,14 +596,14 @@ admin_open(struct relay *relay, struct engine_conn *conn)
 {
 	struct address local = engine_conn_local(conn);
 
-	record_open(relay->record, engine_conn_outlet(conn)->handle,
+	record_open(relay->record, engine_conn_sendq(conn)->handle,
 	    engine_conn_peer(conn), &local);
 }
 
 void
 admin_close(struct relay *relay, struct engine_conn *conn)
 {
-	record_close(relay->record, engine_conn_outlet(conn)->handle);
+	record_close(relay->record, engine_conn_sendq(conn)->handle);
 }
 
 void
@@ -612,6 +612,6 @@ admin_tap(void *arg, struct engine_conn *conn, enum engine_way way,
 {
 	struct relay *relay = arg;
 
-	record_bytes(relay->record, engine_conn_outlet(conn)->handle,
+	record_bytes(relay->record, engine_conn_sendq(conn)->handle,
 	    way == ENGINE_IN ? RECORD_IN : RECORD_OUT, pieces, n);
 }

@@ -5,6 +5,7 @@
  */
 #include "cmd/relay/capture.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/log.h"
 #include "cmd/common/map.h"
@@ -487,15 +488,6 @@ has_room(const struct record *rec, size_t n_bytes)
 
 /* ---- what passes; under the lock ---- */
 
-static int64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * S_NS + ts.tv_nsec;
-}
-
 /* Where we are in the slices of a piece. */
 struct cursor {
 	const struct bnet_slice *pieces;
@@ -532,7 +524,7 @@ segment(struct record *rec, struct flow *flow, enum record_way way,
 	bool keep = has_room(rec, n_bytes);
 
 	memset(&seg, 0, sizeof(seg));
-	seg.time_ns = now_ns();
+	seg.time_ns = clock_unix_ns();
 	seg.ends =
 	    way == RECORD_IN ? flow->ends : record_ends_swap(&flow->ends);
 	seg.seq = flow->seq[way];

@@ -67,9 +67,9 @@
 	ENGINE(ENGINE_WRITES, "writes_total", \
 	    "Writes of frames to sockets.") \
 	ENGINE(ENGINE_TURNS, "turns_total", "Turns of the workers' loops.") \
-	ENGINE(ENGINE_HANDOVERS, "handovers_total", \
+	ENGINE(ENGINE_BATCHES, "handovers_total", \
 	    "Hand-overs of frames to another worker.") \
-	ENGINE(ENGINE_HANDOVER_PACKETS, "handover_packets_total", \
+	ENGINE(ENGINE_BATCH_PACKETS, "handover_packets_total", \
 	    "Frames that were handed over.") \
 	ENGINE(ENGINE_WAKEUPS, "wakeups_total", \
 	    "Wake-ups of another worker.") \

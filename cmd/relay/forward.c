@@ -56,7 +56,7 @@ static const struct outcome of_sent[] = {
 /* ---- one copy ---- */
 
 static void
-cut_overloaded(struct passing *p, const struct engine_outlet *to)
+cut_overloaded(struct passing *p, const struct engine_sendq *to)
 {
 	struct bnet_slice bytes = { (const uint8_t *)&to->handle,
 		sizeof(to->handle) };
@@ -67,7 +67,7 @@ cut_overloaded(struct passing *p, const struct engine_outlet *to)
 
 /* The destination's queue after this packet, and what our policy says. */
 static void
-apply_policy(struct passing *p, struct engine_outlet *to, enum engine_sent sent)
+apply_policy(struct passing *p, struct engine_sendq *to, enum engine_sent sent)
 {
 	enum route_policy policy =
 	    (enum route_policy)config_of(p->relay)->opt.overload;
@@ -99,7 +99,7 @@ send_copy(struct passing *p, struct route_entry *entry)
 	enum bnet_err err;
 
 	err = payload_for(
-	    p->relay, p->worker, p->order, p->in, entry->outlet, &out);
+	    p->relay, p->worker, p->order, p->in, entry->sendq, &out);
 	if (err != BNET_OK)
 		return err == BNET_EPAYLOAD ? &too_large : &malformed;
 	out.header.latency_ms = add_latency(p->in->header.latency_ms,
@@ -107,8 +107,8 @@ send_copy(struct passing *p, struct route_entry *entry)
 	out.header.timestamp =
 	    ping_timestamp(p->relay, peer, relay_now_us(p->worker));
 	sent =
-	    engine_send(p->worker, entry->outlet, &out, p->in->header.priority);
-	apply_policy(p, entry->outlet, sent);
+	    engine_send(p->worker, entry->sendq, &out, p->in->header.priority);
+	apply_policy(p, entry->sendq, sent);
 	return sent == ENGINE_QUEUED ? NULL : &of_sent[sent];
 }
 
@@ -280,7 +280,7 @@ fan_out_there(struct passing *p)
 {
 	struct broadcast head = { .packet = p->out,
 		.order = p->order,
-		.source_handle = engine_conn_outlet(p->conn)->handle };
+		.source_handle = engine_conn_sendq(p->conn)->handle };
 	struct bnet_buf *swap = &worker_of(p->relay, p->worker)->swapped;
 	unsigned n = engine_n_workers(p->relay->engine);
 	struct bnet_slice bytes = { (const uint8_t *)&head, sizeof(head) };

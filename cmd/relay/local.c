@@ -152,7 +152,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	}
 	reply.payload = bnet_buf_slice(&own->body);
 	sent = engine_send(
-	    worker, engine_conn_outlet(conn), &reply, packet->header.priority);
+	    worker, engine_conn_sendq(conn), &reply, packet->header.priority);
 	if (sent == ENGINE_QUEUED)
 		relay_count(own, RELAY_LOCAL_ECHO);
 	else
@@ -181,7 +181,7 @@ roster_send(struct roster_job *job, bool more)
 	message.u.roster_reply.n = job->n;
 	message.u.roster_reply.entries = job->entries;
 	if (reply_send(job->relay, engine_conn_worker(job->conn),
-		engine_conn_outlet(job->conn), &message, NULL) != ENGINE_QUEUED)
+		engine_conn_sendq(job->conn), &message, NULL) != ENGINE_QUEUED)
 		job->failed = true;
 	job->n = 0;
 }
@@ -282,7 +282,7 @@ on_counter(
 	if (bnet_bits_finish(&wr) != BNET_OK)
 		return;
 	reply.payload = bnet_buf_slice(&own->body);
-	if (engine_send(worker, engine_conn_outlet(conn), &reply, false) ==
+	if (engine_send(worker, engine_conn_sendq(conn), &reply, false) ==
 	    ENGINE_QUEUED) {
 		peer->counted = 0;
 		peer->counted_bytes = 0;

@@ -7,7 +7,9 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/log.h"
-#include "cmd/relay/admin.h"
+#include "cmd/common/process.h"
+#include "cmd/engine/rcu.h"
+    #include "cmd/relay/admin.h"
 #include "cmd/relay/hooks.h"
 #include "cmd/relay/keylog_file.h"
 #include "cmd/relay/local.h"
@@ -20,10 +22,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-
-static void
-say(const char *what, const struct address *address, const char *kind)
+    #include <unistd.h>
+    
+    static void
+    say(const char *what, const struct address *address, const char *kind)
 {
 	char text[ADDRESS_CHARS];
 
@@ -52,7 +54,8 @@ make_token(const struct relay_options *opt)
 static bool
 is_proxy(void *arg, const struct address *from)
 {
-	const struct relay_cidrs *trusted = &config_of(arg)->opt.proxy_protocol;
+	const struct option_cidrs *trusted =
+	    &config_of(arg)->opt.proxy_protocol;
 
 	for (size_t i = 0; i < trusted->n; i++)
 		if (cidr_match(&trusted->at[i], from))
@@ -236,20 +239,14 @@ warn_of_options(const struct relay_options *opt)
 			 " --tokens");
 }
 
-/* As many descriptors as we may have: connections are descriptors. */
 static void
-raise_files(const struct relay_options *opt)
+raise_descriptors(const struct relay_options *opt)
 {
-	struct rlimit limit;
+	uint64_t n = process_raise_descriptors();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    opt->max_connections + 64 > limit.rlim_cur)
+	if (opt->max_connections + 64 > n)
 		log_warn("fewer descriptors than connections are allowed",
-		    LOG_U64("descriptors", limit.rlim_cur),
+		    LOG_U64("descriptors", n),
 		    LOG_U64("max_connections", opt->max_connections));
 }
 
@@ -290,7 +287,6 @@ serve(struct run *run, struct admin *admin)
 		log_info("ended");
 }
 
-/* What --check-config looks at, and starting too. */
 static struct bnet_tls_ctx *
 load(struct run *run, struct relay_config *config)
 {
@@ -304,6 +300,25 @@ load(struct run *run, struct relay_config *config)
 		cli_die("%s", err);
 	atomic_store(&run->relay->cert_expires_s, expires_s);
 	return tls;
+}
+
+/* --check-config: all that is wrong with the files, not only the first. */
+static void
+check_files(struct run *run, struct relay_config *config)
+{
+	struct bnet_tls_ctx *tls = NULL;
+	char err[RELAY_ERR_CHARS];
+	int64_t expires_s;
+	bool ok = config_load(config, err);
+
+	if (!ok)
+		cli_warn("%s", err);
+	if (!secrets_tls(&config->opt, run->keylog, run->keylog_arg, &tls,
+		&expires_s, err))
+		cli_die("%s", err);
+	bnet_tls_ctx_free(tls);
+	if (!ok)
+		exit(CLI_FAILED);
 }
 
 static void
@@ -320,7 +335,7 @@ run(struct relay_config *config, int argc, char **argv)
 	run.keylog = admin.keylog != NULL ? keylog_file_line : NULL;
 	run.keylog_arg = admin.keylog;
 	tls = load(&run, config);
-	raise_files(&config->opt);
+	raise_descriptors(&config->opt);
 	make_tables(&relay);
 	make_engine(&relay);
 	make_workers(&relay);
@@ -360,7 +375,7 @@ main(int argc, char **argv)
 		make_token(&config->opt);
 		config_free(config);
 	} else if (config->opt.check_config) {
-		bnet_tls_ctx_free(load(&only_load, config));
+		check_files(&only_load, config);
 		config_free(config);
 	} else {
 		run(config, argc, argv);

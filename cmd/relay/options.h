@@ -2,9 +2,8 @@
 /*
  * options - the command line and the file of bluenet-relay: see its manual.
  *
- * One table makes the options of the command line, of --help and of the
- * configuration file (options.c). To add one: a member here, a row
- * there, and the manual.
+ * To add an option: a member here, a row in options.c, and the manual; see
+ * cmd/common/options.h.
  *
  * For the main thread. A struct relay_options that was read is not changed
  * any more, so any thread may read it until it is freed.
@@ -12,17 +11,16 @@
 #ifndef RELAY_OPTIONS_H
 #define RELAY_OPTIONS_H
 
-#include "cmd/common/address.h"
 #include "cmd/common/log.h"
+#include "cmd/common/options.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define RELAY_LIST_MAX 16
+#define RELAY_CIDRS_MAX 16
 #define RELAY_LISTEN_DEFAULT "127.0.0.1:26000"
 #define RELAY_ERR_CHARS 1024
-#define RELAY_NAMES_CHARS 1024
 
 enum relay_tls_min {
 	RELAY_TLS_1_2 = 0,
@@ -35,22 +33,12 @@ enum relay_overload {
 	RELAY_OVERLOAD_CUT,
 };
 
-struct relay_addresses {
-	struct address at[RELAY_LIST_MAX];
-	size_t n;
-};
-
-struct relay_cidrs {
-	struct cidr at[RELAY_LIST_MAX];
-	size_t n;
-};
-
 /* Strings are NULL where they were not given and have no default. */
 struct relay_options {
 	/* who listens where: RELAY_LISTEN_DEFAULT if there is nothing else */
-	struct relay_addresses listen, listen_tls;
-	struct relay_addresses metrics; /* at most one */
-	struct relay_cidrs proxy_protocol; /* trusted senders; none: off */
+	struct option_addresses listen, listen_tls;
+	struct option_addresses metrics; /* at most one */
+	struct option_cidrs proxy_protocol; /* trusted senders; none: off */
 	char *cert, *key, *ca;
 	int tls_min; /* enum relay_tls_min */
 
@@ -87,21 +75,24 @@ struct relay_options {
 	uint64_t capture_bytes, n_capture_files;
 	char *keylog;
 	int log_level; /* enum log_level */
+	bool verbose; /* as --log-level debug, which it sets */
 
 	/* instead of running; from the command line only */
 	char *make_token; /* the id, or "*" */
 	char *make_token_name;
-	bool check_config, help, version;
+	bool check_config;
 };
 
+extern const struct option_program relay_program;
+
 /*
- * The command line and the file it names, held against each other; --help,
- * --version and --make-token are left to the caller. True: *opt is for
- * relay_options_free(). False: *opt holds nothing, and `err` says where, what
- * and what was expected. argv may be permuted, as getopt does.
+ * The command line and the file it names, held against each other. False: the
+ * mistakes are in `reading`. At --help and --version, which are left to the
+ * caller, the file is not read. *opt is for relay_options_free() in any case.
+ * argv may be permuted, as getopt does.
  */
-bool relay_options_read(struct relay_options *opt, int argc, char **argv,
-    char err[RELAY_ERR_CHARS]);
+bool relay_options_read(struct relay_options *opt,
+    struct option_reading *reading, int argc, char **argv);
 
 /*
  * The same at the start of the program, which it ends itself at --help,
@@ -109,25 +100,20 @@ bool relay_options_read(struct relay_options *opt, int argc, char **argv,
  */
 void relay_options_parse(struct relay_options *opt, int argc, char **argv);
 
-/* What a reload changed: names of options with blanks between, or "". */
-struct relay_changes {
-	char now[RELAY_NAMES_CHARS]; /* take effect while running */
-	char restart[RELAY_NAMES_CHARS]; /* take effect at the next start */
-};
-
 /*
- * Of `fresh`, just read, against `old`, which is in force. What has to wait
- * for a restart becomes in `fresh` what it is in `old`, so that `fresh` is
- * what is in force from now on; `old` is only read, and stays the caller's to
- * free once no thread looks at it. False: `err` says why, keep `old`; as where
- * a listener needs a restart to go, but its certificate is gone already.
+ * What a reload changed; see options_reload(). Of `fresh`, read with
+ * `reading`, against `old`, which is in force. What has to wait for a restart
+ * becomes in `fresh` what it is in `old`, so that `fresh` is what is in force
+ * from now on; `old` is only read, and stays the caller's to free once no
+ * thread looks at it. False: `reading` says why, keep `old`; as where a
+ * listener needs a restart to go, but its certificate is gone already.
  *
  * That a file is the same by name does not say the same of its contents:
  * read certificates and tokens again in any case.
  */
 bool relay_options_reload(const struct relay_options *old,
-    struct relay_options *fresh, struct relay_changes *changes,
-    char err[RELAY_ERR_CHARS]);
+    struct relay_options *fresh, struct option_reading *reading,
+    struct option_changes *changes);
 
 /* What it holds, not *opt itself. */
 void relay_options_free(struct relay_options *opt);

@@ -79,7 +79,7 @@ send_pong(struct relay *relay, struct engine_conn *conn, uint64_t timestamp)
 		.payload = { bytes, sizeof(bytes) },
 	};
 
-	if (engine_send(worker, engine_conn_outlet(conn), &pong, true) !=
+	if (engine_send(worker, engine_conn_sendq(conn), &pong, true) !=
 	    ENGINE_QUEUED)
 		relay_count(worker_of(relay, worker), RELAY_PONGS_NOT_SENT);
 }
@@ -98,7 +98,7 @@ send_keepalive(struct relay *relay, struct engine_conn *conn)
 	relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
 	/* where its queue is full it has more to read than this */
 	(void)reply_send(
-	    relay, worker, engine_conn_outlet(conn), &message, &header);
+	    relay, worker, engine_conn_sendq(conn), &message, &header);
 }
 
 /*

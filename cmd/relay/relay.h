@@ -39,7 +39,7 @@ enum peer_state {
 };
 
 /*
- * A link, behind its outlet. What is not atomic is written by its worker,
+ * A link, behind its send queue. What is not atomic is written by its worker,
  * before others can find it; the last part is its worker's alone.
  */
 struct peer {
@@ -101,7 +101,7 @@ struct relay {
 	struct record *record; /* NULL: none */
 	struct relay_worker *workers; /* one a worker of the engine */
 	struct relay_worker app_worker; /* counters of the other threads */
-	struct relay_listener listeners[3 * RELAY_LIST_MAX];
+	struct relay_listener listeners[3 * OPTION_ADDRESSES_MAX];
 	size_t n_listeners;
 	uint64_t id;
 	atomic_bool draining;
@@ -128,7 +128,7 @@ enum relay_message {
 static inline struct peer *
 peer_of(struct engine_conn *conn)
 {
-	return (struct peer *)(void *)engine_conn_outlet(conn)->user;
+	return (struct peer *)(void *)engine_conn_sendq(conn)->user;
 }
 
 static inline struct relay_config *

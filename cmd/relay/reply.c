@@ -79,7 +79,7 @@ swap_raw_size(struct relay_worker *own, const struct bnet_packet *packet,
 enum bnet_err
 payload_for(struct relay *relay, struct engine_worker *worker,
     enum bnet_order order, const struct bnet_packet *packet,
-    const struct engine_outlet *to, struct bnet_packet *out)
+    const struct engine_sendq *to, struct bnet_packet *out)
 {
 	struct relay_worker *own = worker_of(relay, worker);
 	const struct peer *peer = (const struct peer *)(const void *)to->user;
@@ -130,7 +130,7 @@ relay_leave(struct engine_conn *conn, enum relay_counter why)
 
 enum engine_sent
 reply_send(struct relay *relay, struct engine_worker *worker,
-    struct engine_outlet *to, const struct bnet_message *message,
+    struct engine_sendq *to, const struct bnet_message *message,
     const struct bnet_header *header)
 {
 	struct relay_worker *own = worker_of(relay, worker);
@@ -169,7 +169,7 @@ reply_error(struct relay *relay, struct engine_conn *conn,
 	message.u.error.cookie = route_cookie(packet);
 	message.u.error.reason = bnet_string_of(reason);
 	relay_count(worker_of(relay, worker),
-	    reply_send(relay, worker, engine_conn_outlet(conn), &message,
+	    reply_send(relay, worker, engine_conn_sendq(conn), &message,
 		NULL) == ENGINE_QUEUED
 		? RELAY_ERRORS_SENT + code - 1
 		: RELAY_ERRORS_NOT_SENT);

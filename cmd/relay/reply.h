@@ -13,7 +13,7 @@ void relay_leave(struct engine_conn *conn, enum relay_counter why);
 
 /* A message with the session header, or with `header` where it is not NULL. */
 enum engine_sent reply_send(struct relay *relay, struct engine_worker *worker,
-    struct engine_outlet *to, const struct bnet_message *message,
+    struct engine_sendq *to, const struct bnet_message *message,
     const struct bnet_header *header);
 
 /*
@@ -43,7 +43,7 @@ enum bnet_err payload_here(struct relay *relay, struct engine_conn *conn,
  */
 enum bnet_err payload_for(struct relay *relay, struct engine_worker *worker,
     enum bnet_order order, const struct bnet_packet *packet,
-    const struct engine_outlet *to, struct bnet_packet *out);
+    const struct engine_sendq *to, struct bnet_packet *out);
 
 /* The packet at hand is done with. */
 void payload_done(struct relay_worker *worker);

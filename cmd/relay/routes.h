@@ -24,7 +24,7 @@ struct route_entry {
 	struct cds_lfht_node node;
 	enum bnet_role role;
 	uint64_t id;
-	struct engine_outlet *outlet;
+	struct engine_sendq *sendq;
 	int32_t *keys; /* registered; owned by routes.c */
 	size_t n_keys;
 	bool listed; /* under the lock: it is in the table */
@@ -61,7 +61,7 @@ enum routes_added {
 };
 
 /*
- * List an entry whose role and outlet are set, under `wanted_id`; 0: the
+ * List an entry whose role and sendq are set, under `wanted_id`; 0: the
  * lowest free one of the role's block. entry->id is set before anybody can
  * find it. Of the entry that has the id already, `may_replace` is asked, under
  * the lock.

@@ -56,15 +56,19 @@ config_limits(struct relay *relay, const struct relay_options *opt)
 
 static bool
 read_again(struct run *run, struct relay_config *fresh,
-    struct relay_changes *changes, struct bnet_tls_ctx **tls,
+    struct option_changes *changes, struct bnet_tls_ctx **tls,
     int64_t *expires_s, char err[RELAY_ERR_CHARS])
 {
 	struct relay_config *old = config_of(run->relay);
+	struct option_reading reading;
 
 	*tls = NULL;
-	return relay_options_read(&fresh->opt, run->argc, run->argv, err) &&
-	    relay_options_reload(&old->opt, &fresh->opt, changes, err) &&
-	    config_load(fresh, err) &&
+	if (!relay_options_read(&fresh->opt, &reading, run->argc, run->argv) ||
+	    !relay_options_reload(&old->opt, &fresh->opt, &reading, changes)) {
+		options_first_mistake(&reading, err, RELAY_ERR_CHARS);
+		return false;
+	}
+	return config_load(fresh, err) &&
 	    secrets_tls(
 		&fresh->opt, run->keylog, run->keylog_arg, tls, expires_s, err);
 }
@@ -102,7 +106,7 @@ reload(struct run *run)
 {
 	struct relay *relay = run->relay;
 	struct relay_config *fresh = calloc(1, sizeof(*fresh));
-	struct relay_changes changes;
+	struct option_changes changes;
 	struct bnet_tls_ctx *tls;
 	char err[RELAY_ERR_CHARS] = "out of memory";
 	int64_t expires_s = 0;

@@ -159,11 +159,19 @@ bool
 secrets_tokens(const struct relay_options *opt, struct credentials **tokens,
     struct credentials **client_tokens, char err[RELAY_ERR_CHARS])
 {
-	if (!load("tokens", opt->tokens, tokens, err))
-		return false;
-	if (load("client-tokens", opt->client_tokens, client_tokens, err))
+	bool ok = load("tokens", opt->tokens, tokens, err);
+	size_t n = ok ? 0 : strlen(err);
+	char more[RELAY_ERR_CHARS];
+
+	if (!load("client-tokens", opt->client_tokens, client_tokens, more)) {
+		(void)snprintf(
+		    err + n, RELAY_ERR_CHARS - n, "%s%s", ok ? "" : "; ", more);
+		ok = false;
+	}
+	if (ok)
 		return true;
 	credentials_free(*tokens);
-	*tokens = NULL;
+	credentials_free(*client_tokens);
+	*tokens = *client_tokens = NULL;
 	return false;
 }

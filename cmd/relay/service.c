@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/relay/service.h"
 
+#include "cmd/common/clock.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -15,7 +17,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #define NS_PER_US 1000
 
@@ -81,12 +82,9 @@ service_ready(const char *status)
 void
 service_reloading(void)
 {
-	struct timespec ts;
-
 	/* the time is for systemd 253 and Type=notify-reload */
-	clock_gettime(CLOCK_MONOTONIC, &ts);
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-	    (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / NS_PER_US);
+	    (uint64_t)clock_now_ns() / NS_PER_US);
 }
 
 void

@@ -149,7 +149,7 @@ session_refuse(struct relay *relay, struct engine_conn *conn,
 	message.u.refuse.code = code;
 	message.u.refuse.reason = bnet_string_of(reason);
 	(void)reply_send(relay, engine_conn_worker(conn),
-	    engine_conn_outlet(conn), &message, NULL);
+	    engine_conn_sendq(conn), &message, NULL);
 	log_info("link refused", LOG_STR("peer", peer_of(conn)->address),
 	    LOG_STR("name", peer_of(conn)->name), LOG_U64("code", code),
 	    LOG_STR("reason", reason));
@@ -207,11 +207,11 @@ judge_hello(struct relay *relay, const struct bnet_hello *hello)
 static void
 replaced(struct engine_worker *worker, const struct route_entry *old)
 {
-	uint64_t handle = old->outlet->handle;
+	uint64_t handle = old->sendq->handle;
 	struct bnet_slice bytes = { (const uint8_t *)&handle, sizeof(handle) };
 
 	(void)engine_worker_message(
-	    worker, old->outlet->worker, RELAY_MESSAGE_REPLACED, bytes);
+	    worker, old->sendq->worker, RELAY_MESSAGE_REPLACED, bytes);
 }
 
 /*
@@ -226,7 +226,7 @@ list(struct relay *relay, struct engine_conn *conn, uint64_t wanted_id)
 	enum routes_added added;
 	bool wish = peer->entry.role == BNET_ROLE_CLIENT && !peer->owned_id;
 
-	peer->entry.outlet = engine_conn_outlet(conn);
+	peer->entry.sendq = engine_conn_sendq(conn);
 	if (wish && wanted_id != 0 &&
 	    !routes_cover(relay->routes, BNET_ROLE_CLIENT, wanted_id))
 		wanted_id = 0;
@@ -276,7 +276,7 @@ welcome(struct relay *relay, struct engine_conn *conn)
 	w->relay_name = bnet_string_of(opt->name);
 	w->time_ns = (uint64_t)clock_unix_ns();
 	(void)reply_send(relay, engine_conn_worker(conn),
-	    engine_conn_outlet(conn), &message, NULL);
+	    engine_conn_sendq(conn), &message, NULL);
 }
 
 /* ---- hello ---- */
@@ -451,5 +451,5 @@ session_drain(struct relay *relay, struct engine_conn *conn)
 	if (opt->drain_to != NULL)
 		message.u.drain.where = bnet_string_of(opt->drain_to);
 	(void)reply_send(relay, engine_conn_worker(conn),
-	    engine_conn_outlet(conn), &message, &header);
+	    engine_conn_sendq(conn), &message, &header);
 }

@@ -13,10 +13,14 @@ int
 main(int argc, char **argv)
 {
 	static struct replay_options opt;
+	int code;
 
 	cli_name("bluenet-replay");
 	cli_standard_fds();
 	setlocale(LC_CTYPE, ""); /* for text of -Y */
 	replay_options_parse(&opt, argc, argv);
-	return ending_code(replay_run(&opt));
+	code = ending_code(replay_run(&opt));
+	if (!ending_is_stuck())
+		replay_options_free(&opt);
+	return code;
 }

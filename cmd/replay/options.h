@@ -7,6 +7,7 @@
 #include "cmd/common/address.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/client_files.h"
+#include "cmd/common/options.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@
 #define REPLAY_PORT 26000 /* of a target that names none */
 #define REPLAY_CAPTURES_MAX 256
 #define REPLAY_MAPS_MAX 256
-#define REPLAY_ALLOW_MAX 64
+#define REPLAY_ALLOW_MAX OPTION_CIDRS_MAX
 #define REPLAY_CLIENTS_MAX 1000000
 #define REPLAY_HOW_CHARS 256
 
@@ -68,13 +69,16 @@ struct replay_options {
 	const char *target; /* as given; NULL: none */
 
 	/* input */
-	const char *bpf, *filter, *keylog, *keys_file; /* or NULL */
+	char *bpf, *filter, *keylog, *keys_file; /* or NULL */
+	struct option_ports ports;
 	struct cap_settings cap; /* ports, order, limits */
+	int roles; /* as given; the next two say it */
 	bool nodes; /* --roles: play the captured nodes */
 	bool clients; /* and the clients, stock ones too; the default */
-	const char *compile_to; /* or NULL */
+	char *compile_to; /* or NULL */
 
 	/* timing */
+	bool asap; /* as given; `timing` says it */
 	enum replay_timing timing;
 	double speed; /* 1 */
 	double rate; /* frames a second, in all */
@@ -99,38 +103,42 @@ struct replay_options {
 
 	/* targets */
 	struct client_options client;
-	const char *tls_host; /* in its certificate; NULL: of target */
-	struct cidr allow[REPLAY_ALLOW_MAX];
-	size_t n_allow;
+	char *tls_host; /* in its certificate; NULL: of target */
+	struct option_cidrs allow;
 
 	/* results */
 	int64_t max_late_ns; /* 10 ms */
 	int64_t bucket_ns; /* 1 s */
-	const char *report, *log, *html; /* paths, or NULL */
+	char *report, *log, *html; /* paths, or NULL */
 	bool diff;
-	const char *ignore; /* masks of --diff, or NULL; diff_masks_parse() */
+	char *ignore; /* masks of --diff, or NULL; diff_masks_parse() */
 	int progress; /* enum replay_when */
 	bool quiet; /* no coverage report, no progress */
+	bool verbose; /* report each step */
 	/* The options that shape a run, as they were given. */
 	char how[REPLAY_HOW_CHARS];
 
 	/* --scenario */
-	const char *scenario; /* a folder or a file */
-	const char *scenario_only; /* glob of names to run, or NULL */
+	char *scenario; /* a folder or a file */
+	char *scenario_only; /* glob of names to run, or NULL */
 	int64_t scenario_timeout_ns; /* of an expectation; 5 s */
 };
 
+extern const struct option_program replay_program;
+
 /*
- * Exits with REPLAY_USAGE and a message on bad usage; with 0 after --help and
- * --version. Texts are borrowed from argv.
+ * For replay_options_free(). Exits with REPLAY_USAGE, and says why, on bad
+ * usage; with 0 after --help, --version and "-Y help". The captures and the
+ * target are borrowed from argv.
  */
 void replay_options_parse(struct replay_options *opt, int argc, char **argv);
+void replay_options_free(struct replay_options *opt);
 
 /*
  * Parses "2026-11-25T12:00:00Z", also with decimals or another offset,
  * "@1764072000.5", or "+5s" from now_ns; in ns of unix time.
  */
-bool replay_time(
-    const char *text, int64_t now_ns, int64_t *at_ns, char err[CLI_ERR_CHARS]);
+bool replay_time(const char *text, int64_t now_ns, int64_t *at_ns,
+    char err[OPTION_ERR_CHARS]);
 
 #endif

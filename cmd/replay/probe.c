@@ -1,35 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One connection before the load: is anybody there, and in which environment?
- * Owns that connection until it returns. Called by run.c.
+ * Owns an engine of its own until it returns. Called by run.c.
  */
 #include "cmd/replay/probe.h"
 
-#include "cmd/common/clock.h"
-#include "proto/link.h"
+#include "cmd/session/session.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX_BYTES ((size_t)1 << 16)
-#define READ_BYTES 16384
 #define NAME "bluenet-replay"
+#define CLOSE_TIMEOUT_NS INT64_C(1000000000)
 
-/* One connection. */
+/* Its worker's until the engine has stopped. */
 struct attempt {
 	const struct probe_settings *set;
 	struct probe *probe;
-	struct bnet_codecs *codecs;
-	struct bnet_link *link;
-	struct bnet_buf store; /* of a message that came */
-	int fd;
-	int64_t until_ns;
+	struct session session;
+	struct session_scratch scratch;
 	bool answered; /* probe->result is final */
+	int over_fd; /* an eventfd: the connection is over */
 };
+
+static void
+over(struct attempt *a)
+{
+	const uint64_t one = 1;
+
+	(void)!write(a->over_fd, &one, sizeof(one));
+}
 
 /* ---- what comes ---- */
 
@@ -44,242 +48,186 @@ copy_text(char to[PROBE_TEXT_CHARS], const struct bnet_string *from)
 	to[n] = '\0';
 }
 
-static enum bnet_err
-take_packet(void *arg, const struct bnet_packet *packet)
+/* The first answer counts. */
+static void
+answered(struct attempt *a, enum probe_result result)
 {
-	struct attempt *a = arg;
-	struct bnet_message message;
-	enum bnet_message_type type;
-	size_t left;
-
-	type = packet->has_header && packet->header.dest_type == BNET_DEST_HOP
-	    ? bnet_message_type(packet->header.key)
-	    : BNET_MSG_NONE;
-	if ((type != BNET_MSG_WELCOME && type != BNET_MSG_REFUSE) ||
-	    a->answered ||
-	    bnet_message_decode(
-		type, packet->payload, &message, &a->store, &left) != BNET_OK)
-		return BNET_OK;
 	a->answered = true;
-	a->probe->result =
-	    type == BNET_MSG_WELCOME ? PROBE_WELCOME : PROBE_REFUSED;
-	if (type == BNET_MSG_REFUSE) {
-		copy_text(a->probe->reason, &message.u.refuse.reason);
-		return BNET_OK;
-	}
-	copy_text(a->probe->environment, &message.u.welcome.environment);
-	copy_text(a->probe->name, &message.u.welcome.relay_name);
-	return BNET_OK;
+	a->probe->result = result;
+	engine_conn_finish(a->session.conn);
 }
 
-static enum bnet_err
-pass_over(void *arg, const struct bnet_packet *packet, enum bnet_err why)
+static void
+on_welcome(void *owner, const struct bnet_welcome *welcome)
 {
-	(void)arg;
-	(void)packet;
-	(void)why;
-	return BNET_OK;
-}
+	struct attempt *a = owner;
 
-/* ---- the socket ---- */
-
-/* Waits until it may be read or written. False: time is up, or a signal. */
-static bool
-wait_for(struct attempt *a, short events)
-{
-	struct pollfd pfd = { .fd = a->fd, .events = events };
-	int64_t left_ns = a->until_ns - clock_now_ns();
-
-	return left_ns > 0 && poll(&pfd, 1, (int)(left_ns / 1000000) + 1) > 0;
-}
-
-static bool
-connected(struct attempt *a, const struct address *address)
-{
-	int error = 0;
-	socklen_t bytes = sizeof(error);
-
-	a->fd = socket(address->sa.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (a->fd < 0) {
-		error = errno;
-	} else if (connect(a->fd, (const struct sockaddr *)&address->sa,
-		       address->len_bytes) != 0 &&
-	    errno != EINPROGRESS) {
-		error = errno;
-	} else if (!wait_for(a, POLLOUT)) {
-		error = ETIMEDOUT;
-	} else if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &bytes) !=
-	    0) {
-		error = errno;
-	}
-	if (error != 0)
-		(void)snprintf(
-		    a->probe->reason, PROBE_TEXT_CHARS, "%s", strerror(error));
-	return error == 0;
-}
-
-/* All that the link has to say. False: it cannot. */
-static bool
-write_out(struct attempt *a)
-{
-	struct bnet_slice out;
-	ssize_t n;
-
-	while (bnet_link_output(a->link, &out) == BNET_OK) {
-		if (out.len == 0)
-			return true;
-		n = send(a->fd, out.p, out.len, MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN && wait_for(a, POLLOUT))
-			continue;
-		if (n < 0)
-			return false;
-		bnet_link_output_done(a->link, (size_t)n);
-	}
-	return false;
-}
-
-/* It is over; `why` is reported where nothing better was. Returns false. */
-static bool
-closed(struct attempt *a, const char *why)
-{
 	if (a->answered)
-		return false;
-	a->probe->result = PROBE_CLOSED;
-	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "%s", why);
-	return false;
+		return;
+	copy_text(a->probe->environment, &welcome->environment);
+	copy_text(a->probe->name, &welcome->relay_name);
+	answered(a, PROBE_WELCOME);
 }
 
-static const char *
-why_lost(const struct attempt *a, enum bnet_err err)
+static void
+on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
-	const struct bnet_tls *tls = bnet_link_tls(a->link);
+	struct attempt *a = owner;
 
-	return tls != NULL && bnet_tls_reason(tls)[0] != '\0'
-	    ? bnet_tls_reason(tls)
-	    : bnet_strerror(err);
+	if (a->answered)
+		return;
+	copy_text(a->probe->reason, &refuse->reason);
+	answered(a, PROBE_REFUSED);
 }
 
-/* False: nothing more comes. */
-static bool
-read_in(struct attempt *a)
+static const struct session_hooks session_hooks = {
+	.up = on_welcome,
+	.refused = on_refuse,
+};
+
+/* ---- the connection ---- */
+
+static struct attempt *
+attempt_of(struct engine_conn *conn)
 {
-	const struct bnet_link_sink sink = {
-		.packet = take_packet, .bad = pass_over, .arg = a
+	return engine_conn_listener_user(conn);
+}
+
+static void
+arm(struct attempt *a)
+{
+	int64_t at_ns = session_next_ns(&a->session);
+
+	engine_conn_set_timer(a->session.conn, at_ns == INT64_MAX ? 0 : at_ns);
+}
+
+static void
+ready(void *arg, struct engine_conn *conn)
+{
+	struct attempt *a = attempt_of(conn);
+	const struct bnet_hello hello = {
+		.role = a->set->role,
+		.name = bnet_string_of(NAME),
+		.token = bnet_string_of(a->set->token),
 	};
-	uint8_t bytes[READ_BYTES];
-	enum bnet_err err;
-	size_t used;
-	ssize_t n;
 
-	if (!wait_for(a, POLLIN))
-		return false;
-	n = recv(a->fd, bytes, sizeof(bytes), 0);
-	if (n < 0)
-		return errno == EAGAIN || closed(a, strerror(errno));
-	if (n == 0)
-		return closed(a, "it closed the connection");
-	err = bnet_link_feed(
-	    a->link, (struct bnet_slice){ bytes, (size_t)n }, &sink, &used);
-	(void)write_out(a); /* TLS: the handshake, or the alert */
-	return err == BNET_OK || closed(a, why_lost(a, err));
-}
-
-/* ---- the dialogue ---- */
-
-static bool
-say_hello(struct attempt *a)
-{
-	const struct bnet_message message = {
-		.type = BNET_MSG_HELLO,
-		.u.hello = {
-			.version = BNET_PROTOCOL_VERSION,
-			.role = a->set->role,
-			.frame_max_bytes = BNET_FRAME_MAX_BYTES,
-			.name = { NAME, sizeof(NAME) - 1 },
-			.token = { a->set->token,
-			    (uint32_t)strlen(a->set->token) },
-		},
-	};
-	struct bnet_packet packet = { .has_oob = true, .has_header = true };
-	struct bnet_buf body;
-	bool ok;
-
-	packet.header.key = bnet_message_key(BNET_MSG_HELLO);
-	bnet_buf_init(&body, MESSAGE_MAX_BYTES);
-	ok = bnet_message_encode(&message, &body) == BNET_OK;
-	packet.payload = bnet_buf_slice(&body);
-	ok = ok && bnet_link_send(a->link, &packet) == BNET_OK && write_out(a);
-	bnet_buf_free(&body);
-	return ok;
-}
-
-static bool
-make_link(struct attempt *a)
-{
-	const struct bnet_link_settings set = { .order = BNET_ORDER_LITTLE,
-		.tls = a->set->tls,
-		.tls_host = a->set->tls_host };
-
-	a->codecs = bnet_codecs_new();
-	return a->codecs != NULL &&
-	    bnet_link_new(&set, a->codecs, &a->link) == BNET_OK;
-}
-
-/* Without a TLS handshake there is no connection. */
-static bool
-handshake(struct attempt *a)
-{
-	struct bnet_tls *tls = bnet_link_tls(a->link);
-	char why[PROBE_TEXT_CHARS - 8];
-
-	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "no answer in time");
-	while (tls != NULL && !bnet_tls_ready(tls))
-		if (!write_out(a) || !read_in(a))
-			break;
-	if (tls == NULL || bnet_tls_ready(tls))
-		return true;
-	(void)snprintf(why, sizeof(why), "%.200s", a->probe->reason);
-	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "TLS: %s", why);
-	a->probe->result = PROBE_NOBODY;
-	return false;
-}
-
-/* False: try the next address. */
-static bool
-ask(struct attempt *a, const struct address *address)
-{
-	a->until_ns = clock_now_ns() + a->set->connect_timeout_ns;
-	if (!connected(a, address) || !make_link(a) || !handshake(a))
-		return false;
+	(void)arg;
 	a->probe->result = PROBE_SILENT;
 	a->probe->reason[0] = '\0';
-	a->until_ns = clock_now_ns() + a->set->welcome_timeout_ns;
-	if (!say_hello(a))
-		return true;
-	while (!a->answered && read_in(a))
-		;
-	if (bnet_link_close(a->link) == BNET_OK)
-		(void)write_out(a);
+	if (session_ready(&a->session, conn, &hello))
+		arm(a);
+}
+
+static void
+packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	(void)arg;
+	(void)session_packet(&attempt_of(conn)->session, packet);
+}
+
+static void
+timer(void *arg, struct engine_conn *conn, int64_t now_ns)
+{
+	struct attempt *a = attempt_of(conn);
+
+	(void)arg;
+	if (session_timer(&a->session, now_ns))
+		arm(a);
+}
+
+/* That it did not get so far, or that it closed. */
+static void
+set_reason(
+    struct attempt *a, struct engine_conn *conn, enum engine_end end, bool up)
+{
+	const char *why = session_end_text(conn, end);
+
+	if (up && (end == ENGINE_END_PEER || end == ENGINE_END_CUT))
+		why = "it closed the connection";
+	a->probe->result = up ? PROBE_CLOSED : PROBE_NOBODY;
+	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "%s%.200s",
+	    !up && end == ENGINE_END_TLS ? "TLS: " : "", why);
+}
+
+static void
+closed(void *arg, struct engine_conn *conn, enum engine_end end)
+{
+	struct attempt *a = attempt_of(conn);
+
+	(void)arg;
+	if (!a->answered && end != ENGINE_END_OWNER)
+		set_reason(a, conn, end, a->session.conn != NULL);
+	if (!session_closed(&a->session, end))
+		over(a);
+}
+
+static void
+no_conn(void *arg, void *user, const struct address *from)
+{
+	struct attempt *a = user;
+
+	(void)arg;
+	(void)from;
+	(void)snprintf(
+	    a->probe->reason, PROBE_TEXT_CHARS, "out of memory or descriptors");
+	over(a);
+}
+
+static const struct engine_hooks hooks = {
+	.ready = ready,
+	.packet = packet,
+	.timer = timer,
+	.closed = closed,
+	.no_conn = no_conn,
+};
+
+/* ---- all of it ---- */
+
+/* False: errno. */
+static bool
+run(struct attempt *a, struct engine *engine)
+{
+	struct pollfd pfd = { .fd = a->over_fd, .events = POLLIN };
+
+	if (engine == NULL || a->over_fd < 0 || !engine_start(engine) ||
+	    !session_connect(&a->session, engine, 0))
+		return false;
+	(void)poll(&pfd, 1, -1); /* until a signal, too */
 	return true;
 }
 
 void
 probe_run(const struct probe_settings *set, struct probe *probe)
 {
-	bool found = false;
+	static struct attempt a; /* a thread that does not end may hold it */
+	const struct engine_settings engine_set = {
+		.n_workers = 1,
+		.handshake_timeout_ns = CLOSE_TIMEOUT_NS,
+		.hooks = &hooks,
+	};
+	const struct session_settings session_set = {
+		.target = set->target,
+		.scratch = &a.scratch,
+		.hooks = &session_hooks,
+		.owner = &a,
+		.connect_timeout_ns = set->connect_timeout_ns,
+		.welcome_timeout_ns = set->welcome_timeout_ns,
+	};
+	struct engine *engine = engine_new(&engine_set);
 
 	*probe = (struct probe){ .result = PROBE_NOBODY };
-	for (size_t i = 0; i < set->n_addresses && !found; i++) {
-		struct attempt a = { .set = set, .probe = probe, .fd = -1 };
-
-		probe->address = set->addresses[i];
-		bnet_buf_init(&a.store, MESSAGE_MAX_BYTES);
-		found = ask(&a, &set->addresses[i]);
-		bnet_link_free(a.link);
-		bnet_codecs_free(a.codecs);
-		bnet_buf_free(&a.store);
-		if (a.fd >= 0)
-			close(a.fd);
-	}
+	a = (struct attempt){ .set = set, .probe = probe };
+	a.over_fd = eventfd(0, EFD_CLOEXEC);
+	session_scratch_init(&a.scratch);
+	session_init(&a.session, &session_set);
+	if (!run(&a, engine))
+		(void)snprintf(
+		    probe->reason, PROBE_TEXT_CHARS, "%s", strerror(errno));
+	if (engine != NULL && !engine_stop(engine))
+		return;
+	engine_free(engine);
+	probe->address = *session_address(&a.session);
+	session_scratch_free(&a.scratch);
+	if (a.over_fd >= 0)
+		close(a.over_fd);
 }

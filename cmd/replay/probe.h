@@ -2,25 +2,18 @@
 /*
  * probe - one connection before the load: is anybody there, and who?
  *
- * It says hello, waits a few seconds for the welcome, and closes. It uses
- * libbluenet and poll, as no engine runs yet.
+ * It says hello, waits a few seconds for the welcome, and closes.
  */
 #ifndef REPLAY_PROBE_H
 #define REPLAY_PROBE_H
 
-#include "cmd/common/address.h"
+#include "cmd/session/target.h"
 #include "proto/message.h"
-#include "proto/tls.h"
-
-#include <stddef.h>
 
 #define PROBE_TEXT_CHARS 256
 
 struct probe_settings { /* all borrowed */
-	const struct address *addresses; /* n of them, tried in turn */
-	size_t n_addresses;
-	struct bnet_tls_ctx *tls; /* NULL: plain */
-	const char *tls_host;
+	const struct session_target *target;
 	const char *token; /* "": none */
 	enum bnet_role role; /* to say in the hello */
 	int64_t connect_timeout_ns; /* of each address, including TLS */

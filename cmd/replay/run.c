@@ -11,6 +11,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/common/keys.h"
+#include "cmd/common/process.h"
 #include "cmd/replay/dry_run.h"
 #include "cmd/replay/play/diff.h"
 #include "cmd/replay/play/plan.h"
@@ -35,7 +36,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -53,9 +53,7 @@ struct run {
 	struct filter *filter; /* of the captures; NULL: all */
 	struct diff_masks masks; /* of --diff */
 	struct client_files files;
-	char host[CLIENT_HOST_CHARS]; /* what a certificate has to name */
-	struct address addresses[ADDRESS_RESOLVED_MAX];
-	size_t n_addresses; /* 0: no target */
+	struct session_target target;
 	struct address reached; /* the one that the probe found */
 	struct tape *tape;
 	struct plan plan;
@@ -95,8 +93,9 @@ catch_signals(void)
 static bool
 run_target_is_safe(const struct run *run)
 {
-	const struct safety safety = { run->addresses, run->n_addresses,
-		run->opt->allow, run->opt->n_allow };
+	const struct safety safety = { run->target.addresses,
+		run->target.n_addresses, run->opt->allow.at,
+		run->opt->allow.n };
 	const struct tape *tape = run->tape;
 	uint32_t n = tape != NULL ? tape_head(tape)->n_sessions : 0;
 	char err[CLI_ERR_CHARS];
@@ -147,6 +146,9 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 	case PROBE_WELCOME:
 		break;
 	}
+	if (run->opt->verbose)
+		cli_warn("%s: welcome from %s, environment=%s", target,
+		    probe->name, probe->environment);
 	if (!safety_is_production(probe->environment))
 		return REPLAY_OK;
 	cli_warn("refused: %s (%s) says environment=%s", target, probe->name,
@@ -163,10 +165,7 @@ static int
 run_probe(struct run *run, enum bnet_role role, const char *goes_on)
 {
 	const struct probe_settings set = {
-		.addresses = run->addresses,
-		.n_addresses = run->n_addresses,
-		.tls = run->files.tls,
-		.tls_host = run->host,
+		.target = &run->target,
 		.token = run->files.token,
 		.role = role,
 		.connect_timeout_ns = PROBE_CONNECT_NS,
@@ -554,30 +553,15 @@ probe(struct run *run)
 	    stock ? "all sessions are stock clients, which say none" : NULL);
 }
 
-/* As many descriptors as we may have: connections are descriptors. */
 static void
 raise_descriptors(const struct run *run)
 {
-	struct rlimit limit;
+	uint64_t n = process_raise_descriptors();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    (uint64_t)run->plan.n + DESCRIPTORS_OURS > limit.rlim_cur)
+	if ((uint64_t)run->plan.n + DESCRIPTORS_OURS > n)
 		cli_warn("%u sessions, but only %llu descriptors are allowed"
 			 " (ulimit -n): some may fail",
-		    (unsigned)run->plan.n, (unsigned long long)limit.rlim_cur);
-}
-
-static int64_t
-unix_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+		    (unsigned)run->plan.n, (unsigned long long)n);
 }
 
 /* Until shortly before --start-at, or a signal. */
@@ -585,7 +569,7 @@ static void
 wait_for_start(const struct run *run)
 {
 	const int64_t at_ns = run->opt->start_at_ns;
-	int64_t left_ns = at_ns - unix_now_ns();
+	int64_t left_ns = at_ns - clock_unix_ns();
 
 	if (at_ns == 0)
 		return;
@@ -604,7 +588,7 @@ wait_for_start(const struct run *run)
 			.tv_nsec = ns % NS_PER_S };
 
 		(void)nanosleep(&ts, NULL);
-		left_ns = at_ns - unix_now_ns();
+		left_ns = at_ns - clock_unix_ns();
 	}
 }
 
@@ -703,7 +687,7 @@ static void
 begin(struct watch *watch)
 {
 	const int64_t at_ns = watch->run->opt->start_at_ns;
-	int64_t unix_ns = unix_now_ns(), now_ns = clock_now_ns();
+	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
 
 	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
 	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
@@ -783,10 +767,7 @@ play(struct run *run)
 		.opt = run->opt,
 		.tape = run->tape,
 		.plan = &run->plan,
-		.addresses = run->addresses,
-		.n_addresses = run->n_addresses,
-		.tls = run->files.tls,
-		.tls_host = run->host,
+		.target = &run->target,
 		.token = run->files.token,
 		.masks = run->opt->diff ? &run->masks : NULL,
 	};
@@ -872,13 +853,13 @@ static void
 find_target(struct run *run)
 {
 	const struct replay_options *opt = run->opt;
-	char why[CLI_ERR_CHARS];
+	char why[CLI_ERR_CHARS], text[ADDRESS_CHARS];
 
 	if (opt->target == NULL)
 		return;
-	run->n_addresses = address_resolve(
-	    opt->target, REPLAY_PORT, run->addresses, why, sizeof(why));
-	if (run->n_addresses == 0) {
+	run->target.tls = run->files.tls;
+	if (!session_resolve(
+		&run->target, opt->target, REPLAY_PORT, why, sizeof(why))) {
 		cli_warn("%s%s",
 		    opt->compile_to != NULL || opt->dry_run
 			? "the last argument is not a file, and as a target: "
@@ -886,10 +867,12 @@ find_target(struct run *run)
 		    why);
 		exit(REPLAY_NOT_CONNECTED);
 	}
-	client_host(opt->target, run->host);
+	for (size_t i = 0; opt->verbose && i < run->target.n_addresses; i++)
+		cli_warn("%s: address %s", opt->target,
+		    address_format(&run->target.addresses[i], text));
 	if (opt->tls_host != NULL)
-		(void)snprintf(
-		    run->host, sizeof(run->host), "%s", opt->tls_host);
+		(void)snprintf(run->target.host, sizeof(run->target.host), "%s",
+		    opt->tls_host);
 }
 
 /* ---- modes ---- */
@@ -905,7 +888,7 @@ scenarios(struct run *run)
 	code = run_probe(run, BNET_ROLE_CLIENT, "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
-	return scenario_run(run->opt, &run->reached, run->files.tls, run->host,
+	return scenario_run(run->opt, &run->reached, &run->target,
 	    run->files.token, &run_interrupts, stdout);
 }
 
@@ -916,6 +899,10 @@ make_plan(struct run *run)
 
 	if (!plan_make(&run->plan, run->tape, run->opt, err))
 		cli_die("%s", err);
+	if (run->opt->verbose)
+		cli_warn("planned: %llu frames, %u sessions, %.3f s",
+		    (unsigned long long)run->plan.n_frames, run->plan.n,
+		    (double)run->plan.length_ns / 1e9);
 }
 
 static int
@@ -926,8 +913,8 @@ dry_run(struct run *run)
 		.tape = run->tape,
 		.plan = &run->plan,
 		.keys = run->keys,
-		.addresses = run->addresses,
-		.n_addresses = run->n_addresses,
+		.addresses = run->target.addresses,
+		.n_addresses = run->target.n_addresses,
 		.stop = &run_interrupts,
 	};
 
@@ -936,8 +923,9 @@ dry_run(struct run *run)
 		return 128 + run_signal;
 	if (fflush(stdout) != 0 || ferror(stdout))
 		cli_die("standard output: %s", strerror(errno));
-	return run->n_addresses == 0 || run_target_is_safe(run) ? REPLAY_OK
-								: REPLAY_USAGE;
+	return run->target.n_addresses == 0 || run_target_is_safe(run)
+	    ? REPLAY_OK
+	    : REPLAY_USAGE;
 }
 
 /* What could not be followed was not sent. */
@@ -958,6 +946,8 @@ play_captures(struct run *run)
 	const struct replay_options *opt = run->opt;
 
 	run_open_tape(run);
+	if (opt->verbose)
+		cli_warn("read: %u sessions", tape_head(run->tape)->n_sessions);
 	if (!opt->quiet)
 		coverage_print(run->tape, stderr);
 	if (opt->mode == REPLAY_COMPILE)

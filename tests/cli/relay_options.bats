@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# bluenet-relay, before it runs: options, the configuration file, and that
-# --help, the manual and the completions say the same. BNET_BUILD says where
-# the program is.
+# bluenet-relay, before it runs: options and the configuration file; the manual
+# is held against them by tests/unit/test_manuals.c. BNET_BUILD says where the
+# program is.
 #
 # shellcheck disable=SC2154 # what bats sets
 
@@ -54,110 +54,14 @@ same() {
 	"$relay" --help 2>&1 >/dev/full | grep -q "standard output: "
 }
 
-# Each line is an option: its letter or -, its name, yes if it takes a value.
-options_of_help() {
-	"$relay" --help | sed -nE '
-		s/^  -(.), --([a-z-]+)( [A-Z:]+)* .*/\1 \2\3/p
-		s/^      --([a-z-]+)( [A-Z:]+)* .*/- \1\2/p' |
-		sed -E 's/ [A-Z:]+$/ yes/' | sort
-}
-
-options_of_manual() {
-	sed -n '/^\.Sh OPTIONS/,/^\.Sh CONFIGURATION/p' "$manual" | sed -nE '
-		/^\.It Fl/!d
-		s/^\.It Fl (.) , -([a-z-]+)( (Ar|Cm) .*)?$/\1 \2\3/p
-		s/^\.It Fl -([a-z-]+)( (Ar|Cm) .*)?$/- \1\2/p' |
-		sed -E 's/ (Ar|Cm) .*$/ yes/' | sort
-}
-
-@test "--help and the manual have the same options" {
-	same "$(options_of_help)" "$(options_of_manual)"
-	[ "$(options_of_manual | wc -l)" -ge 45 ]
-}
-
-@test "the manual has the options in order" {
-	local names
-
-	names=$(sed -n '/^\.Sh OPTIONS/,/^\.Sh CONFIGURATION/p' "$manual" |
-		sed -nE 's/^\.It Fl (. , )?-([a-z-]+).*/\2/p')
-	same "$names" "$(sort <<<"$names")"
-}
-
-# NAME DEFAULT, where --help has one at the end of its line.
-defaults_of_help() {
-	"$relay" --help |
-		sed -nE 's/^ .*--([a-z-]+) .*\(([^ ()]+)\)$/\1 \2/p'
-}
-
-# The texts of all options in the manual, a line each, without macros: NAME TEXT
-texts_of_manual() {
-	sed -n '/^\.Sh OPTIONS/,/^\.Sh CONFIGURATION/p' "$manual" |
-		sed -E 's/^\.(Cm|Dq|Li|Fl|Ar) //; s/ ([.,])$/\1/' | awk '
-		/^\.It Fl/ {
-			sub(/^\.It Fl (. , )?-/, "")
-			printf "\n%s ", $1
-			next
-		}
-		/^\.(It|El)/ { print ""; next }
-		{ printf "%s ", $0 }'
-}
-
-@test "--help and the manual have the same defaults" {
-	local name value text texts n=0
-
-	texts=$(texts_of_manual)
-
-	while read -r name value; do
-		[[ $'\n'$texts =~ $'\n'"$name "([^$'\n']*) ]]
-		text=${BASH_REMATCH[1]}
-		n=$((n + 1))
-		case $name in
-		listen) [[ $text == *" is $value."* ]] ;;
-		codecs) [[ $text == *"snappy or both, which is the default."* ]] ;;
-		*) [[ $text == *"The default is $value."* ||
-			$text == *"The default, $value, is "* ]] ;;
-		esac || {
-			echo "--$name ($value): $text"
-			return 1
-		}
-	done < <(defaults_of_help)
-	[ "$n" -ge 25 ]
-}
-
-@test "the completions know every option" {
-	local file name options text
-
-	options=$(options_of_help)
-	for file in "$root"/cmd/relay/completion/*; do
-		text=$(<"$file")
-		while read -r _ name _; do
-			[[ $text =~ --$name($|[^a-z-]) ]] || {
-				echo "no --$name in $file"
-				return 1
-			}
-		done <<<"$options"
-	done
-}
-
-@test "the manual says what a reload changes" {
-	local names
-
-	names=$(sed -n '/RELOAD:/,/RELOAD END/p' "$manual" |
-		grep -oE -e '-[a-z-]+' | sed 's/^-//' | sort)
-	[ "$(wc -l <<<"$names")" -ge 10 ]
-	# in the table, a row is over where the next one opens
-	same "$names" "$(tr -d '\n' <"$root/cmd/relay/options.c" |
-		sed 's/{ [0'"'"']/\n&/g' | grep RELAY_RELOAD |
-		sed -nE "s/^\{ [^,]+, \"([a-z-]+)\".*/\1/p" | sort)"
-}
-
 @test "the example of the manual is a good configuration" {
 	sed -n '/^# relay 2/,/^\.Ed/{/^\.Ed/!p}' "$manual" >"$conf"
 	[ "$(wc -l <"$conf")" -ge 8 ]
-	# all is read before the last mistake is found
+	# all is read, and this is the only mistake
 	echo 'nonsense = 1' >>"$conf"
 	relay 2 --config "$conf"
-	says "relay.conf:$(wc -l <"$conf"): nonsense: '1': expected the name"
+	says "relay.conf:$(wc -l <"$conf"): nonsense: expected the name"
+	same "$(wc -l <<<"$stderr")" 2
 }
 
 @test "wrong usage: exit 2, and what was expected" {
@@ -167,26 +71,30 @@ texts_of_manual() {
 	relay 2 -k
 	says "-k: no such option"
 	relay 2 --listen
-	says "--listen: an argument is missing"
+	says "--listen: expected HOST:PORT after it"
 	relay 2 words
-	says "'words': expected options only"
-	relay 2 --listen 26000
-	says "--listen: '26000': expected ADDRESS:PORT"
+	says '"words": expected options only'
+	relay 2 --listen 70000
+	says '--listen: "70000": expected HOST:PORT'
+	relay 2 --listen 127.0.0.1:99999
+	says '--listen: "127.0.0.1:99999": expected HOST:PORT'
 	relay 2 --queue 1T
-	says "--queue: '1T': expected a size from"
+	says '--queue: "1T": expected a size such as'
+	relay 2 --keepalve 5s
+	says "--keepalve: no such option; did you mean --keepalive?"
 	relay 2 --overload maybe
 	says "expected one of refuse, pause, cut"
 }
 
 @test "what is reached from other machines has to be asked for" {
 	relay 2 -l 0.0.0.0:0
-	says "listen: '0.0.0.0:0': expected a loopback address"
+	says '--listen: "0.0.0.0:0": expected a loopback address'
 	says "--listen-tls"
 	says "--insecure"
 	relay 2 -l '[::]:0'
-	says "listen: '[::]:0': expected a loopback address"
+	says '--listen: "[::]:0": expected a loopback address'
 	relay 2 --metrics 0.0.0.0:0
-	says "metrics: '0.0.0.0:0': expected a loopback address"
+	says '--metrics: "0.0.0.0:0": expected a loopback address'
 	relay 2 -L 127.0.0.1:0
 	says "add --cert FILE and --key FILE"
 }
@@ -194,10 +102,10 @@ texts_of_manual() {
 @test "a bad file: its name, the line, and what was expected" {
 	printf '# relay\nid = 3\n\nqueue = lots\n' >"$conf"
 	relay 2 --config "$conf"
-	says "$conf:4: queue: 'lots': expected a size from"
+	says "$conf:4: queue: \"lots\": expected a size such as"
 	printf 'listen = 127.0.0.1:0\nnonsense = 1\n' >"$conf"
 	relay 2 --config "$conf"
-	says "$conf:2: nonsense: '1': expected the name of an option"
+	says "$conf:2: nonsense: expected the name of an option"
 	printf 'insecure\n' >"$conf"
 	relay 2 --config "$conf"
 	says "$conf:1: expected NAME = VALUE"
@@ -205,8 +113,34 @@ texts_of_manual() {
 	says "$conf.none: No such file or directory"
 }
 
+@test "--check-config reports every mistake" {
+	local n
+
+	printf '%s\n' 'id = 0' 'queu = 1M' '[relay]' 'insecure' \
+		'metrics = 0.0.0.0:1' 'overload = wait' 'key = a' >"$conf"
+	relay 2 --check-config --config "$conf"
+	for n in 1 2 3 4 5 6 7; do
+		says "bluenet-relay: $conf:$n: "
+	done
+	says "$conf:2: queu: expected the name of an option; did you mean queue?"
+	same "$(wc -l <<<"$stderr")" 8
+	# and every file that is not there
+	printf 'tokens = %s\ncert = %s\nkey = %s\nclient-tokens = %s\n' \
+		"$conf.t" "$conf.c" "$conf.k" "$conf.u" >"$conf"
+	relay 1 --check-config --config "$conf"
+	says "--tokens: $conf.t: No such file"
+	says "--client-tokens: $conf.u: No such file"
+	says "--cert: $conf.c: No such file"
+}
+
+@test "-l takes a port alone, and a name" {
+	relay 1 --check-config -l 0 -l localhost:0 --tokens "$conf.none"
+	says "--tokens: $conf.none: No such file"
+	same "$(wc -l <<<"$stderr")" 1
+}
+
 @test "--user needs root" {
 	[ "$(id -u)" -ne 0 ] || skip "this is root"
 	relay 2 --user nobody
-	says "user: 'nobody': expected to be started by root"
+	says '--user: "nobody": expected to be started by root'
 }

@@ -54,6 +54,7 @@ prometheus|promtool, of prometheus|cmd promtool
 sslscan|sslscan|cmd sslscan
 iproute2|ip and tc, for network namespaces|cmd ip
 procps|ps and pkill, for time limits in bats|cmd pkill
+strace|strace, to look at what a program does|cmd strace
 gdb|gdb, to show where a test that hangs is|cmd gdb
 zsh|zsh, for its completions|cmd zsh
 EOF

@@ -20,6 +20,8 @@ LOOK_S=10 # between looks at it
 SHOWN=20 # of the slowest
 table=$(dirname "$0")/tests.txt
 
+failures='^not ok |^died: |^[0-9]+%: .*(Failures: [1-9]|Errors: [1-9])'
+
 # ---- one test ("run-tests.sh one SECONDS BUILD FILE") -----------------------
 
 # The processes of a test: it has a session of its own.
@@ -45,22 +47,20 @@ watch() {
 	done
 }
 
+# A process for each check of a unit program, where the search for leaks at the
+# end of a process does not take longer than the check.
 start() {
 	case $1 in
 	*.bats) exec setsid bats --tap --timing "$1" ;;
+	*-asan/*) exec setsid env CK_FORK=no "$1" ;;
 	*) exec setsid "$1" ;;
 	esac
 }
 
-# What dies before its last line is one failure.
+# What fails without a failure of its own in its log is one: it died, or leaks.
 note_death() {
-	case $1 in
-	*.bats) [ "$2" -gt 1 ] || return ;;
-	*)
-		[ "$2" -ne 0 ] || return
-		! grep -qE '^[0-9]+%: Checks: ' "$log" || return
-		;;
-	esac
+	[ "$2" -ne 0 ] || return
+	! grep -qE "$failures" "$log" || return
 	echo "died: $1: exit status $2" >>"$log"
 }
 
@@ -87,8 +87,7 @@ one() {
 	ms=$((($(date +%s%N) - began) / 1000000))
 	note_death "$3" "$status"
 	echo "$ms $(basename "$2")/$(basename "$3")" >"$log.time"
-	if grep -qE '^not ok |^died: |^[0-9]+%: .*(Failures: [1-9]|Errors: [1-9])' \
-	    "$log"; then
+	if grep -qE "$failures" "$log"; then
 		said=$(say FAILED "$ms" "$2" "$3")
 	else
 		said=$(say ok "$ms" "$2" "$3")
@@ -173,14 +172,15 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 export logs STALLED_S BNET_FIXTURES="$fixtures"
 export BNET_WAIT="${BNET_WAIT:-120}" # a step of a test, on a busy machine
-export TSAN_OPTIONS="${TSAN_OPTIONS:-suppressions=$PWD/tests/tsan.supp}"
+# TSan would sleep for a second at the end of each program.
+export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp atexit_sleep_ms=0"
 
 queue >"$logs/queue" || exit 1
 sort -rn -k1,1 "$logs/queue" |
     xargs -P $(($(nproc) + 1)) -L 1 sh "$0" one
 
 # "MS NAME" of every test: of a bats file each, of a unit program the whole.
-times() {
+test_times() {
 	grep -hv '\.bats$' "$logs"/*.time
 	for log in "$logs"/*.bats.log; do
 		[ ! -e "$log" ] || sed -nE "s|^(not )?ok [0-9]+ (.*) in \
@@ -189,7 +189,7 @@ times() {
 }
 
 echo "== the $SHOWN slowest =="
-times | sort -rn | head -n "$SHOWN" | awk '{
+test_times | sort -rn | head -n "$SHOWN" | awk '{
 	ms = $1
 	sub(/^[0-9]+ /, "")
 	printf "%8.1f s  %s\n", ms / 1000, $0

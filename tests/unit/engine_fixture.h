@@ -43,7 +43,7 @@ struct fix {
 	unsigned
 	    delivered[ENGINE_INBOX_FULL + 1]; /* what engine_deliver() said */
 	/* set before the start, or by hooks */
-	_Atomic(struct engine_outlet *) target;
+	_Atomic(struct engine_sendq *) target;
 	atomic_int mode;
 	atomic_bool flush, refuse, refuse_located;
 	enum bnet_codec_id codec; /* to send with */
@@ -97,7 +97,7 @@ static inline void
 fix_ready(void *arg, struct engine_conn *conn)
 {
 	struct fix *fix = arg;
-	struct engine_outlet *none = NULL, *me = engine_conn_outlet(conn);
+	struct engine_sendq *none = NULL, *me = engine_conn_sendq(conn);
 
 	engine_conn_set_peer(conn, fix->codec, BNET_FRAME_MAX_BYTES);
 	if (fix->mode == FIX_TO_TARGET || fix->mode == FIX_PAUSE)
@@ -110,7 +110,7 @@ fix_ready(void *arg, struct engine_conn *conn)
 }
 
 static inline void
-fix_send(struct fix *fix, struct engine_conn *conn, struct engine_outlet *to,
+fix_send(struct fix *fix, struct engine_conn *conn, struct engine_sendq *to,
     const struct bnet_packet *in)
 {
 	struct bnet_packet out = { .has_oob = in->has_oob,
@@ -135,8 +135,8 @@ fix_packet(
     void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	struct fix *fix = arg;
-	struct engine_outlet *me = engine_conn_outlet(conn);
-	struct engine_outlet *target = fix->target;
+	struct engine_sendq *me = engine_conn_sendq(conn);
+	struct engine_sendq *target = fix->target;
 
 	switch ((enum fix_mode)fix->mode) {
 	case FIX_COUNT:
@@ -192,7 +192,7 @@ fix_broken(void *arg, struct engine_conn *conn, enum engine_end end)
 	struct bnet_packet out = { .payload = { (const uint8_t *)"sorry", 5 } };
 
 	(void)end;
-	fix_send(fix, conn, engine_conn_outlet(conn), &out);
+	fix_send(fix, conn, engine_conn_sendq(conn), &out);
 	fix_count(fix, &fix->n_broken);
 }
 
@@ -210,7 +210,7 @@ static inline void
 fix_closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
 	struct fix *fix = arg;
-	struct engine_outlet *me = engine_conn_outlet(conn);
+	struct engine_sendq *me = engine_conn_sendq(conn);
 
 	(void)atomic_compare_exchange_strong(&fix->target, &me, NULL);
 	fix_lock(fix);

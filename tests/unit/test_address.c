@@ -20,6 +20,9 @@ static const struct parse_row {
 	{ "[1::2]:3", -1, "[1::2]:3" },
 	{ "[::1]", 26000, "[::1]:26000" },
 	{ "[::FFFF:1.2.3.4]:5", -1, "[::ffff:1.2.3.4]:5" },
+	{ "26000", -1, "127.0.0.1:26000" },
+	{ "0", 7, "127.0.0.1:0" },
+	{ "65536", 7, NULL },
 	{ "1.2.3.4", -1, NULL },
 	{ "[::1]", -1, NULL },
 	{ "", 1, NULL },
@@ -317,6 +320,63 @@ START_TEST(resolve_name)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	const char *want; /* NULL: any address of loopback; "": none */
+} listeners[] = {
+	{ "26000", "127.0.0.1:26000" },
+	{ "0.0.0.0:1", "0.0.0.0:1" },
+	{ "[::1]:2", "[::1]:2" },
+	{ "localhost:3", NULL },
+	{ "localhost", "" },
+	{ "127.0.0.1", "" },
+	{ "127.0.0.1:99999", "" },
+	{ "99999", "" },
+	{ "nowhere.invalid:1", "" },
+	{ "", "" },
+};
+
+START_TEST(listener)
+{
+	char err[256] = "", text[ADDRESS_CHARS];
+	const char *want = listeners[_i].want;
+	struct address addr;
+	bool ok =
+	    address_of_listener(listeners[_i].text, &addr, err, sizeof(err));
+
+	if (want == NULL) /* as the hosts file of the machine says */
+		ck_assert(!ok || address_is_loopback(&addr));
+	else if (want[0] != '\0')
+		ck_assert_str_eq(address_format(&addr, text), want);
+	else
+		ck_assert_msg(!ok && err[0] != '\0', "%s", listeners[_i].text);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool want;
+} targets[] = {
+	{ "host", true },
+	{ "host:1", true },
+	{ "1", true },
+	{ "[::1]", true },
+	{ "127.0.0.1:65535", true },
+	{ "127.0.0.1:99999", false },
+	{ "host:", false },
+	{ "host:x", false },
+	{ "::1", false },
+	{ "99999", false },
+	{ "", false },
+};
+
+START_TEST(target)
+{
+	ck_assert_msg(address_is_target(targets[_i].text) == targets[_i].want,
+	    "%s", targets[_i].text);
+}
+END_TEST
+
 static Suite *
 address_suite(void)
 {
@@ -333,6 +393,8 @@ address_suite(void)
 	tcase_add_loop_test(tc, keys, 0, UNIT_ROWS(key_rows));
 	tcase_add_test(tc, resolve);
 	tcase_add_test(tc, resolve_name);
+	tcase_add_loop_test(tc, listener, 0, UNIT_ROWS(listeners));
+	tcase_add_loop_test(tc, target, 0, UNIT_ROWS(targets));
 	return suite;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/engine/budget.h"
 
+#include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
@@ -47,7 +48,6 @@ START_TEST(room_is_what_is_allocated)
 {
 	struct budget budget = { .max_bytes = 1 << 20 };
 	struct bnet_buf buf;
-	uint8_t *tail;
 	uint64_t seed = 3;
 	size_t n;
 
@@ -56,8 +56,7 @@ START_TEST(room_is_what_is_allocated)
 		n = (size_t)(unit_random(&seed) % 3000);
 		if (buf.len > 100000)
 			bnet_buf_consume(&buf, buf.len - n);
-		if (!budget_room(&budget, &buf, n) ||
-		    bnet_buf_room(&buf, n, &tail) != BNET_OK)
+		if (!budget_buf_room(&budget, &buf, n, false))
 			ck_abort_msg("no room");
 		bnet_buf_added(&buf, n);
 		if (budget.used_bytes != buf.cap)
@@ -78,7 +77,39 @@ START_TEST(room_over_the_budget)
 	struct bnet_buf buf;
 
 	bnet_buf_init(&buf, 1 << 20);
-	ck_assert(!budget_room(&budget, &buf, 301));
+	ck_assert(!budget_buf_room(&budget, &buf, 301, false));
+	ck_assert_uint_eq(budget.used_bytes, 0);
+	ck_assert_uint_eq(buf.cap, 0);
+}
+END_TEST
+
+/* What is taken for memory that is not there is given back. */
+START_TEST(room_without_memory)
+{
+	struct budget budget = { .max_bytes = 1000 };
+	struct bnet_buf buf;
+	bool ok;
+
+	bnet_buf_init(&buf, 1 << 20);
+	failmalloc_arm(1, true);
+	ok = budget_buf_room(&budget, &buf, 300, false);
+	failmalloc_stop();
+	ck_assert(!ok);
+	ck_assert_uint_eq(budget.used_bytes, 0);
+	ck_assert_uint_eq(buf.cap, 0);
+}
+END_TEST
+
+START_TEST(room_from_what_is_kept)
+{
+	struct budget budget = { .max_bytes = 1000, .kept_bytes = 800 };
+	struct bnet_buf buf;
+
+	bnet_buf_init(&buf, 1 << 20);
+	ck_assert(!budget_buf_room(&budget, &buf, 300, false));
+	ck_assert(budget_buf_room(&budget, &buf, 300, true));
+	ck_assert_uint_eq(budget.used_bytes, buf.cap);
+	budget_free_buf(&budget, &buf);
 	ck_assert_uint_eq(budget.used_bytes, 0);
 }
 END_TEST
@@ -143,6 +174,8 @@ budget_suite(void)
 	tcase_add_loop_test(tc, take, 0, UNIT_ROWS(take_rows));
 	tcase_add_test(tc, room_is_what_is_allocated);
 	tcase_add_test(tc, room_over_the_budget);
+	tcase_add_test(tc, room_without_memory);
+	tcase_add_test(tc, room_from_what_is_kept);
 	tcase_add_test(tc, from_several_threads);
 	tcase_add_test(tc, kept);
 	return suite;

@@ -72,7 +72,7 @@ finish_conn(void *arg, struct engine_conn *conn)
 static void
 tell_target(struct gate *gate, struct engine_worker *worker)
 {
-	struct engine_outlet *to = gate->fix.target;
+	struct engine_sendq *to = gate->fix.target;
 	uint32_t number = DRAIN;
 	const struct bnet_packet packet = {
 		.payload = { (const uint8_t *)&number, sizeof(number) }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Grouping, hand-overs, what other threads send, and who gets which key. */
+/* Grouping, batches, what other threads send, and who gets which key. */
 #include "tests/unit/engine_fixture.h"
 
 #include <pthread.h>
@@ -47,7 +47,7 @@ START_TEST(frames_gather)
 	ck_assert_uint_le(
 	    fix_counter(&fix, ENGINE_WRITES), fix_counter(&fix, ENGINE_READS));
 	ck_assert_uint_eq(fix_counter(&fix, ENGINE_PACKETS_WRITTEN), N_FRAMES);
-	ck_assert_uint_eq(fix_counter(&fix, ENGINE_HANDOVERS), 0);
+	ck_assert_uint_eq(fix_counter(&fix, ENGINE_BATCHES), 0);
 	fix_stop(&fix);
 }
 END_TEST
@@ -86,14 +86,14 @@ START_TEST(hand_over)
 		close(from[s]);
 	close(to);
 	FIX_WAIT(&fix, n_closed, N_SENDERS + 1);
-	handed = fix_counter(&fix, ENGINE_HANDOVERS);
+	handed = fix_counter(&fix, ENGINE_BATCHES);
 	ck_assert_uint_eq(handed,
 	    fix_counter(&fix, ENGINE_WAKEUPS) +
 		fix_counter(&fix, ENGINE_WAKEUPS_SAVED));
 	/* at most one a turn, to the one worker that has the target */
 	ck_assert_uint_le(handed, fix_counter(&fix, ENGINE_TURNS));
 	ck_assert_uint_le(handed, fix_counter(&fix, ENGINE_READS));
-	ck_assert_uint_ge(fix_counter(&fix, ENGINE_HANDOVER_PACKETS), handed);
+	ck_assert_uint_ge(fix_counter(&fix, ENGINE_BATCH_PACKETS), handed);
 	if (set.n_workers == 1)
 		ck_assert_uint_eq(handed, 0);
 	fix_stop(&fix);

@@ -60,7 +60,7 @@ feed_steps(
 		unit_err("feed",
 		    bnet_link_feed(link, part_of(bytes, at, to), &sink, &used),
 		    BNET_OK);
-		ck_assert_uint_eq(used, to - at);
+		UNIT_MUST(used == to - at, "used %zu", used);
 	}
 	order = bnet_link_order(link);
 	bnet_link_free(link);
@@ -136,14 +136,14 @@ check_link(enum bnet_order order, struct bnet_slice frame, size_t oob_bytes)
 	struct tally tally;
 
 	for (int i = 0; i < UNIT_ROWS(steps); i++) {
-		ck_assert_msg(is_right(feed_steps(frame, 12 + oob_bytes,
-					   steps[i], &tally),
-				  order),
+		UNIT_MUST(is_right(feed_steps(
+				       frame, 12 + oob_bytes, steps[i], &tally),
+			      order),
 		    "size %zu, step %zu", frame.len - 4, steps[i]);
-		ck_assert_uint_eq(tally.n_packets, 1);
-		ck_assert(tally.has_header);
-		ck_assert_uint_eq(
-		    tally.payload_bytes, frame.len - 8 - oob_bytes);
+		UNIT_MUST(tally.n_packets == 1 && tally.has_header &&
+			tally.payload_bytes == frame.len - 8 - oob_bytes,
+		    "size %zu, step %zu: %zu packets, %zu bytes", frame.len - 4,
+		    steps[i], tally.n_packets, tally.payload_bytes);
 	}
 }
 
@@ -169,7 +169,7 @@ check_sizes(
 		    bnet_link_find_order(
 			head, BNET_FRAME_MAX_BYTES, &found, &need),
 		    BNET_OK);
-		ck_assert_msg(
+		UNIT_MUST(
 		    is_right(found, order), "size %u, flags %x", size, flags);
 		if (may_tie(size | flags))
 			check_link(order,

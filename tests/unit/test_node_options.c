@@ -8,7 +8,7 @@
 static void
 parse(struct node_options *opt, char *line)
 {
-	static char *argv[16]; /* options point into what it points to */
+	static char *argv[32]; /* options point into what it points to */
 	char *save = NULL;
 	int n = 0;
 
@@ -29,7 +29,37 @@ START_TEST(token_is_hidden)
 	ck_assert_str_eq(opt.client.token, "secret");
 	for (size_t i = 0; i + 6 < sizeof(line); i++)
 		ck_assert_int_ne(memcmp(line + i, "secret", 6), 0);
-	free((void *)(uintptr_t)opt.client.token);
+	node_options_free(&opt);
+}
+END_TEST
+
+START_TEST(given)
+{
+	char defaults[] = "bluenet-node a b:1",
+	     all[] = "bluenet-node --id 7 --count 2 --loss 2.5 --stall 10s,50ms"
+		     " --mode serial --reply-size 1K --register a a";
+	struct node_options opt;
+
+	parse(&opt, defaults);
+	ck_assert_uint_eq(opt.n_relays, 2);
+	ck_assert_str_eq(opt.relays[1], "b:1");
+	ck_assert_str_eq(opt.name, "node");
+	ck_assert_uint_eq(opt.count, 1);
+	ck_assert_int_eq(opt.backoff_min_ns, 100000000);
+	ck_assert_int_eq(opt.slice_ns, 10000000);
+	ck_assert_uint_eq(opt.n_threads, 1);
+	ck_assert_uint_eq(opt.seed, 1);
+	ck_assert(!opt.replies && !opt.serial);
+	node_options_free(&opt);
+	parse(&opt, all);
+	ck_assert_uint_eq(opt.id, 7);
+	ck_assert_double_eq(opt.impairment.loss, 0.025);
+	ck_assert_int_eq(opt.stall_every_ns, INT64_C(10000000000));
+	ck_assert_int_eq(opt.stall_ns, 50000000);
+	ck_assert(opt.replies && opt.serial);
+	ck_assert_uint_eq(opt.reply_bytes, 1024);
+	ck_assert_uint_eq(opt.keys.n, 1);
+	node_options_free(&opt);
 }
 END_TEST
 
@@ -53,6 +83,7 @@ START_TEST(codecs_in_any_order)
 	    lists[_i].text);
 	parse(&opt, line);
 	ck_assert_uint_eq(opt.codecs, lists[_i].codecs);
+	node_options_free(&opt);
 }
 END_TEST
 
@@ -63,6 +94,7 @@ node_options_suite(void)
 	TCase *tc = unit_case(suite, "options");
 
 	tcase_add_test(tc, token_is_hidden);
+	tcase_add_test(tc, given);
 	tcase_add_loop_test(tc, codecs_in_any_order, 0, UNIT_ROWS(lists));
 	return suite;
 }

@@ -35,6 +35,7 @@ listening(char target[32])
 struct wanted {
 	int32_t key;
 	bool came;
+	uint64_t timestamp;
 };
 
 static enum bnet_err
@@ -42,12 +43,15 @@ look(void *arg, const struct bnet_packet *packet)
 {
 	struct wanted *wanted = arg;
 
-	wanted->came |= packet->has_header && packet->header.key == wanted->key;
+	if (packet->has_header && packet->header.key == wanted->key) {
+		wanted->came = true;
+		wanted->timestamp = packet->header.timestamp;
+	}
 	return BNET_OK;
 }
 
-/* Reads until a message of that type came. */
-static void
+/* Reads until a message of that type came; its ping. */
+static uint64_t
 await(enum bnet_message_type type)
 {
 	struct wanted wanted = { .key = bnet_message_key(type) };
@@ -64,6 +68,7 @@ await(enum bnet_message_type type)
 			(struct bnet_slice){ bytes, (size_t)n }, &sink, &used),
 		    BNET_OK);
 	}
+	return wanted.timestamp;
 }
 
 static void
@@ -111,17 +116,18 @@ begin(char *const *words, int n)
 	ck_assert_int_ge(peer_fd, 0);
 	codecs = bnet_codecs_new();
 	unit_err("link", bnet_link_new(&set, codecs, &peer), BNET_OK);
-	await(BNET_MSG_HELLO);
+	(void)await(BNET_MSG_HELLO);
 }
 
 static void
-welcome(uint32_t frame_max_bytes)
+welcome(uint32_t frame_max_bytes, uint32_t keepalive_ms)
 {
 	const struct bnet_message message = { .type = BNET_MSG_WELCOME,
 		.u.welcome = { .version = BNET_PROTOCOL_VERSION,
 		    .id = 7,
 		    .relay_id = 1,
-		    .frame_max_bytes = frame_max_bytes } };
+		    .frame_max_bytes = frame_max_bytes,
+		    .keepalive_ms = keepalive_ms } };
 
 	say(&message);
 }
@@ -131,6 +137,7 @@ end(void)
 {
 	measure_stop(measure);
 	measure_free(measure);
+	ping_options_free(&opt);
 	bnet_link_free(peer);
 	bnet_codecs_free(codecs);
 	close(peer_fd);
@@ -141,8 +148,8 @@ end(void)
 START_TEST(welcome_without_max_frame)
 {
 	begin(NULL, 0);
-	welcome(0);
-	await(BNET_MSG_ROSTER);
+	welcome(0, 0);
+	(void)await(BNET_MSG_ROSTER);
 	end();
 }
 END_TEST
@@ -178,12 +185,41 @@ START_TEST(too_large_to_send)
 	struct measure_event event;
 
 	begin(words, 5);
-	welcome(1024);
-	await(BNET_MSG_ROSTER);
+	welcome(1024, 0);
+	(void)await(BNET_MSG_ROSTER);
 	say(&roster);
 	event = await_event(MEASURE_COUNT);
 	ck_assert_int_eq(event.what, PING_LOST);
 	ck_assert_uint_eq(event.cause, BNET_CODE_TOO_LARGE);
+	end();
+}
+END_TEST
+
+/* bluenet-wire(5), KEEP-ALIVE: it is a ping, which ends the relay's silence. */
+START_TEST(keepalive_is_a_ping)
+{
+	begin(NULL, 0);
+	welcome(0, 1);
+	ck_assert_uint_ne(await(BNET_MSG_KEEPALIVE), 0);
+	end();
+}
+END_TEST
+
+/* A relay that is silent for three periods is given up. */
+START_TEST(silent_relay)
+{
+	struct pollfd ready;
+	struct measure_view view = { .state = MEASURE_CONNECTING };
+	size_t n;
+
+	begin(NULL, 0);
+	welcome(0, 1);
+	ready = (struct pollfd){ .fd = measure_fd(measure), .events = POLLIN };
+	while (view.state != MEASURE_FAILED) {
+		ck_assert_int_eq(poll(&ready, 1, -1), 1);
+		(void)measure_take(measure, &n, &view);
+	}
+	ck_assert_int_eq(strncmp(view.reason, "silent for ", 11), 0);
 	end();
 }
 END_TEST
@@ -196,6 +232,8 @@ measure_suite(void)
 
 	tcase_add_test(tc, welcome_without_max_frame);
 	tcase_add_test(tc, too_large_to_send);
+	tcase_add_test(tc, keepalive_is_a_ping);
+	tcase_add_test(tc, silent_relay);
 	return suite;
 }
 

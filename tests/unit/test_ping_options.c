@@ -54,6 +54,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(opt.output, PING_TEXT);
 	ck_assert_int_eq(opt.layers, PING_LAYER_NET);
 	ck_assert_int_eq(opt.hop, PING_HOP_NONE);
+	ping_options_free(&opt);
 }
 END_TEST
 
@@ -73,11 +74,18 @@ START_TEST(given)
 	ck_assert_uint_eq(opt.count, 5);
 	ck_assert_int_eq(opt.interval_ns, S / 100);
 	ck_assert_int_eq(opt.layers, PING_LAYER_BOTH);
-	ck_assert_uint_eq(opt.n_fail_ifs, 2);
-	ck_assert_str_eq(opt.fail_ifs[1], "lost>0");
+	ck_assert_uint_eq(opt.fail_ifs.n, 2);
+	ck_assert_str_eq(opt.fail_ifs.at[1], "lost>0");
 	ck_assert(opt.as_node && opt.verbose && !opt.live);
 	ck_assert_uint_eq(opt.as_id, 9);
 	ck_assert_double_eq(opt.tolerance, 0.025);
+	ping_options_free(&opt);
+	parse(&opt, line, "--hop echo -s 64K --token geheim host");
+	ck_assert_int_eq(opt.hop, PING_HOP_ECHO);
+	ck_assert_uint_eq(opt.padding_bytes, 65536);
+	ck_assert_str_eq(opt.client.token, "geheim");
+	ck_assert(!opt.as_node);
+	ping_options_free(&opt);
 }
 END_TEST
 
@@ -90,24 +98,11 @@ START_TEST(files)
 	ck_assert_int_eq(opt.mode, PING_FROM);
 	ck_assert_ptr_null(opt.relay);
 	ck_assert_uint_eq(opt.n_words, 2);
+	ping_options_free(&opt);
 	parse(&opt, line, "--compare a b");
 	ck_assert_int_eq(opt.mode, PING_COMPARE);
 	ck_assert_str_eq(opt.words[1], "b");
-}
-END_TEST
-
-/* The token is not left where ps would show it. */
-START_TEST(token_is_hidden)
-{
-	struct ping_options opt;
-	char line[256];
-
-	parse(&opt, line, "--token secret host");
-	ck_assert_str_eq(opt.client.token, "secret");
-	for (size_t i = 0; i + 6 < sizeof(line); i++)
-		ck_assert_int_ne(memcmp(line + i, "secret", 6), 0);
-	/* a copy, which the program keeps to its end */
-	free((void *)(uintptr_t)opt.client.token);
+	ping_options_free(&opt);
 }
 END_TEST
 
@@ -140,6 +135,10 @@ static const char *const bad[] = {
 	"--nothing host",
 	"-Q host",
 	"host -c",
+	"127.0.0.1:99999",
+	"127.0.0.1:x",
+	"::1",
+	"-s 65537 host",
 };
 
 static void
@@ -204,6 +203,7 @@ START_TEST(wanted)
 	ck_assert_msg(targets_wanted(&targets, &e) == wants[_i].wanted,
 	    "%s: %s", wants[_i].line, wants[_i].name);
 	targets_free(&targets);
+	ping_options_free(&opt);
 }
 END_TEST
 
@@ -284,7 +284,6 @@ options_suite(void)
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, given);
 	tcase_add_test(tc, files);
-	tcase_add_test(tc, token_is_hidden);
 	tcase_add_loop_test(tc, refused, 0, UNIT_ROWS(bad));
 	tc = unit_case(suite, "target");
 	tcase_add_loop_test(tc, wanted, 0, UNIT_ROWS(wants));

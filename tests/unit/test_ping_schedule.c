@@ -28,7 +28,7 @@ START_TEST(absolute)
 
 	schedule_init(&s, 12345, grids[_i].interval_ns, 0, false, 1);
 	for (uint64_t k = 0; k < grids[_i].n; k++)
-		ck_assert_msg(schedule_take(&s) ==
+		UNIT_MUST(schedule_take(&s) ==
 			12345 + (int64_t)k * grids[_i].interval_ns,
 		    "%s: slot %llu", grids[_i].name, (unsigned long long)k);
 	ck_assert_uint_eq(s.n, grids[_i].n);
@@ -49,7 +49,9 @@ START_TEST(staggered)
 
 			apart = apart < 0 ? -apart : apart;
 			apart = apart < S - apart ? apart : S - apart;
-			ck_assert_int_ge(apart, S / (int64_t)(3 * n));
+			UNIT_MUST(apart >= S / (int64_t)(3 * n),
+			    "%ju nodes: %jd apart", (uintmax_t)n,
+			    (intmax_t)apart);
 		}
 	}
 }
@@ -99,8 +101,8 @@ START_TEST(poisson)
 		int64_t due_ns = schedule_take(&s);
 		double gap = (double)(due_ns - last_ns) / (double)MS;
 
-		ck_assert_int_gt(due_ns, last_ns);
-		ck_assert_int_eq(due_ns, schedule_take(&same));
+		UNIT_MUST(due_ns > last_ns, "gap %d: not later", i);
+		UNIT_MUST(due_ns == schedule_take(&same), "gap %d differs", i);
 		last_ns = due_ns;
 		sum += gap;
 		squares += gap * gap;

@@ -40,8 +40,8 @@ file_write(const char *text, size_t n)
 
 /* As from a shell: `line` is cut at blanks; with_file adds --config. */
 static bool
-read_line(struct relay_options *opt, const char *line, bool with_file,
-    char err[RELAY_ERR_CHARS])
+read_line(struct relay_options *opt, struct option_reading *reading,
+    const char *line, bool with_file)
 {
 	char *argv[WORDS_MAX + 4], *copy = strdup(line), *rest = copy, *word;
 	char name[] = "bluenet-relay", config[] = "--config";
@@ -58,7 +58,7 @@ read_line(struct relay_options *opt, const char *line, bool with_file,
 		if (*word != '\0')
 			argv[argc++] = word;
 	argv[argc] = NULL;
-	ok = relay_options_read(opt, argc, argv, err);
+	ok = relay_options_read(opt, reading, argc, argv);
 	free(copy);
 	return ok;
 }
@@ -66,12 +66,12 @@ read_line(struct relay_options *opt, const char *line, bool with_file,
 static void
 must_read(struct relay_options *opt, const char *line, const char *file)
 {
-	char err[RELAY_ERR_CHARS];
+	struct option_reading reading;
 
 	if (file != NULL)
 		file_write(file, strlen(file));
-	ck_assert_msg(
-	    read_line(opt, line, file != NULL, err), "%s: %s", line, err);
+	ck_assert_msg(read_line(opt, &reading, line, file != NULL), "%s: %s",
+	    line, reading.mistakes);
 }
 
 START_TEST(test_defaults)
@@ -104,6 +104,7 @@ END_TEST
 START_TEST(test_command_line)
 {
 	struct relay_options opt;
+	char text[ADDRESS_CHARS];
 
 	must_read(&opt,
 	    "-l 127.0.0.1:1 -l [::1]:2 --queue=64K --trace"
@@ -126,8 +127,13 @@ START_TEST(test_command_line)
 	ck_assert_str_eq(opt.make_token_name, "market");
 	relay_options_free(&opt);
 
+	must_read(&opt, "-l 26000 --verbose --log-level error", NULL);
+	ck_assert_str_eq(
+	    address_format(&opt.listen.at[0], text), "127.0.0.1:26000");
+	ck_assert_int_eq(opt.log_level, LOG_LEVEL_DEBUG);
+	relay_options_free(&opt);
+
 	must_read(&opt, "--help --nonsense", NULL);
-	ck_assert(opt.help);
 	relay_options_free(&opt);
 }
 END_TEST
@@ -173,106 +179,122 @@ static const struct bad_row {
 	const char *file; /* NULL: none */
 	const char *want; /* in the message, after "FILE:" where there is one */
 } bad_rows[] = {
-	{ "--queue 1X", NULL, "--queue: '1X': expected a size from 4096 to" },
-	{ "--id 0", NULL, "--id: '0': expected a number from 1 to" },
-	{ "--keepalive 1ms", NULL, "--keepalive: '1ms': expected a duration" },
+	{ "--queue 1X", NULL, "--queue: \"1X\": expected a size such as" },
+	{ "--id 0", NULL, "--id: \"0\": expected a number from 1 to" },
+	{ "--keepalive 1ms", NULL,
+	    "--keepalive: \"1ms\": expected a time such as" },
 	{ "--overload maybe", NULL, "expected one of refuse, pause, cut" },
 	{ "--tls-min 1.1", NULL, "expected one of 1.2, 1.3" },
 	{ "--codecs lz4", NULL, "expected zlib, snappy, zlib,snappy or none" },
-	{ "--codecs zlib,", NULL, "--codecs: 'zlib,': expected" },
-	{ "--listen 26000", NULL, "--listen: '26000': expected ADDRESS:PORT" },
-	{ "--listen localhost:1", NULL, "'localhost:1': expected ADDRESS" },
+	{ "--codecs zlib,", NULL, "--codecs: \"zlib,\": expected" },
+	{ "--listen 70000", NULL, "--listen: \"70000\": expected HOST:PORT" },
+	{ "-l localhost", NULL, "-l: \"localhost\": expected HOST:PORT" },
+	{ "-l nowhere.invalid:1", NULL, "-l: \"nowhere.invalid:1\": " },
 	{ "--insecure=maybe", NULL, "expected one of yes, no, true, false" },
 	{ "--proxy-protocol 10.0.0.1/8", NULL, "expected an address, or" },
 	{ "--threads 65", NULL, "expected a number from 0 to 64" },
-	{ "--cert=", NULL, "--cert: '': expected 1 to 4096 characters" },
+	{ "--cert=", NULL, "--cert: \"\": expected text with a length from" },
 	{ "--nonsense", NULL, "--nonsense: no such option" },
 	{ "-k", NULL, "-k: no such option" },
-	{ "-l", NULL, "-l: an argument is missing" },
-	{ "words", NULL, "'words': expected options only" },
+	{ "-l", NULL, "-l: expected HOST:PORT after it" },
+	{ "words", NULL, "\"words\": expected options only" },
 	{ "--make-token 7", NULL, "--make-token: expected ID NAME" },
-	{ "--make-token 7 a b", NULL, "'b': expected options only" },
+	{ "--make-token 7 a b", NULL, "\"b\": expected options only" },
 	/* what does not go together */
 	{ "-L 127.0.0.1:1", NULL, "add --cert FILE and --key FILE" },
 	{ "--cert a", NULL, "cert: expected key with it: add --key" },
 	{ "--key a", NULL, "key: expected cert with it: add --cert" },
-	{ "-l 0.0.0.0:1", NULL, "listen: '0.0.0.0:1': expected a loopback" },
-	{ "-l 127.0.0.1:1 -l [::]:1", NULL, "'[::]:1': expected a loopback" },
+	{ "-l 0.0.0.0:1", NULL, "listen: \"0.0.0.0:1\": expected a loopback" },
+	{ "-l 127.0.0.1:1 -l [::]:1", NULL, "\"[::]:1\": expected a loopback" },
 	{ "-l 10.0.0.1:1", NULL, "--listen-tls for others, or --insecure" },
-	{ "--metrics 10.0.0.1:1", NULL, "metrics: '10.0.0.1:1': expected a" },
-	{ "--queue 2G", NULL, "queue: '2147483648': expected at most --mem" },
+	{ "--metrics 10.0.0.1:1", NULL, "metrics: \"10.0.0.1:1\": expected a" },
+	{ "--queue 2G", NULL, "queue: \"2147483648\": expected at most --mem" },
 	{ "--nodes-from 9223372036854775807", NULL, "room for 65536 ids" },
 	/* the file */
-	{ "", "\n\nqueue = 1X\n", "3: queue: '1X': expected a size" },
-	{ "", "nonsense = 1", "1: nonsense: '1': expected the name of an" },
-	{ "", "help = yes", "1: help: 'yes': expected it on the command" },
-	{ "", "config = x", "1: config: 'x': expected it on the command" },
+	{ "", "\n\nqueue = 1X\n", "3: queue: \"1X\": expected a size" },
+	{ "", "nonsense = 1", "1: nonsense: expected the name of an" },
+	{ "", "help = yes", "1: help: expected on the command line" },
+	{ "", "config = x", "1: config: expected on the command line" },
 	{ "", "#\ninsecure\n", "2: expected NAME = VALUE" },
 	{ "", "insecure\nqueue = x", "1: expected NAME = VALUE" },
-	{ "", "queue = x\ninsecure", "1: queue: 'x': expected" },
-	{ "", "[relay]\nid = 3", "2: expected no [section] before it" },
-	{ "", "id = ", "1: id: '': expected a number" },
-	{ "--id 2", "id = x", "1: id: 'x': expected a number" },
+	{ "", "queue = x\ninsecure", "1: queue: \"x\": expected" },
+	{ "", "queue = x\ninsecure", "2: expected NAME = VALUE" },
+	{ "", "\nlisten = 0.0.0.0:1", "2: listen: \"0.0.0.0:1\": expected a" },
+	{ "", "key = a", "1: key: expected cert with it: add --cert" },
+	{ "", "queu = 1", "1: queu: expected the name of an option; did" },
+	{ "", "[relay]\nid = 3", "1: expected no [section]" },
+	{ "", "id = ", "1: id: \"\": expected a number" },
+	{ "--id 2", "id = x", "1: id: \"x\": expected a number" },
 };
 
 START_TEST(test_bad)
 {
 	const struct bad_row *row = &bad_rows[_i];
-	char err[RELAY_ERR_CHARS] = "", want[sizeof(path) + 200];
+	char want[sizeof(path) + 200];
+	struct option_reading reading;
 	struct relay_options opt;
 
 	snprintf(want, sizeof(want), "%s%s%s", row->file != NULL ? path : "",
 	    row->file != NULL ? ":" : "", row->want);
 	if (row->file != NULL)
 		file_write(row->file, strlen(row->file));
-	ck_assert_msg(!read_line(&opt, row->line, row->file != NULL, err),
+	ck_assert_msg(!read_line(&opt, &reading, row->line, row->file != NULL),
 	    "%s: taken", row->line);
-	ck_assert_msg(strstr(err, want) != NULL, "%s: %s", row->line, err);
+	ck_assert_msg(strstr(reading.mistakes, want) != NULL, "%s: %s",
+	    row->line, reading.mistakes);
+	relay_options_free(&opt);
 }
 END_TEST
 
 /* What a text file is not; lines longer than inih takes. */
 START_TEST(test_odd_file)
 {
-	char err[RELAY_ERR_CHARS], text[1000];
+	struct option_reading reading;
+	char text[1000];
 	struct relay_options opt;
 
 	file_write("id = 2\nid\0 = 3\n", 15);
-	ck_assert(!read_line(&opt, "", true, err));
-	ck_assert_ptr_nonnull(strstr(err, ":2: expected text"));
+	ck_assert(!read_line(&opt, &reading, "", true));
+	ck_assert_ptr_nonnull(strstr(reading.mistakes, ":2: expected text"));
+	relay_options_free(&opt);
 
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "id = 2\nname = ", 14);
 	file_write(text, sizeof(text));
-	ck_assert(!read_line(&opt, "", true, err));
-	ck_assert_ptr_nonnull(strstr(err, ":2: the line is too long"));
+	ck_assert(!read_line(&opt, &reading, "", true));
+	ck_assert_ptr_nonnull(
+	    strstr(reading.mistakes, ":2: the line is too long"));
+	relay_options_free(&opt);
 
 	memset(text, ' ', sizeof(text));
 	memcpy(text + sizeof(text) - 6, "id = 7", 6);
 	file_write(text, sizeof(text));
-	ck_assert(read_line(&opt, "", true, err));
+	ck_assert(read_line(&opt, &reading, "", true));
 	ck_assert_uint_eq(opt.id, 7);
 	relay_options_free(&opt);
 
 	unlink(path);
-	ck_assert(!read_line(&opt, "", true, err));
-	ck_assert_ptr_nonnull(strstr(err, ": No such file or directory"));
-	ck_assert(!read_line(&opt, "--config /", false, err));
-	ck_assert_ptr_nonnull(strstr(err, ": Is a directory"));
+	ck_assert(!read_line(&opt, &reading, "", true));
+	ck_assert_ptr_nonnull(
+	    strstr(reading.mistakes, ": No such file or directory"));
+	relay_options_free(&opt);
+	ck_assert(!read_line(&opt, &reading, "--config /", false));
+	ck_assert_ptr_nonnull(strstr(reading.mistakes, ": Is a directory"));
+	relay_options_free(&opt);
 }
 END_TEST
 
 START_TEST(test_reload)
 {
 	struct relay_options old, fresh;
-	struct relay_changes changes;
-	char err[RELAY_ERR_CHARS];
+	struct option_changes changes;
+	struct option_reading reading = { .program = &relay_program };
 
 	must_read(&old, "--id 5",
 	    "queue = 1M\nlisten = 127.0.0.1:1\ncert = a\nkey = b\n");
 	must_read(&fresh, "--id 5",
 	    "queue = 1M\nlisten = 127.0.0.1:1\ncert = a\nkey = b\n");
-	ck_assert(relay_options_reload(&old, &fresh, &changes, err));
+	ck_assert(relay_options_reload(&old, &fresh, &reading, &changes));
 	ck_assert_str_eq(changes.now, "");
 	ck_assert_str_eq(changes.restart, "");
 	relay_options_free(&fresh);
@@ -281,7 +303,7 @@ START_TEST(test_reload)
 	    "queue = 2M\nlisten = 127.0.0.1:2\ncert = c\nkey = b\n"
 	    "name = other\nid = 7\ntokens = t\nproxy-protocol = ::1\n"
 	    "log-level = debug\nuser = nobody\n");
-	ck_assert(relay_options_reload(&old, &fresh, &changes, err));
+	ck_assert(relay_options_reload(&old, &fresh, &reading, &changes));
 	ck_assert_str_eq(changes.now, "cert tokens queue log-level");
 	ck_assert_str_eq(changes.restart, "listen proxy-protocol name user");
 	/* what is in force now */
@@ -297,7 +319,7 @@ START_TEST(test_reload)
 	must_read(&old, "--id 5",
 	    "queue = 2M\nlisten = 127.0.0.1:1\ncert = c\nkey = b\n"
 	    "name = other\ntokens = t\nlog-level = debug\n");
-	ck_assert(relay_options_reload(&fresh, &old, &changes, err));
+	ck_assert(relay_options_reload(&fresh, &old, &reading, &changes));
 	ck_assert_str_eq(changes.now, "");
 	ck_assert_str_eq(changes.restart, "name");
 	relay_options_free(&old);
@@ -309,14 +331,15 @@ END_TEST
 START_TEST(test_reload_check)
 {
 	struct relay_options old, fresh;
-	struct relay_changes changes;
-	char err[RELAY_ERR_CHARS];
+	struct option_changes changes;
+	struct option_reading reading = { .program = &relay_program };
 
 	must_read(&old, "", "listen-tls = 127.0.0.1:1\ncert = a\nkey = b\n");
 	must_read(&fresh, "", "");
-	ck_assert(!relay_options_reload(&old, &fresh, &changes, err));
+	ck_assert(!relay_options_reload(&old, &fresh, &reading, &changes));
 	ck_assert_str_eq(changes.restart, "listen-tls");
-	ck_assert_ptr_nonnull(strstr(err, "expected a certificate"));
+	ck_assert_ptr_nonnull(
+	    strstr(reading.mistakes, "expected a certificate"));
 	relay_options_free(&old);
 	relay_options_free(&fresh);
 }

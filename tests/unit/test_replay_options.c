@@ -55,6 +55,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(opt.bucket_ns, S);
 	ck_assert_int_eq(opt.scenario_timeout_ns, 5 * S);
 	ck_assert_str_eq(opt.how, "");
+	replay_options_free(&opt);
 }
 END_TEST
 
@@ -66,7 +67,7 @@ START_TEST(given)
 	    "--speed 2.5 a --pacing hybrid --clients 100 --stagger 5ms"
 	    " --connect-speed 10 --shard 3/4 --map-node 7=1007 --roles all"
 	    " --map-node 8=9 --codec snappy --loop 0 --allow 192.0.2.0/24"
-	    " --port 26000,26001 --ramp 0 --start-at +5s -q --diff"
+	    " --port 26000,any,26001 --ramp 0 --start-at +5s -q --diff"
 	    " --ignore payload --tls --ca x h");
 	ck_assert_double_eq(opt.speed, 2.5);
 	ck_assert_double_eq(opt.connect_speed, 10);
@@ -80,8 +81,9 @@ START_TEST(given)
 	ck_assert(opt.clients && opt.nodes);
 	ck_assert_int_eq(opt.codec, BNET_CODEC_SNAPPY);
 	ck_assert_uint_eq(opt.loop, 0);
-	ck_assert_uint_eq(opt.n_allow, 1);
+	ck_assert_uint_eq(opt.allow.n, 1);
 	ck_assert_uint_eq(opt.cap.n_ports, 2);
+	ck_assert(opt.cap.any_port);
 	ck_assert_uint_eq(opt.cap.ports[1], 26001);
 	ck_assert_int_ne(opt.start_at_ns, 0);
 	ck_assert(opt.quiet && opt.diff && opt.client.tls);
@@ -89,8 +91,17 @@ START_TEST(given)
 	ck_assert_str_eq(opt.how,
 	    "--speed 2.5 --pacing hybrid --clients 100 --stagger 5ms"
 	    " --connect-speed 10 --map-node 7=1007 --roles all --map-node 8=9"
-	    " --codec snappy --loop 0 --port 26000,26001 --ramp 0 --diff"
+	    " --codec snappy --loop 0 --port 26000,any,26001 --ramp 0 --diff"
 	    " --ignore payload --tls");
+	replay_options_free(&opt);
+	parse(&opt, "--rate 5 -v a h");
+	ck_assert_int_eq(opt.timing, REPLAY_RATE);
+	ck_assert(opt.verbose);
+	replay_options_free(&opt);
+	parse(&opt, "--asap --roles nodes a h");
+	ck_assert_int_eq(opt.timing, REPLAY_ASAP);
+	ck_assert(!opt.clients && opt.nodes);
+	replay_options_free(&opt);
 }
 END_TEST
 
@@ -131,6 +142,7 @@ START_TEST(words_behind)
 					       : opt.target != NULL &&
 		    strcmp(opt.target, modes[_i].target) == 0,
 	    "%s: %s", line, opt.target);
+	replay_options_free(&opt);
 }
 END_TEST
 
@@ -143,8 +155,7 @@ START_TEST(token_is_hidden)
 	for (size_t i = 0; i + 6 < sizeof(words); i++)
 		ck_assert_int_ne(memcmp(words + i, "secret", 6), 0);
 	ck_assert_ptr_null(strstr(opt.how, "secret"));
-	/* a copy, which the program keeps to its end */
-	free((void *)(uintptr_t)opt.client.token);
+	replay_options_free(&opt);
 }
 END_TEST
 
@@ -208,6 +219,9 @@ static const char *const bad[] = {
 	"--nothing a h",
 	"-Q a h",
 	"a h --speed",
+	"a 127.0.0.1:99999",
+	"a ::1",
+	"--scenario d 127.0.0.1:99999",
 };
 
 static void
@@ -276,7 +290,7 @@ static const struct {
 
 START_TEST(start_at)
 {
-	char err[CLI_ERR_CHARS] = "";
+	char err[OPTION_ERR_CHARS] = "";
 	int64_t at_ns = -1;
 	bool ok = replay_time(times[_i].text, NOW, &at_ns, err);
 

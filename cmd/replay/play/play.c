@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 
 #define NS_PER_S INT64_C(1000000000)
-#define MESSAGE_MAX_BYTES ((size_t)1 << 20)
 #define WINDOW_DIGITS 2
 #define AWAKE_NS 150000 /* a thread wakes about that late */
 #define MEMORY_MAX_BYTES (UINT64_C(2) << 30)
@@ -343,8 +342,7 @@ init_worker(struct play *play, struct play_worker *worker)
 	const struct play_settings *set = &play->set;
 
 	worker->play = play;
-	bnet_buf_init(&worker->body, MESSAGE_MAX_BYTES);
-	bnet_buf_init(&worker->store, MESSAGE_MAX_BYTES);
+	session_scratch_init(&worker->message);
 	bnet_buf_init(&worker->plain, BNET_PAYLOAD_MAX_BYTES);
 	rewrite_scratch_init(&worker->scratch);
 	if (set->masks != NULL) {
@@ -482,8 +480,7 @@ play_free(struct play *play)
 		results_free(&worker->results);
 		diff_free(worker->diff);
 		hdr_free(&worker->window);
-		bnet_buf_free(&worker->body);
-		bnet_buf_free(&worker->store);
+		session_scratch_free(&worker->message);
 		bnet_buf_free(&worker->plain);
 		rewrite_scratch_free(&worker->scratch);
 	}

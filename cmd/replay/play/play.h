@@ -9,12 +9,12 @@
 #ifndef REPLAY_PLAY_H
 #define REPLAY_PLAY_H
 
-#include "cmd/common/address.h"
 #include "cmd/replay/options.h"
 #include "cmd/replay/play/diff.h"
 #include "cmd/replay/play/plan.h"
 #include "cmd/replay/play/results.h"
 #include "cmd/replay/tape/tape.h"
+#include "cmd/session/target.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,10 +23,7 @@ struct play_settings {
 	const struct replay_options *opt;
 	const struct tape *tape;
 	const struct plan *plan;
-	const struct address *addresses; /* n of them, tried in turn */
-	size_t n_addresses;
-	struct bnet_tls_ctx *tls; /* NULL: plain; borrowed */
-	const char *tls_host; /* or NULL */
+	const struct session_target *target;
 	const char *token; /* NUL-ended; "": none */
 	const struct diff_masks *masks; /* NULL: no --diff */
 };

@@ -9,13 +9,13 @@
 #include "cmd/engine/engine.h"
 #include "cmd/replay/play/play.h"
 #include "cmd/replay/play/rewrite.h"
+#include "cmd/session/session.h"
 #include "proto/message.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 #define PLAY_REASON_CHARS 256
-#define PLAY_OWN_PING UINT64_C(1) /* timestamp bit: not of the capture */
 #define PLAY_ENVIRONMENT_CHARS 64
 
 /* What belongs to one worker of the engine; only `seen` is shared. */
@@ -24,8 +24,7 @@ struct play_worker {
 	struct engine_worker *engine;
 	struct results results;
 	struct diff *diff; /* NULL: without --diff */
-	struct bnet_buf body; /* a message to be sent */
-	struct bnet_buf store; /* a message that came */
+	struct session_scratch message;
 	struct bnet_buf plain; /* a payload, decompressed */
 	struct rewrite_scratch scratch;
 	struct hdr window; /* lateness since it was last published */

@@ -19,13 +19,9 @@
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more waits its turn */
 #define OPEN_MAX 65536 /* requests of a virtual client, 4 MiB */
-#define WELCOME_TIMEOUT_NS INT64_C(15000000000)
 #define DIFF_QUIET_NS INT64_C(1000000000) /* what is not here then is missing */
 #define AGAIN_NS 1000000 /* until we look again for a peer that is to come */
 #define LATER_NS (INT64_MAX / 4) /* never */
-#define MS_NS 1000000
-#define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
-#define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
 
 enum vclient_state {
 	VCLIENT_CONNECTING = 0,
@@ -44,8 +40,7 @@ struct vclient {
 	struct id_map_who who;
 	struct vclient *before, *after; /* in play->vclients, under its lock */
 	enum vclient_state state;
-	size_t address; /* of play->set.addresses, that is tried */
-	struct engine_conn *conn;
+	struct session client; /* hello, keepalives, pongs */
 	struct play_worker *worker;
 	int64_t start_ns; /* due to connect; all times CLOCK_MONOTONIC */
 	int64_t ready_ns;
@@ -56,14 +51,13 @@ struct vclient {
 	int64_t last_sent_ns, last_answer_ns;
 	int64_t last_compared_ns; /* --diff: something came */
 	int64_t held_until_ns; /* the peer took no more until then */
-	int64_t keepalive_ns, keepalive_at_ns; /* 0: none */
 	uint32_t n_answers;
 	struct pairing pairing;
 	struct rewrite rewrite;
 	struct diff_vclient diff;
 	bool refused;
 	bool opened; /* it was let in */
-	bool gave_up; /* no welcome came in time */
+	bool gave_up; /* no welcome came in time, or nothing else */
 	bool draining; /* it was asked to end soon */
 	bool stopped; /* and it was not done yet */
 	bool waits; /* `next` is for somebody who is not here yet */
@@ -106,72 +100,6 @@ vclient_give_up(struct vclient *vc, int64_t now_ns)
 	pairing_drop_oldest(&vc->pairing);
 	vc->n_answers++;
 	vc->last_answer_ns = now_ns;
-}
-
-/* ---- messages of our own ---- */
-
-static void
-vclient_say(struct vclient *vc, const struct bnet_header *header,
-    struct bnet_slice payload)
-{
-	const struct bnet_packet packet = {
-		.has_header = true,
-		.header = *header,
-		.payload = payload,
-	};
-
-	/* where the queue is full the cluster has more to read than this */
-	(void)!engine_send(vc->worker->engine, engine_conn_outlet(vc->conn),
-	    &packet, header->priority);
-}
-
-static void
-say_message(
-    struct vclient *vc, const struct bnet_message *message, uint64_t timestamp)
-{
-	const struct bnet_header header = {
-		.key = bnet_message_key(message->type),
-		.priority = timestamp != 0,
-		.timestamp = timestamp,
-	};
-
-	bnet_buf_clear(&vc->worker->body);
-	if (bnet_message_encode(message, &vc->worker->body) == BNET_OK)
-		vclient_say(vc, &header, bnet_buf_slice(&vc->worker->body));
-}
-
-/*
- * As the captured one, but with our token. A clone can not have the id that
- * its original wanted; what had no hello in the capture, since its beginning
- * is missing, says one nevertheless.
- */
-static void
-vclient_hello(struct vclient *vc)
-{
-	const struct tape_session *session = vc->session;
-	const struct play_settings *set = &vc->play->set;
-	struct bnet_message message = { .type = BNET_MSG_HELLO };
-
-	message.u.hello = (struct bnet_hello){
-		.version = BNET_PROTOCOL_VERSION,
-		.role = session->role != 0 ? session->role : BNET_ROLE_CLIENT,
-		.wanted_id = vc->plan->clone == 0 ? session->wanted_id : 0,
-		.codecs = session->codecs,
-		.frame_max_bytes = session->frame_max_bytes != 0
-		    ? session->frame_max_bytes
-		    : BNET_FRAME_MAX_BYTES,
-		.name = bnet_string_of(tape_text(set->tape, session->name)),
-		.token = bnet_string_of(set->token),
-	};
-	say_message(vc, &message, 0);
-}
-
-static void
-vclient_keepalive(struct vclient *vc, int64_t now_ns)
-{
-	const struct bnet_message message = { .type = BNET_MSG_KEEPALIVE };
-
-	say_message(vc, &message, (uint64_t)now_ns / US_NS | PLAY_OWN_PING);
 }
 
 /* ---- records ---- */
@@ -256,10 +184,9 @@ sent_as(struct vclient *vc, const struct tape_record *record, int64_t now_ns,
 }
 
 static size_t
-queued_bytes(const struct engine_outlet *outlet)
+queued_bytes(const struct engine_sendq *sendq)
 {
-	return atomic_load_explicit(
-	    &outlet->queued_bytes, memory_order_relaxed);
+	return atomic_load_explicit(&sendq->queued_bytes, memory_order_relaxed);
 }
 
 static enum vclient_sent
@@ -267,20 +194,20 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
     int64_t due_ns, int64_t now_ns)
 {
 	const struct play *play = vc->play;
-	struct engine_outlet *outlet = engine_conn_outlet(vc->conn);
+	struct engine_sendq *sendq = engine_conn_sendq(vc->client.conn);
 	const struct rewrite_context context = {
 		.opt = play->set.opt,
 		.ids = &play->ids,
 		.session = vc->session,
 		.clone = vc->plan->clone,
 		.round = vc->who.round,
-		.now_us = ((uint64_t)now_ns / US_NS) & ~PLAY_OWN_PING,
+		.now_us = (uint64_t)now_ns / US_NS,
 	};
 	struct bnet_packet packet = { .has_oob =
 					  (record->flags & TAPE_R_OOB) != 0 };
 	struct bnet_header header = { .key = 0 };
 	enum vclient_sent sent;
-	size_t before = queued_bytes(outlet);
+	size_t before = queued_bytes(sendq);
 
 	if (before > QUEUE_MAX_BYTES)
 		return VCLIENT_LATER;
@@ -290,12 +217,11 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 		    &context, record, &packet.oob, &header);
 	(void)set_payload(vc, record, &packet);
 	sent = sent_as(vc, record, now_ns,
-	    engine_send(vc->worker->engine, outlet, &packet, true));
+	    engine_send(vc->worker->engine, sendq, &packet, true));
 	if (sent != VCLIENT_SENT)
 		return sent;
 	/* as it is on the wire: the engine may have compressed it */
-	note_sent(
-	    vc, due_ns, now_ns, header.key, queued_bytes(outlet) - before);
+	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
 	if ((record->flags & TAPE_R_ANSWERED) != 0)
 		expect_answer(vc, &packet, &header, due_ns);
 	return VCLIENT_SENT;
@@ -398,7 +324,7 @@ static void
 finish(struct vclient *vc)
 {
 	vc->state = VCLIENT_CLOSING;
-	engine_conn_finish(vc->conn);
+	engine_conn_finish(vc->client.conn);
 }
 
 /* ---- sending what is due ---- */
@@ -478,7 +404,8 @@ send_due(struct vclient *vc)
 static void
 vclient_pump(struct vclient *vc)
 {
-	if (vc->state != VCLIENT_PLAYING || engine_conn_is_blocked(vc->conn))
+	if (vc->state != VCLIENT_PLAYING ||
+	    engine_conn_is_blocked(vc->client.conn))
 		return; /* if it is, vclient_drained() comes */
 	send_due(vc);
 	if (vc->next == NULL)
@@ -510,9 +437,8 @@ vclient_arm(struct vclient *vc, int64_t now_ns)
 
 	if (vc->state == VCLIENT_CLOSING)
 		return;
-	if (vc->state == VCLIENT_GREETED)
-		at_ns = vc->ready_ns + WELCOME_TIMEOUT_NS;
-	if (vc->state == VCLIENT_PLAYING && !engine_conn_is_blocked(vc->conn))
+	if (vc->state == VCLIENT_PLAYING &&
+	    !engine_conn_is_blocked(vc->client.conn))
 		at_ns = next_due(vc);
 	if (vc->state == VCLIENT_PLAYING && vc->waits)
 		at_ns = now_ns + AGAIN_NS;
@@ -520,12 +446,12 @@ vclient_arm(struct vclient *vc, int64_t now_ns)
 		at_ns = end_due(vc);
 	if (vc->state == VCLIENT_ENDING && at_ns <= now_ns)
 		at_ns = now_ns + DIFF_QUIET_NS / 8;
-	at_ns = earlier(at_ns, vc->keepalive_at_ns);
+	at_ns = earlier(at_ns, session_next_ns(&vc->client));
 	at_ns = earlier(at_ns, give_up_ns(vc));
 	/* what is overdue waits until others have had their turn */
 	if (at_ns <= engine_worker_now_ns(vc->worker->engine))
 		at_ns = engine_worker_now_ns(vc->worker->engine) + 1;
-	engine_conn_set_timer(vc->conn, at_ns);
+	engine_conn_set_timer(vc->client.conn, at_ns);
 }
 
 static void
@@ -535,27 +461,12 @@ expire(struct vclient *vc, int64_t now_ns)
 		vclient_give_up(vc, now_ns);
 }
 
-static void
-no_welcome(struct vclient *vc)
-{
-	vc->gave_up = true;
-	play_set_reason(vc->play, "no welcome in time");
-	engine_conn_cut(vc->conn);
-}
-
 void
 vclient_timer(struct vclient *vc, int64_t now_ns)
 {
-	if (vc->state == VCLIENT_GREETED &&
-	    now_ns >= vc->ready_ns + WELCOME_TIMEOUT_NS) {
-		no_welcome(vc);
+	if (vc->state == VCLIENT_CLOSING || !session_timer(&vc->client, now_ns))
 		return;
-	}
 	expire(vc, now_ns);
-	if (vc->keepalive_at_ns != 0 && now_ns >= vc->keepalive_at_ns) {
-		vclient_keepalive(vc, now_ns);
-		vc->keepalive_at_ns = now_ns + vc->keepalive_ns;
-	}
 	vclient_pump(vc);
 	if (vc->state == VCLIENT_ENDING && may_end(vc, now_ns))
 		finish(vc);
@@ -568,7 +479,7 @@ vclient_drained(struct vclient *vc)
 {
 	vc->held_until_ns = clock_now_ns();
 	if (vc->state == VCLIENT_PLAYING)
-		engine_conn_set_timer(vc->conn, vc->held_until_ns);
+		engine_conn_set_timer(vc->client.conn, vc->held_until_ns);
 }
 
 /* ---- the beginning ---- */
@@ -622,27 +533,50 @@ vclient_up(struct vclient *vc, int64_t now_ns)
 	vclient_arm(vc, now_ns);
 }
 
+/*
+ * As the captured one, but with our token. A clone can not have the id that
+ * its original wanted; what had no hello in the capture, since its beginning
+ * is missing, says one nevertheless. False: it is lost.
+ */
+static bool
+say_hello(struct vclient *vc, struct engine_conn *conn)
+{
+	const struct tape_session *session = vc->session;
+	const struct play_settings *set = &vc->play->set;
+	const struct bnet_hello hello = {
+		.role = session->role,
+		.wanted_id = vc->plan->clone == 0 ? session->wanted_id : 0,
+		.codecs = session->codecs,
+		.frame_max_bytes = session->frame_max_bytes,
+		.name = bnet_string_of(tape_text(set->tape, session->name)),
+		.token = bnet_string_of(set->token),
+	};
+
+	return session_ready(
+	    &vc->client, conn, says_hello(session) ? &hello : NULL);
+}
+
 void
 vclient_ready(struct vclient *vc, struct engine_conn *conn)
 {
 	int64_t now_ns = clock_now_ns();
 
-	vc->conn = conn;
 	results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
 	if (atomic_load(&vc->play->stopping) ||
 	    atomic_load(&vc->play->production)) {
 		vc->stopped = vc->draining = true;
+		(void)session_ready(&vc->client, conn, NULL);
 		finish(vc);
-		return;
-	}
-	if (!says_hello(vc->session)) {
-		vclient_up(vc, now_ns);
 		return;
 	}
 	vc->state = VCLIENT_GREETED;
 	vc->ready_ns = now_ns; /* until the welcome */
-	vclient_hello(vc);
-	vclient_arm(vc, now_ns);
+	if (!say_hello(vc, conn))
+		return;
+	if (says_hello(vc->session))
+		vclient_arm(vc, now_ns);
+	else
+		vclient_up(vc, now_ns);
 }
 
 void
@@ -663,75 +597,65 @@ vclient_stop(struct vclient *vc)
 
 /* ---- what comes back ---- */
 
-static uint64_t
-unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-/* ---- what a relay says ---- */
-
-static bool
-decode(struct vclient *vc, const struct bnet_packet *packet,
-    enum bnet_message_type type, struct bnet_message *message)
-{
-	size_t left;
-
-	return bnet_message_decode(type, packet->payload, message,
-		   &vc->worker->store, &left) == BNET_OK;
-}
-
 static void
-set_codec(struct vclient *vc, const struct bnet_welcome *welcome)
+on_welcome(void *owner, const struct bnet_welcome *welcome)
 {
-	int codec = vc->play->set.opt->codec;
+	struct vclient *vc = owner;
 
-	/* a bit each; what is recorded goes as it is */
-	engine_conn_set_peer(vc->conn,
-	    codec == REPLAY_CODEC_AS_RECORDED ||
-		    ((uint32_t)codec & welcome->codecs) == 0
-		? BNET_CODEC_NONE
-		: (enum bnet_codec_id)codec,
-	    bnet_frame_max(welcome->frame_max_bytes));
-}
-
-static void
-on_welcome(struct vclient *vc, const struct bnet_message *message)
-{
-	const struct bnet_welcome *welcome = &message->u.welcome;
-	uint32_t keepalive_ms = welcome->keepalive_ms;
-	int64_t now_ns = clock_now_ns();
-
-	if (vc->state != VCLIENT_GREETED)
-		return;
 	play_set_environment(vc->play, &welcome->environment);
 	vc->rewrite.id = welcome->id;
 	vc->rewrite.relay_id = welcome->relay_id;
 	id_map_set(&vc->play->ids, &vc->who, welcome->id);
-	set_codec(vc, welcome);
-	if (keepalive_ms != 0 && keepalive_ms < KEEPALIVE_MIN_MS)
-		keepalive_ms = KEEPALIVE_MIN_MS;
-	vc->keepalive_ns = (int64_t)keepalive_ms * MS_NS;
-	if (vc->keepalive_ns != 0)
-		vc->keepalive_at_ns = now_ns + vc->keepalive_ns;
-	vclient_up(vc, now_ns);
+	if (vc->state == VCLIENT_GREETED)
+		vclient_up(vc, clock_now_ns());
 }
 
 static void
-on_refuse(struct vclient *vc, const struct bnet_message *message)
+on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
-	const struct bnet_refuse *refuse = &message->u.refuse;
+	struct vclient *vc = owner;
 	char why[PLAY_REASON_CHARS];
 
 	vc->refused = true;
-	snprintf(why, sizeof(why), "refused: %s: %.*s",
-	    bnet_code_name(refuse->code), (int)refuse->reason.len_bytes,
-	    refuse->reason.p != NULL ? refuse->reason.p : "");
+	session_refused_text(refuse, why, sizeof(why));
 	play_set_reason(vc->play, why);
 }
+
+static void
+on_lost(void *owner, const char *why)
+{
+	struct vclient *vc = owner;
+
+	vc->gave_up = true;
+	play_set_reason(vc->play, why);
+}
+
+/*
+ * Pings of the capture carry when they were sent; what a stranger made up is
+ * not a time, and neither is a ping of the session's own.
+ */
+static bool
+on_pong(void *owner, const struct bnet_header *header)
+{
+	struct vclient *vc = owner;
+	int64_t now_ns = clock_now_ns(), sent_ns;
+
+	if (header->timestamp > (uint64_t)now_ns / US_NS)
+		return false;
+	sent_ns = (int64_t)header->timestamp * US_NS;
+	if (sent_ns < vc->start_ns)
+		return false;
+	results_answered(&vc->worker->results, sent_ns - vc->play->start_ns,
+	    BNET_KEY_PONG, now_ns - sent_ns);
+	return true;
+}
+
+static const struct session_hooks session_hooks = {
+	.up = on_welcome,
+	.refused = on_refuse,
+	.pong = on_pong,
+	.lost = on_lost,
+};
 
 /* One that somebody may wait for. */
 static void
@@ -750,113 +674,29 @@ take_answer(struct vclient *vc, const struct bnet_packet *packet,
     struct pairing_request *request)
 {
 	return pairing_received(
-	    &vc->pairing, packet, &vc->worker->store, request);
+	    &vc->pairing, packet, &vc->worker->message.store, request);
 }
 
-static void
-on_error(struct vclient *vc, const struct bnet_packet *packet,
-    const struct bnet_message *message)
+/* True: it is an error of the relay's. */
+static bool
+take_error(struct vclient *vc, const struct bnet_packet *packet)
 {
-	const struct bnet_error *error = &message->u.error;
+	struct bnet_message message;
+	const struct bnet_error *error = &message.u.error;
 	struct pairing_request request;
 	int64_t now_ns = clock_now_ns();
 
+	if (packet->header.key != bnet_message_key(BNET_MSG_ERROR) ||
+	    !session_take(&vc->client, packet, BNET_MSG_ERROR, &message))
+		return false;
 	results_error(&vc->worker->results, now_ns - vc->play->start_ns,
 	    error->key, error->code);
 	if (!take_answer(vc, packet, &request))
-		return;
+		return true;
 	results_unanswered(&vc->worker->results,
 	    (int64_t)request.user - vc->play->start_ns, request.key);
 	vclient_answered(vc, now_ns);
-}
-
-static void
-send_pong(struct vclient *vc, const struct bnet_header *asked)
-{
-	static const uint8_t bytes[PONG_BYTES];
-	const struct bnet_header header = {
-		.key = BNET_KEY_PONG,
-		.priority = true,
-		.timestamp = asked->timestamp & ~BNET_TIMESTAMP_PING_BACK,
-	};
-
-	vclient_say(vc, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
-	if ((asked->timestamp & BNET_TIMESTAMP_PING_BACK) != 0 &&
-	    vc->keepalive_ns != 0)
-		vclient_keepalive(vc, clock_now_ns());
-}
-
-/*
- * Our pings carry when they were sent, with PLAY_OWN_PING where they are not of
- * the capture; what a stranger made up is not a time.
- */
-static void
-on_pong(struct vclient *vc, const struct bnet_header *header)
-{
-	int64_t now_ns = clock_now_ns(), sent_ns;
-	const struct bnet_header ping = { .timestamp = header->latency_ms };
-
-	if (header->latency_ms != 0)
-		send_pong(vc, &ping); /* a ping travels there, too */
-	if (header->timestamp > (uint64_t)now_ns / US_NS ||
-	    (header->timestamp & PLAY_OWN_PING) != 0)
-		return;
-	sent_ns = (int64_t)header->timestamp * US_NS;
-	if (sent_ns >= vc->start_ns)
-		results_answered(&vc->worker->results,
-		    sent_ns - vc->play->start_ns, BNET_KEY_PONG,
-		    now_ns - sent_ns);
-}
-
-/* Somebody measures us: the captured reply would not be theirs. */
-static void
-on_echo(struct vclient *vc, const struct bnet_header *asked,
-    struct bnet_message *message)
-{
-	struct bnet_header header = {
-		.dest_type = (message->u.echo.flags & BNET_ECHO_F_NODE) != 0
-		    ? BNET_DEST_NODE
-		    : BNET_DEST_CLIENT,
-		.dest = asked->source,
-		.key = bnet_message_key(BNET_MSG_ECHO_REPLY),
-		.priority = true,
-	};
-
-	message->type = BNET_MSG_ECHO_REPLY;
-	message->u.echo.received_ns = unix_ns();
-	message->u.echo.replied_ns = unix_ns();
-	bnet_buf_clear(&vc->worker->body);
-	if (bnet_message_encode(message, &vc->worker->body) == BNET_OK)
-		vclient_say(vc, &header, bnet_buf_slice(&vc->worker->body));
-}
-
-/* True: it was a session message, and is dealt with. */
-static bool
-take_message(struct vclient *vc, const struct bnet_packet *packet)
-{
-	enum bnet_message_type type = bnet_message_type(packet->header.key);
-	bool hop = packet->header.dest_type == BNET_DEST_HOP;
-	struct bnet_message message;
-
-	if (type == BNET_MSG_NONE || (!hop && type != BNET_MSG_ECHO) ||
-	    !decode(vc, packet, type, &message))
-		return false;
-	switch (type) {
-	case BNET_MSG_WELCOME:
-		on_welcome(vc, &message);
-		return true;
-	case BNET_MSG_REFUSE:
-		on_refuse(vc, &message);
-		return true;
-	case BNET_MSG_ERROR:
-		on_error(vc, packet, &message);
-		return true;
-	case BNET_MSG_ECHO:
-		on_echo(vc, &packet->header, &message);
-		return true;
-	default:
-		return false;
-	}
+	return true;
 }
 
 /* A stock client gets no welcome, but what is sent to it has its id. */
@@ -927,15 +767,10 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 		learn_id(vc, header);
 	if (vc->worker->diff != NULL && vc->state >= VCLIENT_PLAYING)
 		compare(vc, packet);
-	if (!packet->has_header || key == 0)
+	/* somebody measures us: the captured reply would not be theirs */
+	if (session_packet(&vc->client, packet) || key == 0)
 		return;
-	if (key == BNET_KEY_PONG && header->dest_type == BNET_DEST_HOP) {
-		on_pong(vc, header);
-		return;
-	}
-	if (header->timestamp != 0)
-		send_pong(vc, header);
-	if (!take_message(vc, packet) && vc->state >= VCLIENT_PLAYING)
+	if (!take_error(vc, packet) && vc->state >= VCLIENT_PLAYING)
 		match(vc, packet, now_ns);
 }
 
@@ -947,20 +782,26 @@ vclient_bad(struct vclient *vc)
 
 /* ---- coming ---- */
 
+/* With the codec that is asked for; what is recorded goes as it is. */
 static bool
-connect_next(struct vclient *vc)
+connect_it(struct vclient *vc)
 {
-	const struct play_settings *set = &vc->play->set;
-	const struct engine_connect want = {
-		.address = set->addresses[vc->address],
-		.tls = set->tls,
-		.tls_host = set->tls_host,
+	struct play *play = vc->play;
+	int codec = play->set.opt->codec;
+	const struct session_settings set = {
+		.target = play->set.target,
+		.scratch = &vc->worker->message,
+		.hooks = &session_hooks,
+		.owner = vc,
 		.order = (enum bnet_order)vc->session->order,
-		.worker = vc->index % vc->play->n_workers,
-		.user = vc,
+		.codecs =
+		    codec == REPLAY_CODEC_AS_RECORDED ? 0 : (uint32_t)codec,
+		.answers_echo = true,
 	};
 
-	return engine_connect(vc->play->engine, &want);
+	session_init(&vc->client, &set);
+	return session_connect(
+	    &vc->client, play->engine, vc->index % play->n_workers);
 }
 
 static void
@@ -1020,7 +861,7 @@ vclient_begin(
 	vclient_skip_unsent(vc);
 	list_add(vc);
 	atomic_fetch_add(&play->n_running, 1);
-	if (connect_next(vc))
+	if (connect_it(vc))
 		return true;
 	list_remove(vc);
 	free(vc);
@@ -1066,9 +907,9 @@ free_vclient(struct vclient *vc)
 }
 
 static void
-why_not(struct vclient *vc, enum engine_end end)
+why_not(struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 {
-	const char *reason = engine_conn_reason(vc->conn);
+	const char *reason = engine_conn_reason(conn);
 	char why[PLAY_REASON_CHARS];
 
 	if (vc->refused || vc->stopped || vc->state == VCLIENT_CLOSING ||
@@ -1098,18 +939,14 @@ void
 vclient_closed(
     struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 {
-	const struct play_settings *set = &vc->play->set;
-
-	vc->conn = conn;
-	if (end == ENGINE_END_CONNECT && ++vc->address < set->n_addresses &&
-	    connect_next(vc))
+	if (session_closed(&vc->client, end))
 		return;
 	if (vc->state == VCLIENT_CONNECTING)
 		results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
 	if (end == ENGINE_END_OWNER && vc->state != VCLIENT_CLOSING &&
 	    !vc->gave_up)
 		vc->stopped = true; /* we quit, not the cluster */
-	why_not(vc, end);
+	why_not(vc, conn, end);
 	results_count(&vc->worker->results, outcome(vc), 1);
 	if (vc->opened)
 		results_closed(

@@ -9,9 +9,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -262,9 +259,12 @@ peer_file_arg(struct peer_args *args, const char *name)
 static struct bnet_tls_ctx *
 default_tls(void)
 {
-	if (peer_defaults.tls != NULL)
-		bnet_tls_ctx_ref(peer_defaults.tls);
-	return peer_defaults.tls;
+	const struct session_target *target = peer_defaults.target;
+
+	if (target == NULL || target->tls == NULL)
+		return NULL;
+	bnet_tls_ctx_ref(target->tls);
+	return target->tls;
 }
 
 /* cert=F key=F ca=F tls12: the default where not `tls`. */
@@ -290,12 +290,21 @@ peer_tls(struct peer_args *args)
 	return ctx;
 }
 
+/* Where TLS is the target's, so is the name. */
+static const char *
+default_host(void)
+{
+	const struct session_target *target = peer_defaults.target;
+
+	return target == NULL || target->tls == NULL ? NULL : target->host;
+}
+
 static void
 peer_link(struct peer_conn *c, struct peer_args *args)
 {
 	struct bnet_link_settings set = { .tls = c->tls,
 		.out_max_bytes = PEER_OUT_MAX_BYTES,
-		.tls_host = peer_arg(args, "host", peer_defaults.tls_host),
+		.tls_host = peer_arg(args, "host", default_host()),
 		.frame_max_bytes = (uint32_t)peer_number(args, "limit", 0) };
 	const char *order = peer_arg(args, "order", "little");
 
@@ -310,46 +319,18 @@ peer_link(struct peer_conn *c, struct peer_args *args)
 		peer_wrong("cannot make a link");
 }
 
-/* Of ADDR:PORT; an IPv6 address stands in brackets. */
-static char *
-host_of(const char *where, const char *colon)
-{
-	size_t len = (size_t)(colon - where);
-
-	if (len >= 2 && where[0] == '[' && colon[-1] == ']')
-		return peer_dup(where + 1, len - 2);
-	return peer_dup(where, len);
-}
-
-/* ADDR:PORT; -1 and errno where nobody is there. */
+/* HOST:PORT; -1 and errno where nobody is there. */
 static int
-peer_socket(const char *where, int receive_bytes)
+peer_socket(const char *where, int receive_bytes, int64_t deadline_ns)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	const char *colon = strrchr(where, ':');
-	struct addrinfo *to;
-	char *host;
-	int fd, on = 1;
+	struct session_target target;
+	char why[256];
 
-	if (colon == NULL)
-		peer_wrong("'%s' is not ADDR:PORT", where);
-	host = host_of(where, colon);
-	if (getaddrinfo(host, colon + 1, &hints, &to) != 0)
-		peer_wrong("'%s' is not ADDR:PORT", where);
-	free(host);
-	fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		peer_wrong("socket: %s", strerror(errno));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (receive_bytes > 0) /* before, so that the window is small */
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes,
-		    sizeof(receive_bytes));
-	if (connect(fd, to->ai_addr, to->ai_addrlen) != 0) {
-		(void)close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(to);
-	return fd;
+	if (!session_resolve(
+		&target, where, ADDRESS_PORT_NONE, why, sizeof(why)))
+		peer_wrong("%s", why);
+	return session_dial(
+	    &target, receive_bytes, deadline_ns - clock_now_ns());
 }
 
 void
@@ -400,7 +381,8 @@ peer_connect(struct peer_args *args)
 	c->tls = peer_tls(args);
 	c->no_pong = peer_flag(args, "nopong");
 	peer_link(c, args);
-	c->fd = peer_socket(where, (int)peer_number(args, "rcvbuf", 0));
+	c->fd = peer_socket(
+	    where, (int)peer_number(args, "rcvbuf", 0), deadline_ns);
 	if (c->fd < 0) {
 		peer_conn_ended(c, "unreachable", strerror(errno));
 		return;

@@ -7,6 +7,7 @@
 #define REPLAY_SCENARIO_CONN_H
 
 #include "cmd/replay/scenario/event.h"
+#include "cmd/session/target.h"
 
 #define PEER_READ_BYTES 65536
 #define PEER_OUT_MAX_BYTES (1u << 30)
@@ -49,10 +50,10 @@ int64_t peer_deadline(void);
 
 /* ---- how they begin, and are forgotten ---- */
 
-/* The defaults of a connection. NULL: plain; no token. */
+/* The defaults of a connection; both borrowed. */
 struct peer_defaults {
-	struct bnet_tls_ctx *tls; /* borrowed */
-	const char *tls_host, *token;
+	const struct session_target *target; /* its TLS; NULL: plain */
+	const char *token; /* NULL: none */
 };
 
 extern struct peer_defaults peer_defaults;

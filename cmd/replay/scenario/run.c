@@ -609,7 +609,7 @@ run_all(struct suite *suite, const struct scenarios *all)
 
 int
 scenario_run(const struct replay_options *opt, const struct address *address,
-    struct bnet_tls_ctx *tls, const char *tls_host, const char *token,
+    const struct session_target *target, const char *token,
     const volatile int *stop, FILE *out)
 {
 	static struct suite suite;
@@ -621,8 +621,7 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 		.opt = opt, .address = address, .stop = stop, .out = out
 	};
 	address_format(address, suite.where);
-	peer_defaults =
-	    (struct peer_defaults){ tls, tls != NULL ? tls_host : NULL, token };
+	peer_defaults = (struct peer_defaults){ target, token };
 	if (!scenarios_read(&all, opt->scenario, err)) {
 		cli_warn("%s", err);
 		return REPLAY_USAGE;

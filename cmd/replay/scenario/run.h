@@ -10,8 +10,8 @@
 #ifndef REPLAY_SCENARIO_RUN_H
 #define REPLAY_SCENARIO_RUN_H
 
-#include "cmd/common/address.h"
 #include "cmd/replay/options.h"
+#include "cmd/session/target.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,15 +19,14 @@
 
 /*
  * Run each *.bns of opt->scenario (a folder, in the order of names, or one
- * file) against the target, and print TAP version 13 to `out`. `stop` is
- * checked between steps. Returns an exit code: REPLAY_OK, REPLAY_DIFFERENT if
- * one fails, REPLAY_USAGE if a file is bad (reported with file, line and what
- * was expected), REPLAY_NOT_CONNECTED if nobody listens.
+ * file) against that address of the target, and print TAP version 13 to `out`.
+ * `stop` is checked between steps. Returns an exit code: REPLAY_OK,
+ * REPLAY_DIFFERENT if one fails, REPLAY_USAGE if a file is bad (reported with
+ * file, line and what was expected), REPLAY_NOT_CONNECTED if nobody listens.
  */
-int
-scenario_run(const struct replay_options *opt, const struct address *address,
-    struct bnet_tls_ctx *tls, const char *tls_host, const char *token,
-    const volatile int *stop, FILE *out);
+int scenario_run(const struct replay_options *opt,
+    const struct address *address, const struct session_target *target,
+    const char *token, const volatile int *stop, FILE *out);
 
 /*
  * ---- scenarios as they stand in files ----

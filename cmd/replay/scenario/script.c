@@ -255,9 +255,7 @@ peer_raw(struct peer_args *args)
 static struct bnet_string
 peer_string(struct peer_args *args, const char *name, const char *otherwise)
 {
-	const char *text = peer_arg(args, name, otherwise);
-
-	return (struct bnet_string){ text, (uint32_t)strlen(text) };
+	return bnet_string_of(peer_arg(args, name, otherwise));
 }
 
 static void
@@ -297,15 +295,6 @@ peer_hello_body(
 	    peer_defaults.token != NULL ? peer_defaults.token : "");
 }
 
-static uint64_t
-peer_now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* hello, register, roster, echo, keepalive NAME ... */
 static void
 peer_message_send(struct peer_args *args)
@@ -328,7 +317,7 @@ peer_message_send(struct peer_args *args)
 		m.type = BNET_MSG_ECHO;
 		m.u.echo.cookie = (uint64_t)peer_number(args, "cookie", 0);
 		m.u.echo.flags = peer_u32(args, "flags", 0);
-		m.u.echo.sent_ns = peer_now_ns();
+		m.u.echo.sent_ns = (uint64_t)clock_unix_ns();
 	} else {
 		m.type = BNET_MSG_KEEPALIVE;
 	}
@@ -486,7 +475,7 @@ peer_answer(struct peer_args *args)
 	    BNET_OK)
 		peer_fail("%s: not an echo", c->name);
 	m.type = BNET_MSG_ECHO_REPLY;
-	m.u.echo.received_ns = m.u.echo.replied_ns = peer_now_ns();
+	m.u.echo.received_ns = m.u.echo.replied_ns = (uint64_t)clock_unix_ns();
 	source = peer_event_field(c->seen, "source", strlen("source"));
 	p.header.dest = peer_number_of("source", source);
 	p.header.dest_type = m.u.echo.flags & BNET_ECHO_F_NODE

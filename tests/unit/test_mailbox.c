@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/engine/handover.h"
+#include "cmd/engine/mailbox.h"
 
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"
@@ -9,7 +9,7 @@
 
 #define N_RECORDS 3000
 #define N_THREADS 3
-#define N_PARCELS 2000
+#define N_BATCHES 2000
 
 static struct budget budget;
 
@@ -26,10 +26,10 @@ teardown(void)
 }
 
 static bool
-put_frame(struct parcel *parcel, const struct record *record, uint8_t byte)
+put_frame(struct batch *batch, const struct record *record, uint8_t byte)
 {
-	return parcel_put(
-	    parcel, &budget, record, (struct bnet_slice){ &byte, 1 });
+	return batch_put(
+	    batch, &budget, record, (struct bnet_slice){ &byte, 1 });
 }
 
 struct join_row {
@@ -52,27 +52,27 @@ static const struct join_row join_rows[] = {
 START_TEST(join)
 {
 	const struct join_row *row = &join_rows[_i];
-	struct parcel *parcel = parcel_new(&budget);
+	struct batch *batch = batch_new(&budget);
 	struct record record;
 	struct bnet_slice bytes;
 	unsigned n = 0;
 	size_t at = 0;
 
-	ck_assert(put_frame(parcel, &row->first, 'a'));
-	ck_assert(put_frame(parcel, &row->second, 'b'));
-	ck_assert(parcel->flush == row->second.flush);
-	while (parcel_read(parcel, &at, &record, &bytes))
+	ck_assert(put_frame(batch, &row->first, 'a'));
+	ck_assert(put_frame(batch, &row->second, 'b'));
+	ck_assert(batch->flush == row->second.flush);
+	while (batch_read(batch, &at, &record, &bytes))
 		n++;
 	ck_assert_msg(n == row->n_records, "%s: %u records", row->name, n);
 	ck_assert_uint_eq(bytes.p[bytes.len - 1], 'b');
-	parcel_free(parcel, &budget);
+	batch_free(batch, &budget);
 }
 END_TEST
 
 /* Bytes of random records come out as they went in. */
 START_TEST(as_it_went_in)
 {
-	struct parcel *parcel = parcel_new(&budget);
+	struct batch *batch = batch_new(&budget);
 	struct record record = { .kind = RECORD_FRAMES };
 	struct bnet_slice bytes;
 	uint64_t in_seed = 5, out_seed = 5, handle = 0;
@@ -81,12 +81,12 @@ START_TEST(as_it_went_in)
 
 	for (int i = 0; i < N_RECORDS; i++) {
 		record.handle = unit_random(&in_seed) % 3;
-		if (!put_frame(parcel, &record, (uint8_t)record.handle))
+		if (!put_frame(batch, &record, (uint8_t)record.handle))
 			ck_abort_msg("no room");
-		parcel_added(parcel, 1, 0);
+		batch_added(batch, 1, 0);
 	}
-	ck_assert_uint_eq(parcel->n_frames, N_RECORDS);
-	while (parcel_read(parcel, &at, &record, &bytes)) {
+	ck_assert_uint_eq(batch->n_frames, N_RECORDS);
+	while (batch_read(batch, &at, &record, &bytes)) {
 		if (bytes.len != record.n_frames)
 			ck_abort_msg("%zu bytes", bytes.len);
 		for (size_t i = 0; i < bytes.len; i++) {
@@ -97,7 +97,7 @@ START_TEST(as_it_went_in)
 		n_frames += record.n_frames;
 	}
 	ck_assert_uint_eq(n_frames, N_RECORDS);
-	parcel_free(parcel, &budget);
+	batch_free(batch, &budget);
 }
 END_TEST
 
@@ -105,33 +105,33 @@ END_TEST
 START_TEST(no_room)
 {
 	const struct record record = { .handle = 1 };
-	struct parcel *parcel = parcel_new(&budget);
+	struct batch *batch = batch_new(&budget);
 	uint64_t used_bytes = budget.used_bytes;
 	bool ok;
 
 	failmalloc_arm(1, true);
-	ok = parcel_record(parcel, &budget, &record, 1000);
+	ok = batch_record(batch, &budget, &record, 1000);
 	failmalloc_stop();
 	ck_assert(!ok);
 	ck_assert_uint_eq(budget.used_bytes, used_bytes);
-	ck_assert(!parcel_record(parcel, &budget, &record, 1 << 24));
+	ck_assert(!batch_record(batch, &budget, &record, 1 << 24));
 	ck_assert_uint_eq(budget.used_bytes, used_bytes);
-	ck_assert_uint_eq(parcel->bytes.len, 0);
+	ck_assert_uint_eq(batch->bytes.len, 0);
 	failmalloc_arm(1, true);
-	ok = parcel_new(&budget) != NULL;
+	ok = batch_new(&budget) != NULL;
 	failmalloc_stop();
 	ck_assert(!ok);
 	ck_assert_uint_eq(budget.used_bytes, used_bytes);
 	budget.max_bytes = used_bytes;
-	ck_assert_ptr_null(parcel_new(&budget));
-	parcel_free(parcel, &budget);
+	ck_assert_ptr_null(batch_new(&budget));
+	batch_free(batch, &budget);
 }
 END_TEST
 
 static bool
-is_awake(struct handover_queue *queue)
+is_awake(struct mailbox *mailbox)
 {
-	struct pollfd pfd = { .fd = queue->wake_fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = mailbox->wake_fd, .events = POLLIN };
 
 	return poll(&pfd, 1, 0) == 1;
 }
@@ -139,34 +139,34 @@ is_awake(struct handover_queue *queue)
 /* Only the first of several wakes the owner. */
 START_TEST(wakes_once)
 {
-	struct handover_queue queue;
-	struct parcel *parcel;
-	struct parcels parcels;
+	struct mailbox mailbox;
+	struct batch *batch;
+	struct batches batches;
 
-	ck_assert(handover_init(&queue));
-	ck_assert(!is_awake(&queue));
+	ck_assert(mailbox_init(&mailbox));
+	ck_assert(!is_awake(&mailbox));
 	for (int round = 0; round < 2; round++) {
-		ck_assert(handover_push(&queue, &parcel_new(&budget)->node));
-		ck_assert(!handover_push(&queue, &parcel_new(&budget)->node));
-		ck_assert(is_awake(&queue));
-		handover_heard(&queue);
-		handover_take(&queue, &parcels);
-		ck_assert(!is_awake(&queue));
+		ck_assert(mailbox_push(&mailbox, &batch_new(&budget)->node));
+		ck_assert(!mailbox_push(&mailbox, &batch_new(&budget)->node));
+		ck_assert(is_awake(&mailbox));
+		mailbox_heard(&mailbox);
+		mailbox_take(&mailbox, &batches);
+		ck_assert(!is_awake(&mailbox));
 		for (int i = 0; i < 2; i++) {
-			parcel = parcels_next(&parcels);
-			ck_assert_ptr_nonnull(parcel);
-			parcel_free(parcel, &budget);
+			batch = batches_next(&batches);
+			ck_assert_ptr_nonnull(batch);
+			batch_free(batch, &budget);
 		}
-		ck_assert_ptr_null(parcels_next(&parcels));
+		ck_assert_ptr_null(batches_next(&batches));
 	}
 	/* what nobody took is freed with the queue */
-	ck_assert(handover_push(&queue, &parcel_new(&budget)->node));
-	handover_free(&queue, &budget);
-	handover_free(&queue, &budget);
+	ck_assert(mailbox_push(&mailbox, &batch_new(&budget)->node));
+	mailbox_free(&mailbox, &budget);
+	mailbox_free(&mailbox, &budget);
 }
 END_TEST
 
-static struct handover_queue shared;
+static struct mailbox shared;
 
 static void *
 push_many(void *arg)
@@ -174,15 +174,15 @@ push_many(void *arg)
 	struct record record = { .kind = RECORD_MESSAGE,
 		.handle = *(const uint64_t *)arg };
 	uintptr_t n_failed = 0;
-	struct parcel *parcel;
+	struct batch *batch;
 
-	for (uint32_t i = 0; i < N_PARCELS; i++) {
+	for (uint32_t i = 0; i < N_BATCHES; i++) {
 		record.type = i;
-		parcel = parcel_new(&budget);
-		if (parcel == NULL || !put_frame(parcel, &record, 'x'))
+		batch = batch_new(&budget);
+		if (batch == NULL || !put_frame(batch, &record, 'x'))
 			n_failed++;
 		else
-			(void)handover_push(&shared, &parcel->node);
+			(void)mailbox_push(&shared, &batch->node);
 	}
 	return (void *)n_failed;
 }
@@ -190,21 +190,21 @@ push_many(void *arg)
 static unsigned
 take_all(uint32_t next[N_THREADS])
 {
-	struct parcels parcels;
-	struct parcel *parcel;
+	struct batches batches;
+	struct batch *batch;
 	struct record record;
 	struct bnet_slice bytes;
 	unsigned n = 0;
 	size_t at;
 
-	handover_heard(&shared);
-	handover_take(&shared, &parcels);
-	for (; (parcel = parcels_next(&parcels)) != NULL; n++) {
+	mailbox_heard(&shared);
+	mailbox_take(&shared, &batches);
+	for (; (batch = batches_next(&batches)) != NULL; n++) {
 		at = 0;
-		if (!parcel_read(parcel, &at, &record, &bytes) ||
+		if (!batch_read(batch, &at, &record, &bytes) ||
 		    record.type != next[record.handle]++)
 			ck_abort_msg("not in the order of its thread");
-		parcel_free(parcel, &budget);
+		batch_free(batch, &budget);
 	}
 	return n;
 }
@@ -219,12 +219,12 @@ START_TEST(from_several_threads)
 	unsigned n = 0;
 	void *n_failed;
 
-	ck_assert(handover_init(&shared));
+	ck_assert(mailbox_init(&shared));
 	pfd = (struct pollfd){ .fd = shared.wake_fd, .events = POLLIN };
 	for (int i = 0; i < N_THREADS; i++)
 		ck_assert_int_eq(
 		    pthread_create(&threads[i], NULL, push_many, &ids[i]), 0);
-	while (n < N_THREADS * N_PARCELS) {
+	while (n < N_THREADS * N_BATCHES) {
 		if (poll(&pfd, 1, 60000) != 1)
 			ck_abort_msg("nobody woke us after %u", n);
 		n += take_all(next);
@@ -233,15 +233,15 @@ START_TEST(from_several_threads)
 		pthread_join(threads[i], &n_failed);
 		ck_assert_ptr_null(n_failed);
 	}
-	handover_free(&shared, &budget);
+	mailbox_free(&shared, &budget);
 }
 END_TEST
 
 static Suite *
-handover_suite(void)
+mailbox_suite(void)
 {
-	Suite *suite = suite_create("handover");
-	TCase *tc = unit_case(suite, "handover");
+	Suite *suite = suite_create("mailbox");
+	TCase *tc = unit_case(suite, "mailbox");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, join, 0, UNIT_ROWS(join_rows));
@@ -252,4 +252,4 @@ handover_suite(void)
 	return suite;
 }
 
-UNIT_MAIN(handover_suite)
+UNIT_MAIN(mailbox_suite)

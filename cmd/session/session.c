@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In this order: what we send; pings and pongs; what the relay says; echoes;
+ * time; the life of the connection. Owns nothing but the counters.
+ */
+#include "cmd/session/session.h"
+
+#include "cmd/common/clock.h"
+#include "proto/bluenet.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MS_NS 1000000
+#define US_NS 1000
+#define SCRATCH_MAX_BYTES ((size_t)1 << 20)
+#define WELCOME_TIMEOUT_NS INT64_C(15000000000)
+#define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
+#define SILENT_PERIODS 3
+#define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
+#define WHY_CHARS 64
+
+void
+session_scratch_init(struct session_scratch *scratch)
+{
+	bnet_buf_init(&scratch->body, SCRATCH_MAX_BYTES);
+	bnet_buf_init(&scratch->store, SCRATCH_MAX_BYTES);
+}
+
+void
+session_scratch_free(struct session_scratch *scratch)
+{
+	bnet_buf_free(&scratch->body);
+	bnet_buf_free(&scratch->store);
+}
+
+static void
+count(struct session *s, enum session_count what)
+{
+	s->n[what]++;
+	if (s->set.hooks->counted != NULL)
+		s->set.hooks->counted(s->set.owner, what);
+}
+
+static int64_t
+now_ns(const struct session *s)
+{
+	return engine_worker_now_ns(engine_conn_worker(s->conn));
+}
+
+static void
+lose(struct session *s, const char *why)
+{
+	struct engine_conn *conn = s->conn;
+
+	if (s->set.hooks->lost != NULL)
+		s->set.hooks->lost(s->set.owner, why);
+	engine_conn_cut(conn);
+}
+
+/* ---- what we send ---- */
+
+enum engine_sent
+session_send(struct session *s, const struct bnet_header *header,
+    struct bnet_slice payload)
+{
+	const struct bnet_packet packet = {
+		.has_header = true,
+		.header = *header,
+		.payload = payload,
+	};
+
+	return engine_send(engine_conn_worker(s->conn),
+	    engine_conn_sendq(s->conn), &packet, header->priority);
+}
+
+/* `timestamp` 0: no ping. */
+static bool
+say(struct session *s, const struct bnet_message *message, uint64_t timestamp)
+{
+	struct bnet_buf *body = &s->set.scratch->body;
+	const struct bnet_header header = {
+		.key = bnet_message_key(message->type),
+		.priority = timestamp != 0,
+		.timestamp = timestamp,
+	};
+
+	bnet_buf_clear(body);
+	return bnet_message_encode(message, body) == BNET_OK &&
+	    session_send(s, &header, bnet_buf_slice(body)) == ENGINE_QUEUED;
+}
+
+bool
+session_say(struct session *s, const struct bnet_message *message)
+{
+	return say(s, message, 0);
+}
+
+/* ---- pings and pongs ---- */
+
+uint64_t
+session_ping(struct session *s)
+{
+	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
+	uint64_t ping = (uint64_t)now_ns(s) / US_NS | SESSION_OWN_PING;
+
+	/* where there is no room for it the relay has more to read than this */
+	if (say(s, &keepalive, ping))
+		s->pings[s->n_pings++ % SESSION_PINGS_MAX] = ping;
+	return ping;
+}
+
+static void
+send_pong(struct session *s, uint64_t timestamp)
+{
+	static const uint8_t bytes[PONG_BYTES];
+	const struct bnet_header header = {
+		.key = BNET_KEY_PONG,
+		.priority = true,
+		.timestamp = timestamp & ~BNET_TIMESTAMP_PING_BACK,
+	};
+
+	/* without room for it: as above */
+	(void)!session_send(
+	    s, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
+	count(s, SESSION_PINGED);
+}
+
+/* Who did not say hello to us does not know our keepalives. */
+static void
+take_ping(struct session *s, uint64_t timestamp)
+{
+	send_pong(s, timestamp);
+	if ((timestamp & BNET_TIMESTAMP_PING_BACK) != 0 &&
+	    s->state == SESSION_UP)
+		(void)session_ping(s);
+}
+
+/* True, once: it is the pong of one of our pings. */
+static bool
+is_expected(struct session *s, uint64_t timestamp)
+{
+	for (unsigned i = 0; timestamp != 0 && i < SESSION_PINGS_MAX; i++) {
+		if (s->pings[i] != timestamp)
+			continue;
+		s->pings[i] = 0;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Consumed here whatever its destination. The ping of a forged one is not
+ * answered either.
+ */
+static void
+take_pong(struct session *s, const struct bnet_header *header)
+{
+	bool ours = is_expected(s, header->timestamp);
+	/* its ping, which travels there; ours has none, so that ends here */
+	uint64_t ping = header->latency_ms;
+
+	if (s->set.hooks->pong != NULL)
+		ours = s->set.hooks->pong(s->set.owner, header) || ours;
+	if (!ours)
+		count(s, SESSION_FORGED);
+	else if (ping != 0)
+		send_pong(s, ping);
+}
+
+/* ---- what the relay says ---- */
+
+bool
+session_take(struct session *s, const struct bnet_packet *packet,
+    enum bnet_message_type type, struct bnet_message *message)
+{
+	size_t left;
+
+	if (packet->header.dest_type != BNET_DEST_HOP) {
+		count(s, SESSION_FOREIGN);
+		return false;
+	}
+	if (bnet_message_decode(type, packet->payload, message,
+		&s->set.scratch->store, &left) == BNET_OK)
+		return true;
+	count(s, SESSION_MALFORMED);
+	return false;
+}
+
+static enum bnet_codec_id
+codec_for(uint32_t codecs)
+{
+	if ((codecs & BNET_CODEC_SNAPPY) != 0)
+		return BNET_CODEC_SNAPPY;
+	return (codecs & BNET_CODEC_ZLIB) != 0 ? BNET_CODEC_ZLIB
+					       : BNET_CODEC_NONE;
+}
+
+static void
+take_welcome(struct session *s, const struct bnet_welcome *welcome)
+{
+	uint32_t keepalive_ms = welcome->keepalive_ms;
+
+	if (s->state != SESSION_GREETED)
+		return;
+	s->state = SESSION_UP;
+	s->deadline_ns = 0;
+	s->id = welcome->id;
+	s->relay_id = welcome->relay_id;
+	engine_conn_set_peer(s->conn,
+	    codec_for(welcome->codecs & s->set.codecs),
+	    bnet_frame_max(welcome->frame_max_bytes));
+	if (keepalive_ms != 0 && keepalive_ms < KEEPALIVE_MIN_MS)
+		keepalive_ms = KEEPALIVE_MIN_MS;
+	s->keepalive_ns = (int64_t)keepalive_ms * MS_NS;
+	s->keepalive_at_ns =
+	    s->keepalive_ns != 0 ? now_ns(s) + s->keepalive_ns : 0;
+	if (s->set.hooks->up != NULL)
+		s->set.hooks->up(s->set.owner, welcome);
+}
+
+static void
+take_message(struct session *s, const struct bnet_packet *packet,
+    enum bnet_message_type type)
+{
+	const struct session_hooks *hooks = s->set.hooks;
+	struct bnet_message message;
+
+	if (!session_take(s, packet, type, &message))
+		return;
+	if (type == BNET_MSG_WELCOME)
+		take_welcome(s, &message.u.welcome);
+	else if (type == BNET_MSG_REFUSE && hooks->refused != NULL)
+		hooks->refused(s->set.owner, &message.u.refuse);
+	else if (type == BNET_MSG_DRAIN)
+		hooks->drained(s->set.owner, &message.u.drain);
+}
+
+/* ---- echoes ---- */
+
+enum bnet_err
+session_echo_reply(const struct bnet_header *asked, struct bnet_message *echo,
+    uint64_t received_ns, uint64_t replied_ns, struct bnet_header *header,
+    struct bnet_buf *body)
+{
+	bool to_node = (echo->u.echo.flags & BNET_ECHO_F_NODE) != 0;
+
+	*header = (struct bnet_header){
+		.dest_type = to_node ? BNET_DEST_NODE : BNET_DEST_CLIENT,
+		.dest = asked->source,
+		.key = bnet_message_key(BNET_MSG_ECHO_REPLY),
+	};
+	echo->type = BNET_MSG_ECHO_REPLY;
+	echo->u.echo.received_ns = received_ns;
+	echo->u.echo.replied_ns = replied_ns;
+	return bnet_message_encode(echo, body);
+}
+
+static void
+take_echo(struct session *s, const struct bnet_packet *packet)
+{
+	struct session_scratch *scratch = s->set.scratch;
+	uint64_t received_ns = (uint64_t)clock_unix_ns();
+	struct bnet_message echo;
+	struct bnet_header header;
+	size_t left;
+
+	bnet_buf_clear(&scratch->body);
+	if (bnet_message_decode(BNET_MSG_ECHO, packet->payload, &echo,
+		&scratch->store, &left) != BNET_OK) {
+		count(s, SESSION_MALFORMED);
+		return;
+	}
+	if (session_echo_reply(&packet->header, &echo, received_ns,
+		(uint64_t)clock_unix_ns(), &header, &scratch->body) != BNET_OK)
+		return;
+	header.priority = true;
+	/* without room it is lost, which is for who asked to find out */
+	(void)!session_send(s, &header, bnet_buf_slice(&scratch->body));
+}
+
+bool
+session_packet(struct session *s, const struct bnet_packet *packet)
+{
+	const struct bnet_header *header = &packet->header;
+	enum bnet_message_type type;
+
+	if (!packet->has_header || header->key == 0)
+		return false;
+	if (header->key == BNET_KEY_PONG) {
+		take_pong(s, header);
+		return true;
+	}
+	if (header->timestamp != 0)
+		take_ping(s, header->timestamp);
+	type = bnet_message_type(header->key);
+	switch (type) {
+	case BNET_MSG_KEEPALIVE:
+		return true; /* its ping is answered, and it was heard */
+	case BNET_MSG_ECHO:
+		if (!s->set.answers_echo)
+			return false;
+		take_echo(s, packet);
+		return true;
+	case BNET_MSG_DRAIN:
+		if (s->set.hooks->drained == NULL)
+			return false;
+		take_message(s, packet, type);
+		return true;
+	case BNET_MSG_WELCOME:
+	case BNET_MSG_REFUSE:
+		take_message(s, packet, type);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- time ---- */
+
+int64_t
+session_next_ns(const struct session *s)
+{
+	int64_t at_ns = INT64_MAX;
+
+	if (s->deadline_ns != 0)
+		at_ns = s->deadline_ns;
+	if (s->keepalive_at_ns != 0 && s->keepalive_at_ns < at_ns)
+		at_ns = s->keepalive_at_ns;
+	return at_ns;
+}
+
+static bool
+is_silent(struct session *s, int64_t at_ns)
+{
+	int64_t silent_ns = at_ns - engine_conn_last_in_ns(s->conn);
+	char why[WHY_CHARS];
+
+	if (silent_ns <= SILENT_PERIODS * s->keepalive_ns)
+		return false;
+	snprintf(
+	    why, sizeof(why), "silent for %.3f s", (double)silent_ns / 1e9);
+	lose(s, why);
+	return true;
+}
+
+bool
+session_timer(struct session *s, int64_t at_ns)
+{
+	if (s->conn == NULL)
+		return true;
+	if (s->deadline_ns != 0 && s->deadline_ns <= at_ns) {
+		s->deadline_ns = 0;
+		lose(s, "no welcome in time");
+		return false;
+	}
+	if (s->keepalive_at_ns == 0 || s->keepalive_at_ns > at_ns)
+		return true;
+	if (is_silent(s, at_ns))
+		return false;
+	(void)session_ping(s);
+	s->keepalive_at_ns = at_ns + s->keepalive_ns;
+	return true;
+}
+
+/* ---- the life of the connection ---- */
+
+void
+session_init(struct session *s, const struct session_settings *set)
+{
+	*s = (struct session){ .set = *set };
+}
+
+static bool
+connect_next(struct session *s)
+{
+	const struct session_target *target = s->set.target;
+	struct engine_connect set = {
+		.tls = target->tls,
+		.tls_host = target->host,
+		.timeout_ns = s->set.connect_timeout_ns,
+		.order = s->set.order,
+		.worker = s->worker,
+		.user = s->set.owner,
+	};
+
+	if (s->n_tried == target->n_addresses)
+		return false;
+	set.address = target->addresses[s->n_tried++];
+	s->state = SESSION_CONNECTING;
+	if (engine_connect(s->engine, &set))
+		return true;
+	s->state = SESSION_DOWN;
+	return false;
+}
+
+bool
+session_connect(struct session *s, struct engine *engine, unsigned worker)
+{
+	const struct session_settings set = s->set;
+
+	session_init(s, &set);
+	s->engine = engine;
+	s->worker = worker;
+	return connect_next(s);
+}
+
+const struct address *
+session_address(const struct session *s)
+{
+	return &s->set.target->addresses[s->n_tried > 0 ? s->n_tried - 1 : 0];
+}
+
+bool
+session_ready(
+    struct session *s, struct engine_conn *conn, const struct bnet_hello *hello)
+{
+	struct bnet_message message = { .type = BNET_MSG_HELLO };
+	int64_t timeout_ns = s->set.welcome_timeout_ns;
+
+	s->conn = conn;
+	s->state = SESSION_DOWN;
+	if (hello == NULL)
+		return true;
+	s->state = SESSION_GREETED;
+	if (timeout_ns == 0)
+		timeout_ns = WELCOME_TIMEOUT_NS;
+	if (timeout_ns > 0)
+		s->deadline_ns = now_ns(s) + timeout_ns;
+	message.u.hello = *hello;
+	if (hello->version == 0)
+		message.u.hello.version = BNET_PROTOCOL_VERSION;
+	if (hello->role == 0)
+		message.u.hello.role = BNET_ROLE_CLIENT;
+	if (hello->frame_max_bytes == 0)
+		message.u.hello.frame_max_bytes = BNET_FRAME_MAX_BYTES;
+	if (session_say(s, &message))
+		return true;
+	lose(s, "no room to send the hello");
+	return false;
+}
+
+/* Only before ready(): later it is a relay that was there. */
+bool
+session_closed(struct session *s, enum engine_end end)
+{
+	bool came_up = s->state != SESSION_CONNECTING;
+
+	s->conn = NULL;
+	s->state = SESSION_DOWN;
+	return !came_up && end != ENGINE_END_OWNER && connect_next(s);
+}
+
+const char *
+session_end_text(struct engine_conn *conn, enum engine_end end)
+{
+	static const char *const texts[ENGINE_N_ENDS] = {
+		[ENGINE_END_PEER] = "the relay closed the connection",
+		[ENGINE_END_CUT] = "the connection was cut",
+		[ENGINE_END_MALFORMED] = "a malformed frame came",
+		[ENGINE_END_OVERSIZE] = "a frame over the limit came",
+		[ENGINE_END_TLS] = "TLS failed",
+		[ENGINE_END_PROXY] = "PROXY",
+		[ENGINE_END_HANDSHAKE_TIMEOUT] = "no answer in time",
+		[ENGINE_END_CONNECT] = "no connection",
+		[ENGINE_END_FRAME_TIMEOUT] = "a frame took too long",
+		[ENGINE_END_IO] = "I/O error",
+		[ENGINE_END_MEMORY] = "out of memory",
+		[ENGINE_END_NOT_ADMITTED] = "not admitted",
+		[ENGINE_END_OWNER] = "we closed",
+	};
+	const char *reason = engine_conn_reason(conn);
+
+	return reason[0] != '\0' ? reason : texts[end];
+}
+
+void
+session_refused_text(
+    const struct bnet_refuse *refuse, char *text, size_t text_bytes)
+{
+	snprintf(text, text_bytes, "refused: %s: %.*s",
+	    bnet_code_name(refuse->code), (int)refuse->reason.len_bytes,
+	    refuse->reason.p != NULL ? refuse->reason.p : "");
+}
