@@ -21,6 +21,8 @@ exceptions='
 bluenet-decode.1|bluenet-decode -i eth0|no root, and an interface
 bluenet-decode.1|bluenet-decode -r tls.pcap|exit 3
 bluenet-relay.1|bluenet-relay --config /etc|no root, and systemd
+bluenet-replay.1|for i in 0 1 2 3|no four machines; replay_scale.bats has parts
+bluenet-replay.1|bluenet-replay --merge|no reports of these
 bluenet.3|cc -o embed embed.c|no install.bats does it
 bluenet.3|./embed|no install.bats does it
 '
@@ -31,9 +33,7 @@ substitute() {
 	sed -E "
 		s/127\.0\.0\.1|0\.0\.0\.0|10\.1\.2\.3/$own/g
 		s/(relay|staging)\.example/$own/g
-		s/ssh load\\\$i //
 		s/ssh relay-1 tcpdump [^|]*/cat day.pcap /
-		s/--start-at [^ ]*/--start-at +0s/
 		s/-c 10 /-c 3 -i 10ms /
 		s/-c (50|100) /-c 5 /
 		s/-w 8h/-w 200ms/
@@ -249,16 +249,17 @@ prepare() {
 	esac
 }
 
-# hour.pcap: a client, and the answers of node 7
+# hour.pcap: clients, and the answers of node 7
 record_hour() {
 	serve bluenet-relay --capture hour.pcap &&
 		serve bluenet-node --id 7 --register market::quote \
 			--reply-size 40 "$own" &&
 		plain=$own:26000 play <<-'EOT'
-			join a $r
-			repeat 20 send a dest=node:7 key=market::quote payload=size:40
-			repeat 20 await a packet key=market::quote
-			close a
+			mute
+			repeat 24 join a$i $r
+			repeat 24 send a$i dest=node:7 key=market::quote payload=size:40
+			repeat 24 await a$i packet key=market::quote
+			repeat 24 close a$i
 		EOT
 	stop_all
 }
