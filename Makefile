@@ -413,9 +413,9 @@ BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 
 # Warnings are errors in gcc's build, which is the one that is tested, and in
 # clang's, which is the fuzzers'.
-#: lint - warnings, cppcheck, clang-format, shellcheck, mandoc, proto/ without I/O
+#: lint - warnings, cppcheck, formats, manuals, proto/ without I/O, no circles
 .PHONY: lint
-lint: lint-cc lint-c lint-text lint-proto
+lint: lint-cc lint-c lint-text lint-proto lint-calls
 
 .PHONY: lint-cc
 lint-cc:
@@ -450,6 +450,12 @@ lint-proto: $(LIB_A)
 	    (! grep .)
 
 #: format - clang-format all C files
+# No two files call each other; nothing is public that need not be.
+.PHONY: lint-calls
+lint-calls:
+	@$(MAKE) -j$(JOBS) WERROR=-Werror objects
+	@sh tests/tools/check-calls.sh $(BUILD)
+
 .PHONY: format
 format:
 	clang-format -i $(C_FILES)

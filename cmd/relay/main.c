@@ -9,7 +9,7 @@
 #include "cmd/common/log.h"
 #include "cmd/common/process.h"
 #include "cmd/engine/rcu.h"
-    #include "cmd/relay/admin.h"
+#include "cmd/relay/admin.h"
 #include "cmd/relay/hooks.h"
 #include "cmd/relay/keylog_file.h"
 #include "cmd/relay/local.h"
@@ -22,10 +22,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-    #include <unistd.h>
-    
-    static void
-    say(const char *what, const struct address *address, const char *kind)
+#include <unistd.h>
+
+static void
+say(const char *what, const struct address *address, const char *kind)
 {
 	char text[ADDRESS_CHARS];
 

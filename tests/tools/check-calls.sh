@@ -3,8 +3,8 @@
 # check-calls.sh BUILD - which file calls which, from the objects of a build:
 #
 # - no two files call each other, on any way round;
-# - a public function is called from another file, or it should be static;
-# - one that only the tests call is called from its own file at least.
+# - a public function is called from another file, a test's or a tool's at
+#   least, or it should be static.
 #
 # The library's own interface (proto/bluenet.map) is for others, and so is that
 # of the engine (cmd/engine/engine.h).
@@ -47,25 +47,12 @@ if [ -s "$tmp/circles" ]; then
 fi
 
 # public functions of the product that nobody outside their file wants
-awk '
-FNR == 1 { part++ }
-part == 1 { if ($1 ~ /^tests/) tests[$2] = 1; else product[$2] = 1; next }
-$1 !~ /^tests/ && $1 !~ /^proto/ && $2 != "main" && !($2 in product) {
-	print ($2 in tests) ? "tests" : "nobody", $1 ".c", $2
-}' "$tmp/wanted" "$tmp/defined" >"$tmp/lonely"
-
-while read -r who file name; do
-	case $who in
-	nobody)
-		echo "$file: $name: public, but used in this file only"
-		status=1
-		;;
-	tests)
-		[ "$(grep -cw "$name" "$file")" -gt 1 ] && continue
-		grep -qw "$name" cmd/engine/engine.h && continue
-		echo "$file: $name: nothing but tests uses it"
-		status=1
-		;;
-	esac
-done <"$tmp/lonely"
+awk 'NR == FNR { wanted[$2] = 1; next }
+    $1 !~ /^tests/ && $1 !~ /^proto/ && $2 != "main" && !($2 in wanted) {
+	print $1 ".c: " $2 ": public, but used in this file only"
+    }' "$tmp/wanted" "$tmp/defined" >"$tmp/lonely"
+if [ -s "$tmp/lonely" ]; then
+	cat "$tmp/lonely"
+	status=1
+fi
 exit $status
