@@ -352,6 +352,22 @@ welcome(uint32_t with_codecs, uint32_t max_bytes, uint32_t keepalive_ms)
 
 /* ---- both ---- */
 
+/* As a process of its own has it: with CK_FORK=no tests share one. */
+static void
+reset(void)
+{
+	memset(&session, 0, sizeof(session));
+	memset(&target, 0, sizeof(target));
+	memset(&hello, 0, sizeof(hello));
+	memset(events, 0, sizeof(events));
+	memset(counts, 0, sizeof(counts));
+	memset(&said, 0, sizeof(said));
+	code = 0;
+	codec = 0;
+	frame_max_bytes = 0;
+	why[0] = '\0';
+}
+
 static void
 begin(struct session_settings set)
 {
@@ -762,6 +778,7 @@ session_suite(void)
 	Suite *suite = suite_create("session");
 	TCase *tc = unit_case(suite, "messages");
 
+	tcase_add_checked_fixture(tc, reset, NULL);
 	tcase_add_test(tc, hello_as_usual);
 	tcase_add_test(tc, hello_as_set);
 	tcase_add_loop_test(tc, welcome_sets_the_peer, 0, UNIT_ROWS(welcomes));
@@ -773,6 +790,7 @@ session_suite(void)
 	tcase_add_loop_test(tc, clients_can_not_play_the_relay, 0, 3);
 	tcase_add_test(tc, half_a_message);
 	tc = unit_case(suite, "pings");
+	tcase_add_checked_fixture(tc, reset, NULL);
 	tcase_add_test(tc, keepalive_is_a_ping);
 	tcase_add_test(tc, silence);
 	tcase_add_test(tc, forged_pong);
@@ -782,6 +800,7 @@ session_suite(void)
 	tcase_add_test(tc, echo_answered);
 	tcase_add_test(tc, echo_left);
 	tc = unit_case(suite, "connecting");
+	tcase_add_checked_fixture(tc, reset, NULL);
 	tcase_add_loop_test(tc, order, 0, UNIT_ROWS(orders));
 	tcase_add_test(tc, addresses_in_turn);
 	tcase_add_test(tc, dial);
