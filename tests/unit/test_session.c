@@ -430,6 +430,9 @@ end(void)
 	bnet_buf_free(&store);
 	close(peer_fd);
 	close(listen_fd);
+	peer = NULL;
+	codecs = NULL;
+	peer_fd = listen_fd = -1;
 }
 
 /* ---- hello and welcome ---- */
