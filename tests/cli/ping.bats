@@ -365,7 +365,9 @@ more_than() {
 
 # The clock of this process is put ahead by an hour while it runs, and back.
 @test "a step of the wall clock changes nothing" {
-	! nm "$build/bluenet-ping" | grep -q -e __asan_init -e __tsan_init ||
+	local ping=${BNET_PLAIN:-$build}/bluenet-ping
+
+	! nm "$ping" | grep -q -e __asan_init -e __tsan_init ||
 		skip "a sanitizer wants to be loaded first"
 	need cc gcc
 	cat >"$tmp/step.c" <<'END'
@@ -387,7 +389,7 @@ END
 	cc -shared -fPIC -o "$tmp/step.so" "$tmp/step.c"
 	run_relay
 	run_node --name sol
-	begin env LD_PRELOAD="$tmp/step.so" "$build/bluenet-ping" -c 45 \
+	begin env LD_PRELOAD="$tmp/step.so" "$ping" -c 45 \
 		-i 50ms --bucket 24h --samples "$tmp/samples" -o json "$plain"
 	children+=("$pid")
 	ends "$pid" 0

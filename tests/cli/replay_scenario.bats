@@ -94,7 +94,8 @@ wrong_fails() {
 	names="$*"
 	mkdir "$dir"
 	start_double "$dir" --wrong "$fault"
-	trap 'kill "$pid"' EXIT # of the subshell
+	# shellcheck disable=SC2064 # at the EXIT of the subshell it is no more
+	trap "kill $pid" EXIT
 	scenarios "$wait_seconds"s "!(${names// /|})" >"$dir/passed" 2>&1 || {
 		grep -A 16 '^not ok' "$dir/passed"
 		return 1

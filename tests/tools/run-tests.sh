@@ -171,6 +171,8 @@ fixtures=$(cd "${BNET_FIXTURES:-fixtures}" && pwd)
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 export logs STALLED_S BNET_FIXTURES="$fixtures"
+# for a test that cannot have a sanitizer
+[ "$mode" != gate ] || export BNET_PLAIN="$BUILD"
 export BNET_WAIT="${BNET_WAIT:-120}" # a step of a test, on a busy machine
 # TSan would sleep for a second at the end of each program.
 export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp atexit_sleep_ms=0"
