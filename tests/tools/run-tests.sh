@@ -64,6 +64,23 @@ note_death() {
 	echo "died: $1: exit status $2" >>"$log"
 }
 
+# A test stops what it started; what is on its way out gets a moment.
+note_left() {
+	tries=0
+	while [ -n "$(session "$1")" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -le 50 ] || break
+		sleep 0.1
+	done
+	[ "$tries" -gt 50 ] || return
+	{
+		echo "died: it left processes running:"
+		ps -o pid=,args= -s "$1"
+	} >>"$log"
+	# shellcheck disable=SC2046 # words on purpose
+	kill -KILL $(session "$1")
+}
+
 # say STATUS MS BUILD FILE: a line, and after a failure all that it printed.
 say() {
 	printf '%s %6d.%d s  %s\n' "$1" $(($2 / 1000)) $(($2 % 1000 / 100)) \
@@ -86,6 +103,7 @@ one() {
 	kill "$watcher" 2>/dev/null
 	ms=$((($(date +%s%N) - began) / 1000000))
 	note_death "$3" "$status"
+	note_left "$test"
 	echo "$ms $(basename "$2")/$(basename "$3")" >"$log.time"
 	if grep -qE "$failures" "$log"; then
 		said=$(say FAILED "$ms" "$2" "$3")
