@@ -34,6 +34,7 @@ if [ -n "${FRESH:-}" ]; then
 	mkdir -p "$FRESH"
 else
 	FRESH=$(mktemp -d)
+	chmod 755 "$FRESH" # apt reads it as another user
 	trap 'rm -rf "$FRESH"' EXIT
 	trap 'exit 1' HUP INT TERM
 fi

@@ -3,6 +3,7 @@
 #include "tests/unit/engine_fixture.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #define N_FRAMES 300
 #define N_SENDERS 3
@@ -49,6 +50,72 @@ START_TEST(frames_gather)
 	ck_assert_uint_eq(fix_counter(&fix, ENGINE_PACKETS_WRITTEN), N_FRAMES);
 	ck_assert_uint_eq(fix_counter(&fix, ENGINE_BATCHES), 0);
 	fix_stop(&fix);
+}
+END_TEST
+
+/* The first packet holds the worker until two more wait for their turn. */
+struct urgent {
+	struct fix fix; /* first: it is the arg of the hooks */
+	sem_t held, go;
+	int target_fd;
+	unsigned n;
+	ssize_t seen_bytes; /* by the last, of what the one before it sent */
+};
+
+static void
+urgent_packet(
+    void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct urgent *urgent = arg;
+	char byte;
+
+	switch (urgent->n++) {
+	case 0:
+		sem_post(&urgent->held);
+		sem_wait(&urgent->go);
+		break;
+	case 1:
+		fix_send(&urgent->fix, conn, urgent->fix.target, packet);
+		break;
+	default:
+		urgent->seen_bytes =
+		    recv(urgent->target_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	}
+	fix_count(&urgent->fix, &urgent->fix.n_packets);
+}
+
+/* What is urgent is written before another connection of the turn is read. */
+START_TEST(urgent_at_once)
+{
+	struct engine_hooks hooks = fix_hooks;
+	struct engine_settings set = { .n_workers = 1, .hooks = &hooks };
+	struct urgent urgent = { .seen_bytes = -1 };
+	int fds[3];
+
+	hooks.packet = urgent_packet;
+	sem_init(&urgent.held, 0, 0);
+	sem_init(&urgent.go, 0, 0);
+	fix_start(&urgent.fix, &set, FIX_TO_TARGET);
+	urgent.fix.flush = true;
+	urgent.target_fd = peer_connect(&urgent.fix);
+	FIX_WAIT(&urgent.fix, n_ready, 1);
+	for (int i = 0; i < 3; i++)
+		fds[i] = peer_connect(&urgent.fix);
+	FIX_WAIT(&urgent.fix, n_ready, 4);
+	peer_send_u32(fds[0], 0);
+	sem_wait(&urgent.held);
+	peer_send_u32(fds[1], 1);
+	peer_send_u32(fds[2], 2);
+	sem_post(&urgent.go);
+	FIX_WAIT(&urgent.fix, n_packets, 3);
+	ck_assert_int_eq(urgent.seen_bytes, 1);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	close(urgent.target_fd);
+	FIX_WAIT(&urgent.fix, n_closed, 4);
+	fix_stop(&urgent.fix);
+	sem_destroy(&urgent.held);
+	sem_destroy(&urgent.go);
 }
 END_TEST
 
@@ -342,6 +409,7 @@ engine_send_suite(void)
 	TCase *tc = unit_case(suite, "send");
 
 	tcase_add_loop_test(tc, frames_gather, 0, 2);
+	tcase_add_test(tc, urgent_at_once);
 	tcase_add_loop_test(tc, hand_over, 0, 2);
 	tcase_add_loop_test(tc, post_from_several_threads, 0, 2);
 	tcase_add_loop_test(tc, stop_under_way, 0, 2);
