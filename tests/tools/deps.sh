@@ -57,6 +57,7 @@ procps|ps and pkill, for time limits in bats|cmd pkill
 strace|strace, to look at what a program does|cmd strace
 gdb|gdb, to show where a test that hangs is|cmd gdb
 zsh|zsh, for its completions|cmd zsh
+xxd|xxd, which the examples of a manual use|cmd xxd
 EOF
 }
 
