@@ -31,6 +31,29 @@ expect a welcome version=1 id=100 relay=42 codecs=3 keepalive=5000 maxframe=1048
 END
 }
 
+@test "a script may name fields as the protocol does" {
+	start_relay --id 42 --name gate --keepalive 5s
+	play <<'END'
+connect n $r
+hello n role=node wanted_id=7 frame_max_bytes=65536 name=jita
+expect n welcome id=7 relay_id=42 keepalive_ms=5000 frame_max_bytes=1048576 relay_name=gate time_ns=1*
+check $n.relay_id = 42
+register n key=my::key
+send n dest=any key=my::key payload=x
+expect n packet key=my::key payload=x
+roster n roles=2 prefix=jita
+expect n roster-reply more=0 entries=7:node:jita
+send n dest=client:99 key=my::key
+expect n error code=3 dest_type=2 dest=client:99 key=my::key
+END
+	run play <<'END'
+connect a $r
+echo a hops=1
+END
+	[ "$status" -eq 2 ]
+	[[ $output == *"line 2: echo cannot set 'hops'"* ]]
+}
+
 @test "welcome: the id that a node wants, else the lowest that is free" {
 	start_relay
 	play <<'END'

@@ -104,12 +104,12 @@ START_TEST(a_good_file)
 }
 END_TEST
 
-/* Beside the fixtures is the manual. */
-START_TEST(every_command_is_in_the_manual)
+static const char *
+the_manual(void)
 {
-	const char *fixtures = getenv("BNET_FIXTURES");
+	const char *fixtures = getenv("BNET_FIXTURES"); /* beside them */
 	static char manual[1 << 16];
-	char name[512], word[64];
+	char name[512];
 	FILE *f;
 
 	snprintf(name, sizeof(name), "%s/../man/bluenet-scenario.5",
@@ -118,6 +118,14 @@ START_TEST(every_command_is_in_the_manual)
 	ck_assert_msg(f != NULL, "%s", name);
 	ck_assert_uint_gt(fread(manual, 1, sizeof(manual) - 1, f), 0);
 	fclose(f);
+	return manual;
+}
+
+START_TEST(every_command_is_in_the_manual)
+{
+	const char *manual = the_manual();
+	char word[64];
+
 	for (size_t i = 0; peer_command_name(i) != NULL; i++) {
 		snprintf(word, sizeof(word), "Ic %s ", peer_command_name(i));
 		if (strstr(manual, word) == NULL)
@@ -125,6 +133,126 @@ START_TEST(every_command_is_in_the_manual)
 		ck_assert_msg(strstr(manual, word) != NULL, "no %s",
 		    peer_command_name(i));
 	}
+}
+END_TEST
+
+START_TEST(every_short_name_is_in_the_manual)
+{
+	const char *manual = the_manual();
+	char line[128];
+
+	for (const struct peer_short *s = peer_shorts; s->name != NULL; s++) {
+		snprintf(
+		    line, sizeof(line), ".It %s Ta %s\n", s->name, s->field);
+		ck_assert_msg(strstr(manual, line) != NULL, "no %s", line);
+	}
+}
+END_TEST
+
+/* ---- the fields of messages ---- */
+
+static struct peer_event *
+event_of(const struct bnet_message *m)
+{
+	struct bnet_packet p = { .has_oob = true, .has_header = true };
+	struct peer_event *ev;
+	struct bnet_buf body;
+
+	bnet_buf_init(&body, 4096);
+	ck_assert_int_eq(bnet_message_encode(m, &body), BNET_OK);
+	p.header.key = bnet_message_key(m->type);
+	p.payload = bnet_buf_slice(&body);
+	ev = peer_event_packet(&p, BNET_OK);
+	bnet_buf_free(&body);
+	return ev;
+}
+
+static void
+says(const struct peer_event *ev, const char *name, const char *want)
+{
+	char *value = peer_event_field(ev, name, strlen(name));
+
+	ck_assert_msg(value != NULL, "no %s: %s", name, ev->text);
+	if (want != NULL)
+		ck_assert_str_eq(value, want);
+	free(value);
+}
+
+START_TEST(every_field_of_a_message)
+{
+	const struct bnet_message m = { .type = (enum bnet_message_type)_i };
+	struct peer_event *ev = event_of(&m);
+	size_t n;
+	const struct bnet_field *field = bnet_message_fields(m.type, &n);
+
+	for (; n > 0; n--, field++) {
+		says(ev, field->name, NULL);
+		if (field->kind == BNET_FIELD_LIST)
+			says(ev, "n", "0");
+		for (const struct peer_short *s = peer_shorts; s->name != NULL;
+		     s++)
+			if (strcmp(s->field, field->name) == 0)
+				says(ev, s->name, NULL);
+	}
+	peer_event_free(ev);
+}
+END_TEST
+
+static const struct bnet_roster_entry entry = { 7, BNET_ROLE_NODE,
+	{ "jita", 4 }, 5 };
+static const struct bnet_echo_hop hops[] = { { 42, 1, 2 }, { 43, 3, 4 } };
+
+static const struct bnet_message messages[] = {
+	{ BNET_MSG_HELLO,
+	    { .hello = { 1, 2, 7, 3, 500, { "a b", 3 }, { "hush", 4 } } } },
+	{ BNET_MSG_WELCOME,
+	    { .welcome = { 1, 100, 42, 3, 1000, 5000, { "test", 4 },
+		  { "gate", 4 }, 99 } } },
+	{ BNET_MSG_ERROR,
+	    { .error = { 3, BNET_DEST_CLIENT, 9, 1788429030, 1,
+		  { "gone", 4 } } } },
+	{ BNET_MSG_ROSTER_REPLY, { .roster_reply = { true, 1, &entry } } },
+	{ BNET_MSG_ECHO_REPLY, { .echo = { 8, 1, 2, 2, hops, 3, 4 } } },
+};
+
+static const struct {
+	size_t message; /* of messages */
+	const char *name, *value;
+} values[] = {
+	{ 0, "wanted_id", "7" },
+	{ 0, "id", "7" },
+	{ 0, "name", "a_b" },
+	{ 0, "token", "1" },
+	{ 1, "id", "100" },
+	{ 1, "relay_id", "42" },
+	{ 1, "relay", "42" },
+	{ 1, "relay_name", "gate" },
+	{ 1, "name", "gate" },
+	{ 1, "keepalive_ms", "5000" },
+	{ 1, "keepalive", "5000" },
+	{ 1, "frame_max_bytes", "1000" },
+	{ 1, "maxframe", "1000" },
+	{ 1, "time", "99" },
+	{ 2, "dest", "client:9" },
+	{ 2, "key", "bluenet.hello" },
+	{ 2, "reason", "gone" },
+	{ 3, "more", "1" },
+	{ 3, "n", "1" },
+	{ 3, "entries", "7:node:jita" },
+	{ 4, "n", "2" },
+	{ 4, "hops", "42,43" },
+	{ 4, "sent_ns", "1" },
+	{ 4, "received", "3" },
+	{ 4, "replied_ns", "4" },
+};
+
+START_TEST(each_value)
+{
+	struct peer_event *ev = event_of(&messages[values[_i].message]);
+
+	says(ev, values[_i].name, values[_i].value);
+	ck_assert_ptr_null(strstr(ev->text, "hush"));
+	peer_event_free(ev);
 }
 END_TEST
 
@@ -139,6 +267,10 @@ make_suite(void)
 	tcase_add_test(tc, a_byte_of_zero);
 	tcase_add_test(tc, a_good_file);
 	tcase_add_test(tc, every_command_is_in_the_manual);
+	tcase_add_test(tc, every_short_name_is_in_the_manual);
+	tcase_add_loop_test(
+	    tc, every_field_of_a_message, BNET_MSG_NONE + 1, BNET_N_MSGS);
+	tcase_add_loop_test(tc, each_value, 0, UNIT_ROWS(values));
 	return suite;
 }
 

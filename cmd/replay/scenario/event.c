@@ -290,38 +290,10 @@ peer_put_bytes(FILE *f, const void *bytes, size_t n)
 		fputc(isgraph(p[i]) ? p[i] : '_', f);
 }
 
+/* id:role:name of each, or the id of each hop. */
 static void
-peer_put_string(FILE *f, const char *name, struct bnet_string s)
+peer_put_entries(FILE *f, const struct bnet_roster_reply *m)
 {
-	fprintf(f, " %s=", name);
-	peer_put_bytes(f, s.p, s.len_bytes);
-}
-
-static void
-peer_put_welcome(FILE *f, const struct bnet_welcome *m)
-{
-	fprintf(f,
-	    " version=%u id=%" PRIu64 " relay=%" PRIu64
-	    " codecs=%u maxframe=%u keepalive=%u time=%" PRIu64,
-	    m->version, m->id, m->relay_id, m->codecs, m->frame_max_bytes,
-	    m->keepalive_ms, m->time_ns);
-	peer_put_string(f, "environment", m->environment);
-	peer_put_string(f, "name", m->relay_name);
-}
-
-static void
-peer_put_error(FILE *f, const struct bnet_error *m)
-{
-	fprintf(f, " code=%u cookie=%" PRIu64, m->code, m->cookie);
-	peer_put_dest(f, m->dest_type, m->dest);
-	peer_put_key(f, m->key);
-	peer_put_string(f, "reason", m->reason);
-}
-
-static void
-peer_put_roster(FILE *f, const struct bnet_roster_reply *m)
-{
-	fprintf(f, " more=%u n=%u entries=", m->more, m->n);
 	for (uint32_t i = 0; i < m->n; i++) {
 		fprintf(f, "%s%" PRIu64 ":%s:", i == 0 ? "" : ",",
 		    m->entries[i].id,
@@ -332,57 +304,83 @@ peer_put_roster(FILE *f, const struct bnet_roster_reply *m)
 }
 
 static void
-peer_put_echo(FILE *f, const struct bnet_echo *m)
+peer_put_list(
+    FILE *f, const struct bnet_field *field, const struct bnet_message *m)
 {
-	fprintf(f,
-	    " cookie=%" PRIu64 " sent=%" PRIu64 " flags=%u n=%u"
-	    " received=%" PRIu64 " replied=%" PRIu64 " hops=",
-	    m->cookie, m->sent_ns, m->flags, m->n, m->received_ns,
-	    m->replied_ns);
-	for (uint32_t i = 0; i < m->n; i++)
-		fprintf(f, "%s%" PRIu64, i == 0 ? "" : ",", m->hops[i].id);
+	const char *of = (const char *)m;
+	uint32_t n;
+
+	memcpy(&n, of + field->at, sizeof(n));
+	fprintf(f, " n=%u %s=", n, field->name);
+	if (m->type == BNET_MSG_ROSTER_REPLY)
+		peer_put_entries(f, &m->u.roster_reply);
+	else
+		for (uint32_t i = 0; i < n; i++)
+			fprintf(f, "%s%" PRIu64, i == 0 ? "" : ",",
+			    m->u.echo.hops[i].id);
 }
 
 static void
-peer_put_hello(FILE *f, const struct bnet_hello *m)
+peer_put_string(FILE *f, const struct bnet_field *field, const void *value)
 {
-	fprintf(f, " version=%u role=%u id=%" PRIu64, m->version, m->role,
-	    m->wanted_id);
-	peer_put_string(f, "name", m->name);
+	const struct bnet_string *s = value;
+
+	if (field->secret)
+		fprintf(f, "%d", s->len_bytes > 0);
+	else
+		peer_put_bytes(f, s->p, s->len_bytes);
 }
 
-/* What the message says; `key` becomes that of the packet an error is about. */
+static void
+peer_put_value(FILE *f, const struct bnet_field *field, const void *value)
+{
+	fprintf(f, " %s=", field->name);
+	switch (field->kind) {
+	case BNET_FIELD_U32:
+	case BNET_FIELD_LIST:
+		fprintf(f, "%" PRIu32, *(const uint32_t *)value);
+		break;
+	case BNET_FIELD_U64:
+		fprintf(f, "%" PRIu64, *(const uint64_t *)value);
+		break;
+	case BNET_FIELD_I32:
+		fprintf(f, "%" PRId32, *(const int32_t *)value);
+		break;
+	case BNET_FIELD_I64:
+		fprintf(f, "%" PRId64, *(const int64_t *)value);
+		break;
+	case BNET_FIELD_BOOL:
+		fprintf(f, "%d", *(const bool *)value);
+		break;
+	case BNET_FIELD_STRING:
+		peer_put_string(f, field, value);
+		break;
+	}
+}
+
+/*
+ * What the message says. Its key and its destination are written as those of
+ * a packet; `key` becomes the former, so that a script compares with it.
+ */
 static void
 peer_put_message(FILE *f, const struct bnet_message *m, int32_t *key)
 {
-	switch (m->type) {
-	case BNET_MSG_HELLO:
-		peer_put_hello(f, &m->u.hello);
-		break;
-	case BNET_MSG_WELCOME:
-		peer_put_welcome(f, &m->u.welcome);
-		break;
-	case BNET_MSG_REFUSE:
-		fprintf(f, " code=%u", m->u.refuse.code);
-		peer_put_string(f, "reason", m->u.refuse.reason);
-		break;
-	case BNET_MSG_ERROR:
-		peer_put_error(f, &m->u.error);
-		*key = m->u.error.key;
-		break;
-	case BNET_MSG_ROSTER_REPLY:
-		peer_put_roster(f, &m->u.roster_reply);
-		break;
-	case BNET_MSG_ECHO:
-	case BNET_MSG_ECHO_REPLY:
-		peer_put_echo(f, &m->u.echo);
-		break;
-	case BNET_MSG_DRAIN:
-		fprintf(f, " seconds=%u", m->u.drain.seconds);
-		peer_put_string(f, "where", m->u.drain.where);
-		break;
-	default:
-		break;
+	size_t n;
+	const struct bnet_field *field = bnet_message_fields(m->type, &n);
+
+	for (; n > 0; n--, field++) {
+		const void *value = (const char *)m + field->at;
+
+		if (strcmp(field->name, "key") == 0) {
+			*key = *(const int32_t *)value;
+			peer_put_key(f, *key);
+		} else if (strcmp(field->name, "dest") == 0) {
+			peer_put_dest(f, m->u.error.dest_type, m->u.error.dest);
+		} else if (field->kind == BNET_FIELD_LIST) {
+			peer_put_list(f, field, m);
+		} else {
+			peer_put_value(f, field, value);
+		}
 	}
 }
 
@@ -482,14 +480,39 @@ peer_event_packet(const struct bnet_packet *p, enum bnet_err bad)
 	return ev;
 }
 
-char *
-peer_event_field(const struct peer_event *ev, const char *name, size_t len)
+const struct peer_short peer_shorts[] = {
+	{ "id", "wanted_id" },
+	{ "keepalive", "keepalive_ms" },
+	{ "maxframe", "frame_max_bytes" },
+	{ "name", "relay_name" },
+	{ "received", "received_ns" },
+	{ "relay", "relay_id" },
+	{ "replied", "replied_ns" },
+	{ "sent", "sent_ns" },
+	{ "time", "time_ns" },
+	{ NULL, NULL },
+};
+
+static char *
+peer_event_find(const struct peer_event *ev, const char *name, size_t len)
 {
 	for (const char *p = strchr(ev->text, ' '); p != NULL;
 	     p = strchr(p + 1, ' '))
 		if (strncmp(p + 1, name, len) == 0 && p[1 + len] == '=')
 			return peer_dup(p + len + 2, strcspn(p + len + 2, " "));
 	return NULL;
+}
+
+char *
+peer_event_field(const struct peer_event *ev, const char *name, size_t len)
+{
+	const struct peer_short *s = peer_shorts;
+	char *value = peer_event_find(ev, name, len);
+
+	for (; value == NULL && s->name != NULL; s++)
+		if (strlen(s->name) == len && memcmp(s->name, name, len) == 0)
+			value = peer_event_find(ev, s->field, strlen(s->field));
+	return value;
 }
 
 static bool

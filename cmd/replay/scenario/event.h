@@ -110,7 +110,14 @@ struct peer_event *peer_event_text(const char *text);
 struct peer_event *
 peer_event_packet(const struct bnet_packet *p, enum bnet_err bad);
 
-/* The value of a field, or NULL; the caller frees it. */
+/* What a script may say for a field of proto/message's table. */
+struct peer_short {
+	const char *name, *field;
+};
+
+extern const struct peer_short peer_shorts[]; /* NULL, NULL ends it */
+
+/* The value of a field, also for short, or NULL; the caller frees it. */
 char *
 peer_event_field(const struct peer_event *ev, const char *name, size_t len);
 

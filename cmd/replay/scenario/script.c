@@ -179,13 +179,21 @@ peer_send_packet(
 }
 
 static uint32_t
-peer_u32(struct peer_args *args, const char *name, uint32_t otherwise)
+peer_u32_of(const char *name, const char *text)
 {
-	int64_t v = peer_number(args, name, otherwise);
+	int64_t v = peer_number_of(name, text);
 
 	if (v < 0 || v > UINT32_MAX)
 		peer_wrong("%s: a number of 32 bits, not %" PRId64, name, v);
 	return (uint32_t)v;
+}
+
+static uint32_t
+peer_u32(struct peer_args *args, const char *name, uint32_t otherwise)
+{
+	const char *text = peer_arg(args, name, NULL);
+
+	return text == NULL ? otherwise : peer_u32_of(name, text);
 }
 
 static struct bnet_header
@@ -252,12 +260,6 @@ peer_raw(struct peer_args *args)
 	(void)peer_conn_write(c);
 }
 
-static struct bnet_string
-peer_string(struct peer_args *args, const char *name, const char *otherwise)
-{
-	return bnet_string_of(peer_arg(args, name, otherwise));
-}
-
 static void
 peer_send_message(
     struct peer_conn *c, const struct bnet_message *m, struct bnet_packet *p)
@@ -275,24 +277,89 @@ peer_send_message(
 	peer_send_packet(c, p, BNET_CODEC_NONE);
 }
 
-static void
-peer_hello_body(
-    struct peer_args *args, struct peer_conn *c, struct bnet_hello *m)
+/* The VALUE of a field by its name or for short, or NULL; *said: by which. */
+static const char *
+peer_field_arg(struct peer_args *args, const char *field, const char **said)
 {
-	const char *role = peer_arg(args, "role", "client");
+	const struct peer_short *s = peer_shorts;
+	const char *text = peer_arg(args, field, NULL);
 
-	c->role = strcmp(role, "client") == 0 ? BNET_ROLE_CLIENT
-	    : strcmp(role, "node") == 0
-	    ? BNET_ROLE_NODE
-	    : (uint32_t)peer_number_of("role", role);
-	m->version = peer_u32(args, "version", 1);
-	m->role = c->role;
-	m->wanted_id = (uint64_t)peer_number(args, "id", 0);
-	m->codecs = peer_codec_bits(peer_arg(args, "codecs", "none"));
-	m->frame_max_bytes = peer_u32(args, "maxframe", BNET_FRAME_MAX_BYTES);
-	m->name = peer_string(args, "name", c->name);
-	m->token = peer_string(args, "token",
-	    peer_defaults.token != NULL ? peer_defaults.token : "");
+	*said = field;
+	for (; text == NULL && s->name != NULL; s++) {
+		if (strcmp(s->field, field) != 0)
+			continue;
+		*said = s->name;
+		text = peer_arg(args, s->name, NULL);
+	}
+	return text;
+}
+
+static uint32_t
+peer_u32_or_word(const char *name, const char *text)
+{
+	if (strcmp(name, "codecs") == 0)
+		return peer_codec_bits(text);
+	if (strcmp(name, "role") == 0 && strcmp(text, "client") == 0)
+		return BNET_ROLE_CLIENT;
+	if (strcmp(name, "role") == 0 && strcmp(text, "node") == 0)
+		return BNET_ROLE_NODE;
+	return peer_u32_of(name, text);
+}
+
+static void
+peer_field_set(struct peer_args *args, const struct bnet_field *field,
+    struct bnet_message *m)
+{
+	void *value = (char *)m + field->at;
+	const char *name, *text = peer_field_arg(args, field->name, &name);
+
+	if (text == NULL)
+		return;
+	switch (field->kind) {
+	case BNET_FIELD_U32:
+		*(uint32_t *)value = peer_u32_or_word(name, text);
+		break;
+	case BNET_FIELD_U64:
+		*(uint64_t *)value = (uint64_t)peer_number_of(name, text);
+		break;
+	case BNET_FIELD_I32:
+		*(int32_t *)value = peer_key(text);
+		break;
+	case BNET_FIELD_STRING:
+		*(struct bnet_string *)value = bnet_string_of(text);
+		break;
+	default: /* of no message that a script sends but an echo's hops */
+		peer_wrong("%s cannot set '%s'", args->words[0], name);
+	}
+}
+
+/* What a message says where the script does not. */
+static void
+peer_message_begin(
+    struct peer_args *args, struct peer_conn *c, struct bnet_message *m)
+{
+	switch (m->type) {
+	case BNET_MSG_HELLO:
+		m->u.hello.version = BNET_PROTOCOL_VERSION;
+		m->u.hello.role = BNET_ROLE_CLIENT;
+		m->u.hello.frame_max_bytes = BNET_FRAME_MAX_BYTES;
+		m->u.hello.name = bnet_string_of(c->name);
+		m->u.hello.token = bnet_string_of(
+		    peer_defaults.token != NULL ? peer_defaults.token : "");
+		break;
+	case BNET_MSG_REGISTER:
+		if (peer_arg(args, "key", NULL) == NULL)
+			m->u.reg.key = peer_key(peer_arg_at(args, 2, "KEY"));
+		break;
+	case BNET_MSG_ROSTER:
+		m->u.roster.roles = 3;
+		break;
+	case BNET_MSG_ECHO:
+		m->u.echo.sent_ns = (uint64_t)clock_unix_ns();
+		break;
+	default:
+		break;
+	}
 }
 
 /* hello, register, roster, echo, keepalive NAME ... */
@@ -302,25 +369,18 @@ peer_message_send(struct peer_args *args)
 	struct peer_conn *c = peer_conn(peer_arg_at(args, 1, "NAME"));
 	struct bnet_message m = { 0 };
 	struct bnet_packet p = { 0 };
+	const struct bnet_field *field;
+	char name[64];
+	size_t n;
 
-	if (strcmp(args->words[0], "hello") == 0) {
-		m.type = BNET_MSG_HELLO;
-		peer_hello_body(args, c, &m.u.hello);
-	} else if (strcmp(args->words[0], "register") == 0) {
-		m.type = BNET_MSG_REGISTER;
-		m.u.reg.key = peer_key(peer_arg_at(args, 2, "KEY"));
-	} else if (strcmp(args->words[0], "roster") == 0) {
-		m.type = BNET_MSG_ROSTER;
-		m.u.roster.roles = peer_u32(args, "roles", 3);
-		m.u.roster.prefix = peer_string(args, "prefix", "");
-	} else if (strcmp(args->words[0], "echo") == 0) {
-		m.type = BNET_MSG_ECHO;
-		m.u.echo.cookie = (uint64_t)peer_number(args, "cookie", 0);
-		m.u.echo.flags = peer_u32(args, "flags", 0);
-		m.u.echo.sent_ns = (uint64_t)clock_unix_ns();
-	} else {
-		m.type = BNET_MSG_KEEPALIVE;
-	}
+	(void)snprintf(name, sizeof(name), "bluenet.%s", args->words[0]);
+	m.type = bnet_message_type(bnet_key(name));
+	peer_message_begin(args, c, &m);
+	field = bnet_message_fields(m.type, &n);
+	for (; n > 0; n--, field++)
+		peer_field_set(args, field, &m);
+	if (m.type == BNET_MSG_HELLO)
+		c->role = m.u.hello.role;
 	p.header.timestamp = (uint64_t)peer_number(args, "timestamp", 0);
 	peer_dest(peer_arg(args, "dest", "hop"), &p.header);
 	peer_args_done(args);
