@@ -644,7 +644,7 @@ link_failed(struct node_link *link, const char *why)
 	log_warn("cannot connect", LOG_STR("name", link->name),
 	    LOG_STR("relay", relay_of(link)), LOG_STR("reason", why));
 	stats_count(&link->node->stats, STAT_FAILURES);
-	link->where[0] = '\0'; /* the next attempt goes to --relay */
+	link->where[0] = '\0'; /* forget where a drain sent it */
 	hand_back(link, false, true, clock_now_ns());
 }
 
