@@ -201,7 +201,7 @@ on_packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		engine_conn_yield(conn);
 }
 
-/* Send the reason to a peer that can read it, and end the link. */
+/* Report the error before the link ends, to a peer that can read it. */
 static void
 on_broken(void *arg, struct engine_conn *conn, enum engine_end end)
 {
