@@ -35,7 +35,7 @@ store_u64(uint8_t *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-/* The last bytes, fewer than 8; as part of a wide load where there is one. */
+/* Load the last bytes, fewer than 8; by one wide load where there is room. */
 static void
 refill_last(struct bnet_bits_rd *rd, uint32_t n_left)
 {
@@ -60,8 +60,8 @@ refill_last(struct bnet_bits_rd *rd, uint32_t n_left)
 }
 
 /*
- * Load until at least 57 bits are there, or all that is left. A wide load
- * leaves bits of the next byte above n_acc; they are loaded again, the same.
+ * Load until at least 57 bits are there, or everything that is left. A wide
+ * load leaves bits of the next byte above n_acc; the next load repeats them.
  */
 void
 bnet_bits_refill(struct bnet_bits_rd *rd)
@@ -110,7 +110,7 @@ bnet_bits_write(struct bnet_bits_wr *wr, struct bnet_buf *out)
 	*wr = (struct bnet_bits_wr){ .out = out, .err = BNET_OK };
 }
 
-/* Where the ceiling is near, spill_exactly() goes on. */
+/* Near the ceiling, spill_exactly() takes over. */
 static void
 spill_room(struct bnet_bits_wr *wr)
 {
@@ -123,7 +123,7 @@ spill_room(struct bnet_bits_wr *wr)
 		wr->err = err;
 }
 
-/* Near the ceiling: as many bytes as there are. */
+/* Near the ceiling: write exactly the bytes that are complete. */
 static void
 spill_exactly(struct bnet_bits_wr *wr, uint32_t n_bytes)
 {

@@ -27,7 +27,7 @@ struct bnet_bits_rd {
 	const uint8_t *p, *end; /* borrowed; p is the next byte to load */
 	const uint8_t *from; /* where the input starts */
 	uint64_t acc; /* loaded bits, the next one lowest */
-	uint32_t n_acc; /* how many of them */
+	uint32_t n_acc; /* number of bits in acc */
 	bool bad;
 };
 
@@ -35,7 +35,7 @@ struct bnet_bits_wr {
 	struct bnet_buf *out; /* borrowed; complete after finish() only */
 	uint64_t acc; /* bits not yet in out, the first one lowest */
 	uint32_t n_acc;
-	uint32_t room_bytes; /* that out has behind its end for us */
+	uint32_t room_bytes; /* free bytes of out past its end */
 	enum bnet_err err; /* BNET_OK, or the first BNET_ELIMIT, ENOMEM */
 };
 
@@ -80,10 +80,10 @@ bnet_bits_raw(struct bnet_bits_rd *rd, uint32_t n)
 }
 
 /*
- * A count of groups of `group` bits and the value in them, behind `skip` bits
- * (a sign) that are left where they are: one load for all, as nearly every
- * value is short. False: the count says that all bits follow, or the input is
- * too short; then nothing was read.
+ * Read a count of groups of `group` bits and the value in them, after `skip`
+ * bits (a sign), which stay unread. One load covers everything, since nearly
+ * every value is short. False: the count says that all bits follow, or the
+ * input is too short; nothing was read.
  */
 static inline bool
 bnet_bits_short(
@@ -133,7 +133,7 @@ bnet_bits_u64(struct bnet_bits_rd *rd)
 	return rd->bad ? 0 : high << 32 | low;
 }
 
-/* The magnitudes of the lowest values are one above the highest. */
+/* The lowest value has a magnitude one above that of the highest. */
 static inline int32_t
 bnet_bits_i32(struct bnet_bits_rd *rd)
 {
@@ -183,10 +183,10 @@ bnet_bits_left(const struct bnet_bits_rd *rd)
 }
 
 /*
- * A string, copied to the tail of `store` with a NUL behind it that
+ * Read a string and copy it to the tail of `store`, followed by a NUL that
  * *len_bytes does not count (the bytes themselves may hold NULs). *str stays
- * valid until `store` moves: reserve enough first and it does not.
- * Its length is checked against what is left before anything is allocated.
+ * valid until `store` moves; reserve enough first to prevent that. The length
+ * is checked against the remaining input before anything is allocated.
  *	BNET_OK, or BNET_EMESSAGE where rd went bad, BNET_ELIMIT, BNET_ENOMEM
  */
 BNET_MUST enum bnet_err bnet_bits_string(struct bnet_bits_rd *rd,
@@ -198,7 +198,7 @@ void bnet_bits_write(struct bnet_bits_wr *wr, struct bnet_buf *out);
 /* Move the whole bytes to the output; for bnet_bits_put(). */
 void bnet_bits_spill(struct bnet_bits_wr *wr);
 
-/* The lowest `n` bits of `v`, which has no others; n is at most 40. */
+/* Write the lowest `n` bits of `v`; the others are 0. n is at most 40. */
 static inline void
 bnet_bits_put(struct bnet_bits_wr *wr, uint64_t v, uint32_t n)
 {
@@ -208,7 +208,7 @@ bnet_bits_put(struct bnet_bits_wr *wr, uint64_t v, uint32_t n)
 	wr->n_acc += n;
 }
 
-/* How many groups of `group` bits hold `v`; 7 where 6 do not. */
+/* The number of groups of `group` bits that hold `v`; 7 if 6 are too few. */
 static inline uint32_t
 bnet_bits_groups(uint64_t v, uint32_t group)
 {

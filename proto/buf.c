@@ -28,10 +28,10 @@ bnet_buf_clear(struct bnet_buf *buf)
 }
 
 /*
- * There is room for `n` more, at the tail or after moving what is in use to
- * the front: only where that frees at least as much as it moves, so that a
- * long queue from which a little is taken at a time is not moved each time.
- * With the ceiling reached there is no other way.
+ * Find room for `n` more bytes at the tail, or move the contents to the front.
+ * Move only if that frees at least as much as it moves, so that a long queue
+ * that is consumed in small steps does not move each time. At the ceiling,
+ * moving is the only way.
  */
 static bool
 fits(const struct bnet_buf *buf, size_t n)
@@ -54,7 +54,7 @@ bnet_buf_cap_for(const struct bnet_buf *buf, size_t n)
 		cap = buf->cap > SIZE_MAX / 2 ? buf->cap : buf->cap * 2;
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-	/* never allocate far beyond a ceiling that is close */
+	/* do not allocate far beyond a ceiling that is close */
 	if (cap > buf->max && need <= buf->max && buf->max > BUF_MIN_BYTES)
 		cap = buf->max;
 	return cap;

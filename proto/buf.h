@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bnet_buf - growable bytes with a ceiling from birth.
+ * bnet_buf - growable bytes with a fixed ceiling.
  *
  *	[ consumed | used ............ | free ]
  *	p          p+at                p+at+len    p+cap
@@ -50,8 +50,8 @@ BNET_MUST enum bnet_err
 bnet_buf_room(struct bnet_buf *buf, size_t n, uint8_t **tail);
 
 /*
- * How many bytes will be allocated after room for `n` more was made, so that
- * a caller can account for them before.
+ * The number of bytes that are allocated once there is room for `n` more, so
+ * that a caller can account for them in advance.
  */
 size_t bnet_buf_cap_for(const struct bnet_buf *buf, size_t n);
 
@@ -62,10 +62,10 @@ void bnet_buf_added(struct bnet_buf *buf, size_t n);
 BNET_MUST enum bnet_err
 bnet_buf_append(struct bnet_buf *buf, struct bnet_slice in);
 
-/* Drop `n` bytes at the head; n is at most len. */
+/* Drop `n` bytes from the head; n is at most len. */
 void bnet_buf_consume(struct bnet_buf *buf, size_t n);
 
-/* What is in it, borrowed until the buffer is next changed. */
+/* The contents, borrowed until the next change of the buffer. */
 static inline struct bnet_slice
 bnet_buf_slice(const struct bnet_buf *buf)
 {
@@ -75,7 +75,7 @@ bnet_buf_slice(const struct bnet_buf *buf)
 	return s;
 }
 
-/* `in` less its first `n` bytes; n is at most in.len. */
+/* `in` without its first `n` bytes; n is at most in.len. */
 static inline struct bnet_slice
 bnet_slice_from(struct bnet_slice in, size_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: snappy; zlib; what a thread has of both, and which of the two
- * a payload is for.
+ * In this order: snappy; zlib; the contexts of a thread, and the choice of
+ * codec for a payload.
  */
 #include "codec.h"
 
@@ -14,8 +14,8 @@
 #include <zlib.h>
 
 /*
- * The best an element can do is a copy of 64 bytes in 3 (format_description
- * of snappy, "Copy with 2-byte offset"); a claim beyond that is a lie.
+ * The densest element is a copy of 64 bytes in 3 (format_description of
+ * snappy, "Copy with 2-byte offset"); a claim beyond that is false.
  */
 #define COPY_BYTES 64
 #define COPY_COST 3
@@ -83,7 +83,7 @@ struct zlib_ctx {
 	z_stream out; /* deflate */
 };
 
-/* zlib's own would do, but hides its allocations from the tests' faults. */
+/* zlib's own allocator would hide allocations from fault injection. */
 static voidpf
 zlib_alloc(voidpf opaque, uInt n, uInt bytes)
 {
@@ -189,7 +189,7 @@ zlib_encode(void *arg, enum bnet_order order, struct bnet_slice in,
 	z->next_out = tail + RAW_SIZE_BYTES;
 	z->avail_out = bound > UINT_MAX ? UINT_MAX : (uInt)bound;
 	if (deflate(z, Z_FINISH) != Z_STREAM_END)
-		return BNET_EPAYLOAD; /* only so near 4 GiB */
+		return BNET_EPAYLOAD; /* only close to 4 GiB */
 	bnet_buf_added(out, RAW_SIZE_BYTES + z->total_out);
 	return BNET_OK;
 }

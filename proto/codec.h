@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bnet_codec - zlib and snappy of one payload (bluenet-wire.5, COMPRESSION).
+ * bnet_codec - zlib and snappy for one payload (bluenet-wire.5, COMPRESSION).
  *
  *	zlib	u32 raw_size, then one RFC 1950 stream of exactly that many
  *	snappy	one raw snappy block
  *
- * Contexts are made once per thread (bnet_codecs_new) and reused. A claimed
- * size is held against the limit, and against what so few compressed bytes
- * can hold at the best, before it is allocated.
+ * Contexts are made once per thread (bnet_codecs_new) and reused. Before
+ * anything is allocated, a claimed size is checked against the limit and
+ * against the best ratio that the compressed bytes can reach.
  */
 #ifndef BNET_CODEC_H
 #define BNET_CODEC_H
@@ -38,12 +38,13 @@ struct bnet_codecs *bnet_codecs_new(void);
 void bnet_codecs_free(struct bnet_codecs *codecs);
 
 /*
- * Decode one payload, replacing the contents of `out`. `out` is not made
- * larger than the smaller of max_bytes and its ceiling (or 256 bytes, where
- * that is less). `order` is that of the connection; snappy does not need it.
+ * Decode one payload, replacing the contents of `out`. `out` does not grow
+ * beyond the smaller of max_bytes and its ceiling (but at least 256 bytes are
+ * allowed). `order` is that of the connection; snappy ignores it.
  *	BNET_OK		out holds the whole payload
- *	BNET_EZLIB, BNET_ESNAPPY	short, long, trailing or corrupt
- *	BNET_EPAYLOAD	claims more than max_bytes
+ *	BNET_EZLIB, BNET_ESNAPPY
+ *			the payload is short, long, trailing or corrupt
+ *	BNET_EPAYLOAD	it claims more than max_bytes
  *	BNET_ELIMIT, BNET_ENOMEM
  */
 BNET_MUST enum bnet_err bnet_codec_decode(struct bnet_codecs *codecs,
@@ -52,9 +53,9 @@ BNET_MUST enum bnet_err bnet_codec_decode(struct bnet_codecs *codecs,
 
 /*
  * Encode one payload, replacing the contents of `out`.
- *	BNET_OK		out holds what goes on the wire; whether it is worth
- *			sending is the caller's to judge
- *	BNET_EPAYLOAD	`in` is longer than a codec can say (4 GiB)
+ *	BNET_OK		out holds the bytes for the wire; the caller decides
+ *			whether they are worth sending
+ *	BNET_EPAYLOAD	`in` is longer than a codec can express (4 GiB)
  *	BNET_ELIMIT, BNET_ENOMEM
  */
 BNET_MUST enum bnet_err

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What codec.c lends to link.c for a call; not installed. */
+/* What codec.c shares with link.c; not installed. */
 #ifndef BNET_CODEC_IMPL_H
 #define BNET_CODEC_IMPL_H
 
@@ -8,7 +8,7 @@
 
 #define BNET_CODEC_N 3
 
-/* One row a codec; `ctx` is what `open` made, NULL where it has none. */
+/* One row per codec; `ctx` is the result of `open`, NULL if it has none. */
 struct bnet_codec {
 	const char *name;
 	void *(*open)(void); /* NULL when out of memory */
@@ -20,17 +20,17 @@ struct bnet_codec {
 };
 
 /*
- * A thread's contexts, and the buffers that a link needs only during a call,
- * so that an idle link holds none.
+ * A thread's contexts, and the buffers that a link needs only during a call:
+ * sharing them lets an idle link hold none.
  */
 struct bnet_codecs {
 	void *ctx[BNET_CODEC_N];
 	struct bnet_buf inflated; /* the payload of the packet at hand */
 	struct bnet_buf deflated; /* the payload being sent */
 	struct bnet_buf header; /* the header being sent */
-	struct bnet_header last_header; /* what that is of, if has_last */
+	struct bnet_header last_header; /* encoded in `header`, if has_last */
 	bool has_last;
-	struct bnet_buf plain; /* TLS plaintext that came in */
+	struct bnet_buf plain; /* received TLS plaintext */
 };
 
 extern const struct bnet_codec bnet_codec_zlib;

@@ -21,12 +21,12 @@ enum bnet_err {
 	/* the stream is lost after one of these (bluenet-wire.5, FRAME) */
 	BNET_ERESERVED, /* bit 31 of the word is set */
 	BNET_ECODECS, /* both compression bits are set */
-	BNET_EOOB, /* oob_len + 4 is more than the frame */
+	BNET_EOOB, /* oob_len + 4 exceeds the frame */
 	BNET_ESIZE, /* the frame is longer than the limit */
 	/* one packet is bad, the next one may be good */
-	BNET_EHEADER, /* out-of-band bytes are no BlueNet header */
+	BNET_EHEADER, /* out-of-band bytes are not a BlueNet header */
 	BNET_EZLIB, /* zlib payload short, long, trailing or corrupt */
-	BNET_ESNAPPY, /* the same of snappy */
+	BNET_ESNAPPY, /* the same for snappy */
 	BNET_EPAYLOAD, /* payload is, or claims to be, over the limit */
 	BNET_EMESSAGE, /* session message ends before its last field */
 	/* the connection is lost */
@@ -39,7 +39,7 @@ enum bnet_err {
 };
 
 /*
- * What `err` means, in a few words, without a final full stop. Never NULL;
+ * The meaning of `err` in a few words, without a final full stop. Never NULL;
  * the string is static.
  */
 const char *bnet_strerror(enum bnet_err err);

@@ -30,7 +30,7 @@ bnet_order_put_u32(enum bnet_order order, uint8_t p[4], uint32_t v)
 	p[3] = (uint8_t)(v >> 24);
 }
 
-/* Judge the word and, once it is in, oob_len. */
+/* Check the word and, once it has arrived, oob_len. */
 static enum bnet_err
 judge(struct bnet_slice in, enum bnet_order order, uint32_t size_max_bytes,
     uint32_t *word, uint32_t *oob_bytes)
@@ -84,10 +84,9 @@ bnet_frame_decode(struct bnet_slice in, enum bnet_order order,
 
 /*
  * A short frame in one order can be an empty compressed one in the other
- * (00000020 is 32 bytes, or zlib of none), so for detection the first bytes
- * of a compressed payload are looked at too, where no out-of-band section
- * stands before them. They are never waited for in vain: under the other
- * order such a frame has at least 16 bytes.
+ * (00000020 is 32 bytes, or zlib of nothing). So detection also looks at the
+ * first bytes of a compressed payload without an out-of-band section. Waiting
+ * for them never stalls: in the other order such a frame has at least 16 bytes.
  */
 static enum bnet_err
 judge_payload(struct bnet_slice in, enum bnet_order order, uint32_t word)
@@ -102,7 +101,7 @@ judge_payload(struct bnet_slice in, enum bnet_order order, uint32_t word)
 		return BNET_OK;
 	if (in.len < HEAD_BYTES)
 		return BNET_MORE;
-	if (word & BNET_FRAME_F_SNAPPY) /* the length, 0 of more than itself */
+	if (word & BNET_FRAME_F_SNAPPY) /* a length of 0 is one byte in all */
 		return in.p[BNET_FRAME_WORD_BYTES] == 0 && size > 1
 		    ? BNET_ESNAPPY
 		    : BNET_OK;
@@ -111,7 +110,7 @@ judge_payload(struct bnet_slice in, enum bnet_order order, uint32_t word)
 							  : BNET_OK;
 }
 
-/* Well formed both ways: do the payloads tell them apart? */
+/* Well formed in both orders: can the payloads distinguish them? */
 static enum bnet_err
 break_tie(struct bnet_slice in, uint32_t little_word, uint32_t network_word,
     enum bnet_order *order)
@@ -142,9 +141,9 @@ bnet_frame_detect(
 	network = judge(
 	    in, BNET_ORDER_NETWORK, size_max_bytes, &network_word, &oob_bytes);
 	/*
-	 * Whoever is open, is open for its oob_len: no frame is so short that
-	 * waiting for it would stall, and how the bytes were cut into reads
-	 * does not change the answer.
+	 * An undecided order waits for its oob_len only. No frame is so short
+	 * that this wait would stall, and the answer does not depend on how
+	 * the bytes were split into reads.
 	 */
 	if (little == BNET_MORE || network == BNET_MORE)
 		return BNET_MORE;
@@ -169,7 +168,7 @@ bnet_frame_encode(const struct bnet_frame *frame, enum bnet_order order,
 		return BNET_ERESERVED;
 	if ((frame->flags & CODECS) == CODECS)
 		return BNET_ECODECS;
-	/* each by itself first: the sum must not wrap */
+	/* check each one alone first: the sum must not wrap */
 	if (frame->payload.len > size_max_bytes ||
 	    (has_oob && frame->oob.len > size_max_bytes))
 		return BNET_ESIZE;

@@ -8,7 +8,7 @@
 
 #define FORK_BITS_MIN 3 /* an id of 0 */
 
-/* The claim is held against the bytes before anything loops over it. */
+/* Check the claimed number against the bytes before anything loops over it. */
 static bool
 forks_are_there(struct bnet_bits_rd *rd, uint32_t n)
 {

@@ -5,8 +5,8 @@
  *	source dest_type dest key forks serial latency priority timestamp
  *	then `forks` client ids
  *
- * bit-packed, so 8 to 20 bytes mostly. Fork ids are read one by one from the
- * borrowed bytes: no claim of a peer makes us allocate.
+ * bit-packed, usually 8 to 20 bytes. Fork ids are read one by one from the
+ * borrowed bytes: no claim of a peer causes an allocation.
  */
 #ifndef BNET_HEADER_H
 #define BNET_HEADER_H
@@ -33,10 +33,10 @@ enum bnet_dest_type {
 
 struct bnet_header {
 	int64_t source; /* node or client id of the sender */
-	int64_t dest_type; /* enum bnet_dest_type, or what the peer said */
+	int64_t dest_type; /* enum bnet_dest_type, or an unknown value */
 	int64_t dest; /* id in that space */
 	int32_t key; /* bnet_key() of the application's name */
-	uint32_t forks; /* number of client ids behind the header */
+	uint32_t forks; /* number of client ids after the header */
 	uint32_t serial;
 	uint32_t latency_ms; /* over the hops so far */
 	bool priority;
@@ -44,9 +44,10 @@ struct bnet_header {
 };
 
 /*
- * Decode the header at the start of `oob`. Where `forks` is not NULL it is
- * set to read the fork ids, header->forks times bnet_bits_u64(), from `oob`
- * (borrowed); they are all there. *trailing_bytes: whole bytes behind it.
+ * Decode the header at the start of `oob`. If `forks` is not NULL it is set to
+ * read the fork ids from `oob` (borrowed) with header->forks calls of
+ * bnet_bits_u64(); all of them are there. *trailing_bytes is the number of
+ * whole bytes after the header.
  *	BNET_OK
  *	BNET_EHEADER	it ends before its last field or fork id, or a field
  *			does not fit its type; *header is unspecified
@@ -56,8 +57,8 @@ bnet_header_decode(struct bnet_slice oob, struct bnet_header *header,
     struct bnet_bits_rd *forks, size_t *trailing_bytes);
 
 /*
- * Append the header and header->forks ids of `fork_ids` (NULL where forks is
- * 0) to `out`.
+ * Append the header and header->forks ids of `fork_ids` (NULL if forks is 0)
+ * to `out`.
  *	BNET_OK, BNET_ELIMIT, BNET_ENOMEM; on error `out` may hold a part
  */
 BNET_MUST enum bnet_err bnet_header_encode(const struct bnet_header *header,

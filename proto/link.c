@@ -20,11 +20,11 @@ struct bnet_link {
 	uint32_t threshold_bytes;
 	size_t out_max_bytes;
 	bool no_inflate;
-	/* the last header that came, as packets in a row often have the same */
+	/* the last header received: consecutive packets often repeat it */
 	uint8_t last_oob_bytes; /* 0: none */
 	uint8_t last_oob[BNET_LINK_LAST_BYTES];
 	struct bnet_header last_header;
-	struct bnet_buf in; /* an incomplete frame, mostly */
+	struct bnet_buf in; /* usually an incomplete frame */
 	struct bnet_buf queue; /* TLS: frames to be encrypted */
 	struct bnet_buf out; /* to be written */
 };
@@ -55,7 +55,7 @@ set_limits(struct bnet_link *link, const struct bnet_link_settings *set)
 	bnet_buf_init(
 	    &link->in, (size_t)link->frame_max_bytes + 2 * TLS_CHUNK_BYTES);
 	bnet_buf_init(&link->queue, out_max_bytes);
-	/* a TLS record adds at most 1/8 of small ones, and the handshake */
+	/* TLS adds the handshake, and at most 1/8 to small records */
 	bnet_buf_init(&link->out,
 	    set->tls == NULL
 		? out_max_bytes
@@ -122,8 +122,8 @@ inflate_payload(struct bnet_link *link, struct bnet_packet *packet)
 }
 
 /*
- * The header of a packet; decoded only where it is not that of the packet
- * before, which long runs of packets have.
+ * Set the header of a packet; decode it only if it differs from that of the
+ * packet before, which it seldom does in a long run.
  */
 static bool
 read_header(
@@ -147,7 +147,7 @@ read_header(
 	return true;
 }
 
-/* *delivered is false where there was no memory: the frame is still to come. */
+/* *delivered is false if memory ran out: the frame was not delivered. */
 static enum bnet_err
 deliver(struct bnet_link *link, const struct bnet_frame *frame,
     const struct bnet_link_sink *sink, bool *delivered)
@@ -177,8 +177,8 @@ deliver(struct bnet_link *link, const struct bnet_frame *frame,
 }
 
 /*
- * The order to read the first frame of `bytes` in. While it is open each
- * frame is asked; one that leaves both open is read in the default.
+ * The order to read the first frame of `bytes` in. Each frame is examined
+ * until one decides; an undecided frame is read in the default order.
  */
 static enum bnet_err
 choose_order(struct bnet_link *link, struct bnet_slice bytes,
@@ -198,8 +198,8 @@ choose_order(struct bnet_link *link, struct bnet_slice bytes,
 }
 
 /*
- * The first frame of `bytes`, delivered if it is whole. Where it is not, it can
- * be looked at again with *need_bytes.
+ * Deliver the first frame of `bytes` if it is whole. Otherwise *need_bytes is
+ * the length at which it can be examined again.
  */
 static enum bnet_err
 cut(struct bnet_link *link, struct bnet_slice bytes,
@@ -231,7 +231,7 @@ cut(struct bnet_link *link, struct bnet_slice bytes,
 	return err;
 }
 
-/* Go on with the frame kept in `in`, taking from *rest what it needs. */
+/* Complete the frame kept in `in` with as much of *rest as it needs. */
 static enum bnet_err
 feed_kept(struct bnet_link *link, struct bnet_slice *rest,
     const struct bnet_link_sink *sink)
@@ -260,7 +260,7 @@ feed_kept(struct bnet_link *link, struct bnet_slice *rest,
 	return err;
 }
 
-/* Plain bytes: frames are cut where they lie, the last part is kept. */
+/* Plaintext: frames are decoded in place, and only the rest is copied. */
 static enum bnet_err
 feed_plain(struct bnet_link *link, struct bnet_slice in,
     const struct bnet_link_sink *sink, size_t *used_bytes)
@@ -285,8 +285,8 @@ feed_plain(struct bnet_link *link, struct bnet_slice in,
 }
 
 /*
- * Where the sink stops in the middle, the plaintext behind its packet is kept
- * for the next call, which delivers that before it decrypts more.
+ * If the sink stops early, the plaintext after its packet is kept for the next
+ * call, which delivers it before it decrypts more.
  */
 static enum bnet_err
 feed_tls(struct bnet_link *link, struct bnet_slice in,
@@ -387,16 +387,16 @@ bnet_link_tls(struct bnet_link *link)
 	return link->tls;
 }
 
-/* The way out of a link: codec -> header -> frame -> tls. */
+/* The output of a link: codec -> header -> frame -> tls. */
 
-#define WORTH_PERCENT 90 /* a compressed payload is kept below this */
+#define WORTH_PERCENT 90 /* use the compressed payload below this */
 
 static const uint32_t codec_flags[BNET_CODEC_N] = {
 	[BNET_CODEC_ZLIB] = BNET_FRAME_F_ZLIB,
 	[BNET_CODEC_SNAPPY] = BNET_FRAME_F_SNAPPY,
 };
 
-/* Compress where it is long enough, and keep that where it is worth it. */
+/* Compress a long payload, and use the result if it is small enough. */
 static enum bnet_err
 pack_payload(const struct bnet_wire *wire, struct bnet_codecs *codecs,
     const struct bnet_packet *packet, struct bnet_frame *frame)
@@ -435,7 +435,7 @@ same_header(const struct bnet_header *a, const struct bnet_header *b)
 	    a->timestamp == b->timestamp;
 }
 
-/* Headers in a row are often the same: then the last one's bytes are ours. */
+/* Consecutive headers are often equal: reuse the bytes of the last one. */
 static enum bnet_err
 pack_oob(struct bnet_codecs *codecs, const struct bnet_packet *packet,
     struct bnet_frame *frame)
@@ -484,13 +484,13 @@ bnet_packet_encode(const struct bnet_wire *peer, struct bnet_codecs *codecs,
 	return bnet_frame_encode(&frame, wire.order, wire.frame_max_bytes, out);
 }
 
-/* Where frames are queued, with the ceiling as it is now. */
+/* The buffer that frames are queued in, with its ceiling up to date. */
 static struct bnet_buf *
 tail_of(struct bnet_link *link)
 {
 	if (link->tls == NULL)
 		return &link->out;
-	/* what is encrypted and not yet written counts as well */
+	/* bytes that are encrypted but not yet written count as well */
 	link->queue.max = link->out_max_bytes > link->out.len
 	    ? link->out_max_bytes - link->out.len
 	    : 0;
@@ -561,6 +561,6 @@ bnet_link_close(struct bnet_link *link)
 	if (err != BNET_OK || link->tls == NULL)
 		return err;
 	err = bnet_tls_close(link->tls, &link->out);
-	/* the handshake is not done: what waits for it is not dropped */
+	/* before the handshake ends, the queue must not be dropped */
 	return err == BNET_OK && link->queue.len > 0 ? BNET_MORE : err;
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bnet_link - one connection, both ways: it knows the order of the stages.
+ * bnet_link - one connection in both directions: the order of the stages.
  *
  *	bytes in  -> tls -> frame -> header -> codec -> sink
  *	bytes out <- tls <- frame <- header <- codec <- bnet_link_send()
  *
- * Memory in, memory out; it owns no socket and never blocks. A frame that
- * lies whole in what is fed is not copied. An idle plain link holds no
- * buffer.
+ * It works in memory, owns no socket and never blocks. A frame that lies
+ * whole in the input is not copied. An idle plain link holds no buffer.
  */
 #ifndef BNET_LINK_H
 #define BNET_LINK_H
@@ -26,21 +25,22 @@
 
 struct bnet_packet {
 	uint32_t size_bytes; /* in: bytes after the word, on the wire */
-	enum bnet_codec_id codec; /* in: how it came; out: see send */
+	enum bnet_codec_id codec; /* in: as received; out: see send */
 	bool has_oob;
 	bool has_header; /* `header` is set; implies has_oob */
 	struct bnet_header header;
 	struct bnet_bits_rd forks; /* in: reads header.forks ids, if any */
 	const uint64_t *fork_ids; /* out: header.forks of them */
-	size_t trailing_bytes; /* in: out-of-band bytes behind the header */
-	struct bnet_slice oob; /* in; out: sent as it is if !has_header */
+	size_t trailing_bytes; /* in: out-of-band bytes after the header */
+	struct bnet_slice oob; /* in; out: sent unchanged if !has_header */
 	struct bnet_slice wire_payload; /* in: still compressed */
 	struct bnet_slice payload; /* decompressed; see `no_inflate` */
 };
 
 /*
- * Called with each packet in order, once. Everything in it is borrowed for the
- * call. A return other than BNET_OK stops bnet_link_feed() with it.
+ * Called once with each packet, in order. Everything in it is borrowed for the
+ * call. A return value other than BNET_OK makes bnet_link_feed() stop and
+ * return that value.
  */
 struct bnet_link_sink {
 	enum bnet_err (*packet)(void *arg, const struct bnet_packet *packet);
@@ -56,30 +56,30 @@ struct bnet_link_sink {
 
 /* Zero-initialise, then set what differs from the defaults. */
 struct bnet_link_settings {
-	enum bnet_order order; /* AUTO: found from the first frame */
+	enum bnet_order order; /* AUTO: detected from the first frames */
 	uint32_t frame_max_bytes; /* 0: BNET_FRAME_MAX_BYTES */
 	uint32_t payload_max_bytes; /* 0: BNET_PAYLOAD_MAX_BYTES */
 	size_t out_max_bytes; /* ceiling of the output; 0: 4 x frame_max */
-	uint32_t threshold_bytes; /* compress from here; 0: the default */
+	uint32_t threshold_bytes; /* compress from this size; 0: the default */
 	enum bnet_codec_id codec; /* to send with; NONE: never compress */
-	bool no_inflate; /* leave payloads as they came: payload is
+	bool no_inflate; /* do not decompress: payload is
 				   wire_payload, nothing is bad */
 	struct bnet_tls_ctx *tls; /* NULL: plain */
 	const char *tls_host; /* as bnet_tls_new() */
 };
 
-/* How a peer takes packets. */
+/* How to encode packets for a peer. */
 struct bnet_wire {
 	enum bnet_order order; /* AUTO: little */
 	enum bnet_codec_id codec; /* compress with it; NONE: never */
 	uint32_t frame_max_bytes;
-	uint32_t threshold_bytes; /* compress payloads from here */
+	uint32_t threshold_bytes; /* compress payloads from this size */
 };
 
 /*
- * Append one packet to `out` as a frame; what of it is read: see
- * bnet_link_send(), which is this for the output of a link. `codecs` lends
- * its contexts.
+ * Append one packet to `out` as a frame. It reads the same members as
+ * bnet_link_send(), which does this for the output of a link. The contexts of
+ * `codecs` are used during the call.
  *	BNET_OK
  *	BNET_ESIZE	over the frame limit
  *	BNET_ELIMIT, BNET_ENOMEM
@@ -92,10 +92,10 @@ bnet_packet_encode(const struct bnet_wire *wire, struct bnet_codecs *codecs,
 struct bnet_link;
 
 /*
- * `codecs` is borrowed: it must outlive the link, and be used by the thread
- * that uses the link. All links of a thread can share it; a sink may send on
- * any of them, but not feed one. For a TLS client the first flight is in the
- * output.
+ * `codecs` is borrowed: it must outlive the link, and only the thread that
+ * uses the link may use it. All links of a thread can share it; a sink may
+ * send on any of them, but must not feed one. The first flight of a TLS client
+ * is in the output.
  *	BNET_OK, BNET_ENOMEM, BNET_ETLS
  */
 BNET_MUST enum bnet_err bnet_link_new(const struct bnet_link_settings *set,
@@ -105,16 +105,16 @@ BNET_MUST enum bnet_err bnet_link_new(const struct bnet_link_settings *set,
 void bnet_link_free(struct bnet_link *link);
 
 /*
- * Take bytes from the peer and give the sink each packet they complete. What
- * is left of an incomplete frame is kept, at most the frame limit.
- *	BNET_OK		all of `in` taken
+ * Take bytes from the peer and give the sink each packet that they complete.
+ * The start of an incomplete frame is kept, at most up to the frame limit.
+ *	BNET_OK		all of `in` was taken
  *	BNET_CLOSED	TLS close_notify came, after the packets before it
  *	BNET_ERESERVED, BNET_ECODECS, BNET_EOOB, BNET_ESIZE
- *			the stream is lost; what was not delivered is
+ *			the stream is lost; the undelivered bytes are
  *			bnet_link_pending(), then `in` from *used_bytes on
- *	BNET_EZLIB, BNET_ESNAPPY, BNET_EPAYLOAD	where the sink has no `bad`
+ *	BNET_EZLIB, BNET_ESNAPPY, BNET_EPAYLOAD	if the sink has no `bad`
  *	BNET_ETLS, BNET_ELIMIT, BNET_ENOMEM
- *	else		what the sink returned; *used_bytes behind its packet
+ *	else		what the sink returned; *used_bytes is after its packet
  * TLS output (handshake, alert) may be waiting after any of these.
  */
 BNET_MUST enum bnet_err
@@ -122,17 +122,17 @@ bnet_link_feed(struct bnet_link *link, struct bnet_slice in,
     const struct bnet_link_sink *sink, size_t *used_bytes);
 
 /*
- * The peer's bytes ended.
+ * The peer's stream ended.
  *	BNET_CLOSED	in order: between frames, and under TLS after
  *			close_notify
  *	BNET_ECUT	in the middle of a frame, or without close_notify
  */
 BNET_MUST enum bnet_err bnet_link_end(const struct bnet_link *link);
 
-/* Bytes of the incomplete frame that is kept; borrowed until next fed. */
+/* The bytes kept of the incomplete frame; borrowed until the next feed. */
 struct bnet_slice bnet_link_pending(const struct bnet_link *link);
 
-/* How many more bytes that frame needs; 0 where that is not known yet. */
+/* How many more bytes that frame needs; 0 if that is not known yet. */
 size_t bnet_link_missing_bytes(const struct bnet_link *link);
 
 /* Forget the incomplete frame: the next byte fed starts a frame. Plain only. */
@@ -146,14 +146,15 @@ void bnet_link_set_order(struct bnet_link *link, enum bnet_order order);
 void bnet_link_set_codec(struct bnet_link *link, enum bnet_codec_id codec);
 
 /*
- * Queue a packet: header (or oob), and payload, compressed with the link's
- * codec where that is worth it. Reads has_oob, has_header, header, fork_ids,
- * oob, payload; or, where codec is not NONE, wire_payload goes out as it is,
- * marked as that codec. In the peer's byte order, little while that is not
- * known. What is queued together leaves in one TLS record (up to 16 KiB),
- * once the handshake is done. A packet that goes on compressed has its zlib
- * raw size in the order in which it came, so both peers must have one order.
- * With header.forks, fork_ids must be set.
+ * Queue a packet: the header (or oob) and the payload, compressed with the
+ * link's codec if that saves enough. Reads has_oob, has_header, header,
+ * fork_ids, oob and payload; if codec is not NONE, it reads wire_payload
+ * instead and sends that unchanged, marked with the codec. The byte order is
+ * the peer's, little until it is known. Packets queued together leave in one
+ * TLS record (up to 16 KiB), once the handshake is done. A compressed payload
+ * that is passed on keeps its zlib raw size in the order it was received in,
+ * so both peers must use the same order. If header.forks is not 0, fork_ids
+ * must be set.
  *	BNET_OK
  *	BNET_ESIZE	over the frame limit; nothing queued
  *	BNET_ELIMIT	the output's ceiling; nothing queued
@@ -163,15 +164,15 @@ BNET_MUST enum bnet_err
 bnet_link_send(struct bnet_link *link, const struct bnet_packet *packet);
 
 /*
- * Queue frames that bnet_packet_encode() made, as they are.
+ * Queue frames that bnet_packet_encode() made, unchanged.
  *	BNET_OK, BNET_ELIMIT, BNET_ENOMEM; nothing queued on error
  */
 BNET_MUST enum bnet_err
 bnet_link_queue(struct bnet_link *link, struct bnet_slice frames);
 
 /*
- * What to write to the peer; *out is borrowed until the link is next used,
- * empty where there is nothing to write (yet). Write it, then call
+ * The bytes to write to the peer. *out is borrowed until the next call on the
+ * link, and empty if there is nothing to write (yet). Write it, then call
  * bnet_link_output_done().
  *	BNET_OK
  *	BNET_ETLS, BNET_ELIMIT, BNET_ENOMEM	encrypting failed; the
@@ -184,20 +185,20 @@ bnet_link_output(struct bnet_link *link, struct bnet_slice *out);
 void bnet_link_output_done(struct bnet_link *link, size_t n);
 
 /*
- * Orderly end: what is queued, then close_notify where there is TLS, is in
- * the output. Nothing is to be sent afterwards.
+ * End the link in order: put the queued frames and, with TLS, close_notify
+ * into the output. Send nothing afterwards.
  *	BNET_OK
- *	BNET_MORE	something is queued and the TLS handshake is not done:
- *			it is kept; go on feeding, and call again
+ *	BNET_MORE	frames are queued and the TLS handshake is not done:
+ *			they are kept; go on feeding, and call again
  *	else		as bnet_link_output()
  */
 BNET_MUST enum bnet_err bnet_link_close(struct bnet_link *link);
 
 /*
- * What its buffers have allocated, in bytes: the incomplete frame and what is
- * to be written. An upper bound of what feeding `n` more bytes leaves there;
- * what TLS says of its own accord (a flight of the handshake, an alert, a new
- * key) is not in it.
+ * The bytes that its buffers have allocated, for the incomplete frame and the
+ * output: an upper bound of the allocation after feeding `n` more bytes. It
+ * leaves out what TLS sends of its own accord (a handshake flight, an alert, a
+ * new key).
  */
 size_t bnet_link_memory_bytes(const struct bnet_link *link);
 size_t bnet_link_memory_for(const struct bnet_link *link, size_t n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The byte order of a stream, where its first bytes are a frame both ways: a
- * network frame of 256 bytes with a header (10000100) is also a little one
- * of 65,552 bytes without.
+ * The byte order of a stream whose first bytes are a frame in both orders: a
+ * network frame of 256 bytes with a header (10000100) is also a little one of
+ * 65,552 bytes without a header.
  */
 #include "link_order_impl.h"
 
@@ -12,7 +12,7 @@
 
 #define HEAD_BYTES (BNET_FRAME_WORD_BYTES + BNET_FRAME_OOB_BYTES)
 
-/* A first frame as it looks in one order. */
+/* A first frame as read in one order. */
 struct reading {
 	size_t whole_bytes; /* with the word */
 	size_t oob_end_bytes; /* where the out-of-band bytes end, or 0 */
@@ -69,8 +69,8 @@ bnet_link_find_order(struct bnet_slice in, uint32_t frame_max_bytes,
 	network = read_as(BNET_ORDER_NETWORK, in, frame_max_bytes);
 	/*
 	 * Bytes beyond the other frame may never come: the peer may wait for
-	 * our answer. They do not count even where they are there, or the
-	 * answer would depend on how the stream was cut into reads.
+	 * our answer. Ignore them even if they are there, or the answer would
+	 * depend on how the stream was split into reads.
 	 */
 	if (little.oob_end_bytes > network.whole_bytes)
 		little.oob_end_bytes = 0;

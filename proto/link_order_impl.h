@@ -11,14 +11,14 @@
 #include <stdint.h>
 
 /*
- * bnet_frame_detect(), and where that says both: the order under which the
- * out-of-band bytes are a header with nothing behind it, if only one does.
+ * Like bnet_frame_detect(). If both orders are possible, choose the one in
+ * which the out-of-band bytes are exactly a header, if only one does that.
  *	BNET_OK		*order is LITTLE, NETWORK or AUTO, as there
- *	BNET_MORE	`in` is too short to tell; *need_bytes is how long it
- *			has to be. Both readings have a frame of that length
- *			at least, so waiting stalls nobody.
- *	else		neither order does
- * The answer to `in` is the answer to all that starts with it.
+ *	BNET_MORE	`in` is too short to decide; *need_bytes is the length
+ *			to wait for. Both readings have a frame of at least
+ *			that length, so waiting stalls nobody.
+ *	else		neither order is possible
+ * More bytes after `in` do not change an answer other than BNET_MORE.
  */
 BNET_MUST enum bnet_err bnet_link_find_order(struct bnet_slice in,
     uint32_t frame_max_bytes, enum bnet_order *order, size_t *need_bytes);

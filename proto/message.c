@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <string.h>
 
-/* No body needs this many times its own length of store. */
+/* An upper bound of the store that a body needs, per byte of body. */
 #define STORE_PER_BODY 64
 
-/* One row a message: its name, its key, its fields in the wire's order. */
+/* One row per message: its name, its key, its fields in wire order. */
 struct bnet_row {
 	const char *name;
 	int32_t key;
@@ -116,7 +116,7 @@ static const struct bnet_field roster_reply[] = {
 	LIST(roster_reply, entries),
 };
 
-/* The last two are the reply's only. */
+/* Only the reply has the last two. */
 static const struct bnet_field echo[] = {
 	FIELD(U64, echo, cookie),
 	FIELD(U64, echo, sent_ns),
@@ -133,7 +133,7 @@ static const struct bnet_field drain[] = {
 	FIELD(STRING, drain, where),
 };
 
-/* Type, name, bnet_key() of the name, fields. A test holds the keys. */
+/* Type, name, bnet_key() of the name, fields. A test checks the keys. */
 #define MESSAGES(X) \
 	X(HELLO, "bluenet.hello", 1788429030, FIELDS(hello)) \
 	X(WELCOME, "bluenet.welcome", -1135695718, FIELDS(welcome)) \
@@ -222,9 +222,9 @@ bnet_message_fields(enum bnet_message_type type, size_t *n_fields)
 /* ---- reading ---- */
 
 /*
- * A body is read twice: first only to be judged and measured, then, with the
- * store reserved in one piece, for good. So whatever is malformed is refused
- * before anything is allocated, and nothing in the store ever moves.
+ * A body is read twice: first to check and measure it, then, with the store
+ * reserved in one piece, to fill in the message. So a malformed body is
+ * refused before anything is allocated, and nothing in the store ever moves.
  */
 struct reader {
 	struct bnet_bits_rd bits;
@@ -253,9 +253,9 @@ read_string(struct reader *rd, struct bnet_string *s)
 }
 
 /*
- * An array stands before any string of its message, so at the start of the
- * store, which malloc() has aligned for it. A claim of more elements than the
- * bits can hold ends with the bits, while measuring.
+ * An array comes before all strings of its message, so it is at the start of
+ * the store, which malloc() has aligned for it. If it claims more elements
+ * than the bits can hold, measuring stops at the end of the bits.
  */
 static enum bnet_err
 read_list(

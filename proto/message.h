@@ -3,9 +3,9 @@
  * bnet_message - the session messages (bluenet-wire.5, SESSION MESSAGES).
  *
  * Each is one bit stream of primitives, in the payload of a packet whose key
- * is the message's. Unknown trailing bits are ignored. Strings are bytes
- * with a length, and a NUL behind them for convenience; a peer may put
- * NULs or anything else inside.
+ * is the message's. Unknown trailing bits are ignored. Strings are bytes with
+ * a length; decoding adds a NUL for convenience, but a peer may put NULs or
+ * anything else inside.
  */
 #ifndef BNET_MESSAGE_H
 #define BNET_MESSAGE_H
@@ -20,7 +20,7 @@
 
 #define BNET_PROTOCOL_VERSION 1
 
-/* bnet_key() of the names; a test holds them against it. */
+/* bnet_key() of the names; a test checks that. */
 #define BNET_KEY_ECHO (-1617951807) /* bluenet.echo, 0x9f9003c1 */
 
 enum bnet_message_type {
@@ -68,7 +68,7 @@ struct bnet_string {
 	uint32_t len_bytes;
 };
 
-/* `text`, borrowed; NULL is not allowed, nor is 4 GiB and more. */
+/* `text`, borrowed; not NULL, and shorter than 4 GiB. */
 static inline struct bnet_string
 bnet_string_of(const char *text)
 {
@@ -79,8 +79,8 @@ bnet_string_of(const char *text)
 
 struct bnet_hello {
 	uint32_t version;
-	uint32_t role; /* enum bnet_role, or what the peer said */
-	uint64_t wanted_id; /* 0: give me one */
+	uint32_t role; /* enum bnet_role, or an unknown value */
+	uint64_t wanted_id; /* 0: let the relay choose */
 	uint32_t codecs; /* bits: enum bnet_codec_id */
 	uint32_t frame_max_bytes;
 	struct bnet_string name;
@@ -140,7 +140,7 @@ struct bnet_echo_hop {
 	uint64_t in_ns, out_ns; /* that relay's unix clock */
 };
 
-/* Echo and echo-reply; the last two are the reply's only. */
+/* Echo and echo-reply; only the reply has the last two. */
 struct bnet_echo {
 	uint64_t cookie;
 	uint64_t sent_ns;
@@ -153,7 +153,7 @@ struct bnet_echo {
 
 struct bnet_drain {
 	uint32_t seconds;
-	struct bnet_string where; /* to go instead */
+	struct bnet_string where; /* the relay to go to */
 };
 
 struct bnet_message {
@@ -168,7 +168,7 @@ struct bnet_message {
 		struct bnet_roster_reply roster_reply;
 		struct bnet_echo echo; /* ECHO and ECHO_REPLY */
 		struct bnet_drain drain;
-	} u; /* KEEPALIVE, DISCARD: nothing */
+	} u; /* KEEPALIVE, DISCARD: no body */
 };
 
 enum bnet_field_kind {
@@ -178,13 +178,13 @@ enum bnet_field_kind {
 	BNET_FIELD_I64,
 	BNET_FIELD_BOOL,
 	BNET_FIELD_STRING, /* struct bnet_string */
-	BNET_FIELD_LIST, /* its uint32_t n; the elements stand behind it */
+	BNET_FIELD_LIST, /* its uint32_t n; the elements follow it */
 };
 
 struct bnet_field {
 	const char *name; /* as the member, and as in JSON */
 	enum bnet_field_kind kind;
-	bool secret; /* say only whether there is one */
+	bool secret; /* show only whether it is set */
 	size_t at; /* of the value, in the message or in the element */
 	const struct bnet_list *list; /* of a LIST, or NULL */
 };
@@ -196,7 +196,7 @@ struct bnet_list {
 	size_t element_bytes;
 };
 
-/* Which message travels under `key`; BNET_MSG_NONE if none. O(1). */
+/* The message that travels under `key`; BNET_MSG_NONE if none. O(1). */
 enum bnet_message_type bnet_message_type(int32_t key);
 
 /* "bluenet.hello", ...; static; "" for BNET_MSG_NONE. */
@@ -205,7 +205,7 @@ const char *bnet_message_name(enum bnet_message_type type);
 /* Its key; 0 for BNET_MSG_NONE. */
 int32_t bnet_message_key(enum bnet_message_type type);
 
-/* Its fields in the wire's order; static. NULL, and 0 of them: it has none. */
+/* Its fields in wire order; static. NULL and a number of 0 if it has none. */
 const struct bnet_field *
 bnet_message_fields(enum bnet_message_type type, size_t *n_fields);
 
@@ -214,11 +214,11 @@ const char *bnet_code_name(uint32_t code);
 
 /*
  * Decode the body of a message of `type` (not NONE). Strings, roster entries
- * and hops are put into `store`, whose contents are replaced and whose
- * ceiling bounds what a peer can make us hold; they are borrowed from it
- * until it is next used. Counts are held against the bits that are there
- * before anything is allocated. *left_bytes: whole bytes behind the last
- * known field (an echo's padding, a newer peer's fields).
+ * and hops are put into `store`: its contents are replaced, its ceiling bounds
+ * what a peer can make us hold, and the message borrows from it until its next
+ * use. Counts are checked against the remaining bits before anything is
+ * allocated. *left_bytes is the number of whole bytes after the last known
+ * field (the padding of an echo, the fields of a newer peer).
  *	BNET_OK
  *	BNET_EMESSAGE	it ends before its last field, or a value does not
  *			fit; *message is unspecified

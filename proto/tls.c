@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The context, which is what settings become and connections share; then a
+ * The context, which is made from settings and shared by connections; then a
  * connection.
  */
 #include "tls.h"
@@ -25,7 +25,7 @@ struct bnet_tls_ctx {
 	atomic_uint n_refs; /* connections may end in any thread */
 };
 
-/* OpenSSL writes an alert once and does not come back to it: it has to fit */
+/* OpenSSL tries to write an alert only once, so it has to fit */
 #define PAIR_MIN_BYTES 256
 
 /* as on the wire: a length byte before the name */
@@ -34,7 +34,7 @@ static const unsigned char alpn_list[] = "\x09" BNET_TLS_ALPN;
 
 _Static_assert(sizeof(BNET_TLS_ALPN) - 1 == 9, "length byte of alpn_list");
 
-/* Is it an alert that the peer sent, as OpenSSL numbers them? */
+/* Is it an alert from the peer, in OpenSSL's numbering? */
 static bool
 is_alert(unsigned long e)
 {
@@ -45,8 +45,8 @@ is_alert(unsigned long e)
 }
 
 /*
- * Empty OpenSSL's error queue and put into `reason` what it held: `what` as
- * a prefix where it is not NULL, then the words of the first that counts.
+ * Empty OpenSSL's error queue and describe it in `reason`: `what` as a prefix
+ * if it is not NULL, then the text of the first error that matters.
  *	BNET_ENOMEM	an allocation failed
  *	BNET_ETLS	anything else
  */
@@ -58,7 +58,7 @@ bnet_tls_take_errors(const char *what, char *reason, size_t reason_bytes)
 	const char *words;
 
 	while ((e = ERR_get_error()) != 0) {
-		/* TLS's own words say more than those of a cipher below it */
+		/* TLS errors are clearer than those of a cipher below */
 		if (ERR_GET_LIB(first) != ERR_LIB_SSL &&
 		    ERR_GET_LIB(e) == ERR_LIB_SSL)
 			first = e;
@@ -79,7 +79,7 @@ bnet_tls_take_errors(const char *what, char *reason, size_t reason_bytes)
 	return err;
 }
 
-/* Without it OpenSSL would ask for a passphrase on the terminal. */
+/* Without this OpenSSL would ask for a passphrase on the terminal. */
 static int
 no_passphrase(char *buf, int size, int rwflag, void *arg)
 {
@@ -93,7 +93,7 @@ pem_bio(struct bnet_slice pem)
 	return BIO_new_mem_buf(pem.p, (int)pem.len);
 }
 
-/* The first certificate of `pem` is ours, the others are its chain. */
+/* Use the first certificate of `pem` as ours, the others as its chain. */
 static bool
 take_cert(struct bnet_tls_ctx *ctx, X509 *cert, size_t i)
 {
@@ -110,12 +110,12 @@ take_ca(struct bnet_tls_ctx *ctx, X509 *cert, size_t i)
 	(void)i;
 	if (X509_STORE_add_cert(store, cert) != 1)
 		return false;
-	/* so that a client with several certificates knows which to show */
+	/* lets a client with several certificates choose the right one */
 	return ctx->role != BNET_TLS_SERVER ||
 	    SSL_CTX_add_client_CA(ctx->ssl_ctx, cert) == 1;
 }
 
-/* Give each certificate of `pem`, at least one, to `take`. */
+/* Call `take` for each certificate of `pem`; there must be at least one. */
 static bool
 each_cert(struct bnet_tls_ctx *ctx, struct bnet_slice pem,
     bool (*take)(struct bnet_tls_ctx *, X509 *, size_t))
@@ -175,7 +175,7 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
 				 : SSL_TLSEXT_ERR_NOACK;
 }
 
-/* choose_alpn() is not asked where a client offers nothing at all. */
+/* OpenSSL does not call choose_alpn() if a client offers nothing at all. */
 static int
 need_alpn(SSL *ssl, int *alert, void *arg)
 {
@@ -201,7 +201,7 @@ on_keylog(const SSL *ssl, const char *line)
 	ctx->keylog(ctx->keylog_arg, line);
 }
 
-/* Any certificate will do; whose it is, the caller judges. */
+/* Accept any certificate; the caller checks whose it is. */
 static int
 accept_any(X509_STORE_CTX *store_ctx, void *arg)
 {
@@ -223,7 +223,7 @@ set_verify(SSL_CTX *ssl_ctx, const struct bnet_tls_settings *set)
 	SSL_CTX_set_verify(ssl_ctx, mode, NULL);
 	if (!have_ca)
 		SSL_CTX_set_cert_verify_callback(ssl_ctx, accept_any, NULL);
-	/* what is trusted need not be a root */
+	/* a trusted certificate need not be a root */
 	(void)X509_VERIFY_PARAM_set_flags(
 	    SSL_CTX_get0_param(ssl_ctx), X509_V_FLAG_PARTIAL_CHAIN);
 }
@@ -284,7 +284,7 @@ apply(struct bnet_tls_ctx *ctx, const struct bnet_tls_settings *set)
 	return NULL;
 }
 
-/* What no library call would notice. Returns what is wrong, or NULL. */
+/* Check what no library call would notice: the error text, or NULL. */
 static const char *
 judge(const struct bnet_tls_settings *set)
 {
@@ -373,7 +373,7 @@ bnet_tls_ctx_free(struct bnet_tls_ctx *ctx)
 	free(ctx);
 }
 
-/* bnet_tls: one connection. What connections share is in tls_ctx.c. */
+/* bnet_tls: one connection. */
 
 #define REASON_BYTES 128
 
@@ -381,13 +381,13 @@ struct bnet_tls {
 	SSL *ssl; /* owns its half of the pair */
 	BIO *net; /* ours */
 	struct bnet_tls_ctx *ctx; /* counted */
-	enum bnet_err lost; /* BNET_OK, or what every call returns now */
+	enum bnet_err lost; /* BNET_OK, or the result of every further call */
 	bool ready;
 	bool peer_closed; /* close_notify came */
 	char reason[REASON_BYTES];
 };
 
-/* The calls that move bytes through the pair, so that one loop does all. */
+/* The calls that move bytes through the pair, so that one loop serves all. */
 enum op {
 	OP_HANDSHAKE,
 	OP_PEEK,
@@ -412,7 +412,7 @@ lose(struct bnet_tls *tls, enum bnet_err err, const char *why)
 	return err;
 }
 
-/* SSL_ERROR_SSL or worse: what does OpenSSL say? */
+/* SSL_ERROR_SSL or worse: take the reason from OpenSSL. */
 static enum bnet_err
 fail(struct bnet_tls *tls)
 {
@@ -442,13 +442,13 @@ call(SSL *ssl, enum op op, struct io *io)
 		return SSL_read_ex(ssl, io->to, io->len, &io->n_done);
 	case OP_WRITE:
 		return SSL_write_ex(ssl, io->from, io->len, &io->n_done);
-	case OP_SHUTDOWN: /* 0: sent, and not waiting for the peer's */
+	case OP_SHUTDOWN: /* 0: sent; we do not wait for the peer's */
 		return SSL_shutdown(ssl) < 0 ? -1 : 1;
 	}
 	return -1;
 }
 
-/* Move what OpenSSL put into the pair to `wire`. */
+/* Move OpenSSL's output from the pair to `wire`. */
 static enum bnet_err
 drain(struct bnet_tls *tls, struct bnet_buf *wire)
 {
@@ -472,7 +472,7 @@ drain(struct bnet_tls *tls, struct bnet_buf *wire)
 /*
  * One call, repeated while only the size of the pair stops it.
  *	BNET_OK		done
- *	BNET_MORE	it wants ciphertext; the pair is empty
+ *	BNET_MORE	it needs ciphertext; the pair is empty
  *	else		as bnet_tls_feed()
  */
 static enum bnet_err
@@ -482,7 +482,7 @@ run(struct bnet_tls *tls, enum op op, struct io *io, struct bnet_buf *wire)
 	int ret, why;
 
 	do {
-		ERR_clear_error(); /* SSL_get_error() looks into the queue */
+		ERR_clear_error(); /* SSL_get_error() reads the queue */
 		ret = call(tls->ssl, op, io);
 		why = ret > 0 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, ret);
 		err = BNET_OK;
@@ -514,7 +514,7 @@ handshake(struct bnet_tls *tls, struct bnet_buf *wire)
 	if (err != BNET_OK)
 		return err;
 	if (tls->ctx->require_alpn && !bnet_tls_alpn(tls)) {
-		/* a server refused it with an alert; a client can only go */
+		/* a server refused it with an alert; a client just closes */
 		err = run(tls, OP_SHUTDOWN, NULL, wire);
 		if (err != BNET_OK)
 			return err;
@@ -525,7 +525,7 @@ handshake(struct bnet_tls *tls, struct bnet_buf *wire)
 	return BNET_OK;
 }
 
-/* Append all plaintext there is. BNET_MORE when the pair is empty. */
+/* Append all plaintext that is available. BNET_MORE: the pair is empty. */
 static enum bnet_err
 read_all(struct bnet_tls *tls, struct bnet_buf *plain, struct bnet_buf *wire)
 {
@@ -534,7 +534,7 @@ read_all(struct bnet_tls *tls, struct bnet_buf *plain, struct bnet_buf *wire)
 	enum bnet_err err;
 
 	for (;;) {
-		/* decrypts a record, so that we ask for no more room */
+		/* peeking decrypts a record, so its length is known */
 		io = (struct io){ .to = &first, .len = 1 };
 		err = run(tls, OP_PEEK, &io, wire);
 		if (err != BNET_OK)
@@ -563,7 +563,7 @@ advance(struct bnet_tls *tls, struct bnet_buf *plain, struct bnet_buf *wire)
 	return err == BNET_MORE ? BNET_OK : err;
 }
 
-/* A name goes into SNI, an address does not; either is demanded. */
+/* A name is sent as SNI, an address is not; either is verified. */
 static enum bnet_err
 set_host(struct bnet_tls *tls, const char *host)
 {
@@ -574,7 +574,7 @@ set_host(struct bnet_tls *tls, const char *host)
 	if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1)
 		return BNET_OK;
 	ERR_clear_error();
-	/* for OpenSSL an empty name means that any will do */
+	/* OpenSSL takes an empty name to mean that any name will do */
 	if (len == 0 || len >= sizeof(name))
 		return lose(tls, BNET_ETLS, "not a host name");
 	memcpy(name, host, len + 1);
@@ -622,7 +622,7 @@ bnet_tls_new(struct bnet_tls_ctx *ctx, const char *host)
 		bnet_tls_free(tls);
 		return NULL;
 	}
-	return tls; /* where the host is no name, start() reports it */
+	return tls; /* start() reports a host that is not a name */
 }
 
 void
@@ -692,7 +692,7 @@ bnet_tls_close(struct bnet_tls *tls, struct bnet_buf *wire)
 {
 	enum bnet_err err = tls->lost;
 
-	/* once; and a handshake has no place for it */
+	/* only once, and not within a handshake */
 	if (err == BNET_OK && tls->ready &&
 	    (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN) == 0)
 		err = run(tls, OP_SHUTDOWN, NULL, wire);

@@ -21,9 +21,9 @@
 
 #define BNET_TLS_ALPN "bluenet/1"
 /*
- * The default, each way. An idle server's connection is then 16.8 KiB (15.8
- * under 1.2), of which OpenSSL 3.0 takes 14.8 (13.8) whatever the pair; a
- * parsed certificate of the peer adds 3 to 4. A larger pair makes bulk
+ * The default size in each direction. An idle server connection then takes
+ * 16.8 KiB (15.8 with TLS 1.2), of which OpenSSL 3.0 takes 14.8 (13.8) for any
+ * pair size; a parsed peer certificate adds 3 to 4. A larger pair makes bulk
  * transfer a little cheaper: 4096 by a quarter.
  */
 #define BNET_TLS_PAIR_BYTES 1024
@@ -39,18 +39,18 @@ enum bnet_tls_role {
 };
 
 /*
- * Told every secret as a line of the NSS key log format, without newline.
- * `line` is borrowed for the call.
+ * Called with every secret, as a line of the NSS key log format without a
+ * newline. `line` is borrowed for the call.
  */
 typedef void bnet_tls_keylog(void *arg, const char *line);
 
-/* All borrowed until bnet_tls_ctx_new() returns, but keylog and its arg. */
+/* Borrowed until bnet_tls_ctx_new() returns; keylog and its arg for longer. */
 struct bnet_tls_settings {
 	enum bnet_tls_role role;
-	struct bnet_slice cert_pem; /* chain, leaf first; a server's must */
+	struct bnet_slice cert_pem; /* chain, leaf first; server: required */
 	struct bnet_slice key_pem;
 	struct bnet_slice ca_pem; /* trusted; empty: peer not verified */
-	bool require_peer_cert; /* server: refuse a client without */
+	bool require_peer_cert; /* server: refuse a client without one */
 	enum bnet_tls_version version_min; /* 0: 1.2 */
 	enum bnet_tls_version version_max; /* 0: 1.3 */
 	bool require_alpn; /* fail unless the peer agrees on BNET_TLS_ALPN */
@@ -63,7 +63,7 @@ struct bnet_tls_ctx; /* what connections share; counted references */
 struct bnet_tls; /* one connection */
 
 /*
- *	BNET_OK		*ctx is the caller's, for bnet_tls_ctx_free()
+ *	BNET_OK		the caller owns *ctx; end with bnet_tls_ctx_free()
  *	BNET_ETLS	certificate, key or CA not usable; the reason, if
  *			`reason` is not NULL, is written there, NUL-ended
  *	BNET_ENOMEM
@@ -71,16 +71,16 @@ struct bnet_tls; /* one connection */
 BNET_MUST enum bnet_err bnet_tls_ctx_new(const struct bnet_tls_settings *set,
     struct bnet_tls_ctx **ctx, char *reason, size_t reason_bytes);
 
-/* One more owner, each of whom calls bnet_tls_ctx_free(). */
+/* Add an owner; each owner calls bnet_tls_ctx_free(). */
 void bnet_tls_ctx_ref(struct bnet_tls_ctx *ctx);
 
-/* Connections made from it live on. NULL is allowed. */
+/* Connections made from it stay valid. NULL is allowed. */
 void bnet_tls_ctx_free(struct bnet_tls_ctx *ctx);
 
 /*
- * One connection. `host`, for a client: the name sent as SNI and demanded of
- * the certificate when there is a CA; NULL: neither. An address (IPv4, IPv6)
- * is demanded as such and not sent. Returns NULL when out of memory.
+ * Make one connection. `host`, for a client, is the name sent as SNI and, if
+ * there is a CA, required of the certificate; NULL: neither. An address (IPv4,
+ * IPv6) is required but not sent. Returns NULL when out of memory.
  */
 struct bnet_tls *bnet_tls_new(struct bnet_tls_ctx *ctx, const char *host);
 
@@ -88,16 +88,16 @@ struct bnet_tls *bnet_tls_new(struct bnet_tls_ctx *ctx, const char *host);
 void bnet_tls_free(struct bnet_tls *tls);
 
 /*
- * Begin (a client's first flight) or go on; appends to `wire`. Called for a
- * client once before anything else; not needed afterwards.
+ * Begin (a client's first flight) or continue; appends to `wire`. For a client,
+ * call it once before anything else; it is not needed afterwards.
  * Returns as bnet_tls_feed().
  */
 BNET_MUST enum bnet_err
 bnet_tls_start(struct bnet_tls *tls, struct bnet_buf *wire);
 
 /*
- * Take ciphertext `in`, all of it; append plaintext to `plain` and what is to
- * be sent to `wire`. Send `wire` even on error: it may hold the alert.
+ * Take all of the ciphertext `in`; append plaintext to `plain`, and bytes to
+ * send to `wire`. Send `wire` even on error: it may hold the alert.
  *	BNET_OK		bnet_tls_ready() says whether the handshake is done
  *	BNET_CLOSED	close_notify came; plaintext before it is in `plain`
  *	BNET_ETLS	see bnet_tls_reason(); the connection is lost
@@ -107,7 +107,7 @@ BNET_MUST enum bnet_err bnet_tls_feed(struct bnet_tls *tls,
     struct bnet_slice in, struct bnet_buf *plain, struct bnet_buf *wire);
 
 /*
- * Encrypt `plain`, all of it, appending to `wire`. Only when ready.
+ * Encrypt all of `plain` and append it to `wire`. Only when ready.
  *	BNET_OK, BNET_ETLS, BNET_ELIMIT, BNET_ENOMEM
  *	BNET_MORE	the handshake is not done; nothing taken
  */
@@ -121,7 +121,7 @@ bnet_tls_close(struct bnet_tls *tls, struct bnet_buf *wire);
 /*
  * The transport ended.
  *	BNET_CLOSED	after close_notify: an orderly end
- *	BNET_ECUT	without it: somebody or something cut the connection
+ *	BNET_ECUT	without close_notify: the connection was cut
  */
 BNET_MUST enum bnet_err bnet_tls_end(const struct bnet_tls *tls);
 
@@ -135,7 +135,7 @@ bool bnet_tls_alpn(const struct bnet_tls *tls);
 
 /*
  * The peer's certificate as an OpenSSL X509, borrowed until bnet_tls_free();
- * NULL where it gave none.
+ * NULL if it sent none.
  */
 struct x509_st *bnet_tls_peer_cert(const struct bnet_tls *tls);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: counters; replies on their way out, some lost, some late; when
- * links connect; what comes of a relay, beyond what cmd/session/session.h keeps
- * up with; the life of a link; the application, a thread of its own.
+ * In this order: counters; replies, some of them lost or late; the connect
+ * schedule; relay packets that cmd/session/session.h leaves to its owner; the
+ * life of a link; the application, which has its own thread.
  */
 #include "cmd/node/node.h"
 
@@ -21,7 +21,7 @@
 /* A message to a worker, from the application: header of its bytes. */
 struct app_reply {
 	struct node_link *link;
-	uint64_t handle; /* of the connection that the question came on */
+	uint64_t handle; /* of the connection that the request came on */
 	struct bnet_header header;
 	enum stat as;
 };
@@ -53,12 +53,12 @@ stats_print(struct stats *stats, FILE *out)
 	fputc('\n', out);
 }
 
-/* Replies on their way out: some are lost, some late. */
+/* Outgoing replies: some are lost, some late. */
 
-#define LATE_MAX_BYTES ((size_t)16 << 20) /* of one link */
+#define LATE_MAX_BYTES ((size_t)16 << 20) /* per link */
 
 struct reply {
-	struct timer timer; /* first: what the heap holds is a reply */
+	struct timer timer; /* first: each timer in the heap is a reply */
 	struct bnet_header header;
 	enum stat as;
 	size_t body_bytes;
@@ -75,7 +75,7 @@ send_now(struct node_link *link, const struct bnet_header *header,
 	    &link->node->stats, sent == ENGINE_QUEUED ? as : STAT_NOT_SENT);
 }
 
-/* False: too much waits already, or no memory. */
+/* False: too much is waiting already, or out of memory. */
 static bool
 hold(struct node_link *link, const struct bnet_header *header,
     struct bnet_slice body, enum stat as, int64_t at_ns)
@@ -102,7 +102,7 @@ hold(struct node_link *link, const struct bnet_header *header,
 	return true;
 }
 
-/* Send, now or later, or lose. `as` counts it when it is sent. */
+/* Send, delay or lose a reply. `as` is the counter of a sent reply. */
 static void
 reply_send(struct node_link *link, const struct bnet_header *header,
     struct bnet_slice body, enum stat as)
@@ -126,7 +126,7 @@ reply_send(struct node_link *link, const struct bnet_header *header,
 		stats_count(&node->stats, STAT_NOT_SENT);
 }
 
-/* The next that is due, off the heap; NULL: none. For free(). */
+/* Take the next due reply off the heap; NULL: none. The caller frees it. */
 static struct reply *
 next_late(struct node_link *link, int64_t now_ns)
 {
@@ -140,7 +140,7 @@ next_late(struct node_link *link, int64_t now_ns)
 	return reply;
 }
 
-/* Those that are due by now_ns. */
+/* Send the replies that are due by now_ns. */
 static void
 reply_send_due(struct node_link *link, int64_t now_ns)
 {
@@ -154,7 +154,7 @@ reply_send_due(struct node_link *link, int64_t now_ns)
 	}
 }
 
-/* Forget those that wait. */
+/* Discard the waiting replies. */
 static void
 reply_drop(struct node_link *link)
 {
@@ -167,7 +167,7 @@ reply_drop(struct node_link *link)
 	timers_free(&link->late);
 }
 
-/* When links connect, and what is reported of them to the main thread. */
+/* When links connect, and what they report to the main thread. */
 
 bool
 sched_init(struct sched *sched)
@@ -192,10 +192,10 @@ wake(struct sched *sched)
 	const uint64_t one = 1;
 	ssize_t n = write(sched->wake_fd, &one, sizeof(one));
 
-	(void)n; /* full is as good */
+	(void)n; /* a full eventfd wakes as well */
 }
 
-/* A worker: the link is up for the first time since it connected. */
+/* On a worker: the link is up for the first time since it connected. */
 static void
 sched_up(struct sched *sched, bool first)
 {
@@ -214,7 +214,7 @@ sched_refused(struct sched *sched)
 	pthread_mutex_unlock(&sched->lock);
 }
 
-/* Its connection is gone: connect again at at_ns, or (-1) never. */
+/* The connection is closed: connect again at at_ns, or never if it is -1. */
 static void
 sched_down(struct node_link *link, bool was_up, int64_t at_ns)
 {
@@ -223,7 +223,7 @@ sched_down(struct node_link *link, bool was_up, int64_t at_ns)
 	pthread_mutex_lock(&sched->lock);
 	sched->n_live--;
 	sched->n_up -= was_up;
-	/* one that we have no memory for is given up as well */
+	/* without memory to schedule it, the link is given up as well */
 	if (at_ns < 0 || !timers_set(&sched->retries, &link->retry, at_ns))
 		sched->n_given_up++;
 	pthread_mutex_unlock(&sched->lock);
@@ -236,7 +236,7 @@ sched_add(struct node_link *link, int64_t at_ns)
 	return timers_set(&link->node->sched.retries, &link->retry, at_ns);
 }
 
-/* The next that is due, from now on a live one; NULL: none. */
+/* Take the next due link, which then counts as live; NULL: none. */
 static struct node_link *
 next_retry(struct sched *sched, int64_t now_ns)
 {
@@ -256,7 +256,7 @@ relay_of(const struct node_link *link)
 	return link->where[0] != '\0' ? link->where : link->relay;
 }
 
-/* A look-up holds up the main thread, and that one only. */
+/* A look-up blocks the main thread only. */
 static void
 attempt(struct node_link *link)
 {
@@ -324,10 +324,10 @@ sched_sleep(struct sched *sched, int fd, int64_t at_ns)
 	}
 	(void)ppoll(fds, 2, at_ns == INT64_MAX ? NULL : &ts, NULL);
 	got = read(sched->wake_fd, &n, sizeof(n));
-	(void)got; /* nothing to read is as good */
+	(void)got; /* nothing to read is fine */
 }
 
-/* What comes of a relay. */
+/* Packets from a relay. */
 
 #define FENCE_TIMEOUT_NS INT64_C(15000000000)
 
@@ -351,7 +351,7 @@ now_ns(struct node_link *link)
 
 /* ---- the session ---- */
 
-/* Where the queue is full the relay has more to read than this. */
+/* If the queue is full, the relay already has something to read. */
 static void
 send_packet(struct node_link *link, const struct bnet_header *header,
     struct bnet_slice body)
@@ -372,8 +372,8 @@ register_keys(struct node_link *link)
 }
 
 /*
- * A ping behind the registrations: when its pong is here the relay has taken
- * them, and whoever waits for "ready" may send under these keys.
+ * A ping after the registrations: its pong shows that the relay has processed
+ * them, so that whoever waits for "ready" may send to these keys.
  */
 static void
 on_welcome(void *owner, const struct bnet_welcome *welcome)
@@ -405,7 +405,7 @@ up(struct node_link *link)
 	link->was_up = true;
 }
 
-/* None of them is for us but that one; the session knows its own. */
+/* Our only ping here is the fence; the session knows its own pings. */
 static bool
 on_pong(void *owner, const struct bnet_header *header)
 {
@@ -507,7 +507,7 @@ on_error(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 
 /* ---- from others ---- */
 
-/* The layer is the asker's choice; here it is still the network. */
+/* The asker chooses the layer; here it is still the network. */
 static void
 on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
@@ -536,7 +536,7 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	}
 }
 
-/* Somebody has us ping a node. */
+/* A client asks us to ping a node. */
 static void
 on_mesh_ping(
     void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
@@ -577,7 +577,7 @@ on_echo_reply(
 		stats_count(&link->node->stats, STAT_IGNORED);
 }
 
-/* A packet that no session message is. */
+/* A packet that is not a session message. */
 static void
 other_packet(struct engine_conn *conn, const struct bnet_packet *packet)
 {
@@ -617,7 +617,7 @@ node_apps(struct node *node)
 
 /* ---- down ---- */
 
-/* The link goes to the main thread: nothing of it is touched after this. */
+/* Hand the link to the main thread: do not touch it after this. */
 static void
 hand_back(struct node_link *link, bool was_up, bool again, int64_t now_ns)
 {
@@ -637,14 +637,14 @@ hand_back(struct node_link *link, bool was_up, bool again, int64_t now_ns)
 	sched_down(link, was_up, now_ns + wait_ns);
 }
 
-/* An attempt came to nothing; the link is the caller's. */
+/* An attempt failed; the caller still owns the link. */
 static void
 link_failed(struct node_link *link, const char *why)
 {
 	log_warn("cannot connect", LOG_STR("name", link->name),
 	    LOG_STR("relay", relay_of(link)), LOG_STR("reason", why));
 	stats_count(&link->node->stats, STAT_FAILURES);
-	link->where[0] = '\0'; /* the next attempt goes home */
+	link->where[0] = '\0'; /* forget where a drain sent it */
 	hand_back(link, false, true, clock_now_ns());
 }
 
@@ -701,7 +701,7 @@ ready(void *arg, struct engine_conn *conn)
 	if (!session_ready(&link->session, conn, &hello))
 		return;
 	link_arm(link);
-	if (atomic_load(&node->stop)) /* it was told before it was here */
+	if (atomic_load(&node->stop)) /* stop came before the connection */
 		link_finish(link);
 }
 
@@ -713,7 +713,7 @@ earlier(int64_t a_ns, int64_t b_ns)
 	return b_ns != 0 && b_ns < a_ns ? b_ns : a_ns;
 }
 
-/* Set its timer to what comes first. */
+/* Set the connection's timer to the earliest deadline. */
 static void
 link_arm(struct node_link *link)
 {
@@ -778,7 +778,7 @@ take_reply(struct node *node, struct bnet_slice bytes)
 
 	memcpy(&reply, bytes.p, sizeof(reply));
 	link = reply.link;
-	/* it may have ended, and even be up again, since the question came */
+	/* the connection may have ended, or been replaced, since the request */
 	if (link->session.conn == NULL ||
 	    engine_conn_sendq(link->session.conn)->handle != reply.handle)
 		stats_count(&node->stats, STAT_NOT_SENT);
@@ -787,7 +787,7 @@ take_reply(struct node *node, struct bnet_slice bytes)
 		    bnet_slice_from(bytes, sizeof(reply)), reply.as);
 }
 
-/* Send what waits, then close. */
+/* Send what is queued, then close. */
 static void
 link_finish(struct node_link *link)
 {
@@ -841,13 +841,13 @@ const struct engine_hooks link_hooks = {
 };
 
 /*
- * The application: one thread, as a single-threaded runtime is. It takes from
- * the inbox what waits for it, works, and works beside that. In serial mode
- * the lock is held whenever it works.
+ * The application: one thread, like a single-threaded runtime. It answers the
+ * messages in its inbox and does background work. In serial mode it holds the
+ * lock whenever it works.
  */
 
 #define STORE_BYTES ((size_t)1 << 20)
-#define BODY_BYTES ((size_t)2 << 20) /* with the head of the message */
+#define BODY_BYTES ((size_t)2 << 20) /* including the head of the message */
 
 struct app {
 	struct node *node;
@@ -858,8 +858,8 @@ struct app {
 #define N_CHORES 2
 
 /*
- * Work: the processor is busy with it, for so long by the clock, so that it
- * is the same wait for others however much else the machine has to do.
+ * Keep the processor busy for a time by the clock, so that the wait is the
+ * same for others whatever the load of the machine.
  */
 static void
 app_work(struct node *node, int64_t for_ns)
@@ -889,7 +889,7 @@ app_unlock(struct node *node)
 
 /* ---- answering ---- */
 
-/* The answer's body goes behind what is in app->bytes. */
+/* Append the body of the answer to app->bytes. */
 static bool
 answer(struct app *app, const struct engine_packet *packet,
     struct app_reply *reply)
@@ -915,7 +915,7 @@ answer(struct app *app, const struct engine_packet *packet,
 		&reply->header, &app->bytes) == BNET_OK;
 }
 
-/* The head of the message is filled in last, when it is known. */
+/* The head of the message is filled in last, once its contents are known. */
 static void
 serve(struct app *app, const struct engine_packet *packet)
 {
@@ -958,7 +958,7 @@ until_chore_ns(const struct app *app)
 	int64_t next_ns = chores_next_ns(app->chores, N_CHORES), left_ns;
 
 	if (next_ns == INT64_MAX)
-		return -1; /* as long as it takes */
+		return -1; /* no deadline */
 	left_ns = next_ns - clock_now_ns();
 	return left_ns > 0 ? left_ns : 0;
 }

@@ -76,7 +76,7 @@ relay_of(struct trace *trace, uint64_t id)
 	return &trace->relays[trace->n++];
 }
 
-/* Where an echo last was: a time of our clock, and how sure that is. */
+/* A place on the path of an echo: when it was there, and how exactly known. */
 struct place {
 	int64_t left_ns, bound_ns;
 };
@@ -106,7 +106,7 @@ trace_add(struct trace *trace, const struct bnet_echo *echo,
 			times->came_ns, (int64_t)hop->in_ns,
 			(int64_t)hop->out_ns };
 
-		/* a clock that runs backwards says nothing */
+		/* ignore a clock that runs backwards */
 		if (relay == NULL || hop->in_ns > hop->out_ns ||
 		    hop->out_ns > INT64_MAX ||
 		    !clock_offset_add(&relay->clock, &theirs))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cluster_table - the columns of the cluster table, which an article of 2008
- * printed, and how it wrote numbers: Minimum Maximum Average Stddev, in
+ * cluster_table - the columns of the cluster table, as an article of 2008
+ * printed them, and its number format: Minimum Maximum Average Stddev, in
  * seconds. For report, compare and plot.
  */
 #ifndef PING_CLUSTER_TABLE_H
@@ -12,7 +12,7 @@
 #define CLUSTER_CELL_CHARS 32
 #define CLUSTER_COLUMNS 4
 #define CLUSTER_QUANTILE_DECIMALS 3
-#define CLUSTER_TAIL 10 /* samples beyond a quantile that make it worth one */
+#define CLUSTER_TAIL 10 /* samples beyond a quantile that make it meaningful */
 
 enum cluster_column {
 	CLUSTER_MINIMUM = 0,
@@ -26,25 +26,25 @@ extern const char *const cluster_quantile_heads[SERIES_QUANTILES]; /* "p50" */
 extern const unsigned cluster_decimals[CLUSTER_COLUMNS]; /* 5 2 3 3 */
 
 /*
- * Seconds with at least that many decimals, and with so many more that two
- * significant digits are seen; unless those more are all zero (the table
- * has 0.009).
+ * Format seconds with at least `decimals` decimals, and more if they are needed
+ * for two significant digits, unless the additional ones are all zero (the
+ * table has 0.009).
  */
 void
 cluster_cell(char text[CLUSTER_CELL_CHARS], double seconds, unsigned decimals);
 
-/* A column of the sums, in seconds. */
+/* The value of a column, in seconds. */
 double cluster_value(const struct hdr_sums *sums, enum cluster_column column);
 
 /*
- * Is that quantile of so many samples more than chance? At least CLUSTER_TAIL
- * of them have to lie beyond it: 20 for p50, 10,000 for p99.9.
+ * Is that quantile of `count` samples more than chance? At least CLUSTER_TAIL
+ * samples have to lie beyond it: 20 for p50, 10,000 for p99.9.
  */
 bool cluster_quantile_known(uint64_t count, double q);
 
 /*
- * When a bucket began: HH:MM, with seconds where buckets are shorter than a
- * minute, the day where they are a day or longer.
+ * Format the start of a bucket: HH:MM, with seconds if buckets are shorter than
+ * a minute, with the day if they are a day or longer.
  */
 void cluster_time(char text[CLUSTER_CELL_CHARS],
     const struct series_settings *settings, int64_t start_ns);

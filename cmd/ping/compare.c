@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: rows side by side; the intervals by bootstrap; the comparison
- * as JSON and CSV, as text; which of the two is better.
+ * In this order: pairs of rows; confidence intervals by bootstrap; the
+ * comparison as JSON and CSV, then as text; the verdict.
  */
 #include "cmd/ping/compare.h"
 
@@ -14,16 +14,16 @@
 
 /* Two rows side by side. Starts out zeroed. */
 struct compare_pair {
-	const char *time; /* NULL: those of the rows */
-	const struct series_row *before, *after; /* NULL: there is none */
+	const char *time; /* NULL: the times of the rows */
+	const struct series_row *before, *after; /* NULL: none */
 	struct compare_factor factors[CLUSTER_COLUMNS];
-	size_t before_at, after_at; /* of compare_next() */
+	size_t before_at, after_at; /* positions of compare_next() */
 };
 
 static const char *const compare_names[CLUSTER_COLUMNS] = { "minimum",
 	"maximum", "average", "stddev" };
 
-/* Before and after of two rows or runs: values, without an interval. */
+/* The factor between two rows or runs: values, without an interval. */
 static struct compare_factor
 compare_of(const struct hdr_sums *before, const struct hdr_sums *after,
     enum cluster_column column)
@@ -39,8 +39,8 @@ compare_of(const struct hdr_sums *before, const struct hdr_sums *after,
 }
 
 /*
- * The next row of all nodes at that layer, from *at (0 at first) on, which
- * then is behind it; NULL: there is none.
+ * The next row of all nodes at that layer from *at (0 at first), which then is
+ * after that row; NULL: there is none.
  */
 static const struct series_row *
 compare_next(const struct series *series, enum ping_layer layer, size_t *at)
@@ -50,14 +50,14 @@ compare_next(const struct series *series, enum ping_layer layer, size_t *at)
 	while (*at < series_n_rows(series)) {
 		row = series_row(series, (*at)++);
 		if (row->node != SERIES_ALL)
-			return NULL; /* those of all come first */
+			return NULL; /* the rows of all nodes come first */
 		if (row->layer == layer)
 			return row;
 	}
 	return NULL;
 }
 
-/* The next pair of a layer; false: there is none on either side. */
+/* Make the next pair of a layer; false: neither run has another row. */
 static bool
 compare_next_pair(const struct series *before, const struct series *after,
     enum ping_layer layer, struct compare_pair *pair)
@@ -74,7 +74,7 @@ compare_next_pair(const struct series *before, const struct series *after,
 	return pair->before != NULL || pair->after != NULL;
 }
 
-/* When the row began, as text; "" where there is none. */
+/* The start of the row as text; "" for no row. */
 static void
 compare_time(char text[CLUSTER_CELL_CHARS], const struct series *series,
     const struct series_row *row)
@@ -85,22 +85,22 @@ compare_time(char text[CLUSTER_CELL_CHARS], const struct series *series,
 }
 
 #define N_ROUNDS 1000
-#define TAIL 0.025 /* of each side: 95 % lie between */
-#define POISSON_NORMAL 30 /* from there on a normal distribution is as good */
+#define TAIL 0.025 /* per side: 95 % lie between */
+#define POISSON_NORMAL 30 /* from here on, draw from a normal distribution */
 
-/* Values and how often they were seen; or whole buckets. */
+/* Values and their frequencies; or whole buckets. */
 struct draws {
 	const struct series_row **rows; /* owned; NULL: values */
 	double *values, *counts; /* owned */
 	size_t n;
 };
 
-/* What a round gives of one run. */
+/* The result of one round for one run. */
 struct drawn {
 	double mean, stddev;
 };
 
-/* splitmix64, as a number above 0 and below 1. */
+/* splitmix64, mapped to a number above 0 and below 1. */
 static double
 uniform(uint64_t *state)
 {
@@ -112,7 +112,7 @@ uniform(uint64_t *state)
 	return ((double)(z >> 12) + 0.5) / (double)(UINT64_C(1) << 52);
 }
 
-/* How often would something that was seen n times be seen again? */
+/* Draw how often a value seen n times would be seen in a repetition. */
 static double
 poisson(uint64_t *state, double n)
 {
@@ -179,7 +179,7 @@ draws_free(struct draws *draws)
 	free(draws->counts);
 }
 
-/* As many buckets as there were, any of them, some more than once. */
+/* Draw as many buckets as there were, with replacement. */
 static struct drawn
 draw_rows(const struct draws *draws, uint64_t *state)
 {
@@ -256,7 +256,7 @@ run_rounds(const struct draws *before, const struct draws *after, uint64_t seed,
 	set_interval(&result->factors[CLUSTER_STDDEV], stddevs, n_stddevs);
 }
 
-/* Sets the intervals of average and deviation, where they are known. */
+/* Set the intervals of average and deviation, if they are known. */
 static void
 compare_bootstrap(const struct series *before, const struct series *after,
     enum ping_layer layer, uint64_t seed, struct compare_layer *result)
@@ -278,7 +278,7 @@ compare_bootstrap(const struct series *before, const struct series *after,
 	draws_free(&a);
 }
 
-/* The comparison for programs: JSON and CSV. */
+/* The comparison as JSON and CSV. */
 
 static void
 json_side(FILE *file, const char *name, const struct series_row *row)
@@ -311,7 +311,7 @@ json_factors(FILE *file, const struct compare_factor *factors)
 	fputc('}', file);
 }
 
-/* result: NULL but for the pair of the whole runs. */
+/* result: NULL except for the pair of the whole runs. */
 static void
 compare_json_pair(FILE *file, const struct series *before,
     enum ping_layer layer, const struct compare_pair *pair,
@@ -384,13 +384,13 @@ compare_csv_pair(FILE *file, const struct series *before, enum ping_layer layer,
 	fputc('\n', file);
 }
 
-/* Two cluster tables side by side, and what they amount to. */
+/* Two cluster tables side by side, and the verdict. */
 
 #define TIME_CHARS 5
 #define FACTOR_CHARS 4
-#define SAME 0.005 /* a factor so close to 1 is none */
+#define SAME 0.005 /* a factor this close to 1 counts as equal */
 
-/* How wide the columns of the two tables are; the headings are short. */
+/* The column widths of the two tables; the headings are short. */
 static const int widths[CLUSTER_COLUMNS] = { 7, 5, 5, 5 };
 static const char *const heads[CLUSTER_COLUMNS] = { "Min", "Max", "Avg",
 	"Std" };
@@ -488,7 +488,7 @@ print_statement(
 	fputc('\n', file);
 }
 
-/* `title`: say which layer it is. */
+/* `title`: print the name of the layer. */
 static void
 compare_text(FILE *file, const struct series *before,
     const struct series *after, enum ping_layer layer,
@@ -587,7 +587,7 @@ lost_part(const struct series_cell *cell)
 	return asked > 0 ? lost / asked : 0;
 }
 
-/* Higher by more than the tolerance, and not by chance. */
+/* Higher by more than the tolerance, beyond the confidence interval. */
 static bool
 factor_worse(const struct compare_factor *factor, double tolerance)
 {

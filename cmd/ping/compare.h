@@ -2,20 +2,20 @@
 /*
  * compare - is one run better than another, and by how much?
  *
- * Both tables stand side by side, bucket by bucket in their order (the first
+ * The two tables are printed side by side, bucket by bucket in order (the first
  * with the first), with the factor before / after of each column: above 1 is
- * better. "overall" takes all samples of a run together.
+ * better. "overall" combines all samples of a run.
  *
- * The interval of a factor is where it would be in 95 of 100 repetitions, by
- * bootstrap: where both runs have COMPARE_BLOCKS buckets or more, buckets are
- * drawn anew, since samples of one time resemble each other; else samples.
- * Minimum and maximum are each one sample, of which nothing can be drawn.
+ * The interval of a factor holds it in 95 of 100 repetitions, by bootstrap. If
+ * both runs have COMPARE_BLOCKS buckets or more, buckets are resampled, since
+ * samples close in time resemble each other; otherwise samples are. Minimum
+ * and maximum depend on a single sample, so they have no interval.
  *
- * After is worse where its average or its deviation overall is more than the
- * tolerance higher, and the interval does not hold that to be chance; or
- * where it lost more pings, by more than the tolerance as a part of all.
+ * After is worse if its average or deviation overall is higher by more than
+ * the tolerance, and the interval excludes chance; or if it lost more pings,
+ * by more than the tolerance as a fraction of all pings.
  *
- * Owns nothing: two series are borrowed. For offline.c.
+ * Owns nothing: the two series are borrowed. For offline.c.
  */
 #ifndef PING_COMPARE_H
 #define PING_COMPARE_H
@@ -29,12 +29,12 @@
 
 struct compare_settings {
 	int format; /* enum report_format */
-	double tolerance; /* a part: 0.05 */
+	double tolerance; /* a fraction: 0.05 */
 	uint64_t seed;
 };
 
 struct compare_factor {
-	bool known; /* false: one of the two is 0, or has no samples */
+	bool known; /* false: a value is 0 or has no samples */
 	double value; /* before / after */
 	bool has_interval;
 	double low, high;
@@ -43,12 +43,12 @@ struct compare_factor {
 struct compare_layer {
 	const struct hdr *before, *after; /* borrowed */
 	struct compare_factor factors[CLUSTER_COLUMNS];
-	double lost_before, lost_after; /* a part of what was asked */
+	double lost_before, lost_after; /* fractions of the pings sent */
 	bool worse;
 };
 
 /*
- * Overall, at one layer. False: one of the two did not measure it. Where
+ * Compare overall, at one layer. False: one of the two did not measure it. If
  * memory runs out, the intervals are missing.
  */
 bool compare_overall(const struct series *before, const struct series *after,
@@ -56,8 +56,8 @@ bool compare_overall(const struct series *before, const struct series *after,
     struct compare_layer *result);
 
 /*
- * Print all of it. *worse: at any layer; *n_layers: how many both measured.
- * False: writing failed.
+ * Print the comparison. *worse: at any layer; *n_layers: the number of layers
+ * that both measured. False: writing failed.
  */
 bool compare_print(FILE *file, const struct series *before,
     const struct series *after, const struct compare_settings *settings,

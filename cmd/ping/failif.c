@@ -20,7 +20,7 @@ enum kind {
 	KIND_LOST_PERCENT,
 };
 
-/* The longer ones first, where one starts like another. */
+/* A longer name comes before a name that is its prefix. */
 static const struct metric {
 	const char *name;
 	enum kind kind;
@@ -82,7 +82,7 @@ take_test(const char **at, struct failif *test)
 	return true;
 }
 
-/* To the end of the text. */
+/* Parse to the end of the text. */
 static bool
 take_number(const char *at, double *v)
 {

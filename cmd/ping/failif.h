@@ -3,12 +3,13 @@
  * failif - the tests of --fail-if: "p99>5ms", "lost%>=0.1".
  *
  *	METRIC  min max avg stddev p50 p90 p99 p99.9: a time (5ms, 0.2s; no
- *	        unit: s); lost: so many; lost%: so many of a hundred asked
+ *	        unit: s); lost: a number; lost%: a percentage of the pings
  *	TEST    > >= < <=
  *
- * Judged over the whole run, all nodes together, at each layer measured, from
- * when pings were due. Quantiles of few samples are judged too: as the
- * nearest one that there is. With no answer at all, any test of a time fails.
+ * A test is applied to the whole run, all nodes together, at each measured
+ * layer, with times from when pings were due. Quantiles of few samples are
+ * tested too, by the nearest sample. Without any answer, every test of a time
+ * fails.
  *
  * For offline.c.
  */
@@ -19,17 +20,17 @@
 #include "cmd/ping/series.h"
 
 struct failif {
-	const char *text; /* borrowed: as it was given */
-	unsigned metric; /* as failif.c has them */
-	bool below, equal; /* < and not >; or equal, too */
+	const char *text; /* borrowed: as given */
+	unsigned metric; /* index into the table of failif.c */
+	bool below, equal; /* below: < instead of >; equal: or equal */
 	double limit; /* ns, pings, or percent */
 };
 
-/* False: err says in which column what is wrong, and what is expected. */
+/* False: err gives the column, what is wrong there, and what is expected. */
 bool
 failif_parse(const char *text, struct failif *test, char err[CLI_ERR_CHARS]);
 
-/* Is it so, at any layer? Then `what` says what was measured. */
+/* Is it true at any layer? If so, `what` describes the measured value. */
 bool failif_true(const struct failif *test, const struct series *series,
     char what[CLI_ERR_CHARS]);
 

@@ -14,7 +14,7 @@
 struct hiccups {
 	pthread_t thread;
 	atomic_bool stop;
-	pthread_mutex_t lock; /* of what follows */
+	pthread_mutex_t lock; /* of the members below */
 	size_t n;
 	struct hiccup held[HICCUPS_HELD_MAX];
 };
@@ -33,7 +33,7 @@ note(struct hiccups *hiccups, const struct hiccup *stall)
 	pthread_mutex_unlock(&hiccups->lock);
 }
 
-/* After a stall the periods that it covered are not asked for again. */
+/* After a stall, the periods that it covered are skipped. */
 static void *
 run(void *arg)
 {

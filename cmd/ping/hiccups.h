@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hiccups - how long this machine itself stood still, as jHiccup measures it.
+ * hiccups - stalls of this machine itself, measured like jHiccup does.
  *
- * A thread that asks to be woken each HICCUPS_PERIOD_NS, and notes how late it
- * was. What held it up would have held up a measurement as well, and is not
- * to be blamed on a node. In what is printed the column is "Noise". For run.c.
+ * A thread asks to be woken each HICCUPS_PERIOD_NS, and records how late it
+ * was. The same stall would delay a measurement, and must not be blamed on a
+ * node. The printed column is called "Noise". For run.c.
  */
 #ifndef PING_HICCUPS_H
 #define PING_HICCUPS_H
@@ -14,11 +14,11 @@
 #include <stdint.h>
 
 #define HICCUPS_PERIOD_NS INT64_C(5000000)
-#define HICCUPS_HELD_MAX 4096 /* of those beyond that, the longest */
+#define HICCUPS_HELD_MAX 4096 /* beyond that, only the longest is kept */
 
 struct hiccup {
 	int64_t at_ns; /* when it should have woken; CLOCK_MONOTONIC */
-	int64_t stall_ns; /* how much later it did */
+	int64_t stall_ns; /* how much later it woke */
 };
 
 struct hiccups;
@@ -27,14 +27,14 @@ struct hiccups;
 struct hiccups *hiccups_start(void);
 
 /*
- * Ends it; what was not taken is lost. NULL is allowed. False: the thread did
- * not end in time (cmd/common/ending.h); it may be tried again.
+ * Ends the thread; stalls that were not taken are lost. NULL is allowed.
+ * False: the thread did not end in time (cmd/common/ending.h); call it again.
  */
 bool hiccups_stop(struct hiccups *hiccups);
 
 /*
- * Every wake-up since the last call, in order. Any thread but its own, one at
- * a time. Returns how many of `stalls` are set.
+ * Take every wake-up since the last call, in order. For any thread but its own,
+ * one at a time. Returns how many of `stalls` are set.
  */
 size_t
 hiccups_take(struct hiccups *hiccups, struct hiccup stalls[HICCUPS_HELD_MAX]);

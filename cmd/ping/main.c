@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bluenet-ping: the latency of every node. See bluenet-ping(1). It chooses
- * between a run and work on files.
+ * between a measurement and work on files.
  */
 #include "cmd/common/cli.h"
 #include "cmd/common/ending.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside a measurement, in this order: the events that the caller takes; slots
- * and answers; the roster; what comes from the relay (cmd/session/session.h
- * keeps up with it); the life of the connection and of the worker. All of it
- * but the events runs on the worker.
+ * Inside a measurement, in this order: the events for the caller; slots and
+ * answers; the roster; packets from the relay, beyond those that
+ * cmd/session/session.h handles; the life of the connection and of the worker.
+ * Everything but the events runs on the worker.
  */
 #include "cmd/ping/measure.h"
 
@@ -27,7 +27,7 @@
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
 #define LOCK_SLICE_NS INT64_C(100000000)
 
-/* A list that the worker fills, and the caller takes. */
+/* A list that the worker fills and the caller takes. */
 struct measure_events {
 	struct measure_event *list; /* owned */
 	size_t n;
@@ -37,22 +37,22 @@ struct measure {
 	const struct ping_options *opt;
 	const struct client_files *files;
 	struct engine *engine;
-	bool stuck; /* the engine did not stop: the main thread's */
-	pthread_mutex_t lock; /* of all below; the worker's turns hold it */
+	bool stuck; /* the engine did not stop; main thread only */
+	pthread_mutex_t lock; /* of all below; held during the worker's turns */
 	enum measure_state state;
 	char reason[MEASURE_REASON_CHARS];
 	struct session_target relay;
 	struct session session;
 	bool was_up;
-	int64_t start_ns; /* of the schedule; 0: not begun */
+	int64_t start_ns; /* of the schedule; 0: not started */
 	int64_t stop_ns; /* of new slots; INT64_MAX: never */
 	int64_t wall_ahead_ns; /* of CLOCK_MONOTONIC, at the start */
-	int64_t roster_at_ns; /* when to ask for it */
+	int64_t roster_at_ns; /* when to request it */
 	bool roster_asked;
 	size_t n_active; /* targets that take slots */
 	struct targets targets;
 	uint64_t n_waiting;
-	int64_t asked_ns, late_ns; /* to be woken; later than that, lately */
+	int64_t asked_ns, late_ns; /* requested wake-up; recent lateness */
 	struct timers timers; /* of targets, and: */
 	struct timer tick, keep; /* ours; the session's */
 	struct flights flights;
@@ -69,7 +69,7 @@ static void send_lost(struct measure *m, struct flight *flight, uint32_t cause);
 
 /* ---- events ---- */
 
-/* The caller is to look at the state. */
+/* Wake the caller, so that it looks at the state. */
 static void
 measure_wake(struct measure *m)
 {
@@ -78,7 +78,7 @@ measure_wake(struct measure *m)
 	(void)!write(m->event_fd, &one, sizeof(one));
 }
 
-/* NULL: no room. Zeroed but for `kind`. */
+/* NULL: no room. The event is zeroed but for `kind`. */
 static struct measure_event *
 measure_event(struct measure *m, enum measure_kind kind)
 {
@@ -89,7 +89,7 @@ measure_event(struct measure *m, enum measure_kind kind)
 		m->n_overflow++;
 		return NULL;
 	}
-	/* others look every now and then; a line that is waited for is not */
+	/* otherwise the caller polls, but nobody should wait for a line */
 	if (events->n == 0 && m->opt->verbose)
 		measure_wake(m);
 	event = &events->list[events->n++];
@@ -97,7 +97,7 @@ measure_event(struct measure *m, enum measure_kind kind)
 	return event;
 }
 
-/* The relay is of no more use; the first reason stays. */
+/* The relay is lost; the first reason is kept. */
 static void
 measure_fail(struct measure *m, const char *why)
 {
@@ -108,7 +108,7 @@ measure_fail(struct measure *m, const char *why)
 	measure_wake(m);
 }
 
-/* ---- looking at it ---- */
+/* ---- access for the caller ---- */
 
 int
 measure_fd(const struct measure *m)
@@ -126,7 +126,7 @@ n_pinged(const struct targets *targets)
 	return n;
 }
 
-/* A slice of the wait: the clock of this wait may be set. */
+/* Wait for one slice, since its clock may be set meanwhile. */
 static bool
 locked(void *arg)
 {
@@ -141,8 +141,8 @@ locked(void *arg)
 }
 
 /*
- * Not asked for with trylock: this mutex is handed to who waits for it. The
- * worker holds it in its turns, so one that does not end holds it for ever.
+ * Not pthread_mutex_trylock(), since this mutex is handed to a waiting thread.
+ * The worker holds it during a turn, so a stuck worker holds it for ever.
  */
 static bool
 lock(struct measure *m)
@@ -210,14 +210,14 @@ measure_wall_ns(const struct measure *m, int64_t at_ns)
 	return at_ns + m->wall_ahead_ns;
 }
 
-/* Slots, and what comes back of them. */
+/* Slots and their answers. */
 
-/* A slot is late by up to its interval, and this, before it is missed. */
+/* A slot is missed if it is late by more than its interval and this. */
 #define GRACE_NS INT64_C(10000000)
 
 /* ---- slots ---- */
 
-/* Begin to take slots; an active one goes on as it is. */
+/* Activate a target's slots; an active target goes on unchanged. */
 static void
 send_begin(struct measure *m, struct target *target)
 {
@@ -237,7 +237,7 @@ send_begin(struct measure *m, struct target *target)
 	if (target->schedule.n == 0)
 		schedule_init(&target->schedule, begin_ns, opt->interval_ns,
 		    target->index, opt->poisson, opt->seed);
-	else /* it was away */
+	else /* it was inactive */
 		(void)schedule_skip(&target->schedule, now_ns, 0, UINT64_MAX);
 	if (!timers_set(&m->timers, &target->timer, target->schedule.next_ns))
 		measure_fail(m, "out of memory");
@@ -338,7 +338,7 @@ send_echo(struct measure *m, const struct flight *flight)
 	    &m->session, &header, bnet_buf_slice(&m->scratch.body));
 }
 
-/* By header: what a stock peer answers, too. */
+/* By a header ping, which a stock peer answers, too. */
 static enum engine_sent
 send_header_ping(struct measure *m, const struct flight *flight)
 {
@@ -352,7 +352,7 @@ send_header_ping(struct measure *m, const struct flight *flight)
 	    &m->session, &header, (struct bnet_slice){ NULL, 0 });
 }
 
-/* Have a node ping another (cmd/session/mesh_keys.h says how). */
+/* Ask a node to ping another (see cmd/session/mesh_keys.h). */
 static enum engine_sent
 send_ask(struct measure *m, const struct flight *flight)
 {
@@ -387,7 +387,7 @@ send_ping(struct measure *m, const struct flight *flight)
 	return send_echo(m, flight);
 }
 
-/* What a relay would say of a packet that it cannot pass on. */
+/* The code that a relay reports for a packet that it cannot forward. */
 static uint32_t
 cause_of(enum engine_sent sent)
 {
@@ -419,7 +419,7 @@ ping(struct measure *m, struct target *target, enum ping_layer layer,
 		send_lost(m, flight, cause_of(sent));
 }
 
-/* Slots that are due at now_ns. */
+/* Take the slots that are due at now_ns. */
 static void
 send_due(struct measure *m, struct target *target, int64_t now_ns)
 {
@@ -448,7 +448,7 @@ send_due(struct measure *m, struct target *target, int64_t now_ns)
 
 /* ---- answers ---- */
 
-/* An event about one ping. */
+/* Make an event about one ping. */
 static struct measure_event *
 event_of(struct measure *m, const struct flight *flight, enum measure_kind kind,
     enum ping_count what)
@@ -466,7 +466,7 @@ event_of(struct measure *m, const struct flight *flight, enum measure_kind kind,
 	return event;
 }
 
-/* A ping will not be answered: `cause` is a code of bluenet.error, or 0. */
+/* A ping gets no answer: `cause` is a code of bluenet.error, or 0. */
 static void
 send_lost(struct measure *m, struct flight *flight, uint32_t cause)
 {
@@ -486,7 +486,7 @@ send_lost(struct measure *m, struct flight *flight, uint32_t cause)
 		event->cause = cause;
 }
 
-/* Pings that nobody answered in time. */
+/* Give up the pings that timed out. */
 static void
 send_expire(struct measure *m, int64_t now_ns)
 {
@@ -497,7 +497,7 @@ send_expire(struct measure *m, int64_t now_ns)
 		send_lost(m, flight, 0);
 }
 
-/* The kernel's word for when it came, where it gives one that can be. */
+/* The kernel's receive time, if there is a plausible one. */
 static int64_t
 came_at(const struct measure *m, const struct flight *flight)
 {
@@ -511,7 +511,7 @@ take_clocks(struct measure *m, struct target *target,
     const struct bnet_echo *echo, const struct clock_times *times,
     struct ping_sample *sample)
 {
-	/* a clock that runs backwards says nothing */
+	/* ignore a clock that runs backwards */
 	if (echo->received_ns > echo->replied_ns ||
 	    echo->replied_ns > INT64_MAX ||
 	    !clock_offset_add(&target->clock, times))
@@ -579,7 +579,7 @@ take_another(struct measure *m, struct flight *flight, int64_t came_ns)
 	flight->state = FLIGHT_ANSWERED;
 }
 
-/* Is it from whom we asked? */
+/* Is the answer from the target that was asked? */
 static bool
 is_from(const struct flight *flight, int64_t source)
 {
@@ -592,8 +592,8 @@ is_from(const struct flight *flight, int64_t source)
 }
 
 /*
- * The answer to `cookie` from `source`; `echo` NULL: a pong. False: it is not
- * ours, or long gone.
+ * The answer to `cookie` from `source`; `echo` is NULL for a pong. False: it is
+ * not for one of our pings, or no longer known.
  */
 static bool
 send_answered(struct measure *m, uint64_t cookie, int64_t source,
@@ -613,7 +613,7 @@ send_answered(struct measure *m, uint64_t cookie, int64_t source,
 	return true;
 }
 
-/* What a node says it took to ping the one it was asked to. */
+/* The round trip that a node reports for its ping of another. */
 static void
 send_measured(
     struct measure *m, uint64_t cookie, int64_t source, uint64_t round_ns)
@@ -624,7 +624,7 @@ send_measured(
 	    flight->target->role != TARGET_PAIR ||
 	    round_ns > INT32_MAX * 1000ULL)
 		return;
-	/* what it took to ask is no part of it */
+	/* the time taken by the request is not part of the round trip */
 	flight->due_ns = flight->sent_ns;
 	if (flight->state == FLIGHT_WAITING)
 		take_first(
@@ -633,13 +633,13 @@ send_measured(
 		take_another(m, flight, flight->sent_ns + (int64_t)round_ns);
 }
 
-/* Whom we ping: the relay, those of its roster, pairs of these. */
+/* The targets: the relay, the entries of its roster, pairs of these. */
 
 #define ROSTER_PERIOD_NS INT64_C(1000000000)
-#define ROSTER_WAIT_NS INT64_C(2000000000) /* then without one */
-#define START_LEAD_NS 10000000 /* so that the first slot is not late already */
+#define ROSTER_WAIT_NS INT64_C(2000000000) /* then start without one */
+#define START_LEAD_NS 10000000 /* so that the first slot is not late */
 
-/* The relay itself, from now on. */
+/* Ping the relay itself from now on. */
 static void
 roster_begin_hop(struct measure *m)
 {
@@ -684,7 +684,7 @@ report(struct measure *m, const struct target *target, enum measure_kind kind)
 	    target_label(target, label));
 }
 
-/* Those given by id are pinged whatever the roster says of them. */
+/* Targets given by id are pinged even if the roster does not list them. */
 static void
 begin_words(struct measure *m)
 {
@@ -739,7 +739,7 @@ take_entry(struct measure *m, const struct bnet_roster_entry *entry)
 		send_begin(m, target);
 }
 
-/* Those that were in the roster before and are not now; ids go on. */
+/* Report who left the roster; keep pinging targets that words name. */
 static void
 drop_absent(struct measure *m)
 {
@@ -758,7 +758,7 @@ drop_absent(struct measure *m)
 	}
 }
 
-/* Every node to every other. */
+/* Make a pair of every node with every other. */
 static void
 begin_pairs(struct measure *m)
 {
@@ -819,7 +819,7 @@ roster_tick(struct measure *m, int64_t now_ns)
 		begin_words(m);
 }
 
-/* What a relay says, and what comes through it. */
+/* Packets from a relay and through it. */
 
 static void
 set_stop(struct measure *m)
@@ -842,7 +842,7 @@ up(struct measure *m)
 		roster_ask(m, clock_now_ns());
 }
 
-/* When the session wants its turn. */
+/* Set the timer of the session. */
 static void
 keep_arm(struct measure *m)
 {
@@ -856,8 +856,8 @@ keep_arm(struct measure *m)
 }
 
 /*
- * A stock peer passes over the hello and answers header pings, so for these
- * there is nothing to wait for. False: the connection is lost.
+ * A stock peer ignores the hello and answers header pings, so these start
+ * without waiting for a welcome. False: the connection is lost.
  */
 static bool
 say_hello(struct measure *m, struct engine_conn *conn)
@@ -918,7 +918,7 @@ static const struct session_hooks session_hooks = {
 
 /* ---- messages ---- */
 
-/* The cookie of the echo whose first 8 bytes the relay sent back. */
+/* Get the cookie from the first 8 bytes of the echo, as the relay returned. */
 static bool
 cookie_of(uint64_t first_bytes, uint64_t *cookie)
 {
@@ -1013,15 +1013,15 @@ register_keys(struct measure *m)
 	    m->engine, bnet_key(MESH_KEY_PINGED), on_pinged, m);
 }
 
-/* The life of the connection, and what the caller sees of it. */
+/* The life of the connection, and the interface for the caller. */
 
 #define TICK_NS INT64_C(100000000)
 #define CONNECT_TIMEOUT_NS INT64_C(15000000000)
-#define AWAKE_PART 10 /* of the time may be waited awake */
+#define AWAKE_PART 10 /* 1 / this of the time may be spent spinning */
 #define LATE_MAX_NS INT64_C(300000)
 #define LATE_RISE 4
 #define LATE_FALL 32
-#define NODES_GUESS 64 /* where it is not known how many there will be */
+#define NODES_GUESS 64 /* if their number is not known */
 
 /* ---- connecting ---- */
 
@@ -1031,7 +1031,7 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 	struct measure *m = arg;
 
 	if (session_closed(&m->session, end) || end == ENGINE_END_OWNER)
-		return; /* another try; measure_stop(), or it was lost */
+		return; /* another try, measure_stop(), or reported */
 	measure_fail(m, session_end_text(conn, end));
 }
 
@@ -1059,9 +1059,9 @@ ready(void *arg, struct engine_conn *conn)
 /* ---- time ---- */
 
 /*
- * A thread wakes later than it asked to. So it asks for as much earlier as it
- * was late lately, and waits for the rest awake: at most a tenth of the time,
- * a part that only precision at high rates (--spin) goes beyond.
+ * A thread wakes later than it asked. So it asks for an earlier time, by its
+ * recent lateness, and spins for the rest: at most a tenth of the time, unless
+ * --spin asks for precision at high rates.
  */
 static int64_t
 lead_ns(const struct measure *m, int64_t until_ns)
@@ -1071,7 +1071,7 @@ lead_ns(const struct measure *m, int64_t until_ns)
 	return m->late_ns < most_ns ? m->late_ns : most_ns;
 }
 
-/* Set the connection's timer to what comes first. */
+/* Set the connection's timer to the earliest deadline. */
 static void
 measure_arm(struct measure *m)
 {
@@ -1084,7 +1084,7 @@ measure_arm(struct measure *m)
 	engine_conn_set_timer(m->session.conn, m->asked_ns);
 }
 
-/* How late we woke: a mean that rises fast and falls slowly. */
+/* The wake-up lateness: a mean that rises fast and falls slowly. */
 static void
 note_late(struct measure *m, int64_t late_ns)
 {
@@ -1096,7 +1096,7 @@ note_late(struct measure *m, int64_t late_ns)
 	    (late_ns > m->late_ns ? LATE_RISE : LATE_FALL);
 }
 
-/* The time when what is next is due, or now if that is not near. */
+/* Wait until the next deadline if it is near; returns the time. */
 static int64_t
 wait_awake(const struct measure *m)
 {
@@ -1116,7 +1116,7 @@ target_of(struct timer *timer)
 	    offsetof(struct target, timer));
 }
 
-/* No more slots. */
+/* Stop taking slots. */
 static void
 stop_all(struct measure *m)
 {
@@ -1129,7 +1129,7 @@ stop_all(struct measure *m)
 	m->n_active = 0;
 }
 
-/* Is all that was asked for done? */
+/* Finish if every slot is taken, and answered or lost. */
 static void
 check_done(struct measure *m, int64_t now_ns)
 {
@@ -1155,7 +1155,7 @@ tick(struct measure *m, int64_t now_ns)
 	(void)timers_set(&m->timers, &m->tick, now_ns + TICK_NS);
 }
 
-/* The worker's idea of now is as old as its turn: slots want a better one. */
+/* The engine reads the time once per turn; slots need it more exact. */
 static void
 timer(void *arg, struct engine_conn *conn, int64_t turn_ns)
 {
@@ -1191,7 +1191,7 @@ packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		check_done(m, clock_now_ns());
 }
 
-/* Timers as precise as they come: 50 us late is the default. */
+/* Make timers as precise as possible: the default slack is 50 us. */
 static void
 worker_start(void *arg, struct engine_worker *worker)
 {
@@ -1211,7 +1211,7 @@ static const struct engine_hooks hooks = {
 
 /* ---- starting and ending ---- */
 
-/* As many pings as can be on their way until they are given up, twice. */
+/* Twice the number of pings that can be waiting until they time out. */
 static uint64_t
 room(const struct ping_options *opt)
 {
@@ -1225,8 +1225,8 @@ room(const struct ping_options *opt)
 }
 
 /*
- * With this kind of mutex the kernel hands it to who waits: a worker that
- * spins takes it again at once, and would keep us out for ever.
+ * With priority inheritance the kernel hands the mutex to a waiting thread.
+ * Otherwise a spinning worker would retake it at once, and starve the caller.
  */
 static bool
 make_lock(struct measure *m)

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define NODES_MAX 65536 /* of merged logs */
+#define NODES_MAX 65536 /* limit for merged logs */
 
 void
 offline_check(const struct ping_options *opt)
@@ -56,7 +56,7 @@ offline_end(const struct ping_options *opt, const struct series *series)
 	return code;
 }
 
-/* Ends the process where it cannot be read. */
+/* Ends the process if the file cannot be read. */
 static struct series *
 read_logs(const struct ping_options *opt, char **paths, size_t n_paths)
 {
@@ -96,7 +96,7 @@ run_from(const struct ping_options *opt)
 	return code;
 }
 
-/* --fail-if judges the second. */
+/* --fail-if applies to the second run. */
 static int
 compare(const struct ping_options *opt, const struct series *before,
     const struct series *after)

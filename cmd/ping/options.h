@@ -10,15 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PING_PORT 26000 /* of a relay, where none is said */
+#define PING_PORT 26000 /* of a relay given without a port */
 #define PING_FAIL_IFS_MAX 16
 #define PING_PADDING_BYTES_MAX 65536
 
-/* What the words of the command line behind the options are. */
+/* The meaning of the words after the options. */
 enum ping_mode {
 	PING_MEASURE = 0, /* a relay, then nodes */
-	PING_FROM, /* logs to be read back */
-	PING_COMPARE, /* two of them */
+	PING_FROM, /* logs to read back */
+	PING_COMPARE, /* two logs */
 };
 
 enum ping_output {
@@ -41,14 +41,14 @@ enum ping_hop {
 
 /* The relay and `words` are borrowed from argv. */
 struct ping_options {
-	bool from, compare; /* as given; `mode` says it */
+	bool from, compare; /* as given; use `mode` */
 	enum ping_mode mode;
-	const char *relay; /* measuring */
+	const char *relay; /* PING_MEASURE only */
 	char **words; /* the nodes, or the files */
 	size_t n_words;
-	uint64_t count; /* 0: without end */
+	uint64_t count; /* 0: no limit */
 	int64_t interval_ns, timeout_ns;
-	int64_t bucket_ns; /* 0: an hour, or as in the files */
+	int64_t bucket_ns; /* 0: an hour, or that of the files */
 	int64_t deadline_ns; /* from the start; 0: none */
 	uint64_t padding_bytes;
 	int output; /* enum ping_output */
@@ -59,11 +59,11 @@ struct ping_options {
 	bool verbose, live;
 	bool per_node, percentiles;
 	bool as_node;
-	uint64_t as_id; /* 0: as the relay likes */
+	uint64_t as_id; /* 0: the relay chooses */
 	char *name;
 	uint64_t seed;
 	char *log, *samples, *plot; /* files; NULL: none */
-	double tolerance; /* of --compare, a part: 0.05 */
+	double tolerance; /* of --compare, a fraction: 0.05 */
 	struct option_texts fail_ifs;
 	struct client_options client;
 };

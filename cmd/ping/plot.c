@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gnuplot and the file that it writes, then what is plotted. */
+/* gnuplot and its output file, then the data to plot. */
 #include "cmd/ping/plot.h"
 
 #include "cmd/ping/cluster_table.h"
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 struct plotter {
-	FILE *script; /* that of gnuplot */
+	FILE *script; /* the input of gnuplot */
 	struct gnuplot gnuplot;
 	const char *path; /* borrowed */
 };
@@ -61,8 +61,8 @@ set_terminal(FILE *script, const char *path, unsigned n_panels)
 }
 
 /*
- * Start gnuplot, its output into the file, with the terminal set for n_panels
- * pictures one over the other. False: err, nothing to finish.
+ * Start gnuplot with its output into the file, and a terminal for n_panels
+ * pictures above each other. False: err is set, and there is nothing to finish.
  */
 static bool
 plotter_start(struct plotter *plotter, const char *path, unsigned n_panels,
@@ -89,7 +89,7 @@ plotter_start(struct plotter *plotter, const char *path, unsigned n_panels,
 	return true;
 }
 
-/* End the script, and wait for the picture. */
+/* End the script, and wait for gnuplot to finish. */
 static bool
 plotter_finish(struct plotter *plotter, char err[CLI_ERR_CHARS])
 {
@@ -117,7 +117,7 @@ row_of(const struct series *series, size_t i, enum ping_layer layer)
 	return row;
 }
 
-/* How many rows have an average (or the ways up and down) to draw? */
+/* The number of rows with an average (or ways up and down) to draw. */
 static size_t
 count_rows(const struct series *series, enum ping_layer layer, bool clock)
 {
@@ -133,7 +133,7 @@ count_rows(const struct series *series, enum ping_layer layer, bool clock)
 	return n;
 }
 
-/* Time, average; and where they are known up, down, what they are off by. */
+/* Time and average; if known, also up, down and their error. */
 static void
 put_rows(FILE *script, const struct series *series, enum ping_layer layer)
 {
@@ -157,7 +157,7 @@ put_rows(FILE *script, const struct series *series, enum ping_layer layer)
 	fputs("EOD\n", script);
 }
 
-/* Half a bucket more on either side: one point needs a range, too. */
+/* Add half a bucket on either side: a single point needs a range, too. */
 static void
 set_time_axis(FILE *script, const struct series *series)
 {
@@ -197,7 +197,7 @@ plot_averages(FILE *script, const bool *layers)
 	fputc('\n', script);
 }
 
-/* As with the cluster table: up is what the server sees, down the client. */
+/* Up is what the server sees, down what the client sees. */
 static void
 plot_ways(FILE *script, enum ping_layer layer)
 {
@@ -259,7 +259,7 @@ plot_run(const char *path, const struct series *series, char err[CLI_ERR_CHARS])
 	return plotter_finish(&plotter, err);
 }
 
-/* The first layer that both have: what is compared in a picture. */
+/* The first layer that both runs have: the one to draw. */
 static int
 common_layer(const struct series *before, const struct series *after)
 {
@@ -270,7 +270,7 @@ common_layer(const struct series *before, const struct series *after)
 	return -1;
 }
 
-/* Number, average, and when it began, if there is room to say. */
+/* Number, average, and the start if there is room for the label. */
 static void
 put_numbered(FILE *script, const char *name, const struct series *series,
     enum ping_layer layer)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: the cluster table as text; rows as JSON and CSV; which of them
- * is printed.
+ * In this order: the cluster table as text; rows as JSON and CSV; the choice of
+ * what to print.
  */
 #include "cmd/ping/report.h"
 
@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define TIME_CHARS 5 /* HH:MM; longer ones push the row to the right */
+#define TIME_CHARS 5 /* HH:MM; longer times shift the row */
 #define CELL_CHARS 7
 #define NAMED_CHARS 128
 
@@ -20,12 +20,12 @@ static const char *const layer_titles[PING_LAYERS] = { "Network layer",
 static const char *const count_heads[PING_COUNTS] = { "Lost", "Late", "Twice",
 	"Disorder", "Missed" };
 
-/* Which columns there are: bits. */
+/* Bits: which columns to print. */
 #define COLUMN_COUNT(what) (1u << (what))
 #define COLUMN_HICCUPS (1u << PING_COUNTS)
-#define COLUMN_ANY (1u << (PING_COUNTS + 1)) /* so that none is not 0 */
+#define COLUMN_ANY (1u << (PING_COUNTS + 1)) /* so that no set is 0 */
 
-/* Those that anything at any layer has something for. */
+/* The columns that have a value at any layer. */
 static unsigned
 columns_of(const struct series *series)
 {
@@ -43,7 +43,7 @@ columns_of(const struct series *series)
 	return columns;
 }
 
-/* How many layers below that one (PING_LAYERS: in all) were measured? */
+/* How many of the layers below that one (PING_LAYERS: all) were measured? */
 static unsigned
 layers_below(const struct series *series, unsigned layer)
 {
@@ -55,14 +55,14 @@ layers_below(const struct series *series, unsigned layer)
 	return n;
 }
 
-/* More than one layer: then they are told apart. */
+/* With several layers, a table says which one it is of. */
 static bool
 several_layers(const struct series *series)
 {
 	return layers_below(series, PING_LAYERS) > 1;
 }
 
-/* How wide a column is: that of its heading, at least a cell. */
+/* The width of a column: that of its heading, but at least a cell. */
 static int
 width_of(const char *head)
 {
@@ -88,7 +88,7 @@ print_heads(FILE *file, unsigned columns, bool percentiles)
 	fputc('\n', file);
 }
 
-/* Blank where there is nothing to report. */
+/* Blank if there is nothing to report. */
 static void
 print_cell(FILE *file, bool known, double seconds, unsigned decimals)
 {
@@ -166,7 +166,7 @@ print_named(FILE *file, const char *what, double ns)
 	fprintf(file, "%s %s", what, text);
 }
 
-/* The ways, and by how much they may be wrong: never one without the other. */
+/* The ways up and down, always with their error bound. */
 static void
 print_clock(FILE *file, const struct series_cell *cell)
 {
@@ -206,7 +206,7 @@ text_total(FILE *file, const struct series_cell *cell)
 	print_clock(file, cell);
 }
 
-/* The table of a node (or all) at a layer. */
+/* The table of a node (or of all) at a layer. */
 static void
 print_table(FILE *file, const struct series *series, uint64_t node,
     enum ping_layer layer, const struct report_settings *settings)
@@ -215,7 +215,7 @@ print_table(FILE *file, const struct series *series, uint64_t node,
 	unsigned columns = columns_of(series);
 	const struct series_row *row;
 
-	/* It is this machine's: once is enough. */
+	/* the stalls are this machine's: print them once */
 	if (node != SERIES_ALL || layers_below(series, layer) > 0)
 		columns &= ~COLUMN_HICCUPS;
 	print_heads(file, columns, settings->percentiles);
@@ -242,10 +242,10 @@ node_title(char text[NAMED_CHARS], const struct series *series, uint64_t node)
 		snprintf(text, NAMED_CHARS, "Node %" PRIu64 ", %s", node, name);
 	for (char *p = text; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
-			*p = '?'; /* a terminal would act on some */
+			*p = '?'; /* a terminal would interpret some */
 }
 
-/* Its tables at all layers; *first: none was printed before. */
+/* The tables of a node at all layers; *first: no table was printed before. */
 static void
 print_node(FILE *file, const struct series *series, uint64_t node,
     const struct report_settings *settings, bool *first)
@@ -306,11 +306,11 @@ report_text_row(FILE *file, const struct series *series,
 		fprintf(file, " (%s)\n", layer_titles[row->layer]);
 }
 
-/* Rows for programs: JSON and CSV. */
+/* Rows as JSON and CSV. */
 
 #define NODE_CHARS 24
 
-/* The names of what both formats report of a distribution. */
+/* The names in both formats for the values of a distribution. */
 static const char *const value_names[CLUSTER_COLUMNS] = { "minimum_s",
 	"maximum_s", "average_s", "stddev_s" };
 static const char *const quantile_names[SERIES_QUANTILES] = { "p50_s", "p90_s",
@@ -341,7 +341,7 @@ json_string(FILE *file, const char *s)
 	fputc('"', file);
 }
 
-/* ,"due":{...}: nothing where there are no samples. */
+/* ,"due":{...}; nothing if there are no samples. */
 static void
 json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
     const int64_t *quantiles_ns)
@@ -359,7 +359,7 @@ json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
 	fputc('}', file);
 }
 
-/* The ways up and down, never without what they may be wrong by. */
+/* The ways up and down, always with their error bound. */
 static void
 json_clock(FILE *file, const struct series_row *row)
 {
@@ -373,7 +373,7 @@ json_clock(FILE *file, const struct series_row *row)
 	    row->clock_error.mean / 1e9, row->clock_error.max / 1e9);
 }
 
-/* `time`: NULL for the row's own. */
+/* `time`: NULL for the time of the row. */
 static void
 report_json_row(FILE *file, const struct series *series,
     const struct series_row *row, const char *time)
@@ -416,7 +416,7 @@ report_csv_head(FILE *file)
 	    file);
 }
 
-/* Always in quotes, which are doubled in it. */
+/* Write a quoted field; quotes inside are doubled. */
 static void
 csv_string(FILE *file, const char *s)
 {
@@ -477,7 +477,7 @@ report_csv_row(FILE *file, const struct series *series,
 	fputc('\n', file);
 }
 
-/* The total of a cell, as a row; hiccups are those of the whole run. */
+/* The total of a cell as a row; the hiccups are those of the whole run. */
 static struct series_row
 report_total(const struct series *series, uint64_t node, enum ping_layer layer,
     const struct series_cell *cell)

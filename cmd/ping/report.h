@@ -6,17 +6,17 @@
  *	16:00 0.00065    3.22   0.042  0.032
  *	 sent 0.00065    1.10   0.030  0.020
  *
- * Text is a table a layer, then, if asked for, a table a node. A row counts
- * from when pings were due; where counting from when they were sent
- * differs, a second row does. Columns for what was lost, late, twice,
- * out of order or never sent are there where something was; the column Noise
- * is the longest stall of this machine itself. A line of totals ends it, and
- * one of the ways up and down, where the nodes' clocks could be estimated.
+ * Text is one table per layer, then, on request, one per node. A row counts
+ * from when pings were due; a second row counts from when they were sent, if
+ * that differs. Columns for lost, late, duplicate, reordered and missed pings
+ * appear if there were any; the column Noise is the longest stall of this
+ * machine itself. A line of totals ends the table, then one with the ways up
+ * and down, if the nodes' clock offsets could be estimated.
  *
- * A text table that is printed while it runs is of all nodes together.
+ * A text table that is printed during the run covers all nodes together.
  *
- * JSON is one object a row, CSV one line, both with everything that is known,
- * in seconds; "total" stands for the time in the rows of the whole run.
+ * JSON is one object per row, CSV one line per row. Both have all values, in
+ * seconds; "total" stands for the time in the rows of the whole run.
  *
  * Owns nothing. For run.c and offline.c.
  */
@@ -38,14 +38,14 @@ struct report_settings {
 	bool per_node, percentiles;
 };
 
-/* All of it, of the closed buckets and the totals. False: writing failed. */
+/* Print the closed buckets and the totals. False: writing failed. */
 bool report_print(FILE *file, const struct series *series,
     const struct report_settings *settings);
 
 /*
- * For a long run, as each bucket is closed (series_settings.closed): a line,
- * in text with the headings before it where they have changed. *state starts
- * as 0. Rows of single nodes are printed where per_node is set.
+ * For a long run, called as each bucket is closed (series_settings.closed):
+ * prints one line; as text, with the headings before it if they changed.
+ * *state starts as 0. Rows of single nodes are printed if per_node is set.
  */
 bool report_row(FILE *file, const struct series *series,
     const struct report_settings *settings, const struct series_row *row,

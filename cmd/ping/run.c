@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run prints and writes while it lasts, what it prints at its end, and
- * the loop between. It owns the series, the screen and the files.
+ * What a run prints and writes during the measurement, what it prints at the
+ * end, and the loop of both. It owns the series, the screen and the files.
  */
 #include "cmd/ping/run.h"
 
@@ -36,9 +36,9 @@ struct run {
 	FILE *log, *samples; /* NULL: none */
 	struct report_settings report;
 	unsigned report_state;
-	bool running; /* rows are shown as their buckets are closed */
+	bool running; /* print rows as their buckets close */
 	int signal_fd;
-	bool words_reported; /* those that nobody is */
+	bool words_reported; /* unmatched words were reported */
 	int64_t draw_at_ns;
 	bool interrupted;
 	struct measure_view view;
@@ -55,7 +55,7 @@ layer_text(const struct run *run, enum ping_layer layer)
 	return layer == PING_SERVICE ? " layer=service" : " layer=net";
 }
 
-/* The time since it was due is printed where it differs visibly. */
+/* Print the time since the ping was due if it differs visibly. */
 static void
 sample_line(const struct run *run, const struct measure_event *event)
 {
@@ -123,7 +123,7 @@ print_line(struct run *run, const struct measure_event *event)
 	}
 }
 
-/* What a measurement leaves behind: --log and --samples. */
+/* The output files of a measurement: --log and --samples. */
 
 #define NS 1e-9
 
@@ -137,7 +137,7 @@ create(const char *what, const char *path)
 	return f;
 }
 
-/* Ends the process where one can not be created. */
+/* Ends the process if a file cannot be created. */
 static void
 files_open(struct run *run)
 {
@@ -149,7 +149,7 @@ files_open(struct run *run)
 		    run->samples);
 }
 
-/* The head is for when the first row comes: the series is made by then. */
+/* The head is written with the first row, when the series exists. */
 static void
 files_begin(struct run *run, int64_t wall_ns)
 {
@@ -158,7 +158,7 @@ files_begin(struct run *run, int64_t wall_ns)
 		    run->log, series_settings(run->series), wall_ns);
 }
 
-/* In CSV a name is quoted, and a quote in it doubled. */
+/* In CSV a name is quoted, and quotes in it are doubled. */
 static void
 quoted(FILE *f, const char *s)
 {
@@ -171,7 +171,7 @@ quoted(FILE *f, const char *s)
 	putc('"', f);
 }
 
-/* One who was not answered has no round trip. */
+/* A ping without an answer has no round trip. */
 static void
 files_sample(struct run *run, const struct measure_event *event)
 {
@@ -221,7 +221,7 @@ finish(const char *what, const char *path, FILE *f)
 	return false;
 }
 
-/* False: one could not be written, which was said. */
+/* False: a file could not be written; that was reported. */
 static bool
 files_close(struct run *run)
 {
@@ -230,10 +230,10 @@ files_close(struct run *run)
 	return finish("--samples", run->opt->samples, run->samples) && log;
 }
 
-/* From whom to whom how long it took. */
+/* The round trips between pairs, as a matrix or a list. */
 
 #define MS_NS 1e-6
-#define MATRIX_MAX (TABLE_COLUMNS_MAX - 1) /* more are a list */
+#define MATRIX_MAX (TABLE_COLUMNS_MAX - 1) /* more are printed as a list */
 
 static const struct table_column list_columns[] = {
 	{ .name = "pair", .head = "from>to", .left = true },
@@ -345,7 +345,7 @@ print_mesh(struct run *run)
 	table_free(&table);
 }
 
-/* What is said when a measurement is over. */
+/* The output at the end of a measurement. */
 
 /* ---- tables ---- */
 
@@ -359,7 +359,7 @@ static const struct table_column clock_columns[] = {
 	{ .name = "steps", .head = "times set" },
 };
 
-/* What fails here is seen at the end, by ferror(). */
+/* Errors are detected at the end, by ferror(). */
 static void
 print_table(const struct run *run, const struct table *table)
 {
@@ -495,7 +495,7 @@ say_silent(struct run *run)
 	return silent;
 }
 
-/* Somebody was in the roster, and is not now. */
+/* Was a target in the roster that no longer is? */
 static bool
 some_left(struct run *run)
 {
@@ -552,7 +552,7 @@ anything(struct run *run)
 	return series_n_rows(run->series) > 0;
 }
 
-/* Print what there is, and say why it was not all well; the exit code. */
+/* Print the results and what went wrong; returns the exit code. */
 static int
 end_run(struct run *run)
 {
@@ -560,7 +560,7 @@ end_run(struct run *run)
 	int code;
 
 	if (run->report_state != 0)
-		putchar('\n'); /* the whole of it, under the rows till now */
+		putchar('\n'); /* separates the table from the rows so far */
 	if (run->opt->verbose && anything(run))
 		putchar('\n');
 	if (anything(run))
@@ -578,9 +578,9 @@ end_run(struct run *run)
 }
 
 #define DRAW_NS INT64_C(200000000)
-#define LOOK_MS 50 /* how often, where nothing wakes us */
+#define LOOK_MS 50 /* polling interval if nothing wakes us */
 
-/* ---- taking in ---- */
+/* ---- taking events ---- */
 
 static void
 count(struct run *run, const struct measure_event *event)
@@ -642,7 +642,7 @@ take_all(struct run *run)
 
 /* ---- running ---- */
 
-/* Names that are nobody's now; should they come, they are pinged then. */
+/* Report names without a target; they are pinged if they appear later. */
 static void
 report_words(struct run *run)
 {
@@ -710,7 +710,7 @@ zone_ns(void)
 	return (int64_t)tm.tm_gmtoff * 1000000000;
 }
 
-/* A bucket was closed: while it runs, text is printed row by row. */
+/* A bucket was closed: during the run, text is printed row by row. */
 static void
 row_closed(
     void *ctx, const struct series_row *row, const struct series_cell *cell)
@@ -764,7 +764,7 @@ leave_screen(struct run *run)
 	run->screen = NULL;
 }
 
-/* From the first ping to the last word; the exit code. */
+/* Measure and print; returns the exit code. */
 static int
 measure(struct run *run)
 {

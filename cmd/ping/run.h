@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run - a measurement from its beginning to its end: takes what measure and
- * hiccups have seen into a series, and shows it as it comes. For main.c.
+ * run - a measurement from beginning to end: collects the results of measure
+ * and hiccups in a series, and prints it meanwhile. For main.c.
  */
 #ifndef PING_RUN_H
 #define PING_RUN_H

@@ -77,7 +77,7 @@ schedule_skip(
 	if (over_ns <= 0)
 		return 0;
 	if (!schedule->poisson) {
-		/* rounded up: what is left is not overdue so much */
+		/* rounded up: the slot that is left is within the grace */
 		n = ((uint64_t)over_ns - 1) / (uint64_t)schedule->interval_ns +
 		    1;
 		n = n < max ? n : max;

@@ -12,17 +12,17 @@
 #define ROWS_MAX 512
 #define HEAD_LINES 3
 #define NAME_COLUMNS 20
-#define NUMBERS_COLUMNS 62 /* that name and numbers take */
+#define NUMBERS_COLUMNS 62 /* width of the name and the numbers */
 #define NS_PER_MS 1e6
 
-/* What is drawn of a target: copied, so that the worker is held up briefly. */
+/* What is drawn of a target: a copy, to hold the worker up only briefly. */
 struct row {
 	char name[SERIES_NAME_CHARS];
 	bool active;
 	uint64_t n_sent, n_lost;
 	int64_t last_ns;
 	struct summary round_ns;
-	int64_t recent_ns[TARGET_RECENT]; /* the oldest first */
+	int64_t recent_ns[TARGET_RECENT]; /* oldest first */
 	size_t n_recent;
 };
 
@@ -71,7 +71,7 @@ screen_close(struct screen *screen)
 	free(screen);
 }
 
-/* ---- looking ---- */
+/* ---- reading the targets ---- */
 
 static void
 copy_row(struct row *row, const struct target *target)
@@ -129,7 +129,7 @@ screen_level(int64_t round_ns, int64_t low_ns, int64_t high_ns)
 	return (int)(part * SCREEN_LEVELS);
 }
 
-/* The shortest and the longest of all that is shown. */
+/* The shortest and the longest round trip on the screen. */
 static void
 scale(const struct screen *screen, int64_t *low_ns, int64_t *high_ns)
 {
@@ -185,7 +185,7 @@ draw_head(const struct screen *screen, const struct measure_view *view,
 	(void)attroff(A_BOLD);
 }
 
-/* Milliseconds in six columns, whatever they are. */
+/* Milliseconds in six columns, for any value. */
 static void
 draw_ms(double ns)
 {
@@ -219,7 +219,7 @@ draw_row(const struct screen *screen, size_t i, int64_t low_ns, int64_t high_ns)
 		    low_ns, high_ns);
 }
 
-/* False: somebody wants it to end. */
+/* False: the user quits. */
 static bool
 keys(struct screen *screen, size_t room)
 {
@@ -244,7 +244,7 @@ keys(struct screen *screen, size_t room)
 			screen->top -= screen->top < room ? screen->top : room;
 			break;
 		default:
-			break; /* KEY_RESIZE: it is drawn anew anyway */
+			break; /* KEY_RESIZE: the screen is redrawn anyway */
 		}
 	}
 	if (screen->top > last)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: buckets of the wall clock, which are open, and what is kept of
- * them; what is counted, and where; what a series knows.
+ * In this order: open buckets of the wall clock, and the rows kept of them;
+ * counting; reading a series, and merging.
  */
 #include "cmd/ping/series.h"
 
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERIES_OPEN 2 /* buckets at a time: the present, and the one before */
-#define SERIES_FIRST_NODE 2 /* entries before it: all, others */
+#define SERIES_OPEN 2 /* buckets open at a time: the current and the previous */
+#define SERIES_FIRST_NODE 2 /* after the entries for all and others */
 
 /* One node at one layer. */
 struct series_slot {
@@ -33,7 +33,7 @@ struct series_bucket {
 	struct hdr_sums hiccups;
 };
 
-/* Rows, of which the oldest make room. */
+/* Rows; when full, the oldest are discarded. */
 struct series_ring {
 	struct series_row *rows; /* owned; cap */
 	size_t cap, max, at, n;
@@ -44,7 +44,7 @@ struct series {
 	struct series_settings settings;
 	struct map nodes; /* of struct series_node */
 	struct series_bucket buckets[SERIES_OPEN];
-	int64_t closed_ns; /* start of the newest that was closed */
+	int64_t closed_ns; /* start of the newest closed bucket */
 	struct hdr_sums hiccups;
 	struct series_ring all, single;
 	uint64_t n_refused;
@@ -65,7 +65,7 @@ series_bucket_start(const struct series *series, int64_t wall_ns)
 	return wall_ns - into_ns;
 }
 
-/* Of those that are open, the one that began first; -1: none is. */
+/* The open bucket that began first; -1: none is open. */
 static int
 oldest(const struct series *series)
 {
@@ -92,7 +92,7 @@ open_bucket(struct series *series, int64_t start_ns)
 	return i;
 }
 
-/* Which open bucket a time belongs to; makes one where it has to. */
+/* The open bucket of a time; opens it if necessary. */
 static unsigned
 series_bucket_of(struct series *series, int64_t wall_ns)
 {
@@ -108,14 +108,14 @@ series_bucket_of(struct series *series, int64_t wall_ns)
 		    series, series->closed_ns + series->settings.bucket_ns);
 	if (first < 0 || start_ns > series->buckets[first].start_ns)
 		return open_bucket(series, start_ns);
-	/* Before the oldest: still possible where there was none before. */
+	/* Earlier than the oldest: allowed if that was not closed before. */
 	if (start_ns > series->closed_ns &&
 	    !(series->buckets[0].open && series->buckets[1].open))
 		return open_bucket(series, start_ns);
 	return (unsigned)first;
 }
 
-/* Close the open bucket that began first; false where none is open. */
+/* Close the oldest open bucket; false if none is open. */
 static bool
 series_close_oldest(struct series *series)
 {
@@ -127,7 +127,7 @@ series_close_oldest(struct series *series)
 	return true;
 }
 
-/* Has the clock gone back by a bucket, since what is open was opened? */
+/* Was the clock set back by a bucket or more since the oldest was opened? */
 static bool
 set_back(const struct series *series, int64_t wall_now_ns)
 {
@@ -160,7 +160,7 @@ series_tick(struct series *series, int64_t wall_now_ns)
 	return closed;
 }
 
-/* What is added after that may be of any time. */
+/* Samples added after this may be of any time. */
 void
 series_finish(struct series *series)
 {
@@ -187,7 +187,7 @@ ring_push(struct series_ring *ring, const struct series_row *row)
 		ring->n_dropped++;
 		return;
 	}
-	/* At the ceiling, or no memory for more: the oldest goes. */
+	/* At the ceiling, or out of memory: discard the oldest. */
 	if (ring->n == ring->cap) {
 		ring->max = ring->cap;
 		ring->rows[ring->at] = *row;
@@ -260,7 +260,7 @@ close_cell(struct series *series, unsigned bucket,
 	cell_clear(cell);
 }
 
-/* Make rows of what is in the bucket, and empty it. */
+/* Make rows of the bucket, and empty it. */
 static void
 series_close(struct series *series, unsigned bucket)
 {
@@ -279,7 +279,7 @@ series_close(struct series *series, unsigned bucket)
 	b->open = false;
 }
 
-/* What is counted, and where. */
+/* Counting. */
 
 #define NODES_MAX 1024
 #define ROWS_MAX 65536
@@ -373,7 +373,7 @@ slot_new(unsigned digits)
 	return NULL;
 }
 
-/* The entry of a node, or of SERIES_OTHERS where there are too many. */
+/* The entry of a node; that of SERIES_OTHERS beyond the limit. */
 static struct series_node *
 series_node_of(struct series *series, uint64_t id)
 {
@@ -384,7 +384,7 @@ series_node_of(struct series *series, uint64_t id)
 	return node;
 }
 
-/* Its slot for that layer; NULL where memory has run out (counted). */
+/* Its slot for that layer; NULL if memory has run out (counted). */
 static struct series_slot *
 series_slot_of(
     struct series *series, struct series_node *node, enum ping_layer layer)
@@ -474,7 +474,7 @@ series_sent_differs(const struct hdr_sums *due, const struct hdr_sums *sent)
 	    apart > DIFFERS_PART * mean;
 }
 
-/* What a series knows, and how one is added to another. */
+/* Reading a series, and adding one to another. */
 
 const struct series_settings *
 series_settings(const struct series *series)
@@ -536,7 +536,7 @@ series_total_hiccups(const struct series *series)
 	return &series->hiccups;
 }
 
-/* Those beyond the ceiling come last, where there are any. */
+/* Nodes beyond the limit come last, if there are any. */
 static bool
 has_others(const struct series *series)
 {
@@ -578,7 +578,7 @@ cell_merge(struct series_cell *cell, const struct series_row *row,
 	summary_merge(&cell->clock_error, &row->clock_error);
 }
 
-/* The newest bucket that was ever begun. */
+/* The newest bucket that was ever opened. */
 static int64_t
 newest_ns(const struct series *series)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The comments of a log, both ways, then the log itself. */
+/* Writing and parsing the comments of a log; then the log itself. */
 #include "cmd/ping/series_log.h"
 
 #include "cmd/stats/hdr.h"
@@ -31,7 +31,7 @@ enum kind {
 
 #define AT(member) offsetof(struct series_row, member)
 
-/* Those without a value are left out. */
+/* Fields without a value are left out. */
 static const struct field {
 	const char *name;
 	enum kind kind;
@@ -92,7 +92,7 @@ print_count(FILE *file, const char *name, const uint64_t *count)
 		fprintf(file, " %s=%" PRIu64, name, *count);
 }
 
-/* To the end of the line, so blanks are fine; what ends lines is not. */
+/* A name extends to the end of the line: blanks are fine, line ends not. */
 static void
 print_name(FILE *file, const char *name)
 {
@@ -138,7 +138,7 @@ row_print_head(FILE *file, const struct row_head *head)
 	    head->bucket_ns, head->zone_ns);
 }
 
-/* A whole number, not negative, and `end` or a comma behind it. */
+/* Parse a non-negative integer that is followed by a comma or `end`. */
 static bool
 take_u128(const char **at, hdr_u128 *v)
 {
@@ -217,14 +217,14 @@ take_field(const struct field *field, const char *at, struct series_row *row)
 	return take_u64(&at, v);
 }
 
-/* The value behind " key=" in the line; NULL where it is not. */
+/* The value after " key=" in the line; NULL if there is none. */
 static const char *
 value_of(const char *line, const char *key)
 {
 	const char *name = strstr(line, " name="), *at = line;
 	size_t n = strlen(key);
 
-	/* What looks like a field in a node's name is none. */
+	/* Text in a node's name is not a field. */
 	while ((at = strchr(at, ' ')) != NULL && (name == NULL || at <= name)) {
 		at++;
 		if (strncmp(at, key, n) == 0 && at[n] == '=')
@@ -299,8 +299,8 @@ row_parse(
 }
 
 /*
- * From a line that starts so. NULL, or what is wrong in it. `name` is "" where
- * there is none. Fields that are not known are skipped.
+ * Parse a line with that start. Returns NULL, or what is wrong in it. `name`
+ * is "" if there is none. Unknown fields are skipped.
  */
 static const char *
 row_parse_head(const char *line, struct row_head *head)
@@ -363,15 +363,15 @@ series_log_row(FILE *file, const struct series_settings *settings,
 	    fflush(file) == 0 && ferror(file) == 0;
 }
 
-/* A log that is being read, one interval ahead. */
+/* A log being read, one interval ahead. */
 struct source {
 	const char *path;
 	FILE *file;
 	struct hdr_log log;
 	struct row_head head;
-	bool has_row; /* the comment of the next interval was there */
+	bool has_row; /* the comment of the next interval was read */
 	bool ended;
-	uint64_t n_skipped; /* tagged lines that are not ours */
+	uint64_t n_skipped; /* tagged lines of other programs */
 	struct series_row row;
 	char name[SERIES_NAME_CHARS];
 };
@@ -406,7 +406,7 @@ take_comment(struct source *src, char *err)
 	return true;
 }
 
-/* True: there is a row now. */
+/* True: the row is ready. */
 static bool
 take_interval(struct source *src)
 {
@@ -441,7 +441,7 @@ warn_of(const struct source *src, enum hdr_log_what what)
 		    src->path, src->n_skipped);
 }
 
-/* The next row, or the end. False: err. */
+/* Read the next row, or the end. False: err. */
 static bool
 advance(struct source *src, char *err)
 {
@@ -507,7 +507,7 @@ close_sources(struct source *src, size_t n)
 	free(src);
 }
 
-/* Of those that have not ended, the one whose row began first; or NULL. */
+/* The source with the earliest row among those not at their end; or NULL. */
 static struct source *
 earliest(struct source *src, size_t n)
 {

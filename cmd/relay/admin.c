@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: the counters' table and /metrics; /links as JSON; the pages;
- * what main.c opens and serves; what hooks.c has recorded.
+ * In this order: the table of counters and /metrics; /links as JSON; the
+ * pages; the files and sockets that main.c opens; the capture, for hooks.c.
  */
 #include "cmd/relay/admin.h"
 
@@ -26,7 +26,7 @@
 /* ---- counters ---- */
 
 enum row_kind {
-	ROW_FAMILY, /* the rows behind it are labelled */
+	ROW_FAMILY, /* the rows after it are labelled */
 	ROW_OF,
 	ROW_ONE,
 };
@@ -34,9 +34,9 @@ enum row_kind {
 /* A row of RELAY_COUNTERS. */
 static const struct row {
 	enum row_kind kind;
-	bool engine; /* of the engine's counters */
+	bool engine; /* the engine counts it */
 	unsigned counter;
-	const char *name; /* of the family; of ROW_OF the label's value */
+	const char *name; /* of the family; ROW_OF: the label's value */
 	const char *label; /* of ROW_FAMILY */
 	const char *help; /* of ROW_FAMILY and ROW_ONE */
 } rows[] = {
@@ -117,8 +117,8 @@ one(struct text *out, const char *name, const char *type, uint64_t v,
 }
 
 /*
- * A label's value: only quotes, backslashes and line feeds are escaped there.
- * Other control characters, and what is no UTF-8, become U+FFFD.
+ * Write a label's value. The format escapes only quotes, backslashes and line
+ * feeds; other control characters and invalid UTF-8 become U+FFFD.
  */
 static void
 label_value(struct text *out, const char *s)
@@ -197,7 +197,7 @@ capture(struct text *out, const struct metrics *m)
 	    "Segments that the capture could not take.");
 }
 
-/* Buckets are by power of two: 1, 2-3, 4-7, ..., and the last has no end. */
+/* Buckets are powers of two: 1, 2-3, 4-7, ...; the last has no upper bound. */
 static void
 packets_per_write(struct text *out, const uint64_t *engine)
 {
@@ -353,7 +353,7 @@ add_queue(void *arg, const struct route_entry *entry)
 	return true;
 }
 
-/* The configuration and the links are good until the lock is given back. */
+/* The configuration and the links stay valid until the lock is released. */
 static bool
 metrics_page(void *arg, struct text *out)
 {
@@ -489,7 +489,7 @@ links_page(void *arg, struct text *out)
 	return !found.failed;
 }
 
-/* Their `arg` is the struct relay. */
+/* The `arg` of each is the struct relay. */
 static const struct http_page pages[] = {
 	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
 	{ "/healthz", "text/plain; charset=utf-8", health_page },

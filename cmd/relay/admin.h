@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin - looking into a relay that runs: metrics, links and health over HTTP,
- * the capture, the key log.
+ * admin - observing a running relay: metrics, links and health over HTTP, the
+ * capture, the key log.
  *
- * main.c opens and serves them; hooks.c hands the capture what passes. The
+ * main.c opens and serves them; hooks.c passes traffic to the capture. The
  * texts are pure functions of plain structs, for any thread.
  */
 #ifndef RELAY_ADMIN_H
@@ -24,17 +24,17 @@ struct admin {
 	struct http *http; /* NULL: none */
 };
 
-/* Before root is given up. All end the program where they cannot. */
+/* Before root is given up. A failure ends the program. */
 void admin_open_files(
     struct admin *admin, struct relay *relay, const struct relay_options *opt);
 void admin_listen(struct admin *admin);
 
-/* The engine runs: answer. Says where on standard output. */
+/* Serve, once the engine runs. Prints the address on standard output. */
 void admin_start(struct admin *admin);
 void admin_stop(struct admin *admin);
 void admin_close_files(struct admin *admin);
 
-/* ---- the capture; hooks.c calls these where there is one ---- */
+/* ---- the capture; hooks.c calls these if there is one ---- */
 
 void admin_open(struct relay *relay, struct engine_conn *conn);
 void admin_close(struct relay *relay, struct engine_conn *conn);
@@ -44,10 +44,10 @@ void admin_tap(void *arg, struct engine_conn *conn, enum engine_way way,
 /* ---- /metrics: the text format of Prometheus ---- */
 
 /*
- * Counters are the sums of what the workers counted (counters.h of the relay
- * and of the engine), gauges are in a plain struct.
+ * Counters are sums over the workers (counters.h of the relay and of the
+ * engine); gauges come in a plain struct.
  *
- * Names are bluenet_relay_NAME. These hold, once nothing is on its way:
+ * Names are bluenet_relay_NAME. When no packet is in transit:
  *
  *	packets_read = packets_forwarded + _local + _refused + _dropped
  *	copies_queued = copies_written + copies_lost
@@ -60,11 +60,11 @@ struct metrics {
 	const uint64_t *engine; /* ENGINE_N_COUNTERS */
 	const uint64_t *relay; /* RELAY_N_COUNTERS */
 
-	/* as it is now */
+	/* the present state */
 	uint64_t n_clients, n_nodes; /* links */
-	uint64_t n_connections; /* admitted and open, linked or not */
+	uint64_t n_connections; /* admitted and open, with or without a link */
 	uint64_t memory_reserved_bytes, memory_budget_bytes;
-	uint64_t queue_bytes; /* queued for all links together */
+	uint64_t queue_bytes; /* queued for all links */
 	bool draining;
 	int64_t started_s; /* unix */
 	int64_t cert_expires_s; /* unix; 0: no certificate, no sample */
@@ -77,7 +77,7 @@ struct metrics {
 
 void metrics_render(struct text *out, const struct metrics *metrics);
 
-/* The label of a RELAY_CLOSED_* in connections_closed_total; for logs, too. */
+/* The label of a RELAY_CLOSED_* in connections_closed_total and in logs. */
 const char *metrics_closed_word(enum relay_counter why);
 
 /* ---- /links: JSON ---- */
@@ -89,24 +89,24 @@ const char *metrics_closed_word(enum relay_counter why);
  *	]}
  */
 
-/* All is borrowed for the call; strings may hold anything. */
+/* Everything is borrowed for the call; strings may hold any bytes. */
 struct link_view {
 	uint64_t id;
 	enum bnet_role role;
-	bool stock; /* it said no hello */
+	bool stock; /* a link without a hello */
 	const char *name, *address;
 	uint64_t queue_bytes;
 	uint32_t latency_us; /* one way */
 	bool latency_known; /* otherwise null */
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
-	uint32_t codecs; /* bits that it offered */
+	uint32_t codecs; /* bits of the codecs it offered */
 	enum bnet_order order;
 	unsigned tls; /* enum bnet_tls_version; 0: plain, null */
 	int64_t since_s; /* unix */
 };
 
 void links_json_begin(struct text *out);
-/* `first`: none came before. */
+/* `first`: this is the first element of the array. */
 void
 links_json_link(struct text *out, const struct link_view *link, bool first);
 void links_json_end(struct text *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: bytes that passed as a TCP segment; files of a bounded size;
- * the ring between the workers and the thread that writes.
+ * In this order: bytes as a TCP segment; files of a bounded size; the ring
+ * between the workers and the writing thread.
  */
 #include "cmd/relay/capture.h"
 
@@ -27,8 +27,8 @@
 
 struct record_file;
 
-#define RECORD_SEGMENT_BYTES 16384 /* of payload, at most */
-#define RECORD_HEAD_BYTES 60 /* of headers, at most */
+#define RECORD_SEGMENT_BYTES 16384 /* payload limit */
+#define RECORD_HEAD_BYTES 60 /* header limit */
 
 enum record_flag {
 	RECORD_FIN = 0x01,
@@ -37,11 +37,11 @@ enum record_flag {
 	RECORD_ACK = 0x10,
 };
 
-/* Where a segment is from [0] and goes to [1]. */
+/* The source [0] and the destination [1] of a segment. */
 struct record_ends {
 	uint8_t ip[2][16]; /* IPv4: as ::ffff:a.b.c.d */
 	uint16_t port[2];
-	bool ipv6; /* at least one is no IPv4 address */
+	bool ipv6; /* at least one is not an IPv4 address */
 };
 
 struct record_segment {
@@ -93,8 +93,8 @@ set_end(struct record_ends *ends, int which, const struct address *at,
 }
 
 /*
- * Sockets without IP addresses (AF_UNIX) get 0.0.0.0, and as port the lower
- * bits of `number`. NULL is one of these.
+ * Sockets without an IP address (AF_UNIX, and NULL) get 0.0.0.0, with the low
+ * bits of `number` as port.
  */
 static struct record_ends
 record_ends_of(
@@ -109,7 +109,7 @@ record_ends_of(
 	return ends;
 }
 
-/* From the other side. */
+/* The same ends in the opposite direction. */
 static struct record_ends
 record_ends_swap(const struct record_ends *ends)
 {
@@ -138,7 +138,7 @@ put32(uint8_t *p, uint32_t v)
 	put16(p + 2, v & 0xffff);
 }
 
-/* RFC 1071, not folded yet. */
+/* The sum of RFC 1071, not yet folded. */
 static uint64_t
 sum(uint64_t so_far, const uint8_t *p, size_t n)
 {
@@ -157,7 +157,7 @@ fold(uint64_t total)
 	return (uint16_t)~total;
 }
 
-/* `tcp`: the TCP header, room for it included, and the payload. */
+/* `tcp` is room for the TCP header, followed by the payload. */
 static void
 put_tcp(const struct record_segment *segment, uint8_t *tcp)
 {
@@ -206,8 +206,8 @@ put_ipv6(const struct record_ends *ends, uint8_t *ip, size_t tcp_bytes)
 }
 
 /*
- * The payload stands at packet + RECORD_HEAD_BYTES; put the headers before
- * it. Returns where the packet starts; *n_bytes is its length.
+ * The payload is at packet + RECORD_HEAD_BYTES; write the headers before it.
+ * Returns the start of the packet; *n_bytes is its length.
  */
 static uint8_t *
 record_packet(const struct record_segment *segment,
@@ -262,7 +262,7 @@ name_of(const struct record_file *file, unsigned i, char name[PATH_MAX])
 	return false;
 }
 
-/* FILE.(i - 1) becomes FILE.i, if it is there. */
+/* Rename FILE.(i - 1) to FILE.i if it exists. */
 static bool
 shift(const struct record_file *file, unsigned i)
 {
@@ -285,7 +285,7 @@ make_place(const struct record_file *file)
 
 /* ---- one file ---- */
 
-/* Not through a link or onto what is there: O_EXCL. */
+/* O_EXCL: never follow a link or write into an existing file. */
 static FILE *
 create(const char *path)
 {
@@ -317,7 +317,7 @@ begin(struct record_file *file, char err[RECORD_ERR_CHARS])
 	return true;
 }
 
-/* What was written is to be seen by others. False as above. */
+/* Make the written packets visible to readers. False as above. */
 static bool
 record_file_flush(struct record_file *file, char err[RECORD_ERR_CHARS])
 {
@@ -328,7 +328,7 @@ record_file_flush(struct record_file *file, char err[RECORD_ERR_CHARS])
 	    errno != 0 ? strerror(errno) : "an earlier error", err);
 }
 
-/* The old one is full: all of it has to be on its way to the disk. */
+/* Close a full file, once all of it is on its way to the disk. */
 static bool
 rotate(struct record_file *file, char err[RECORD_ERR_CHARS])
 {
@@ -339,13 +339,13 @@ rotate(struct record_file *file, char err[RECORD_ERR_CHARS])
 	return begin(file, err);
 }
 
-/* A packet of IP. False: `err` says why, and nothing more can be written. */
+/* Write an IP packet. False: `err` says why, and writing is over. */
 static bool
 record_file_write(struct record_file *file, int64_t time_ns,
     const uint8_t *packet, size_t n_bytes, char err[RECORD_ERR_CHARS])
 {
 	const struct pcap_pkthdr head = {
-		/* of a dumper of nanoseconds, tv_usec is these */
+		/* a dumper of nanoseconds reads tv_usec as those */
 		.ts = { .tv_sec = time_ns / PCAP_S_NS,
 		    .tv_usec = time_ns % PCAP_S_NS },
 		.caplen = (bpf_u_int32)n_bytes,
@@ -366,7 +366,7 @@ record_file_write(struct record_file *file, int64_t time_ns,
 
 /* ---- beginning and end ---- */
 
-/* Renaming a device or a directory away would do harm. */
+/* Rotation must not rename a device or a directory. */
 static bool
 may_replace(const char *path, char err[RECORD_ERR_CHARS])
 {
@@ -378,9 +378,9 @@ may_replace(const char *path, char err[RECORD_ERR_CHARS])
 }
 
 /*
- * Begin with a new file, mode 0600; one of that name becomes FILE.1, and
- * where n_files is 1 it is replaced. Packets take at most max_bytes a file.
- * NULL: `err` says why.
+ * Begin with a new file, mode 0600. An existing file of that name becomes
+ * FILE.1, or is replaced if n_files is 1. Packets take at most max_bytes per
+ * file. NULL: `err` says why.
  */
 static struct record_file *
 record_file_open(const char *path, uint64_t max_bytes, unsigned n_files,
@@ -420,35 +420,35 @@ record_file_close(struct record_file *file)
 
 #define RING_BYTES ((size_t)8 << 20)
 #define CONNS_MAX ((size_t)1 << 20)
-#define FLUSH_S 1 /* what was recorded is in the file after so long */
+#define FLUSH_S 1 /* the longest that a packet stays in memory */
 #define S_NS INT64_C(1000000000)
 
-/* A connection that is recorded. */
+/* A recorded connection. */
 struct flow {
 	uint64_t conn; /* the key; first */
-	struct record_ends ends; /* from the peer */
-	uint32_t seq[2]; /* the next one, by enum record_way */
+	struct record_ends ends; /* in the direction from the peer */
+	uint32_t seq[2]; /* next sequence numbers, by enum record_way */
 };
 
 struct record {
-	pthread_mutex_t lock; /* of all but what the thread owns */
-	pthread_cond_t wake; /* the thread */
+	pthread_mutex_t lock; /* of all members but the thread's */
+	pthread_cond_t wake; /* of the thread */
 	struct map flows;
 	uint8_t *ring;
 	size_t ring_bytes;
-	uint64_t head, tail; /* bytes ever put in and taken out */
+	uint64_t head, tail; /* total bytes put in and taken out */
 	uint64_t n_dropped;
 	bool stop, failed;
 	bool started;
 	pthread_t thread;
-	/* the thread's */
+	/* for the thread only */
 	struct record_file *file;
 	uint8_t packet[RECORD_HEAD_BYTES + RECORD_SEGMENT_BYTES];
 };
 
-/* ---- the ring; under the lock, or between tail and a head once seen ---- */
+/* ---- the ring; under the lock, or from tail to a head that was read ---- */
 
-/* How much of `n` bytes stands before the ring's end. */
+/* How many of `n` bytes fit before the end of the ring. */
 static size_t
 before_end(const struct record *rec, uint64_t at, size_t n)
 {
@@ -486,15 +486,15 @@ has_room(const struct record *rec, size_t n_bytes)
 	    sizeof(struct record_segment) + n_bytes;
 }
 
-/* ---- what passes; under the lock ---- */
+/* ---- recording; under the lock ---- */
 
-/* Where we are in the slices of a piece. */
+/* A position in the slices of a piece. */
 struct cursor {
 	const struct bnet_slice *pieces;
-	size_t at; /* in the first one */
+	size_t at; /* offset in the first slice */
 };
 
-/* The next `n_bytes`; into the ring, unless they are to be lost. */
+/* Take the next `n_bytes`, and put them into the ring unless dropping. */
 static void
 pass(struct record *rec, struct cursor *cur, size_t n_bytes, bool keep)
 {
@@ -515,7 +515,7 @@ pass(struct record *rec, struct cursor *cur, size_t n_bytes, bool keep)
 	}
 }
 
-/* A segment of the next `n_bytes`, which has none where `cur` is NULL. */
+/* A segment of the next `n_bytes`; without payload if `cur` is NULL. */
 static void
 segment(struct record *rec, struct flow *flow, enum record_way way,
     unsigned flags, struct cursor *cur, size_t n_bytes)
@@ -614,7 +614,7 @@ record_dropped(struct record *rec)
 	return n;
 }
 
-/* ---- the thread that writes ---- */
+/* ---- the writing thread ---- */
 
 static void
 take(struct record *rec, uint64_t until)
@@ -624,7 +624,7 @@ take(struct record *rec, uint64_t until)
 	pthread_mutex_unlock(&rec->lock);
 }
 
-/* The segment at `at`. False: it could not be written. */
+/* Write the segment at `at`. False: writing failed. */
 static bool
 write_one(struct record *rec, uint64_t *at, char err[RECORD_ERR_CHARS])
 {
@@ -650,12 +650,12 @@ give_up(struct record *rec, const char *err)
 	pthread_mutex_unlock(&rec->lock);
 }
 
-/* All from the tail to `head`, giving room back as it goes. */
+/* Write everything up to `head`, freeing the room as it goes. */
 static void
 write_all(struct record *rec, uint64_t head)
 {
 	char err[RECORD_ERR_CHARS];
-	uint64_t at = rec->tail; /* only this thread moves it */
+	uint64_t at = rec->tail; /* only this thread changes it */
 	uint64_t given = at;
 
 	if (rec->failed)
@@ -676,7 +676,7 @@ write_all(struct record *rec, uint64_t head)
 		take(rec, head);
 }
 
-/* Until a part of the ring is full, a second has passed, or it is over. */
+/* Wait until the ring is partly full, a second has passed, or the end. */
 static void
 wait_for_some(struct record *rec)
 {
@@ -772,7 +772,7 @@ record_free(struct record *rec)
 		write_all(rec, rec->head);
 	record_file_close(rec->file);
 	if (ending_is_stuck())
-		return; /* who goes on may come with bytes */
+		return; /* running threads may still record */
 	map_free(&rec->flows);
 	free(rec->ring);
 	pthread_mutex_destroy(&rec->lock);

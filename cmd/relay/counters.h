@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * counters - what the relay counts, a worker at a time (cmd/engine/counters.h
- * has the engine's). Of every packet that is read exactly one of the first
- * four families counts, so the accounting is exact:
+ * counters - what the relay counts, per worker (for the engine's counters see
+ * cmd/engine/counters.h). Each packet that is read is counted in exactly one
+ * of the first four families, so the accounting is exact:
  *
  *	read = forwarded + local + refused + dropped
  */
@@ -10,11 +10,11 @@
 #define RELAY_COUNTERS_H
 
 /*
- * One row a counter, in the order of /metrics, with those of the engine in
- * between; enum, names and labels come from it.
+ * One row per counter, in the order of /metrics, including those of the
+ * engine; the enum, the names and the labels are generated from it.
  *
- *	FAMILY(name, label, help)	what the OF() behind it are
- *	OF(counter, word)		the label's value
+ *	FAMILY(name, label, help)	the family of the OF() rows after it
+ *	OF(counter, word)		a counter, with the label's value
  *	ONE(counter, name, help)	a counter without a label
  *	ENGINE_OF, ENGINE		the same, counted by the engine
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: salted hashes of tokens; what a certificate says; the table of
- * tokens and its file.
+ * In this order: salted hashes of tokens; the identity in a certificate; the
+ * table of tokens and its file.
  */
 #include "cmd/relay/credentials.h"
 
@@ -17,7 +17,7 @@
 
 static uint64_t credentials_id(const char *text, size_t n);
 
-#define ROUNDS 1000 /* as the prefix says */
+#define ROUNDS 1000 /* as in the prefix */
 #define PREFIX_CHARS (sizeof(CREDENTIALS_HASH_PREFIX) - 1)
 
 static bool
@@ -29,7 +29,7 @@ derive(const char *token, size_t token_bytes, const unsigned char *salt,
 		   CREDENTIALS_HASH_BYTES, hash) == 1;
 }
 
-/* Hash a token with the salt that is in *hash. False: OpenSSL failed. */
+/* Hash a token with the salt in *hash. False: OpenSSL failed. */
 static bool
 credentials_hash_make(
     const char *token, size_t token_bytes, struct credentials_hash *hash)
@@ -49,7 +49,7 @@ credentials_hash_is(
 	return same;
 }
 
-/* Exactly `n` bytes in hex, that end with `end`. */
+/* Exactly `n` bytes in hex, followed by `end`. */
 static bool
 parse_hex(const char *text, char end, unsigned char *bytes, size_t n)
 {
@@ -93,8 +93,8 @@ credentials_hash_format(
 #define NODE_URI "bluenet:node:"
 
 /*
- * What a URI names: an id, or *any. By its length, as it may hold NULs;
- * 0 and not *any where it is not ours or not exact.
+ * The id in a URI, or *any. The URI has a length because it may hold NULs.
+ * Returns 0 without *any if it is not a BlueNet URI in exact form.
  */
 static uint64_t
 id_of(const GENERAL_NAME *name, bool *any)
@@ -116,8 +116,8 @@ id_of(const GENERAL_NAME *name, bool *any)
 }
 
 /*
- * NULL also where the extension is there twice, or malformed. OpenSSL's list
- * of errors is left as it was: a TLS connection of this thread looks there.
+ * NULL also if the extension is malformed or occurs twice. Restores OpenSSL's
+ * error queue, which a TLS connection of this thread may read.
  */
 static GENERAL_NAMES *
 names_of(const struct x509_st *cert)
@@ -161,7 +161,7 @@ credentials_cert(const struct x509_st *cert, uint64_t wanted_id,
 #define TOKEN_CHARS (CREDENTIALS_NAME_CHARS + 1 + SECRET_CHARS)
 #define LINE_CHARS 512
 #define BLANKS " \t\r\n"
-#define N_SAME 2 /* lines of one name, and hashes of one check */
+#define N_SAME 2 /* lines per name, and hashes per check */
 #define ID_EXPECTED "expected an id from 1 to 9223372036854775807, or *"
 #define NAME_EXPECTED \
 	"expected a name of 1 to 63 letters, digits, '.', '_' or '-'"
@@ -180,7 +180,7 @@ struct credentials {
 
 static const struct entry nobody; /* no token has an all-zero hash */
 
-/* 1 to INT64_MAX in decimal: no sign, no leading zero. 0: it is not that. */
+/* Parse 1 to INT64_MAX in decimal: no sign, no leading zero. 0: invalid. */
 static uint64_t
 credentials_id(const char *text, size_t n)
 {
@@ -236,7 +236,7 @@ append(struct credentials *creds, const struct entry *entry)
 	return true;
 }
 
-/* One line; what is wrong with it, or NULL. */
+/* Parse one line; returns what is wrong with it, or NULL. */
 static const char *
 add_line(struct credentials *creds, char *line, size_t n_line)
 {
@@ -263,7 +263,7 @@ add_line(struct credentials *creds, char *line, size_t n_line)
 	return append(creds, &entry) ? NULL : "out of memory";
 }
 
-/* Sort; what is wrong with the names, or NULL. */
+/* Sort; returns what is wrong with the names, or NULL. */
 static const char *
 join(struct credentials *creds, size_t *n_line)
 {
@@ -318,7 +318,7 @@ credentials_load(const char *path, char *err, size_t err_bytes)
 		credentials_free(creds);
 		return NULL;
 	}
-	ERR_set_mark(); /* no TLS connection is to find a bad line's error */
+	ERR_set_mark(); /* keeps a bad line's error from TLS connections */
 	why = read_lines(creds, f, &n_line);
 	ERR_pop_to_mark();
 	failed = why != NULL || ferror(f);
@@ -342,7 +342,7 @@ credentials_free(struct credentials *creds)
 	free(creds);
 }
 
-/* The first entry of a name, or where it would be. */
+/* The index of the first entry of a name, or of its place. */
 static size_t
 find(const struct credentials *creds, const char *name)
 {
@@ -358,7 +358,7 @@ find(const struct credentials *creds, const char *name)
 	return low;
 }
 
-/* N_SAME hashes, whatever is found. */
+/* Hashes N_SAME times in any case: the time must not reveal names. */
 bool
 credentials_check(const struct credentials *creds, const char *token,
     size_t token_bytes, struct credentials_grant *grant)

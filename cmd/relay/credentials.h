@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * credentials - who a peer is, by a token or a certificate, and which ids
- * that lets it use.
+ * credentials - the identity of a peer, by a token or a certificate, and the
+ * ids that it may use.
  *
  * A token is "NAME.SECRET": SECRET is 32 random bytes in hex, from
- * credentials_make_token(). It comes in a hello. A file of tokens holds one
- * line each, without the secret:
+ * credentials_make_token(). A hello carries it. A token file has one line per
+ * token, without the secret:
  *
  *	# comment
  *	7 market pbkdf2-sha256$1000$SALT$HASH
  *	* client pbkdf2-sha256$1000$SALT$HASH
  *
  * The first word is the id that it may use, or * for any; then its name (up
- * to 63 of A-Z a-z 0-9 . _ -); then the hash of the whole token, salted. A
- * name may be on two lines with one id, so that a token can be replaced while
+ * to 63 of A-Z a-z 0-9 . _ -); then the salted hash of the whole token. A name
+ * may be on two lines with the same id, so that a token can be replaced while
  * the old one is still in use.
  *
  * Why only 1000 rounds: the check runs on a thread that carries traffic, so
- * whoever can say hello can buy its time. Rounds make guessing dear where
- * a secret can be guessed, as a password can. 256 random bits cannot, after
- * one round or after a million; those here are the least that the standard
- * (SP 800-132) has. A check is two hashes, about half a millisecond together,
- * and always two: for a name that is not there, too, so that time does not
- * tell which there are. The number is in the file for later versions to
- * change; this one takes no other, as it would take another time.
+ * any peer that sends a hello uses up its time. Rounds make guessing expensive
+ * if a secret can be guessed, like a password. 256 random bits cannot, with
+ * one round or a million; 1000 is the minimum of the standard (SP 800-132). A
+ * check takes two hashes, about half a millisecond together. It always takes
+ * two, even for an unknown name, so that the time does not reveal which names
+ * exist. The number is in the file so that later versions can change it; this
+ * version accepts no other, since another would take another time.
  *
- * A table is not changed after it was loaded: any thread may use it. To load
- * it again, load another and swap them. session.c asks; secrets.c loads.
+ * A table does not change after it is loaded, so any thread may use it. To
+ * reload, load another and swap them. session.c checks; secrets.c loads.
  */
 #ifndef RELAY_CREDENTIALS_H
 #define RELAY_CREDENTIALS_H
@@ -42,59 +42,60 @@
 
 struct x509_st; /* X509 of OpenSSL */
 
-/* What a peer has shown. */
+/* The verified identity of a peer. */
 struct credentials_grant {
 	/*
 	 * "token:7:market", "token:*:client", "cert:bluenet:node:7" or
-	 * "cert:bluenet:node:*". Equal: the same credentials. All holders of
-	 * a * are one, so they can take each other's ids.
+	 * "cert:bluenet:node:*". Equal strings are the same credentials. All
+	 * holders of a * are equal, so they can take over each other's ids.
 	 */
 	char identity[CREDENTIALS_IDENTITY_CHARS];
 	uint64_t id; /* the one id it may use; 0: any */
 };
 
-/* It may use that id. */
+/* May the peer use that id? */
 static inline bool
 credentials_allow(const struct credentials_grant *grant, uint64_t id)
 {
 	return grant->id == 0 || grant->id == id;
 }
 
-/* ---- tokens: credentials.c ---- */
+/* ---- tokens ---- */
 
 struct credentials;
 
 /*
- * The tokens of a file. NULL: `err` says where, and what was expected; it
- * never shows what is in the file.
+ * Load the tokens of a file. NULL: `err` gives the position and what was
+ * expected; it never shows the contents of the file.
  */
 struct credentials *
 credentials_load(const char *path, char *err, size_t err_bytes);
 void credentials_free(struct credentials *creds); /* NULL is allowed */
 
 /*
- * The token of a hello, as the peer sent it. True: it is one of these, and
- * *grant is set. What is no token by its form is refused at once.
+ * Check the token of a hello, as the peer sent it. True: it is in the table,
+ * and *grant is set. A malformed token is refused without hashing.
  */
 bool credentials_check(const struct credentials *creds, const char *token,
     size_t token_bytes, struct credentials_grant *grant);
 
 /*
- * Print a new token and the line for the file, each below a comment. `id` is
- * a number or *. False: `err` says what is wrong with them.
+ * Print a new token and its line for the file, each below a comment. `id` is
+ * a number or *. False: `err` says what is wrong with `id` or the name.
  */
 bool credentials_make_token(
     const char *id, const char *name, FILE *out, char *err, size_t err_bytes);
 
-/* ---- certificates: credentials_cert.c ---- */
+/* ---- certificates ---- */
 
 /*
- * Does the certificate's subjectAltName have the URI "bluenet:node:ID", or
- * "bluenet:node:*"? ID is exactly wanted_id; where that is 0 ("give me one")
- * any will do, the first of them. A number goes before *. True: *grant is set.
+ * Does the certificate's subjectAltName have the URI "bluenet:node:ID" or
+ * "bluenet:node:*"? ID must be exactly wanted_id; if that is 0 (the relay
+ * chooses), the first ID is taken. A number takes precedence over *. True:
+ * *grant is set.
  *
- * Whether to trust the certificate is TLS's business: have it verified
- * under a CA of your own, which signs nothing else. NULL is no certificate.
+ * TLS decides whether to trust the certificate: verify it under a CA of your
+ * own that signs nothing else. `cert` may be NULL: no certificate.
  */
 bool credentials_cert(const struct x509_st *cert, uint64_t wanted_id,
     struct credentials_grant *grant);
@@ -111,11 +112,11 @@ struct credentials_hash {
 	unsigned char hash[CREDENTIALS_HASH_BYTES];
 };
 
-/* The token has that hash. Takes the same time whether or not. */
+/* Does the token have that hash? Takes the same time either way. */
 bool credentials_hash_is(
     const char *token, size_t token_bytes, const struct credentials_hash *hash);
 
-/* "pbkdf2-sha256$1000$SALT$HASH". False: `text` is not that. */
+/* Parse "pbkdf2-sha256$1000$SALT$HASH". False: malformed. */
 bool credentials_hash_parse(const char *text, struct credentials_hash *hash);
 void credentials_hash_format(
     const struct credentials_hash *hash, char text[CREDENTIALS_HASH_CHARS]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A packet on its way to other links (bluenet-wire.5, RELAY): to one, to any of
- * a key, to many. For hooks.c.
+ * Forwarding a packet (bluenet-wire.5, RELAY): to one link, to any node of a
+ * key, or to many links. For hooks.c.
  */
 #include "cmd/relay/forward.h"
 
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORKS_PASSED_MAX 65536 /* ids that a packet keeps on its way */
-#define FORKS_HEAVY 64 /* copies that are a lot of work */
+#define FORKS_PASSED_MAX 65536 /* ids that a packet keeps when forwarded */
+#define FORKS_HEAVY 64 /* copies from which a packet is heavy */
 #define US_MS 1000
 #define REASON_CHARS 64
 
@@ -21,13 +21,13 @@
 struct passing {
 	struct relay *relay;
 	struct engine_worker *worker;
-	struct engine_conn *conn; /* where it came in; NULL: another worker */
+	struct engine_conn *conn; /* its source; NULL: on another worker */
 	enum bnet_order order; /* of that link */
 	const struct bnet_packet *in;
-	struct bnet_packet out; /* as it leaves, but for what is the link's */
+	struct bnet_packet out; /* as sent, less what differs per link */
 };
 
-/* How a copy fared. */
+/* The outcome of one copy. */
 struct outcome {
 	enum relay_counter counter;
 	enum bnet_code code;
@@ -65,7 +65,7 @@ cut_overloaded(struct passing *p, const struct engine_sendq *to)
 	    p->worker, to->worker, RELAY_MESSAGE_OVERLOADED, bytes);
 }
 
-/* The destination's queue after this packet, and what our policy says. */
+/* Apply the overload policy to the destination's queue after this packet. */
 static void
 apply_policy(struct passing *p, struct engine_sendq *to, enum engine_sent sent)
 {
@@ -89,7 +89,7 @@ add_latency(uint32_t so_far_ms, uint32_t link_us)
 	return so_far_ms > UINT32_MAX - ms ? UINT32_MAX : so_far_ms + ms;
 }
 
-/* NULL: it is queued. */
+/* NULL: the copy is queued. */
 static const struct outcome *
 send_copy(struct passing *p, struct route_entry *entry)
 {
@@ -125,8 +125,8 @@ done(struct passing *p, const struct outcome *failed, enum relay_counter ok)
 }
 
 /*
- * Fork ids that are no multicast are passed on with the header. BNET_OK, or
- * why not.
+ * Fork ids of a packet that is not multicast are forwarded with the header.
+ * BNET_OK, or why that failed.
  */
 static const struct outcome *
 keep_forks(struct passing *p)
@@ -160,8 +160,8 @@ send_one(struct passing *p, struct route_entry *entry)
 }
 
 /*
- * Packets of one link mostly go where the last one went. What was found stays
- * good for the turn, which its time identifies.
+ * A link usually sends to the same destination again. A look-up stays valid
+ * for the turn, which is identified by its time.
  */
 static struct route_entry *
 find(struct passing *p, enum bnet_role role)
@@ -180,7 +180,7 @@ find(struct passing *p, enum bnet_role role)
 
 /* ---- many ---- */
 
-/* What failed of many copies: reported as one error, of the first. */
+/* Failures of many copies: reported as one error, that of the first. */
 struct failures {
 	const struct outcome *first;
 	uint64_t first_id;
@@ -199,7 +199,7 @@ note(struct failures *failures, const struct outcome *failed, uint64_t id)
 	}
 }
 
-/* A packet of which one copy went is forwarded; the others are counted. */
+/* A packet counts as forwarded if one copy was; the copies count apart. */
 static void
 done_many(
     struct passing *p, const struct failures *failures, enum relay_counter ok)
@@ -242,9 +242,9 @@ to_forks(struct passing *p)
 
 /* ---- to everybody ---- */
 
-/* A broadcast on its way to the clients of another worker. */
+/* A broadcast for the clients of another worker. */
 struct broadcast {
-	struct bnet_packet packet; /* without what it borrows */
+	struct bnet_packet packet; /* without its borrowed parts */
 	enum bnet_order order;
 	uint64_t source_handle;
 };
@@ -274,7 +274,7 @@ fan_out_here(struct passing *p, struct failures *failures)
 	*failures = fan.failures;
 }
 
-/* To the other workers, each of which serves its own clients. */
+/* Hand it to the other workers: each serves its own clients. */
 static void
 fan_out_there(struct passing *p)
 {
@@ -308,10 +308,10 @@ to_everybody(struct passing *p)
 {
 	struct failures failures;
 
-	p->out.header.forks = 0; /* as in any copy; the ids are not at hand */
+	p->out.header.forks = 0; /* copies have none; the ids are not kept */
 	fan_out_there(p);
 	fan_out_here(p, &failures);
-	/* clients of other workers may have got it: it is forwarded */
+	/* clients of other workers may get it, so it counts as forwarded */
 	failures.n_all++;
 	done_many(p, &failures, RELAY_FORWARDED_BROADCAST);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forward - a packet on its way to other links. For hooks.c.
+ * forward - send a packet on to other links. For hooks.c.
  */
 #ifndef RELAY_FORWARD_H
 #define RELAY_FORWARD_H
@@ -10,7 +10,7 @@
 void forward(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, enum route_verdict verdict);
 
-/* On the other workers. What fails here is counted, and not reported. */
+/* On the other workers. Failures here are counted, but not reported. */
 void forward_broadcast_here(
     struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes);
 

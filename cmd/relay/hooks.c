@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine calls: the order of the relay's stages. */
+/* The hooks of the engine: they call the relay's stages in order. */
 #include "cmd/relay/hooks.h"
 
 #include "cmd/common/clock.h"
@@ -30,7 +30,7 @@ on_admit(void *arg, void *listener_user, const struct address *from)
 
 	(void)listener_user;
 	verdict = limits_admit(relay->limits, from, clock_now_ns());
-	/* several workers accept: these are counted in one place */
+	/* several workers accept, so these counters are shared */
 	atomic_fetch_add_explicit(
 	    &relay->admissions[why[verdict]], 1, memory_order_relaxed);
 	if (verdict == LIMITS_OK)
@@ -181,14 +181,14 @@ take(struct relay *relay, struct relay_worker *own, struct engine_conn *conn,
 	if (is_ping(packet))
 		ping_answer(relay, conn, &packet->header);
 	if (first && peer->hello)
-		return; /* that was the hello */
+		return; /* it was the hello */
 	if (is_ping(packet) && packet->header.key == 0)
-		relay_count(own, RELAY_LOCAL_PING); /* it was no more */
+		relay_count(own, RELAY_LOCAL_PING); /* it was only a ping */
 	else
 		route(relay, conn, packet);
 }
 
-/* What costs a lot goes in turn: one link's must not keep others waiting. */
+/* Heavy packets take turns: one link must not keep others waiting. */
 static void
 on_packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
@@ -201,7 +201,7 @@ on_packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		engine_conn_yield(conn);
 }
 
-/* Why the link ends, for a peer that can read it. */
+/* Report the error before the link ends, to a peer that can read it. */
 static void
 on_broken(void *arg, struct engine_conn *conn, enum engine_end end)
 {

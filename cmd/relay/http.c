@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define BACKLOG 16
-#define CONNECTION_BYTES ((size_t)16 << 10) /* a request's headers, and ours */
+#define CONNECTION_BYTES ((size_t)16 << 10) /* headers, both ways */
 
 struct http {
 	struct http_settings set;
@@ -119,7 +119,7 @@ answer_page(struct http *http, struct MHD_Connection *connection,
 		return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
 		    "the page is too large, or out of memory\n");
 	}
-	/* the block is at the front: nothing was consumed */
+	/* the block is at the front: nothing has been consumed */
 	response = MHD_create_response_from_buffer(
 	    out.buf.len, out.buf.p, MHD_RESPMEM_MUST_FREE);
 	if (response == NULL)
@@ -137,8 +137,8 @@ find(const struct http *http, const char *path)
 }
 
 /*
- * Called at the headers of a request, then at what follows: it is answered at
- * the second call, as libmicrohttpd wants it. What has a body is answered at
+ * Called at the headers of a request, then for what follows. libmicrohttpd
+ * wants the answer at the second call. A request with a body is answered at
  * the first, which closes the connection.
  */
 static enum MHD_Result
@@ -201,7 +201,7 @@ http_start(struct http *http)
 	return true;
 }
 
-/* This waits for its thread without a limit. */
+/* Waits for the server's thread without a limit. */
 static void
 stop_daemon(void *arg)
 {

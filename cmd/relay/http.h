@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http - a few pages over HTTP, made at each request (libmicrohttpd).
+ * http - a few pages over HTTP, generated at each request (libmicrohttpd).
  *
- * One thread of its own serves HTTP_CONNECTIONS_MAX connections at most, each
- * closed after HTTP_TIMEOUT_S of silence. GET and HEAD; other methods are
- * 405, other paths 404. Opening is apart from starting, so that root can bind
- * the port and be given up between. For admin.c.
+ * A thread of its own serves at most HTTP_CONNECTIONS_MAX connections, and
+ * closes each after HTTP_TIMEOUT_S of silence. GET and HEAD; other methods get
+ * 405, other paths 404. Opening is separate from starting, so that root can
+ * bind the port and be given up in between. For admin.c.
  */
 #ifndef RELAY_HTTP_H
 #define RELAY_HTTP_H
@@ -23,13 +23,13 @@
 struct http_page {
 	const char *path, *content_type;
 	/*
-	 * Fill `out`, on the server's thread. True: 200; false: 503 with what
-	 * is in it. Where `out` failed it is 500.
+	 * Fill `out`, on the server's thread. True: status 200; false: 503
+	 * with the contents of `out`. If `out` ran out of memory: 500.
 	 */
 	bool (*make)(void *arg, struct text *out);
 };
 
-/* All but `address` is borrowed until http_free(). */
+/* Everything but `address` is borrowed until http_free(). */
 struct http_settings {
 	const struct address *address; /* port 0: any */
 	const struct http_page *pages;
@@ -39,18 +39,21 @@ struct http_settings {
 
 struct http;
 
-/* Listen, and answer nobody yet. NULL: errno says why. */
+/* Listen without answering yet. NULL: errno says why. */
 struct http *http_open(const struct http_settings *set);
 
-/* Where it listens, the port as it is. */
+/* The address it listens on, with the actual port. */
 struct address http_address(const struct http *http);
 
-/* Answer. Signals are not for its thread: block them before. False: errno. */
+/*
+ * Start to answer. Block signals first: its thread must not take them. False:
+ * errno.
+ */
 bool http_start(struct http *http);
 
 /*
- * No page is being made when it returns, but for one that did not end in time
- * (cmd/common/ending.h). NULL is allowed.
+ * After it returns no page is being generated, except one that did not end in
+ * time (cmd/common/ending.h). NULL is allowed.
  */
 void http_free(struct http *http);
 

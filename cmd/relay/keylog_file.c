@@ -13,7 +13,7 @@
 
 struct keylog_file {
 	int fd;
-	atomic_bool failed; /* and it was said */
+	atomic_bool failed; /* and that was logged */
 };
 
 struct keylog_file *
@@ -41,7 +41,7 @@ keylog_file_close(struct keylog_file *keylog)
 	free(keylog);
 }
 
-/* What writev() reads only, without a cast that drops the const. */
+/* writev() only reads, but its type lacks the const; this avoids a cast. */
 static struct iovec
 piece(const char *p, size_t n)
 {

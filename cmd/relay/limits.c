@@ -17,8 +17,8 @@ struct limits {
 	pthread_mutex_t lock; /* guards all below */
 	struct limits_settings settings; /* 0: rate_per_s only */
 	uint32_t n_open;
-	int64_t nano_tokens; /* 10^9 of them let one in */
-	int64_t at_ns; /* when they were counted */
+	int64_t nano_tokens; /* 10^9 of them admit one connection */
+	int64_t at_ns; /* the time of the last update */
 	struct map seats;
 };
 
@@ -84,7 +84,8 @@ limits_set(struct limits *limits, const struct limits_settings *settings)
 
 /*
  * A token bucket in billionths, so that no rate is rounded. Threads read the
- * clock before they have the lock, so time may seem to go back: it stands.
+ * clock before they take the lock, so time may seem to go back; that adds no
+ * tokens.
  */
 static bool
 rate_allows(struct limits *limits, int64_t now_ns)
@@ -104,7 +105,7 @@ rate_allows(struct limits *limits, int64_t now_ns)
 	return limits->nano_tokens >= NANO;
 }
 
-/* The address has room for one more; *seat is then its place. */
+/* May the address have one more? Then *seat is its entry. */
 static enum limits_verdict
 find_seat(struct limits *limits, const struct address *addr, struct seat **seat)
 {
@@ -118,7 +119,7 @@ find_seat(struct limits *limits, const struct address *addr, struct seat **seat)
 	return LIMITS_OK;
 }
 
-/* No connection, no entry: that is what bounds the memory. */
+/* An entry without connections is removed, which bounds the memory. */
 static void
 drop_empty(struct limits *limits, const struct seat *seat)
 {
@@ -140,7 +141,7 @@ judge(struct limits *limits, const struct address *addr, int64_t now_ns)
 		return LIMITS_TOTAL;
 	if (addr != NULL)
 		verdict = find_seat(limits, addr, &seat);
-	/* last: who is refused anyhow takes nobody's place in the rate */
+	/* last: a connection refused otherwise uses none of the rate */
 	if (verdict == LIMITS_OK && !rate_allows(limits, now_ns))
 		verdict = LIMITS_RATE;
 	if (verdict == LIMITS_OK) {
@@ -188,7 +189,7 @@ seat_of(const struct limits *limits, const struct address *addr)
 	return map_find(&limits->seats, key.words);
 }
 
-/* An address without a connection does not take another's out of the count. */
+/* A connection without an address must not reduce another's count. */
 void
 limits_leave(struct limits *limits, const struct address *addr)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits - how many connections there may be: in all, from one address (as
- * address_key() counts them), and how many new ones in a second.
+ * limits - how many connections are allowed: in all, per address (as
+ * address_key() groups them), and new ones per second.
  *
- * Memory is held for addresses that have a connection, so it is bounded by
- * LIMITS_OPEN_MAX connections and not by how many addresses try.
- * Any thread may call anything at any time: a mutex is inside. Connections
- * come and go here, packets do not pass. For hooks.c.
+ * Only addresses with a connection take memory, so LIMITS_OPEN_MAX connections
+ * bound it, however many addresses try.
+ * Any thread may call anything at any time; a mutex guards it. Called per
+ * connection, never per packet. For hooks.c.
  */
 #ifndef RELAY_LIMITS_H
 #define RELAY_LIMITS_H
@@ -22,7 +22,7 @@ struct limits_settings {
 	uint32_t open_max; /* connections in all */
 	uint32_t address_max; /* connections from one address */
 	uint32_t rate_per_s; /* new connections */
-	uint32_t burst; /* that many at once; 0: rate_per_s */
+	uint32_t burst; /* the most at once; 0: rate_per_s */
 };
 
 enum limits_verdict {
@@ -39,32 +39,33 @@ struct limits;
 struct limits *limits_new(const struct limits_settings *settings);
 void limits_free(struct limits *limits); /* NULL is allowed */
 
-/* From now on these. Who is in stays in, also where that is too many. */
+/* Replace the settings. Open connections stay open, even over the limit. */
 void limits_set(struct limits *limits, const struct limits_settings *settings);
 
 /*
- * A new connection at now_ns of a clock that starts at 0 or above. `addr` is
- * NULL where it is not known yet, behind a proxy: then only the total and
- * the rate are judged, and limits_locate() is to follow.
+ * Admit a new connection at now_ns, by a clock that starts at 0 or above.
+ * `addr` is NULL if a proxy is yet to name it: then only the total and the
+ * rate are checked, and limits_locate() must follow.
  *	LIMITS_OK	it counts until limits_leave()
- *	others		why not; it was not counted
+ *	others		the limit that it exceeds; it was not counted
  */
 enum limits_verdict
 limits_admit(struct limits *limits, const struct address *addr, int64_t now_ns);
 
 /*
- * A connection that was admitted without an address comes from `addr`.
- *	LIMITS_OK	it leaves as `addr`
+ * Set the address of a connection that was admitted without one.
+ *	LIMITS_OK	pass `addr` to limits_leave()
  *	LIMITS_ADDRESS, LIMITS_TOTAL
- *			why not; it still counts, and leaves as NULL
+ *			the limit that it exceeds; it still counts, and leaves
+ *			with NULL
  */
 enum limits_verdict
 limits_locate(struct limits *limits, const struct address *addr);
 
-/* One that was admitted is closed; `addr` as it was admitted or named. */
+/* An admitted connection was closed; `addr` as it was admitted or set. */
 void limits_leave(struct limits *limits, const struct address *addr);
 
-/* Connections that are open. */
+/* The number of open connections. */
 uint32_t limits_open(struct limits *limits);
 
 /* One word, for a log line or a label: "ok", "total", "address", "rate". */

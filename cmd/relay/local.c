@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The applications of the relay itself: trace, which is the one message that a
- * relay rewrites, echo, roster, discard, counter, and the session messages that
- * come after the hello. For hooks.c.
+ * The relay's own applications: trace (the one message that a relay rewrites),
+ * echo, roster, discard, counter, and the session messages after the hello.
+ * For hooks.c.
  */
 #include "cmd/relay/local.h"
 
@@ -14,8 +14,8 @@
 #include <string.h>
 
 /*
- * An echo with the flag gets (id, in, out) of this relay appended; its padding
- * keeps its length.
+ * A traced echo gets (id, in, out) of this relay appended; its padding keeps
+ * its length.
  */
 #define HOPS_MAX 64
 
@@ -83,8 +83,9 @@ local_trace(struct relay *relay, struct engine_conn *conn,
 /* ---- echo ---- */
 
 /*
- * The reply in `body`; and the header for it. `padding_bytes` of the question
- * are not sent back: both directions can be measured apart.
+ * Write the header of the reply, and its body to `body`. The request's
+ * `padding_bytes` are not sent back, so that the two directions can be
+ * measured apart.
  */
 static bool
 echo_reply(struct relay *relay, struct bnet_slice question, int64_t source,
@@ -112,7 +113,7 @@ echo_reply(struct relay *relay, struct bnet_slice question, int64_t source,
 	return bnet_message_encode(&message, body) == BNET_OK;
 }
 
-/* Is it for the application's layer? Looked at without an answer in mind. */
+/* Is it for the application's layer? Does not prepare an answer. */
 static bool
 wants_service(struct relay_worker *own, struct bnet_slice question)
 {
@@ -227,8 +228,8 @@ on_roster(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	}
 	job.roles = message.u.roster.roles;
 	job.prefix =
-	    message.u.roster.prefix; /* reply_send() leaves `store` alone */
-	own->heavy = true; /* however short the answer is */
+	    message.u.roster.prefix; /* reply_send() does not change `store` */
+	own->heavy = true; /* even if the answer is short */
 	routes_each(relay->routes, roster_entry, &job);
 	if (!job.failed)
 		roster_send(&job, false);
@@ -253,8 +254,9 @@ on_discard(
 }
 
 /*
- * bluenet.counter: what has a payload is counted, for this link; what has
- * none asks, and gets u64 packets, u64 bytes (primitives) since it last asked.
+ * bluenet.counter: packets with a payload are counted, per link. One without
+ * is a query: the answer is u64 packets, u64 bytes (primitives) since the last
+ * query.
  */
 static void
 on_counter(
@@ -297,7 +299,7 @@ on_keepalive(
 {
 	struct relay *relay = arg;
 
-	(void)packet; /* that it came is all: see engine_conn_last_in_ns() */
+	(void)packet; /* arriving is enough: see engine_conn_last_in_ns() */
 	relay_count(
 	    worker_of(relay, engine_conn_worker(conn)), RELAY_LOCAL_SESSION);
 }
@@ -388,7 +390,7 @@ service_echo(struct relay *relay, const struct engine_packet *packet,
 
 	if (!echo_reply(relay, packet->payload, packet->header.source,
 		unix_of(packet->at_ns), store, body, &reply.header))
-		return; /* not reached: it was read before it came here */
+		return; /* not reached: it was decoded before */
 	reply.payload = bnet_buf_slice(body);
 	if (engine_post(relay->engine, packet->handle, &reply) != ENGINE_QUEUED)
 		relay_count(&relay->app_worker, RELAY_ERRORS_NOT_SENT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * local - the applications of the relay itself. For hooks.c; main.c starts
- * their thread.
+ * local - the relay's own applications. For hooks.c; main.c starts their
+ * thread.
  */
 #ifndef RELAY_LOCAL_H
 #define RELAY_LOCAL_H
@@ -11,18 +11,18 @@
 /* Before engine_start(). False: out of memory. */
 bool local_register(struct relay *relay);
 
-/* A packet for the relay itself: inflated, then to whoever has the key. */
+/* Handle a packet for the relay itself: inflate it, then dispatch by key. */
 void local_packet(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet);
 
 /*
- * `out` becomes the packet with our hop in it, uncompressed; borrowed until
- * the next packet. False: it is none that wants it, pass it on as it is.
+ * Set `out` to the packet with our hop added, uncompressed; borrowed until the
+ * next packet. False: it is not a traced echo; forward it unchanged.
  */
 bool local_trace(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, struct bnet_packet *out);
 
-/* Of the thread that answers service echoes; `arg` is the relay. */
+/* The thread that answers service echoes; `arg` is the relay. */
 void *local_thread(void *arg);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bluenet-relay: a reference relay. See bluenet-relay(1). It owns the relay,
- * and makes and frees its parts; run.c has it while it runs.
+ * and makes and frees its parts; run.c runs it.
  */
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
@@ -63,7 +63,7 @@ is_proxy(void *arg, const struct address *from)
 	return false;
 }
 
-/* `fd` is -1 where there is an address to bind to. */
+/* `fd` is -1 if there is an address to bind. */
 static void
 listen_on(struct relay *relay, const struct address *address, int fd,
     struct bnet_tls_ctx *tls)
@@ -175,7 +175,7 @@ make_workers(struct relay *relay)
 	    BNET_FRAME_MAX_BYTES_TOP;
 	struct relay_worker *w;
 
-	/* so that no two count in one cache line */
+	/* aligned, so that no two workers count in one cache line */
 	relay->workers = aligned_alloc(64, (n * sizeof(*w) + 63) / 64 * 64);
 	if (relay->workers == NULL)
 		cli_die("out of memory");
@@ -203,7 +203,7 @@ make_tables(struct relay *relay)
 	if (relay->limits == NULL || relay->routes == NULL)
 		cli_die("out of memory");
 	config_limits(relay, opt);
-	/* nobody gets the id of the relay itself */
+	/* the relay's own id is not given out */
 	if (routes_cover(relay->routes, BNET_ROLE_NODE, relay->id))
 		(void)routes_reserve(relay->routes, BNET_ROLE_NODE, relay->id);
 }
@@ -229,7 +229,7 @@ free_relay(struct relay *relay)
 
 /* ---- */
 
-/* What is no error, and not what anybody wants. */
+/* Warn of settings that are valid, but that nobody wants. */
 static void
 warn_of_options(const struct relay_options *opt)
 {
@@ -302,7 +302,7 @@ load(struct run *run, struct relay_config *config)
 	return tls;
 }
 
-/* --check-config: all that is wrong with the files, not only the first. */
+/* --check-config: reports everything that is wrong with the files. */
 static void
 check_files(struct run *run, struct relay_config *config)
 {

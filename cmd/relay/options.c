@@ -188,7 +188,7 @@ const struct option_program relay_program = {
 
 /* ---- options that do not go together ---- */
 
-/* What is reached from other machines is authenticated. */
+/* A listener that other machines can reach needs authentication. */
 static void
 check_loopback(struct option_reading *reading,
     const struct option_addresses *list, const char *name, const char *instead)
@@ -246,7 +246,7 @@ check(struct option_reading *reading, const struct relay_options *opt)
 	    "put an authenticating proxy in front of it");
 }
 
-/* The words after the options: only --make-token has one. */
+/* The words after the options: only --make-token takes one. */
 static void
 take_words(struct option_reading *reading, struct relay_options *opt)
 {

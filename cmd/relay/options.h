@@ -5,8 +5,8 @@
  * To add an option: a member here, a row in options.c, and the manual; see
  * cmd/common/options.h.
  *
- * For the main thread. A struct relay_options that was read is not changed
- * any more, so any thread may read it until it is freed.
+ * For the main thread. A struct relay_options does not change once it is read,
+ * so any thread may read it until it is freed.
  */
 #ifndef RELAY_OPTIONS_H
 #define RELAY_OPTIONS_H
@@ -33,9 +33,9 @@ enum relay_overload {
 	RELAY_OVERLOAD_CUT,
 };
 
-/* Strings are NULL where they were not given and have no default. */
+/* Strings are NULL if they were not given and have no default. */
 struct relay_options {
-	/* who listens where: RELAY_LISTEN_DEFAULT if there is nothing else */
+	/* where to listen; RELAY_LISTEN_DEFAULT if there is nothing else */
 	struct option_addresses listen, listen_tls;
 	struct option_addresses metrics; /* at most one */
 	struct option_cidrs proxy_protocol; /* trusted senders; none: off */
@@ -47,20 +47,20 @@ struct relay_options {
 	uint64_t clients_from, nodes_from; /* the first id of each block */
 	uint64_t n_ids; /* in each block */
 
-	uint64_t n_threads; /* 0: one a core */
+	uint64_t n_threads; /* 0: one per core */
 	char *config;
 	char *user;
 
-	/* who gets in */
+	/* who is admitted */
 	bool insecure, require_hello, no_client_to_client;
 	char *tokens, *client_tokens;
 
-	/* how long for */
+	/* timeouts */
 	int64_t handshake_timeout_ns, hello_timeout_ns, frame_timeout_ns;
 	int64_t keepalive_ns, ping_interval_ns, drain_timeout_ns;
 	char *drain_to;
 
-	/* how much */
+	/* limits */
 	uint64_t max_connections;
 	uint64_t max_per_address, accept_rate; /* 0: no limit */
 	uint64_t frame_max_bytes, payload_max_bytes;
@@ -69,13 +69,13 @@ struct relay_options {
 	uint64_t queue_bytes, memory_bytes;
 	int overload; /* enum relay_overload */
 
-	/* looking into it */
+	/* observing the relay */
 	bool trace;
 	char *capture;
 	uint64_t capture_bytes, n_capture_files;
 	char *keylog;
 	int log_level; /* enum log_level */
-	bool verbose; /* as --log-level debug, which it sets */
+	bool verbose; /* sets --log-level debug */
 
 	/* instead of running; from the command line only */
 	char *make_token; /* the id, or "*" */
@@ -86,36 +86,36 @@ struct relay_options {
 extern const struct option_program relay_program;
 
 /*
- * The command line and the file it names, held against each other. False: the
- * mistakes are in `reading`. At --help and --version, which are left to the
- * caller, the file is not read. *opt is for relay_options_free() in any case.
- * argv may be permuted, as getopt does.
+ * Read the command line and the file that it names, and check them together.
+ * False: the errors are in `reading`. With --help and --version, which the
+ * caller handles, the file is not read. Call relay_options_free() on *opt in
+ * any case. argv may be permuted, as getopt does.
  */
 bool relay_options_read(struct relay_options *opt,
     struct option_reading *reading, int argc, char **argv);
 
 /*
- * The same at the start of the program, which it ends itself at --help,
+ * The same at the start of the program: it ends the process at --help,
  * --version and bad usage.
  */
 void relay_options_parse(struct relay_options *opt, int argc, char **argv);
 
 /*
- * What a reload changed; see options_reload(). Of `fresh`, read with
- * `reading`, against `old`, which is in force. What has to wait for a restart
- * becomes in `fresh` what it is in `old`, so that `fresh` is what is in force
- * from now on; `old` is only read, and stays the caller's to free once no
- * thread looks at it. False: `reading` says why, keep `old`; as where a
- * listener needs a restart to go, but its certificate is gone already.
+ * Apply a reload; see options_reload(). Compares `fresh`, read with `reading`,
+ * to `old`, which is in force. Options that need a restart are set in `fresh`
+ * to their value in `old`, so that `fresh` is what is in force from now on.
+ * `old` is only read; the caller frees it once no thread uses it. False:
+ * `reading` says why; keep `old`. That includes a listener that can go only at
+ * a restart, but has lost its certificate already.
  *
- * That a file is the same by name does not say the same of its contents:
- * read certificates and tokens again in any case.
+ * A file of the same name may have new contents: reload certificates and
+ * tokens in any case.
  */
 bool relay_options_reload(const struct relay_options *old,
     struct relay_options *fresh, struct option_reading *reading,
     struct option_changes *changes);
 
-/* What it holds, not *opt itself. */
+/* Frees the contents, not *opt itself. */
 void relay_options_free(struct relay_options *opt);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Header pings and pongs, the keepalive traffic that carries ours, and the
- * latency of a link by them.
+ * Header pings and pongs, the keepalive traffic that carries our pings, and
+ * the latency of a link that they measure.
  */
 #include "cmd/relay/ping.h"
 
 #include "cmd/relay/reply.h"
 
-#define SMOOTH 3 /* by a third of the difference */
+#define SMOOTH 3 /* moves by 1/3 of the difference */
 #define JUMP_US 75000
 #define TIMESTAMP_MASK ((UINT64_C(1) << 62) - 1)
 
@@ -63,7 +63,7 @@ interval_us(struct relay *relay)
 	return (uint64_t)config_of(relay)->opt.ping_interval_ns / US_NS;
 }
 
-/* ---- theirs ---- */
+/* ---- pings of the peer ---- */
 
 static void
 send_pong(struct relay *relay, struct engine_conn *conn, uint64_t timestamp)
@@ -84,7 +84,7 @@ send_pong(struct relay *relay, struct engine_conn *conn, uint64_t timestamp)
 		relay_count(worker_of(relay, worker), RELAY_PONGS_NOT_SENT);
 }
 
-/* It carries a ping, so a live peer is never silent for long. */
+/* A keepalive with a ping: a live peer is never silent for long. */
 static void
 send_keepalive(struct relay *relay, struct engine_conn *conn)
 {
@@ -96,14 +96,14 @@ send_keepalive(struct relay *relay, struct engine_conn *conn)
 	header.timestamp = latency_ask(
 	    &peer->latency, relay_now_us(worker), interval_us(relay));
 	relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
-	/* where its queue is full it has more to read than this */
+	/* a full queue already gives the peer something to read */
 	(void)reply_send(
 	    relay, worker, engine_conn_sendq(conn), &message, &header);
 }
 
 /*
- * Ask a link now: one that said hello with a keepalive, a stock peer with the
- * next packet that it gets.
+ * Ping a link now, with a keepalive after a hello; a stock peer gets the ping
+ * with its next packet.
  */
 static void
 ask(struct relay *relay, struct engine_conn *conn)
@@ -126,7 +126,7 @@ ping_answer(struct relay *relay, struct engine_conn *conn,
 		ask(relay, conn);
 }
 
-/* The ping of a stock peer went with a packet, from whichever worker. */
+/* Any worker may have sent the packet with the ping of a stock peer. */
 static void
 heard_stock(struct relay *relay, struct peer *peer)
 {
@@ -154,12 +154,12 @@ ping_pong(struct relay *relay, struct engine_conn *conn,
 		if (latency_due(&peer->latency, now_us))
 			ask(relay, conn);
 	}
-	/* their ping may travel there; ours has none, so that ends here */
+	/* a pong carries a ping here; our reply has none, which ends this */
 	if (header->latency_ms != 0)
 		send_pong(relay, conn, header->latency_ms);
 }
 
-/* ---- ours ---- */
+/* ---- our pings ---- */
 
 uint64_t
 ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ping - the latency of one link, by header pings (bluenet-wire.5, RELAY): half
- * the round trip, smoothed. No clock: times are passed in, in microseconds. For
- * ping.c; a struct latency is in each peer.
+ * the round trip, smoothed. struct latency uses no clock: times are passed in,
+ * in microseconds. For ping.c; each peer has one.
  */
 #ifndef RELAY_PING_H
 #define RELAY_PING_H
@@ -11,25 +11,25 @@
 #include <stdint.h>
 
 struct latency {
-	uint64_t asked_us; /* the timestamp that is out; 0: none */
-	uint64_t next_us; /* when to ask again at the earliest */
+	uint64_t asked_us; /* the outstanding timestamp; 0: none */
+	uint64_t next_us; /* the earliest time of the next ping */
 	uint32_t smooth_us;
 	bool known; /* smooth_us was measured */
 };
 
-/* May a ping go now? */
+/* May a ping be sent now? */
 bool latency_due(const struct latency *latency, uint64_t now_us);
 
 /*
- * A ping goes: the timestamp to send, never 0 nor with bit 63. Another is not
- * due for interval_us.
+ * A ping is sent: returns its timestamp, never 0 and without bit 63. The next
+ * is not due for interval_us.
  */
 uint64_t
 latency_ask(struct latency *latency, uint64_t now_us, uint64_t interval_us);
 
 /*
- * A pong came with that timestamp. False: it is none of ours. After a jump the
- * next ping is due at once.
+ * A pong came with that timestamp. False: it answers none of our pings. After
+ * a jump of the latency the next ping is due at once.
  */
 bool
 latency_answer(struct latency *latency, uint64_t timestamp, uint64_t now_us);
@@ -41,7 +41,7 @@ struct engine_conn;
 struct peer;
 struct relay;
 
-/* A packet came with a timestamp. */
+/* A packet with a timestamp came. */
 void ping_answer(struct relay *relay, struct engine_conn *conn,
     const struct bnet_header *header);
 
@@ -49,12 +49,12 @@ void ping_answer(struct relay *relay, struct engine_conn *conn,
 void ping_pong(struct relay *relay, struct engine_conn *conn,
     const struct bnet_header *header);
 
-/* A link is up: its first ping goes now. */
+/* A link came up: send its first ping. */
 void ping_start(struct relay *relay, struct engine_conn *conn);
 
 void ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns);
 
-/* Any worker: the timestamp for a packet that goes to a stock peer. */
+/* On any worker: the timestamp for a packet to a stock peer. */
 uint64_t ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us);
 
 #endif

@@ -7,9 +7,9 @@
  *	            |  '-> forward ------------^
  *	            '-> route, routes, limits, admin -> capture
  *
- * hooks.c is called by the engine and knows the order: a packet of a peer
- * that is not known yet goes to session.c, then route.c decides, then
- * forward.c sends it on or local.c answers it. main.c owns the relay.
+ * The engine calls hooks.c, which knows the order: the packet of a peer that
+ * is not known yet goes to session.c; then route.c decides, and forward.c sends
+ * it on or local.c answers it. main.c owns the relay.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -27,56 +27,57 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define RELAY_NAME_BYTES 64 /* of a peer's name, the NUL too */
+#define RELAY_NAME_BYTES 64 /* of a peer's name, with the NUL */
 #define RELAY_STORE_BYTES ((size_t)1 << 20) /* of one session message */
 
 struct record;
 
 enum peer_state {
-	PEER_NEW, /* its first packet is awaited */
+	PEER_NEW, /* waiting for its first packet */
 	PEER_UP, /* listed */
-	PEER_LEAVING, /* refused, replaced, cut: nothing of it counts */
+	PEER_LEAVING, /* refused, replaced, cut: its packets are ignored */
 };
 
 /*
- * A link, behind its send queue. What is not atomic is written by its worker,
- * before others can find it; the last part is its worker's alone.
+ * A link; its send queue refers to it. Its worker writes the members that are
+ * not atomic, before other threads can find the link. Only its worker uses the
+ * last part.
  */
 struct peer {
 	struct route_entry entry; /* role, id; first */
-	bool hello; /* it said hello: session messages are welcome */
+	bool hello; /* it sent a hello: it takes session messages */
 	bool owned_id; /* its credentials name this very id */
-	uint32_t codecs; /* bits it offered */
+	uint32_t codecs; /* bits of the codecs it offered */
 	char name[RELAY_NAME_BYTES];
 	char identity[CREDENTIALS_IDENTITY_CHARS];
 	char address[ADDRESS_CHARS];
 	int64_t since_s; /* unix */
 	uint8_t tls; /* enum bnet_tls_version; 0: plain */
 	_Atomic uint32_t latency_us; /* smoothed */
-	atomic_bool ping_wanted; /* with the next packet: a stock peer */
-	_Atomic uint64_t ping_us; /* the timestamp that went with it */
-	/* its worker's alone */
+	atomic_bool ping_wanted; /* a stock peer: with the next packet */
+	_Atomic uint64_t ping_us; /* the timestamp sent with that packet */
+	/* for its worker only */
 	enum peer_state state;
-	enum relay_counter leaving; /* why, for links_closed */
+	enum relay_counter leaving; /* the reason, for links_closed */
 	struct latency latency;
 	int64_t found_ns; /* the turn in which `found` was looked up */
 	struct route_entry *found; /* where its last packet went */
 	uint64_t discarded, counted, counted_bytes; /* load tests */
 };
 
-/* What a worker of the relay has of its own. */
+/* The relay's data of one worker. */
 struct relay_worker {
 	_Atomic uint64_t counters[RELAY_N_COUNTERS];
 	struct bnet_buf inflated; /* payload of the packet at hand */
 	const struct bnet_packet *inflated_of;
 	enum bnet_err inflated_err;
-	uint64_t inflated_max_bytes; /* more was not asked for */
-	bool heavy; /* the packet at hand was a lot of work */
-	bool closing; /* what still comes in is dropped */
+	uint64_t inflated_max_bytes; /* limit of that inflation */
+	bool heavy; /* the packet at hand took much work */
+	bool closing; /* drop incoming packets */
 	struct bnet_buf swapped; /* a zlib payload in the other order */
-	struct bnet_buf body; /* of a message that we send */
-	struct bnet_buf store; /* strings of a message that we read */
-	uint64_t *forks; /* ids of a packet that is passed on with them */
+	struct bnet_buf body; /* of a message to send */
+	struct bnet_buf store; /* strings of a received message */
+	uint64_t *forks; /* fork ids of a packet being forwarded */
 };
 
 struct relay_listener {
@@ -99,7 +100,7 @@ struct relay {
 	struct routes *routes;
 	struct limits *limits;
 	struct record *record; /* NULL: none */
-	struct relay_worker *workers; /* one a worker of the engine */
+	struct relay_worker *workers; /* one per worker of the engine */
 	struct relay_worker app_worker; /* counters of the other threads */
 	struct relay_listener listeners[3 * OPTION_ADDRESSES_MAX];
 	size_t n_listeners;
@@ -114,13 +115,13 @@ struct relay {
 
 enum relay_message {
 	RELAY_MESSAGE_BROADCAST,
-	RELAY_MESSAGE_REPLACED, /* bytes: the handle of the old link */
-	RELAY_MESSAGE_OVERLOADED, /* bytes: the handle of the full one */
+	RELAY_MESSAGE_REPLACED, /* bytes: handle of the old link */
+	RELAY_MESSAGE_OVERLOADED, /* bytes: handle of the full link */
 	/* barriers, in this order */
-	RELAY_MESSAGE_DRAIN, /* to all who said hello */
-	RELAY_MESSAGE_CLOSE, /* what still comes in is dropped */
-	RELAY_MESSAGE_FINISH, /* end all, queues first */
-	RELAY_MESSAGE_DROP, /* the same, but for the frame in writing */
+	RELAY_MESSAGE_DRAIN, /* to all links with a hello */
+	RELAY_MESSAGE_CLOSE, /* drop incoming packets */
+	RELAY_MESSAGE_FINISH, /* end all links, after their queues */
+	RELAY_MESSAGE_DROP, /* end all links, after the frame being written */
 };
 
 /* ---- small things ---- */
@@ -149,7 +150,7 @@ relay_count(struct relay_worker *worker, enum relay_counter which)
 	counter_add(&worker->counters[which], 1);
 }
 
-/* The time of its turn. */
+/* The time of the worker's turn. */
 static inline uint64_t
 relay_now_us(struct engine_worker *worker)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the relay says itself, and a payload as its receiver can take it: as it
- * came, but inflated for a peer that did not offer the codec, and with the raw
- * size of zlib in the other order for a peer of the other order. For all who
- * send.
+ * The relay's own messages, and payloads in a form that the receiver can take:
+ * inflated for a peer that did not offer the codec, and with the raw size of
+ * zlib in the peer's byte order; otherwise unchanged. For all senders.
  */
 #include "cmd/relay/reply.h"
 
-#define KEEP_BYTES ((size_t)64 << 10) /* scratch memory that is kept */
+#define KEEP_BYTES ((size_t)64 << 10) /* scratch memory to keep */
 #define RAW_SIZE_BYTES 4
 
 static enum bnet_order
@@ -17,8 +16,8 @@ known(enum bnet_order order)
 }
 
 /*
- * The payload, decompressed once however many want it. `order` is that of the
- * link it came from. BNET_OK, or as bnet_codec_decode().
+ * The payload, decompressed once for any number of receivers. `order` is that
+ * of its source. BNET_OK, or as bnet_codec_decode().
  */
 static enum bnet_err
 inflate(struct relay *relay, struct engine_worker *worker,
@@ -90,7 +89,7 @@ payload_for(struct relay *relay, struct engine_worker *worker,
 	if (packet->codec == BNET_CODEC_NONE)
 		return BNET_OK;
 	if ((peer->codecs & packet->codec) == 0) {
-		/* what does not fit a frame of the peer is not made */
+		/* a payload beyond the peer's frame limit is not made */
 		err = inflate(relay, worker, order, packet,
 		    atomic_load_explicit(
 			&to->frame_max_bytes, memory_order_relaxed),
@@ -116,7 +115,7 @@ payload_done(struct relay_worker *worker)
 		bnet_buf_free(&worker->swapped);
 }
 
-/* Messages of our own to a link: errors above all. */
+/* The relay's own messages to a link, above all errors. */
 
 void
 relay_leave(struct engine_conn *conn, enum relay_counter why)

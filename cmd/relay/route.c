@@ -2,7 +2,7 @@
 #include "cmd/relay/route.h"
 
 #define COOKIE_BYTES 8
-#define PAUSE_QUOTIENT 2 /* pause at 1 / so much of the ceiling */
+#define PAUSE_QUOTIENT 2 /* pause at ceiling / this */
 
 static enum route_verdict
 to_client(const struct route_rules *rules, enum bnet_role sender,

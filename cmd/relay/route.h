@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * route - where a packet goes (bluenet-wire.5, RELAY), decided from what is
- * in it and who sent it. No table, no socket, no state. For hooks.c.
+ * route - the destination of a packet (bluenet-wire.5, RELAY), decided from its
+ * contents and its sender. No table, no socket, no state. For hooks.c.
  */
 #ifndef RELAY_ROUTE_H
 #define RELAY_ROUTE_H
@@ -13,15 +13,15 @@
 #include <stdint.h>
 
 enum route_verdict {
-	ROUTE_LOCAL, /* the application here, by its key */
+	ROUTE_LOCAL, /* the relay's own application of its key */
 	ROUTE_NODE,
 	ROUTE_CLIENT,
-	ROUTE_FORKS, /* a copy for each client id behind the header */
+	ROUTE_FORKS, /* a copy for each client id after the header */
 	ROUTE_BROADCAST, /* a copy for every client */
 	ROUTE_ANY, /* one node that registered the key */
 	ROUTE_REFUSED, /* not allowed for this sender */
 	ROUTE_UNKNOWN, /* no such kind of destination */
-	ROUTE_NO_HEADER, /* not BlueNet's: nowhere to send it */
+	ROUTE_NO_HEADER, /* not BlueNet: no destination */
 	ROUTE_NO_KEY,
 	ROUTE_N_VERDICTS
 };
@@ -37,7 +37,7 @@ enum route_verdict route_decide(const struct route_rules *rules,
 /* The first 8 bytes of an uncompressed payload, for bluenet.error; or 0. */
 uint64_t route_cookie(const struct bnet_packet *packet);
 
-/* ---- what a queue that is full does ---- */
+/* ---- the policy of a full queue ---- */
 
 enum route_policy {
 	ROUTE_REFUSE,
@@ -45,7 +45,7 @@ enum route_policy {
 	ROUTE_CUT
 };
 
-/* Should the sender wait, now that so much is queued at its destination? */
+/* Should the sender pause, given the bytes queued at its destination? */
 bool route_should_pause(
     enum route_policy policy, size_t queued_bytes, size_t queue_max_bytes);
 

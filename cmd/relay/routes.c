@@ -12,7 +12,7 @@ struct ids {
 	uint64_t from;
 	uint32_t n;
 	uint64_t *words; /* owned; bit set: taken */
-	uint32_t n_words; /* those behind are all free */
+	uint32_t n_words; /* ids past them are all free */
 	uint32_t full; /* this many words at the start are all taken */
 };
 
@@ -47,7 +47,7 @@ ids_cover(const struct ids *ids, uint64_t id)
 	return id >= ids->from && id - ids->from < ids->n;
 }
 
-/* At least `at` + 1 words, and twice what there was. */
+/* Make room for word `at`; the size at least doubles. */
 static bool
 grow(struct ids *ids, uint32_t at)
 {
@@ -113,9 +113,9 @@ ids_release(struct ids *ids, uint64_t id)
 		ids->full = at;
 }
 
-#define BUCKETS 1024 /* to begin with; the table grows by itself */
+#define BUCKETS 1024 /* initially; the table grows */
 
-/* The nodes of one key: made anew when one comes or goes. */
+/* The nodes of one key: replaced when one comes or goes. */
 struct key_set {
 	struct cds_lfht_node node;
 	struct rcu_head rcu;
@@ -128,7 +128,7 @@ struct key_set {
 struct routes {
 	struct cds_lfht *table; /* of struct route_entry */
 	struct cds_lfht *keys; /* of struct key_set */
-	pthread_mutex_t lock; /* of all below, and of changes */
+	pthread_mutex_t lock; /* of all members below, and of changes */
 	struct ids *ids[3]; /* by role */
 	_Atomic uint64_t count[3];
 	uint64_t secret; /* so that peers cannot choose ids that collide */
@@ -180,7 +180,7 @@ routes_new(uint64_t clients_from, uint64_t nodes_from, uint32_t n_ids)
 	return NULL;
 }
 
-/* This waits without a limit for a table that is being resized. */
+/* Waits without a limit for a table that is being resized. */
 static void
 destroy_tables(void *arg)
 {
@@ -192,7 +192,7 @@ destroy_tables(void *arg)
 		(void)cds_lfht_destroy(routes->keys, NULL);
 }
 
-/* All entries are gone by then. */
+/* All entries must be gone by then. */
 void
 routes_free(struct routes *routes)
 {
@@ -301,7 +301,7 @@ key_set_after_grace(struct rcu_head *rcu)
 	rcu_freed();
 }
 
-/* The set of `key` becomes `fresh`; NULL: there is none any more. */
+/* Replace the set of `key` by `fresh`; NULL: remove it. */
 static void
 key_set_swap(struct routes *routes, struct key_set *old, struct key_set *fresh)
 {
@@ -313,7 +313,7 @@ key_set_swap(struct routes *routes, struct key_set *old, struct key_set *fresh)
 		node = cds_lfht_add_replace(routes->keys,
 		    hash_key(routes, fresh->key), is_key, &fresh->key,
 		    &fresh->node);
-		(void)node; /* it is old, or NULL: we hold the lock */
+		(void)node; /* it is `old`, or NULL: we hold the lock */
 	} else {
 		(void)cds_lfht_del(routes->keys, &old->node);
 	}
@@ -351,7 +351,7 @@ key_add(struct routes *routes, struct route_entry *entry, int32_t key)
 	return true;
 }
 
-/* A set that names what is gone must not stay: no memory is no way on. */
+/* A set must not name an entry that is gone: running out of memory is fatal. */
 static void
 key_drop(struct routes *routes, const struct route_entry *entry, int32_t key)
 {
@@ -416,7 +416,7 @@ routes_register(struct routes *routes, struct route_entry *entry, int32_t key)
 bool
 routes_cover(struct routes *routes, enum bnet_role role, uint64_t id)
 {
-	return ids_cover(routes->ids[role], id); /* which never changes */
+	return ids_cover(routes->ids[role], id); /* the block never changes */
 }
 
 static void
@@ -461,7 +461,6 @@ add_locked(struct routes *routes, struct route_entry *entry, uint64_t wanted_id,
 
 	*old = NULL;
 	if (id == 0) {
-		/* one outside of the table's knowledge may have been wanted */
 		id = ids_take_lowest(ids);
 		if (id == 0)
 			return ROUTES_NO_ID;
@@ -472,7 +471,7 @@ add_locked(struct routes *routes, struct route_entry *entry, uint64_t wanted_id,
 	if (*old != NULL && !may_replace(*old, entry))
 		return ROUTES_TAKEN;
 	if (*old == NULL && ids_cover(ids, id) && !ids_take(ids, id))
-		return ROUTES_TAKEN; /* kept back, such as the relay's own */
+		return ROUTES_TAKEN; /* reserved, such as the relay's own */
 	list(routes, entry, id, *old);
 	return *old == NULL ? ROUTES_ADDED : ROUTES_REPLACED;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* While it runs: signals, reloading, draining, the watchdog. */
+/* The running relay: signals, reloading, draining, the watchdog. */
 #include "cmd/relay/run.h"
 
 #include "cmd/common/clock.h"
@@ -13,9 +13,9 @@
 #include <time.h>
 
 #define TICK_NS INT64_C(1000000000)
-#define STEP_NS INT64_C(10000000) /* between looks while draining */
-#define FLUSH_NS INT64_C(2000000000) /* for queues, when all have to go */
-#define STUCK_NS INT64_C(10000000000) /* a turn as long is no turn */
+#define STEP_NS INT64_C(10000000) /* between checks while draining */
+#define FLUSH_NS INT64_C(2000000000) /* for writing queues at the end */
+#define STUCK_NS INT64_C(10000000000) /* a longer turn means a stuck worker */
 
 /* ---- configuration ---- */
 
@@ -30,7 +30,7 @@ config_free(struct relay_config *config)
 	free(config);
 }
 
-/* The rest of a configuration whose options are set. */
+/* Load the rest of a configuration whose options are set. */
 bool
 config_load(struct relay_config *config, char err[RELAY_ERR_CHARS])
 {
@@ -73,7 +73,7 @@ read_again(struct run *run, struct relay_config *fresh,
 		&fresh->opt, run->keylog, run->keylog_arg, tls, expires_s, err);
 }
 
-/* Nobody looks at the old one any more. */
+/* No thread uses the old configuration any more. */
 static void
 config_after_grace(struct rcu_head *rcu)
 {
@@ -97,7 +97,7 @@ take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
 	    (size_t)fresh->opt.queue_bytes);
 	log_set_level((enum log_level)fresh->opt.log_level);
 	atomic_store_explicit(&relay->config, fresh, memory_order_release);
-	/* not waited for: a worker that is stuck would keep SIGTERM out */
+	/* do not wait for readers: a stuck worker would block SIGTERM */
 	rcu_later(&old->rcu, config_after_grace);
 }
 
@@ -135,7 +135,7 @@ reload(struct run *run)
 
 /* ---- draining ---- */
 
-/* There are four words in the life of a relay, fewer than may be under way. */
+/* A relay sends four of these in its life, fewer than a mailbox holds. */
 static void
 to_all_workers(struct relay *relay, enum relay_message message)
 {
@@ -143,7 +143,7 @@ to_all_workers(struct relay *relay, enum relay_message message)
 		log_error("the workers cannot be reached");
 }
 
-/* Until `until_ns`, all have gone, or another signal says to hurry. */
+/* Wait until `until_ns`, until all links are gone, or for another signal. */
 static bool
 wait_for_all(struct run *run, int64_t until_ns)
 {
@@ -162,8 +162,9 @@ wait_for_all(struct run *run, int64_t until_ns)
 }
 
 /*
- * No new connections; who said hello gets bluenet.drain, and time to go. Then
- * queues are written, and at last only the frames that are half written.
+ * Accept no new connections, send bluenet.drain to links with a hello and give
+ * them time to leave. Then write the queues, and at last only the frames that
+ * are half written.
  */
 static void
 drain(struct run *run, bool at_once)
@@ -180,8 +181,9 @@ drain(struct run *run, bool at_once)
 	if (!at_once && wait_for_all(run, clock_now_ns() + timeout_ns))
 		return;
 	/*
-	 * A link that is finished takes nothing more. So first all stop to
-	 * forward; when the second word comes, what they did forward is queued.
+	 * A finished link takes nothing more. So first all workers stop
+	 * forwarding; when the second message comes, everything that they
+	 * forwarded is queued.
 	 */
 	to_all_workers(relay, RELAY_MESSAGE_CLOSE);
 	to_all_workers(relay, RELAY_MESSAGE_FINISH);
@@ -208,7 +210,7 @@ tick(struct run *run)
 		log_error("a worker is stuck", LOG_SECONDS("for", stuck_ns));
 }
 
-/* Before any thread starts, so that all inherit the mask. */
+/* Call before any thread starts, so that all inherit the mask. */
 void
 run_block_signals(struct run *run)
 {
@@ -220,7 +222,7 @@ run_block_signals(struct run *run)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Until a signal ends it. */
+/* Run until a signal ends it. */
 void
 run_loop(struct run *run)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run - a relay that was started, until it ends. For the main thread. */
+/* run - a started relay, until it ends. For the main thread. */
 #ifndef RELAY_RUN_H
 #define RELAY_RUN_H
 
@@ -10,7 +10,7 @@
 
 struct run {
 	struct relay *relay;
-	int argc; /* for reading the options again */
+	int argc; /* for rereading the options */
 	char **argv;
 	bnet_tls_keylog *keylog; /* NULL: none */
 	void *keylog_arg;

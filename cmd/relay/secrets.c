@@ -42,7 +42,7 @@ read_all(FILE *f, struct file *file)
 	return true;
 }
 
-/* NULL: an empty file. */
+/* A `path` of NULL gives an empty file. */
 static bool
 file_read(const char *what, const char *path, struct file *file,
     char err[RELAY_ERR_CHARS])
@@ -71,7 +71,7 @@ slice_of(const struct file *file)
 
 /* ---- TLS ---- */
 
-/* When the first certificate of the file ends, unix; 0: not known. */
+/* The end of the file's first certificate, unix time; 0: unknown. */
 static int64_t
 expiry_of(const struct file *cert)
 {

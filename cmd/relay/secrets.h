@@ -13,14 +13,14 @@
 #define SECRETS_FILE_MAX_BYTES ((size_t)1 << 20)
 
 /*
- * The TLS context of the options. *ctx is NULL where there is no certificate.
- * False: `err` says which file, and what is wrong with it.
+ * Make the TLS context of the options. *ctx is NULL if there is no certificate.
+ * False: `err` names the file and what is wrong with it.
  */
 bool secrets_tls(const struct relay_options *opt, bnet_tls_keylog *keylog,
     void *keylog_arg, struct bnet_tls_ctx **ctx, int64_t *expires_s,
     char err[RELAY_ERR_CHARS]);
 
-/* The tokens; NULL where none are asked for. False as above. */
+/* Load the tokens; NULL if the options name none. False as above. */
 bool
 secrets_tokens(const struct relay_options *opt, struct credentials **tokens,
     struct credentials **client_tokens, char err[RELAY_ERR_CHARS]);

@@ -20,7 +20,7 @@
 
 #define NS_PER_US 1000
 
-/* Frees what sd_listen_fds_with_names() gave. */
+/* Free the result of sd_listen_fds_with_names(). */
 static void
 free_names(char **names)
 {
@@ -100,7 +100,7 @@ service_watchdog_interval_ns(void)
 
 	if (sd_watchdog_enabled(0, &us) <= 0 || us > INT64_MAX / NS_PER_US)
 		return 0;
-	return (int64_t)us * NS_PER_US / 2; /* as sd_watchdog_enabled(3) has */
+	return (int64_t)us * NS_PER_US / 2; /* as sd_watchdog_enabled(3) says */
 }
 
 void
@@ -159,7 +159,7 @@ fail(const char *user, const char *why, char err[SERVICE_ERR_CHARS])
 	return false;
 }
 
-/* All three ids are what they should be, and there is no way back. */
+/* Check that all three ids are as expected, and that root cannot return. */
 static bool
 stuck(const struct passwd *pw)
 {
@@ -184,7 +184,7 @@ service_drop_privileges(const char *user, char err[SERVICE_ERR_CHARS])
 		    user, errno != 0 ? strerror(errno) : "no such user", err);
 	if (pw->pw_uid == 0)
 		return fail(user, "expected another one than root", err);
-	/* the groups come first: only root may set them */
+	/* groups first: only root may set them */
 	if (initgroups(user, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
 	    setuid(pw->pw_uid) != 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service - the relay as a service: what it reports to systemd and gets from
- * it, and giving root up.
+ * service - the relay as a systemd service: state reports, passed sockets, and
+ * giving root up.
  *
- * Without libsystemd (HAVE_SYSTEMD), or where systemd did not start us,
- * reporting does nothing and nothing is given. For the main thread, except for
+ * Without libsystemd (HAVE_SYSTEMD), or if systemd did not start us, reports
+ * do nothing and no socket is passed. For the main thread, except for
  * service_watchdog(), which any thread may call.
  */
 #ifndef RELAY_SERVICE_H
@@ -29,14 +29,14 @@ struct service_sockets {
 };
 
 /*
- * The sockets that systemd passed, once: they are taken. Names are "plain",
- * "tls", or what systemd calls those without: plain too. False: `err` says
- * which is none we can use, or that there are too many.
+ * Take the sockets that systemd passed; call it once. Names are "plain",
+ * "tls", or systemd's default name, which counts as plain. False: `err` names
+ * the socket that is not usable, or says that there are too many.
  */
 bool service_take_sockets(
     struct service_sockets *sockets, char err[SERVICE_ERR_CHARS]);
 
-/* What state we are in; `status` is a line for `systemctl status`. */
+/* Report our state; `status` is a line for `systemctl status`. */
 void service_ready(const char *status);
 void service_reloading(void); /* service_ready() ends it */
 void service_stopping(const char *status);
@@ -46,9 +46,9 @@ int64_t service_watchdog_interval_ns(void);
 void service_watchdog(void);
 
 /*
- * Go on as `user`, with the groups of that user, for good: made sure of, and
- * no program can gain anything any more (no_new_privs). To be called by root,
- * before there are threads. False: `err` says why; do not go on then.
+ * Continue as `user`, with that user's groups, for good: it checks that root
+ * cannot return, and sets no_new_privs. Call it as root, before there are
+ * threads. False: `err` says why; do not continue then.
  */
 bool service_drop_privileges(const char *user, char err[SERVICE_ERR_CHARS]);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The beginning of a link, hello and welcome or a stock client, and who gets
- * in: what listens on loopback without TLS is open. Elsewhere a node shows a
- * certificate under our CA or a token, and a client a token where clients are
- * asked for one.
+ * The beginning of a link: hello and welcome, or a stock client; and admission.
+ * A loopback listener without TLS is open. Elsewhere a node needs a certificate
+ * under our CA or a token, and a client needs a token if client tokens are
+ * configured.
  */
 #include "cmd/relay/session.h"
 
@@ -16,18 +16,18 @@
 
 #define MS_NS 1000000
 
-/* ---- who gets in ---- */
+/* ---- admission ---- */
 
 enum access {
 	ACCESS_GRANTED,
 	ACCESS_NO_CREDENTIALS,
 	ACCESS_WRONG_TOKEN,
-	ACCESS_OTHER_ID, /* the credentials are for another one */
+	ACCESS_OTHER_ID, /* the credentials are for another id */
 };
 
 /*
- * Open: the listener is, and the peer is on this machine by the address of
- * its socket; what a PROXY header claims makes nobody local.
+ * Open: the listener is open, and the socket's peer address is on this machine.
+ * The address in a PROXY header makes no peer local.
  */
 static bool
 is_open(struct relay *relay, struct engine_conn *conn)
@@ -74,8 +74,8 @@ no_credentials(bool enough, struct credentials_grant *grant)
 }
 
 /*
- * What a hello is granted. A token that was shown has to be right, also where
- * none is needed: its owner believes that it counts.
+ * The access that a hello is granted. A token has to be right even if none is
+ * needed: the peer relies on it.
  */
 static enum access
 access_check(struct relay *relay, struct engine_conn *conn,
@@ -98,7 +98,7 @@ access_check(struct relay *relay, struct engine_conn *conn,
 	return no_credentials(config->client_tokens == NULL, grant);
 }
 
-/* A client without hello has nothing to show. */
+/* A client without a hello has no credentials. */
 static bool
 access_stock(struct relay *relay, struct engine_conn *conn)
 {
@@ -109,9 +109,9 @@ access_stock(struct relay *relay, struct engine_conn *conn)
 }
 
 /*
- * A newer link of the same credentials takes the id over. Open ones are all
- * the same, and give way to any that showed something; clients hold an id
- * only where their credentials name it.
+ * A newer link with the same credentials takes over the id. All open peers are
+ * equal, and give way to any peer with credentials. A client may take over an
+ * id only if its credentials name that id.
  */
 static bool
 access_may_replace(
@@ -126,7 +126,7 @@ access_may_replace(
 	    strcmp(was->identity, "open") == 0;
 }
 
-/* Strings of a peer are bytes; what we keep ends at a NUL or at our room. */
+/* A peer's strings are bytes; the copy ends at a NUL or at our limit. */
 static void
 keep_name(char name[RELAY_NAME_BYTES], const struct bnet_string *from)
 {
@@ -172,11 +172,11 @@ static const struct refusal of_access[] = {
 	    "the credentials are for another id", RELAY_CLOSED_NOT_AUTHORISED },
 };
 
-/* Asked for, or what the credentials are for. */
+/* The wanted id, or the one that the credentials name, is the relay's own. */
 static const struct refusal own_id = { BNET_CODE_REFUSED,
 	"that id is the relay's own", RELAY_CLOSED_NOT_AUTHORISED };
 
-/* What is wrong with a hello by itself; NULL: nothing. */
+/* What is wrong with the hello itself; NULL: nothing. */
 static const struct refusal *
 judge_hello(struct relay *relay, const struct bnet_hello *hello)
 {
@@ -215,8 +215,8 @@ replaced(struct engine_worker *worker, const struct route_entry *old)
 }
 
 /*
- * Find an id and list the link. A client may wish for a free id of our block,
- * and gets another where that is not to be had.
+ * Find an id and list the link. A client may ask for a free id of our block,
+ * and gets another if that one is not available.
  */
 static enum routes_added
 list(struct relay *relay, struct engine_conn *conn, uint64_t wanted_id)
@@ -300,7 +300,7 @@ take_hello(struct relay *relay, struct engine_conn *conn,
 	peer->codecs = hello->codecs & opt->codecs;
 	peer->owned_id = grant->id != 0;
 	memcpy(peer->identity, grant->identity, sizeof(peer->identity));
-	/* what passes is passed on as it is, so the engine compresses nothing */
+	/* payloads are forwarded as they came: the engine compresses nothing */
 	engine_conn_set_peer(
 	    conn, BNET_CODEC_NONE, bnet_frame_max(hello->frame_max_bytes));
 	switch (list(relay, conn, wanted_id)) {
@@ -333,7 +333,7 @@ on_hello(struct relay *relay, struct engine_conn *conn,
 	size_t left;
 
 	relay_count(own, RELAY_LOCAL_SESSION);
-	peer_of(conn)->hello = true; /* it will understand a refusal */
+	peer_of(conn)->hello = true; /* it can read a refusal */
 	if (payload_here(relay, conn, packet, &body) != BNET_OK ||
 	    bnet_message_decode(BNET_MSG_HELLO, body, &message, &own->store,
 		&left) != BNET_OK) {
@@ -403,10 +403,10 @@ session_first(struct relay *relay, struct engine_conn *conn,
 		on_hello(relay, conn, packet);
 	else if (!on_stock(relay, conn))
 		relay_count(own, RELAY_REFUSED_NOT_ALLOWED);
-	payload_done(own); /* of a hello that came compressed */
+	payload_done(own); /* of a compressed hello */
 }
 
-/* ---- later ---- */
+/* ---- after the hello ---- */
 
 void
 session_register(

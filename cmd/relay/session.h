@@ -9,8 +9,9 @@
 #include "cmd/relay/relay.h"
 
 /*
- * The first packet of a link. A stock client's counts like any other after it,
- * which hooks.c sees to: then the state is PEER_UP and `packet` is to go on.
+ * Handle the first packet of a link. The first packet of a stock client is also
+ * an ordinary packet: if the state is PEER_UP afterwards, hooks.c goes on with
+ * `packet`.
  */
 void session_first(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet);
@@ -19,11 +20,11 @@ void session_first(struct relay *relay, struct engine_conn *conn,
 void session_register(
     void *arg, struct engine_conn *conn, const struct bnet_packet *packet);
 
-/* Say why, count the link as closed because of `why`, and end it. */
+/* Send the reason, count the link as closed for `why`, and end it. */
 void session_refuse(struct relay *relay, struct engine_conn *conn,
     enum bnet_code code, const char *reason, enum relay_counter why);
 
-/* Send bluenet.drain to a link that said hello. */
+/* Send bluenet.drain to a link with a hello. */
 void session_drain(struct relay *relay, struct engine_conn *conn);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: what we send; pings and pongs; what the relay says; echoes;
- * time; the life of the connection. Owns nothing but the counters.
+ * In this order: sending; pings and pongs; messages from the relay; echoes;
+ * timers; the life of the connection. Owns nothing but the counters.
  */
 #include "cmd/session/session.h"
 
@@ -15,7 +15,7 @@
 #define US_NS 1000
 #define SCRATCH_MAX_BYTES ((size_t)1 << 20)
 #define WELCOME_TIMEOUT_NS INT64_C(15000000000)
-#define KEEPALIVE_MIN_MS 10 /* whatever the relay asks for */
+#define KEEPALIVE_MIN_MS 10 /* even if the relay asks for less */
 #define SILENT_PERIODS 3
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
 #define WHY_CHARS 64
@@ -58,7 +58,7 @@ lose(struct session *s, const char *why)
 	engine_conn_cut(conn);
 }
 
-/* ---- what we send ---- */
+/* ---- sending ---- */
 
 enum engine_sent
 session_send(struct session *s, const struct bnet_header *header,
@@ -74,7 +74,7 @@ session_send(struct session *s, const struct bnet_header *header,
 	    engine_conn_sendq(s->conn), &packet, header->priority);
 }
 
-/* `timestamp` 0: no ping. */
+/* `timestamp` is 0 for a packet without a ping. */
 static bool
 say(struct session *s, const struct bnet_message *message, uint64_t timestamp)
 {
@@ -104,7 +104,7 @@ session_ping(struct session *s)
 	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
 	uint64_t ping = (uint64_t)now_ns(s) / US_NS | SESSION_OWN_PING;
 
-	/* where there is no room for it the relay has more to read than this */
+	/* a full queue already gives the relay something to read */
 	if (say(s, &keepalive, ping))
 		s->pings[s->n_pings++ % SESSION_PINGS_MAX] = ping;
 	return ping;
@@ -120,13 +120,13 @@ send_pong(struct session *s, uint64_t timestamp)
 		.timestamp = timestamp & ~BNET_TIMESTAMP_PING_BACK,
 	};
 
-	/* without room for it: as above */
+	/* a pong that does not fit is dropped, as above */
 	(void)!session_send(
 	    s, &header, (struct bnet_slice){ bytes, sizeof(bytes) });
 	count(s, SESSION_PINGED);
 }
 
-/* Who did not say hello to us does not know our keepalives. */
+/* A relay that did not answer our hello does not know our keepalives. */
 static void
 take_ping(struct session *s, uint64_t timestamp)
 {
@@ -136,7 +136,7 @@ take_ping(struct session *s, uint64_t timestamp)
 		(void)session_ping(s);
 }
 
-/* True, once: it is the pong of one of our pings. */
+/* True if it answers one of our pings; each ping is answered once. */
 static bool
 is_expected(struct session *s, uint64_t timestamp)
 {
@@ -150,14 +150,14 @@ is_expected(struct session *s, uint64_t timestamp)
 }
 
 /*
- * Consumed here whatever its destination. The ping of a forged one is not
- * answered either.
+ * A pong is consumed here whatever its destination. A ping carried by a forged
+ * pong is not answered either.
  */
 static void
 take_pong(struct session *s, const struct bnet_header *header)
 {
 	bool ours = is_expected(s, header->timestamp);
-	/* its ping, which travels there; ours has none, so that ends here */
+	/* a pong carries a ping here; our reply has none, which ends this */
 	uint64_t ping = header->latency_ms;
 
 	if (s->set.hooks->pong != NULL)
@@ -168,7 +168,7 @@ take_pong(struct session *s, const struct bnet_header *header)
 		send_pong(s, ping);
 }
 
-/* ---- what the relay says ---- */
+/* ---- messages from the relay ---- */
 
 bool
 session_take(struct session *s, const struct bnet_packet *packet,
@@ -275,7 +275,7 @@ take_echo(struct session *s, const struct bnet_packet *packet)
 		(uint64_t)clock_unix_ns(), &header, &scratch->body) != BNET_OK)
 		return;
 	header.priority = true;
-	/* without room it is lost, which is for who asked to find out */
+	/* a reply that does not fit is lost; the asker's timeout reports it */
 	(void)!session_send(s, &header, bnet_buf_slice(&scratch->body));
 }
 
@@ -296,7 +296,7 @@ session_packet(struct session *s, const struct bnet_packet *packet)
 	type = bnet_message_type(header->key);
 	switch (type) {
 	case BNET_MSG_KEEPALIVE:
-		return true; /* its ping is answered, and it was heard */
+		return true; /* its ping was answered, and the silence ended */
 	case BNET_MSG_ECHO:
 		if (!s->set.answers_echo)
 			return false;
@@ -316,7 +316,7 @@ session_packet(struct session *s, const struct bnet_packet *packet)
 	}
 }
 
-/* ---- time ---- */
+/* ---- timers ---- */
 
 int64_t
 session_next_ns(const struct session *s)
@@ -440,7 +440,7 @@ session_ready(
 	return false;
 }
 
-/* Only before ready(): later it is a relay that was there. */
+/* Only before ready(): after that the relay did accept a connection. */
 bool
 session_closed(struct session *s, enum engine_end end)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns nothing: the caller has the target, and the socket. */
+/* Owns nothing: the target and the socket are the caller's. */
 #include "cmd/session/target.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ session_resolve(struct session_target *target, const char *where, int port,
 	return target->n_addresses > 0;
 }
 
-/* 0, or why it is not connected. */
+/* Returns 0, or an errno value if it is not connected. */
 static int
 connected(int fd, const struct address *to, int64_t timeout_ns)
 {
@@ -51,7 +51,7 @@ dial(const struct address *to, int receive_bytes, int64_t timeout_ns)
 	if (fd < 0)
 		return -1;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (receive_bytes > 0) /* before, so that the window is small */
+	if (receive_bytes > 0) /* before connecting, which fixes the window */
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes,
 		    sizeof(receive_bytes));
 	error = connected(fd, to, timeout_ns);
