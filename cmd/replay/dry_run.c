@@ -33,8 +33,7 @@ struct dry {
 	uint64_t frames, bytes; /* of a round, within --duration */
 	uint32_t *seconds; /* frames due in each second; NULL: no schedule */
 	int64_t n_seconds;
-	uint32_t
-	    *played; /* sessions of the tape: virtual clients per session */
+	uint32_t *played; /* by session of the tape: virtual clients */
 	int64_t last_due_ns;
 };
 

@@ -199,8 +199,7 @@ run(struct attempt *a, struct engine *engine)
 void
 probe_run(const struct probe_settings *set, struct probe *probe)
 {
-	static struct attempt
-	    a; /* static: a thread that does not end may still use it */
+	static struct attempt a; /* a stuck thread may still use it */
 	const struct engine_settings engine_set = {
 		.n_workers = 1,
 		.handshake_timeout_ns = CLOSE_TIMEOUT_NS,

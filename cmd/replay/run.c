@@ -85,8 +85,7 @@ catch_signals(void)
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ,
-	    SIG_IGN); /* exceeding a file size limit is an error to report */
+	signal(SIGXFSZ, SIG_IGN); /* report a file size limit as an error */
 }
 
 /* ---- may the target be loaded, and does it answer? ---- */
@@ -667,8 +666,7 @@ watch_play(struct watch *watch)
 		play_progress(watch->play, &watch->last);
 		if (asked)
 			show(watch);
-		asked =
-		    !asked; /* each call reports the time since the last one */
+		asked = !asked; /* reports the time since the last call */
 	}
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
