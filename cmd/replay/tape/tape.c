@@ -18,7 +18,7 @@
 #define ALIGN 8
 #define SESSIONS_MAX (UINT32_C(1) << 28)
 #define BUF_BYTES ((size_t)48 << 20)
-#define KEEP_BYTES ((size_t)32 << 20) /* stays, to be changed in memory */
+#define KEEP_BYTES ((size_t)32 << 20) /* kept in memory, still changeable */
 
 struct tape {
 	const uint8_t *map;
