@@ -44,7 +44,7 @@ struct tape_coverage {
 	uint64_t packets, packet_bytes;
 	uint64_t streams; /* TCP connections seen on the ports */
 	uint64_t left_out[TAPE_N_LEFT_OUT]; /* streams */
-	uint64_t frames[2]; /* by enum cap_dir, of all sessions */
+	uint64_t frames[2]; /* by enum cap_dir */
 	uint64_t frame_bytes[2]; /* on the wire */
 	uint64_t filtered_frames; /* not selected by -Y */
 	uint64_t keepalive_frames; /* with pongs: created anew on replay */
@@ -68,7 +68,7 @@ enum tape_session_flags {
 	TAPE_S_NO_START = 2, /* its beginning is not in the capture */
 	TAPE_S_GAPS = 4, /* some of its frames are missing */
 	TAPE_S_TLS = 8,
-	TAPE_S_MESSAGES = 32, /* it takes session messages, hello or not */
+	TAPE_S_MESSAGES = 32, /* accepts session messages, hello or not */
 	TAPE_S_LEFT_OUT = 64, /* not played: it only has a place in the table */
 };
 
@@ -107,7 +107,7 @@ enum tape_record_flags {
 	TAPE_R_ANSWERED = 16, /* UP: the capture holds its answer */
 	TAPE_R_ANSWER = 32, /* DOWN: answers a request of this session */
 	TAPE_R_MESSAGE = 64, /* a session message, dest_type HOP */
-	TAPE_R_FORKS = 128, /* there are forks: `refs` has one for each */
+	TAPE_R_FORKS = 128, /* has forks: a ref for each follows */
 };
 
 struct tape_record {
