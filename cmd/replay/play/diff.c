@@ -7,10 +7,10 @@
  *	          '------------- DIFF_BACK ------------'  '-- DIFF_AHEAD --'
  *
  * A received frame is matched against the frames of the window that were not
- * received yet. If one is equal, it is that frame; it is out of order if a later
- * one was received before. If none is equal, it counts as a different version of
- * the next frame; if that frame still comes, it counts as extra. A frame that
- * leaves the window unreceived is missing.
+ * received yet. If one is equal, it is that frame; it is out of order if a
+ * later one was received before. If none is equal, it counts as a different
+ * version of the next frame; if that frame still comes, it counts as extra. A
+ * frame that leaves the window unreceived is missing.
  *
  * Owns the windows of each virtual client, and the differences. Each worker has
  * one, called by virtual_client.c; play.c merges them.
