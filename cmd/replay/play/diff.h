@@ -149,7 +149,7 @@ struct diff_example {
 	enum diff_kind kind;
 	uint32_t session;
 	int32_t key;
-	uint64_t index; /* captured frame of that key; EXTRA: received one */
+	uint64_t index; /* in its key: captured frame; EXTRA: received one */
 	uint64_t received_index;
 	uint32_t fields; /* bits of the fields that differ */
 	struct diff_side captured, received;
