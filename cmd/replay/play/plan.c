@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PLAN_SMALL_BYTES ((uint64_t)64 << 20) /* of a tape that is read */
+#define PLAN_SMALL_BYTES ((uint64_t)64 << 20) /* smaller tapes are read */
 #define PLAN_NS_PER_S INT64_C(1000000000)
 #define PLAN_FAR_NS (INT64_MAX / 4) /* no time is later; sums of a few fit */
 #define SPREAD_MAX_NS (10 * PLAN_NS_PER_S) /* over the clones of a session */
