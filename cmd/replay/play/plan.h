@@ -53,15 +53,15 @@ struct plan {
  * Makes a plan.
  *
  * Who: sessions are ordered by their hashes; --clients N takes them from the
- * front, cyclically, until there are N. So each is played as often as any other,
- * or once more, and a smaller sample is part of a larger one.
+ * front, cyclically, until there are N. So each is played as often as any
+ * other, or once more, and a smaller sample is part of a larger one.
  *
  * When: as captured, scaled by --connect-speed (by default --speed; all at once
  * with --rate and --asap), with each clone of a session --stagger after the
- * previous one. Without --stagger the clones of a session are spread evenly over
- * the length of the capture at that speed, but over at most ten seconds. With a
- * ramp the k-th of n connections starts no sooner than after k/n of it; the
- * default ramp is a millisecond per connection if there are more than a
+ * previous one. Without --stagger the clones of a session are spread evenly
+ * over the length of the capture at that speed, but over at most ten seconds.
+ * With a ramp the k-th of n connections starts no sooner than after k/n of it;
+ * the default ramp is a millisecond per connection if there are more than a
  * thousand.
  *
  * Returns false if there is no session to play, or when out of memory; err says
