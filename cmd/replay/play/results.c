@@ -194,7 +194,7 @@ results_key(struct results *results, int32_t key)
 		return &entry->row;
 	entry = map_get(&results->keys, &map_key);
 	if (entry == results->keys.others)
-		return &entry->row; /* its key is nobody's: not remembered */
+		return &entry->row; /* others has no key: not cached */
 	if (entry->row.latency.digits == 0)
 		results_row_init(&entry->row);
 	*near = entry;
