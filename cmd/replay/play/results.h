@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * results - the measurements of a run: counts, latencies and lateness, in total,
- * over time and per key.
+ * results - the measurements of a run: counts, latencies and lateness, in
+ * total, over time and per key.
  *
  * Each worker has its own struct results; they are merged at the end. Times are
  * in ns since the run began (the first session was due), so the results of
- * shards that started together merge exactly: counts and sums are whole numbers,
- * and histograms add up.
+ * shards that started together merge exactly: counts and sums are whole
+ * numbers, and histograms add up.
  *
  * Memory is bounded. There are at most RESULTS_BUCKETS_MAX buckets; beyond that
  * pairs are merged (which takes a few ms, once after 400 buckets, then after
@@ -42,7 +42,7 @@ enum results_count {
 	RESULTS_SESSIONS_BEGUN, /* connect() was called */
 	RESULTS_SESSIONS_READY, /* * connected and, after a hello, welcomed */
 	RESULTS_SESSIONS_REFUSED, /* bluenet.refuse */
-	RESULTS_SESSIONS_FAILED, /* never connected or welcomed otherwise */
+	RESULTS_SESSIONS_FAILED, /* otherwise not connected or not welcomed */
 	RESULTS_SESSIONS_CUT, /* by the cluster, before everything was sent */
 	RESULTS_SESSIONS_DONE, /* everything was sent */
 	RESULTS_SESSIONS_STOPPED, /* by --duration or Ctrl-C */
@@ -50,7 +50,7 @@ enum results_count {
 	RESULTS_BYTES_SENT, /* * on the wire, before TLS */
 	RESULTS_FRAMES_RECEIVED, /* * */
 	RESULTS_BYTES_RECEIVED, /* * */
-	RESULTS_HELD, /* * sent late because the peer took no more: its fault */
+	RESULTS_HELD, /* * delayed by the peer, which did not read */
 	RESULTS_UNSENT, /* of cut and stopped sessions */
 	RESULTS_UNSENDABLE, /* too large for this peer */
 	RESULTS_ANSWERED, /* * requests */
