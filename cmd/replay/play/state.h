@@ -41,7 +41,7 @@ struct play {
 	int64_t start_ns;
 	pthread_t connector;
 	bool connector_runs;
-	pthread_mutex_t lock; /* of all below, and workers[].seen */
+	pthread_mutex_t lock; /* for all below, and workers[].seen */
 	pthread_cond_t changed;
 	bool stop; /* the connector must end */
 	bool connector_done;
