@@ -19,7 +19,7 @@
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more than that waits */
 #define OPEN_MAX 65536 /* requests per virtual client, 4 MiB */
-#define DIFF_QUIET_NS INT64_C(1000000000) /* what is not here then is missing */
+#define DIFF_QUIET_NS INT64_C(1000000000) /* later frames are missing */
 #define AGAIN_NS 1000000 /* retry interval while a peer is not connected yet */
 #define LATER_NS (INT64_MAX / 4) /* never */
 
@@ -27,7 +27,7 @@ enum vclient_state {
 	VCLIENT_CONNECTING = 0,
 	VCLIENT_GREETED, /* hello sent, no welcome yet */
 	VCLIENT_PLAYING,
-	VCLIENT_ENDING, /* all is sent: answers, and the captured end */
+	VCLIENT_ENDING, /* all sent: awaits answers and the end */
 	VCLIENT_CLOSING,
 };
 
@@ -395,7 +395,7 @@ send_due(struct vclient *vc)
 		if (!asap || due_ns > now_ns)
 			now_ns = clock_now_ns();
 		if (due_ns <= now_ns && asap)
-			due_ns = now_ns; /* then it is due when it goes */
+			due_ns = now_ns; /* due when it can be sent */
 		if (due_ns <= now_ns && must_wait(vc, due_ns, now_ns))
 			return;
 		if (due_ns > now_ns ||
