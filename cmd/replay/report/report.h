@@ -74,10 +74,10 @@ report_cluster_line(const struct report *report, char *line, size_t line_chars);
 void report_free(struct report *report); /* NULL is allowed */
 
 /*
- * Add `from`, another shard of the same run: it must have the same target,
- * start, base of the bucket width, schedule, max_late_ns and of_shards, and not
- * the same shard. False: err says what differs, and `report` is unchanged
- * (unless out of memory).
+ * Merges `from`, another shard of the same run: it must have the same target,
+ * start, base bucket width, schedule, max_late_ns and of_shards, and another
+ * shard number. Returns false on failure: err says what differs, and `report`
+ * is unchanged (unless out of memory).
  */
 bool report_merge(
     struct report *report, const struct report *from, char err[CLI_ERR_CHARS]);
