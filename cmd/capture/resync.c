@@ -14,7 +14,7 @@
  */
 #define HEADER_MAX_BYTES 128
 
-/* A chain is accepted with this many frames, or with this many good headers. */
+/* A chain is accepted with this many frames, this many with a good header. */
 static const struct {
 	uint32_t frames, headers;
 } enough[] = {
