@@ -107,7 +107,7 @@ double hdr_sums_stddev(const struct hdr_sums *sums);
  *
  *	| cookie u32 0x1c849314 | bytes u32 | zlib stream of: ... |
  *	... | cookie u32 0x1c849313 | bytes u32 | index offset u32 0 |
- *	   | digits u32 | lowest u64 1 | highest u64 | ratio f64 1 | counts ... |
+ *	  | digits u32 | lowest u64 1 | highest u64 | ratio f64 1 | counts ... |
  *
  * all big-endian. The counts are in ZigZag LEB128 of at most 9 bytes each; a
  * negative number stands for that many zeros; the last count is not 0. Offset
