@@ -35,7 +35,7 @@ struct flow {
 	enum flow_state state;
 	struct bnet_link *link; /* NULL until the first byte */
 	struct resync resync;
-	struct bnet_buf unsynced; /* the bytes searched; START: the first few */
+	struct bnet_buf unsynced; /* bytes to search; START: the first few */
 	uint64_t skipped_bytes; /* reported with the next frame */
 	const char *skip_reason;
 	uint64_t discard_bytes; /* rest of a frame that a gap damaged */
