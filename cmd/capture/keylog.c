@@ -25,7 +25,7 @@ struct cap_keylog {
 	struct slot *slots; /* open addressing, linear probing */
 	size_t n_slots; /* a power of two, or 0 */
 	size_t n_used;
-	uint64_t seed; /* peers choose their randoms, so they can collide */
+	uint64_t seed; /* peers choose the randoms: prevents collisions */
 	size_t line;
 	char problem[PROBLEM_CHARS];
 };
