@@ -289,7 +289,8 @@ drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 
 		/* held before a SYN showed that the stream starts later */
 		if (old < 0 || old > (int32_t)piece->len)
-			old = (int32_t)piece->len; /* half the space away */
+			old =
+			    (int32_t)piece->len; /* over half the space away */
 		shared->counters->retransmitted_bytes += (uint32_t)old;
 		if (old < (int32_t)piece->len)
 			pass(half, shared,
@@ -445,7 +446,7 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	uint32_t seq = segment->seq + ((segment->flags & TCP_SYN) != 0);
 	enum bnet_err err;
 
-	if (segment->flags & TCP_RST) /* it has a message, if anything */
+	if (segment->flags & TCP_RST) /* its data is at most a message */
 		return BNET_OK;
 	note_end(half, segment, seq);
 	half->time_ns = time_ns;
