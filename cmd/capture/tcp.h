@@ -60,7 +60,7 @@ struct tcp_half {
 	uint32_t first_segment; /* the first held, while not started */
 	int64_t first_ns; /* its time */
 	int64_t time_ns; /* of the current segment */
-	struct tcp_piece *last_held; /* where the next one often belongs */
+	struct tcp_piece *last_held; /* a hint for the next one */
 	uint32_t n_pieces;
 	struct tcp_piece *head, *tail; /* held, by seq, not overlapping */
 	size_t held_bytes; /* including overhead */
