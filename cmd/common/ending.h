@@ -51,7 +51,7 @@ bool ending_is_stuck(void);
  */
 int ending_code(int code);
 
-/* For tests: sets another limit, or resets it; afterwards nothing is stuck. */
+/* For tests: set another limit; ending_reset() also clears the stuck state. */
 void ending_set_limit(int64_t limit_ns);
 void ending_reset(int64_t limit_ns);
 
