@@ -187,7 +187,7 @@ key_block(const struct tls_suite *suite, struct tls_secret master,
 	bool ok;
 
 	memcpy(seed, label, sizeof(label) - 1);
-	memcpy(at, randoms->of[1], CAP_RANDOM_BYTES); /* the server's first */
+	memcpy(at, randoms->of[1], CAP_RANDOM_BYTES); /* server random first */
 	memcpy(at + CAP_RANDOM_BYTES, randoms->of[0], CAP_RANDOM_BYTES);
 	params[0] = param_hash(suite);
 	params[1] = OSSL_PARAM_construct_octet_string(
@@ -350,7 +350,7 @@ tls_open(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
 	make_nonce(op, seq, body.p, nonce);
 	n_aad = make_aad(op, seq, head, text.len, aad);
 	memcpy(tag, text.p + text.len, op->n_tag);
-	(void)ERR_set_mark(); /* a failed proof is nobody else's error */
+	(void)ERR_set_mark(); /* drops the error of a failed tag check */
 	ok = EVP_DecryptInit_ex(op->ctx, NULL, NULL, NULL, nonce) == 1 &&
 	    EVP_CIPHER_CTX_ctrl(
 		op->ctx, EVP_CTRL_AEAD_SET_TAG, op->n_tag, tag) == 1 &&
