@@ -13,16 +13,18 @@
 #define TOTAL_BYTES ((size_t)256 << 20)
 #define N_STREAMS ((size_t)65536)
 #define IDLE_NS INT64_C(600000000000)
-/* Of the memory for all streams, what may remember bytes passed on. */
+/* The share of the memory for all streams that history may use. */
 #define HISTORY_SHARE 4
-/* And what one direction of one stream may hold. */
+/* The share that one direction of one stream may hold. */
 #define STREAM_SHARE 4
-/* A SYN seen late belongs to data that starts at most so far after it. */
+/*
+ * A late SYN belongs to a stream whose data starts at most this far after it.
+ */
 #define LATE_SYN_BYTES (1 << 20)
-/* A RST counts within so many bytes of where the stream is. */
+/* A RST is accepted within this distance of the expected sequence number. */
 #define RST_BYTES UINT32_C(4194304)
 
-/* ---- what tcp reports ---- */
+/* ---- callbacks of tcp ---- */
 
 static void
 on_data(void *arg, struct bnet_slice data)
@@ -58,7 +60,7 @@ static const struct tcp_sink tcp_sink = { on_data, on_gap, on_conflict,
 
 /* ---- streams ---- */
 
-/* Does this SYN open another connection between the same ends? */
+/* Does this SYN open a new connection between the same ends? */
 static bool
 is_reuse(const struct stream *s, int dir, const struct cap_segment *seg)
 {
@@ -84,8 +86,8 @@ note_syn(struct stream *s, int dir, const struct cap_segment *seg)
 }
 
 /*
- * The stream of a segment, opened where it is new; *dir is its direction.
- *	BNET_OK		*out is NULL where it is of none
+ * Finds the stream of a segment, or opens it; *dir is its direction.
+ *	BNET_OK		*out is NULL if it belongs to no stream
  *	BNET_ENOMEM
  */
 static enum bnet_err
@@ -107,7 +109,7 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 		streams_close(cap, s);
 		s = NULL;
 	}
-	/* a stray end of a connection that is over opens nothing */
+	/* a stray FIN or RST of a finished connection opens no stream */
 	if (s == NULL && seg->data.len == 0 &&
 	    (seg->flags & (TCP_RST | TCP_FIN)))
 		return BNET_OK;
@@ -122,7 +124,7 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 
 /* ---- packets ---- */
 
-/* A RST far from where the stream is was sent by someone who guesses. */
+/* A RST far from the expected sequence number may be forged. */
 static bool
 is_believed(
     const struct stream *s, enum cap_dir dir, const struct cap_segment *seg)
@@ -181,7 +183,7 @@ on_segment(
 		    &s->half[ref.dir], &cap->tcp, seg, cap->time_ns, &ref);
 	*out = s->ignored ? NULL : &s->pub;
 	segment_done(cap, s, ref.dir, seg);
-	/* eviction may have taken it, where it alone holds too much */
+	/* eviction may have closed it, if it alone holds too much */
 	if (cap->streams.last_hit != s)
 		*out = NULL;
 	return err;
@@ -245,7 +247,7 @@ earlier(struct stream *a, struct stream *b)
 	return b->seen_ns < a->seen_ns ? b : a;
 }
 
-/* In the order in which they were last seen, so that the output is stable. */
+/* Ordered by last activity, so that the output is stable. */
 void
 cap_finish(struct cap *cap)
 {
@@ -264,7 +266,7 @@ cap_counters(const struct cap *cap)
 	return &cap->counters;
 }
 
-/* ---- life ---- */
+/* ---- setup ---- */
 
 static void
 set_defaults(struct cap_settings *set)
@@ -279,7 +281,7 @@ set_defaults(struct cap_settings *set)
 		limits->stream_bytes = STREAM_BYTES;
 	if (limits->total_bytes == 0)
 		limits->total_bytes = TOTAL_BYTES;
-	/* one stream alone shall not be able to push the others out */
+	/* one stream alone must not be able to evict all others */
 	if (limits->stream_bytes > limits->total_bytes / STREAM_SHARE)
 		limits->stream_bytes = limits->total_bytes / STREAM_SHARE;
 	if (limits->n_streams == 0)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capture - packets of a capture in, frames and what went wrong out.
+ * capture - turns the packets of a capture into frames and error events.
  *
  *	packet -> layers -> (fragments) -> streams -> tcp -> (tls) -> link
  *
- * Every byte of a stream is in a frame or in a loss, and both are reported. All
- * memory is bounded by struct cap_limits. A struct cap owns all streams; called
- * by the decoder and by the compiler of tapes.
+ * Every byte of a stream is reported, in a frame or in a loss. struct
+ * cap_limits bounds all memory. A struct cap owns all streams; called by the
+ * decoder and by the compiler of tapes.
  */
 #ifndef CAPTURE_H
 #define CAPTURE_H
@@ -27,80 +27,80 @@ enum cap_dir {
 };
 
 enum cap_overlap {
-	CAP_OVERLAP_FIRST = 0, /* what came first wins */
+	CAP_OVERLAP_FIRST = 0, /* the first copy wins */
 	CAP_OVERLAP_LAST,
 };
 
 enum cap_event_type {
 	CAP_FRAME = 0, /* a good frame */
-	CAP_GAP, /* bytes of the stream that are not in the capture */
-	CAP_SKIP, /* bytes passed over on the way to the next frame */
+	CAP_GAP, /* bytes of the stream are missing from the capture */
+	CAP_SKIP, /* bytes skipped to reach the next frame */
 	CAP_OVERLAP, /* bytes sent twice with different contents */
-	CAP_MALFORMED, /* a bad frame or payload; bytes: what it took */
-	CAP_LIMIT, /* a ceiling was reached; bytes: what was held then */
+	CAP_MALFORMED, /* a bad frame or payload; bytes: its size */
+	CAP_LIMIT, /* a limit was reached; bytes: held at that time */
 	CAP_N_EVENTS
 };
 
-/* What others may know of a TCP stream. */
+/* The public part of a TCP stream. */
 struct cap_stream {
 	uint64_t number; /* from 0 */
 	char end[2][CAP_END_CHARS]; /* [0] opened it; "ADDR:PORT" */
 	uint8_t end_chars[2];
-	enum bnet_order order; /* AUTO while not known */
+	enum bnet_order order; /* AUTO while unknown */
 	bool tls;
 	bool no_start; /* its beginning is not in the capture */
 	bool recognised; /* it carries frames: a good one was seen */
-	uintptr_t user; /* the sink's own; 0 at first */
+	uintptr_t user; /* for the sink; starts as 0 */
 };
 
 struct cap_event {
 	enum cap_event_type type;
 	enum cap_dir dir;
-	int64_t time_ns; /* unix, of the packet */
-	uint64_t packet; /* its number in the capture, from 1 */
+	int64_t time_ns; /* unix time of the packet */
+	uint64_t packet; /* packet number in the capture, from 1 */
 	uint64_t number; /* FRAME: from 1 */
-	struct cap_stream *stream; /* NULL: a limit of the whole */
+	struct cap_stream *stream; /* NULL: a limit on the total */
 	uint64_t bytes;
 	const char *reason; /* static; not for FRAME */
 	const struct bnet_packet *frame; /* FRAME; borrowed for the call */
 };
 
-/* Counts of all that passed; bytes where it says so. */
+/* Totals; in bytes where the name says so. */
 struct cap_counters {
 	uint64_t packets, packet_bytes; /* as captured */
 	uint64_t not_tcp; /* packets that are not TCP over IP */
 	uint64_t bad_packets; /* headers cut or inconsistent */
 	uint64_t cut_packets; /* shorter in the capture than sent */
-	uint64_t fragments, datagrams; /* IP fragments; made whole */
+	uint64_t fragments, datagrams; /* IP fragments; datagrams reassembled */
 	uint64_t segments, segment_bytes; /* TCP with payload */
 	uint64_t retransmissions, retransmitted_bytes;
 	uint64_t out_of_order;
-	uint64_t streams, streams_selected; /* seen; decoded */
-	uint64_t streams_no_start; /* their beginning is not there */
+	uint64_t streams, streams_selected; /* seen; selected */
+	uint64_t streams_no_start; /* beginning not captured */
 	uint64_t resets;
-	uint64_t keyless_streams; /* TLS, no secret for it */
+	uint64_t keyless_streams; /* TLS without a secret */
 	uint64_t events[CAP_N_EVENTS];
 	uint64_t event_bytes[CAP_N_EVENTS];
 };
 
 struct cap_limits {
-	size_t stream_bytes; /* held out of order, one direction */
-	size_t total_bytes; /* held, all streams together */
+	size_t stream_bytes; /* out of order, per direction */
+	size_t total_bytes; /* in all streams together */
 	size_t n_streams; /* open at once */
-	int64_t idle_ns; /* a silent stream is closed */
+	int64_t idle_ns; /* a stream silent for this long is closed */
 };
 
 struct cap_keylog;
 
 struct cap_settings {
-	uint16_t ports[CAP_PORTS_MAX]; /* of the side that listens */
+	uint16_t ports[CAP_PORTS_MAX]; /* of the listening side */
 	size_t n_ports;
-	bool any_port; /* select by what the first bytes look like */
-	enum bnet_order order; /* AUTO: found */
+	bool any_port; /* select by the first bytes */
+	enum bnet_order order; /* AUTO: detected */
 	enum cap_overlap overlap;
 	uint32_t frame_max_bytes; /* 0: the default of bnet_link */
-	uint32_t payload_max_bytes; /* 0: the same */
-	struct cap_limits limits; /* a 0 in it: its default */
+	uint32_t payload_max_bytes; /* 0: the default, too */
+	struct cap_limits limits; /* 0 in a member: its default */
 	const struct cap_keylog *keylog; /* TLS secrets, or NULL; borrowed */
 };
 
@@ -112,27 +112,27 @@ struct cap_sink {
 
 struct cap;
 
-/* Both are copied. Returns NULL when out of memory. */
+/* Copies both structs. Returns NULL when out of memory. */
 struct cap *
 cap_new(const struct cap_settings *set, const struct cap_sink *sink);
 void cap_free(struct cap *cap); /* NULL is allowed */
 
 /*
- * One packet: `data` as captured, `wire_bytes` as sent, `linktype` a DLT_ of
- * libpcap. *stream: the selected or not yet judged stream it is part of, or
+ * Processes one packet: `data` as captured, `wire_bytes` as sent, `linktype` a
+ * DLT_ of libpcap. *stream: its stream if selected or still undecided, else
  * NULL; borrowed until the next call.
- *	BNET_OK, BNET_ENOMEM (the packet is lost, the rest goes on)
+ *	BNET_OK, BNET_ENOMEM (the packet is lost, but the capture continues)
  */
 BNET_MUST enum bnet_err
 cap_packet(struct cap *cap, int linktype, int64_t time_ns,
     struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream);
 
-/* The end of the capture: whatever is held is reported. */
+/* The capture has ended: reports everything that is held. */
 void cap_finish(struct cap *cap);
 
 const struct cap_counters *cap_counters(const struct cap *cap);
 
-/* Is this DLT_ one that cap_packet() reads? */
+/* Does cap_packet() read this DLT_? */
 bool cap_linktype_known(int linktype);
 
 #endif

@@ -52,7 +52,7 @@ cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
 	cap->sink.event(cap->sink.arg, &event);
 }
 
-/* Called from within the stages, so what they use is freed afterwards. */
+/* Called from within the stages, so their state is freed later. */
 static void
 cap_ignore(struct stream *stream)
 {
@@ -61,7 +61,7 @@ cap_ignore(struct stream *stream)
 
 /* ---- a direction ---- */
 
-/* A stream that might carry anything is looked at no further than this. */
+/* An undecided stream is examined only up to this point. */
 #define UNDECIDED_BYTES (256 * 1024)
 
 static struct flow *
@@ -70,7 +70,7 @@ flow_of(const struct flow_ref *ref)
 	return &ref->stream->flow[ref->dir];
 }
 
-/* Keep the sum over all streams true. */
+/* Updates the total over all streams. */
 static void
 account(struct cap *cap, struct flow *flow)
 {
@@ -177,8 +177,8 @@ skip(struct flow *flow, size_t n)
 }
 
 /*
- * Feed the link; *left is what is not in a frame when the framing is lost.
- * Returns false then, having reported why.
+ * Feeds the link; *left is the rest when framing is lost. Then reports the
+ * reason and returns false.
  */
 static bool
 feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
@@ -202,7 +202,7 @@ feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 	return false;
 }
 
-/* Frames start `at` bytes from here: read them where they lie. */
+/* Frames start `at` bytes from here: decodes them in place. */
 static void
 found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 {
@@ -245,7 +245,9 @@ resync_on(const struct flow_ref *ref, bool last)
 		}
 		if (result == RESYNC_NONE && flow->resync.at_start &&
 		    !ref->stream->undecided) {
-			/* the other direction has frames: look on in this */
+			/*
+			 * the other direction has frames: keep searching here
+			 */
 			start_resync(ref, false, "no frames");
 			continue;
 		}
@@ -261,7 +263,7 @@ resync_on(const struct flow_ref *ref, bool last)
 	}
 }
 
-/* All that is held has no frames in it, and there is no room for more. */
+/* No frames start in the bytes held, and there is no room for more. */
 static void
 unsynced_full(const struct flow_ref *ref)
 {
@@ -288,7 +290,7 @@ resync_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	resync_on(ref, false);
 }
 
-/* The framing was lost: search what is left, from the second byte on. */
+/* Framing was lost: search the rest, from the second byte on. */
 static void
 lose_sync(const struct flow_ref *ref, struct bnet_slice left)
 {
@@ -306,7 +308,7 @@ lose_sync(const struct flow_ref *ref, struct bnet_slice left)
 	resync_on(ref, false);
 }
 
-/* ---- what the stages before call ---- */
+/* ---- callbacks of the earlier stages ---- */
 
 static struct bnet_slice
 discard(struct flow *flow, struct bnet_slice in)
@@ -320,7 +322,7 @@ discard(struct flow *flow, struct bnet_slice in)
 	return bnet_slice_from(in, n);
 }
 
-/* The first bytes: a stream that may carry anything has to show frames. */
+/* The first bytes: an undecided stream must show frames. */
 static void
 start(const struct flow_ref *ref)
 {
@@ -362,8 +364,8 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 }
 
 /*
- * A gap inside a frame whose length is known costs that frame only: the next
- * one starts where it would have ended.
+ * A gap inside a frame of known length loses only that frame: the next one
+ * starts where it would have ended.
  */
 static bool
 gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
@@ -394,7 +396,7 @@ gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
 	return true;
 }
 
-/* Nothing follows at once: fewer frames are enough. */
+/* No bytes follow directly: fewer frames are enough. */
 static void
 resync_to_the_end(const struct flow_ref *ref)
 {
@@ -469,12 +471,12 @@ plain_finish(const struct flow_ref *ref, bool orderly)
 	}
 }
 
-/* ---- what kind of stream it is ---- */
+/* ---- plain or TLS ---- */
 
 #define TLS_RECORD_HEAD_BYTES 5
 #define TLS_RECORD_MAX_BYTES (16384 + 2048)
 
-/* A record in the middle of a session, where the hellos were not captured. */
+/* A TLS record in the middle of a session whose hellos were not captured. */
 static bool
 looks_like_record(struct bnet_slice in)
 {
@@ -503,7 +505,7 @@ on_lost(void *arg, enum cap_dir dir, uint64_t bytes, const char *reason)
 		plain_lost(&ref, bytes, reason);
 }
 
-/* Keep the sum over all streams true. */
+/* Updates the total over all streams. */
 static void
 account_tls(const struct flow_ref *ref)
 {
@@ -526,7 +528,7 @@ feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 	account_tls(ref);
 }
 
-/* The few bytes that the other direction kept, now that it is known as TLS. */
+/* Feeds the first few bytes of the other direction, now that it is TLS. */
 static void
 feed_tls_kept(const struct flow_ref *ref)
 {
@@ -544,7 +546,7 @@ feed_tls_kept(const struct flow_ref *ref)
 	bnet_buf_free(&first);
 }
 
-/* Out of memory before it is known what it is. */
+/* Out of memory before the kind of stream is known. */
 static void
 give_up(const struct flow_ref *ref, size_t bytes)
 {
@@ -581,7 +583,7 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 	looks = look(ref, bnet_buf_slice(kept));
 	if (looks == CAP_TLS_PERHAPS)
 		return;
-	first = *kept; /* plain_bytes() wants the buffer for itself */
+	first = *kept; /* plain_bytes() needs the buffer itself */
 	bnet_buf_init(kept, first.max);
 	if (looks == CAP_TLS_YES) {
 		s->tls = cap_tls_new(ref->cap->set.keylog);
@@ -613,7 +615,7 @@ flow_bytes(const struct flow_ref *ref, struct bnet_slice in)
 		plain_bytes(ref, in);
 }
 
-/* Nothing more comes to tell the kind of stream: take what there is as it is. */
+/* No more bytes will reveal the kind of stream: treat them as plain. */
 static void
 settle_start(const struct flow_ref *ref)
 {

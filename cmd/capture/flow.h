@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flow - the bytes of a stream, in order, to frames.
+ * flow - turns the ordered bytes of a stream into frames.
  *
- *	TCP's bytes -> TLS or frames as they are? -> (tls) -> link -> frames
+ *	TCP's bytes -> TLS or plain frames? -> (tls) -> link -> frames
  *
- * What the first bytes tell decides which way a stream goes. After a gap or a
- * bad frame the next place where frames start is searched (resync). Here are
- * also the data of a capture that the stages share: capture.c owns a struct
- * cap, streams.c the streams in it, and this what a stream holds. Called by
- * those two.
+ * The first bytes decide the path of a stream. After a gap or a bad frame,
+ * resync searches for the next frame. This header also defines the data that
+ * the stages of a capture share: capture.c owns a struct cap, streams.c its
+ * streams, and flow.c what a stream holds. Called by those two.
  */
 #ifndef CAPTURE_FLOW_H
 #define CAPTURE_FLOW_H
@@ -26,40 +25,40 @@ struct stream_key {
 };
 
 enum flow_state {
-	FLOW_START = 0, /* nothing came yet, or too little to tell TLS */
-	FLOW_SYNCED, /* the next byte starts a frame, or goes on in one */
-	FLOW_RESYNC, /* looking for where a frame starts */
+	FLOW_START = 0, /* no bytes yet, or too few to tell TLS */
+	FLOW_SYNCED, /* the next byte starts or continues a frame */
+	FLOW_RESYNC, /* searching for the start of a frame */
 };
 
-/* One direction: bytes in order -> frames. */
+/* One direction: turns bytes in order into frames. */
 struct flow {
 	enum flow_state state;
 	struct bnet_link *link; /* NULL until the first byte */
 	struct resync resync;
-	struct bnet_buf unsynced; /* the bytes searched; START: the first few */
-	uint64_t skipped_bytes; /* to be reported with the next frame */
+	struct bnet_buf unsynced; /* bytes to search; START: the first few */
+	uint64_t skipped_bytes; /* reported with the next frame */
 	const char *skip_reason;
-	uint64_t discard_bytes; /* rest of a frame that a gap tore */
-	size_t held_bytes; /* as accounted in cap->held_bytes */
+	uint64_t discard_bytes; /* rest of a frame that a gap damaged */
+	size_t held_bytes; /* as counted in cap->held_bytes */
 };
 
 struct stream {
-	struct cap_stream pub; /* first: the sink sees this */
+	struct cap_stream pub; /* must be first: the sink sees this */
 	struct stream_key key;
 	uint8_t opener; /* index in key.end of the side that opened */
-	bool undecided; /* not known yet whether it carries frames */
-	bool ignored; /* it does not */
+	bool undecided; /* unknown yet whether it carries frames */
+	bool ignored; /* it carries none */
 	bool closing; /* both FINs or a RST were seen */
-	bool dormant; /* silent for long, holds nothing */
+	bool dormant; /* silent for a long time, holds nothing */
 	bool isn_known[2];
 	uint32_t isn[2];
 	int64_t seen_ns;
 	struct tcp_half half[2];
 	struct flow flow[2];
 	struct cap_tls *tls;
-	size_t tls_held_bytes; /* as accounted in cap->held_bytes */
-	struct stream *chain; /* the hash bucket's next */
-	struct stream *older, *newer; /* in its list of last activity */
+	size_t tls_held_bytes; /* as counted in cap->held_bytes */
+	struct stream *chain; /* next in the hash bucket */
+	struct stream *older, *newer; /* in its list, by last activity */
 };
 
 struct stream_list {
@@ -86,10 +85,10 @@ struct cap {
 	struct cap_fragments *fragments;
 	struct streams streams;
 	size_t held_bytes; /* by all streams */
-	int64_t time_ns; /* of the packet at hand */
+	int64_t time_ns; /* of the current packet */
 };
 
-/* What a sink of a stage is given as `arg`. */
+/* The `arg` of the sinks of the stages. */
 struct flow_ref {
 	struct cap *cap;
 	struct stream *stream;
@@ -97,23 +96,25 @@ struct flow_ref {
 };
 
 /*
- * Report to the sink. Of a stream that is undecided only frames are reported;
- * `stream` NULL: a limit of the whole.
+ * Reports to the sink. For an undecided stream, only frames are reported;
+ * `stream` NULL: a limit on the total.
  */
 void cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
     enum cap_event_type type, uint64_t bytes, const char *reason);
 
-/* Bytes of the TCP stream: through TLS where it is, to frames. */
+/*
+ * Bytes of the TCP stream: decrypts them if they are TLS, and decodes frames.
+ */
 void flow_bytes(const struct flow_ref *ref, struct bnet_slice in);
 void flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason);
 
-/* No more will come, in either direction. */
+/* No more bytes will come, in either direction. */
 void flow_finish(struct cap *cap, struct stream *stream);
 
-/* What a flow holds is given back, unreported. */
+/* Releases what a flow holds, without reporting it. */
 void flow_free(struct cap *cap, struct flow *flow);
 
-/* Bytes of it that are neither reported nor lost yet. */
+/* The number of bytes neither reported nor lost yet. */
 size_t flow_kept(const struct flow *flow);
 
 #endif

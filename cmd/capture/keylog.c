@@ -11,7 +11,7 @@
 #define PROBLEM_CHARS 96
 #define READ_BYTES 65536
 
-/* a longer line holds no secret that we know of */
+/* a longer line holds no known secret */
 #define LINE_MAX_BYTES 1024
 
 struct slot {
@@ -25,7 +25,7 @@ struct cap_keylog {
 	struct slot *slots; /* open addressing, linear probing */
 	size_t n_slots; /* a power of two, or 0 */
 	size_t n_used;
-	uint64_t seed; /* peers choose their randoms, so they can collide */
+	uint64_t seed; /* peers choose the randoms: prevents collisions */
 	size_t line;
 	char problem[PROBLEM_CHARS];
 };
@@ -33,7 +33,7 @@ struct cap_keylog {
 static const struct label {
 	const char *name;
 	enum cap_secret which;
-	uint8_t n_bytes[2]; /* the sizes that a secret may have */
+	uint8_t n_bytes[2]; /* the allowed sizes of the secret */
 } labels[] = {
 	{ "CLIENT_RANDOM", CAP_SECRET_MASTER, { 48, 48 } },
 	{ "CLIENT_EARLY_TRAFFIC_SECRET", CAP_SECRET_EARLY, { 32, 48 } },
@@ -53,7 +53,7 @@ cap_keylog_new(void)
 
 	if (log == NULL)
 		return NULL;
-	/* without randomness it is only slower where somebody attacks it */
+	/* without randomness the table is only slower under attack */
 	if (RAND_bytes(seed, sizeof(seed)) == 1)
 		memcpy(&log->seed, seed, sizeof(seed));
 	return log;
@@ -96,7 +96,9 @@ mix(uint64_t h)
 	return h ^ h >> 29;
 }
 
-/* The slot of it, or the free one where it belongs; one is always free. */
+/*
+ * The slot of the secret, or the free one where it belongs; one is always free.
+ */
 static struct slot *
 place(const struct cap_keylog *log, const uint8_t *random, unsigned int which)
 {
@@ -119,7 +121,7 @@ place(const struct cap_keylog *log, const uint8_t *random, unsigned int which)
 	}
 }
 
-/* Room for one more, at most three quarters full. */
+/* Makes room for one more; at most three quarters are used. */
 static enum bnet_err
 reserve(struct cap_keylog *log)
 {
@@ -151,7 +153,7 @@ put(struct cap_keylog *log, const struct slot *entry)
 	enum bnet_err err = reserve(log);
 	struct slot *slot;
 
-	/* even a full table can take another secret for an old entry */
+	/* a full table can still replace the secret of an old entry */
 	if (err == BNET_ENOMEM || log->n_slots == 0)
 		return err;
 	slot = place(log, entry->random, entry->which);
@@ -188,7 +190,7 @@ blank(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* The next word of `line`, which moves past it. */
+/* Returns the next word of `line` and advances past it. */
 static struct bnet_slice
 word(struct bnet_slice *line)
 {
@@ -212,7 +214,9 @@ digit(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* All of `text` as `n` bytes; it must have exactly two digits for each. */
+/*
+ * Decodes all of `text` as `n` bytes; it must have exactly two digits per byte.
+ */
 static bool
 unhex(struct bnet_slice text, uint8_t *out, size_t n)
 {
@@ -224,7 +228,7 @@ unhex(struct bnet_slice text, uint8_t *out, size_t n)
 		int high = digit(text.p[2 * i]);
 		int low = digit(text.p[2 * i + 1]);
 
-		bad |= high | low; /* negative if one of them is */
+		bad |= high | low; /* negative if one of them is invalid */
 		out[i] = (uint8_t)((high & 15) << 4 | (low & 15));
 	}
 	return bad >= 0;
@@ -241,7 +245,7 @@ label_find(struct bnet_slice name)
 	return NULL;
 }
 
-/* NULL, or what is wrong. */
+/* Returns what is wrong; NULL: nothing. */
 static const char *
 parse(struct bnet_slice line, const struct label *label, struct slot *entry)
 {
@@ -263,7 +267,7 @@ parse(struct bnet_slice line, const struct label *label, struct slot *entry)
 	return NULL;
 }
 
-/* *bad: becomes true at a malformed line, which is then passed over. */
+/* Sets *bad at a malformed line, which is skipped. */
 static enum bnet_err
 add_line(struct cap_keylog *log, struct bnet_slice line, bool *bad)
 {
@@ -289,7 +293,7 @@ add_line(struct cap_keylog *log, struct bnet_slice line, bool *bad)
 	return BNET_OK;
 }
 
-/* The lines of `text` that end in it; *used: to the end of the last. */
+/* Takes the complete lines of `text`; *used: up to the end of the last one. */
 static enum bnet_err
 add_lines(
     struct cap_keylog *log, struct bnet_slice text, size_t *used, bool *bad)
@@ -334,8 +338,8 @@ cap_keylog_add(struct cap_keylog *log, struct bnet_slice text)
 }
 
 /*
- * Keep the line that is not complete yet, at the front. Of one too long to
- * mean anything the start is enough to judge it, and the rest is dropped.
+ * Moves an incomplete line to the front. If a line is too long to be valid, its
+ * start is enough to judge it, and the rest is dropped.
  */
 static size_t
 carry(uint8_t *block, size_t n, size_t used)
@@ -383,14 +387,14 @@ cap_keylog_read(struct cap_keylog *log, FILE *f)
 #define BLOCK_SECRETS 10
 #define SECRETS_TLS 0x544c534bU /* "TLSK" */
 #define ORDER_MAGIC 0x1a2b3c4dU
-#define FRAME_BYTES 12 /* what is around a body */
+#define FRAME_BYTES 12 /* around a body */
 #define HEAD_BYTES 8
 #define SECTION_BODY_MIN 16
 #define SECRETS_HEAD_BYTES 8 /* type and length of the secrets */
 
 struct reader {
 	FILE *f;
-	off_t at, end; /* of the block to read next; of the file */
+	off_t at, end; /* of the next block; of the file */
 	bool big;
 	struct cap_keylog *log;
 	size_t n_blocks;
@@ -407,14 +411,14 @@ u32(const struct reader *rd, const uint8_t *p)
 	    (uint32_t)p[1] << 8 | p[0];
 }
 
-/* `n` bytes at `at` of the file. */
+/* Reads `n` bytes at offset `at`. */
 static bool
 read_at(struct reader *rd, off_t at, uint8_t *out, size_t n)
 {
 	return fseeko(rd->f, at, SEEK_SET) == 0 && fread(out, 1, n, rd->f) == n;
 }
 
-/* The byte order of the section whose head is at rd->at. */
+/* Reads the byte order of the section that starts at rd->at. */
 static bool
 section(struct reader *rd)
 {
@@ -443,11 +447,11 @@ secrets_text(struct reader *rd, off_t at, size_t n)
 	free(text);
 	if (err != BNET_ETLS)
 		return err;
-	rd->lines = err; /* and go on: other blocks may be good */
+	rd->lines = err; /* continue: other blocks may be good */
 	return BNET_OK;
 }
 
-/* The secrets block at rd->at, whose body of `n_body` bytes is in the file. */
+/* Reads the secrets block at rd->at; all `n_body` bytes are in the file. */
 static enum bnet_err
 secrets(struct reader *rd, size_t n_body)
 {
@@ -468,9 +472,7 @@ secrets(struct reader *rd, size_t n_body)
 	return secrets_text(rd, rd->at + HEAD_BYTES + (off_t)sizeof(head), n);
 }
 
-/*
- * One block. BNET_CLOSED at the first packet and at the end of the file.
- */
+/* Reads one block. Returns BNET_CLOSED at the first packet and at the end. */
 static enum bnet_err
 block(struct reader *rd)
 {
@@ -511,7 +513,7 @@ blocks(struct reader *rd)
 	return rd->lines;
 }
 
-/* A pcapng file, and one that can be gone back in? */
+/* Is it a pcapng file, and seekable? */
 static bool
 opens(struct reader *rd)
 {

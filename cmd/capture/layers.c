@@ -20,7 +20,7 @@
 #define IPV4_BYTES 20
 #define IPV6_BYTES 40
 #define TCP_BYTES 20
-#define EXTENSION_BYTES 8 /* the shortest */
+#define EXTENSION_BYTES 8 /* the shortest extension header */
 #define IP_TCP 6
 #define IP6_HOP_BY_HOP 0
 #define IP6_ROUTING 43
@@ -42,7 +42,7 @@ get_u32(const uint8_t *p)
 	return (uint32_t)get_u16(p) << 16 | get_u16(p + 2);
 }
 
-/* How each link type says where its payload starts and what it is. */
+/* Where the payload of a link type starts, and where its type is. */
 struct link_row {
 	int linktype;
 	size_t head_bytes;
@@ -57,7 +57,7 @@ static const struct link_row link_table[] = {
 	{ DLT_LINUX_SLL, SLL_BYTES, 14 },
 	{ DLT_LINUX_SLL2, SLL2_BYTES, 0 },
 	{ DLT_RAW, 0, NO_TYPE },
-	{ 101, 0, NO_TYPE }, /* LINKTYPE_RAW as it stands in files */
+	{ 101, 0, NO_TYPE }, /* LINKTYPE_RAW as used in files */
 	{ DLT_IPV4, 0, NO_TYPE },
 	{ DLT_IPV6, 0, NO_TYPE },
 	{ DLT_NULL, NULL_BYTES, NO_TYPE },
@@ -79,7 +79,7 @@ cap_linktype_known(int linktype)
 	return find_link(linktype) != NULL;
 }
 
-/* Step over the head and any VLAN tags: *type is then the ethertype. */
+/* Skips the link header and VLAN tags; *type is then the ethertype. */
 static bool
 strip_link(const struct link_row *row, struct bnet_slice *in, uint16_t *type)
 {
@@ -109,8 +109,8 @@ strip_link(const struct link_row *row, struct bnet_slice *in, uint16_t *type)
 }
 
 /*
- * `in` is what was captured from here on, `sent_bytes` what was sent; IP says
- * `ip_bytes`, and less of it may have been captured.
+ * `in` holds the bytes captured from here on; `sent_bytes` were sent. IP claims
+ * `ip_bytes`, of which fewer may have been captured.
  */
 static void
 set_data(struct cap_ip *ip, struct bnet_slice in, size_t ip_bytes)
@@ -150,7 +150,7 @@ parse_ipv4(struct bnet_slice in, size_t sent_bytes, struct cap_ip *ip)
 	return ip->fragment ? CAP_LAYER_FRAGMENT : CAP_LAYER_TCP;
 }
 
-/* Bytes of the extension header at `p`; 0: it is none that we step over. */
+/* Size of the extension header at `p`; 0: not one that is skipped. */
 static size_t
 extension_bytes(uint8_t next, const uint8_t *p)
 {
@@ -170,8 +170,8 @@ extension_bytes(uint8_t next, const uint8_t *p)
 }
 
 /*
- * Step over the extension headers of `ip`, whose data starts with one of type
- * ip->protocol or with what they lead to; up to a fragment's.
+ * Skips the extension headers of `ip`, starting with type ip->protocol; stops
+ * at a fragment header.
  */
 static bool
 step_extensions(struct cap_ip *ip)
@@ -196,7 +196,7 @@ step_extensions(struct cap_ip *ip)
 			ip->offset_bytes = frag & 0xfff8;
 			ip->more = (frag & 1) != 0;
 			ip->id = get_u32(in.p + 4);
-			/* an atomic fragment (RFC 6946) is whole */
+			/* an atomic fragment (RFC 6946) is complete */
 			ip->fragment = ip->more || ip->offset_bytes != 0;
 		}
 		ip->protocol = in.p[0];
@@ -274,7 +274,7 @@ parse_tcp(const struct cap_ip *ip, struct cap_segment *segment)
 	segment->flags = p[13];
 	segment->missing_bytes = ip->missing_bytes;
 	if (head_bytes > ip->data.len) {
-		/* the capture ends in the options */
+		/* the capture ends within the options */
 		segment->missing_bytes -= head_bytes - ip->data.len;
 		head_bytes = ip->data.len;
 	}
@@ -289,7 +289,7 @@ cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment)
 
 	if (!ip->src.v6 || ip->protocol == IP_TCP)
 		return parse_tcp(ip, segment);
-	/* after a fragment's header there may be more headers */
+	/* more headers may follow a fragment header */
 	whole = *ip;
 	if (!step_extensions(&whole) || whole.fragment)
 		return CAP_LAYER_BAD;
@@ -299,9 +299,9 @@ cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment)
 /* ---- fragments ---- */
 
 #define DATAGRAM_BYTES 65536
-#define UNIT_BYTES 8 /* fragments start at multiples of it */
+#define UNIT_BYTES 8 /* fragments start at multiples of this */
 #define N_UNITS (DATAGRAM_BYTES / UNIT_BYTES)
-#define STALE_NS INT64_C(30000000000) /* a reassembly's life */
+#define STALE_NS INT64_C(30000000000) /* lifetime of a reassembly */
 
 struct datagram {
 	bool used;
@@ -312,13 +312,13 @@ struct datagram {
 	size_t held_bytes;
 	size_t total_bytes; /* 0 until the last fragment is in */
 	uint8_t *data; /* DATAGRAM_BYTES */
-	uint8_t have[N_UNITS / 8]; /* a bit a unit */
+	uint8_t have[N_UNITS / 8]; /* one bit per unit */
 	size_t n_units;
 };
 
 struct cap_fragments {
 	struct datagram datagram[FRAGMENTS_MAX];
-	struct datagram *done; /* given out, to be dropped */
+	struct datagram *done; /* returned to the caller, to be dropped */
 };
 
 struct cap_fragments *
@@ -347,14 +347,14 @@ cap_fragments_free(struct cap_fragments *frags)
 static bool
 same(const struct datagram *d, const struct cap_ip *ip)
 {
-	/* of IPv6 only the first fragment's protocol counts (RFC 8200) */
+	/* in IPv6 only the first fragment's protocol counts (RFC 8200) */
 	return d->used && d->id == ip->id && d->src.v6 == ip->src.v6 &&
 	    (ip->src.v6 || d->protocol == ip->protocol) &&
 	    memcmp(d->src.ip, ip->src.ip, sizeof(d->src.ip)) == 0 &&
 	    memcmp(d->dst.ip, ip->dst.ip, sizeof(d->dst.ip)) == 0;
 }
 
-/* The datagram that the fragment is of, or a place for it. */
+/* Returns the datagram of the fragment, or a place for it. */
 static struct datagram *
 find(struct cap_fragments *frags, const struct cap_ip *ip, int64_t time_ns,
     size_t *evicted_bytes)
@@ -405,7 +405,7 @@ put(struct datagram *d, const struct cap_ip *ip)
 		d->total_bytes = ip->offset_bytes + ip->data.len;
 }
 
-/* A second end, or something after the end: not of this datagram. */
+/* A second end, or data after the end: from another datagram. */
 static bool
 contradicts(const struct datagram *d, const struct cap_ip *ip)
 {
@@ -416,7 +416,7 @@ contradicts(const struct datagram *d, const struct cap_ip *ip)
 		      : end_bytes != d->total_bytes);
 }
 
-/* Units may lie after the end too, so counting is not enough. */
+/* Units may lie after the end, so counting them is not enough. */
 static bool
 is_whole(const struct datagram *d)
 {

@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAINS_MAX 4096 /* open at a time; later ones are passed over */
-#define EMPTY_MAX 3 /* empty frames in a row that are believed */
-/* Longer headers (of many forks) are not read: it would be done at each place. */
+#define CHAINS_MAX 4096 /* open at a time; later ones are ignored */
+#define EMPTY_MAX 3 /* consecutive empty frames accepted */
+/*
+ * Longer headers (many forks) are not parsed: each position would cost too
+ * much.
+ */
 #define HEADER_MAX_BYTES 128
 
-/* A chain is accepted with this many frames, so many with a good header. */
+/* A chain is accepted with this many frames, this many with a good header. */
 static const struct {
 	uint32_t frames, headers;
 } enough[] = {
@@ -22,12 +25,12 @@ static const struct {
 
 struct resync_chain {
 	enum bnet_order order;
-	size_t from; /* where its first frame starts */
-	size_t next; /* where the next one would */
-	size_t needs; /* bytes to have before `next` can be judged */
+	size_t from; /* start of its first frame */
+	size_t next; /* expected start of the next frame */
+	size_t needs; /* bytes required before `next` can be judged */
 	uint32_t frames; /* good ones that are not empty */
 	uint32_t headers; /* with a plausible header */
-	uint32_t empty; /* empty ones in a row */
+	uint32_t empty; /* consecutive empty ones */
 };
 
 void
@@ -53,7 +56,7 @@ resync_held_bytes(const struct resync *resync)
 	return resync->cap_chains * sizeof(*resync->chain);
 }
 
-/* One that a sender could have packed: known kind, no bytes after it. */
+/* A frame that a sender could have produced: known kind, no trailing bytes. */
 static bool
 plausible_header(struct bnet_slice oob)
 {
@@ -78,12 +81,14 @@ plausible_header(struct bnet_slice oob)
 }
 
 enum step {
-	STEP_ON, /* the frame is good, `next` is after it */
+	STEP_ON, /* the frame is good; `next` is the one after it */
 	STEP_WAIT, /* `needs` bytes are needed */
 	STEP_BAD,
 };
 
-/* Only word, oob_len and header are looked at, so a long frame is no wait. */
+/*
+ * Only the word, oob_len and header are read, so a long frame causes no wait.
+ */
 static enum step
 step_chain(
     struct resync *resync, struct resync_chain *chain, struct bnet_slice bytes)
@@ -137,7 +142,7 @@ is_enough(const struct resync_chain *chain)
 	return false;
 }
 
-/* Nothing will follow: the frames must end with the bytes, or nearly. */
+/* No bytes will follow: the frames must end at, or near, the last byte. */
 static bool
 is_enough_at_end(const struct resync_chain *chain, size_t n_bytes)
 {
@@ -172,7 +177,7 @@ judge(struct resync *resync, struct resync_chain *chain,
 	return OPEN;
 }
 
-/* The latest without a header gives way to one that has. */
+/* The latest chain without a header makes way for one with a header. */
 static bool
 make_place(struct resync *resync)
 {
@@ -209,9 +214,9 @@ keep(struct resync *resync, const struct resync_chain *chain)
 }
 
 /*
- * The open chains again, where there are enough bytes; earliest first. One
- * that is good enough waits for those before it that have a header: it may
- * lie in a payload of theirs.
+ * Continues the open chains that have enough bytes, earliest first. A chain
+ * that is good enough waits for earlier ones with a header: it may lie inside
+ * their payload.
  */
 static bool
 judge_open(struct resync *resync, struct bnet_slice bytes, bool last,
@@ -239,7 +244,7 @@ judge_open(struct resync *resync, struct bnet_slice bytes, bool last,
 	return false;
 }
 
-/* Places not looked at before; a word must be there to be looked at. */
+/* Judges new positions; each needs at least a word. */
 static bool
 judge_new(struct resync *resync, struct bnet_slice bytes, bool last,
     struct resync_chain *found)
@@ -250,7 +255,7 @@ judge_new(struct resync *resync, struct bnet_slice bytes, bool last,
 		waits |= resync->chain[i].headers > 0;
 	for (; resync->scanned + BNET_FRAME_WORD_BYTES <= bytes.len;
 	     resync->scanned++) {
-		/* nothing after one that waits could be taken before it */
+		/* no later position can be chosen before one that waits */
 		if (waits || (resync->at_start && resync->scanned > 0))
 			return false;
 		for (enum bnet_order order = BNET_ORDER_LITTLE;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resync - find where frames start in bytes whose beginning is lost.
+ * resync - finds the start of a frame in bytes whose beginning is lost.
  *
- * The answer is the first place from which several well-formed frames follow
- * each other. A frame with a plausible BlueNet header is worth more than one
- * that is merely within the limits; empty frames (zeros) are worth nothing.
- * What looks like frames inside a longer frame is not it: where one with such a
- * header is open, later places wait for it. Owns the places that are still open,
- * not the bytes; called by flow.c.
+ * The result is the first position from which several well-formed frames follow
+ * each other. A frame with a plausible BlueNet header counts more than one that
+ * is merely within the limits; empty frames (zeros) count nothing. Bytes inside
+ * a longer frame may look like frames: while a chain with such a header is
+ * open, later positions wait for it. Owns the open positions, not the bytes;
+ * called by flow.c.
  */
 #ifndef CAPTURE_RESYNC_H
 #define CAPTURE_RESYNC_H
@@ -20,13 +20,13 @@
 #include <stdint.h>
 
 struct resync {
-	enum bnet_order order; /* AUTO: either */
+	enum bnet_order order; /* AUTO: try both */
 	uint32_t frame_max_bytes;
-	bool at_start; /* only the first byte will do */
-	size_t scanned; /* places judged so far */
-	struct resync_chain *chain; /* those still open */
+	bool at_start; /* only the first byte is accepted */
+	size_t scanned; /* positions judged so far */
+	struct resync_chain *chain; /* the open ones */
 	size_t n_chains, cap_chains;
-	uint64_t n_steps; /* frames looked at: what it cost */
+	uint64_t n_steps; /* frames examined: a measure of the cost */
 };
 
 void resync_init(struct resync *resync, enum bnet_order order,
@@ -35,22 +35,22 @@ void resync_free(struct resync *resync);
 
 enum resync_result {
 	RESYNC_FOUND, /* *at and *order are set */
-	RESYNC_OPEN, /* more bytes may tell; *at: no frame starts before */
-	RESYNC_NONE, /* none starts in these bytes */
+	RESYNC_OPEN, /* more bytes are needed; *at: no frame starts before */
+	RESYNC_NONE, /* no frame starts in these bytes */
 };
 
 /*
- * Judge `bytes`, which start where those of the call before did, and hold at
+ * Judges `bytes`, which start where those of the previous call did and are at
  * least as many. `last`: no more will follow, so fewer frames are enough if
- * they end with the bytes. Out of memory, places are passed over.
+ * they end with the bytes. When out of memory, positions are skipped.
  */
 enum resync_result resync_step(struct resync *resync, struct bnet_slice bytes,
     bool last, size_t *at, enum bnet_order *order);
 
-/* What it holds itself, in bytes. */
+/* The memory that it holds, in bytes. */
 size_t resync_held_bytes(const struct resync *resync);
 
-/* The first `n` bytes, in which no frame starts, were dropped. */
+/* The first `n` bytes were dropped; no frame starts in them. */
 void resync_dropped(struct resync *resync, size_t n);
 
 #endif

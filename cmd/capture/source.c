@@ -14,22 +14,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES (1 << 20) /* stdio's buffer: fewer system calls */
-#define POLL_MS 100 /* live: as long as the kernel may hold a packet */
+#define READ_BYTES (1 << 20) /* stdio's buffer; reduces system calls */
+#define POLL_MS 100 /* live: as long as the kernel may hold back a packet */
 #define NS_PER_S INT64_C(1000000000)
-/* A file may say any time; two of these differ by no more than 63 bits. */
+/* A file may contain any time; this limit keeps differences within 63 bits. */
 #define TIME_MAX_S INT64_C(4600000000)
 
 struct source {
 	pcap_t *pcap;
 	FILE *file; /* NULL: live; closed by pcap */
-	FILE *pipe; /* what `file` reads from, or NULL */
-	int fd; /* to wait for: live, or of the pipe */
+	FILE *pipe; /* the input of `file`, or NULL */
+	int fd; /* to poll: live, or of the pipe */
 	bool (*idle)(void *arg); /* or NULL */
 	void *idle_arg;
-	volatile sig_atomic_t broken; /* it is to end */
+	volatile sig_atomic_t broken; /* must end */
 	char *buffer;
-	uint64_t size_bytes; /* of a regular file; 0 */
+	uint64_t size_bytes; /* of a regular file; else 0 */
 	char path[200];
 	uint64_t n_packets;
 };
@@ -44,7 +44,7 @@ to_ns(const struct timeval *ts, int64_t scale)
 	return s * NS_PER_S + rest;
 }
 
-/* The buffer is ours: standard input lives on without it. */
+/* Uses a buffer of our own, because standard input outlives the source. */
 static void
 free_source(struct source *src)
 {
@@ -66,7 +66,7 @@ new_source(const char *path, char *err)
 	return src;
 }
 
-/* 1: there is something to read; 0: not for a while; -1: it is to end. */
+/* 1: there is something to read; 0: not yet; -1: the source must end. */
 static int
 await(struct source *src)
 {
@@ -76,12 +76,12 @@ await(struct source *src)
 	if (n == 0) {
 		if (src->idle != NULL && !src->idle(src->idle_arg))
 			src->broken = 1;
-		/* not for ever: a signal may have come just before */
+		/* with a timeout: a signal may have come just before */
 		n = src->broken ? 0 : poll(&p, 1, POLL_MS);
 	}
 	if (src->broken)
 		return -1;
-	if (n < 0) /* what else is wrong the reader will find */
+	if (n < 0) /* the read will report other errors */
 		return errno != EINTR;
 	return n;
 }
@@ -111,8 +111,8 @@ close_pipe(void *arg)
 }
 
 /*
- * Where there may be nothing to read yet, reading goes through await(): stdio
- * alone knows when it has to wait for more.
+ * Where input may be slow, stdio reads through await(), because only stdio
+ * knows when it needs more.
  */
 static FILE *
 open_stream(struct source *src, const char *path)
@@ -136,7 +136,9 @@ open_stream(struct source *src, const char *path)
 	return through != NULL ? through : f;
 }
 
-/* The source, or NULL and it is closed: only link types that are read here. */
+/*
+ * Returns the source; closes it and returns NULL if its link type is unknown.
+ */
 static struct source *
 of_known_link(struct source *src, char *err)
 {
@@ -236,9 +238,9 @@ note_time(u_char *arg, const struct pcap_pkthdr *head, const u_char *data)
 }
 
 /*
- * Live: what came before the filter was set is in the kernel's buffer. As long
- * as that is full, nothing that passes the filter finds room in it. What comes
- * while we are at it, more than a second later, ends it.
+ * Live: drops what the kernel buffered before the filter was set. While the
+ * buffer is full of it, packets that pass the filter are lost. Stops at a
+ * packet that came more than a second after the start.
  */
 static void
 drop_unfiltered(struct source *src)
@@ -326,7 +328,7 @@ source_next(struct source *src, struct source_packet *packet, char *err)
 		return SOURCE_ERROR;
 	}
 	src->n_packets++;
-	/* with this precision tv_usec holds nanoseconds */
+	/* with nanosecond precision, tv_usec holds nanoseconds */
 	scale = src->file != NULL ||
 		pcap_get_tstamp_precision(src->pcap) ==
 		    PCAP_TSTAMP_PRECISION_NANO

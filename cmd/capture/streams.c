@@ -11,7 +11,7 @@
 
 #define BUCKETS_MIN 1024
 #define BUCKETS_MAX (1 << 20)
-/* How long stray segments of a connection that ended are still its own. */
+/* How long stray segments of a finished connection still belong to it. */
 #define LINGER_NS INT64_C(5000000000)
 
 /* ---- the table ---- */
@@ -25,7 +25,7 @@ streams_init(struct streams *streams, size_t n_max)
 		n *= 2;
 	*streams = (struct streams){ .n_buckets = n };
 	streams->bucket = calloc(n, sizeof(struct stream *));
-	/* without a seed only a flood of made-up ends would be slower */
+	/* without a seed, only a flood of forged ends would be slower */
 	if (RAND_bytes((unsigned char *)&streams->seed,
 		(int)sizeof(streams->seed)) != 1)
 		streams->seed = (uint64_t)(uintptr_t)streams;
@@ -180,7 +180,7 @@ streams_rest(struct streams *streams, struct stream *stream)
 	enlist(streams, stream);
 }
 
-/* ---- when streams open, close and rest ---- */
+/* ---- opening, closing, resting ---- */
 
 void
 streams_release(struct cap *cap, struct stream *s)
@@ -233,7 +233,7 @@ close_for(struct cap *cap, struct stream *s, const char *reason)
 	streams_close(cap, s);
 }
 
-/* Nothing of it is lost: it goes on where it was when it is seen again. */
+/* Loses nothing: the stream continues when it is seen again. */
 static bool
 rest(struct cap *cap, struct stream *s)
 {
@@ -258,7 +258,9 @@ streams_expire(struct cap *cap)
 	struct streams *streams = &cap->streams;
 	struct stream *s;
 
-	/* a RST may be anybody's: what holds nothing might yet go on */
+	/*
+	 * a RST may be forged: a stream that holds nothing may still continue
+	 */
 	while ((s = streams->closing.oldest) != NULL &&
 	    cap->time_ns - s->seen_ns > LINGER_NS)
 		if ((s->half[0].ended && s->half[1].ended) || !rest(cap, s))
@@ -269,7 +271,7 @@ streams_expire(struct cap *cap)
 			close_for(cap, s, "silent for too long");
 }
 
-/* One that ended goes first, then one that was silent for long. */
+/* Evicts finished streams first, then those silent the longest. */
 static void
 make_place(struct cap *cap)
 {
@@ -313,7 +315,7 @@ cap_port_listed(const struct cap *cap, uint16_t port)
 	return false;
 }
 
-/* Did the sender of this, the first segment seen, open the connection? */
+/* Did the sender of the first segment seen open the connection? */
 static bool
 sender_opened(const struct cap *cap, const struct cap_segment *seg)
 {

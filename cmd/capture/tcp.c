@@ -6,7 +6,7 @@
 
 /* ---- history ---- */
 
-/* `data` was passed on; `seq` is that of its first byte. */
+/* Remembers `data` that was passed on; `seq` belongs to its first byte. */
 static void
 history_add(struct history *history, struct history_budget *budget,
     uint32_t seq, struct bnet_slice data)
@@ -36,8 +36,8 @@ history_add(struct history *history, struct history_budget *budget,
 }
 
 /*
- * How many bytes of `data`, sent again from `seq` on and all of it before
- * next_seq, differ from what is remembered.
+ * Counts the bytes of `data`, retransmitted at `seq` and all before next_seq,
+ * that differ from the history.
  */
 static uint64_t
 history_differs(const struct history *history, uint32_t next_seq, uint32_t seq,
@@ -56,7 +56,7 @@ history_differs(const struct history *history, uint32_t next_seq, uint32_t seq,
 	return differ;
 }
 
-/* Bytes are missing before what comes next. */
+/* Bytes are missing before the next ones. */
 static void
 history_break(struct history *history)
 {
@@ -75,33 +75,35 @@ history_free(struct history *history, struct history_budget *budget)
 
 /* ---- pieces ---- */
 
-/* A hole that was acknowledged is waited for, in segments and in time. */
+/* How long an acknowledged hole is awaited, in segments and in time. */
 #define WAIT_SEGMENTS 256
 #define WAIT_NS INT64_C(3000000000)
 
-/* The beginning is waited for less: there is nothing to show until then. */
+/*
+ * The beginning is awaited for a shorter time: until then there is no output.
+ */
 #define START_SEGMENTS 64
 #define START_NS INT64_C(1000000000)
 
-/* Where segments are captured in part, holes are the rule. */
+/* If segments are captured partially, holes are normal. */
 #define CUT_SEGMENTS 4
 
-/* Pieces held of a direction, which are searched one by one. */
+/* Limit per direction; pieces are searched linearly. */
 #define PIECES_MAX 4096
 
-/* A FIN is believed within so many bytes of where the stream is. */
+/* A FIN is accepted within this distance of the expected sequence number. */
 #define FIN_BYTES UINT32_C(67108864)
 
 struct tcp_piece {
 	struct tcp_piece *next;
-	int64_t time_ns; /* it came then, */
-	uint32_t segment; /* as that of those with data */
+	int64_t time_ns; /* arrival time, */
+	uint32_t segment; /* and n_segments at that time */
 	uint32_t seq;
 	uint32_t len;
 	uint8_t data[];
 };
 
-/* Distance from `from` to `to` in sequence space, negative if before. */
+/* Distance from `from` to `to` in sequence space; negative if before. */
 static int32_t
 distance(uint32_t from, uint32_t to)
 {
@@ -139,7 +141,7 @@ piece_bytes(const struct tcp_piece *piece)
 	return (ssize_t)(sizeof(*piece) + piece->len);
 }
 
-/* Take the first piece off. */
+/* Removes the first piece. */
 static struct tcp_piece *
 pop(struct tcp_half *half, const struct tcp_shared *shared)
 {
@@ -169,7 +171,7 @@ tcp_drop(struct tcp_half *half, const struct tcp_shared *shared)
 	history_free(&half->history, shared->history);
 }
 
-/* A copy of `data` behind *after, or first where after is NULL. */
+/* Inserts a copy of `data` after `after`; NULL: as the first. */
 static enum bnet_err
 insert(struct tcp_half *half, const struct tcp_shared *shared,
     struct tcp_piece *after, uint32_t seq, struct bnet_slice data)
@@ -194,7 +196,7 @@ insert(struct tcp_half *half, const struct tcp_shared *shared,
 	return BNET_OK;
 }
 
-/* `data` lies over a held piece from `at` in it; returns where they differ. */
+/* `data` overlaps a held piece from offset `at`: handles differences. */
 static void
 compare(struct tcp_piece *piece, uint32_t at, struct bnet_slice data,
     const struct tcp_shared *shared, void *arg)
@@ -215,7 +217,9 @@ compare(struct tcp_piece *piece, uint32_t at, struct bnet_slice data,
 	    arg, differ, "sent twice with different contents, the first kept");
 }
 
-/* Hold what of [seq, seq + len) is not held yet; settle the rest. */
+/*
+ * Holds the parts of [seq, seq + len) that are not held yet; compares the rest.
+ */
 static enum bnet_err
 hold(struct tcp_half *half, const struct tcp_shared *shared, uint32_t seq,
     struct bnet_slice data, void *arg)
@@ -274,7 +278,7 @@ pass(struct tcp_half *half, const struct tcp_shared *shared,
 	shared->sink->data(arg, data);
 }
 
-/* Pass on the pieces that are next. */
+/* Passes on the pieces that are now in order. */
 static void
 drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 {
@@ -285,7 +289,8 @@ drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 
 		/* held before a SYN showed that the stream starts later */
 		if (old < 0 || old > (int32_t)piece->len)
-			old = (int32_t)piece->len; /* half the space away */
+			old =
+			    (int32_t)piece->len; /* over half the space away */
 		shared->counters->retransmitted_bytes += (uint32_t)old;
 		if (old < (int32_t)piece->len)
 			pass(half, shared,
@@ -298,7 +303,7 @@ drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 	    distance(half->next_seq, half->fin_seq) <= 0;
 }
 
-/* Give the hole before the first piece up. */
+/* Gives up the hole before the first piece. */
 static void
 give_up(struct tcp_half *half, const struct tcp_shared *shared,
     const char *reason, void *arg)
@@ -325,7 +330,9 @@ start_late(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 	drain(half, shared, arg);
 }
 
-/* Why the hole before the first piece is waited for no longer; or NULL. */
+/*
+ * Why to stop waiting for the hole before the first piece; NULL: keep waiting.
+ */
 static const char *
 wait_is_over(const struct tcp_half *half)
 {
@@ -344,7 +351,7 @@ wait_is_over(const struct tcp_half *half)
 	return NULL;
 }
 
-/* What is held for holes: is it time to stop waiting? */
+/* Gives up holes that were awaited long enough, or that hold too much. */
 static void
 judge_wait(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 {
@@ -356,7 +363,9 @@ judge_wait(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 	    half->n_pieces > PIECES_MAX) {
 		shared->sink->limit(arg, half->held_bytes);
 		start_late(half, shared, arg);
-		/* half of it, so that this is not for each packet */
+		/*
+		 * down to half, so that this does not happen for every packet
+		 */
 		while (half->held_bytes > shared->held_max_bytes / 2 ||
 		    half->n_pieces > PIECES_MAX / 2)
 			give_up(half, shared, "not in the capture", arg);
@@ -369,7 +378,7 @@ judge_wait(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 		give_up(half, shared, reason, arg);
 }
 
-/* How far the sender got, in the capture or not. */
+/* Tracks how far the sender got, even if that was not captured. */
 static void
 note_end(struct tcp_half *half, const struct cap_segment *segment, uint32_t seq)
 {
@@ -389,14 +398,14 @@ note_end(struct tcp_half *half, const struct cap_segment *segment, uint32_t seq)
 	}
 }
 
-/* Bytes that were passed on already, sent again: are they the same? */
+/* Compares a retransmission with the bytes passed on earlier. */
 static void
 compare_old(struct tcp_half *half, const struct tcp_shared *shared,
     uint32_t seq, struct bnet_slice old, void *arg)
 {
 	uint64_t differ;
 
-	/* a keep-alive is one byte of anything, just before the next */
+	/* a keep-alive repeats one byte before the next, with any contents */
 	if (old.len == 1 && seq + 1 == half->next_seq)
 		return;
 	differ = history_differs(&half->history, half->next_seq, seq, old);
@@ -408,7 +417,7 @@ compare_old(struct tcp_half *half, const struct tcp_shared *shared,
 			: "sent twice with different contents, the first kept");
 }
 
-/* Data that was passed on already: drop that part. */
+/* Drops the part of the data that was already passed on. */
 static void
 trim_old(struct tcp_half *half, const struct tcp_shared *shared, uint32_t *seq,
     struct bnet_slice *data, void *arg)
@@ -437,7 +446,7 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	uint32_t seq = segment->seq + ((segment->flags & TCP_SYN) != 0);
 	enum bnet_err err;
 
-	if (segment->flags & TCP_RST) /* it has a message, if anything */
+	if (segment->flags & TCP_RST) /* its data is at most a message */
 		return BNET_OK;
 	note_end(half, segment, seq);
 	half->time_ns = time_ns;
@@ -469,7 +478,7 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	return BNET_OK;
 }
 
-/* What was sent, or acknowledged, after all that is in the capture. */
+/* The end of what was sent or acknowledged beyond the capture. */
 static uint32_t
 missing_end(const struct tcp_half *half)
 {
@@ -479,7 +488,7 @@ missing_end(const struct tcp_half *half)
 		return half->fin_seq;
 	if (half->sent && distance(end, half->sent_seq) > 0)
 		end = half->sent_seq;
-	/* the last that was acknowledged may be a FIN */
+	/* the last acknowledged number may be a FIN */
 	if (half->acked && distance(end, half->peer_ack - 1) > 0)
 		end = half->peer_ack - 1;
 	return end;
@@ -491,7 +500,7 @@ tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 	uint32_t missing;
 
 	start_late(half, shared, arg);
-	if (half->started) /* by the other side's SYN-ACK, since */
+	if (half->started) /* started later, by the other side's SYN-ACK */
 		drain(half, shared, arg);
 	while (half->head != NULL)
 		give_up(half, shared, "not in the capture", arg);

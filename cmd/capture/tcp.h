@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcp - one direction of a TCP connection put in order.
+ * tcp - puts one direction of a TCP connection in order.
  *
  *	segments as captured -> data, gaps and conflicts, in stream order
  *
- * A segment that comes in order is passed on where it lies; others are
- * copied and held until what is before them comes. It is given up as a gap
- * when the receiver has acknowledged it and yet many packets or much time
- * went by, when too much is held, or at the end. Where the beginning was not
- * captured, the first segments are held for a moment, and the lowest starts.
- * Owns what is held or remembered of a direction; called by capture.c and
- * streams.c.
+ * A segment in order is passed on without a copy; others are copied and held
+ * until the bytes before them arrive. Missing bytes are given up as a gap when
+ * the receiver has acknowledged them and many packets or much time went by,
+ * when too much is held, or at the end. If the beginning was not captured, the
+ * first segments are held for a moment, and the lowest one becomes the start.
+ * Owns what a direction holds and remembers; called by capture.c and streams.c.
  */
 #ifndef CAPTURE_TCP_H
 #define CAPTURE_TCP_H
@@ -19,9 +18,9 @@
 #include "cmd/capture/layers.h"
 
 /*
- * The last bytes of a direction that were passed on, so that a retransmission
- * that differs from them is noticed. A ring, made with the first byte; where
- * all rings together would be over their budget a direction goes without.
+ * The last bytes passed on in a direction, to detect retransmissions that
+ * differ. A ring, allocated at the first byte; a direction goes without if all
+ * rings together would exceed their budget.
  */
 #define HISTORY_BYTES 16384 /* a power of two */
 
@@ -40,7 +39,7 @@ struct tcp_piece;
 struct tcp_sink {
 	void (*data)(void *arg, struct bnet_slice data);
 	void (*gap)(void *arg, uint64_t bytes, const char *reason);
-	/* bytes that came twice and differ; `reason` says which were kept */
+	/* bytes that came twice and differ; `reason` says which are kept */
 	void (*conflict)(void *arg, uint64_t bytes, const char *reason);
 	/* `bytes`, or too many pieces, are held out of order; gaps follow */
 	void (*limit)(void *arg, uint64_t bytes);
@@ -49,40 +48,43 @@ struct tcp_sink {
 struct tcp_half {
 	bool started; /* next_seq is known */
 	bool no_start; /* its beginning is not in the capture */
-	bool fin, ended; /* fin_seq is known; and was reached */
+	bool fin, ended; /* fin_seq is known; fin_seq was reached */
 	bool acked; /* peer_ack is known */
-	bool cut; /* some segments were not captured whole */
+	bool cut; /* some segments were captured partially */
 	uint32_t next_seq;
 	uint32_t fin_seq;
-	uint32_t peer_ack; /* the highest the other side acknowledged */
+	uint32_t peer_ack; /* highest acknowledgement of the other side */
 	bool sent; /* sent_seq is known */
-	uint32_t sent_seq; /* after the last byte that was seen to be sent */
+	uint32_t sent_seq; /* after the last byte known to be sent */
 	uint32_t n_segments; /* with data, so far */
 	uint32_t first_segment; /* the first held, while not started */
 	int64_t first_ns; /* its time */
-	int64_t time_ns; /* of the segment at hand */
-	struct tcp_piece *last_held; /* where the next one often belongs */
+	int64_t time_ns; /* of the current segment */
+	struct tcp_piece *last_held; /* a hint for the next one */
 	uint32_t n_pieces;
 	struct tcp_piece *head, *tail; /* held, by seq, not overlapping */
-	size_t held_bytes; /* with what it takes to hold them */
-	struct history history; /* of what was passed on */
+	size_t held_bytes; /* including overhead */
+	struct history history; /* bytes passed on */
 };
 
-/* What all connections share. */
+/* Shared by all connections. */
 struct tcp_shared {
 	const struct tcp_sink *sink;
 	enum cap_overlap overlap;
-	size_t held_max_bytes; /* one direction */
-	size_t *held_bytes; /* of all, kept up to date */
+	size_t held_max_bytes; /* limit per direction */
+	size_t *held_bytes; /* the total, kept up to date */
 	struct history_budget *history;
 	struct cap_counters *counters;
 };
 
-/* The first byte's sequence number is known (a SYN, or its acknowledgement). */
+/*
+ * Sets the sequence number of the first byte, from a SYN or its
+ * acknowledgement.
+ */
 void tcp_start(struct tcp_half *half, uint32_t seq);
 
 /*
- * A segment with or without data; `arg` is for the sinks.
+ * Processes a segment with or without data; `arg` is for the sinks.
  *	BNET_OK, BNET_ENOMEM (the segment is lost)
  */
 BNET_MUST enum bnet_err
@@ -92,14 +94,14 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 /* The other side acknowledged up to `ack`. */
 void tcp_acknowledge(struct tcp_half *half, uint32_t ack);
 
-/* The end of the capture or of the connection: report all that is held. */
+/* The capture or the connection has ended: reports everything that is held. */
 void
 tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg);
 
-/* Forget what was passed on. */
+/* Frees the history. */
 void tcp_forget(struct tcp_half *half, const struct tcp_shared *shared);
 
-/* Drop all that is held or remembered, unreported. */
+/* Drops everything held or remembered, without reporting it. */
 void tcp_drop(struct tcp_half *half, const struct tcp_shared *shared);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes wait in a half until they are a record (a record); a key opens it (keys)
- * and what is in it is a handshake message (messages), of which four matter,
- * or is given out. Where bytes are missing the next record is searched (holes).
- * Owned: what is held of both directions. Called by flow.
+ * Bytes wait in a half until a record is complete (a record). A key opens it
+ * (keys). Its contents are a handshake message (messages), of which four kinds
+ * matter, or application data, which goes to the sink. After missing bytes the
+ * next record is searched (holes). Owns what is held of both directions. Called
+ * by flow.c.
  */
 #include "cmd/capture/tls.h"
 
@@ -15,7 +16,7 @@
 
 #define TLS_BODY_MAX_BYTES CAP_TLS_PLAIN_MAX_BYTES
 #define TLS_BODY_13_MAX_BYTES (16384 + 256)
-#define TLS_HELLO_MAX_BYTES 65536 /* a longer hello is not kept */
+#define TLS_HELLO_MAX_BYTES 65536 /* longer hellos are not kept */
 
 enum tls_content {
 	TLS_CHANGE_CIPHER = 20,
@@ -35,43 +36,43 @@ enum tls_message_type {
 enum tls_level {
 	TLS_PLAIN = 0,
 	TLS_HANDSHAKE, /* 1.3 only */
-	TLS_TRAFFIC, /* 1.2: since ChangeCipherSpec */
+	TLS_TRAFFIC, /* 1.2: after ChangeCipherSpec */
 };
 
-/* Handshake messages across records; only hellos are kept. */
+/* Handshake messages, which may span records; only hellos are kept. */
 struct tls_messages {
 	struct bnet_buf hello;
 	uint8_t head[4]; /* type, length u24 */
 	uint8_t n_head;
 	uint32_t left_bytes; /* of the message's body */
 	bool keep;
-	bool lost; /* a hole: where a message starts is not known */
+	bool lost; /* after a hole: the start of a message is unknown */
 };
 
 struct tls_half {
-	struct bnet_buf in; /* not yet taken */
-	bool hole; /* at in[hole_at] missing_bytes are missing */
+	struct bnet_buf in; /* not processed yet */
+	bool hole; /* missing_bytes are missing at in[hole_at] */
 	bool blocked; /* the next record needs the other side's hello */
 	bool synced; /* a record starts at in[0] + skip_bytes */
 	bool hello; /* the hello of this side is known */
-	bool retry; /* it will be: this side asked for another one */
-	bool advance; /* the next record has the next keys */
-	bool blind; /* no handshake secret: only look for traffic */
-	bool next_set; /* `next` and next_secret are those after `now` */
+	bool retry; /* expected: this side asked for another hello */
+	bool advance; /* the next record uses the next keys */
+	bool blind; /* no handshake secret: try only traffic keys */
+	bool next_set; /* `next` and next_secret follow `now` */
 	bool closed;
 	enum tls_level level;
 	size_t hole_at;
 	uint64_t missing_bytes;
-	uint64_t dropped_bytes; /* of the missing: fed, but not kept */
-	uint32_t skip_bytes; /* what is left of a record that has a hole */
+	uint64_t dropped_bytes; /* of the missing bytes: fed, but not kept */
+	uint32_t skip_bytes; /* the rest of a record with a hole */
 	struct tls_opener now, next;
 	struct tls_secret secret, next_secret; /* 1.3 */
 	uint64_t seq; /* of the next record */
-	uint64_t slack; /* how many records may have been missed */
-	unsigned int n_failed; /* records in a row that did not open */
+	uint64_t slack; /* number of records that may have been missed */
+	unsigned int n_failed; /* consecutive records that did not open */
 	struct tls_messages messages;
-	const char *dead; /* why nothing more is read, or NULL */
-	uint64_t unreported_bytes; /* lost but not reported yet, */
+	const char *dead; /* why reading ended, or NULL */
+	uint64_t unreported_bytes; /* lost but not reported yet */
 	const char *unreported_reason; /* if this is not NULL */
 	uint64_t records, read_bytes, lost_bytes, plain_bytes;
 };
@@ -85,11 +86,11 @@ struct cap_tls {
 	bool early_data; /* the client may send 0-RTT data */
 	struct tls_opener early;
 	uint64_t early_seq;
-	uint64_t budget_bytes; /* of trial decryption */
+	uint64_t budget_bytes; /* for trial decryption */
 	enum cap_tls_state state;
 	const char *reason;
-	uint8_t *out; /* one record's plaintext; only during a call */
-	const struct cap_tls_sink *sink; /* the same */
+	uint8_t *out; /* plaintext of one record; only during a call */
+	const struct cap_tls_sink *sink; /* likewise */
 };
 
 static inline bool
@@ -99,8 +100,8 @@ tls_hellos(const struct cap_tls *tls)
 }
 
 enum tls_step {
-	TLS_ON, /* *used bytes taken, or the half was killed; go on */
-	TLS_MORE, /* the record is not whole */
+	TLS_ON, /* *used bytes processed, or the half was killed; continue */
+	TLS_MORE, /* the record is not complete */
 	TLS_BLOCKED, /* the other side's hello must come first */
 };
 
@@ -112,7 +113,7 @@ enum tls_opened {
 
 /* ---- losses ---- */
 
-/* Report the losses up to here. */
+/* Reports the losses so far. */
 static void
 report_losses(struct cap_tls *tls, enum cap_dir dir)
 {
@@ -125,7 +126,9 @@ report_losses(struct cap_tls *tls, enum cap_dir dir)
 	h->unreported_bytes = 0;
 }
 
-/* `n` bytes fed could not be read, or (0) there is a hole. */
+/*
+ * Records a loss: `n` bytes were fed but not readable, or (0) there is a hole.
+ */
 static void
 tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason)
 {
@@ -138,7 +141,7 @@ tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason)
 	h->lost_bytes += n;
 }
 
-/* Nothing of this direction, or of both, can be read from here on. */
+/* Ends the reading of this direction, or of both. */
 static void
 tls_kill(struct cap_tls *tls, enum cap_dir dir, enum cap_tls_state state,
     const char *reason)
@@ -168,7 +171,7 @@ tls_kill_both(struct cap_tls *tls, enum cap_tls_state state, const char *reason)
 #define EXT_EARLY_DATA 42
 #define EXT_SUPPORTED_VERSIONS 43
 
-/* A cursor over what a peer sent: sticky, past the end it yields 0. */
+/* A cursor over data from a peer. Errors stick; past the end it yields 0. */
 struct rd {
 	const uint8_t *p, *end;
 	bool bad;
@@ -198,14 +201,17 @@ rd_uint(struct rd *rd, size_t n)
 	return v;
 }
 
-/* What a vector with a length of `n` bytes in front holds. */
+/* The contents of a vector with a length of `n` bytes. */
 static struct bnet_slice
 rd_vector(struct rd *rd, size_t n)
 {
 	return rd_bytes(rd, rd_uint(rd, n));
 }
 
-/* A reader of `in`. An empty slice has no address, and NULL + 0 is no sum. */
+/*
+ * A reader of `in`. An empty slice may have a NULL pointer; NULL + 0 is
+ * undefined.
+ */
 static struct rd
 rd_of(struct bnet_slice in)
 {
@@ -215,7 +221,7 @@ rd_of(struct bnet_slice in)
 	return (struct rd){ p, p + in.len, false };
 }
 
-/* The next extension of `rd`; false at the end, good or bad. */
+/* The next extension; returns false at the end, good or bad. */
 static bool
 rd_extension(struct rd *rd, uint32_t *type, struct bnet_slice *body)
 {
@@ -226,7 +232,7 @@ rd_extension(struct rd *rd, uint32_t *type, struct bnet_slice *body)
 	return !rd->bad;
 }
 
-/* Extensions may be missing altogether; then it is empty. */
+/* Extensions may be missing entirely; then the reader is empty. */
 static struct rd
 rd_extensions(struct rd *rd)
 {
@@ -238,7 +244,7 @@ rd_extensions(struct rd *rd)
 	return exts;
 }
 
-/* Forget a message that is not whole. */
+/* Drops an incomplete message. */
 static void
 tls_messages_reset(struct tls_messages *messages, bool lost)
 {
@@ -257,7 +263,7 @@ client_hello(struct cap_tls *tls, struct bnet_slice in)
 	bool early = false;
 	uint32_t type;
 
-	(void)rd_uint(&rd, 2); /* the version, as it was before 1.3 */
+	(void)rd_uint(&rd, 2); /* the legacy version */
 	random = rd_bytes(&rd, CAP_RANDOM_BYTES);
 	(void)rd_vector(&rd, 1); /* session id */
 	(void)rd_vector(&rd, 2); /* cipher suites */
@@ -268,14 +274,14 @@ client_hello(struct cap_tls *tls, struct bnet_slice in)
 	if (rd.bad || exts.bad)
 		return false;
 	if (tls_hellos(tls) && tls->version == TLS_1_3)
-		return true; /* there is no second handshake in 1.3 */
+		return true; /* 1.3 has no second handshake */
 	memcpy(tls->randoms.of[CAP_UP], random.p, random.len);
 	tls->early_data = tls->early_data || early;
 	tls->half[CAP_UP].hello = true;
 	return true;
 }
 
-/* The random that says: this is a HelloRetryRequest, RFC 8446 4.1.3. */
+/* The random of a HelloRetryRequest, RFC 8446 4.1.3. */
 static const uint8_t retry_random[CAP_RANDOM_BYTES] = { 0xcf, 0x21, 0xad, 0x74,
 	0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
 	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2,
@@ -321,7 +327,7 @@ server_hello(struct cap_tls *tls, struct bnet_slice in)
 		return false;
 	if (memcmp(random.p, retry_random, sizeof(retry_random)) == 0) {
 		tls->half[CAP_DOWN].retry = true;
-		return true; /* the one that counts follows */
+		return true; /* the final hello follows */
 	}
 	if (tls->half[CAP_DOWN].hello &&
 	    (tls->version == TLS_1_3 || version == TLS_1_3))
@@ -361,7 +367,9 @@ complete(struct cap_tls *tls, enum cap_dir dir)
 	tls_messages_reset(&h->messages, false);
 }
 
-/* A message's head is complete: how long is it, and is it kept? */
+/*
+ * The head of a message is complete: sets its length, and whether to keep it.
+ */
 static void
 opened(struct tls_messages *m)
 {
@@ -372,7 +380,10 @@ opened(struct tls_messages *m)
 	bnet_buf_init(&m->hello, TLS_HELLO_MAX_BYTES);
 }
 
-/* What `in` has of the head or of the body; returns how much it was. */
+/*
+ * Consumes the part of `in` that belongs to the head or the body; returns its
+ * size.
+ */
 static size_t
 gather(struct tls_messages *m, struct bnet_slice in)
 {
@@ -385,12 +396,12 @@ gather(struct tls_messages *m, struct bnet_slice in)
 	if (in.len > m->left_bytes)
 		in.len = m->left_bytes;
 	if (m->keep && bnet_buf_append(&m->hello, in) != BNET_OK)
-		m->keep = false; /* then it is no hello */
+		m->keep = false; /* then it is not a hello */
 	m->left_bytes -= (uint32_t)in.len;
 	return in.len;
 }
 
-/* The contents of one handshake record. */
+/* Processes the contents of one handshake record. */
 static void
 tls_messages_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in)
 {
@@ -406,7 +417,7 @@ tls_messages_feed(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in)
 
 /* ---- what the first bytes look like ---- */
 
-/* Record head, handshake type and length, legacy version: the bounds. */
+/* Limits of the record head, handshake type and length, and legacy version. */
 static const struct {
 	uint8_t min, max;
 } hello_bytes[] = {
@@ -435,7 +446,7 @@ cap_tls_looks_like(struct bnet_slice first)
 		    first.p[i] > hello_bytes[i].max)
 			return CAP_TLS_NO;
 	}
-	/* no hello is shorter than its random, no record shorter than this */
+	/* no hello is shorter than its random, and no record than this */
 	if (first.p[3] == 0 && first.p[4] < 4)
 		return CAP_TLS_NO;
 	return first.p[7] == 0 && first.p[8] < 38 ? CAP_TLS_NO : CAP_TLS_YES;
@@ -443,17 +454,17 @@ cap_tls_looks_like(struct bnet_slice first)
 
 /* ---- keys ---- */
 
-/* what one trial costs beside the bytes that it goes over */
+/* cost of one trial in addition to its bytes */
 #define TRIAL_BYTES 256
 #define SLACK_MAX (UINT64_C(1) << 20) /* the budget ends it long before */
 
-/* records in a row that may fail: with keys that ought to fit, ... */
+/* Consecutive records that may fail: with keys that should fit, */
 #define FAILED_MAX 64
 
-/* ... at the very start, where they ought to fit at once, ... */
+/* at the very start, where keys should fit at once, */
 #define FAILED_FIRST_MAX 4
 
-/* ... and there where records of other keys are to be expected */
+/* and where records of other keys are expected. */
 #define FAILED_PRELUDE_MAX 4096
 
 static const char no_secret[] = "no secret for it in the key log";
@@ -474,7 +485,7 @@ secret_find(
 	return true;
 }
 
-/* *err is what setting up a key returned. */
+/* Handles the result of a key setup in *err. */
 static bool
 usable(struct cap_tls *tls, enum cap_dir dir, enum bnet_err err)
 {
@@ -521,7 +532,7 @@ start_13(struct cap_tls *tls, enum cap_dir dir)
 
 	h->level = TLS_HANDSHAKE;
 	if (!secret_find(tls, label(dir, TLS_HANDSHAKE), &h->secret)) {
-		/* some key logs hold the traffic secrets alone */
+		/* some key logs have the traffic secrets only */
 		h->blind = true;
 		h->level = TLS_TRAFFIC;
 		if (!secret_find(tls, label(dir, TLS_TRAFFIC), &h->secret)) {
@@ -531,7 +542,7 @@ start_13(struct cap_tls *tls, enum cap_dir dir)
 	}
 	if (dir == CAP_UP && tls->early_data &&
 	    secret_find(tls, CAP_SECRET_EARLY, &early)) {
-		/* a secret that does not fit was for a refused suite */
+		/* a secret that does not fit belongs to a refused suite */
 		if (tls_opener_13(&tls->early, tls->suite, &early) != BNET_OK)
 			tls_opener_free(&tls->early);
 		OPENSSL_cleanse(&early, sizeof(early));
@@ -539,7 +550,7 @@ start_13(struct cap_tls *tls, enum cap_dir dir)
 	return usable(tls, dir, tls_opener_13(&h->now, tls->suite, &h->secret));
 }
 
-/* The first keys of a direction; kills it, returning false, if none. */
+/* Sets up the first keys of a direction; kills it and returns false if none. */
 static bool
 tls_keys_start(struct cap_tls *tls, enum cap_dir dir)
 {
@@ -565,7 +576,7 @@ next_make(struct cap_tls *tls, enum cap_dir dir)
 		err =
 		    tls_secret_update(tls->suite, &h->secret, &h->next_secret);
 	else if (!secret_find(tls, label(dir, TLS_TRAFFIC), &h->next_secret))
-		return BNET_MORE; /* the key log has not got it */
+		return BNET_MORE; /* the key log does not contain it */
 	if (err == BNET_OK)
 		err = tls_opener_13(&h->next, tls->suite, &h->next_secret);
 	h->next_set = err == BNET_OK;
@@ -578,7 +589,7 @@ next_take(struct tls_half *h)
 	struct tls_opener old = h->now;
 
 	h->now = h->next;
-	h->next = old; /* its context is used again */
+	h->next = old; /* reuses its context */
 	h->secret = h->next_secret;
 	h->next_set = false;
 	h->level = TLS_TRAFFIC;
@@ -586,7 +597,7 @@ next_take(struct tls_half *h)
 	tls_messages_reset(&h->messages, false);
 }
 
-/* Replace them: after Finished and KeyUpdate. The same. */
+/* Replaces the keys after Finished and KeyUpdate. Returns as above. */
 static bool
 tls_keys_advance(struct cap_tls *tls, enum cap_dir dir)
 {
@@ -605,7 +616,7 @@ tls_keys_advance(struct cap_tls *tls, enum cap_dir dir)
 
 /* ---- opening ---- */
 
-/* Records that fill `n_bytes` may have been missed. */
+/* Records of `n_bytes` in total may have been missed. */
 static void
 tls_keys_missed(struct tls_half *h, uint64_t n_bytes)
 {
@@ -625,8 +636,9 @@ afford(struct cap_tls *tls, uint64_t reserve_bytes, size_t n_bytes)
 }
 
 /*
- * Try the numbers from `from` to `to`; h->seq becomes the one after. One
- * record gets a quarter of what is left, for the next may be the better try.
+ * Tries the record numbers `from` to `to`; on success h->seq is the next one.
+ * One record gets a quarter of the remaining budget, as the next may fare
+ * better.
  */
 static bool
 try_numbers(struct cap_tls *tls, struct tls_half *h,
@@ -662,7 +674,7 @@ try_next(struct cap_tls *tls, enum cap_dir dir, const uint8_t *head,
 	return true;
 }
 
-/* It does not open: is that to be expected, or the end? */
+/* The record does not open: decides whether that is expected, or the end. */
 static void
 failed(struct cap_tls *tls, enum cap_dir dir, bool prelude)
 {
@@ -673,7 +685,7 @@ failed(struct cap_tls *tls, enum cap_dir dir, bool prelude)
 		max = FAILED_PRELUDE_MAX;
 	if (!h->synced)
 		return;
-	/* one more than it took, should the count be short */
+	/* one more than needed, in case the count is short */
 	if (!prelude)
 		h->slack += h->slack < SLACK_MAX ? 2 : 0;
 	if (++h->n_failed > max)
@@ -681,7 +693,7 @@ failed(struct cap_tls *tls, enum cap_dir dir, bool prelude)
 		    h->records == 0 ? misfit : "it no longer decrypts");
 }
 
-/* Open a record, by trial if some may have been missed. */
+/* Opens a record, by trial if some may have been missed. */
 static enum tls_opened
 tls_keys_open(struct cap_tls *tls, enum cap_dir dir, const uint8_t *head,
     struct bnet_slice body, size_t *n_out)
@@ -726,7 +738,7 @@ static const char tls_missing[] = "bytes are missing";
 static const char tls_no_start[] =
     "the start of the TLS session is not in the capture";
 
-/* The first `n` bytes of what is held are dealt with. */
+/* Consumes the first `n` bytes held. */
 static void
 tls_take(struct tls_half *h, size_t n)
 {
@@ -735,7 +747,7 @@ tls_take(struct tls_half *h, size_t n)
 		h->hole_at -= n;
 }
 
-/* A record is cut by a hole: what it would have changed. */
+/* Handles a record cut by a hole: applies what it would have changed. */
 static void
 cut(struct cap_tls *tls, enum cap_dir dir, uint8_t type)
 {
@@ -748,14 +760,14 @@ cut(struct cap_tls *tls, enum cap_dir dir, uint8_t type)
 		return;
 	if (v13 && h->level == TLS_PLAIN && !tls_keys_start(tls, dir))
 		return;
-	/* until the first opens, those before it may be of other keys */
+	/* until the first one opens, earlier records may use other keys */
 	if (h->records > 0 || (!h->blind && !tls->early_data))
 		h->seq += h->level != TLS_PLAIN;
 }
 
 /*
- * A record began before the hole, with `before` of its bytes. Its head, if
- * that is there, tells where the next one starts.
+ * A record began before the hole, with `before` of its bytes present. Its head,
+ * if present, tells where the next one starts.
  */
 static void
 cross_record(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
@@ -779,7 +791,7 @@ cross_record(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
 	tls_keys_missed(h, h->missing_bytes - left);
 }
 
-/* The hole begins within a record that had one already. */
+/* The hole begins within a record that already had one. */
 static void
 cross_skipped(struct tls_half *h)
 {
@@ -793,8 +805,8 @@ cross_skipped(struct tls_half *h)
 }
 
 /*
- * Go over the hole at the end of `before`, what is left ahead of it. Both
- * hellos are there, or will never be.
+ * Crosses the hole after `before`, the bytes left ahead of it. Both hellos are
+ * known, or never will be.
  */
 static void
 tls_hole_cross(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
@@ -827,8 +839,8 @@ sum(uint64_t a, uint64_t b)
 }
 
 /*
- * There is a hole after what is held; `dropped_bytes` of it were fed. Where
- * one is there already, what lies between the two is given up.
+ * Opens a hole after the bytes held; `dropped_bytes` of it were fed. If there
+ * is a hole already, the bytes between the two are given up.
  */
 static void
 tls_hole_open(
@@ -857,7 +869,7 @@ body_bytes(const uint8_t *head)
 	return (size_t)head[3] << 8 | head[4];
 }
 
-/* Can this be the head of a record, by what is known of the connection? */
+/* Can this be a record head, given the state of the connection? */
 static bool
 head_good(const struct cap_tls *tls, const uint8_t *head)
 {
@@ -885,7 +897,7 @@ alert(struct tls_half *h, struct bnet_slice in)
 		h->closed = true;
 }
 
-/* The contents of an opened record, by their type. */
+/* Processes the contents of an opened record by type. */
 static void
 contents(
     struct cap_tls *tls, enum cap_dir dir, uint8_t type, struct bnet_slice in)
@@ -906,7 +918,7 @@ contents(
 	case TLS_ALERT:
 		alert(h, in);
 		break;
-	case TLS_CHANGE_CIPHER: /* 1.2, a second handshake */
+	case TLS_CHANGE_CIPHER: /* 1.2: a second handshake */
 		h->advance = tls->version == TLS_1_2;
 		break;
 	default:
@@ -914,7 +926,10 @@ contents(
 	}
 }
 
-/* TLS 1.3: content, its type, zeros. *in becomes the content; 0: no type. */
+/*
+ * TLS 1.3: content, type, zeros. Sets *in to the content; returns 0 without a
+ * type.
+ */
 static uint8_t
 inner_type(struct bnet_slice *in)
 {
@@ -926,8 +941,8 @@ inner_type(struct bnet_slice *in)
 }
 
 /*
- * A sealed record of `n` bytes. Returns false where it does not open and it
- * is not certain that it is a record.
+ * Processes a sealed record of `n` bytes. Returns false if it does not open and
+ * may not be a record at all.
  */
 static bool
 take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
@@ -944,7 +959,7 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 		if (!h->synced)
 			return false;
 		if (prelude && h->blind)
-			h->read_bytes += n; /* the handshake */
+			h->read_bytes += n; /* handshake bytes */
 		else if (prelude && dir == CAP_UP && tls->early_data)
 			tls_lose(tls, dir, n, "0-RTT data that has no key");
 		else
@@ -955,13 +970,13 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 	in = (struct bnet_slice){ tls->out, n_out };
 	if (tls->version == TLS_1_3)
 		type = inner_type(&in);
-	/* 0-RTT has a handshake of its own, EndOfEarlyData, and no more */
+	/* 0-RTT has one handshake message only, EndOfEarlyData */
 	if (opened == TLS_OPENED || type == TLS_DATA)
 		contents(tls, dir, type, in);
 	return true;
 }
 
-/* A record as it is: the hellos, and what 1.2 says in the open. */
+/* Processes a plaintext record: the hellos, and the handshake of 1.2. */
 static void
 take_plain(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 {
@@ -973,7 +988,7 @@ take_plain(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 		return;
 	}
 	h->read_bytes += n;
-	/* anybody could have sent it, so after the hellos little counts */
+	/* anybody could have sent it, so after the hellos most is ignored */
 	if (rec[0] == TLS_MESSAGE && h->level == TLS_PLAIN)
 		tls_messages_feed(tls, dir, in);
 	else if (rec[0] == TLS_ALERT && h->level == TLS_PLAIN)
@@ -982,7 +997,7 @@ take_plain(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 		h->advance = true;
 }
 
-/* Keys change between two records. */
+/* Changes keys between two records. */
 static void
 change_keys(struct cap_tls *tls, enum cap_dir dir)
 {
@@ -1019,7 +1034,7 @@ pass_over(struct cap_tls *tls, enum cap_dir dir, size_t n)
 	tls_lose(tls, dir, n, "no TLS record found after a hole");
 }
 
-/* Find the first place where a record opens; what lies before it is lost. */
+/* Finds the first place where a record opens; the bytes before it are lost. */
 static enum tls_step
 resync(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
     size_t *used)
@@ -1036,7 +1051,7 @@ resync(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 				continue;
 			break;
 		}
-		/* the loss comes before what the record may report */
+		/* report the loss before the contents of the record */
 		pass_over(tls, dir, at - passed);
 		passed = at;
 		if (!take_sealed(tls, dir, in.p + at, n))
@@ -1050,7 +1065,7 @@ resync(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 	return at > 0 ? TLS_ON : TLS_MORE;
 }
 
-/* No record starts where one must. */
+/* No record starts where one must start. */
 static enum tls_step
 derailed(struct cap_tls *tls, enum cap_dir dir)
 {
@@ -1067,18 +1082,20 @@ derailed(struct cap_tls *tls, enum cap_dir dir)
 	return TLS_ON;
 }
 
-/* Is it a record that can not be read before both hellos are? */
+/* Is it a record that cannot be read before both hellos are known? */
 static bool
 before_hellos(const struct cap_tls *tls, const struct tls_half *h, uint8_t type)
 {
 	if (tls_hellos(tls))
 		return false;
-	if (type == TLS_CHANGE_CIPHER) /* after a retry it is for show */
+	if (type == TLS_CHANGE_CIPHER) /* after a retry it has no meaning */
 		return h->hello || !h->retry;
 	return type == TLS_DATA;
 }
 
-/* Take the record at the start of `in`. last: nothing follows `in` soon. */
+/*
+ * Processes the record at the start of `in`. last: nothing follows `in` soon.
+ */
 static enum tls_step
 tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
     size_t *used)
@@ -1125,7 +1142,10 @@ tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 
 /* ---- connections ---- */
 
-/* Trial decryption, in bytes gone over: at first and at most; for each fed. */
+/*
+ * The budget for trial decryption, in bytes: initial, maximum, and per byte
+ * fed.
+ */
 #define BUDGET_FIRST (UINT64_C(8) << 20)
 #define BUDGET_BYTES (UINT64_C(256) << 20)
 #define BUDGET_EACH 64
@@ -1166,9 +1186,9 @@ cap_tls_free(struct cap_tls *tls)
 	free(tls);
 }
 
-/* ---- taking ---- */
+/* ---- processing ---- */
 
-/* A hole can be crossed, or must wait until the other side's hello is in. */
+/* Can the hole be crossed, or must it wait for the hello of the other side? */
 static bool
 must_wait(const struct cap_tls *tls, enum cap_dir dir)
 {
@@ -1189,7 +1209,7 @@ discard(struct cap_tls *tls, enum cap_dir dir)
 	tls_messages_reset(&h->messages, true);
 }
 
-/* Take all that can be taken. last: nothing more comes. */
+/* Processes all it can. last: no more bytes will come. */
 static void
 drain(struct cap_tls *tls, enum cap_dir dir, bool last)
 {
@@ -1211,7 +1231,7 @@ drain(struct cap_tls *tls, enum cap_dir dir, bool last)
 			h->blocked = h->blocked || h->hole;
 			break;
 		}
-		if (h->blocked) /* for ever: the end has come */
+		if (h->blocked) /* permanently: the end has come */
 			break;
 		tls_hole_cross(tls, dir, in);
 	}
@@ -1221,7 +1241,7 @@ drain(struct cap_tls *tls, enum cap_dir dir, bool last)
 		bnet_buf_free(&h->in);
 }
 
-/* The same of both, `dir` first; hellos may come in either. */
+/* Processes both directions, `dir` first; a hello may come in either. */
 static void
 drain_both(struct cap_tls *tls, enum cap_dir dir)
 {
@@ -1263,7 +1283,7 @@ feed_half(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
 		if (part.len > 0)
 			err = bnet_buf_append(&h->in, part);
 		if (err != BNET_OK) {
-			/* what can not be kept is a hole as well */
+			/* bytes that cannot be kept are a hole, too */
 			tls_hole_open(h, bytes.len, bytes.len);
 			return err == BNET_ENOMEM ? err : BNET_OK;
 		}

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls - the plaintext of one captured TLS connection, from a key log.
+ * tls - decrypts one captured TLS connection with a key log.
  *
  *	ciphertext of both directions -> records -> AEAD -> plaintext
  *
- * Passive: nothing is negotiated, both sides are only listened to. TLS 1.3
+ * Passive: it only listens to both sides. TLS 1.3
  * (RFC 8446) with its GCM, ChaCha20-Poly1305 and CCM suites, key updates,
  * retried hellos and 0-RTT; TLS 1.2 (RFC 5246) with the AEAD suites of RFC
  * 5288, 6655 and 7905 - not CBC. All cryptography is OpenSSL's.
  *
- * A direction that runs ahead of the hello that its keys need is held, up to
+ * A direction ahead of the hello that its keys require is held, up to
  * CAP_TLS_HOLD_BYTES. After a hole the next record is found by trial: the tag
- * proves the record and its sequence number. All trials together have a
- * budget, so that a hostile capture can not buy much work with few bytes. A
- * hole that hides two changes of keys in one direction is not crossed: what
- * follows it is reported as lost.
+ * proves the record and its sequence number. A budget limits all trials, so
+ * that a hostile capture cannot cause much work with few bytes. A hole that
+ * hides two key changes in one direction is not crossed: the bytes after it are
+ * reported as lost.
  *
- * Every byte fed is counted as read, reported as lost, or still held. Owns what
- * is held of both directions, and the keys; called by flow.c.
+ * Every byte fed is counted as read, reported as lost, or still held. Owns the
+ * held bytes of both directions, and the keys; called by flow.c.
  */
 #ifndef CAPTURE_TLS_H
 #define CAPTURE_TLS_H
@@ -29,52 +29,55 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CAP_TLS_HOLD_BYTES ((size_t)256 * 1024) /* ceiling, a direction */
+#define CAP_TLS_HOLD_BYTES ((size_t)256 * 1024) /* limit per direction */
 #define CAP_TLS_PLAIN_MAX_BYTES (16384 + 2048) /* of one record */
 
 enum cap_tls_looks {
 	CAP_TLS_NO = 0,
 	CAP_TLS_YES, /* a record that starts with a Client- or ServerHello */
-	CAP_TLS_PERHAPS, /* so far; more bytes will tell */
+	CAP_TLS_PERHAPS, /* so far; more bytes will decide */
 };
 
-/* Do these first bytes of a direction look like TLS? 11 bytes decide. */
+/*
+ * Do the first bytes of a direction look like TLS? 11 bytes are enough to
+ * decide.
+ */
 enum cap_tls_looks cap_tls_looks_like(struct bnet_slice first);
 
 enum cap_tls_state {
-	CAP_TLS_HANDSHAKE = 0, /* no keys are needed yet */
+	CAP_TLS_HANDSHAKE = 0, /* no keys needed yet */
 	CAP_TLS_DECRYPTING, /* records decrypt */
 	CAP_TLS_NO_KEYS, /* the key log has no secret for it */
-	CAP_TLS_BAD_KEYS, /* it has, but they do not fit */
+	CAP_TLS_BAD_KEYS, /* the key log has secrets, but they do not fit */
 	CAP_TLS_NO_START, /* the hellos are not in the capture */
 	CAP_TLS_UNSUPPORTED, /* version, cipher suite or compression */
-	CAP_TLS_BROKEN, /* what came is not TLS */
+	CAP_TLS_BROKEN, /* the bytes are not TLS */
 	CAP_TLS_N_STATES
 };
 
-/* [CAP_UP] is client to server, as the hellos say. */
+/* [CAP_UP] is client to server, according to the hellos. */
 struct cap_tls_status {
-	enum cap_tls_state state; /* the worst of both directions */
+	enum cap_tls_state state; /* the worse of both directions */
 	const char *reason; /* static; "" while nothing is wrong */
-	uint16_t version; /* 0x0303, 0x0304; 0: not known yet */
-	uint16_t suite; /* of the ServerHello; 0: not known yet */
-	bool closed[2]; /* close_notify came */
+	uint16_t version; /* 0x0303, 0x0304; 0: unknown yet */
+	uint16_t suite; /* from the ServerHello; 0: unknown yet */
+	bool closed[2]; /* close_notify was received */
 	uint64_t records[2]; /* decrypted */
-	uint64_t read_bytes[2]; /* ciphertext that was understood */
-	uint64_t lost_bytes[2]; /* and that was not */
+	uint64_t read_bytes[2]; /* ciphertext that was decrypted */
+	uint64_t lost_bytes[2]; /* ciphertext that was not */
 	uint64_t plain_bytes[2];
-	uint64_t held_bytes[2]; /* waiting, or a hole that waits */
+	uint64_t held_bytes[2]; /* waiting, including an open hole */
 };
 
-/* Called within feed, gap and end; they must not call those. */
+/* Called during feed, gap and end; must not call those. */
 struct cap_tls_sink {
-	/* One record's application data, never empty. Borrowed. */
+	/* The application data of one record, never empty. Borrowed. */
 	void (*plain)(void *arg, enum cap_dir dir, struct bnet_slice plaintext);
 	/*
-	 * The plaintext of `dir` has a hole here: `bytes` of the ciphertext
-	 * fed could not be read (0: only what gap() named is missing).
-	 * Losses in a row with one reason are one call, made when plaintext
-	 * follows or at the end. `reason` is static.
+	 * The plaintext of `dir` has a hole here: `bytes` of the ciphertext fed
+	 * could not be read (0: only the bytes reported to gap() are missing).
+	 * Consecutive losses with the same reason are one call, made before the
+	 * next plaintext or at the end. `reason` is static.
 	 */
 	void (*lost)(
 	    void *arg, enum cap_dir dir, uint64_t bytes, const char *reason);
@@ -83,17 +86,17 @@ struct cap_tls_sink {
 
 struct cap_tls;
 
-/* `keylog`, borrowed, may be NULL. Returns NULL when out of memory. */
+/* `keylog` is borrowed and may be NULL. Returns NULL when out of memory. */
 struct cap_tls *cap_tls_new(const struct cap_keylog *keylog);
 
 /* NULL is allowed. */
 void cap_tls_free(struct cap_tls *tls);
 
 /*
- * The next bytes of a direction, all of them. Plaintext that waited in the
- * other direction may be reported too.
+ * Consumes the next bytes of a direction. May also report plaintext that waited
+ * in the other direction.
  *	BNET_OK
- *	BNET_ENOMEM	the bytes are lost, as by a gap; go on or give up
+ *	BNET_ENOMEM	the bytes are lost, as in a gap; the caller may continue
  */
 BNET_MUST enum bnet_err cap_tls_feed(struct cap_tls *tls, enum cap_dir dir,
     struct bnet_slice bytes, const struct cap_tls_sink *sink);
@@ -102,13 +105,13 @@ BNET_MUST enum bnet_err cap_tls_feed(struct cap_tls *tls, enum cap_dir dir,
 BNET_MUST enum bnet_err cap_tls_gap(struct cap_tls *tls, enum cap_dir dir,
     uint64_t missing_bytes, const struct cap_tls_sink *sink);
 
-/* No more comes: what is held, and every loss not yet reported, is reported. */
+/* No more bytes will come: reports what is held, and every remaining loss. */
 BNET_MUST enum bnet_err
 cap_tls_end(struct cap_tls *tls, const struct cap_tls_sink *sink);
 
 void cap_tls_status(const struct cap_tls *tls, struct cap_tls_status *status);
 
-/* Memory that it takes to hold ciphertext, at the moment. */
+/* The memory that currently holds ciphertext. */
 size_t cap_tls_memory_bytes(const struct cap_tls *tls);
 
 #endif

@@ -9,7 +9,7 @@
 
 /* ---- suites ---- */
 
-/* RFC 8446, 5288, 5289, 5487, 6655, 7251, 7905, 8442: the AEAD ones. */
+/* The AEAD suites of RFC 8446, 5288, 5289, 5487, 6655, 7251, 7905 and 8442. */
 static const struct tls_suite suites_13[] = {
 	{ 0x1301, TLS_AES_128_GCM, false },
 	{ 0x1302, TLS_AES_256_GCM, true },
@@ -18,7 +18,7 @@ static const struct tls_suite suites_13[] = {
 	{ 0x1305, TLS_AES_128_CCM_8, false },
 };
 
-/* How the keys are agreed on and signed is of no matter here. */
+/* The key exchange and the signature do not matter here. */
 static const struct tls_suite suites_12[] = {
 	{ 0x009c, TLS_AES_128_GCM, false }, /* RSA */
 	{ 0x009d, TLS_AES_256_GCM, true },
@@ -162,7 +162,7 @@ expand_label(const struct tls_suite *suite, struct tls_secret secret,
 	bool ok;
 
 	memcpy(info + 3, label, strlen(label));
-	info[n_info++] = 0; /* the length of the context */
+	info[n_info++] = 0; /* length of the empty context */
 	params[0] = param_hash(suite);
 	params[1] = OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode);
 	params[2] = OSSL_PARAM_construct_octet_string(
@@ -187,7 +187,7 @@ key_block(const struct tls_suite *suite, struct tls_secret master,
 	bool ok;
 
 	memcpy(seed, label, sizeof(label) - 1);
-	memcpy(at, randoms->of[1], CAP_RANDOM_BYTES); /* the server's first */
+	memcpy(at, randoms->of[1], CAP_RANDOM_BYTES); /* server random first */
 	memcpy(at + CAP_RANDOM_BYTES, randoms->of[0], CAP_RANDOM_BYTES);
 	params[0] = param_hash(suite);
 	params[1] = OSSL_PARAM_construct_octet_string(
@@ -213,7 +213,7 @@ ctx_set(struct tls_opener *op, const struct cipher *c, const uint8_t *key)
 	if (EVP_CIPHER_CTX_ctrl(
 		op->ctx, EVP_CTRL_AEAD_SET_IVLEN, TLS_NONCE_BYTES, NULL) != 1)
 		return false;
-	/* CCM makes the size of its tag part of the key schedule */
+	/* in CCM the tag size is part of the key schedule */
 	if (c->ccm &&
 	    EVP_CIPHER_CTX_ctrl(
 		op->ctx, EVP_CTRL_AEAD_SET_TAG, c->n_tag, NULL) != 1)
@@ -299,7 +299,7 @@ make_nonce(const struct tls_opener *op, uint64_t seq, const uint8_t *body,
 		nonce[TLS_NONCE_BYTES - 1 - i] ^= (uint8_t)(seq >> (8 * i));
 }
 
-/* What the tag covers beside the text; returns its size. */
+/* Builds the additional data that the tag covers; returns its size. */
 static int
 make_aad(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
     size_t n_text, uint8_t aad[AAD_12_BYTES])
@@ -316,7 +316,7 @@ make_aad(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
 	return AAD_12_BYTES;
 }
 
-/* CCM must know the size before, and proves the tag in the one update. */
+/* CCM needs the size first, and checks the tag in the single update. */
 static bool
 run(const struct tls_opener *op, const uint8_t *aad, int n_aad,
     struct bnet_slice text, uint8_t *out)
@@ -350,7 +350,7 @@ tls_open(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
 	make_nonce(op, seq, body.p, nonce);
 	n_aad = make_aad(op, seq, head, text.len, aad);
 	memcpy(tag, text.p + text.len, op->n_tag);
-	(void)ERR_set_mark(); /* a failed proof is nobody else's error */
+	(void)ERR_set_mark(); /* drops the error of a failed tag check */
 	ok = EVP_DecryptInit_ex(op->ctx, NULL, NULL, NULL, nonce) == 1 &&
 	    EVP_CIPHER_CTX_ctrl(
 		op->ctx, EVP_CTRL_AEAD_SET_TAG, op->n_tag, tag) == 1 &&

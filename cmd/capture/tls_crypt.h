@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls_crypt - secrets to keys, and one sealed record to plaintext.
+ * tls_crypt - derives keys from secrets, and opens sealed records.
  *
  * Knows neither connections nor handshakes. All cryptography is OpenSSL's. Owns
- * a cipher context a key; called by tls.c.
+ * one cipher context per key; called by tls.c.
  */
 #ifndef CAPTURE_TLS_CRYPT_H
 #define CAPTURE_TLS_CRYPT_H
@@ -27,14 +27,14 @@ enum tls_cipher {
 	TLS_AES_256_CCM_8,
 };
 
-/* A cipher suite that can be read. */
+/* A supported cipher suite. */
 struct tls_suite {
 	uint16_t id;
 	uint8_t cipher; /* enum tls_cipher */
-	bool sha384; /* its hash; else SHA-256 */
+	bool sha384; /* its hash; otherwise SHA-256 */
 };
 
-/* NULL: not one of those that are supported under that version. */
+/* Returns NULL if the suite is not supported in that version. */
 const struct tls_suite *tls_suite_find(uint16_t version, uint16_t id);
 
 struct tls_secret {
@@ -42,26 +42,26 @@ struct tls_secret {
 	size_t len;
 };
 
-/* What the hellos said, [0] the client's. */
+/* The randoms of the hellos; [0] is the client's. */
 struct tls_randoms {
 	uint8_t of[2][CAP_RANDOM_BYTES];
 };
 
-/* The key of one direction. Zero-initialise; reusable. */
+/* The key of one direction. Start zeroed; can be set again. */
 struct tls_opener {
 	EVP_CIPHER_CTX *ctx;
 	uint8_t iv[TLS_NONCE_BYTES]; /* 1.2 GCM, CCM: the first 4 only */
 	uint8_t n_tag;
-	uint8_t n_explicit; /* nonce bytes in front of the ciphertext */
+	uint8_t n_explicit; /* nonce bytes before the ciphertext */
 	bool v13, ccm;
 };
 
 void tls_opener_free(struct tls_opener *op);
 
 /*
- * Ready `op` to open the records of a TLS 1.3 traffic secret.
+ * Prepares `op` to open records with a TLS 1.3 traffic secret.
  *	BNET_OK, BNET_ENOMEM
- *	BNET_ETLS	the secret is not of the suite's size
+ *	BNET_ETLS	the secret does not have the suite's size
  */
 BNET_MUST enum bnet_err tls_opener_13(struct tls_opener *op,
     const struct tls_suite *suite, const struct tls_secret *secret);
@@ -74,11 +74,14 @@ BNET_MUST enum bnet_err tls_opener_12(struct tls_opener *op,
     const struct tls_suite *suite, const struct tls_secret *master,
     const struct tls_randoms *randoms, bool from_server);
 
-/* The secret after a KeyUpdate. BNET_OK, BNET_ENOMEM, BNET_ETLS (size) */
+/*
+ * The secret after a KeyUpdate. Returns BNET_OK, BNET_ENOMEM or BNET_ETLS
+ * (size).
+ */
 BNET_MUST enum bnet_err tls_secret_update(const struct tls_suite *suite,
     const struct tls_secret *secret, struct tls_secret *next);
 
-/* The least that a record can have after its head. */
+/* The minimum size of a record after its head. */
 static inline size_t
 tls_opener_min(const struct tls_opener *op)
 {
@@ -86,9 +89,9 @@ tls_opener_min(const struct tls_opener *op)
 }
 
 /*
- * Open the record `body` with the head `head`, as the one numbered `seq`.
- * `out` has room for body.len bytes.
- *	true	*n_out bytes are in `out`, proven by the tag
+ * Opens the record `body` with the head `head` as record number `seq`. `out`
+ * must have room for body.len bytes. Returns true if the tag is valid; *n_out
+ * bytes are then in `out`.
  */
 bool tls_open(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
     struct bnet_slice body, uint8_t *out, size_t *n_out);

@@ -10,12 +10,12 @@
 #include <sys/un.h>
 
 #define PORT_MAX 65535
-#define HOST_CHARS 256 /* a DNS name has at most 253 */
+#define HOST_CHARS 256 /* a DNS name has at most 253 characters */
 #define IPV4_IN_IPV6_BITS 96
 
 static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-/* Digits only, as strtol() takes blanks and signs as well. */
+/* Digits only, because strtol() also accepts blanks and signs. */
 static bool
 parse_number(const char *text, unsigned max, unsigned *v)
 {
@@ -28,8 +28,8 @@ parse_number(const char *text, unsigned max, unsigned *v)
 }
 
 /*
- * "HOST:PORT", "[HOST]:PORT", "HOST", "[HOST]" or "PORT" in two. False where
- * it is none of these, or the port is missing and *port is ADDRESS_PORT_NONE.
+ * Splits "HOST:PORT", "[HOST]:PORT", "HOST", "[HOST]" or "PORT". Returns false
+ * for anything else, or if the port is missing and *port is ADDRESS_PORT_NONE.
  */
 static bool
 split(const char *text, char host[HOST_CHARS], bool *bracket, int *port)
@@ -65,7 +65,7 @@ split(const char *text, char host[HOST_CHARS], bool *bracket, int *port)
 	return true;
 }
 
-/* All that getaddrinfo() has to say, up to `max`. */
+/* Stores the results of getaddrinfo(), up to `max`. */
 static int
 look_up(const char *host, int port, int family, int flags,
     struct address *addrs, size_t max, size_t *n)
@@ -95,8 +95,8 @@ look_up(const char *host, int port, int family, int flags,
 }
 
 /*
- * IPv4 by inet_pton(), as getaddrinfo() takes 127.1 and 010.0.0.1 too; IPv6
- * by getaddrinfo(), for the %scope.
+ * IPv4 with inet_pton(), because getaddrinfo() also accepts 127.1 and
+ * 010.0.0.1; IPv6 with getaddrinfo(), for the %scope.
  */
 static bool
 parse_ip(const char *host, bool v6, int port, struct address *addr)
@@ -195,7 +195,7 @@ format_unix(const struct address *addr, char text[ADDRESS_CHARS])
 		n = addr->len_bytes - at;
 	if (n > sizeof(un->sun_path))
 		n = sizeof(un->sun_path);
-	/* a name that starts with NUL is an abstract one */
+	/* a name that starts with NUL is abstract */
 	if (n > 1 && un->sun_path[0] == '\0' && un->sun_path[1] != '\0')
 		snprintf(text, ADDRESS_CHARS, "unix:@%.*s", (int)n - 1,
 		    un->sun_path + 1);
@@ -225,7 +225,7 @@ address_format(const struct address *addr, char text[ADDRESS_CHARS])
 	return text;
 }
 
-/* The address as 16 bytes of IPv6; false where it is neither. */
+/* Returns the address as 16 bytes of IPv6; false for other families. */
 static bool
 ip_of(const struct address *addr, uint8_t ip[16])
 {
@@ -253,7 +253,7 @@ in_block(const struct cidr *cidr, const uint8_t ip[16])
 {
 	unsigned whole = cidr->bits / 8, rest = cidr->bits % 8;
 
-	/* an IPv4 address is of no IPv6 block that is wider than all IPv4 */
+	/* an IPv4 address is in no IPv6 block wider than all of IPv4 */
 	if (is_mapped(ip) && cidr->bits < IPV4_IN_IPV6_BITS)
 		return false;
 	return memcmp(cidr->ip, ip, whole) == 0 &&
@@ -339,7 +339,7 @@ cidr_parse(const char *text, struct cidr *cidr)
 	if (slash != NULL && !parse_number(slash + 1, max, &bits))
 		return false;
 	cidr->bits = bits + 128 - max;
-	/* 10.0.0.1/8 may mean the one or the many: better ask */
+	/* 10.0.0.1/8 is ambiguous (one address or many), so refuse it */
 	for (unsigned i = cidr->bits; i < 128; i++)
 		if (cidr->ip[i / 8] >> (7 - i % 8) & 1)
 			return false;

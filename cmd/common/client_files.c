@@ -36,7 +36,7 @@ client_target_check(
 		    target);
 }
 
-/* All of a file, appended to `buf`; nothing where `path` is NULL. */
+/* Appends a whole file to `buf`; does nothing if `path` is NULL. */
 static void
 read_file(const char *what, const char *path, struct bnet_buf *buf)
 {
@@ -99,7 +99,7 @@ set_token(struct client_files *files, const char *what, const char *path,
 		cli_die("%s%s%s: expected a token of at most %d bytes", what,
 		    path != NULL ? ": " : "", path != NULL ? path : "",
 		    CLIENT_TOKEN_CHARS - 1);
-	memcpy(files->token, text.p, n); /* it ends in zeros */
+	memcpy(files->token, text.p, n); /* the buffer is zeroed */
 }
 
 static void
@@ -141,7 +141,7 @@ client_host(const char *target, char host[CLIENT_HOST_CHARS])
 	size_t n = strcspn(target, ":");
 
 	if (target[strspn(target, "0123456789")] == '\0') {
-		target = ADDRESS_HOST_DEFAULT; /* a port that stands alone */
+		target = ADDRESS_HOST_DEFAULT; /* a port alone */
 		n = strlen(target);
 	}
 	if (target[0] == '[')

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client_files - what the options of a client name as files: certificates and
- * keys in PEM, and the token.
+ * client_files - files named by a client's options: certificates and keys in
+ * PEM, and the token.
  */
 #ifndef COMMON_CLIENT_FILES_H
 #define COMMON_CLIENT_FILES_H
@@ -14,14 +14,16 @@
 #define CLIENT_TOKEN_CHARS 4096
 #define CLIENT_HOST_CHARS 256
 
-/* As they stand on the command line; NULL: not given. */
+/* As on the command line; NULL: not given. */
 struct client_options {
 	bool tls;
-	char *ca, *cert, *key; /* files; read with `tls` */
-	char *token, *token_file; /* one of them at most */
+	char *ca, *cert, *key; /* paths; read if `tls` */
+	char *token, *token_file; /* at most one of them */
 };
 
-/* Their rows, but for --tls, for a program's T that has them as `member`. */
+/*
+ * The option rows, except --tls, for a program's struct T with this `member`.
+ */
 #define CLIENT_ROWS(T, member, bits) \
 	{ "ca", 0, "FILE", \
 		"require a certificate of the relay signed by a CA in FILE", \
@@ -43,26 +45,26 @@ struct client_files {
 	char token[CLIENT_TOKEN_CHARS]; /* "": none */
 };
 
-/* Those that do not go together are bad usage, and it says which. */
+/* Options that exclude each other are bad usage: prints which, and exits. */
 void client_options_check(
     struct option_reading *reading, const struct client_options *opt);
 
-/* An address of a relay, called `what`, that cannot be one is bad usage. */
+/* Exits with bad usage if the relay address, called `what`, is invalid. */
 void client_target_check(
     struct option_reading *reading, const char *what, const char *target);
 
 /*
- * Read them; the token is the first line of its file. Ends the process with
- * CLI_FAILED where one cannot be read or is of no use, and says which and
- * why; the token is never in what it says.
+ * Reads the files; the token is the first line of its file. If one cannot be
+ * read or is invalid, exits with CLI_FAILED and a message that names it and the
+ * reason, but never contains the token.
  */
 void
 client_files_load(struct client_files *files, const struct client_options *opt);
 void client_files_free(struct client_files *files);
 
 /*
- * The host of "HOST:PORT", "[HOST]:PORT", "HOST" or "PORT", cut where it is
- * long.
+ * The host of "HOST:PORT", "[HOST]:PORT", "HOST" or "PORT"; truncates a long
+ * one.
  */
 void client_host(const char *target, char host[CLIENT_HOST_CHARS]);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* clock - the clock that is not set, for intervals; and unix time. */
+/* clock - monotonic time for intervals, and unix time. */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
@@ -15,7 +15,7 @@ clock_now_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* Since 1970; it may be set, and jump. */
+/* Since 1970; may be set, and jump. */
 static inline int64_t
 clock_unix_ns(void)
 {

@@ -12,7 +12,7 @@ is_end(const struct option_row *row)
 	return row->name == NULL && row->letter == 0;
 }
 
-/* "_bluenet_relay": what the functions begin with. */
+/* "_bluenet_relay": the prefix of the functions. */
 static void
 function_of(const struct option_program *program, char name[NAME_CHARS])
 {
@@ -22,7 +22,7 @@ function_of(const struct option_program *program, char name[NAME_CHARS])
 			*c = '_';
 }
 
-/* What completes the argument, as `complete` of a row; "": nothing does. */
+/* How to complete the argument, as `complete` of a row; "": not at all. */
 static const char *
 completes(const struct option_row *row)
 {
@@ -33,7 +33,7 @@ completes(const struct option_row *row)
 	return strcmp(row->arg, "USER") == 0 ? "@users" : "";
 }
 
-/* The words of the row, or of `complete`. */
+/* Prints the words of the row, or of `complete`. */
 static void
 print_words(FILE *f, const struct option_row *row, const char *complete)
 {
@@ -47,7 +47,7 @@ print_words(FILE *f, const struct option_row *row, const char *complete)
 
 /* ---- bash ---- */
 
-/* FUNCTION is the first %s; it has to be said often. */
+/* The first %s is FUNCTION, which occurs several times. */
 static const char bash_head[] =
     "# SPDX-License-Identifier: MIT\n"
     "# Completion of %s for bash; made from its table of options.\n"
@@ -178,7 +178,7 @@ static const char zsh_run[] =
     "\t_describe value values\n"
     "}\n\n";
 
-/* Inside of '...[...]': what _arguments or the quotes would take. */
+/* Escapes characters special inside '...[...]'. */
 static void
 zsh_text(FILE *f, const char *text)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* completion - the completion of a program for a shell, from its options. */
+/* completion - generates shell completions from the options of a program. */
 #ifndef COMMON_COMPLETION_H
 #define COMMON_COMPLETION_H
 
@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* Files that are to be read by the shell; they need nothing but the shell. */
+/* Scripts to be sourced by the shell; they need nothing else. */
 void completion_bash(const struct option_program *program, FILE *f);
 void completion_zsh(const struct option_program *program, FILE *f);
 

@@ -41,7 +41,7 @@ limit_now_ns(void)
 	return stuck ? limit_ns / ENDING_AFTER_QUOTIENT : limit_ns;
 }
 
-/* Not by a stream: what did not end may hold it, or the list of all. */
+/* Without a stream: a stuck thread may hold its lock, or the list of all. */
 static void
 say(const char *what, int64_t most_ns)
 {
@@ -54,8 +54,8 @@ say(const char *what, int64_t most_ns)
 }
 
 /*
- * It is asked and not waited for: pthread_timedjoin_np() goes by a clock that
- * may be set, and sanitizers do not know pthread_clockjoin_np().
+ * Polls, because pthread_timedjoin_np() uses a clock that may be set, and
+ * sanitizers do not support pthread_clockjoin_np().
  */
 bool
 ending_until(bool (*done)(void *arg), void *arg, const char *what)
@@ -63,7 +63,7 @@ ending_until(bool (*done)(void *arg), void *arg, const char *what)
 	int64_t most_ns = limit_now_ns(), step_ns = FIRST_STEP_NS;
 	int64_t until_ns = clock_now_ns() + most_ns;
 	struct timespec ts = { 0 };
-	bool late = false; /* one look more: we may have been stopped */
+	bool late = false; /* one more check: we may have been suspended */
 
 	while (!done(arg)) {
 		if (late) {
@@ -111,12 +111,12 @@ run(void *arg)
 bool
 ending_call(void (*fn)(void *arg), void *arg, const char *what)
 {
-	static struct call call; /* outlives us where it goes on */
+	static struct call call; /* outlives us if the call does not end */
 	pthread_t thread;
 	int error;
 
 	if (stuck)
-		return false; /* that may be what reads `call` */
+		return false; /* a stuck call may still read `call` */
 	call = (struct call){ fn, arg };
 	error = pthread_create(&thread, NULL, run, &call);
 	if (error == 0 && ending_join(thread, what))
@@ -130,7 +130,7 @@ ending_call(void (*fn)(void *arg), void *arg, const char *what)
 	return false;
 }
 
-/* ---- leaving ---- */
+/* ---- exit ---- */
 
 static void *
 flush(void *arg)
@@ -140,7 +140,7 @@ flush(void *arg)
 	return NULL;
 }
 
-/* On a thread of its own: what goes on may hold a stream for ever. */
+/* On its own thread, because a stuck thread may hold a stream forever. */
 int
 ending_code(int code)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ending - the waits at the end of a program, none of them without a limit.
+ * ending - waits with a time limit for the end of a program.
  *
- * What does not end within ENDING_LIMIT_NS is named on standard error and left
- * alone. From then on nothing may be freed that it may still use, no lock may
- * be taken that it may hold, and each further wait has only
- * ENDING_AFTER_QUOTIENT times less. The program writes what it has, and
- * ending_code() leaves with CLI_STUCK: no destructor runs beside a thread that
- * goes on.
+ * Whatever does not end within ENDING_LIMIT_NS is named on standard error and
+ * abandoned. From then on nothing that it may use may be freed, no lock that it
+ * may hold may be taken, and each further wait is ENDING_AFTER_QUOTIENT times
+ * shorter. The program writes what it has, and ending_code() exits with
+ * CLI_STUCK, so that no destructor runs beside a running thread.
  *
  * For the thread that ends the program; a wait that succeeds costs a few
  * microseconds more than one without a limit.
@@ -23,32 +22,36 @@
 #define ENDING_AFTER_QUOTIENT 10
 
 /*
- * pthread_join() of `what`: "the thread of the noise". False: it goes on, and
- * may be joined again.
+ * pthread_join() with a limit; `what` names the thread in the message: "the
+ * thread of ...". Returns false if the thread still runs; it may be joined
+ * again.
  */
 bool ending_join(pthread_t thread, const char *what);
 
 /*
- * fn(arg) on a thread of its own, for what waits without a limit in a library.
- * False: it goes on, with `arg`; or no thread could be started, and fn was not
- * called.
+ * Runs fn(arg) on its own thread, for library calls that wait without a limit.
+ * Returns false if fn still runs, and uses `arg`, or if no thread could be
+ * started, so that fn was not called.
  */
 bool ending_call(void (*fn)(void *arg), void *arg, const char *what);
 
-/* Until done(arg), which is asked every few milliseconds. False: it is not. */
+/*
+ * Waits until done(arg), polled every few milliseconds. Returns false on
+ * timeout.
+ */
 bool ending_until(bool (*done)(void *arg), void *arg, const char *what);
 
-/* Something did not end. */
+/* Has anything not ended? */
 bool ending_is_stuck(void);
 
 /*
- * The last thing of main(): `code`. Where something did not end, flush all
- * streams and _exit(CLI_STUCK), within the limit of a wait even where one of
- * them cannot be flushed.
+ * Call it last in main(). Returns `code`; but if anything is stuck, flushes all
+ * streams and calls _exit(CLI_STUCK), within the limit of a wait even if a
+ * stream cannot be flushed.
  */
 int ending_code(int code);
 
-/* For tests: another limit; and the same, and nothing is stuck. */
+/* For tests: set another limit; ending_reset() also clears the stuck state. */
 void ending_set_limit(int64_t limit_ns);
 void ending_reset(int64_t limit_ns);
 

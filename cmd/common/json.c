@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Length of the UTF-8 character at `p` (RFC 3629), 0 if it is none. */
+/* Length of the UTF-8 character at `p` (RFC 3629); 0 if invalid. */
 static size_t
 utf8_bytes(const unsigned char *p, size_t n)
 {
@@ -96,7 +96,9 @@ text_str(struct text *text, const char *s)
 	text_bytes(text, s, strlen(s));
 }
 
-/* `n` characters, as they were counted, and the NUL that is not kept. */
+/*
+ * Ends a formatted text of `n` characters; its NUL is not part of the buffer.
+ */
 static void
 print(struct text *text, size_t n, const char *fmt, va_list args)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json - JSON written by hand, for what is too much or too often written for
- * a tree in memory: how a character stands in a string, and a page that is
- * built in memory, with a ceiling. Used by all who write JSON or pages.
+ * json - JSON written directly, where a tree in memory would be too large or
+ * too slow: escapes characters, and builds a page in memory with a size limit.
+ * Used by everything that writes JSON records or pages.
  */
 #ifndef COMMON_JSON_H
 #define COMMON_JSON_H
@@ -12,13 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define JSON_CHAR_BYTES 8 /* the most that a character takes */
+#define JSON_CHAR_BYTES 8 /* maximum size of an escaped character */
 
 /*
- * The first character of the `n` bytes at `s`, n > 0, as it stands between
- * the quotes: escaped where JSON wants it, and what a terminal would act on
- * (DEL, C1) too; bytes that are no UTF-8 (RFC 3629) one by one as U+FFFD.
- * Returns how many bytes of `s` it was; *text_bytes is the length of `text`.
+ * Escapes the first character of the `n` bytes at `s`, n > 0, for a JSON
+ * string. Also escapes what a terminal would interpret (DEL, C1); each byte
+ * that is not UTF-8 (RFC 3629) becomes U+FFFD. Returns the number of bytes read
+ * from `s`; *text_bytes is the length of `text`.
  */
 size_t json_char(
     const char *s, size_t n, char text[JSON_CHAR_BYTES], size_t *text_bytes);
@@ -26,15 +26,15 @@ size_t json_char(
 /* ---- a page in memory ---- */
 
 /*
- * Failing sticks: once something did not fit, or memory ran out, nothing more
- * is added and text_ok() is false. Look once, at the end.
+ * Errors stick: after something did not fit, or memory ran out, nothing more is
+ * added and text_ok() is false. Check once, at the end.
  */
 struct text {
 	struct bnet_buf buf;
 	bool failed;
 };
 
-/* Empty; never more than max_bytes. Allocates nothing. */
+/* Starts empty; limited to max_bytes. Allocates nothing. */
 void text_init(struct text *text, size_t max_bytes);
 void text_free(struct text *text);
 
@@ -44,7 +44,7 @@ text_ok(const struct text *text)
 	return !text->failed;
 }
 
-/* What is in it, borrowed until it is next changed. */
+/* The contents; borrowed until the next change. */
 static inline struct bnet_slice
 text_slice(const struct text *text)
 {
@@ -56,7 +56,7 @@ void text_str(struct text *text, const char *s);
 void text_printf(struct text *text, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A JSON string, with its quotes; as json_char(). NULL: null. */
+/* Adds a JSON string with its quotes, escaped by json_char(). NULL: null. */
 void text_json(struct text *text, const char *s);
 
 #endif

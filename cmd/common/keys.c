@@ -51,7 +51,7 @@ grow(struct keys *keys)
 	return true;
 }
 
-/* The first name of a key stays. */
+/* Keeps the first name of a key. */
 static bool
 add(struct keys *keys, const char *name)
 {

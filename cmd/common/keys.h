@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * keys - names of application keys: those of PROTOCOL, and of files.
- */
+/* keys - names of application keys: built-in ones, and those from files. */
 #ifndef COMMON_KEYS_H
 #define COMMON_KEYS_H
 
@@ -9,23 +7,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEYS_MAX (1 << 20) /* names held */
+#define KEYS_MAX (1 << 20) /* maximum number of names */
 #define KEYS_NAME_MAX 255 /* bytes of a name */
 
 struct keys;
 
-/* With the built-in names. Returns NULL when out of memory. */
+/* Starts with the built-in names. Returns NULL when out of memory. */
 struct keys *keys_new(void);
 void keys_free(struct keys *keys); /* NULL is allowed */
 
 /*
- * The names of a file, one a line; empty lines and those starting with # are
- * passed over. False: `err` says what and where.
+ * Reads names from a file, one per line; skips empty lines and those starting
+ * with #. Returns false on failure: `err` says what is wrong, and where.
  */
 bool
 keys_read(struct keys *keys, const char *path, char *err, size_t err_bytes);
 
-/* The name of a key; NULL where unknown. Valid until keys_free(). */
+/* The name of a key; NULL if unknown. Valid until keys_free(). */
 const char *keys_name(const struct keys *keys, int32_t key);
 
 #endif

@@ -22,17 +22,19 @@
 const char *const log_level_names[] = { "error", "warn", "info", "debug",
 	NULL };
 
-/* The journal's, by level: LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG. */
+/* The priorities of LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG, by level. */
 static const char priorities[] = { '3', '4', '6', '7' };
 
 static atomic_int max_level = LOG_LEVEL_INFO;
-static bool to_journal; /* set before there are threads */
+static bool to_journal; /* set before threads start */
 
-/* Everything below, and what is in every struct log_site. */
+/* Protects everything below, and the contents of every struct log_site. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct log_site *quiet_sites; /* have left something out */
+static struct log_site *quiet_sites; /* those that suppressed lines */
 
-/* $JOURNAL_STREAM is DEVICE:INODE of what systemd gave us; still ours? */
+/*
+ * $JOURNAL_STREAM is DEVICE:INODE of the stream from systemd; is it still ours?
+ */
 static bool
 stderr_is_journal(void)
 {
@@ -67,7 +69,7 @@ log_enabled(enum log_level level)
 	    atomic_load_explicit(&max_level, memory_order_relaxed);
 }
 
-/* A line under way; what does not fit any more is left out as a whole. */
+/* A line being built; a field that does not fit is omitted as a whole. */
 struct line {
 	char *text;
 	size_t n;
@@ -119,7 +121,7 @@ add_text(struct line *line, const char *s, size_t n)
 	return ok && add(line, "\"", 1);
 }
 
-/* No further than is ever shown: a peer's text may be long. */
+/* Stops at the maximum shown, because a peer's text may be long. */
 static size_t
 length(const struct log_field *field)
 {
@@ -238,7 +240,7 @@ log_site_pass(struct log_site *site, int64_t second, uint64_t *left_out)
 	return true;
 }
 
-/* Of a site that may say a line, how many it could not say before. */
+/* Adds the number of lines that the site suppressed before. */
 static bool
 pass(struct log_site *site, uint64_t *left_out)
 {
@@ -281,7 +283,7 @@ log_tick(void)
 		struct log_site *site = *at;
 
 		if (site->second == second) {
-			at = &site->next; /* its flood may go on */
+			at = &site->next; /* its flood may continue */
 			continue;
 		}
 		*at = site->next;

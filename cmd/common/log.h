@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log - what a daemon says while it runs: logfmt on standard error.
+ * log - log lines of a daemon: logfmt on standard error.
  *
  *	log_info("link up", LOG_U64("id", id), LOG_STR("name", name));
  *
  *	time=2026-01-02T03:04:05.678Z level=info msg="link up" id=7 name=jita
  *
- * A line is one write(2) of at most LOG_LINE_BYTES. Where standard error is
- * the journal, "<6>" or another priority stands before it. Values may come
- * from a peer: what is not plain is quoted and escaped, and long ones are
- * cut, with "..." at the end. Keys and messages are the program's own words.
+ * A line is one write(2) of at most LOG_LINE_BYTES. If standard error is the
+ * journal, a priority such as "<6>" precedes it. Values may come from a peer:
+ * anything not plain is quoted and escaped, and long values are truncated with
+ * "..." at the end. Keys and messages are constants of the program.
  *
- * At most LOG_BURST lines a second from each place in the source, so that a
- * flood of peers is none of lines; how many were left out is a line of its
- * own, with the next one from there or at the next log_tick(). Debug lines
- * are never left out.
+ * Each place in the source logs at most LOG_BURST lines per second, so that a
+ * flood of peers does not flood the log. The number of suppressed lines follows
+ * in a line of its own, with the next line from that place or at the next
+ * log_tick(). Debug lines are never suppressed.
  *
- * Any thread may call anything, but log_setup() comes before the others.
+ * Safe in any thread; call log_setup() first.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 #define LOG_LINE_BYTES 2048
-#define LOG_VALUE_BYTES 256 /* of a value, before it is escaped */
+#define LOG_VALUE_BYTES 256 /* of a value, before escaping */
 #define LOG_BURST 50
 
 enum log_level {
@@ -48,7 +48,7 @@ enum log_kind {
 	LOG_KIND_SECONDS,
 };
 
-/* One key and value; made with the macros below. */
+/* One key and value; use the macros below. */
 struct log_field {
 	const char *key;
 	enum log_kind kind;
@@ -58,9 +58,9 @@ struct log_field {
 	int64_t i64;
 };
 
-/* A string; NULL leaves the field out. */
+/* A string; NULL omits the field. */
 #define LOG_STR(name, s) LOG_BYTES(name, s, SIZE_MAX)
-/* `n` bytes at `s`, which may be any. */
+/* Any `n` bytes at `s`. */
 #define LOG_BYTES(name, s, n) \
 	((struct log_field){ \
 	    .key = (name), \
@@ -72,10 +72,10 @@ struct log_field {
 	((struct log_field){ .key = (name), .kind = LOG_KIND_U64, .u64 = (v) })
 #define LOG_I64(name, v) \
 	((struct log_field){ .key = (name), .kind = LOG_KIND_I64, .i64 = (v) })
-/* 0x and eight digits, as a key is shown. */
+/* 0x and eight digits, like a key. */
 #define LOG_HEX(name, v) \
 	((struct log_field){ .key = (name), .kind = LOG_KIND_HEX, .u64 = (v) })
-/* Nanoseconds, shown as seconds: 0.001500000. */
+/* Nanoseconds, formatted as seconds: 0.001500000. */
 #define LOG_SECONDS(name, v_ns) \
 	((struct log_field){ \
 	    .key = (name), .kind = LOG_KIND_SECONDS, .i64 = (v_ns) })
@@ -83,41 +83,44 @@ struct log_field {
 /* One place in the source that logs. */
 struct log_site {
 	const char *msg;
-	struct log_site *next; /* of those that left something out */
-	int64_t second; /* the window that n_said counts in */
+	struct log_site *next; /* next one that suppressed lines */
+	int64_t second; /* the second that n_said counts in */
 	uint64_t n_said, n_left_out;
 	bool listed;
 };
 
-/* Lines of `level` and above, from now on; log_set_level() may come again. */
+/* Sets the minimum level to log; log_set_level() may change it later. */
 void log_setup(enum log_level level);
 void log_set_level(enum log_level level);
 
-/* Whether a line of this level would be written. */
+/* Would a line of this level be written? */
 bool log_enabled(enum log_level level);
 
-/* Once a second or so: say what was left out and is over. */
+/*
+ * Call about once a second: reports the suppressed lines of floods that are
+ * over.
+ */
 void log_tick(void);
 
 /*
- * A line, whatever the level set; `fields` has n_fields of them. This is
- * what log_info() and the others come to.
+ * Writes a line whatever the level; `fields` has n_fields entries. log_info()
+ * and the others call it.
  */
 void log_line(struct log_site *site, enum log_level level,
     const struct log_field *fields, size_t n_fields);
 
 /*
- * The line without its end in `line`: what log_line() writes of `fields`, at
- * time_ns since 1970; no priority. Returns its length.
+ * Formats the line that log_line() writes for `fields` at time_ns since 1970,
+ * without priority and newline. Returns its length.
  */
 size_t
 log_format(char line[LOG_LINE_BYTES], enum log_level level, int64_t time_ns,
     const char *message, const struct log_field *fields, size_t n_fields);
 
 /*
- * May `site` say a line in this second? If so, *left_out is how many it could
- * not say before; otherwise it is counted. The caller holds the lock of log.c
- * or owns `site`.
+ * May `site` log a line in this second? If so, *left_out is the number of lines
+ * suppressed before; otherwise the line is counted. The caller must hold the
+ * lock of log.c or own `site`.
  */
 bool log_site_pass(struct log_site *site, int64_t second, uint64_t *left_out);
 
@@ -132,8 +135,10 @@ bool log_site_pass(struct log_site *site, int64_t second, uint64_t *left_out);
 				sizeof(struct log_field)); \
 	} while (0)
 
-/* The message, then fields, which are not evaluated where it is not logged.
- * A blank one is put behind them, so that there may be none. */
+/*
+ * The message, then fields, which are not evaluated if the level is disabled.
+ * An empty field at the end allows calls without fields.
+ */
 #define log_error(...) LOG_AT(LOG_LEVEL_ERROR, __VA_ARGS__, { 0 })
 #define log_warn(...) LOG_AT(LOG_LEVEL_WARN, __VA_ARGS__, { 0 })
 #define log_info(...) LOG_AT(LOG_LEVEL_INFO, __VA_ARGS__, { 0 })

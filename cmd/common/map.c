@@ -21,7 +21,7 @@ draw_secret(void)
 	secret[1] |= 1;
 }
 
-/* Folded 128-bit product: every bit of the key reaches every bit of it. */
+/* Folded 128-bit product: every bit of the key affects every bit of it. */
 static inline uint64_t
 mix(uint64_t a, uint64_t b)
 {
@@ -92,7 +92,7 @@ same_key(const struct map *map, const void *entry, const uint64_t *key)
 	return true;
 }
 
-/* The slot of that key, or the free one where it belongs. */
+/* The slot of the key, or the free slot where it belongs. */
 static inline size_t
 slot_of(const struct map *map, const uint64_t *key, uint64_t hash)
 {
@@ -115,7 +115,7 @@ map_find(const struct map *map, const uint64_t *key)
 	return entry_at(map, map->slots[i].at - 1);
 }
 
-/* Twice the slots, when they are three quarters full. */
+/* Doubles the slots when three quarters are used. */
 static bool
 make_slots(struct map *map)
 {
@@ -142,7 +142,7 @@ make_slots(struct map *map)
 	return true;
 }
 
-/* Memory for one entry, its number + 1; 0: none. */
+/* Allocates one entry; returns its number + 1, or 0 when out of memory. */
 static uint32_t
 make_entry(struct map *map)
 {
@@ -194,8 +194,8 @@ map_get(struct map *map, const uint64_t *key)
 }
 
 /*
- * Without tombstones: later entries of the same run that may not be found
- * over a hole are moved into it.
+ * No tombstones: later entries of the same run that could not be found across a
+ * hole move into it.
  */
 void
 map_remove(struct map *map, const uint64_t *key)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inih reads the file line by line, so that the number of each is known, one
- * mistake does not hide the next, and no line is too long for inih, which
- * would take the rest of it for another line.
+ * Feeds inih line by line: so the line number is known, one mistake does not
+ * hide the next, and inih cannot take the rest of a long line for another line.
  */
 #include "cmd/common/option_file.h"
 
@@ -17,7 +16,7 @@ struct line {
 	int number;
 };
 
-/* What inih calls for a value. */
+/* The callback of inih for a value. */
 static int
 one_value(void *arg, const char *section, const char *name, const char *value)
 {
@@ -38,7 +37,7 @@ one_line(struct option_reading *reading, int number, char *text, size_t n)
 		options_refuse_line(reading, number, "expected text, not NUL");
 		return;
 	}
-	/* inih takes a line with blanks before it for more of the last one */
+	/* inih treats an indented line as a continuation */
 	while (*text != '\n' && isspace((unsigned char)*text))
 		text++;
 	if (*text == '[') {

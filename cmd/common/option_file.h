@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * option_file - options from a configuration file: `name = value` in lines,
- * where the name is the long name of an option; see bluenet-relay(1).
+ * option_file - reads options from a configuration file: lines of `name =
+ * value`, where the name is the long name of an option; see bluenet-relay(1).
  *
- * Only a program that calls this needs inih.
+ * Only programs that call this need inih.
  */
 #ifndef COMMON_OPTION_FILE_H
 #define COMMON_OPTION_FILE_H
@@ -11,9 +11,9 @@
 #include "cmd/common/options.h"
 
 /*
- * After options_read(), whose options overrule those of the file. Every
- * mistake is added to `reading`; `path` is borrowed by it. False: there are
- * some, or the file cannot be read.
+ * Call it after options_read(), whose options override those of the file. Adds
+ * every mistake to `reading`, which borrows `path`. Returns false if there are
+ * mistakes, or if the file cannot be read.
  */
 bool option_file_read(struct option_reading *reading, const char *path);
 

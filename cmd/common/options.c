@@ -16,8 +16,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define LONG_BASE 256 /* getopt's value of row i, by its long name */
-#define VALUE_SHOWN 200 /* characters of a bad value */
+#define LONG_BASE 256 /* getopt's value of the long name of row i */
+#define VALUE_SHOWN 200 /* characters shown of a bad value */
 #define RANGE_CHARS 64
 
 static bool
@@ -52,7 +52,7 @@ row_named(const struct option_program *program, const char *name)
 
 /* ---- mistakes ---- */
 
-/* A line more; "PREFIX: TEXT", or the text alone. */
+/* Adds a line: "PREFIX: TEXT", or the text alone. */
 static void
 add_mistake(
     struct option_reading *reading, const char *prefix, const char *text)
@@ -79,7 +79,7 @@ place_of(const struct option_reading *reading, const struct option_row *row,
 
 	if (reading->line[i] == 0)
 		(void)snprintf(place, OPTION_ERR_CHARS, "--%s", row->name);
-	else if (reading->n_given[i] > 1 && is_list(row)) /* which of them? */
+	else if (reading->n_given[i] > 1 && is_list(row)) /* name the bad one */
 		(void)snprintf(place, OPTION_ERR_CHARS, "%.300s: %s",
 		    reading->path, row->name);
 	else
@@ -157,7 +157,7 @@ struct unit {
 	uint64_t factor;
 };
 
-/* The largest first, for messages. */
+/* The largest unit first, for messages. */
 static const struct unit no_units[] = { { "", 1 }, { NULL, 0 } };
 static const struct unit size_units[] = {
 	{ "G", UINT64_C(1) << 30 },
@@ -177,7 +177,7 @@ static const struct unit time_units[] = {
 	{ NULL, 0 },
 };
 
-/* In the largest unit that leaves no rest. */
+/* Formats in the largest unit that leaves no remainder. */
 static const char *
 in_units(uint64_t v, const struct unit *unit, char text[RANGE_CHARS])
 {
@@ -188,7 +188,7 @@ in_units(uint64_t v, const struct unit *unit, char text[RANGE_CHARS])
 	return text;
 }
 
-/* "expected WHAT, from MIN to MAX". */
+/* Sets "expected WHAT, from MIN to MAX". */
 static bool
 out_of_range(char err[OPTION_ERR_CHARS], const char *what,
     const struct unit *units, uint64_t min, uint64_t max)
@@ -252,7 +252,7 @@ option_time(const char *text, int64_t min_ns, int64_t max_ns, int64_t *v_ns,
 	for (const struct unit *unit = time_units; unit->name != NULL; unit++)
 		if (end != text && strcmp(end, unit->name) == 0)
 			ns = v * (double)unit->factor;
-	/* strtod() takes blanks, signs, words and hexadecimal as well */
+	/* strtod() also accepts blanks, signs, words and hexadecimal */
 	if (!isfinite(ns) || ns < (double)min_ns || ns > (double)max_ns ||
 	    ns >= (double)INT64_MAX || !isdigit((unsigned char)text[0]) ||
 	    tolower((unsigned char)text[1]) == 'x')
@@ -262,7 +262,7 @@ option_time(const char *text, int64_t min_ns, int64_t max_ns, int64_t *v_ns,
 	return true;
 }
 
-/* No blanks, signs, words or hexadecimal, which strtod() takes as well. */
+/* Rejects blanks, signs, words and hexadecimal, which strtod() accepts. */
 static bool
 decimal(const char *text, double *v)
 {
@@ -393,14 +393,14 @@ add_address(const struct option_row *row, struct option_addresses *list,
 	if (!address_of_listener(text, &address, err, OPTION_ERR_CHARS))
 		return false;
 	if (row->max == 1)
-		list->n = 0; /* no list: the last one counts */
+		list->n = 0; /* not a list: the last one counts */
 	if (is_full(list->n, (size_t)row->max, err))
 		return false;
 	list->at[list->n++] = address;
 	return true;
 }
 
-/* The words of a list with commas, each to `take`. */
+/* Splits a list at commas and passes each word to `take`. */
 static bool
 each_word(const char *text,
     bool (*take)(void *to, const struct option_row *row, const char *word,
@@ -479,9 +479,9 @@ take_port(void *to, const struct option_row *row, const char *word,
 	return true;
 }
 
-/* ---- a value in its place ---- */
+/* ---- storing a value ---- */
 
-/* Any member, by its type. */
+/* A member of any type. */
 union value {
 	void *p;
 	bool *flag;
@@ -503,7 +503,7 @@ value_of(const struct option_row *row, void *opt)
 	return (union value){ .p = (char *)opt + row->at };
 }
 
-/* Of another struct, which is only read. */
+/* The same member of another struct, read-only. */
 static const void *
 const_value_of(const struct option_row *row, const void *opt)
 {
@@ -543,7 +543,7 @@ set_list(const struct option_row *row, union value to, const char *text,
 	}
 }
 
-/* A list grows by `text`, anything else is replaced. */
+/* Appends to a list; replaces any other value. */
 static bool
 set_value(const struct option_row *row, void *opt, const char *text,
     char err[OPTION_ERR_CHARS])
@@ -578,7 +578,7 @@ set_value(const struct option_row *row, void *opt, const char *text,
 	}
 }
 
-/* Nothing, as in a struct of zeros. */
+/* Resets a value to zero. */
 static void
 clear_value(const struct option_row *row, void *opt)
 {
@@ -660,7 +660,7 @@ same_value(const struct option_row *row, const void *a, const void *b)
 	}
 }
 
-/* False: out of memory. */
+/* Returns false when out of memory. */
 static bool
 copy_text(char **to, const char *from)
 {
@@ -728,9 +728,9 @@ options_reload(const struct option_program *program, const void *old,
 	return true;
 }
 
-/* ---- one option given ---- */
+/* ---- processing one option ---- */
 
-/* "PLACE: "VALUE": expected ...", without the value of a secret. */
+/* Sets "PLACE: "VALUE": expected ...", but hides the value of a secret. */
 static void
 refuse_value(struct option_reading *reading, const struct option_row *row,
     const char *place, const char *value, const char *why)
@@ -758,7 +758,7 @@ set_defaults(struct option_reading *reading)
 			    reading, row, row->name, row->initial, err);
 }
 
-/* ---- what is close to an unknown name ---- */
+/* ---- suggestions for unknown names ---- */
 
 static size_t
 least(size_t a, size_t b)
@@ -766,7 +766,7 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Letters to insert, drop, change or swap to make the one of the other. */
+/* Edit distance: letters to insert, drop, change or swap. */
 static size_t
 distance(const char *a, const char *b)
 {
@@ -795,7 +795,7 @@ distance(const char *a, const char *b)
 	return rows[n_a][n_b];
 }
 
-/* The name that was meant, or NULL. */
+/* The name that was probably meant, or NULL. */
 static const char *
 meant(const struct option_program *program, const char *name)
 {
@@ -815,7 +815,7 @@ meant(const struct option_program *program, const char *name)
 	return found;
 }
 
-/* The names that `name` is the beginning of, if there are several. */
+/* Lists the names that `name` abbreviates, if there are several. */
 static bool
 ambiguous(const struct option_program *program, const char *name,
     char text[OPTION_ERR_CHARS])
@@ -844,7 +844,7 @@ struct getopt_tables {
 	char shorts[2 * OPTION_ROWS_MAX + 2];
 };
 
-/* `shorts` starts with a colon: getopt is to tell what is missing. */
+/* `shorts` starts with a colon, so that getopt reports missing arguments. */
 static void
 make_tables(struct getopt_tables *tables, const struct option_program *program)
 {
@@ -853,7 +853,7 @@ make_tables(struct getopt_tables *tables, const struct option_program *program)
 	struct option *lng = tables->longs;
 
 	for (; !is_end(row); row++) {
-		/* a flag takes =yes or =no, to overrule the file */
+		/* a flag accepts =yes or =no, to override the file */
 		if (row->name != NULL)
 			*lng++ = (struct option){ row->name,
 				row->arg != NULL ? required_argument
@@ -899,12 +899,12 @@ take_option(struct option_reading *reading, int c, char *arg)
 		refuse_value(reading, row, place, arg, err);
 	else if (reading->program->seen != NULL)
 		reading->program->seen(reading->opt, row, arg);
-	/* nobody shall read it in the list of processes while we run */
+	/* hides it from the list of processes */
 	if ((row->flags & OPTION_SECRET) != 0 && arg != NULL)
 		memset(arg, '*', strlen(arg));
 }
 
-/* A long name that getopt did not take. */
+/* Reports a long name that getopt rejected. */
 static void
 refuse_name(struct option_reading *reading, const char *given)
 {
@@ -928,7 +928,7 @@ refuse_name(struct option_reading *reading, const char *given)
 		options_refuse(reading, NULL, "--%s: no such option", name);
 }
 
-/* What getopt did not know. */
+/* Reports an unknown option. */
 static void
 refuse_option(struct option_reading *reading, int c, char **argv)
 {
@@ -947,7 +947,7 @@ refuse_option(struct option_reading *reading, int c, char **argv)
 		refuse_name(reading, given);
 }
 
-/* To the first mistake: what follows one may be anything. */
+/* Stops at the first mistake, because the words after it are ambiguous. */
 static void
 read_command_line(struct option_reading *reading, int argc, char **argv)
 {
@@ -956,7 +956,7 @@ read_command_line(struct option_reading *reading, int argc, char **argv)
 
 	make_tables(&tables, reading->program);
 	opterr = 0;
-	optind = 0; /* from the start, also when it is read again */
+	optind = 0; /* from the start, even on a second read */
 	while (reading->n_mistakes == 0 && !reading->help &&
 	    !reading->version &&
 	    (c = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) !=
@@ -1018,9 +1018,9 @@ options_given(const struct option_reading *reading, const char *name)
 	return row != NULL && reading->n_given[index_of(reading, row)] > 0;
 }
 
-/* ---- a line of the file ---- */
+/* ---- lines of the file ---- */
 
-/* What the command line overrules has to be right all the same. */
+/* A value overridden by the command line must still be valid. */
 static bool
 try_value(struct option_reading *reading, const struct option_row *row,
     const char *value, char err[OPTION_ERR_CHARS])
@@ -1089,10 +1089,10 @@ options_take_line(struct option_reading *reading, int line, const char *name,
 
 /* ---- --help ---- */
 
-#define HELP_COLUMN 30 /* where what an option does begins */
-#define NO_BREAK '\x1f' /* a blank that no line ends at */
+#define HELP_COLUMN 30 /* where the descriptions begin */
+#define NO_BREAK '\x1f' /* a blank that must not end a line */
 
-/* Words up to column `columns`; more lines begin at `indent`. */
+/* Wraps words at `columns`; continuation lines begin at `indent`. */
 static void
 wrap(FILE *f, const char *text, int at, int indent, int columns)
 {
@@ -1113,7 +1113,7 @@ wrap(FILE *f, const char *text, int at, int indent, int columns)
 	fputc('\n', f);
 }
 
-/* What an option does, its words, and its default. */
+/* Prints the description of an option, its words, and its default. */
 static void
 describe(const struct option_row *row, char text[2 * OPTION_ERR_CHARS])
 {

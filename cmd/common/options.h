@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options - the options of a program, from one table.
+ * options - parses the options of a program from one table.
  *
- * A program has a struct of its own that holds what it was told, and a table
- * with a row for each option: its name, its letter, its argument, what --help
- * says of it, the type and the place of its value in that struct, its range,
- * and its default. From the table come the parser of the command line, --help,
- * the configuration file (option_file.h), the completions for shells
- * (completion.h), and the test that compares the manual.
+ * A program has a struct for the values of its options, and a table with a row
+ * for each option: its name, letter, argument, and description in --help, the
+ * type and the place of its value in that struct, its range, and its default.
+ * The table drives the parser of the command line, --help, the configuration
+ * file (option_file.h), the shell completions (completion.h), and the test that
+ * checks the manual.
  *
  *	#define OPT struct relay_options
  *	static const struct option_row rows[] = {
@@ -19,7 +19,7 @@
  *		OPTION_END,
  *	};
  *
- * The macros for types do not compile where the member has another type.
+ * The macros for types do not compile if the member has another type.
  * To add an option: a member, a row, and the manual.
  *
  * For the main thread: getopt() has static state.
@@ -35,10 +35,10 @@
 #include <stdio.h>
 
 #define OPTION_ROWS_MAX 80
-#define OPTION_ERR_CHARS 512 /* of what was expected */
+#define OPTION_ERR_CHARS 512 /* of an error text */
 #define OPTION_MISTAKES_CHARS 16384
 #define OPTION_NAMES_CHARS 1024
-#define OPTION_TEXT_MAX 4096 /* of a path, for instance */
+#define OPTION_TEXT_MAX 4096 /* of a value, such as a path */
 #define OPTION_TEXTS_MAX 64
 #define OPTION_ADDRESSES_MAX 16
 #define OPTION_CIDRS_MAX 64
@@ -46,7 +46,7 @@
 
 /* ---- values ---- */
 
-/* Each of these structs is empty when it is zero. */
+/* Each of these structs is empty when zeroed. */
 struct option_texts {
 	char *at[OPTION_TEXTS_MAX]; /* owned */
 	size_t n;
@@ -73,7 +73,7 @@ enum option_type {
 	OPTION_IS_TEXT, /* char *, owned; min to max characters */
 	OPTION_IS_TEXTS, /* struct option_texts, at most max of them */
 	OPTION_IS_NUMBER, /* any unsigned integer of 32 or 64 bits */
-	OPTION_IS_SIZE, /* the same, in bytes: K, M and G may follow */
+	OPTION_IS_SIZE, /* the same, in bytes, with K, M or G as suffix */
 	OPTION_IS_TIME, /* int64_t, in ns */
 	OPTION_IS_FACTOR, /* double, above 0 and up to max */
 	OPTION_IS_PERCENT, /* double, from 0 to max */
@@ -82,42 +82,45 @@ enum option_type {
 	OPTION_IS_PORTS, /* struct option_ports */
 	OPTION_IS_ADDRESSES, /* struct option_addresses, at most max of them */
 	OPTION_IS_CIDRS, /* struct option_cidrs, at most max of them */
-	OPTION_IS_OWN, /* what take() makes of it */
+	OPTION_IS_OWN, /* custom: stored by take() */
 	OPTION_IS_HELP,
 	OPTION_IS_VERSION,
 };
 
 enum option_flag {
-	OPTION_RELOAD = 1, /* a change takes effect while the program runs */
-	OPTION_COMMAND = 2, /* for the command line only, not for the file */
-	OPTION_SECRET = 4, /* overwritten in argv, and never in a message */
+	OPTION_RELOAD = 1, /* can change while the program runs */
+	OPTION_COMMAND = 2, /* only on the command line, not in the file */
+	OPTION_SECRET = 4, /* erased from argv, and never in a message */
 };
 
 struct option_row {
-	const char *name; /* NULL: a letter only */
+	const char *name; /* NULL: only a letter */
 	char letter; /* 0: none */
-	const char *arg; /* as --help shows it; NULL: no argument */
+	const char *arg; /* as in --help; NULL: no argument */
 	const char *help; /* words and the default follow by themselves */
-	const char *group; /* heading in --help; NULL: as the row before */
-	const char *initial; /* set as if it had been given; NULL: not set */
-	const char *shown; /* a default that the program itself applies */
+	const char *group; /* heading in --help; NULL: as in the previous row */
+	const char *initial; /* set as if given; NULL: not set */
+	const char *shown; /* a default applied by the program itself */
 	/*
-	 * For the completions: words, or "@files", "@users", "@hosts", or "@run
-	 * ARGS", the first column of what the program prints with these ARGS.
-	 * NULL: as the type and `arg` say.
+	 * For completions: words, or "@files", "@users", "@hosts", or "@run
+	 * ARGS": the first column of the program's output with these ARGS.
+	 * NULL: derived from the type and `arg`.
 	 */
 	const char *complete;
 	enum option_type type;
 	unsigned flags; /* enum option_flag */
-	unsigned mine; /* the program's own bits */
+	unsigned mine; /* bits for the program */
 	size_t at, bytes; /* the member of the program's struct */
 	uint64_t min, max;
-	const char *const *words; /* end with NULL */
-	/* False: `err` says what was expected. No argument: `text` is NULL. */
+	const char *const *words; /* ends with NULL */
+	/*
+	 * Returns false on error: `err` says what was expected. `text` is NULL
+	 * without an argument.
+	 */
 	bool (*take)(void *opt, const char *text, char err[OPTION_ERR_CHARS]);
 };
 
-/* The place of a member that has this type; it does not compile otherwise. */
+/* The offset of a member of this type; other types do not compile. */
 #define OPTION_AT(T, member, type) \
 	.at = offsetof(T, member) + \
 	    0 * sizeof(char[_Generic(((T *)0)->member, type : 1)]), \
@@ -173,7 +176,7 @@ struct option_row {
 	.max = (n_max)
 #define OPTION_OWN(function) .type = OPTION_IS_OWN, .take = (function)
 
-/* What every program has, and what ends a table. */
+/* The options of every program, and the end of a table. */
 #define OPTION_HELP_ROW \
 	"help", 'h', NULL, "show this help", .type = OPTION_IS_HELP, \
 					     .flags = OPTION_COMMAND
@@ -192,12 +195,12 @@ struct option_row {
 
 struct option_program {
 	const char *name; /* bluenet-relay */
-	const char *usage; /* its synopsis, in lines, without "usage: " */
+	const char *usage; /* synopsis in lines, without "usage: " */
 	const char *about; /* a paragraph */
-	const char *ending; /* another, at the end of --help */
-	const struct option_row *rows; /* end with OPTION_END */
-	size_t opt_bytes; /* of its struct */
-	const char *operands; /* as `complete` of a row; NULL: none */
+	const char *ending; /* another one, at the end of --help */
+	const struct option_row *rows; /* ends with OPTION_END */
+	size_t opt_bytes; /* size of the program's struct */
+	const char *operands; /* like `complete` of a row; NULL: none */
 	/* Called for each option of the command line, or NULL. */
 	void (*seen)(void *opt, const struct option_row *row, const char *text);
 };
@@ -207,89 +210,93 @@ struct option_program {
 struct option_reading {
 	const struct option_program *program;
 	void *opt;
-	/* by row: how often it was given, and where last (0: command line) */
+	/*
+	 * by row: how often it was given, and the last line (0: command line)
+	 */
 	unsigned n_given[OPTION_ROWS_MAX];
 	int line[OPTION_ROWS_MAX];
 	const char *path; /* of the configuration file, if any */
 	char **words; /* after the options */
 	int n_words;
-	bool help, version; /* was asked for; the rest is not read */
-	unsigned n_mistakes, n_left_out; /* of `mistakes` */
-	char mistakes[OPTION_MISTAKES_CHARS]; /* a line each */
+	bool help, version; /* requested; the rest is not read */
+	unsigned n_mistakes, n_left_out; /* the latter are not in `mistakes` */
+	char mistakes[OPTION_MISTAKES_CHARS]; /* one per line */
 };
 
 /*
- * The defaults into *opt, then the command line; argv may be permuted, and
- * secrets in it are overwritten. What has no default stays as it is in *opt.
- * False: there are mistakes. *opt is for options_free() in any case.
+ * Sets the defaults in *opt, then reads the command line. May permute argv and
+ * erases secrets in it. Members without a default are unchanged. Returns false
+ * if there are mistakes. Call options_free() for *opt in any case.
  */
 bool options_read(struct option_reading *reading,
     const struct option_program *program, void *opt, int argc, char **argv);
 
 /*
- * The same at the start of a program: it ends at --help, --version and
- * mistakes, the latter with CLI_USAGE.
+ * The same for program start: exits after --help and --version, and on
+ * mistakes, with CLI_USAGE.
  */
 void options_parse(struct option_reading *reading,
     const struct option_program *program, void *opt, int argc, char **argv);
 
-/* --help or --version, if asked for, on standard output, and the end. */
+/* Prints --help or --version if requested, and exits. */
 void options_answer(const struct option_reading *reading);
 
-/* With any mistakes, print them and end with CLI_USAGE. */
+/* If there are mistakes, prints them and exits with CLI_USAGE. */
 void options_end_if_bad(const struct option_reading *reading);
 
-/* The option was given, on the command line or in the file. */
+/* Was the option given, on the command line or in the file? */
 bool options_given(const struct option_reading *reading, const char *name);
 
 /*
- * A mistake found by a check between options, such as "expected ...". It is
- * shown with the option's name, and with the file and the line if it stood
+ * Adds a mistake found by a check between options, such as "expected ...". It
+ * is shown with the option's name, and with the file and line if it was given
  * there; name NULL: with neither.
  */
 void options_refuse(struct option_reading *reading, const char *name,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* The first mistake, and how many more there are. */
+/* Formats the first mistake and the number of others. */
 void options_first_mistake(
     const struct option_reading *reading, char *text, size_t text_bytes);
 
-/* --help, for lines of `columns`. */
+/* Prints --help for lines of `columns` characters. */
 void options_help(const struct option_program *program, FILE *f, int columns);
 
-/* What the values hold, not *opt itself. */
+/* Frees what the values own, but not *opt itself. */
 void options_free(const struct option_program *program, void *opt);
 
-/* ---- what option_file has of a line ---- */
+/* ---- lines of a file, for option_file ---- */
 
 void options_take_line(struct option_reading *reading, int line,
     const char *name, const char *value);
 
-/* A mistake of that line. */
+/* Adds a mistake of that line. */
 void
 options_refuse_line(struct option_reading *reading, int line, const char *why);
 
 /* ---- reloading ---- */
 
-/* Names of options with blanks between, or "". */
+/* Names of options separated by blanks, or "". */
 struct option_changes {
-	char now[OPTION_NAMES_CHARS]; /* take effect while running */
+	char now[OPTION_NAMES_CHARS]; /* took effect */
 	char restart[OPTION_NAMES_CHARS]; /* take effect at the next start */
 };
 
 /*
- * Of `fresh`, just read, against `old`, which is in force. What has to wait
- * for a restart becomes in `fresh` what it is in `old`. False: out of memory.
+ * Compares `fresh`, just read, with `old`, which is in force. Options that need
+ * a restart get their old values in `fresh`. Returns false when out of memory.
  */
 bool options_reload(const struct option_program *program, const void *old,
     void *fresh, struct option_changes *changes);
 
-/* ---- values, for a take() of a program ---- */
+/* ---- parsing values, for a take() of a program ---- */
 
-/* False: `err` says what was expected; *v is anything then. */
+/*
+ * Returns false on error: `err` says what was expected; *v is then unspecified.
+ */
 bool option_time(const char *text, int64_t min_ns, int64_t max_ns,
     int64_t *v_ns, char err[OPTION_ERR_CHARS]);
-/* `err` becomes "expected WHAT"; always false. */
+/* Sets `err` to "expected WHAT". Always returns false. */
 bool option_expected(char err[OPTION_ERR_CHARS], const char *what);
 
 #endif

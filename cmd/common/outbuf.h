@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outbuf - lines built fast and written in large pieces.
+ * outbuf - builds lines quickly and writes them in large pieces.
  *
  * The decoder's hot path: numbers, strings and JSON strings go straight into
- * one buffer. Writing errors stick; check once.
+ * one buffer. Write errors stick; check once.
  */
 #ifndef COMMON_OUTBUF_H
 #define COMMON_OUTBUF_H
@@ -19,7 +19,7 @@
 struct outbuf {
 	int fd;
 	int error; /* errno of the first failed write; 0 */
-	bool each_line; /* write at every line's end */
+	bool each_line; /* write after every line */
 	size_t n;
 	char p[OUTBUF_BYTES + OUTBUF_SPARE];
 };
@@ -27,21 +27,20 @@ struct outbuf {
 void out_init(struct outbuf *out, int fd, bool each_line);
 void out_flush(struct outbuf *out);
 
-/* The end of a line: writes when enough has gathered. */
+/* Ends a line; writes when enough has accumulated. */
 void out_line(struct outbuf *out);
 
-/* Bytes of any length. */
+/* Appends bytes of any length. */
 void out_bytes(struct outbuf *out, const void *p, size_t n);
 void out_str(struct outbuf *out, const char *s);
 
-/* Two lower-case digits a byte. */
+/* Two lower-case digits per byte. */
 void out_hex(struct outbuf *out, const uint8_t *p, size_t n);
 
-/* "...", with what JSON wants escaped; bytes that are no UTF-8 become
-   U+FFFD. */
+/* "...", escaped for JSON; bytes that are not UTF-8 become U+FFFD. */
 void out_json(struct outbuf *out, const char *s, size_t n);
 
-/* Printable ASCII as it is, the rest, quotes and backslash as \xNN. */
+/* Printable ASCII unchanged; the rest, quotes and backslash as \xNN. */
 void out_safe(struct outbuf *out, const char *s, size_t n);
 
 /* Decimal, at most 20 characters. */
@@ -51,10 +50,10 @@ void out_i64(struct outbuf *out, int64_t v);
 void out_printf(struct outbuf *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A literal, whose length the compiler knows. */
+/* A literal; the compiler knows its length. */
 #define OUT_LIT(out, s) out_short((out), (s), sizeof(s) - 1)
 
-/* Short bytes (below OUTBUF_SPARE / 4): no check for room. */
+/* Few bytes (below OUTBUF_SPARE / 4): no check for room. */
 static inline void
 out_short(struct outbuf *out, const char *s, size_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process - what a program sets up for its whole process, before it has
- * threads. The main files of the programs call it.
+ * process - process-wide setup before threads start. Called by the main files
+ * of the programs.
  */
 #ifndef COMMON_PROCESS_H
 #define COMMON_PROCESS_H
@@ -9,15 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* SIGTERM and SIGINT as a descriptor to poll; it does not block. May die. */
+/* Returns a non-blocking descriptor to poll for SIGTERM and SIGINT. May die. */
 int process_signal_fd(void);
 
-/* One of them came; it is taken. */
+/* Has one of them arrived? Consumes it. */
 bool process_signalled(int signal_fd);
 
 /*
- * Allow as many descriptors as we may have, for connections are descriptors.
- * Returns how many; UINT64_MAX where that is not known.
+ * Raises the limit on descriptors to the maximum, because each connection needs
+ * one. Returns the limit; UINT64_MAX if unknown.
  */
 uint64_t process_raise_descriptors(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What would be sent: the schedule is walked record by record, as a replay
- * would. Owns its tables while it prints. Called by run.c.
+ * Prints what a replay would send: walks the schedule record by record, as a
+ * replay does. Owns its tables while it prints. Called by run.c.
  */
 #include "cmd/replay/dry_run.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define NS_PER_S INT64_C(1000000000)
-#define SECONDS_MAX (INT64_C(7) * 86400) /* in which the busiest is found */
+#define SECONDS_MAX (INT64_C(7) * 86400) /* searched for the busiest one */
 #define NODES_SHOWN 20
 #define KEYS_SHOWN 100
 
@@ -24,16 +24,16 @@ struct key_row {
 struct node_row {
 	uint64_t id; /* as captured */
 	uint64_t frames;
-	bool played; /* and so has an id in the cluster */
+	bool played; /* so it has an id in the cluster */
 };
 
 struct dry {
 	const struct dry_run *run;
 	struct map keys, nodes;
 	uint64_t frames, bytes; /* of a round, within --duration */
-	uint32_t *seconds; /* frames due in each; NULL: no schedule */
+	uint32_t *seconds; /* frames due in each second; NULL: no schedule */
 	int64_t n_seconds;
-	uint32_t *played; /* sessions of the tape: virtual clients of each */
+	uint32_t *played; /* by session of the tape: virtual clients */
 	int64_t last_due_ns;
 };
 

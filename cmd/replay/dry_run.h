@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dry_run - prints what would be sent: --dry-run. */
+/* dry_run - prints what a replay would send: --dry-run. */
 #ifndef REPLAY_DRY_RUN_H
 #define REPLAY_DRY_RUN_H
 
@@ -11,14 +11,14 @@
 
 #include <stdio.h>
 
-struct dry_run { /* all borrowed */
+struct dry_run { /* all members are borrowed */
 	const struct replay_options *opt;
 	const struct tape *tape;
 	const struct plan *plan;
-	const struct keys *keys; /* names of keys */
-	const struct address *addresses; /* n of them: of the target */
+	const struct keys *keys; /* key names */
+	const struct address *addresses; /* n addresses of the target */
 	size_t n_addresses;
-	const volatile int *stop; /* not 0: it ends early */
+	const volatile int *stop; /* non-zero: stop early */
 };
 
 void dry_run_print(const struct dry_run *run, FILE *out);

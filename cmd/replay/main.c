@@ -17,7 +17,7 @@ main(int argc, char **argv)
 
 	cli_name("bluenet-replay");
 	cli_standard_fds();
-	setlocale(LC_CTYPE, ""); /* for text of -Y */
+	setlocale(LC_CTYPE, ""); /* so that -Y accepts UTF-8 text */
 	replay_options_parse(&opt, argc, argv);
 	code = ending_code(replay_run(&opt));
 	if (!ending_is_stuck())

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line of bluenet-replay: a table of options, and what cannot be
- * combined. Called by main.c, once.
+ * The command line of bluenet-replay: the option table, and the combinations
+ * that are refused. Called once by main.c.
  */
 #include "cmd/replay/options.h"
 
@@ -21,7 +21,7 @@
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 #define DAY_S 86400
-#define START_MAX_S (400 * DAY_S) /* ahead of now */
+#define START_MAX_S (400 * DAY_S) /* from now */
 #define LONG_NS (INT64_C(400) * 86400 * NS_PER_S)
 #define SPEED_MAX 1000000
 #define RATE_MAX 1000000000
@@ -31,7 +31,7 @@
 
 /* ---- pairs ---- */
 
-/* The number before `mark`, and what follows it. */
+/* Parses the number before `mark`; *rest is what follows. */
 static bool
 number_before(
     const char *text, char mark, uint64_t max, uint64_t *v, const char **rest)
@@ -83,7 +83,10 @@ take_map(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 
 /* ---- times ---- */
 
-/* ".5": decimals of a second, at least one; nine of them count. */
+/*
+ * ".5": decimals of a second. At least one digit; digits after the ninth are
+ * ignored.
+ */
 static bool
 decimals(const char **text, int64_t *ns)
 {
@@ -130,12 +133,12 @@ calendar(const char *text, int64_t *at_ns)
 		if (form[i] == 'd' ? !isdigit((unsigned char)text[i])
 				   : toupper((unsigned char)text[i]) != form[i])
 			return false;
-	/* in two parts: RFC 3339 allows a small t between them */
+	/* in two parts: RFC 3339 allows a small t between date and time */
 	if (strptime(text, "%Y-%m-%d", &tm) == NULL ||
 	    strptime(text + strlen("dddd-dd-ddT"), "%H:%M:%S", &tm) == NULL)
 		return false;
 	back = tm;
-	at = timegm(&back); /* turns February 30 into March, and second 60 */
+	at = timegm(&back); /* timegm() normalises: February 30 becomes March */
 	text += sizeof(form) - 1;
 	if (back.tm_mday != tm.tm_mday || back.tm_min != tm.tm_min ||
 	    !decimals(&text, &ns) || !zone(text, &ahead_s))
@@ -207,11 +210,13 @@ static const char *const roles[] = { "clients", "nodes", "all", NULL };
 static const char *const pacings[] = { "open", "closed", "hybrid", NULL };
 static const char *const codecs[] = { "none", "zlib", "snappy", NULL };
 
-/* Where an option is of use: bits, by enum replay_mode; and: */
+/*
+ * The modes an option applies to: a bit for each enum replay_mode, and flags.
+ */
 #define IN(mode) (1U << (mode))
-#define REPORTED 256U /* it is in `how` */
+#define REPORTED 256U /* listed in `how` */
 
-/* What is of use to play is so to --dry-run. */
+/* Options that apply to a replay also apply to --dry-run. */
 #define PLAY (IN(REPLAY_PLAY) | IN(REPLAY_DRY_RUN))
 #define PLAYED (PLAY | REPORTED)
 #define READ (PLAYED | IN(REPLAY_COMPILE))
@@ -341,7 +346,7 @@ static const struct option_row rows[] = {
 };
 /* clang-format on */
 
-/* Appends " --speed 2" to opt->how; cut where it is too long. */
+/* Appends " --speed 2" to opt->how; truncates when there is no room. */
 static void
 report_row(void *arg, const struct option_row *row, const char *text)
 {
@@ -377,9 +382,9 @@ const struct option_program replay_program = {
 	.seen = report_row,
 };
 
-/* ---- options that do not go together, or not with what is to be done ---- */
+/* ---- options that exclude each other, or do not apply to the mode ---- */
 
-/* How --help and the messages call a mode. */
+/* The names of the modes in --help and in messages. */
 static const char *const modes[] = {
 	[REPLAY_PLAY] = "playing",
 	[REPLAY_COMPILE] = "--compile without a TARGET",
@@ -388,7 +393,7 @@ static const char *const modes[] = {
 	[REPLAY_SCENARIO] = "--scenario",
 };
 
-/* Pairs that contradict each other. */
+/* Pairs that exclude each other. */
 static const struct {
 	const char *a, *b, *why;
 } pairs[] = {
@@ -400,7 +405,7 @@ static const struct {
 	{ "asap", "max-lateness", "without a schedule nothing is late" },
 };
 
-/* The first is of no use without the other. */
+/* The first option requires the second. */
 static const struct {
 	const char *a, *needs;
 } needs[] = {
@@ -482,8 +487,8 @@ is_there(const char *path)
 }
 
 /*
- * The last word is the target. Where there need not be one, a file is none,
- * and neither is the only word.
+ * The last operand is the target. In modes where a target is optional, an
+ * existing file is not a target, and neither is a single operand.
  */
 static bool
 ends_in_target(const struct replay_options *opt, int n, char **words)
@@ -520,9 +525,9 @@ take_words(struct option_reading *reading, struct replay_options *opt)
 		opt->mode = REPLAY_COMPILE;
 }
 
-/* ---- all ---- */
+/* ---- parsing ---- */
 
-/* What the values of some options mean for other members. */
+/* Derives members from the values of several options. */
 static void
 derive(struct replay_options *opt)
 {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPLAY_PORT 26000 /* of a target that names none */
+#define REPLAY_PORT 26000 /* used when the target names no port */
 #define REPLAY_CAPTURES_MAX 256
 #define REPLAY_MAPS_MAX 256
 #define REPLAY_ALLOW_MAX OPTION_CIDRS_MAX
@@ -23,15 +23,15 @@
 /* Exit codes; see bluenet-replay(1). */
 enum replay_exit {
 	REPLAY_OK = 0, /* done, and the answers were the same */
-	REPLAY_DIFFERENT = 1, /* differences, failed scenarios; or an error */
-	REPLAY_USAGE = 2, /* refusals to do harm too */
+	REPLAY_DIFFERENT = 1, /* differences, failed scenarios, or an error */
+	REPLAY_USAGE = 2, /* wrong usage, or a target that is refused */
 	REPLAY_NOT_CONNECTED = 3,
 	REPLAY_LATE = 4, /* the injector did not keep up */
 };
 
 enum replay_mode {
 	REPLAY_PLAY = 0,
-	REPLAY_COMPILE, /* --compile, and no target */
+	REPLAY_COMPILE, /* --compile without a target */
 	REPLAY_DRY_RUN,
 	REPLAY_MERGE,
 	REPLAY_SCENARIO,
@@ -46,7 +46,7 @@ enum replay_timing {
 enum replay_pacing {
 	REPLAY_OPEN = 0, /* by the clock alone */
 	REPLAY_CLOSED, /* after the earlier answers and the think time */
-	REPLAY_HYBRID, /* by the clock, but not before those answers */
+	REPLAY_HYBRID, /* by the clock, but not before the earlier answers */
 };
 
 enum replay_when {
@@ -63,7 +63,7 @@ struct replay_node_map {
 
 struct replay_options {
 	enum replay_mode mode;
-	bool dry_run, merge; /* as given; `mode` says it */
+	bool dry_run, merge; /* as given; `mode` is derived */
 	const char *captures[REPLAY_CAPTURES_MAX]; /* or reports to merge */
 	size_t n_captures;
 	const char *target; /* as given; NULL: none */
@@ -72,38 +72,38 @@ struct replay_options {
 	char *bpf, *filter, *keylog, *keys_file; /* or NULL */
 	struct option_ports ports;
 	struct cap_settings cap; /* ports, order, limits */
-	int roles; /* as given; the next two say it */
+	int roles; /* as given; sets the next two */
 	bool nodes; /* --roles: play the captured nodes */
-	bool clients; /* and the clients, stock ones too; the default */
+	bool clients; /* and the clients, including stock ones; the default */
 	char *compile_to; /* or NULL */
 
 	/* timing */
-	bool asap; /* as given; `timing` says it */
+	bool asap; /* as given; sets `timing` */
 	enum replay_timing timing;
 	double speed; /* 1 */
-	double rate; /* frames a second, in all */
+	double rate; /* frames per second, in total */
 	enum replay_pacing pacing;
 	double connect_speed; /* 0: as `speed` */
 	int64_t max_idle_ns; /* 0: silence is not cut */
 	int64_t ramp_ns; /* -1: the default, by the number of connections */
 	int64_t stagger_ns; /* between clones of a session; -1: spread evenly */
 	int64_t answer_timeout_ns; /* 10 s */
-	int64_t duration_ns; /* 0: all of it */
-	uint64_t loop; /* 1; 0: for ever */
-	int64_t start_at_ns; /* unix; 0: now */
+	int64_t duration_ns; /* 0: no limit */
+	uint64_t loop; /* 1; 0: endless */
+	int64_t start_at_ns; /* unix time; 0: now */
 
 	/* clients and threads */
-	uint64_t n_clients; /* 0: as many as were captured */
+	uint64_t n_clients; /* 0: as many as in the capture */
 	uint32_t shard, of_shards; /* 0 of 1 */
 	struct replay_node_map maps[REPLAY_MAPS_MAX];
 	size_t n_maps;
 	int codec; /* enum bnet_codec_id, or REPLAY_CODEC_AS_RECORDED */
-	unsigned n_threads; /* 0: one a processor */
+	unsigned n_threads; /* 0: one per processor */
 	bool spin;
 
 	/* targets */
 	struct client_options client;
-	char *tls_host; /* in its certificate; NULL: of target */
+	char *tls_host; /* name in the certificate; NULL: from the target */
 	struct option_cidrs allow;
 
 	/* results */
@@ -115,28 +115,28 @@ struct replay_options {
 	int progress; /* enum replay_when */
 	bool quiet; /* no coverage report, no progress */
 	bool verbose; /* report each step */
-	/* The options that shape a run, as they were given. */
+	/* The options that shape a run, as given. */
 	char how[REPLAY_HOW_CHARS];
 
 	/* --scenario */
 	char *scenario; /* a folder or a file */
 	char *scenario_only; /* glob of names to run, or NULL */
-	int64_t scenario_timeout_ns; /* of an expectation; 5 s */
+	int64_t scenario_timeout_ns; /* per expectation; 5 s */
 };
 
 extern const struct option_program replay_program;
 
 /*
- * For replay_options_free(). Exits with REPLAY_USAGE, and says why, on bad
- * usage; with 0 after --help, --version and "-Y help". The captures and the
- * target are borrowed from argv.
+ * Fills *opt; release it with replay_options_free(). On bad usage, prints the
+ * reason and exits with REPLAY_USAGE; exits with 0 after --help, --version and
+ * "-Y help". The captures and the target are borrowed from argv.
  */
 void replay_options_parse(struct replay_options *opt, int argc, char **argv);
 void replay_options_free(struct replay_options *opt);
 
 /*
- * Parses "2026-11-25T12:00:00Z", also with decimals or another offset,
- * "@1764072000.5", or "+5s" from now_ns; in ns of unix time.
+ * Parses "2026-11-25T12:00:00Z" (decimals and other offsets are allowed),
+ * "@1764072000.5", or "+5s" relative to now_ns. *at_ns is in ns of unix time.
  */
 bool replay_time(const char *text, int64_t now_ns, int64_t *at_ns,
     char err[OPTION_ERR_CHARS]);

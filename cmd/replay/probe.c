@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connection before the load: is anybody there, and in which environment?
- * Owns an engine of its own until it returns. Called by run.c.
+ * One connection before the load: does the target answer, and which environment
+ * is it? Owns an engine until it returns. Called by run.c.
  */
 #include "cmd/replay/probe.h"
 
@@ -17,14 +17,14 @@
 #define NAME "bluenet-replay"
 #define CLOSE_TIMEOUT_NS INT64_C(1000000000)
 
-/* Its worker's until the engine has stopped. */
+/* Belongs to the worker until the engine has stopped. */
 struct attempt {
 	const struct probe_settings *set;
 	struct probe *probe;
 	struct session session;
 	struct session_scratch scratch;
 	bool answered; /* probe->result is final */
-	int over_fd; /* an eventfd: the connection is over */
+	int over_fd; /* an eventfd: signals that the connection is over */
 };
 
 static void
@@ -35,7 +35,7 @@ over(struct attempt *a)
 	(void)!write(a->over_fd, &one, sizeof(one));
 }
 
-/* ---- what comes ---- */
+/* ---- received frames ---- */
 
 static void
 copy_text(char to[PROBE_TEXT_CHARS], const struct bnet_string *from)
@@ -48,7 +48,7 @@ copy_text(char to[PROBE_TEXT_CHARS], const struct bnet_string *from)
 	to[n] = '\0';
 }
 
-/* The first answer counts. */
+/* Only the first answer counts. */
 static void
 answered(struct attempt *a, enum probe_result result)
 {
@@ -135,7 +135,7 @@ timer(void *arg, struct engine_conn *conn, int64_t now_ns)
 		arm(a);
 }
 
-/* That it did not get so far, or that it closed. */
+/* Records that the connection failed at this stage, or was closed. */
 static void
 set_reason(
     struct attempt *a, struct engine_conn *conn, enum engine_end end, bool up)
@@ -181,9 +181,9 @@ static const struct engine_hooks hooks = {
 	.no_conn = no_conn,
 };
 
-/* ---- all of it ---- */
+/* ---- the probe ---- */
 
-/* False: errno. */
+/* Returns false and sets errno on failure. */
 static bool
 run(struct attempt *a, struct engine *engine)
 {
@@ -192,14 +192,14 @@ run(struct attempt *a, struct engine *engine)
 	if (engine == NULL || a->over_fd < 0 || !engine_start(engine) ||
 	    !session_connect(&a->session, engine, 0))
 		return false;
-	(void)poll(&pfd, 1, -1); /* until a signal, too */
+	(void)poll(&pfd, 1, -1); /* a signal ends it, too */
 	return true;
 }
 
 void
 probe_run(const struct probe_settings *set, struct probe *probe)
 {
-	static struct attempt a; /* a thread that does not end may hold it */
+	static struct attempt a; /* a stuck thread may still use it */
 	const struct engine_settings engine_set = {
 		.n_workers = 1,
 		.handshake_timeout_ns = CLOSE_TIMEOUT_NS,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * probe - one connection before the load: is anybody there, and who?
+ * probe - one connection before the load: does the target answer, and who is
+ * it?
  *
- * It says hello, waits a few seconds for the welcome, and closes.
+ * The probe sends a hello, waits a few seconds for the welcome, and closes.
  */
 #ifndef REPLAY_PROBE_H
 #define REPLAY_PROBE_H
@@ -12,11 +13,11 @@
 
 #define PROBE_TEXT_CHARS 256
 
-struct probe_settings { /* all borrowed */
+struct probe_settings { /* all members are borrowed */
 	const struct session_target *target;
 	const char *token; /* "": none */
-	enum bnet_role role; /* to say in the hello */
-	int64_t connect_timeout_ns; /* of each address, including TLS */
+	enum bnet_role role; /* role in the hello */
+	int64_t connect_timeout_ns; /* per address, including TLS */
 	int64_t welcome_timeout_ns;
 };
 
@@ -24,19 +25,21 @@ enum probe_result {
 	PROBE_WELCOME = 0,
 	PROBE_REFUSED, /* bluenet.refuse */
 	PROBE_SILENT, /* connected, but no welcome: a stock cluster */
-	PROBE_CLOSED, /* it closed the connection at our hello, or broke it */
+	PROBE_CLOSED, /* closed or reset the connection after our hello */
 	PROBE_NOBODY, /* no connection, or no TLS */
 };
 
 struct probe {
 	enum probe_result result;
-	struct address address; /* the last that was tried */
-	/* WELCOME; what does not print is '?' */
+	struct address address; /* the last one tried */
+	/* From the welcome; unprintable characters are '?'. */
 	char environment[PROBE_TEXT_CHARS], name[PROBE_TEXT_CHARS];
-	char reason[PROBE_TEXT_CHARS]; /* of the others; "" is possible */
+	char reason[PROBE_TEXT_CHARS]; /* for the other outcomes; may be "" */
 };
 
-/* A signal ends it early, with what is known until then. */
+/*
+ * Runs the probe. A signal ends it early; *probe then holds the result so far.
+ */
 void probe_run(const struct probe_settings *set, struct probe *probe);
 
 #endif

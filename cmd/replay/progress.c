@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The progress on standard error: one line that is redrawn, or a line at a
- * time. Owns nothing; its state is the caller's. Called by run.c.
+ * Progress on standard error: one line that is redrawn, or one line at a time.
+ * Owns nothing; the caller keeps the state. Called by run.c.
  */
 #include "cmd/replay/progress.h"
 
@@ -17,7 +17,7 @@
 #define DRAW_NS (NS_PER_S / 5)
 #define LINE_NS (5 * NS_PER_S)
 #define WIDTH_DEFAULT 80
-#define BAR_MIN 8 /* columns; less says nothing */
+#define BAR_MIN 8 /* columns; a shorter bar is not readable */
 #define BAR_MAX 40
 #define FACTS_CHARS 384
 
@@ -91,7 +91,7 @@ replay_progress_read(
 
 /* ---- the line of a run ---- */
 
-/* How much of it is over, 0 to 1; below 0: nobody knows. */
+/* The fraction done, 0 to 1; negative: unknown. */
 static double
 part_done(const struct progress_view *view)
 {
@@ -104,7 +104,7 @@ part_done(const struct progress_view *view)
 	return part > 1 ? 1 : part;
 }
 
-/* ", 1:02 left"; nothing where that is not known. */
+/* ", 1:02 left"; "" if unknown. */
 static void
 left(char text[48], const struct progress_view *view, double part)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * progress - the progress on standard error: one line that is redrawn on a
- * terminal, otherwise a line every few seconds.
+ * progress - progress on standard error: on a terminal one line that is
+ * redrawn, otherwise one line every few seconds.
  */
 #ifndef REPLAY_PROGRESS_H
 #define REPLAY_PROGRESS_H
@@ -15,43 +15,46 @@
 #define PROGRESS_LINE_CHARS 512
 
 struct replay_progress {
-	bool bar; /* redrawn; else lines */
+	bool bar; /* one redrawn line; false: separate lines */
 	bool off;
-	bool drawn; /* there is a line to erase */
-	int64_t shown_ns; /* when last; monotonic */
-	int64_t at_ns; /* of the run, then */
-	uint64_t sent; /* frames, then */
+	bool drawn; /* a drawn line must be erased */
+	int64_t shown_ns; /* the last time it was shown; monotonic */
+	int64_t at_ns; /* run time at shown_ns */
+	uint64_t sent; /* frames sent at shown_ns */
 };
 
-/* What is shown of a run. */
+/* The state of a run to show. */
 struct progress_view {
 	const struct play_progress *play;
-	int64_t at_ns; /* since the run's start */
+	int64_t at_ns; /* since the start of the run */
 	int64_t total_ns; /* 0: no planned end */
-	uint64_t total_frames; /* 0: nor in frames */
+	uint64_t total_frames; /* 0: unknown */
 	double frames_per_s;
-	bool scheduled; /* there is a lateness */
+	bool scheduled; /* lateness is measured */
 };
 
 void replay_progress_init(
     struct replay_progress *progress, const struct replay_options *opt);
 
-/* While captures are read; total 0: unknown. May be called at any rate. */
+/*
+ * Shows how much of the captures was read; total 0: unknown. Call it at any
+ * rate.
+ */
 void replay_progress_read(struct replay_progress *progress, uint64_t done_bytes,
     uint64_t total_bytes);
 
-/* Is it time to show something? */
+/* Is the next update due? */
 bool replay_progress_due(const struct replay_progress *progress);
 void replay_progress_play(
     struct replay_progress *progress, struct progress_view *view);
 
-/* Erase the line. */
+/* Erases the line. */
 void replay_progress_end(struct replay_progress *progress);
 
 /*
- * Format the line, NUL-ended, of at most `width` columns: with a bar if there
- * is room for one and the end is known. Width 0: no bar, not cut, and preceded
- * by the seconds that have passed.
+ * Formats the line into `line`, NUL-terminated, at most `width` columns: with a
+ * bar if it fits and the end is known. Width 0: no bar, no truncation, and the
+ * elapsed seconds come first.
  */
 void progress_format(char line[PROGRESS_LINE_CHARS], unsigned width,
     const struct progress_view *view);

@@ -2,7 +2,8 @@
 /*
  * One run from captures to the exit code: the tape, the checks of the target,
  * the replay and its report, or one of the other modes. Owns the signal
- * handlers and struct run, which holds all that a run opens. Called by main.c.
+ * handlers and struct run, which holds everything that a run opens. Called by
+ * main.c.
  */
 #include "cmd/replay/run.h"
 
@@ -44,7 +45,7 @@
 #define PROBE_CONNECT_NS (5 * NS_PER_S)
 #define PROBE_WELCOME_NS (3 * NS_PER_S)
 #define LOOK_NS (NS_PER_S / 20)
-#define AHEAD_NS (NS_PER_S / 10) /* threads are to be ready by then */
+#define AHEAD_NS (NS_PER_S / 10) /* the threads are ready within this time */
 #define DESCRIPTORS_OURS 64 /* besides the connections */
 
 struct run {
@@ -54,14 +55,14 @@ struct run {
 	struct diff_masks masks; /* of --diff */
 	struct client_files files;
 	struct session_target target;
-	struct address reached; /* the one that the probe found */
+	struct address reached; /* the one that the probe reached */
 	struct tape *tape;
 	struct plan plan;
 };
 
 /* ---- Ctrl-C ---- */
 
-/* How many signals came that ask us to end; and the last of them. */
+/* The number of signals that asked for the end, and the last one. */
 static volatile int run_interrupts, run_signal;
 
 static void
@@ -72,7 +73,7 @@ interrupted(int number)
 	compile_break();
 }
 
-/* Without SA_RESTART: what waits is to look. */
+/* Without SA_RESTART, so that blocking calls return and the caller checks. */
 static void
 catch_signals(void)
 {
@@ -84,12 +85,12 @@ catch_signals(void)
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file's limit is an error to report */
+	signal(SIGXFSZ, SIG_IGN); /* report a file size limit as an error */
 }
 
-/* ---- may it be sent to, and is anybody there? ---- */
+/* ---- may the target be loaded, and does it answer? ---- */
 
-/* Says why and returns false where the target must not be sent to. */
+/* Prints the reason and returns false if the target must not be loaded. */
 static bool
 run_target_is_safe(const struct run *run)
 {
@@ -157,9 +158,9 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 }
 
 /*
- * Is anybody there, and may we? A hello that is refused is the end of it,
- * unless `goes_on` says why not; production is in any case. REPLAY_OK: go on;
- * else it has said why not.
+ * Probes the target. A refused hello ends the run, unless `goes_on` says why it
+ * may continue; a production target always ends it. Returns REPLAY_OK to
+ * continue; otherwise the reason has been printed.
  */
 static int
 run_probe(struct run *run, enum bnet_role role, const char *goes_on)
@@ -183,11 +184,11 @@ run_probe(struct run *run, enum bnet_role role, const char *goes_on)
 /*
  * ---- captures or a replay file -> the tape ----
  *
- * A replay file as it is, or made of captures, in a file that has no name, or
- * in the one of --compile.
+ * A replay file is mapped as it is. Captures are compiled into an unnamed file,
+ * or into the one of --compile.
  */
 
-/* The replay file among the operands; -1: there is none. */
+/* The index of the replay file among the operands; -1: none. */
 static int
 open_ready(const struct replay_options *opt, const char **path)
 {
@@ -208,7 +209,10 @@ open_ready(const struct replay_options *opt, const char **path)
 	return -1;
 }
 
-/* A replay file is what it is: nothing is chosen in it any more. */
+/*
+ * The selection of frames is fixed in a replay file: refuse options that
+ * select.
+ */
 static void
 check_ready(const struct replay_options *opt, const char *path)
 {
@@ -226,7 +230,7 @@ check_ready(const struct replay_options *opt, const char *path)
 		    path);
 }
 
-/* A file that goes with its descriptor. */
+/* A file that disappears when its descriptor is closed. */
 static int
 open_nameless(const char *folder)
 {
@@ -235,7 +239,7 @@ open_nameless(const char *folder)
 
 	if (fd >= 0)
 		return fd;
-	/* not every file system has these */
+	/* not every file system supports O_TMPFILE */
 	(void)snprintf(path, sizeof(path), "%s/bluenet-replay.XXXXXX", folder);
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd >= 0)
@@ -273,7 +277,7 @@ compile_into(const struct run *run, int fd, char err[TAPE_ERR_CHARS])
 	return ok;
 }
 
-/* Of making a tape in `where`. */
+/* Reports a failure to create the tape in `where`, and exits. */
 _Noreturn static void
 failed(const char *err, const char *where)
 {
@@ -304,7 +308,7 @@ compile_nameless(const struct run *run)
 	return fd;
 }
 
-/* Refuses to overwrite a capture, or what is not a regular file. */
+/* Refuses to overwrite a capture, or anything but a regular file. */
 static void
 check_destination(const struct replay_options *opt)
 {
@@ -322,7 +326,7 @@ check_destination(const struct replay_options *opt)
 			    opt->compile_to);
 }
 
-/* Beside the destination, which it then becomes: never a half file. */
+/* Writes next to the destination, then renames: never leaves a partial file. */
 static int
 compile_named(const struct run *run)
 {
@@ -350,7 +354,7 @@ compile_named(const struct run *run)
 	return fd;
 }
 
-/* Sets run->tape; ends the process where there is none. */
+/* Sets run->tape, or exits. */
 static void
 run_open_tape(struct run *run)
 {
@@ -373,9 +377,9 @@ run_open_tape(struct run *run)
 	close(fd);
 }
 
-/* ---- what is said of it afterwards, and --merge ---- */
+/* ---- outputs of the report, and --merge ---- */
 
-/* 0, or why `path` could not be written to. */
+/* Returns 0, or the errno that prevents writing `path`. */
 static int
 why_not(const char *path)
 {
@@ -404,10 +408,10 @@ same_file(const char *a, const char *b)
 }
 
 struct output {
-	const char *what, *path; /* path NULL: not wanted */
+	const char *what, *path; /* path NULL: not requested */
 };
 
-/* What is read, and what is written anyway, would be lost. */
+/* Refuses an output that would overwrite an input or another output. */
 static void
 check_others(const struct replay_options *opt, const struct output *output,
     const struct output *before, size_t n_before)
@@ -423,7 +427,9 @@ check_others(const struct replay_options *opt, const struct output *output,
 			    output->path, before[i].what);
 }
 
-/* What is to be written later can be: after an hour is too late to find out. */
+/*
+ * Checks early that every output can be written: after an hour it is too late.
+ */
 static void
 check_outputs(const struct replay_options *opt)
 {
@@ -434,7 +440,7 @@ check_outputs(const struct replay_options *opt)
 		{ "--html", opt->html },
 	};
 
-	/* --compile has its own check: it may be there, or not */
+	/* --compile has a check of its own, whether or not its file exists */
 	for (size_t i = 1; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
 		const struct output *output = &outputs[i];
 		int error;
@@ -449,7 +455,7 @@ check_outputs(const struct replay_options *opt)
 	}
 }
 
-/* False: one could not be written, which was said. */
+/* Returns false if an output could not be written; the error is printed. */
 static bool
 write_outputs(const struct run *run, const struct report *report)
 {
@@ -474,7 +480,7 @@ write_outputs(const struct run *run, const struct report *report)
 	return ok;
 }
 
-/* What of it says most comes first. */
+/* The most important outcome decides the exit code. */
 static int
 code_of(const struct report *report, bool ok)
 {
@@ -488,7 +494,7 @@ code_of(const struct report *report, bool ok)
 	return ok && report->differences == 0 ? REPLAY_OK : REPLAY_DIFFERENT;
 }
 
-/* Print and write it. Returns the exit code that it comes to. */
+/* Prints and writes the report. Returns the exit code. */
 static int
 run_report(
     const struct run *run, const struct report *report, const struct diff *diff)
@@ -536,7 +542,7 @@ run_merge(struct run *run)
 
 /* ---- before the start ---- */
 
-/* As a client, or a node where only nodes are played. */
+/* Connects as a client, or as a node if only nodes are played. */
 static int
 probe(struct run *run)
 {
@@ -564,7 +570,7 @@ raise_descriptors(const struct run *run)
 		    (unsigned)run->plan.n, (unsigned long long)n);
 }
 
-/* Until shortly before --start-at, or a signal. */
+/* Waits until shortly before --start-at, or for a signal. */
 static void
 wait_for_start(const struct run *run)
 {
@@ -604,7 +610,7 @@ struct watch {
 	bool drained;
 };
 
-/* Until when it is planned to go on; 0: no end. */
+/* The planned end of the run; 0: none. */
 static int64_t
 total_ns(const struct run *run)
 {
@@ -645,7 +651,7 @@ drain(struct watch *watch)
 	watch->drained = true;
 }
 
-/* Until it is over, the second signal, or production. */
+/* Returns when the run is over, at the second signal, or on production. */
 static void
 watch_play(struct watch *watch)
 {
@@ -660,14 +666,14 @@ watch_play(struct watch *watch)
 		play_progress(watch->play, &watch->last);
 		if (asked)
 			show(watch);
-		asked = !asked; /* it reports on the time before */
+		asked = !asked; /* reports the time since the last call */
 	}
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
 	play_stop(watch->play);
 }
 
-/* Signals are the main thread's. */
+/* Only the main thread handles signals. */
 static bool
 start(struct play *play, int64_t start_ns)
 {
@@ -696,7 +702,7 @@ begin(struct watch *watch)
 		cli_die("cannot start threads: %s", strerror(errno));
 }
 
-/* ---- afterwards ---- */
+/* ---- after the run ---- */
 
 static void
 fill_captures(const struct replay_options *opt, char text[REPORT_TEXT_CHARS])
@@ -711,7 +717,7 @@ fill_captures(const struct replay_options *opt, char text[REPORT_TEXT_CHARS])
 		    text, REPORT_TEXT_CHARS, "%zu captures", opt->n_captures);
 }
 
-/* Fills in what was done; the results are there. */
+/* Fills in what was done; the results are complete. */
 static void
 describe(const struct watch *watch, struct report *report)
 {
@@ -738,7 +744,7 @@ describe(const struct watch *watch, struct report *report)
 	report->differences = diff != NULL ? diff_total(diff) : 0;
 }
 
-/* What happened comes before what was measured. */
+/* Failures of the run take precedence over its measurements. */
 static int
 exit_code(const struct watch *watch, int code)
 {
@@ -808,7 +814,7 @@ run_play(struct run *run)
 	return play(run);
 }
 
-/* ---- what the options name ---- */
+/* ---- files named by the options ---- */
 
 static void
 load_keys(struct run *run)
@@ -877,7 +883,7 @@ find_target(struct run *run)
 
 /* ---- modes ---- */
 
-/* A relay that does not even greet is worth a test. */
+/* Goes on after a relay that does not greet: that is a case worth testing. */
 static int
 scenarios(struct run *run)
 {
@@ -928,7 +934,7 @@ dry_run(struct run *run)
 	    : REPLAY_USAGE;
 }
 
-/* What could not be followed was not sent. */
+/* In a damaged tape a chain ends early, so its later records were not sent. */
 static int
 complete(const struct run *run, int code)
 {

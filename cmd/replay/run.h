@@ -6,8 +6,8 @@
 #include "cmd/replay/options.h"
 
 /*
- * Do what the options say, from captures to the verdict. Returns an exit code;
- * where the input of the user is wrong, the process ends with a message.
+ * Does what the options say, from captures to the verdict. Returns an exit
+ * code; on wrong input, prints a message and ends the process.
  */
 int replay_run(const struct replay_options *opt);
 

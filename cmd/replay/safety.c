@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which targets are refused: addresses that are public or were captured, and
+ * Decides which targets are refused: public addresses, captured addresses, and
  * production. Owns nothing and does no I/O. Called by run.c.
  */
 #include "cmd/replay/safety.h"
@@ -10,7 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
-/* As IPv6; IPv4 is mapped into it. False: not an IP address. */
+/*
+ * Reads an address as IPv6; maps IPv4 into it. Returns false if it is no IP
+ * address.
+ */
 static bool
 ip_of(const struct address *address, uint8_t ip[16])
 {

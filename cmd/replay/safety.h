@@ -12,25 +12,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* All borrowed. */
+/* All members are borrowed. */
 struct safety {
-	const struct address *targets; /* n of them: all that may be tried */
+	const struct address *targets; /* n addresses: all that may be tried */
 	size_t n_targets;
-	const struct cidr *allow; /* n of them: --allow */
+	const struct cidr *allow; /* n blocks: --allow */
 	size_t n_allow;
 };
 
 /*
- * Each target is private (loopback and link-local are), or in a block of
- * `allow`. False: err says which is not, and what to do.
+ * Returns true if each target is private (including loopback and link-local) or
+ * in a block of `allow`. Otherwise returns false, and err names the target and
+ * the remedy.
  */
 bool
 safety_targets_allowed(const struct safety *safety, char err[CLI_ERR_CHARS]);
 
 /*
- * `end` ("ADDR:PORT") of a captured connection is never a target, whatever is
- * allowed; ports are ignored, and loopback may be both. False: err says
- * which. What cannot be read as an address is refused, too.
+ * Checks `end` ("ADDR:PORT") of a captured connection, which must never be a
+ * target, whatever is allowed. Ports are ignored; loopback may be both. Returns
+ * false if it is a target, or not an address; err names it.
  */
 bool safety_end_allowed(
     const struct safety *safety, const char *end, char err[CLI_ERR_CHARS]);

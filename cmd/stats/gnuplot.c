@@ -11,7 +11,7 @@
 
 extern char **environ;
 
-/* In: the pipe; out: the picture; what it complains of goes to ours. */
+/* Runs gnuplot: stdin is the pipe, stdout the picture, stderr ours. */
 static int
 spawn(pid_t *pid, int script_fd, int picture_fd)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gnuplot - a picture by gnuplot, where it is there: a script in, whatever its
- * terminal makes of it out, to a descriptor. No shell, and nothing that comes
- * from outside as a file's name. Called by the plots of ping and replay.
+ * gnuplot - draws a picture with gnuplot, if it is installed: takes a script,
+ * and writes the output of the terminal to a descriptor. Uses no shell, and no
+ * file names from outside. Called by the plots of ping and replay.
  */
 #ifndef STATS_GNUPLOT_H
 #define STATS_GNUPLOT_H
@@ -14,18 +14,21 @@
 #define GNUPLOT_ERR_CHARS 128
 
 struct gnuplot {
-	FILE *script; /* to be written: what gnuplot reads */
+	FILE *script; /* write the gnuplot script here */
 	pid_t pid;
 };
 
 /*
- * Start it, with its output to `picture_fd`, which stays the caller's. False:
- * err says why, and there is nothing to finish.
+ * Starts gnuplot with its output to `picture_fd`, which the caller keeps.
+ * Returns false on failure: err says why, and gnuplot_finish() is not needed.
  */
 bool gnuplot_start(
     struct gnuplot *gnuplot, int picture_fd, char err[GNUPLOT_ERR_CHARS]);
 
-/* End the script, and wait for the picture. False: err. */
+/*
+ * Ends the script and waits for the picture. Returns false on failure; err says
+ * why.
+ */
 bool gnuplot_finish(struct gnuplot *gnuplot, char err[GNUPLOT_ERR_CHARS]);
 
 #endif

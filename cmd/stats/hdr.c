@@ -49,8 +49,8 @@ hdr_sums_mean(const struct hdr_sums *sums)
 }
 
 /*
- * The sum of squares less sum^2 / n, where the latter is mean * sum and what
- * is left of the division: in whole numbers, as both are large and close.
+ * The sum of squares minus sum^2 / n. The latter is mean * sum plus the
+ * remainder of the division, in integers, because both are large and close.
  */
 double
 hdr_sums_stddev(const struct hdr_sums *sums)
@@ -63,16 +63,16 @@ hdr_sums_stddev(const struct hdr_sums *sums)
 	less = mean * sums->sum +
 	    (sums->sum % sums->count) * sums->sum / sums->count;
 	if (sums->sum_squares < less)
-		return 0; /* only where somebody made the sums up */
+		return 0; /* only if the sums are inconsistent */
 	return sqrt((double)(sums->sum_squares - less) / (double)sums->count);
 }
 
 /* ---- counts ------------------------------------------------------------- */
 
 /*
- * So many bits that values below 2^bits, each with a count of its own, reach
- * to 2 * 10^digits: there the half of them that a power of two has is finer
- * than one part in 10^digits.
+ * The number of bits such that values below 2^bits, each with a count of its
+ * own, reach to 2 * 10^digits: then the half of them in each power of two is
+ * finer than one part in 10^digits.
  */
 static const unsigned sub_bits_of[HDR_DIGITS_MAX + 1] = { 1, 5, 8, 11, 15, 18 };
 
@@ -87,7 +87,7 @@ index_of(unsigned sub_bits, uint64_t value)
 	return (power << (sub_bits - 1)) + (uint32_t)(value >> power);
 }
 
-/* All counts of the powers of two up to that of `highest`. */
+/* The number of counts for the powers of two up to that of `highest`. */
 static uint64_t
 counts_needed(unsigned sub_bits, int64_t highest)
 {
@@ -133,7 +133,7 @@ hdr_free(struct hdr *hdr)
 	*hdr = (struct hdr){ 0 };
 }
 
-/* Only what was touched is written: the rest need not become resident. */
+/* Writes only the counts in use, so that the others do not become resident. */
 void
 hdr_clear(struct hdr *hdr)
 {
@@ -155,7 +155,7 @@ hdr_index(const struct hdr *hdr, int64_t value)
 	return index_of(hdr->sub_bits, (uint64_t)value);
 }
 
-/* The inverse of index_of(): which power of two, and where in it. */
+/* The inverse of index_of(): the power of two, and the position in it. */
 static uint64_t
 low_of(unsigned sub_bits, uint32_t index)
 {
@@ -258,11 +258,11 @@ hdr_sums_of_counts(const struct hdr *hdr, struct hdr_sums *sums)
 	}
 }
 
-/* ---- as text ------------------------------------------------------------ */
+/* ---- text encoding ------------------------------------------------------- */
 
 #define OUTER_COOKIE UINT32_C(0x1c849304)
 #define INNER_COOKIE UINT32_C(0x1c849303)
-#define WORD_SIZE UINT32_C(0x10) /* "8 bytes a count"; means nothing in V2 */
+#define WORD_SIZE UINT32_C(0x10) /* "8 bytes per count"; has no meaning in V2 */
 #define WORD_SIZE_MASK UINT32_C(0xf0)
 #define OUTER_BYTES 8
 #define INNER_BYTES 40
@@ -287,7 +287,7 @@ get_be(const uint8_t *p, unsigned n_bytes)
 	return v;
 }
 
-/* Seven bits a byte, the lowest first; the ninth byte has all eight. */
+/* Seven bits per byte, lowest first; the ninth byte has all eight. */
 static uint8_t *
 put_count(uint8_t *p, int64_t count)
 {
@@ -300,7 +300,7 @@ put_count(uint8_t *p, int64_t count)
 	return p;
 }
 
-/* False where the bytes end before it does. */
+/* Returns false if the bytes end within a number. */
 static bool
 get_count(struct bnet_slice *in, int64_t *count)
 {
@@ -339,7 +339,7 @@ put_counts(uint8_t *p, const struct hdr *hdr)
 	return p;
 }
 
-/* The encoding before it is compressed; to be freed. */
+/* The encoding before compression; the caller frees it. */
 static uint8_t *
 inner(const struct hdr *hdr, size_t *n_bytes)
 {
@@ -391,11 +391,11 @@ hdr_encode(const struct hdr *hdr)
 	return text;
 }
 
-/* What the header of the inner encoding says. */
+/* The header of the inner encoding. */
 struct head {
 	uint32_t n_bytes; /* of counts */
-	uint32_t n_indexes; /* that they may reach */
-	unsigned unit; /* counts are of values shifted down by that many bits */
+	uint32_t n_indexes; /* maximum number of indexes */
+	unsigned unit; /* values are shifted down by this many bits */
 };
 
 static const char *
@@ -424,13 +424,15 @@ read_head(const uint8_t *p, struct head *head, struct hdr *hdr)
 	return NULL;
 }
 
-/* `n` of the value `low` << unit; false where 63 bits do not hold them. */
+/*
+ * Adds `n` of the value `low` << unit; returns false if 63 bits cannot hold it.
+ */
 static bool
 add_read(struct hdr *hdr, const struct head *head, int64_t low, int64_t n)
 {
 	uint32_t at;
 
-	/* the last power of two goes on beyond the highest value */
+	/* the last power of two extends beyond the highest value */
 	low =
 	    low > hdr->highest >> head->unit ? hdr->highest : low << head->unit;
 	at = hdr_index(hdr, low);
@@ -440,7 +442,7 @@ add_read(struct hdr *hdr, const struct head *head, int64_t low, int64_t n)
 	return true;
 }
 
-/* Counts in order; a negative one skips. */
+/* Reads counts in order; a negative one skips. */
 static const char *
 read_counts(struct bnet_slice in, const struct head *head, struct hdr *hdr)
 {
@@ -465,7 +467,7 @@ read_counts(struct bnet_slice in, const struct head *head, struct hdr *hdr)
 	return NULL;
 }
 
-/* The next n_bytes of the stream. */
+/* Reads the next n_bytes of the stream. */
 static bool
 inflated(z_stream *z, uint8_t *out, size_t n_bytes)
 {
@@ -545,7 +547,7 @@ hdr_decode(struct bnet_slice text, struct hdr *hdr)
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS 1e6
-#define SECONDS_MAX 4e9 /* the year 2096, or so long an interval */
+#define SECONDS_MAX 4e9 /* the year 2096; also the limit of a length */
 #define YEAR_S (365 * 24 * 3600.0)
 #define LINE_BYTES_AT_FIRST 4096
 
@@ -615,7 +617,7 @@ bad(struct hdr_log *log, const char *format, ...)
 	return HDR_LOG_BAD;
 }
 
-/* Twice the room, to the ceiling. */
+/* Doubles the room, up to the limit. */
 static bool
 grow(struct hdr_log *log)
 {
@@ -634,7 +636,7 @@ grow(struct hdr_log *log)
 	return true;
 }
 
-/* A whole line, without its end. HDR_LOG_COMMENT stands for "got one". */
+/* Reads a whole line, without its end. HDR_LOG_COMMENT means success. */
 static enum hdr_log_what
 read_line(struct hdr_log *log)
 {
@@ -659,7 +661,7 @@ read_line(struct hdr_log *log)
 	return n == 0 ? HDR_LOG_END : HDR_LOG_CUT;
 }
 
-/* #[StartTime: 1.5 (...  Anything else is not ours to know. */
+/* Parses #[StartTime: 1.5 (...; ignores all other comments. */
 static void
 read_comment(struct hdr_log *log)
 {
@@ -679,7 +681,7 @@ read_comment(struct hdr_log *log)
 	log->text = log->line;
 }
 
-/* A number and the comma after it. */
+/* Parses a number and the comma after it. */
 static bool
 take_seconds(char **at, double *v)
 {
@@ -692,7 +694,7 @@ take_seconds(char **at, double *v)
 	return true;
 }
 
-/* As the format has it: without a base, small times are from the start. */
+/* By the format, small times without a base are relative to the start. */
 static int64_t
 absolute_ns(const struct hdr_log *log, double s)
 {

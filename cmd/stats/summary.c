@@ -4,8 +4,8 @@
 #include <math.h>
 
 /*
- * Welford: the distance from a mean that moves along, so that large values
- * with a small spread (times) lose no digits as a sum of squares would.
+ * Welford's method: sums distances from a moving mean, so that large values
+ * with a small spread (times) do not lose digits, as a sum of squares would.
  */
 void
 summary_add(struct summary *sum, double value)

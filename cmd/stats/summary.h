@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * summary - count, minimum, maximum, mean and standard deviation of values
- * that are seen once and not kept.
+ * summary - count, minimum, maximum, mean and standard deviation of values that
+ * are not stored.
  *
  *	struct summary	of doubles, with deviation; numerically stable
- *	struct tally	of integers, without; a few instructions a value
+ *	struct tally	of integers, without; a few instructions per value
  *
- * Both start out zeroed. Summaries can be merged: of two halves of the values,
- * in any order, the result is that of the whole. Used by decode and ping.
+ * Both start zeroed. Summaries can be merged in any order; the result is that
+ * of all values together. Used by decode and ping.
  */
 #ifndef SUMMARY_H
 #define SUMMARY_H
@@ -23,10 +23,10 @@ struct summary {
 
 void summary_add(struct summary *sum, double value);
 
-/* Add all that `from` has seen. */
+/* Adds all values of `from`. */
 void summary_merge(struct summary *sum, const struct summary *from);
 
-/* Of the population, as ping's mdev: 0 where count is under 2. */
+/* Of the population, as ping's mdev; 0 if count is below 2. */
 double summary_stddev(const struct summary *sum);
 
 struct tally {
@@ -46,7 +46,7 @@ tally_add(struct tally *tally, uint64_t value)
 	tally->count++;
 }
 
-/* 0 where count is 0. */
+/* 0 if count is 0. */
 double tally_mean(const struct tally *tally);
 
 #endif

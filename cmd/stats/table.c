@@ -54,7 +54,7 @@ make_room(struct table *table, size_t n_cells)
 	return true;
 }
 
-/* False, and the cell is dropped, where the row is full or never started. */
+/* Returns false and drops the cell if the row is full or was never started. */
 static bool
 add_cell(struct table *table, struct table_cell cell)
 {
@@ -71,7 +71,7 @@ fill_row(struct table *table)
 		;
 }
 
-/* Room for the whole row is made here, so that its cells always fit. */
+/* Reserves the whole row, so that its cells always fit. */
 void
 table_row(struct table *table)
 {
@@ -79,7 +79,7 @@ table_row(struct table *table)
 	if (!make_room(table, (table->n_rows + 1) * table->n_columns))
 		return;
 	table->n_rows++;
-	/* print may come before the row is complete: it is from the start */
+	/* null cells, as the table may be printed before the row is complete */
 	for (size_t i = 0; i < table->n_columns; i++)
 		table->cells[table->n_cells + i] =
 		    (struct table_cell){ .type = TABLE_NULL };
@@ -113,7 +113,7 @@ table_f64(struct table *table, double v)
 	add_cell(table, cell);
 }
 
-/* Takes over `str`; NULL is a failed allocation. */
+/* Takes ownership of `str`; NULL means a failed allocation. */
 static void
 add_owned(struct table *table, char *str)
 {
@@ -173,15 +173,15 @@ table_note(struct table *table, const char *format, ...)
 /* ---- as aligned text ---- */
 
 #define LINE_CHARS 80
-#define GAP_CHARS 2 /* 1, where the whole then fits in a line */
-#define BAR_CHARS 30 /* the longest */
+#define GAP_CHARS 2 /* 1 if the table then fits in a line */
+#define BAR_CHARS 30 /* maximum length */
 #define INDENT_CHARS 2
 
 struct layout {
 	const struct table *table;
 	size_t width[TABLE_COLUMNS_MAX];
 	size_t head_lines[TABLE_COLUMNS_MAX];
-	char head[TABLE_COLUMNS_MAX][64]; /* with the unit */
+	char head[TABLE_COLUMNS_MAX][64]; /* including the unit */
 	uint64_t bar_max[TABLE_COLUMNS_MAX];
 	size_t gap;
 };
@@ -198,7 +198,7 @@ in_text(const struct table_column *column)
 	return column->in != TABLE_JSON;
 }
 
-/* How wide is `c` when it is in_text in plain ASCII: itself, or \xNN? */
+/* The width of `c` in plain ASCII: itself, or \xNN. */
 static size_t
 char_width(char c)
 {
@@ -226,7 +226,7 @@ print_ascii(FILE *out, const char *str)
 	}
 }
 
-/* A number as text; its length. */
+/* Formats a number; returns its length. */
 static size_t
 format_number(const struct table_cell *cell, unsigned decimals, char *text,
     size_t text_bytes)
@@ -253,7 +253,7 @@ bar_width(const struct layout *lay, size_t column, uint64_t value)
 	if (lay->bar_max[column] > 0)
 		part = (double)value / (double)lay->bar_max[column];
 	if (value > 0 && part < 1.0 / BAR_CHARS)
-		return 1; /* whatever is there is seen */
+		return 1; /* a value above 0 is always visible */
 	return (size_t)(part * BAR_CHARS + 0.5);
 }
 
@@ -288,7 +288,7 @@ next_line(const char **rest, size_t width)
 	return (struct part){ start, (size_t)(end - start) };
 }
 
-/* A heading is as wide as its longest word, or what is under it. */
+/* A heading is as wide as its longest word, or as the cells below it. */
 static void
 measure_head(struct layout *lay, size_t column)
 {
@@ -375,7 +375,9 @@ print_content(const struct layout *lay, size_t column,
 	}
 }
 
-/* Line `line` (from the top) of the headings; they stand on the bottom. */
+/*
+ * Line `line` (from the top) of the headings, which are aligned at the bottom.
+ */
 static struct part
 head_line(const struct layout *lay, size_t column, size_t line, size_t n_lines)
 {
@@ -389,8 +391,8 @@ head_line(const struct layout *lay, size_t column, size_t line, size_t n_lines)
 }
 
 /*
- * One line of the columns of a block: of the headings (cells NULL) or a row.
- * Blanks are owed until something follows, so that no line ends in them.
+ * Prints one line of a block: the headings (cells NULL) or a row. Delays blanks
+ * until more text follows, so that no line ends in blanks.
  */
 static void
 print_line(const struct layout *lay, const bool *in_block,
@@ -440,8 +442,8 @@ print_block(const struct layout *lay, const bool *in_block, FILE *out)
 }
 
 /*
- * The first column, and of those from *next on as many as fit in a line
- * beside it, at least one.
+ * Selects the first column, and from *next on as many columns as fit beside it,
+ * at least one.
  */
 static void
 choose_block(const struct layout *lay, size_t *next, bool *in_block)

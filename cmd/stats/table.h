@@ -11,16 +11,16 @@
  *	ok = table_print(&table, stdout, json);
  *	table_free(&table);
  *
- * Text is plain ASCII; columns are as wide as what is in them, numbers to the
- * right. What does not fit in 80 columns goes on in further blocks, which
+ * Text is plain ASCII; columns are as wide as their contents, numbers aligned
+ * to the right. Columns beyond 80 characters continue in further blocks, which
  * repeat the first column. JSON:
  *
  *	{"type":"statistics","name":"keys","columns":["key","frames"],
  *	 "rows":[["chat::line",7]],"notes":["..."]}
  *
- * where "notes" is there only if there are any. Running out of memory is
- * remembered and reported by table_print(). Owns the cells; used by all who
- * print statistics.
+ * "notes" is present only if there are any. Out of memory is recorded, and
+ * reported by table_print(). Owns the cells; used wherever statistics are
+ * printed.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -34,18 +34,18 @@
 
 enum table_in {
 	TABLE_BOTH = 0,
-	TABLE_TEXT, /* the column is in the text only */
+	TABLE_TEXT, /* in the text only */
 	TABLE_JSON,
 };
 
 struct table_column {
-	const char *name; /* in JSON, with the unit: "latency_avg_ms" */
+	const char *name; /* in JSON, including the unit: "latency_avg_ms" */
 	const char *head; /* in text, wrapped at spaces: "latency avg" */
 	const char *unit; /* after the head, or NULL */
 	unsigned decimals; /* of table_f64() */
-	enum table_in in; /* not TABLE_JSON of the first one */
-	bool left; /* strings; numbers read better without */
-	bool bar; /* table_u64() shown as a bar to the largest; text only */
+	enum table_in in; /* not TABLE_JSON for the first column */
+	bool left; /* for strings; numbers are aligned to the right */
+	bool bar; /* table_u64() as a bar relative to the largest; text only */
 };
 
 enum table_cell_type {
@@ -67,7 +67,7 @@ struct table_cell {
 };
 
 struct table {
-	const char *name, *title; /* borrowed, as are the columns */
+	const char *name, *title; /* borrowed, like the columns */
 	const struct table_column *columns;
 	size_t n_columns;
 	struct table_cell *cells; /* owned; row by row */
@@ -77,15 +77,15 @@ struct table {
 	bool failed; /* out of memory: cells or notes are missing */
 };
 
-/* n_columns is at most TABLE_COLUMNS_MAX; the title may be NULL. */
+/* n_columns is at most TABLE_COLUMNS_MAX; `title` may be NULL. */
 void table_init(struct table *table, const char *name, const char *title,
     const struct table_column *columns, size_t n_columns);
 void table_free(struct table *table);
 
-/* Start a row; cells that the one before it did not get are null. */
+/* Starts a row; missing cells of the previous row are null. */
 void table_row(struct table *table);
 
-/* The next cell of the row. One too many is dropped. */
+/* Add the next cell of the row. Excess cells are dropped. */
 void table_null(struct table *table);
 void table_u64(struct table *table, uint64_t v);
 void table_i64(struct table *table, int64_t v);
@@ -94,11 +94,11 @@ void table_str(struct table *table, const char *v); /* copied; NULL: null */
 void table_fmt(struct table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A line under the table. */
+/* Adds a line below the table. */
 void table_note(struct table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* False when writing failed, or memory had run out before. */
+/* Returns false if writing failed, or if memory ran out before. */
 bool table_print(const struct table *table, FILE *out, bool json);
 
 #endif

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames of a virtual client against those of the capture, key by key. Of each
- * key there is a window over the captured frames:
+ * Compares the frames of a virtual client with those of the capture, key by
+ * key. Each key has a window over the captured frames:
  *
  *	settled | base ... some were received, some not | not yet ...
  *	          '------------- DIFF_BACK ------------'  '-- DIFF_AHEAD --'
  *
- * What comes is looked for there, among those that were not received. If one
- * is equal it is that one: out of order, where a later one has been received.
- * If none is, it is taken for the next one, but different; and where that one
- * comes after all, it was extra. What leaves the window unreceived is missing.
+ * A received frame is matched against the frames of the window that were not
+ * received yet. If one is equal, it is that frame; it is out of order if a
+ * later one was received before. If none is equal, it counts as a different
+ * version of the next frame; if that frame still comes, it counts as extra. A
+ * frame that leaves the window unreceived is missing.
  *
- * Owns the windows of each virtual client, and what was different. Each worker
- * has one, called by virtual_client.c; play.c merges them.
+ * Owns the windows of each virtual client, and the differences. Each worker has
+ * one, called by virtual_client.c; play.c merges them.
  */
 #include "cmd/replay/play/diff.h"
 
@@ -24,10 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SNAPPY_SIZE_BYTES 5 /* at most, of the varint in front */
-#define CURSORS_MAX 4096 /* keys of a virtual client */
+#define SNAPPY_SIZE_BYTES 5 /* at most, of the varint at the start */
+#define CURSORS_MAX 4096 /* keys per virtual client */
 #define CURSORS_ALL_MAX \
-	((size_t)1 << 20) /* of all virtual clients of a worker */
+	((size_t)1 << 20) /* over all virtual clients of a worker */
 #define WALK_MAX 4096 /* records examined ahead of a frame */
 #define KEYS_ROWS_MAX 10000
 #define MESSAGE_MAX_BYTES ((size_t)1 << 20)
@@ -39,9 +40,9 @@
 #define DIFF_AHEAD 32 /* may be missing in a row */
 #define DIFF_WINDOW (DIFF_BACK + 1 + DIFF_AHEAD)
 
-/* A frame, captured or received; borrowed. */
+/* A captured or a received frame; borrowed. */
 struct diff_frame {
-	const struct tape_record *record; /* captured; NULL: received */
+	const struct tape_record *record; /* NULL: a received frame */
 	int32_t key;
 	bool has_header;
 	struct bnet_header header;
@@ -51,48 +52,48 @@ struct diff_frame {
 	/* Received: whose ids are the captured ones by now. A header does not
 	 * say what its source is: header.source is what it was as a node. */
 	const struct diff_ids *ids; /* NULL: captured */
-	int64_t client_source; /* what it was as a client */
+	int64_t client_source; /* the captured id if the source is a client */
 };
 
-enum diff_came { /* of a captured frame in the window */
-	DIFF_PENDING = 0, /* it has not come */
+enum diff_came { /* state of a captured frame in the window */
+	DIFF_PENDING = 0, /* not received yet */
 	DIFF_RECEIVED,
-	DIFF_DIFFERENT, /* + enum diff_kind: something like it has */
+	DIFF_DIFFERENT, /* + enum diff_kind: a different version was received */
 };
 
-/* Where a virtual client is among the captured frames of one key. */
+/* The position of a virtual client in the captured frames of one key. */
 struct diff_cursor {
 	int32_t key;
-	uint32_t n; /* states in use: up to the last that came */
+	uint32_t n; /* states in use: up to the last received frame */
 	uint8_t states[DIFF_WINDOW];
-	const struct tape_record *base; /* of states[0]; NULL: the end */
-	uint64_t base_index; /* among those of its key */
+	const struct tape_record *base; /* frame of states[0]; NULL: the end */
+	uint64_t base_index; /* index of that frame among those of its key */
 	uint64_t n_received;
 	uint64_t n_ended; /* examined at the end */
 };
 
-struct diff_state { /* of a virtual client */
+struct diff_state { /* per virtual client */
 	struct diff_cursor *cursors; /* owned; n */
 	size_t n, cap;
 };
 
 struct diff_place { /* in the window of a cursor */
-	const struct tape_record *record; /* NULL: there is none */
+	const struct tape_record *record; /* NULL: none */
 	uint32_t i;
 };
 
 struct diff {
 	const struct diff_masks *masks;
-	uint32_t masked; /* bits: fields that are ignored */
-	bool ranges; /* parts of payloads are not */
+	uint32_t masked; /* bits of the fields to ignore */
+	bool ranges; /* byte ranges of payloads are masked */
 	struct bnet_codecs *codecs;
-	struct bnet_buf plain; /* the captured payload that was loaded last */
-	struct bnet_buf store; /* of a message */
+	struct bnet_buf plain; /* the captured payload loaded last */
+	struct bnet_buf store; /* for decoding a message */
 	size_t n_cursors; /* of all virtual clients */
 	struct diff_found found;
 };
 
-/* ---- what --ignore says ---- */
+/* ---- --ignore ---- */
 
 const char *const diff_field_names[DIFF_N_FIELDS] = {
 	[DIFF_F_HEADER] = "header",
@@ -112,7 +113,7 @@ const char *const diff_field_names[DIFF_N_FIELDS] = {
 	[DIFF_F_ORDER] = "order",
 };
 
-/* ---- use ---- */
+/* ---- applying masks ---- */
 
 static bool
 is_range(const struct diff_mask *mask)
@@ -168,7 +169,10 @@ no_field(const char *text, const char *item, size_t n, char err[CLI_ERR_CHARS])
 	return wrong(text, item, n, expected, err);
 }
 
-/* Digits, or none: *v stays. Returns what follows; NULL: too large. */
+/*
+ * Parses digits, if any; without one *v is unchanged. Returns the rest; NULL:
+ * too large.
+ */
 static const char *
 take_digits(const char *p, uint64_t *v)
 {
@@ -181,7 +185,9 @@ take_digits(const char *p, uint64_t *v)
 	return errno != 0 ? NULL : end;
 }
 
-/* "[FROM:TO]" up to `end`; either may be left out, but not both. */
+/*
+ * Parses "[FROM:TO]" up to `end`; either number may be missing, but not both.
+ */
 static bool
 take_range(const char *p, const char *end, struct diff_mask *mask)
 {
@@ -309,8 +315,8 @@ diff_of_packet(struct diff_frame *frame, const struct bnet_packet *packet,
 }
 
 /*
- * The captured payload, decompressed, or what the tape holds of it where that
- * cannot be done; good until the next one is.
+ * Loads the captured payload, decompressed; if that fails, as stored in the
+ * tape. Valid until the next call.
  */
 static void
 diff_load_payload(struct diff *diff, struct diff_frame *captured)
@@ -328,8 +334,8 @@ diff_load_payload(struct diff *diff, struct diff_frame *captured)
 }
 
 /*
- * How long the captured payload says it is: another length need not be
- * decompressed.
+ * Reads the length that the captured payload claims: a payload of another
+ * length need not be decompressed.
  */
 static bool
 length_fits(const struct diff *diff, const struct diff_frame *captured,
@@ -386,7 +392,7 @@ diff_header_value(const struct bnet_header *header, enum diff_field field)
 static uint32_t
 header_fields(const struct diff_frame *a, const struct diff_frame *b)
 {
-	uint32_t bits = 0; /* b is the received one */
+	uint32_t bits = 0; /* b is the received header */
 
 	if (a->has_header != b->has_header)
 		return DIFF_BIT(DIFF_F_HEADER);
@@ -421,7 +427,10 @@ diff_value_names(int32_t key)
 	return NULL;
 }
 
-/* Without clocks and reasons. 0: another message, or a bad one. */
+/*
+ * Decodes the values to compare: no clocks, no reasons. Returns how many; 0 for
+ * other messages and malformed ones.
+ */
 static size_t
 message_values(struct diff *diff, const struct diff_frame *frame,
     uint64_t values[DIFF_VALUES_MAX])
@@ -487,8 +496,8 @@ payloads_differ(struct diff *diff, struct diff_frame *captured,
 }
 
 /*
- * Bits of the fields that differ, but for those that are masked; the first of
- * them is enough where `all` is false. Loads the captured payload, if need be.
+ * Returns bits of the fields that differ and are not masked; if `all` is false,
+ * stops at the first. Loads the captured payload if needed.
  */
 static uint32_t
 diff_fields(struct diff *diff, struct diff_frame *captured,
@@ -527,7 +536,7 @@ show_side(struct diff *diff, struct diff_side *side,
 	memcpy(side->hex, payload.p + at, side->n_hex);
 }
 
-/* NULL: there is none. A captured payload has to be loaded. */
+/* A frame that does not exist is NULL. A captured payload must be loaded. */
 static void
 diff_show(struct diff *diff, struct diff_example *example,
     const struct diff_frame *captured, const struct diff_frame *received)
@@ -567,7 +576,7 @@ diff_kind_is_masked(const struct diff *diff, enum diff_kind kind)
 	    (diff->masked & DIFF_BIT(fields[kind])) != 0;
 }
 
-/* Returns the example to be filled in, if there is room for one. */
+/* Returns the example to fill in; NULL: no room for another. */
 static struct diff_example *
 diff_count_one(
     struct diff *diff, enum diff_kind kind, uint32_t session, int32_t key)
@@ -605,7 +614,7 @@ diff_count_missing(struct diff *diff, const struct diff_cursor *cursor,
 	diff_show(diff, example, &captured, NULL);
 }
 
-/* ---- all workers ---- */
+/* ---- merging workers ---- */
 
 static void
 merge_key(struct diff_key *row, const struct diff_key *from)
@@ -652,7 +661,7 @@ diff_found(const struct diff *diff)
 	return &diff->found;
 }
 
-/* ---- captured frames of a key ---- */
+/* ---- captured frames by key ---- */
 
 static int32_t
 diff_key_of(const struct tape_record *record)
@@ -660,7 +669,7 @@ diff_key_of(const struct tape_record *record)
 	return (record->flags & TAPE_R_HEADER) != 0 ? record->key : 0;
 }
 
-/* False: relays say it of themselves, when they like. */
+/* Returns false for messages that relays send on their own, at any time. */
 static bool
 diff_is_compared(const struct tape_record *record)
 {
@@ -671,7 +680,10 @@ diff_is_compared(const struct tape_record *record)
 	    record->key == bnet_message_key(BNET_MSG_ERROR);
 }
 
-/* This one or the next of that key, at most *steps records on; or NULL. */
+/*
+ * The first record of the key from `record` on, examining at most *steps
+ * records; NULL: none.
+ */
 static const struct tape_record *
 find_key(const struct diff *diff, const struct tape_record *record, int32_t key,
     uint64_t *steps)
@@ -692,7 +704,7 @@ next_of(const struct diff *diff, const struct tape_record *record, int32_t key,
 	return find_key(diff, tape_next(diff->found.tape, record), key, steps);
 }
 
-/* NULL: there are too many, or no memory. */
+/* Returns NULL when there are too many cursors, or no memory. */
 static struct diff_cursor *
 add_cursor(
     struct diff *diff, struct diff_state *state, uint32_t session, int32_t key)
@@ -721,7 +733,10 @@ add_cursor(
 	return &state->cursors[state->n++];
 }
 
-/* What is often looked for is found soon. */
+/*
+ * Moves a cursor forward each time it is found, so that frequent keys are found
+ * fast.
+ */
 static struct diff_cursor *
 nearer(struct diff_state *state, size_t i)
 {
@@ -732,7 +747,9 @@ nearer(struct diff_state *state, size_t i)
 	return &state->cursors[i / 2];
 }
 
-/* NULL: there are too many keys or virtual clients, or no memory. */
+/*
+ * Returns NULL when there are too many keys or virtual clients, or no memory.
+ */
 static struct diff_cursor *
 diff_cursor(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     int32_t key)
@@ -751,7 +768,7 @@ diff_cursor(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
 
 /* ---- the window ---- */
 
-/* Settle the oldest frames until the window fits. */
+/* Settles the oldest frames until the window fits. */
 static void
 slide(struct diff *diff, struct diff_cursor *cursor)
 {
@@ -769,7 +786,7 @@ slide(struct diff *diff, struct diff_cursor *cursor)
 	}
 }
 
-/* What leaves the window then is settled. */
+/* Sets the state of frame `i` and settles what leaves the window. */
 static void
 diff_set_state(
     struct diff *diff, struct diff_cursor *cursor, uint32_t i, uint8_t state)
@@ -786,7 +803,10 @@ diff_state_of(const struct diff_cursor *cursor, uint64_t i)
 	return i < cursor->n ? cursor->states[i] : (uint8_t)DIFF_PENDING;
 }
 
-/* The captured frame that is equal; or else *next, whose turn it would be. */
+/*
+ * Finds the equal captured frame. If there is none, *next is the frame that was
+ * expected.
+ */
 static struct diff_place
 diff_look(struct diff *diff, const struct diff_cursor *cursor,
     const struct diff_frame *received, struct diff_place *next)
@@ -804,7 +824,7 @@ diff_look(struct diff *diff, const struct diff_cursor *cursor,
 			if (diff_fields(diff, &captured, received, false) == 0)
 				return at;
 		}
-		/* the first one after all received ones, else any */
+		/* prefer the first one after all received frames */
 		if (state == DIFF_PENDING &&
 		    (next->record == NULL ||
 			(next->i < cursor->n && at.i >= cursor->n)))
@@ -814,7 +834,7 @@ diff_look(struct diff *diff, const struct diff_cursor *cursor,
 	return (struct diff_place){ NULL, 0 };
 }
 
-/* ---- what a frame that came is ---- */
+/* ---- classifying a received frame ---- */
 
 struct arrival {
 	struct diff *diff;
@@ -824,7 +844,9 @@ struct arrival {
 	const struct diff_frame *frame;
 };
 
-/* What was taken for this one, but different, was no captured frame. */
+/*
+ * An earlier frame that counted as a different version of this one was extra.
+ */
 static void
 was_extra(const struct arrival *a, enum diff_kind kind, uint64_t index)
 {
@@ -924,7 +946,7 @@ take_extra(const struct arrival *a)
 	diff_show(a->diff, example, NULL, a->frame);
 }
 
-/* Relays say these of themselves, when they like. */
+/* Relays send these on their own, at any time. */
 static bool
 is_left_out(const struct bnet_packet *packet)
 {
@@ -971,7 +993,7 @@ diff_received(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
 	return true;
 }
 
-/* ---- the end ---- */
+/* ---- end of a session ---- */
 
 static void
 end_record(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
@@ -985,7 +1007,7 @@ end_record(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
 		diff->found.unlooked++;
 		return;
 	}
-	/* a chain only leads on, so what is before it is settled */
+	/* a chain only leads forward, so earlier records are settled */
 	if (cursor->base == NULL || record < cursor->base)
 		return;
 	i = cursor->n_ended++;
@@ -1020,7 +1042,7 @@ diff_ended(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
 	free(state);
 }
 
-/* ---- all ---- */
+/* ---- entry points ---- */
 
 struct diff *
 diff_new(const struct tape *tape, const struct diff_masks *masks)

@@ -3,10 +3,10 @@
  * diff - did the cluster answer the same? Compares the frames received with the
  * frames captured, for each virtual client and in the order of each key.
  *
- * Only what applications and relays send on purpose is compared. The session
- * messages that a relay sends of its own accord (welcome, keepalive, roster,
- * ...; dest_type HOP) are not, but bluenet.error is. The payloads of echo-reply
- * and error are compared field by field, without clocks and reason texts.
+ * Session messages that a relay sends on its own (welcome, keepalive, roster,
+ * ...; dest_type HOP) are not compared, but bluenet.error is. The payloads of
+ * echo-reply and error are compared field by field, without clocks and reason
+ * texts.
  *
  * Ids are those of the capture: the caller maps the cluster's ids back. Each
  * worker has a diff of its own; they are merged at the end.
@@ -29,8 +29,8 @@
 
 /* A part of a frame that --ignore leaves out. */
 struct diff_mask {
-	int field; /* row of the table of fields */
-	uint64_t from, to; /* payload[from:to]; to 0: to its end */
+	int field; /* row of the field table */
+	uint64_t from, to; /* payload[from:to]; to 0: up to its end */
 };
 
 struct diff_masks {
@@ -39,41 +39,42 @@ struct diff_masks {
 };
 
 /*
- * "serial,payload[0:8]": names of header fields, header (that there is one),
- * trailing (bytes after it), codec, payload, missing, extra, order. In any
- * case, and alone where `text` is NULL: latency_ms and timestamp. False: err
- * says what, where, and what there is.
+ * Parses "serial,payload[0:8]": names of header fields, header (its presence),
+ * trailing (bytes after it), codec, payload, missing, extra, order. latency_ms
+ * and timestamp are always masked; `text` may be NULL to mask only those.
+ * Returns false on bad input: err says what is wrong, where, and what is
+ * allowed.
  */
 bool diff_masks_parse(
     struct diff_masks *masks, const char *text, char err[CLI_ERR_CHARS]);
 
 uint32_t diff_masked_fields(const struct diff_masks *masks);
-/* A mask of bytes of payloads covers this one. */
+/* Does a mask of payload bytes cover byte `i`? */
 bool diff_byte_is_masked(const struct diff_masks *masks, uint64_t i);
 
 enum diff_kind {
 	DIFF_MISSING = 0, /* captured, not received */
 	DIFF_EXTRA, /* received, not captured */
-	DIFF_ORDER, /* received, but in another place */
+	DIFF_ORDER, /* received at another position */
 	DIFF_HEADER,
-	DIFF_CODEC, /* compressed otherwise */
+	DIFF_CODEC, /* compressed with another codec */
 	DIFF_PAYLOAD,
 	DIFF_N_KINDS
 };
 
 struct diff;
 
-/* Borrows both. NULL when out of memory. */
+/* Borrows both arguments. Returns NULL when out of memory. */
 struct diff *diff_new(const struct tape *tape, const struct diff_masks *masks);
 void diff_free(struct diff *diff); /* NULL is allowed */
 
-/* The state of a virtual client; zeroed, then owned by diff. */
+/* The state of a virtual client. Start zeroed; diff owns it afterwards. */
 struct diff_vclient {
 	void *state; /* owned by diff */
 };
 
 /*
- * Maps an id of the cluster, of a node or a client, to the id in the capture.
+ * Maps an id of the cluster (of a node or a client) to the id in the capture.
  */
 struct diff_ids {
 	int64_t (*captured)(void *arg, bool node, int64_t id);
@@ -81,33 +82,33 @@ struct diff_ids {
 };
 
 /*
- * A frame was received. `payload` is decompressed; its codec is how it came.
- * Memory is bounded, for each virtual client and in all: frames that are
- * skipped because of that are counted (diff_found.unlooked) and reported. `ids`
- * NULL: ids are the captured ones. False: a frame that is never compared, such
- * as a keepalive.
+ * Compares a received frame. `payload` is decompressed; `packet` keeps the
+ * codec it came with. Memory is bounded per virtual client and in total: frames
+ * skipped for that reason are counted (diff_found.unlooked) and reported. `ids`
+ * NULL: ids are the captured ones. Returns false for a frame that is never
+ * compared, such as a keepalive.
  */
 bool
 diff_received(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     const struct bnet_packet *packet, const struct diff_ids *ids);
 
 /*
- * The session has ended: what is missing is counted, and `vclient` is zeroed.
- * If the virtual client was stopped early (`sent_to`: the record that it would
- * have sent next; NULL: all was sent), later frames of the capture are not
- * missing.
+ * Ends a session: counts its missing frames and zeroes `vclient`. If the
+ * virtual client was stopped early, `sent_to` is the record that it would have
+ * sent next, and later frames of the capture are not missing; NULL: it sent
+ * everything.
  */
 void diff_ended(struct diff *diff, struct diff_vclient *vclient,
     uint32_t session, const struct tape_record *sent_to);
 
-/* NULL adds nothing. */
+/* Adds the differences of `from`, which may be NULL. */
 void diff_merge(struct diff *diff, const struct diff *from);
 
-/* ---- for whoever prints it ---- */
+/* ---- for the reports ---- */
 
-/* The rows of the table of fields, in the order in which they are shown. */
+/* The rows of the field table, in the order in which they are shown. */
 enum diff_field {
-	DIFF_F_HEADER = 0, /* there is one, or not */
+	DIFF_F_HEADER = 0, /* present or not */
 	DIFF_F_SOURCE,
 	DIFF_F_DEST_TYPE,
 	DIFF_F_DEST,
@@ -130,7 +131,7 @@ enum diff_field {
 #define DIFF_HEX_BYTES 16
 #define DIFF_VALUES_MAX 5
 
-/* What an example shows of a frame. */
+/* One side of an example. */
 struct diff_side {
 	bool there;
 	bool has_header;
@@ -139,7 +140,7 @@ struct diff_side {
 	uint64_t trailing_bytes, payload_bytes;
 	uint64_t values[DIFF_VALUES_MAX]; /* of an error or echo-reply */
 	size_t n_values;
-	uint64_t hex_at; /* bytes of the payload, from here */
+	uint64_t hex_at; /* offset of the payload bytes shown */
 	uint8_t hex[DIFF_HEX_BYTES];
 	size_t n_hex;
 };
@@ -148,26 +149,26 @@ struct diff_example {
 	enum diff_kind kind;
 	uint32_t session;
 	int32_t key;
-	uint64_t index; /* captured frame of that key; EXTRA: received one */
+	uint64_t index; /* in its key: captured frame; EXTRA: received one */
 	uint64_t received_index;
-	uint32_t fields; /* bits: that differ */
+	uint32_t fields; /* bits of the fields that differ */
 	struct diff_side captured, received;
-	const void *vclient; /* as long as it is there */
+	const void *vclient; /* valid as long as it exists */
 };
 
-struct diff_key { /* a row of the table */
+struct diff_key { /* a row of the table by key */
 	uint64_t key; /* of the map: (uint32_t)int32_t key */
 	uint64_t compared;
 	uint64_t counts[DIFF_N_KINDS];
 };
 
-/* What was different. */
+/* The differences found. */
 struct diff_found {
 	const struct tape *tape;
 	struct map keys; /* of struct diff_key */
 	uint64_t counts[DIFF_N_KINDS];
 	uint64_t compared; /* frames received */
-	uint64_t unlooked; /* frames for which there was no memory left */
+	uint64_t unlooked; /* skipped for lack of memory */
 	struct diff_example examples[DIFF_EXAMPLES_MAX];
 	size_t n_examples;
 };
@@ -177,7 +178,7 @@ uint64_t diff_total(const struct diff *diff); /* of all kinds */
 
 extern const char *const diff_field_names[DIFF_N_FIELDS];
 
-/* Names of diff_side.values of a key; NULL: it has none. */
+/* Names of diff_side.values for a key; NULL: it has none. */
 const char *const *diff_value_names(int32_t key);
 
 int64_t

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which sessions are played, when each begins, and when each of its frames is
- * due. Owns the list of virtual clients in a plan. Called by run.c, dry_run.c
- * and play/virtual_client.c.
+ * Decides which sessions are played, when each begins, and when each of its
+ * frames is due. Owns the list of virtual clients in a plan. Called by run.c,
+ * dry_run.c and play/virtual_client.c.
  */
 #include "cmd/replay/play/plan.h"
 
@@ -11,33 +11,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PLAN_SMALL_BYTES ((uint64_t)64 << 20) /* of a tape that is read */
+#define PLAN_SMALL_BYTES ((uint64_t)64 << 20) /* smaller tapes are read */
 #define PLAN_NS_PER_S INT64_C(1000000000)
-#define PLAN_FAR_NS (INT64_MAX / 4) /* no time is later; sums of few fit */
-#define SPREAD_MAX_NS (10 * PLAN_NS_PER_S) /* of the clones of a session */
-#define RAMP_FROM 1000 /* connections; of more than that it is the default */
+#define PLAN_FAR_NS (INT64_MAX / 4) /* no time is later; sums of a few fit */
+#define SPREAD_MAX_NS (10 * PLAN_NS_PER_S) /* over the clones of a session */
+#define RAMP_FROM 1000 /* connections; with more, the default is a ramp */
 #define RAMP_NS_EACH INT64_C(1000000)
 #define ROUND_MIN_NS INT64_C(1000000) /* so that --loop 0 ends in time */
 
 /* A session that may be played. */
 struct plan_candidate {
-	uint64_t mix; /* of its hash: their order */
+	uint64_t mix; /* mixed bits of its hash; the sort key */
 	uint32_t session;
-	uint32_t rank; /* in that order */
+	uint32_t rank; /* position in that order */
 	uint32_t n_frames;
 	int64_t length_ns; /* as struct plan_vclient */
 };
 
-/* Of vclients[i] the candidate is number i % n. */
+/* vclients[i] plays candidate i % n. */
 struct plan_draft {
-	struct plan *plan; /* of all shards, at first */
+	struct plan *plan; /* all shards, at first */
 	const struct tape *tape;
 	const struct replay_options *opt;
-	struct plan_candidate *candidates; /* n, by mix; owned */
+	struct plan_candidate *candidates; /* n entries, by mix; owned */
 	uint32_t n;
 };
 
-/* Between 0 and PLAN_FAR_NS, whatever a tape or an option says. */
+/* Clamps to 0 .. PLAN_FAR_NS, whatever a tape or an option says. */
 static int64_t
 plan_ns(double ns)
 {
@@ -54,7 +54,7 @@ plan_clamp_ns(int64_t ns)
 	return ns < PLAN_FAR_NS ? ns : PLAN_FAR_NS;
 }
 
-/* A length of the capture, played `speed` times as fast. */
+/* Scales a duration of the capture by `speed`. */
 static int64_t
 plan_scale_ns(int64_t ns, double speed)
 {
@@ -69,7 +69,7 @@ plan_is_sent(const struct tape_record *record)
 	return (record->flags & (TAPE_R_HELLO | TAPE_R_KEEPALIVE)) == 0;
 }
 
-/* The time of the capture that has passed, with long silence cut. */
+/* Capture time that has passed, with long silences cut. */
 static int64_t
 play_until(struct plan_cursor *cursor, const struct tape_session *session,
     int64_t max_idle_ns, int64_t record_at_ns)
@@ -89,7 +89,10 @@ play_until(struct plan_cursor *cursor, const struct tape_session *session,
 	return cursor->played_ns;
 }
 
-/* Number k of its share. All of them together end with the rate's last. */
+/*
+ * The time of frame k of a share. All shares end when the rate's last frame
+ * does.
+ */
 static int64_t
 rate_due_ns(const struct plan_vclient *vclient, uint64_t k)
 {
@@ -118,7 +121,10 @@ plan_due_ns(const struct plan_vclient *vclient,
 
 /* ---- --rate ---- */
 
-/* i times the golden ratio, less whole ones: so evenly in [0, 1) as can be. */
+/*
+ * i times the golden ratio, modulo 1: spreads over [0, 1) as evenly as
+ * possible.
+ */
 static double
 spread(uint64_t i)
 {
@@ -146,9 +152,9 @@ all_frames(const struct plan *plan)
 }
 
 /*
- * The share of each in --rate; sorts the candidates by it. Those with as many
- * frames are next to each other, so that their phases are spread evenly over
- * the gap that they share.
+ * Computes the share of each candidate in --rate; sorts the candidates by it.
+ * Candidates with the same number of frames become neighbours, so that their
+ * phases spread evenly over the gap that they share.
  */
 static void
 plan_share_rate(struct plan_draft *draft)
@@ -177,7 +183,7 @@ plan_share_rate(struct plan_draft *draft)
 
 /* ---- starts ---- */
 
-/* Of the capture's connects; 0: all at once. */
+/* The speed of the captured connects; 0: all at once. */
 static double
 connect_speed(const struct replay_options *opt)
 {
@@ -261,7 +267,7 @@ ramp(struct plan *plan, const struct replay_options *opt)
 	}
 }
 
-/* start_ns of all, in the order in which they then are; the round's length. */
+/* Sets all start_ns and sorts by them. Returns the length of the round. */
 static void
 plan_set_starts(struct plan_draft *draft)
 {
@@ -283,7 +289,7 @@ plan_set_starts(struct plan_draft *draft)
 
 /* ---- the plan ---- */
 
-/* All bits depend on all bits (the end of David Stafford's mix 13). */
+/* Every output bit depends on every input bit (David Stafford's mix 13). */
 static uint64_t
 mix(uint64_t x)
 {
@@ -292,7 +298,7 @@ mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* ---- who may be played ---- */
+/* ---- candidates ---- */
 
 static bool
 is_played(const struct replay_options *opt, const struct tape_session *session)
@@ -333,9 +339,11 @@ add_candidates(struct plan_draft *draft)
 		draft->candidates[i].rank = i;
 }
 
-/* ---- what each of them sends ---- */
+/* ---- frames per session ---- */
 
-/* All of the tape is read, so only where it is small, or has to be. */
+/*
+ * Reading all of a tape is slow, so only if it is small or the options need it.
+ */
 static bool
 is_exact(const struct plan_draft *draft)
 {
@@ -354,7 +362,7 @@ by_index(struct plan_candidate *one, const struct tape_session *session)
 		one->n_frames--;
 }
 
-/* With plan_due_ns() itself, so that both say the same. */
+/* Uses plan_due_ns() itself, so that both agree. */
 static int64_t
 by_records(const struct plan_draft *draft, struct plan_candidate *one,
     const struct tape_session *session)
@@ -397,7 +405,7 @@ measure(const struct plan_draft *draft, struct plan_candidate *one)
 
 /* ---- the virtual clients ---- */
 
-/* From the front, again and again. */
+/* Takes candidates from the front, again and again. */
 static bool
 add_vclients(struct plan_draft *draft)
 {
@@ -452,7 +460,7 @@ take_shard(struct plan_draft *draft)
 	plan->n = n;
 }
 
-/* ---- all ---- */
+/* ---- entry points ---- */
 
 static void
 no_session(const struct plan_draft *draft, char err[TAPE_ERR_CHARS])

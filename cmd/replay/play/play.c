@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads: the connector connects virtual clients when they are due, the
- * workers of the engine play them, and whoever called play_start() looks on.
+ * The threads of a replay: the connector connects virtual clients when they are
+ * due, the workers of the engine play them, and the caller of play_start()
+ * watches.
  *
- * Owns the engine, the connector and all that the workers use. Called by run.c.
+ * Owns the engine, the connector and everything that the workers use. Called by
+ * run.c.
  */
 #include "cmd/replay/play/play.h"
 
@@ -17,10 +19,10 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define WINDOW_DIGITS 2
-#define AWAKE_NS 150000 /* a thread wakes about that late */
+#define AWAKE_NS 150000 /* typical wake-up latency of a thread */
 #define MEMORY_MAX_BYTES (UINT64_C(2) << 30)
 
-/* ---- for whoever looks on: how far it is, and making it stop ---- */
+/* ---- progress and stopping, for the caller ---- */
 
 static void
 play_publish(struct play_worker *worker)
@@ -57,7 +59,7 @@ is_over(struct play *play)
 	return play->connector_done && atomic_load(&play->n_running) == 0;
 }
 
-/* The workers report what is true now for the next call. */
+/* The workers publish their current state for the next call. */
 void
 play_progress(struct play *play, struct play_progress *progress)
 {
@@ -113,9 +115,9 @@ play_wait(struct play *play, int64_t timeout_ns)
 	return over;
 }
 
-/* ---- the thread that connects virtual clients when they are due ---- */
+/* ---- the connector ---- */
 
-/* When --duration is over. */
+/* The time at which --duration ends. */
 static int64_t
 end_ns(const struct play *play)
 {
@@ -126,7 +128,7 @@ end_ns(const struct play *play)
 	    : play->start_ns + duration_ns;
 }
 
-/* Wait for that time, or until nobody plays where that is asked for. */
+/* Waits until at_ns or, with `vclients`, until no virtual client runs. */
 static bool
 wait_for(struct play *play, int64_t at_ns, bool vclients)
 {
@@ -144,7 +146,7 @@ wait_for(struct play *play, int64_t at_ns, bool vclients)
 	return !stop && clock_now_ns() < end_ns(play);
 }
 
-/* False: it is to stop. */
+/* Returns false if the connector must stop. */
 static bool
 wait_until(struct play *play, int64_t at_ns)
 {
@@ -152,8 +154,8 @@ wait_until(struct play *play, int64_t at_ns)
 }
 
 /*
- * Where it is not the clock alone that says when a round is over, the next one
- * begins when it is.
+ * Without a fixed schedule, the next round begins when the previous one is
+ * over.
  */
 static bool
 waits_for_answers(const struct replay_options *opt)
@@ -228,7 +230,7 @@ connector(void *arg)
 	return NULL;
 }
 
-/* ---- the hooks of the engine ---- */
+/* ---- hooks of the engine ---- */
 
 static void
 ready(void *arg, struct engine_conn *conn)
@@ -312,7 +314,7 @@ message(void *arg, struct engine_worker *worker, uint32_t type,
 		play_publish(&play->workers[engine_worker_index(worker)]);
 }
 
-/* Timers as precise as they come: 50 us late is the default. */
+/* Asks for precise timers: by default they may be 50 us late. */
 static void
 worker_start(void *arg, struct engine_worker *worker)
 {
@@ -334,7 +336,7 @@ static const struct engine_hooks hooks = {
 	.worker_start = worker_start,
 };
 
-/* ---- beginning ---- */
+/* ---- starting ---- */
 
 static bool
 init_worker(struct play *play, struct play_worker *worker)
@@ -447,7 +449,7 @@ play_diff(struct play *play)
 	struct diff *all = play->workers[0].diff;
 
 	if (ending_is_stuck())
-		return NULL; /* a part of it would look like the whole */
+		return NULL; /* a partial result would look like the whole */
 	for (unsigned i = 1; i < play->n_workers && all != NULL; i++) {
 		diff_merge(all, play->workers[i].diff);
 		diff_free(play->workers[i].diff);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts and histograms of a run, in all, by key and over time; and adding them
- * up. Owns the rows of a struct results. Called for every frame by
+ * Counts and histograms of a run, in total, by key and over time, and their
+ * merging. Owns the rows of a struct results. Called for every frame by
  * virtual_client.c, and by the report.
  */
 #include "cmd/replay/play/results.h"
@@ -50,7 +50,7 @@ results_row_merge(struct results_row *row, const struct results_row *from)
 	return ok;
 }
 
-/* Buckets of twice the width: of two neighbours one. */
+/* Doubles the bucket width: merges pairs of neighbours. */
 static void
 results_widen(struct results *results)
 {
@@ -75,9 +75,9 @@ results_widen(struct results *results)
 	results->last_bucket = 0;
 }
 
-/* ---- counting: what is called for every frame ---- */
+/* ---- counting: called for every frame ---- */
 
-/* The upper bits of a product depend on all of the key's. */
+/* The upper bits of the product depend on all bits of the key. */
 #define NEAR_SHIFT 28
 _Static_assert(RESULTS_NEAR == 1 << (32 - NEAR_SHIFT), "one row each");
 
@@ -166,7 +166,7 @@ make_bucket(struct results *results, int64_t at_ns)
 	return row;
 }
 
-/* Most are in the bucket of the one before: no division for these. */
+/* Usually the bucket is the previous one: then no division is needed. */
 struct results_row *
 results_bucket(struct results *results, int64_t at_ns)
 {
@@ -174,7 +174,7 @@ results_bucket(struct results *results, int64_t at_ns)
 	struct results_row *row = results->buckets[results->last_bucket];
 
 	if (at_ns < 0)
-		at_ns = 0; /* before the first was due */
+		at_ns = 0; /* before the first session was due */
 	if (row != NULL &&
 	    (uint64_t)(at_ns - start_ns) < (uint64_t)results->bucket_ns)
 		return row;
@@ -194,14 +194,14 @@ results_key(struct results *results, int32_t key)
 		return &entry->row;
 	entry = map_get(&results->keys, &map_key);
 	if (entry == results->keys.others)
-		return &entry->row; /* its key is nobody's: not remembered */
+		return &entry->row; /* others has no key: not cached */
 	if (entry->row.latency.digits == 0)
 		results_row_init(&entry->row);
 	*near = entry;
 	return &entry->row;
 }
 
-/* With the first value comes the memory. */
+/* Allocates the histogram at its first value. */
 static inline void
 add(struct hdr *hdr, int64_t value)
 {
@@ -333,7 +333,7 @@ results_closed(struct results *results, int64_t at_ns)
 		bucket->closed++;
 }
 
-/* ---- adding up: rows, intervals of another width, other workers ---- */
+/* ---- merging: rows, buckets of other widths, other workers ---- */
 
 bool
 results_fit(const struct results *a, const struct results *b)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * results - what a run did: counts, latencies and lateness, in all, over time
- * and per key.
+ * results - the measurements of a run: counts, latencies and lateness, in
+ * total, over time and per key.
  *
- * Each worker has a struct results of its own; they are merged at the end.
- * Times are in ns since the run began (the first session was due), so the
- * results of shards that started together can be merged, exactly: counts and
- * sums are whole numbers, and histograms add up.
+ * Each worker has its own struct results; they are merged at the end. Times are
+ * in ns since the run began (the first session was due), so the results of
+ * shards that started together merge exactly: counts and sums are whole
+ * numbers, and histograms add up.
  *
  * Memory is bounded. There are at most RESULTS_BUCKETS_MAX buckets; beyond that
  * pairs are merged (which takes a few ms, once after 400 buckets, then after
@@ -31,30 +31,30 @@
 #define RESULTS_DIGITS 3
 #define RESULTS_ROW_DIGITS 2
 #define RESULTS_HIGHEST_NS HDR_HOUR_NS
-#define RESULTS_NEAR 16 /* rows of keys that are found at once */
+#define RESULTS_NEAR 16 /* rows in the fast key cache */
 #define RESULTS_CODES 16 /* codes of bluenet.error; larger count as 0 */
 
 /*
- * What became of sessions and frames, each a plain counter. Those with a star
- * are counted by the functions below, the others with results_count().
+ * Counters of sessions and frames. Those with a star are counted by the
+ * functions below, the others with results_count().
  */
 enum results_count {
 	RESULTS_SESSIONS_BEGUN, /* connect() was called */
-	RESULTS_SESSIONS_READY, /* * connected, and welcomed where it says so */
+	RESULTS_SESSIONS_READY, /* * connected and, after a hello, welcomed */
 	RESULTS_SESSIONS_REFUSED, /* bluenet.refuse */
-	RESULTS_SESSIONS_FAILED, /* never connected or welcomed otherwise */
-	RESULTS_SESSIONS_CUT, /* by the cluster, before all was sent */
-	RESULTS_SESSIONS_DONE, /* all was sent */
+	RESULTS_SESSIONS_FAILED, /* otherwise not connected or not welcomed */
+	RESULTS_SESSIONS_CUT, /* by the cluster, before everything was sent */
+	RESULTS_SESSIONS_DONE, /* everything was sent */
 	RESULTS_SESSIONS_STOPPED, /* by --duration or Ctrl-C */
 	RESULTS_FRAMES_SENT, /* * */
 	RESULTS_BYTES_SENT, /* * on the wire, before TLS */
 	RESULTS_FRAMES_RECEIVED, /* * */
 	RESULTS_BYTES_RECEIVED, /* * */
-	RESULTS_HELD, /* * sent late because the peer took no more: its fault */
+	RESULTS_HELD, /* * delayed by the peer, which did not read */
 	RESULTS_UNSENT, /* of cut and stopped sessions */
 	RESULTS_UNSENDABLE, /* too large for this peer */
 	RESULTS_ANSWERED, /* * requests */
-	RESULTS_UNANSWERED, /* * none in time, or an error */
+	RESULTS_UNANSWERED, /* * no answer in time, or an error */
 	RESULTS_ERRORS, /* * bluenet.error, all codes */
 	RESULTS_BAD, /* frames received with a bad payload */
 	RESULTS_N_COUNTS
@@ -62,16 +62,16 @@ enum results_count {
 
 /*
  * One interval of time, or one key. Sent, received, opened, closed and errors
- * are in the interval in which they happened; answered, unanswered, latency and
- * late are in the interval in which the frame was due.
+ * count in the interval in which they happened; answered, unanswered, latency
+ * and late count in the interval in which the frame was due.
  */
 struct results_row {
 	uint64_t sent, sent_bytes, received, received_bytes;
 	uint64_t answered, unanswered;
 	uint64_t opened, closed; /* sessions; intervals only */
 	uint64_t errors[RESULTS_CODES];
-	struct hdr latency; /* ns from due to answer; no counts yet: NULL */
-	struct hdr late; /* ns from due to sent; intervals only; too */
+	struct hdr latency; /* ns from due to answer; counts NULL: empty */
+	struct hdr late; /* ns from due to sent; intervals only; likewise */
 };
 
 struct results_key {
@@ -82,24 +82,24 @@ struct results_key {
 struct results {
 	uint64_t counts[RESULTS_N_COUNTS];
 	uint64_t errors[RESULTS_CODES];
-	struct hdr late; /* every send: after it was due, ns */
-	struct hdr latency; /* every answer: since the request was due, ns */
-	struct hdr connect; /* every session: from due to ready, ns */
-	int64_t bucket_ns; /* width of a bucket now: the base x 2^k */
-	size_t n_buckets; /* in use; those without anything are NULL */
+	struct hdr late; /* every send: ns after it was due */
+	struct hdr latency; /* every answer: ns after its request was due */
+	struct hdr connect; /* every session: ns from due to ready */
+	int64_t bucket_ns; /* current bucket width: the base x 2^k */
+	size_t n_buckets; /* in use; empty buckets are NULL */
 	struct results_row *buckets[RESULTS_BUCKETS_MAX]; /* owned */
-	struct map keys; /* of struct results_key; others: all beyond them */
-	int64_t end_ns; /* the last thing that happened */
-	/* where the last calls have been */
-	size_t last_bucket; /* only where it is there */
+	struct map keys; /* of struct results_key; others: all excess keys */
+	int64_t end_ns; /* time of the last event */
+	/* caches of the last look-ups */
+	size_t last_bucket; /* valid only if that bucket exists */
 	struct results_key *near[RESULTS_NEAR];
 };
 
-/* False when out of memory. bucket_ns > 0. */
+/* Requires bucket_ns > 0. Returns false when out of memory. */
 bool results_init(struct results *results, int64_t bucket_ns);
 void results_free(struct results *results);
 
-/* ---- what the worker reports; never fails: out of memory loses a row ---- */
+/* ---- reported by the worker; never fails: out of memory loses a row ---- */
 
 static inline void
 results_count(struct results *results, enum results_count which, uint64_t n)
@@ -108,9 +108,9 @@ results_count(struct results *results, enum results_count which, uint64_t n)
 }
 
 /*
- * A frame that was due at due_ns left at due_ns + late_ns. `held`: it waited
- * for the peer, so that its lateness is not the injector's and is not counted
- * in `late`. late_ns < 0: without a schedule (--asap) there is no lateness.
+ * Counts a frame that was due at due_ns and left at due_ns + late_ns. `held`:
+ * it waited for the peer; its lateness is not the injector's and is not counted
+ * in `late`. late_ns < 0: no schedule (--asap), so no lateness.
  */
 void results_sent(struct results *results, int64_t due_ns, int64_t late_ns,
     bool held, int32_t key, size_t wire_bytes);
@@ -118,37 +118,37 @@ void results_sent(struct results *results, int64_t due_ns, int64_t late_ns,
 void results_received(
     struct results *results, int64_t at_ns, int32_t key, size_t wire_bytes);
 
-/* The request of `key` that was due at due_ns was answered latency_ns later. */
+/* A request of `key`, due at due_ns, was answered latency_ns later. */
 void results_answered(
     struct results *results, int64_t due_ns, int32_t key, int64_t latency_ns);
 void results_unanswered(struct results *results, int64_t due_ns, int32_t key);
 
-/* bluenet.error about a frame of `key`. */
+/* A bluenet.error about a frame of `key` was received. */
 void results_error(
     struct results *results, int64_t at_ns, int32_t key, uint32_t code);
 
-/* A session got ready latency_ns after it was due. */
+/* A session became ready latency_ns after it was due. */
 void results_ready(struct results *results, int64_t latency_ns);
 
-/* A session is open from here until results_closed(). */
+/* A session opened; it stays open until results_closed(). */
 void results_opened(struct results *results, int64_t at_ns);
 void results_closed(struct results *results, int64_t at_ns);
 
 /* ---- at the end ---- */
 
-/* Can they be merged? Only if the width of one is the other's times 2^k. */
+/* Can they be merged? One bucket width must be the other one times 2^k. */
 bool results_fit(const struct results *a, const struct results *b);
 
 /*
- * Add all of `from`, in the wider buckets of the two. Exact; only the choice of
- * keys that have rows of their own depends on the order, if there are more than
- * RESULTS_KEYS_MAX. False: out of memory, or they do not fit.
+ * Adds all of `from`, using the wider buckets. Exact; with more than
+ * RESULTS_KEYS_MAX keys, only the choice of keys with rows of their own depends
+ * on the order. Returns false when out of memory, or if they do not fit.
  */
 bool results_merge(struct results *results, const struct results *from);
 
 /*
- * The row of the bucket that holds at_ns, and of a key; made if there is none.
- * NULL when out of memory; the row of others if there are too many keys.
+ * The row of the bucket at at_ns, or of a key; created if missing. Returns NULL
+ * when out of memory; the row of others if there are too many keys.
  */
 struct results_row *results_bucket(struct results *results, int64_t at_ns);
 struct results_row *results_key(struct results *results, int32_t key);
@@ -156,7 +156,10 @@ struct results_row *results_key(struct results *results, int32_t key);
 /* The row of all keys beyond RESULTS_KEYS_MAX; never NULL. */
 struct results_row *results_others(const struct results *results);
 
-/* Add one row to another; memory for histograms is taken as needed. */
+/*
+ * Adds one row to another; allocates histograms as needed. Returns false when
+ * out of memory.
+ */
 bool results_row_merge(struct results_row *row, const struct results_row *from);
 void results_row_init(struct results_row *row);
 void results_row_free(struct results_row *row);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Captured ids become those of the target, in headers only. Owns the id map,
+ * Rewrites captured ids in headers to those of the target. Owns the id map,
  * which all threads read, and the scratch buffer of a thread. Called by play.c
  * and virtual_client.c.
  */
@@ -14,7 +14,7 @@
 #define CAPTURED_MAX (1 << 20)
 #define OOB_MAX_BYTES ((size_t)1 << 28)
 
-/* ---- which id everybody has now ---- */
+/* ---- the id map ---- */
 
 struct captured {
 	uint64_t key; /* live id << 1 | it is a node */
@@ -72,7 +72,7 @@ slot(const struct id_map *ids, uint32_t round, uint32_t vclient)
 	return &ids->slots[(size_t)(round & 1) * ids->n + vclient];
 }
 
-/* Not so late that its place is somebody else's. */
+/* Does it still own its place? After a late call, a later round may own it. */
 static bool
 has_slot(const struct id_map *ids, const struct id_map_who *who)
 {
@@ -92,7 +92,7 @@ remember_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 	pthread_mutex_unlock(&ids->lock);
 }
 
-/* Somebody else may have got the id meanwhile: then it is theirs. */
+/* Another client may have got the id meanwhile; it keeps it. */
 static void
 forget_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
@@ -222,8 +222,8 @@ rewrite_scratch_free(struct rewrite_scratch *scratch)
 /* ---- ids ---- */
 
 /*
- * Whose id was it? `id` itself, where nobody plays who had it. Clients and
- * nodes are numbered apart.
+ * Maps a captured id to the current one; returns `id` if nobody plays its
+ * owner. Clients and nodes are numbered separately.
  */
 static uint64_t
 played_id(const struct rewrite *rewrite, const struct rewrite_context *context,
@@ -281,7 +281,7 @@ rewrite_ids(const struct rewrite *rewrite,
 		    (header->timestamp & BNET_TIMESTAMP_PING_BACK);
 }
 
-/* False when out of memory. *changed is set where one is another now. */
+/* Sets *changed if an id changes. Returns false when out of memory. */
 static bool
 rewrite_forks(const struct rewrite *rewrite, struct rewrite_scratch *scratch,
     const struct rewrite_context *context, const struct tape_record *record,
@@ -339,7 +339,7 @@ remember(struct rewrite *rewrite, uint64_t generation,
 	rewrite->memo_header = *header;
 }
 
-/* ---- the whole ---- */
+/* ---- entry point ---- */
 
 static bool
 encode(struct rewrite_scratch *scratch, const struct bnet_header *header,

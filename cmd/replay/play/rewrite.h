@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rewrite - the header of a captured frame, made to fit the live cluster.
+ * rewrite - adapts the header of a captured frame to the live cluster.
  *
- *	source		the own captured id becomes the live one
- *	dest, CLIENT	captured ids become those of who plays them
- *	dest, NODE	as --map-node says; the relay's own id; played nodes
+ *	source		the client's captured id becomes its live id
+ *	dest, CLIENT	captured ids become those of their virtual clients
+ *	dest, NODE	by --map-node; the relay's own id; played nodes
  *	forks		as CLIENT
- *	timestamp	a ping becomes a ping of now (the cookie of its pong)
+ *	timestamp	a ping gets the current time (the cookie of its pong)
  *
- * Everything else, including bytes after the header, and a header in which
- * nothing of this is to be changed, stays as it was. Payloads are not touched.
+ * Everything else is unchanged, including the bytes after the header, and whole
+ * headers that need none of this. Payloads are not touched.
  */
 #ifndef REPLAY_REWRITE_H
 #define REPLAY_REWRITE_H
@@ -26,11 +26,11 @@
 #include <stdint.h>
 
 /*
- * id_map - which id the cluster gave to each virtual client, and whose it was.
+ * id_map - the id that the cluster gave to each virtual client, and the
+ * captured id of each.
  *
- * Ids change as virtual clients come and go; each is one atomic word, read by
- * any thread. The way back (live -> captured) is only kept where it is asked
- * for.
+ * Ids change as virtual clients come and go; each is one atomic word that any
+ * thread may read. The reverse map (live -> captured) is kept only on request.
  */
 struct id_map_place { /* of a virtual client in the plan */
 	uint64_t session_clone; /* session << 32 | clone */
@@ -40,62 +40,63 @@ struct id_map_place { /* of a virtual client in the plan */
 struct id_map {
 	uint32_t n;
 	/*
-	 * id << 1 | it has left; 0: it is to come. n by virtual client, and n
-	 * more: a round begins while the last one may still be there. Owned.
+	 * id << 1 | it has left; 0: not connected yet. n entries by virtual
+	 * client, twice: a round begins while the previous one may still run.
+	 * Owned.
 	 */
 	_Atomic uint64_t *slots;
-	_Atomic uint32_t round; /* the last that began */
-	struct id_map_place *places; /* n, sorted; owned */
-	/* Changes whenever an id does: then what was looked up is stale. */
+	_Atomic uint32_t round; /* the last one that began */
+	struct id_map_place *places; /* n entries, sorted; owned */
+	/* Changes whenever an id does; cached look-ups are then stale. */
 	_Atomic uint64_t generation;
 	bool both_ways;
-	pthread_mutex_t lock; /* of `captured` */
-	struct map captured; /* of live id and kind -> captured id */
+	pthread_mutex_t lock; /* protects `captured` */
+	struct map captured; /* live id and kind -> captured id */
 };
 
-/* False when out of memory. */
+/* `both`: keep the reverse map, too. Returns false when out of memory. */
 bool id_map_init(struct id_map *ids, const struct plan *plan, bool both_ways);
 void id_map_free(struct id_map *ids);
 
-/* A client or a node; they are numbered apart. */
+/* A client or a node; they are numbered separately. */
 struct id_map_who {
 	uint32_t vclient; /* in the plan */
-	uint32_t round; /* id_map_new_round() when it began */
+	uint32_t round; /* id_map_new_round() at its start */
 	bool node;
-	uint64_t captured; /* its id there; 0: not known */
+	uint64_t captured; /* its captured id; 0: unknown */
 };
 
-/* It has that id now. */
+/* Sets the current id of a virtual client. */
 void id_map_set(struct id_map *ids, const struct id_map_who *who, uint64_t id);
 
 /*
- * It has left; `id` is what it had, 0: none. Frames for it still go to that id,
- * which is now nobody's.
+ * Marks a virtual client as gone; `id` is the one it had, 0: none. Frames for
+ * it still go to that id, which now belongs to nobody.
  */
 void id_map_left(struct id_map *ids, const struct id_map_who *who, uint64_t id);
 
 /*
- * The id of the virtual client that plays this clone of the session, or the
- * last id that it had; 0: none.
+ * The id of the virtual client that plays this clone of the session, or its
+ * last id; 0: none.
  */
 uint64_t id_map_id(
     const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone);
 
-/* It is part of the plan, and has not connected yet. */
+/* Is it part of the plan, but not connected yet? */
 bool id_map_is_coming(
     const struct id_map *ids, uint32_t round, uint32_t session, uint32_t clone);
 
-/* Its index in the plan; UINT32_MAX: it is not played. */
+/* Its index in the plan; UINT32_MAX: not played. */
 uint32_t
 id_map_vclient(const struct id_map *ids, uint32_t session, uint32_t clone);
 
 /*
- * Start a new round, and return its number. Nobody is left of the round before
- * the last.
+ * Starts a new round and returns its number. No virtual client of the round
+ * before the last may be left.
  */
 uint32_t id_map_new_round(struct id_map *ids);
 
-/* The captured id of an id of the cluster; the id itself if unknown. */
+/* The captured id for an id of the cluster; `id` itself if unknown. */
 uint64_t id_map_captured(struct id_map *ids, bool node, uint64_t id);
 
 static inline uint64_t
@@ -108,7 +109,7 @@ id_map_generation(const struct id_map *ids)
 
 #define REWRITE_MEMO_BYTES 40
 
-/* Of a thread. Zeroed, then rewrite_scratch_init(). */
+/* One per thread. Start zeroed, then call rewrite_scratch_init(). */
 struct rewrite_scratch {
 	struct bnet_buf oob; /* the last result */
 	uint64_t *fork_ids; /* owned; room for n_fork_ids */
@@ -119,16 +120,16 @@ void rewrite_scratch_init(struct rewrite_scratch *scratch);
 void rewrite_scratch_free(struct rewrite_scratch *scratch);
 
 /*
- * Of one virtual client. Headers in a row are mostly the same: the last one
- * that needed no time of its own is remembered.
+ * One per virtual client. Successive headers are mostly equal, so the last one
+ * without a timestamp of its own is cached.
  */
 struct rewrite {
-	uint64_t id, relay_id; /* live; 0: not known */
+	uint64_t id, relay_id; /* live ids; 0: unknown */
 	uint64_t memo_generation;
 	uint32_t memo_ref;
 	uint8_t memo_in_bytes, memo_out_bytes; /* 0: no memo */
 	uint8_t memo_in[REWRITE_MEMO_BYTES], memo_out[REWRITE_MEMO_BYTES];
-	struct bnet_header memo_header; /* as it is sent */
+	struct bnet_header memo_header; /* as sent */
 };
 
 struct rewrite_context {
@@ -136,13 +137,14 @@ struct rewrite_context {
 	const struct id_map *ids;
 	const struct tape_session *session;
 	uint32_t clone, round;
-	uint64_t now_us; /* what a ping carries; not 0 */
+	uint64_t now_us; /* timestamp for a ping; not 0 */
 };
 
 /*
- * The out-of-band bytes to send for a record with TAPE_R_HEADER, and the header
- * in them. *oob is borrowed from the tape, `rewrite` or `scratch`, until the
- * next call. False: not a header, or out of memory; send it as it was.
+ * Returns the out-of-band bytes to send for a record with TAPE_R_HEADER, and
+ * the header in them. *oob is borrowed from the tape, `rewrite` or `scratch`,
+ * until the next call. Returns false if it is no header, or when out of memory:
+ * then send the record unchanged.
  */
 bool rewrite_header(struct rewrite *rewrite, struct rewrite_scratch *scratch,
     const struct rewrite_context *context, const struct tape_record *record,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all threads of a replay share, and how they report to each other: why it
- * failed, which environment it met, how many still run. Owns no thread; play.c
- * makes and frees struct play. Called by play.c and virtual_client.c.
+ * The state that all threads of a replay share, and how they report to each
+ * other: why a session failed, which environment answered, how many still run.
+ * Owns no thread; play.c creates and frees struct play. Called by play.c and
+ * virtual_client.c.
  */
 #include "cmd/replay/play/state.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state - a replay that is running, as its threads share it: what the virtual
- * clients report to it, and what it says to all of them.
+ * state - a running replay as its threads share it: reports of the virtual
+ * clients, and messages to all of them.
  */
 #ifndef REPLAY_STATE_H
 #define REPLAY_STATE_H
@@ -18,18 +18,18 @@
 #define PLAY_REASON_CHARS 256
 #define PLAY_ENVIRONMENT_CHARS 64
 
-/* What belongs to one worker of the engine; only `seen` is shared. */
+/* Belongs to one worker of the engine; only `seen` is shared. */
 struct play_worker {
 	struct play *play;
 	struct engine_worker *engine;
 	struct results results;
 	struct diff *diff; /* NULL: without --diff */
 	struct session_scratch message;
-	struct bnet_buf plain; /* a payload, decompressed */
+	struct bnet_buf plain; /* a decompressed payload */
 	struct rewrite_scratch scratch;
-	struct hdr window; /* lateness since it was last published */
+	struct hdr window; /* lateness since the last publication */
 	int64_t window_max_ns;
-	struct play_progress seen; /* under play->lock */
+	struct play_progress seen; /* protected by play->lock */
 };
 
 struct play {
@@ -41,9 +41,9 @@ struct play {
 	int64_t start_ns;
 	pthread_t connector;
 	bool connector_runs;
-	pthread_mutex_t lock; /* of all below, and workers[].seen */
+	pthread_mutex_t lock; /* for all below, and workers[].seen */
 	pthread_cond_t changed;
-	bool stop; /* the connector is to end */
+	bool stop; /* the connector must end */
 	bool connector_done;
 	uint64_t n_planned; /* of the rounds begun */
 	struct vclient *vclients; /* all that have not ended */
@@ -52,7 +52,7 @@ struct play {
 	_Atomic uint64_t n_running; /* virtual clients that have not ended */
 	atomic_bool production;
 	atomic_bool
-	    stopping; /* virtual clients that get ready now end at once */
+	    stopping; /* virtual clients that become ready now end at once */
 };
 
 enum { /* engine_message() */
@@ -61,16 +61,19 @@ enum { /* engine_message() */
 	PLAY_SAY_PUBLISH,
 };
 
-/* Send PLAY_SAY_... to all workers. */
+/* Sends PLAY_SAY_... to all workers. */
 void play_message_all(struct play *play, uint32_t what);
 
-/* A virtual client has ended. */
+/* Reports that a virtual client has ended. */
 void play_ended(struct play *play);
 
-/* Only the first reason is kept. */
+/* Reports a failure; only the first reason is kept. */
 void play_set_reason(struct play *play, const char *why);
 
-/* Whatever was asked for, production is left alone at once. */
+/*
+ * Reports the environment. In production everything stops at once, whatever the
+ * options allow.
+ */
 void play_set_environment(struct play *play, const struct bnet_string *name);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One virtual client: what is due, and when it looks again.
+ * One virtual client: sends what is due, and arms the timer for the next time.
  *
  *	CONNECTING -> GREETED -> PLAYING -> ENDING -> CLOSING
  *	        '-> (a stock client says no hello) -^
  *
  * Owns a virtual client from vclient_begin() until its connection has ended.
- * Called by play.c, on the worker that it belongs to.
+ * Called by play.c, on the worker of the virtual client.
  */
 #include "cmd/replay/play/virtual_client.h"
 
@@ -17,21 +17,24 @@
 #include <stdlib.h>
 
 #define US_NS 1000
-#define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more waits its turn */
-#define OPEN_MAX 65536 /* requests of a virtual client, 4 MiB */
-#define DIFF_QUIET_NS INT64_C(1000000000) /* what is not here then is missing */
-#define AGAIN_NS 1000000 /* until we look again for a peer that is to come */
+#define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more than that waits */
+#define OPEN_MAX 65536 /* requests per virtual client, 4 MiB */
+#define DIFF_QUIET_NS INT64_C(1000000000) /* later frames are missing */
+#define AGAIN_NS 1000000 /* retry interval while a peer is not connected yet */
 #define LATER_NS (INT64_MAX / 4) /* never */
 
 enum vclient_state {
 	VCLIENT_CONNECTING = 0,
 	VCLIENT_GREETED, /* hello sent, no welcome yet */
 	VCLIENT_PLAYING,
-	VCLIENT_ENDING, /* all is sent: answers, and the captured end */
+	VCLIENT_ENDING, /* all sent: awaits answers and the end */
 	VCLIENT_CLOSING,
 };
 
-/* One connection of one round. Made by the connector, then its worker's. */
+/*
+ * One connection of one round. The connector creates it; then its worker owns
+ * it.
+ */
 struct vclient {
 	struct play *play;
 	const struct plan_vclient *plan;
@@ -42,30 +45,30 @@ struct vclient {
 	enum vclient_state state;
 	struct session client; /* hello, keepalives, pongs */
 	struct play_worker *worker;
-	int64_t start_ns; /* due to connect; all times CLOCK_MONOTONIC */
+	int64_t start_ns; /* due to connect; all times are CLOCK_MONOTONIC */
 	int64_t ready_ns;
-	const struct tape_record *next; /* to be sent; NULL: nothing */
+	const struct tape_record *next; /* to send next; NULL: none */
 	struct plan_cursor cursor;
-	int64_t due_ns; /* of `next` by the clock; 0: not yet asked */
-	int64_t end_due_ns; /* the captured end; 0: not yet asked */
+	int64_t due_ns; /* due time of `next`; 0: not computed yet */
+	int64_t end_due_ns; /* the captured end; 0: not computed yet */
 	int64_t last_sent_ns, last_answer_ns;
-	int64_t last_compared_ns; /* --diff: something came */
-	int64_t held_until_ns; /* the peer took no more until then */
+	int64_t last_compared_ns; /* --diff: last frame compared */
+	int64_t held_until_ns; /* the peer did not read until then */
 	uint32_t n_answers;
 	struct pairing pairing;
 	struct rewrite rewrite;
 	struct diff_vclient diff;
 	bool refused;
-	bool opened; /* it was let in */
-	bool gave_up; /* no welcome came in time, or nothing else */
-	bool draining; /* it was asked to end soon */
-	bool stopped; /* and it was not done yet */
-	bool waits; /* `next` is for somebody who is not here yet */
+	bool opened; /* connected and accepted */
+	bool gave_up; /* no welcome, or nothing else, came in time */
+	bool draining; /* asked to end soon */
+	bool stopped; /* stopped before it was done */
+	bool waits; /* `next` is for a client that is not connected yet */
 };
 
 enum vclient_sent {
 	VCLIENT_SENT,
-	VCLIENT_SKIPPED, /* it is not to be sent, or can not be */
+	VCLIENT_SKIPPED, /* not to be sent, or impossible to send */
 	VCLIENT_LATER, /* no room now */
 };
 
@@ -87,8 +90,8 @@ vclient_advance(struct vclient *vc)
 }
 
 /*
- * The request that is open longest is not waited for any longer; for who waits
- * for it, it counts as answered.
+ * Gives up the oldest open request; frames that wait for its answer treat it as
+ * answered.
  */
 static void
 vclient_give_up(struct vclient *vc, int64_t now_ns)
@@ -105,8 +108,9 @@ vclient_give_up(struct vclient *vc, int64_t now_ns)
 /* ---- records ---- */
 
 /*
- * The payload as it was captured, or plain, for the codec that is asked for:
- * then the engine compresses it. False: it is corrupt, and goes as it was.
+ * The payload as captured, or decompressed for the requested codec, so that the
+ * engine compresses it. Returns false if it is corrupt: then it is sent
+ * unchanged.
  */
 static bool
 set_payload(struct vclient *vc, const struct tape_record *record,
@@ -132,7 +136,7 @@ set_payload(struct vclient *vc, const struct tape_record *record,
 	return true;
 }
 
-/* What is open is bounded; the oldest makes room. */
+/* The number of open requests is bounded; drops the oldest if needed. */
 static void
 expect_answer(struct vclient *vc, const struct bnet_packet *packet,
     const struct bnet_header *header, int64_t due_ns)
@@ -143,7 +147,7 @@ expect_answer(struct vclient *vc, const struct bnet_packet *packet,
 	if (vc->pairing.n >= OPEN_MAX)
 		vclient_give_up(vc, clock_now_ns());
 	if (!pairing_sent(&vc->pairing, &request))
-		vc->n_answers++; /* no memory: nobody waits for it */
+		vc->n_answers++; /* out of memory: nothing waits for it */
 }
 
 static void
@@ -174,7 +178,7 @@ sent_as(struct vclient *vc, const struct tape_record *record, int64_t now_ns,
 		return VCLIENT_SENT;
 	case ENGINE_TOO_LARGE:
 		results_count(&vc->worker->results, RESULTS_UNSENDABLE, 1);
-		/* nobody waits for its answer, and time goes on from here */
+		/* no answer is expected, and think time starts here */
 		vc->last_sent_ns = now_ns;
 		vc->n_answers += (record->flags & TAPE_R_ANSWERED) != 0;
 		return VCLIENT_SKIPPED;
@@ -220,22 +224,20 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 	    engine_send(vc->worker->engine, sendq, &packet, true));
 	if (sent != VCLIENT_SENT)
 		return sent;
-	/* as it is on the wire: the engine may have compressed it */
+	/* size on the wire: the engine may have compressed it */
 	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
 	if ((record->flags & TAPE_R_ANSWERED) != 0)
 		expect_answer(vc, &packet, &header, due_ns);
 	return VCLIENT_SENT;
 }
 
-/* ---- what is due, and when it looks again ---- */
+/* ---- scheduling ---- */
 
 static bool
 says_hello(const struct tape_session *session)
 {
 	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
 }
-
-/* ---- what is due ---- */
 
 static int64_t
 by_the_clock(struct vclient *vc, const struct tape_record *record)
@@ -248,7 +250,9 @@ by_the_clock(struct vclient *vc, const struct tape_record *record)
 	    plan_due_ns(vc->plan, vc->session, set->opt, record, &vc->cursor);
 }
 
-/* The think time, counted from the answers and the last frame. */
+/*
+ * The end of the think time, which starts at the last answer or the last frame.
+ */
 static int64_t
 after_thinking(const struct vclient *vc)
 {
@@ -278,7 +282,7 @@ next_due(struct vclient *vc)
 		vc->due_ns = by_the_clock(vc, vc->next);
 	if (pacing == REPLAY_OPEN)
 		return vc->due_ns;
-	/* where nothing is open no answer comes any more */
+	/* with no open request, no answer can come any more */
 	if (vc->n_answers < vc->next->answers_before &&
 	    !pairing_is_empty(&vc->pairing))
 		return LATER_NS;
@@ -288,7 +292,7 @@ next_due(struct vclient *vc)
 					       : vc->due_ns;
 }
 
-/* The moment at which the captured client left. */
+/* The time at which the captured client left. */
 static int64_t
 end_due(struct vclient *vc)
 {
@@ -300,9 +304,9 @@ end_due(struct vclient *vc)
 	return vc->end_due_ns;
 }
 
-/* ---- the end ---- */
+/* ---- ending ---- */
 
-/* With --diff what comes late is waited for, but not for ever. */
+/* With --diff, waits for late frames, up to a limit. */
 static bool
 may_end(struct vclient *vc, int64_t now_ns)
 {
@@ -330,9 +334,9 @@ finish(struct vclient *vc)
 /* ---- sending what is due ---- */
 
 /*
- * When the virtual client of that session begins, who is not in yet; 0: they
- * are here, or not expected. The id of a stock client is unknown, so nobody
- * waits.
+ * When the virtual client of that session begins, if it is not connected yet;
+ * 0: it is connected, or not expected. The id of a stock client is unknown, so
+ * it is never awaited.
  */
 static int64_t
 comes_ns(const struct vclient *vc, uint32_t ref)
@@ -350,9 +354,9 @@ comes_ns(const struct vclient *vc, uint32_t ref)
 }
 
 /*
- * It is for virtual clients who are not in yet: in the capture they were there.
- * It is not due before they are to come (a ramp may make that late); when they
- * are, it is the cluster's fault, so nothing is late.
+ * The record is for virtual clients that are not connected yet, but were in the
+ * capture. It is not due before they are due to connect (a ramp may delay
+ * that); later than that it is the cluster's fault, so nothing counts as late.
  */
 static bool
 must_wait(struct vclient *vc, int64_t due_ns, int64_t now_ns)
@@ -391,7 +395,7 @@ send_due(struct vclient *vc)
 		if (!asap || due_ns > now_ns)
 			now_ns = clock_now_ns();
 		if (due_ns <= now_ns && asap)
-			due_ns = now_ns; /* then it is due when it goes */
+			due_ns = now_ns; /* due when it can be sent */
 		if (due_ns <= now_ns && must_wait(vc, due_ns, now_ns))
 			return;
 		if (due_ns > now_ns ||
@@ -406,13 +410,13 @@ vclient_pump(struct vclient *vc)
 {
 	if (vc->state != VCLIENT_PLAYING ||
 	    engine_conn_is_blocked(vc->client.conn))
-		return; /* if it is, vclient_drained() comes */
+		return; /* when blocked, vclient_drained() resumes */
 	send_due(vc);
 	if (vc->next == NULL)
 		vc->state = VCLIENT_ENDING;
 }
 
-/* ---- time ---- */
+/* ---- timers ---- */
 
 static int64_t
 earlier(int64_t a_ns, int64_t b_ns)
@@ -420,7 +424,7 @@ earlier(int64_t a_ns, int64_t b_ns)
 	return b_ns != 0 && b_ns < a_ns ? b_ns : a_ns;
 }
 
-/* The oldest request is given up then; 0: there is none. */
+/* When the oldest request is given up; 0: there is none. */
 static int64_t
 give_up_ns(const struct vclient *vc)
 {
@@ -448,7 +452,7 @@ vclient_arm(struct vclient *vc, int64_t now_ns)
 		at_ns = now_ns + DIFF_QUIET_NS / 8;
 	at_ns = earlier(at_ns, session_next_ns(&vc->client));
 	at_ns = earlier(at_ns, give_up_ns(vc));
-	/* what is overdue waits until others have had their turn */
+	/* overdue work waits until other connections had a turn */
 	if (at_ns <= engine_worker_now_ns(vc->worker->engine))
 		at_ns = engine_worker_now_ns(vc->worker->engine) + 1;
 	engine_conn_set_timer(vc->client.conn, at_ns);
@@ -473,7 +477,7 @@ vclient_timer(struct vclient *vc, int64_t now_ns)
 	vclient_arm(vc, now_ns);
 }
 
-/* The cluster took everything at last. */
+/* The cluster has read everything at last. */
 void
 vclient_drained(struct vclient *vc)
 {
@@ -482,9 +486,9 @@ vclient_drained(struct vclient *vc)
 		engine_conn_set_timer(vc->client.conn, vc->held_until_ns);
 }
 
-/* ---- the beginning ---- */
+/* ---- connecting ---- */
 
-/* When it would be ready, did the cluster take as long as in the capture. */
+/* When it would be ready if the cluster took as long as in the capture. */
 static int64_t
 planned_ready_ns(const struct vclient *vc)
 {
@@ -498,9 +502,9 @@ planned_ready_ns(const struct vclient *vc)
 }
 
 /*
- * Times count from when it is ready; see plan_due_ns(). A cluster that takes
- * a little longer to let us in does not move them, as long as the first frame
- * is still to come: the schedule is an absolute one.
+ * Times count from when the session is ready; see plan_due_ns(). If the cluster
+ * takes slightly longer to accept us, the times do not move as long as the
+ * first frame is still ahead: the schedule is absolute.
  */
 static void
 set_schedule(struct vclient *vc, int64_t now_ns)
@@ -534,9 +538,9 @@ vclient_up(struct vclient *vc, int64_t now_ns)
 }
 
 /*
- * As the captured one, but with our token. A clone can not have the id that
- * its original wanted; what had no hello in the capture, since its beginning
- * is missing, says one nevertheless. False: it is lost.
+ * Sends the captured hello with our token. A clone cannot have the id that its
+ * original asked for. A session whose beginning was not captured sends a hello
+ * nevertheless. Returns false if the connection is lost.
  */
 static bool
 say_hello(struct vclient *vc, struct engine_conn *conn)
@@ -570,7 +574,7 @@ vclient_ready(struct vclient *vc, struct engine_conn *conn)
 		return;
 	}
 	vc->state = VCLIENT_GREETED;
-	vc->ready_ns = now_ns; /* until the welcome */
+	vc->ready_ns = now_ns; /* preliminary, until the welcome */
 	if (!say_hello(vc, conn))
 		return;
 	if (says_hello(vc->session))
@@ -595,7 +599,7 @@ vclient_stop(struct vclient *vc)
 	vclient_arm(vc, clock_now_ns());
 }
 
-/* ---- what comes back ---- */
+/* ---- received frames ---- */
 
 static void
 on_welcome(void *owner, const struct bnet_welcome *welcome)
@@ -631,8 +635,8 @@ on_lost(void *owner, const char *why)
 }
 
 /*
- * Pings of the capture carry when they were sent; what a stranger made up is
- * not a time, and neither is a ping of the session's own.
+ * Captured pings carry the time of their sending. A cookie invented by another
+ * peer is not a time, and neither is a ping of the session itself.
  */
 static bool
 on_pong(void *owner, const struct bnet_header *header)
@@ -657,7 +661,7 @@ static const struct session_hooks session_hooks = {
 	.lost = on_lost,
 };
 
-/* One that somebody may wait for. */
+/* Counts an answer that records may wait for. */
 static void
 vclient_answered(struct vclient *vc, int64_t now_ns)
 {
@@ -668,7 +672,7 @@ vclient_answered(struct vclient *vc, int64_t now_ns)
 	vclient_arm(vc, now_ns);
 }
 
-/* True: it is the answer to one of our requests, even an error. */
+/* Returns true if it answers one of our requests, even as an error. */
 static bool
 take_answer(struct vclient *vc, const struct bnet_packet *packet,
     struct pairing_request *request)
@@ -677,7 +681,7 @@ take_answer(struct vclient *vc, const struct bnet_packet *packet,
 	    &vc->pairing, packet, &vc->worker->message.store, request);
 }
 
-/* True: it is an error of the relay's. */
+/* Returns true if it is an error from the relay. */
 static bool
 take_error(struct vclient *vc, const struct bnet_packet *packet)
 {
@@ -699,7 +703,7 @@ take_error(struct vclient *vc, const struct bnet_packet *packet)
 	return true;
 }
 
-/* A stock client gets no welcome, but what is sent to it has its id. */
+/* A stock client gets no welcome, but frames sent to it carry its id. */
 static void
 learn_id(struct vclient *vc, const struct bnet_header *header)
 {
@@ -767,7 +771,7 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 		learn_id(vc, header);
 	if (vc->worker->diff != NULL && vc->state >= VCLIENT_PLAYING)
 		compare(vc, packet);
-	/* somebody measures us: the captured reply would not be theirs */
+	/* a peer measures us: the captured reply would not match */
 	if (session_packet(&vc->client, packet) || key == 0)
 		return;
 	if (!take_error(vc, packet) && vc->state >= VCLIENT_PLAYING)
@@ -780,9 +784,9 @@ vclient_bad(struct vclient *vc)
 	results_count(&vc->worker->results, RESULTS_BAD, 1);
 }
 
-/* ---- coming ---- */
+/* ---- callbacks of the connection ---- */
 
-/* With the codec that is asked for; what is recorded goes as it is. */
+/* Uses the requested codec; recorded payloads are sent unchanged. */
 static bool
 connect_it(struct vclient *vc)
 {
@@ -869,7 +873,7 @@ vclient_begin(
 	return false;
 }
 
-/* ---- the end ---- */
+/* ---- closing ---- */
 
 static void
 count_unsent(struct vclient *vc)
@@ -966,7 +970,7 @@ vclient_cut(struct vclient *vc, struct engine_conn *conn)
 	engine_conn_cut(conn);
 }
 
-/* No memory or descriptor, so there was no connection at all. */
+/* Out of memory or descriptors: there was no connection at all. */
 void
 vclient_no_conn(struct vclient *vc)
 {
@@ -986,7 +990,7 @@ vclient_free_all(struct play *play)
 		struct vclient *vc = play->vclients;
 		struct results *results = &vc->worker->results;
 
-		/* its connection was not even begun: see vclient_closed() */
+		/* the connection never began: see vclient_closed() */
 		results_count(results, RESULTS_SESSIONS_BEGUN, 1);
 		results_count(results, RESULTS_SESSIONS_STOPPED, 1);
 		count_unsent(vc);

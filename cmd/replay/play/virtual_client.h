@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtual client - one connection of one round, and what it sends when. The
- * connector makes it with vclient_begin(); from then on only its worker calls
- * these functions, until the engine has stopped.
+ * virtual client - one connection of one round, and its schedule. The connector
+ * creates it with vclient_begin(); from then on only its worker calls these
+ * functions, until the engine has stopped.
  */
 #ifndef REPLAY_VIRTUAL_CLIENT_H
 #define REPLAY_VIRTUAL_CLIENT_H
@@ -11,18 +11,20 @@
 
 struct vclient;
 
-/* Connect. False: out of memory. */
+/*
+ * Creates a virtual client and connects it. Returns false when out of memory.
+ */
 bool vclient_begin(
     struct play *play, uint32_t index, uint32_t round, int64_t start_ns);
 
-/* Free those that are left when the engine has stopped. */
+/* Frees the virtual clients that are left after the engine has stopped. */
 void vclient_free_all(struct play *play);
 
-/* ---- what the engine says of its connection ---- */
+/* ---- events of its connection, from the engine ---- */
 
 void vclient_ready(struct vclient *vc, struct engine_conn *conn);
 void vclient_packet(struct vclient *vc, const struct bnet_packet *packet);
-/* A frame with a bad payload came. */
+/* A frame with a bad payload was received. */
 void vclient_bad(struct vclient *vc);
 void vclient_timer(struct vclient *vc, int64_t now_ns);
 /* The send queue is empty again. */
@@ -32,11 +34,11 @@ void vclient_closed(
 /* There was no connection at all: out of memory or descriptors. */
 void vclient_no_conn(struct vclient *vc);
 
-/* ---- what play asks of it ---- */
+/* ---- requests from play ---- */
 
-/* Stop sending. */
+/* Stops sending. */
 void vclient_stop(struct vclient *vc);
-/* Cut the connection at once, whatever is open. */
+/* Cuts the connection at once, whatever is open. */
 void vclient_cut(struct vclient *vc, struct engine_conn *conn);
 
 #endif

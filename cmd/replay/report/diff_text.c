@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The differences that --diff found, in at most 80 columns. Owns nothing.
- * Called by run.c.
+ * Prints the differences that --diff found, in at most 80 columns. Owns
+ * nothing. Called by run.c.
  */
 #include "cmd/replay/report/diff_text.h"
 
@@ -79,7 +79,7 @@ add_row(struct diff_key *sum, const struct diff_key *row)
 		sum->counts[k] += row->counts[k];
 }
 
-/* The worst keys, the rest in one row, and all of them. */
+/* The keys with the most differences, the rest in one row, and the total. */
 static void
 put_rows(struct table *table, const struct diff_found *found,
     const struct keys *keys)
@@ -131,7 +131,7 @@ print_table(const struct diff_found *found, const struct keys *keys, FILE *out)
 
 /* ---- examples ---- */
 
-/* Of the capture, so it may hold anything. */
+/* Captured text may hold anything, so it is escaped. */
 static void
 put_text(const char *text, size_t max, FILE *out)
 {
@@ -202,7 +202,7 @@ put_hex(const char *name, const struct diff_side *side, FILE *out)
 	fputs(side->n_hex == 0 ? " (it has ended)\n" : "\n", out);
 }
 
-/* Of messages that are known what differs, of others the bytes. */
+/* Known messages show the fields that differ, others the bytes. */
 static void
 put_payload(const struct diff_example *example, FILE *out)
 {

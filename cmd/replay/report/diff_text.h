@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* diff_text - the differences that --diff found, for people. */
+/* diff_text - prints the differences that --diff found, for people. */
 #ifndef REPLAY_REPORT_DIFF_TEXT_H
 #define REPLAY_REPORT_DIFF_TEXT_H
 
@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* The summary by kind and key, and the first few differences in full. */
+/* Prints the summary by kind and key, and the first few differences in full. */
 void diff_print(const struct diff *diff, const struct keys *keys, FILE *out);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run as one page: the verdict, counts, and charts over time. Owns the
- * process of gnuplot while it draws. Called by run.c.
+ * A run as one HTML page: the verdict, counts, and charts over time. Owns the
+ * gnuplot process while it draws. Called by run.c.
  */
 #include "cmd/replay/report/html.h"
 
@@ -23,7 +23,7 @@
 
 /* ---- text ---- */
 
-/* Whatever a name holds, it is text. */
+/* Escapes HTML, because a name may hold anything. */
 static void
 page_text(FILE *out, const char *text)
 {
@@ -49,7 +49,7 @@ page_text(FILE *out, const char *text)
 
 /* ---- charts over time: gnuplot's SVG, put into the page ---- */
 
-/* One chart: its title, and the curves of columns of the data. */
+/* One chart: its title, and the data columns of its curves. */
 struct chart {
 	const char *title, *y_label;
 	const char *settings; /* of gnuplot */
@@ -58,7 +58,7 @@ struct chart {
 		NOTHING = 0,
 		ANSWERS,
 		SCHEDULE,
-	} needs; /* without it there is nothing to be drawn */
+	} needs; /* draw the chart only if this data exists */
 };
 
 /* 1 s; 2 sent/s; 3 received/s; 4 errors/s; 5-7 latency; 8-9 late; 10 open */
@@ -121,7 +121,7 @@ put_point(FILE *script, const struct results_row *row, double at_s,
 	fprintf(script, " %lld\n", (long long)open);
 }
 
-/* False when out of memory. */
+/* Returns false when out of memory. */
 static bool
 put_data(FILE *script, const struct report *report)
 {
@@ -146,7 +146,7 @@ put_data(FILE *script, const struct report *report)
 	return ok;
 }
 
-/* ---- pictures ---- */
+/* ---- charts ---- */
 
 static void
 put_script(FILE *script, const struct report *report, const struct chart *chart)
@@ -168,8 +168,8 @@ put_script(FILE *script, const struct report *report, const struct chart *chart)
 }
 
 /*
- * Its <svg> alone: an XML head has no place in a page, and what gnuplot names
- * in one picture must not be taken for the same in another.
+ * Extracts the <svg> element: an XML declaration is not allowed inside a page,
+ * and the ids that gnuplot uses must not clash between pictures.
  */
 static void
 copy_svg(FILE *picture, FILE *out, size_t number)
@@ -194,7 +194,7 @@ copy_svg(FILE *picture, FILE *out, size_t number)
 	free(line);
 }
 
-/* False: err says why there is none. */
+/* Returns false if there is no chart; err says why. */
 static bool
 draw(const struct report *report, const struct chart *chart, FILE *out,
     char err[GNUPLOT_ERR_CHARS])
@@ -222,7 +222,7 @@ draw(const struct report *report, const struct chart *chart, FILE *out,
 	return ok;
 }
 
-/* gnuplot draws no chart without a value, and none of 0 on a log scale. */
+/* gnuplot fails on a chart without values, and on 0 with a log scale. */
 static bool
 has_values(const struct report *report, enum chart_needs needs)
 {
@@ -238,7 +238,7 @@ has_values(const struct report *report, enum chart_needs needs)
 	}
 }
 
-/* The charts, as inline SVG; or a line that says why there are none. */
+/* Writes the charts as inline SVG, or a line that says why there are none. */
 static void
 page_charts(const struct report *report, FILE *out)
 {
@@ -412,7 +412,7 @@ key_row(FILE *out, const char *name, const struct results_row *row)
 	fputs("</tr>\n", out);
 }
 
-/* False when out of memory. */
+/* Returns false when out of memory. */
 static bool
 keys_table(const struct report *report, const struct keys *keys, FILE *out)
 {

@@ -22,9 +22,9 @@
  *		histogram: HdrHistogram's compressed V2; derived: mean_ns,
  *		stddev_ns, p50_ns, p90_ns, p99_ns, p999_ns
  *
- * What is derived is for people and other programs: it is not read again. A
- * number above 2^53, and each sum, is a string of its decimal digits, as most
- * who read JSON would round it. Times in a run count from its start_ns.
+ * Derived members are for people and other programs; the reader ignores them. A
+ * number above 2^53, and each sum, is a string of decimal digits, because most
+ * JSON readers would round it. Times in a run count from its start_ns.
  *
  * Owns nothing but the document while it is read. Called by run.c.
  */
@@ -49,7 +49,7 @@
 
 /* ---- writing ---- */
 
-/* The names of counts and runs in JSON; by enum results_count. */
+/* The JSON names of counts; by enum results_count. */
 static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_SESSIONS_BEGUN] = "sessions_begun",
 	[RESULTS_SESSIONS_READY] = "sessions_ready",
@@ -71,7 +71,7 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_BAD] = "bad",
 };
 
-/* The numbers of a row in JSON, and where they are. */
+/* The JSON names of a row's numbers, and their offsets. */
 struct report_member {
 	const char *name;
 	size_t offset; /* of a uint64_t in struct results_row */
@@ -92,7 +92,9 @@ static const struct report_member report_row_members[REPORT_ROW_MEMBERS] = {
 	MEMBER(closed),
 };
 
-/* Bytes that are not UTF-8 become U+FFFD. NULL: out of memory. */
+/*
+ * Replaces bytes that are not UTF-8 by U+FFFD. Returns NULL when out of memory.
+ */
 static json_t *
 text_of(const char *str)
 {
@@ -125,7 +127,7 @@ u64_of(uint64_t v)
 			    : json_integer((json_int_t)v);
 }
 
-/* Never below 0. */
+/* `v_ns` is never negative. */
 static json_t *
 ns_of(int64_t v_ns)
 {
@@ -169,7 +171,7 @@ hdr_of(const struct hdr *hdr)
 	return v;
 }
 
-/* Out of memory: free what there is. Always NULL. */
+/* Frees a partial object when out of memory. Always returns NULL. */
 static json_t *
 gone(json_t *v)
 {
@@ -188,7 +190,7 @@ errors_of(const uint64_t *errors)
 	return list;
 }
 
-/* The members of a row, into an object that has others. NULL: no memory. */
+/* Adds the members of a row to an object. Returns NULL when out of memory. */
 static json_t *
 with_row(json_t *object, const struct results_row *row)
 {
@@ -339,18 +341,18 @@ report_write_json(const struct report *report, const struct keys *keys,
 }
 
 /*
- * ---- a place in a JSON file, and what is to be there ----
+ * ---- typed access to the members of a JSON file ----
  *
- * All return false where it is not, and err says:
- * "FILE: buckets[3].latency.count: expected ...".
+ * These functions return false if the member is missing or has another type;
+ * err then reads "FILE: buckets[3].latency.count: expected ...".
  */
 
 struct in {
 	const char *path; /* of the file */
 	char *err; /* CLI_ERR_CHARS */
 	const struct in *up; /* NULL: the top */
-	const char *name; /* in that; NULL: it is an element */
-	size_t i; /* of its number */
+	const char *name; /* in its parent; NULL: an array element */
+	size_t i; /* index of the element */
 	json_t *v;
 };
 
@@ -371,7 +373,7 @@ say_where(const struct in *at, char where[WHERE_CHARS])
 		    at->name);
 }
 
-/* Always false. */
+/* Sets the error. Always returns false. */
 static bool
 in_bad(const struct in *at, const char *format, ...)
 {
@@ -419,7 +421,7 @@ enter(const struct in *up, const char *name, size_t i, struct in *at)
 			     : json_array_get(up->v, i);
 }
 
-/* A member of the object, an element of the array, of that type. */
+/* Gets a member of an object, or an element of an array, of that type. */
 static bool
 in_member(const struct in *up, const char *name, json_type type, struct in *at)
 {
@@ -438,7 +440,7 @@ in_element(const struct in *up, size_t i, json_type type, struct in *at)
 	return true;
 }
 
-/* Nothing but digits, and not more than there is room for. */
+/* Parses decimal digits only; returns false on overflow. */
 static bool
 digits(json_t *string, hdr_u128 *v)
 {
@@ -472,7 +474,7 @@ whole(const struct in *at, uint64_t max, uint64_t *v)
 	return in_bad(at, "a number from 0 to %" PRIu64, max);
 }
 
-/* A number from 0 to max, or a string of its digits. */
+/* Reads a number from 0 to max, or a string of its digits. */
 static bool
 in_u64(const struct in *up, const char *name, uint64_t max, uint64_t *v)
 {
@@ -529,7 +531,7 @@ in_bool(const struct in *up, const char *name, bool *v)
 	return true;
 }
 
-/* What is too long is cut. */
+/* Truncates text that is too long. */
 static bool
 in_text(const struct in *up, const char *name, char text[REPORT_TEXT_CHARS])
 {
@@ -542,7 +544,7 @@ in_text(const struct in *up, const char *name, char text[REPORT_TEXT_CHARS])
 	if (n >= REPORT_TEXT_CHARS)
 		n = REPORT_TEXT_CHARS - 1;
 	memcpy(text, json_string_value(at.v), n);
-	text[n] = '\0'; /* jansson lets no other NUL in */
+	text[n] = '\0'; /* jansson rejects embedded NULs */
 	return true;
 }
 
@@ -568,7 +570,7 @@ read_sums(const struct in *at, struct hdr_sums *sums)
 	    in_u128(at, "sum_squares_ns2", &sums->sum_squares);
 }
 
-/* Could values that are counted so have these sums? */
+/* Are these sums possible for that many values? */
 static bool
 agree(const struct hdr *hdr, const struct hdr_sums *sums)
 {
@@ -587,8 +589,8 @@ agree(const struct hdr *hdr, const struct hdr_sums *sums)
 }
 
 /*
- * A histogram of the layout that *hdr has, into it. Afterwards it has counts
- * where there are any.
+ * Reads a histogram into *hdr, which defines the layout. Allocates counts only
+ * if there are values.
  */
 static bool
 in_hdr(const struct in *up, const char *name, struct hdr *hdr)
@@ -625,11 +627,11 @@ in_hdr(const struct in *up, const char *name, struct hdr *hdr)
 /*
  * ---- reading ----
  *
- * Nothing in the file is trusted: numbers have to be in their range, and
- * histograms to agree with their sums. Derived members are ignored.
+ * The file is not trusted: numbers must be in range, and histograms must agree
+ * with their sums. Derived members are ignored.
  */
 
-/* Twice that times the most buckets is still a time. */
+/* Twice this times the maximum number of buckets still fits a time. */
 #define BUCKET_NS_MAX (INT64_MAX / (2 * RESULTS_BUCKETS_MAX))
 
 static bool
@@ -748,7 +750,7 @@ read_results(const struct in *top, struct results *results)
 	    read_buckets(top, results) && read_keys(top, results);
 }
 
-/* In ascending order, so that none is there twice. */
+/* Requires ascending order, so that no bucket occurs twice. */
 static bool
 read_shards(const struct in *run, struct report *report)
 {
@@ -821,7 +823,7 @@ struct source {
 	size_t left_bytes;
 };
 
-/* As much as is wanted, to the ceiling. */
+/* Reads up to the size limit of the file. */
 static size_t
 next_bytes(void *buffer, size_t n, void *arg)
 {

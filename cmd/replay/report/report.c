@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run amounts to: the verdict, the rows that are shown, merging of
- * shards, and the HdrHistogram log. Owns the results in a report. Called by
- * run.c and by text.c, json.c and html.c.
+ * Evaluates a run: the verdict, the rows to show, the merging of shards, and
+ * the HdrHistogram log. Owns the results in a report. Called by run.c and by
+ * text.c, json.c and html.c.
  */
 #include "cmd/replay/report/report.h"
 
@@ -17,21 +17,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RATE_PART 4 /* of a width: less than that gives no rate */
-#define PARTS 3 /* latency of the first is compared with that of the last */
-#define GREW_COUNT 100 /* answers in either */
+#define RATE_PART 4 /* a smaller part of an interval gives no rate */
+#define PARTS 3 /* compares the latency of the first and the last part */
+#define GREW_COUNT 100 /* answers needed in each of them */
 #define GREW_TIMES 2
 #define GREW_NS 1000000
 
-/* ---- numbers, times and names for people; and files ---- */
+/* ---- formatting of numbers, times and names; files ---- */
 
 struct unit {
-	double from; /* values from here on */
-	double per; /* in one of it */
+	double from; /* applies to values from here on */
+	double per; /* value of one unit */
 	const char *name;
 };
 
-/* A little below the power, where three digits round up to it. */
+/* A little below each power, where three digits round up to it. */
 static const struct unit time_units[] = {
 	{ 599.5e9, 60e9, "min" },
 	{ 0.9995e9, 1e9, "s" },
@@ -158,12 +158,12 @@ report_close(FILE *file, bool ok, const char *path, char err[CLI_ERR_CHARS])
 		return true;
 	snprintf(err, CLI_ERR_CHARS, "%.300s: %s", path,
 	    strerror(ok ? error : ENOMEM));
-	if (regular) /* not of a device */
+	if (regular) /* do not remove a device */
 		unlink(path);
 	return false;
 }
 
-/* ---- what is shown of intervals and keys: sums, lengths, and which ---- */
+/* ---- selection and sums of intervals and keys ---- */
 
 int64_t
 report_end_ns(const struct report *report)
@@ -263,7 +263,7 @@ report_has_shard(const struct report *report, uint32_t shard)
 	    (report->has_shard[shard / 64] >> shard % 64 & 1) != 0;
 }
 
-/* ---- what is to be thought of a run ---- */
+/* ---- the verdict ---- */
 
 void
 report_free(struct report *report)
@@ -291,14 +291,16 @@ report_verdict(const struct report *report)
 {
 	if (report->results.counts[RESULTS_FRAMES_SENT] == 0)
 		return VERDICT_NOTHING;
-	/* without a remainder: late x 100 > all is late > all / 100 */
+	/*
+	 * without a remainder: late x 100 > all if and only if late > all / 100
+	 */
 	if (report->scheduled &&
 	    report_late(report) > report->results.late.sums.count / 100)
 		return VERDICT_LATE;
 	return VERDICT_VALID;
 }
 
-/* When the frame was due that left latest. */
+/* The due time of the frame that was sent latest. */
 static int64_t
 worst_ns(const struct results *results)
 {
@@ -388,7 +390,7 @@ report_verdict_line(const struct report *report, char *line, size_t line_chars)
 	}
 }
 
-/* Appends a complaint. */
+/* Appends a complaint to the line. */
 static void __attribute__((format(printf, 3, 4)))
 complain(char *line, size_t line_chars, const char *format, ...)
 {
@@ -403,7 +405,7 @@ complain(char *line, size_t line_chars, const char *format, ...)
 	va_end(args);
 }
 
-/* p99 of a third of the run, and whether there were enough answers in it. */
+/* p99 of one part of the run. Returns false without enough answers in it. */
 static bool
 part_p99(const struct report *report, size_t part, int64_t *p99_ns)
 {
@@ -466,9 +468,9 @@ report_cluster_line(const struct report *report, char *line, size_t line_chars)
 	return line[0] != '\0';
 }
 
-/* ---- adding up the shards of one run ---- */
+/* ---- merging the shards of a run ---- */
 
-/* What has to be the same; NULL: it is. */
+/* Returns the name of a setting that differs but must not; NULL: all agree. */
 static const char *
 differs(const struct report *a, const struct report *b)
 {
@@ -561,7 +563,7 @@ report_merge(
 	return true;
 }
 
-/* ---- a log of HdrHistogram, for the tools that draw these ---- */
+/* ---- the HdrHistogram log ---- */
 
 bool
 report_write_log(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report - what a run amounts to: the verdict, and what its outputs share
- * (text, JSON, HTML); merging of shards; the HdrHistogram log.
+ * report - the evaluation of a run: the verdict, what the outputs (text, JSON,
+ * HTML) share, the merging of shards, and the HdrHistogram log.
  */
 #ifndef REPLAY_REPORT_H
 #define REPLAY_REPORT_H
@@ -15,22 +15,22 @@
 #include <stdio.h>
 
 #define REPORT_TEXT_CHARS 256
-#define REPORT_SHARDS_MAX 131072 /* that can be added up */
-#define REPORT_FILE_BYTES_MAX (64 << 20) /* of JSON that is read */
+#define REPORT_SHARDS_MAX 131072 /* maximum that can be merged */
+#define REPORT_FILE_BYTES_MAX (64 << 20) /* of a JSON report to read */
 
-/* A run: what was done, and its results. Texts are NUL-ended. */
+/* A run: its settings and its results. Texts are NUL-terminated. */
 struct report {
 	struct results results; /* owned */
-	char target[REPORT_TEXT_CHARS]; /* as it was given */
+	char target[REPORT_TEXT_CHARS]; /* as given */
 	char captures[REPORT_TEXT_CHARS]; /* "hour.pcap", or "3 captures" */
 	char how[REPORT_TEXT_CHARS]; /* "--speed 2 --pacing open ..." */
-	char environment[REPORT_TEXT_CHARS]; /* of the welcome, or "" */
-	int64_t start_ns; /* unix: the first one was due */
+	char environment[REPORT_TEXT_CHARS]; /* from the welcome, or "" */
+	int64_t start_ns; /* unix time: the first session was due */
 	int64_t length_ns; /* from then to the end */
 	int64_t max_late_ns; /* --max-lateness */
-	uint32_t n_shards; /* added up here; 1 of one run */
-	uint32_t shard, of_shards; /* --shard I/N, the first one; 0 of 1 */
-	/* which ones are added up, a bit each; unused where n_shards is 1 */
+	uint32_t n_shards; /* merged here; 1 for a single run */
+	uint32_t shard, of_shards; /* --shard I/N of the first shard; 0 of 1 */
+	/* a bit for each merged shard; unused if n_shards is 1 */
 	uint64_t has_shard[REPORT_SHARDS_MAX / 64];
 	uint64_t sessions; /* planned */
 	bool scheduled; /* false: --asap, without lateness */
@@ -54,19 +54,19 @@ enum verdict {
 enum verdict report_verdict(const struct report *report);
 
 /*
- * Sends that were later than max_late_ns: those above its slot of the
- * histogram, so up to 0.1 % more than max_late_ns is not late yet.
+ * Counts the sends later than max_late_ns: those above its histogram slot. A
+ * send up to 0.1 % later than max_late_ns is thus not late yet.
  */
 uint64_t report_late(const struct report *report);
 
-/* The verdict alone, one line without a newline: "valid: ..." */
+/* Formats the verdict in one line without a newline: "valid: ..." */
 void
 report_verdict_line(const struct report *report, char *line, size_t line_chars);
 
 /*
- * What the cluster did not keep up with, one line without a newline: frames
- * held, requests without an answer, errors, sessions cut, growing latency.
- * False, and the line is empty: none of these.
+ * Formats what the cluster did not keep up with, in one line without a newline:
+ * frames held, requests without an answer, errors, sessions cut, growing
+ * latency. Returns false with an empty line if there is none of these.
  */
 bool
 report_cluster_line(const struct report *report, char *line, size_t line_chars);
@@ -74,80 +74,82 @@ report_cluster_line(const struct report *report, char *line, size_t line_chars);
 void report_free(struct report *report); /* NULL is allowed */
 
 /*
- * Add `from`, another shard of the same run: it must have the same target,
- * start, base of the bucket width, schedule, max_late_ns and of_shards, and not
- * the same shard. False: err says what differs, and `report` is unchanged
- * (unless out of memory).
+ * Merges `from`, another shard of the same run: it must have the same target,
+ * start, base bucket width, schedule, max_late_ns and of_shards, and another
+ * shard number. Returns false on failure: err says what differs, and `report`
+ * is unchanged (unless out of memory).
  */
 bool report_merge(
     struct report *report, const struct report *from, char err[CLI_ERR_CHARS]);
 
 /*
- * A line per interval, with the tags "latency" and "late"; see stats/hdr_log.
+ * Writes a line per interval with the tags "latency" and "late"; see
+ * cmd/stats/hdr.h. Returns false on failure; err says why.
  */
 bool report_write_log(
     const struct report *report, const char *path, char err[CLI_ERR_CHARS]);
 
-/* ---- for what prints and writes it ---- */
+/* ---- for the outputs ---- */
 
 #define REPORT_NS_PER_S INT64_C(1000000000)
 #define REPORT_NUMBER_CHARS 32
-#define REPORT_NAME_CHARS 32 /* of a key, as tables show it */
+#define REPORT_NAME_CHARS 32 /* of a key, in tables */
 #define REPORT_KEYS_SHOWN 20
 
-/* "1,234,567". Each of these returns `text`. */
+/* "1,234,567". Each of these functions returns `text`. */
 const char *report_number(char text[REPORT_NUMBER_CHARS], uint64_t v);
 /* "1.23 GB" */
 const char *report_bytes(char text[REPORT_NUMBER_CHARS], uint64_t v_bytes);
-/* "41.2 ms", three digits */
+/* "41.2 ms": three digits */
 const char *report_time(char text[REPORT_NUMBER_CHARS], int64_t v_ns);
-/* "00:01:12", of a time since the start */
+/* "00:01:12": a time since the start */
 const char *report_clock(char text[REPORT_NUMBER_CHARS], int64_t at_ns);
 /* "2026-11-25 07:13:40 UTC" */
 const char *report_date(char text[REPORT_NUMBER_CHARS], int64_t unix_ns);
 
-/* Its name, or 0x12345678, cut where it is too long. "no key" for 0. */
+/* The key's name, or 0x12345678, truncated if too long; "no key" for 0. */
 const char *report_key_name(
     const struct keys *keys, int32_t key, char text[REPORT_NAME_CHARS]);
 
-/* The end of the run: of length_ns, or the last thing that happened. */
+/* The end of the run: length_ns or the last event, whichever is later. */
 int64_t report_end_ns(const struct report *report);
 
 /*
- * How much of an interval of width_ns that began at start_ns was covered: the
- * last one may be cut. 0 if that is too little for a rate.
+ * The part of an interval of width_ns from start_ns that the run covers: the
+ * last interval may be incomplete. Returns 0 if that is too little for a rate.
  */
 int64_t report_covered_ns(
     const struct report *report, int64_t start_ns, int64_t width_ns);
 
 /*
- * The sum of buckets i .. i + n - 1, to be freed with results_row_free().
- * False: out of memory.
+ * Sums buckets i .. i + n - 1; free the sum with results_row_free(). Returns
+ * false when out of memory.
  */
 bool report_sum_buckets(
     const struct report *report, size_t i, size_t n, struct results_row *sum);
 
 /*
  * The keys with the most frames, at most REPORT_KEYS_SHOWN; `rest` is the sum
- * of all others, and n_rest their number. To be freed with report_keys_free().
+ * of all others, n_rest their number. Free it with report_keys_free().
  */
 struct report_keys {
 	const struct results_key *top[REPORT_KEYS_SHOWN];
 	size_t n;
 	struct results_row rest;
-	size_t n_rest; /* without those of results_others() */
+	size_t n_rest; /* not including results_others() */
 	bool has_rest;
 };
 
 bool report_keys_make(struct report_keys *top, const struct report *report);
 void report_keys_free(struct report_keys *top);
 
-/* Is this shard included? */
+/* Is this shard merged? */
 bool report_has_shard(const struct report *report, uint32_t shard);
 
 /*
- * Create a file, NULL: err; and close it. False: something went wrong, err says
- * what, and the file is removed.
+ * report_create() creates a file; NULL: err says why. The other function closes
+ * it. It returns false if anything failed: err says what, and the file is
+ * removed.
  */
 FILE *report_create(const char *path, char err[CLI_ERR_CHARS]);
 bool

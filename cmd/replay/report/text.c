@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The summary that ends a run, for people. Owns nothing. Called by run.c.
+ * Prints the summary at the end of a run, for people. Owns nothing. Called by
+ * run.c.
  */
 #include "cmd/replay/report/text.h"
 
@@ -10,13 +11,13 @@
 
 #include <stdlib.h>
 
-#define TIMES_SHOWN 20 /* rows of the table over time, at most */
+#define TIMES_SHOWN 20 /* maximum rows of the table over time */
 #define LINE_CHARS 1024
 #define COLUMNS 80
 #define ROW_NAME "  %-11s "
 #define NS_PER_MS 1e6
 
-/* File names, and what the cluster or somebody's report says. */
+/* Escapes file names, and text from the cluster or from another report. */
 static void
 put_text(const char *before, const char *text, FILE *out)
 {
@@ -52,8 +53,8 @@ struct count_row {
 };
 
 /*
- * Those that are not 0, after what is in the first `column` columns;
- * on a line of their own where they do not fit.
+ * Prints the counts that are not 0 after the first `column` columns, or on a
+ * line of their own if they do not fit.
  */
 static void
 print_counts(const struct report *report, int column,
@@ -97,7 +98,7 @@ print_sessions(const struct report *report, FILE *out)
 	print_counts(report, column, rows, sizeof(rows) / sizeof(rows[0]), out);
 }
 
-/* The columns that it took. */
+/* Returns the number of columns used. */
 static int
 print_way(const struct report *report, const char *name,
     enum results_count frames, enum results_count bytes, FILE *out)
@@ -300,7 +301,7 @@ print_over_time(const struct report *report, FILE *out)
 	bool ok = true;
 
 	if (results->n_buckets < 2)
-		return true; /* it would say the same again */
+		return true; /* a single row would repeat the totals */
 	table_init(&table, "time", "\nOver time", columns,
 	    sizeof(columns) / sizeof(columns[0]));
 	for (size_t i = 0; i < results->n_buckets; i += step) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Captures in, a tape out: streams become sessions, frames become records. Owns
- * the sessions and whose ids are whose while it reads; a signal may end it.
- * Called by run.c.
+ * Compiles captures into a tape: streams become sessions, frames become
+ * records. Owns the sessions, and tracks who has which id while it reads; a
+ * signal may end it. Called by run.c.
  */
 #include "cmd/replay/tape/compile.h"
 
@@ -25,32 +25,32 @@
 #define TEXTS_MAX_BYTES ((size_t)1 << 30)
 #define FNV_START UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
-#define OPEN_MAX 1024 /* requests of a session; the oldest makes room */
-#define LEFT_OUT 0 /* where a record would be: no record is there */
-#define STORE_MAX_BYTES ((size_t)4 << 20) /* of a message */
-#define PROGRESS_PACKETS 4096 /* between calls */
+#define OPEN_MAX 1024 /* requests per session; the oldest is dropped */
+#define LEFT_OUT 0 /* in place of a record offset: there is no record */
+#define STORE_MAX_BYTES ((size_t)4 << 20) /* per message */
+#define PROGRESS_PACKETS 4096 /* between progress calls */
 
 struct capture_session {
 	struct tape_session session;
-	uint32_t index; /* of the session; TAPE_NONE: no frame came yet */
-	uint64_t server; /* hash of the address that it connected to */
-	uint64_t last[2]; /* offset of the last record of a chain; 0: none */
+	uint32_t index; /* of the session; TAPE_NONE: no frame yet */
+	uint64_t server; /* hash of the address it connected to */
+	uint64_t last[2]; /* offset of the last record of each chain; 0: none */
 	int64_t last_answer_ns, last_up_ns; /* since start_ns; -1: none */
 	uint32_t n_answered;
 	uint64_t frame_bytes[2]; /* on the wire */
 	uint64_t n_keepalive;
-	uint64_t n_taken; /* UP frames that -Y took, and that are sent */
+	uint64_t n_taken; /* UP frames that passed -Y and are sent */
 	struct pairing pairing;
 };
 
 struct capture_sessions {
-	struct capture_session **list; /* n of cap, by index; owned */
+	struct capture_session **list; /* n entries, by stream index; owned */
 	uint32_t n, cap;
 	struct bnet_buf texts;
 	struct map ids; /* (server, id and space) -> session */
 };
 
-/* Which ids: clients and nodes are numbered apart. */
+/* Id spaces: clients and nodes are numbered separately. */
 enum capture_space {
 	CAPTURE_CLIENT,
 	CAPTURE_NODE
@@ -62,17 +62,17 @@ struct compile_frames {
 	struct tape_writer writer;
 	struct capture_sessions all;
 	struct tape_coverage *coverage;
-	struct bnet_buf store; /* of the message at hand */
+	struct bnet_buf store; /* for decoding the current message */
 	struct bnet_message message;
-	uint32_t *refs; /* owned; of n_refs */
+	uint32_t *refs; /* owned; room for n_refs */
 	uint32_t n_refs;
-	int64_t start_ns; /* unix: the first packet of all */
+	int64_t start_ns; /* unix time of the first packet */
 };
 
 /*
- * ---- streams as they become sessions ----
+ * ---- streams become sessions ----
  *
- * What is known of each so far, and whose ids are whose at the moment.
+ * Tracks what is known of each stream, and which session has which id.
  */
 
 struct owner {
@@ -80,7 +80,7 @@ struct owner {
 	uint64_t session;
 };
 
-/* False when out of memory. */
+/* Returns false when out of memory. */
 static bool
 sessions_init(struct capture_sessions *all)
 {
@@ -113,7 +113,9 @@ hash_of(uint64_t hash, const char *text)
 	return hash;
 }
 
-/* A stream of which the first packet came at at_ns after the capture's. */
+/*
+ * Adds a stream whose first packet came at_ns after the start of the capture.
+ */
 static struct capture_session *
 session_new(const struct cap_stream *stream, int64_t at_ns)
 {
@@ -135,7 +137,10 @@ session_new(const struct cap_stream *stream, int64_t at_ns)
 	return cs;
 }
 
-/* Offset of a copy of the text; 0, which is "", when there is no room. */
+/*
+ * Copies the text; returns its offset, or 0, the offset of "", when out of
+ * memory.
+ */
 static uint32_t
 sessions_text(struct capture_sessions *all, const char *text, size_t n_chars)
 {
@@ -155,7 +160,9 @@ sessions_text(struct capture_sessions *all, const char *text, size_t n_chars)
 	return (uint32_t)at;
 }
 
-/* It has a frame: it becomes a session. False when out of memory. */
+/*
+ * Makes a session of a stream with a frame. Returns false when out of memory.
+ */
 static bool
 session_add(struct capture_sessions *all, struct capture_session *cs,
     const struct cap_stream *stream)
@@ -188,7 +195,7 @@ space_of(const struct capture_session *cs)
 						  : CAPTURE_CLIENT;
 }
 
-/* From now on it has that id. */
+/* Binds the id to the session from now on. */
 static void
 session_set_id(
     struct capture_sessions *all, struct capture_session *cs, uint64_t id)
@@ -203,7 +210,7 @@ session_set_id(
 		owner->session = cs->index;
 }
 
-/* The session that has it at its server now; TAPE_NONE: nobody known. */
+/* The session that now has the id at this server; TAPE_NONE: unknown. */
 static uint32_t
 session_whose(const struct capture_sessions *all, uint64_t server,
     enum capture_space space, uint64_t id)
@@ -214,7 +221,7 @@ session_whose(const struct capture_sessions *all, uint64_t server,
 	return owner == NULL ? TAPE_NONE : (uint32_t)owner->session;
 }
 
-/* It has left, and its id with it. */
+/* Releases the id of a session that has left. */
 static void
 session_gone(struct capture_sessions *all, struct capture_session *cs)
 {
@@ -227,9 +234,9 @@ session_gone(struct capture_sessions *all, struct capture_session *cs)
 	pairing_free(&cs->pairing);
 }
 
-/* ---- a frame becomes a record ---- */
+/* ---- frames become records ---- */
 
-/* What is known of the frame at hand. */
+/* The frame being processed. */
 struct frame {
 	struct capture_session *cs;
 	const struct cap_event *event;
@@ -237,12 +244,12 @@ struct frame {
 	const struct bnet_message *message; /* NULL: none, or malformed */
 	enum bnet_message_type type;
 	int64_t at_ns; /* since the session's start */
-	bool hop; /* for the neighbour */
-	bool taken; /* by -Y */
+	bool hop; /* addressed to the neighbour */
+	bool taken; /* passed -Y */
 	struct tape_record record;
 };
 
-/* ---- what it says ---- */
+/* ---- what a frame tells about its session ---- */
 
 static void
 look_at(struct compile_frames *frames, struct frame *frame)
@@ -275,7 +282,7 @@ take_hello(struct compile_frames *frames, struct frame *frame)
 	const struct bnet_hello *hello;
 
 	if ((session->flags & TAPE_S_HELLO) != 0)
-		return; /* the first one counts */
+		return; /* only the first one counts */
 	session->flags |= TAPE_S_HELLO | TAPE_S_MESSAGES;
 	if (frame->message == NULL)
 		return;
@@ -288,7 +295,7 @@ take_hello(struct compile_frames *frames, struct frame *frame)
 	    sessions_text(&frames->all, hello->name.p, hello->name.len_bytes);
 }
 
-/* Its id: from the welcome, or from what is sent to it. */
+/* Learns the session's id from its welcome, or from frames sent to it. */
 static void
 learn_id(struct compile_frames *frames, struct frame *frame)
 {
@@ -311,7 +318,9 @@ learn_id(struct compile_frames *frames, struct frame *frame)
 	}
 }
 
-/* Made anew when it is played: nobody waits for the captured one. */
+/*
+ * The payload is created anew on replay, so nothing waits for the captured one.
+ */
 static bool
 is_keepalive_traffic(const struct frame *frame)
 {
@@ -334,7 +343,7 @@ set_flags(struct compile_frames *frames, struct frame *frame)
 	record->flags |= frame->packet->has_header ? TAPE_R_HEADER : 0;
 	if (frame->hop && frame->type != BNET_MSG_NONE)
 		record->flags |= TAPE_R_MESSAGE;
-	/* whatever is wrong with a hello, its token is not kept */
+	/* even of a malformed hello, the token is not kept */
 	if (frame->type == BNET_MSG_HELLO) {
 		record->flags |= TAPE_R_HELLO;
 		if (frame->hop && frame->event->dir == CAP_UP)
@@ -346,7 +355,7 @@ set_flags(struct compile_frames *frames, struct frame *frame)
 	}
 }
 
-/* ---- whose ids it names ---- */
+/* ---- the sessions that a frame refers to ---- */
 
 static void
 set_ref(struct compile_frames *frames, struct frame *frame)
@@ -367,7 +376,7 @@ set_ref(struct compile_frames *frames, struct frame *frame)
 	    session_whose(&frames->all, frame->cs->server, space, id);
 }
 
-/* False when out of memory. */
+/* Returns false when out of memory. */
 static bool
 set_fork_refs(struct compile_frames *frames, struct frame *frame)
 {
@@ -411,7 +420,7 @@ set_think(struct frame *frame)
 	frame->record.think_ns = from_ns < 0 ? 0 : frame->at_ns - from_ns;
 	if (frame->record.think_ns < 0)
 		frame->record.think_ns = 0;
-	/* keepalive traffic is not sent again: nothing can be due after it */
+	/* keepalive traffic is not sent again, so nothing can depend on it */
 	if ((frame->record.flags & TAPE_R_KEEPALIVE) == 0)
 		cs->last_up_ns = frame->at_ns;
 }
@@ -430,11 +439,13 @@ note_request(struct frame *frame, uint64_t at)
 	    &packet->header, packet->codec, packet->wire_payload, at);
 	if (frame->cs->pairing.n == OPEN_MAX)
 		pairing_drop_oldest(&frame->cs->pairing);
-	/* without memory it is as if it had no answer */
+	/* out of memory: treat it as a request without an answer */
 	(void)pairing_sent(&frame->cs->pairing, &request);
 }
 
-/* False: it answers what is left out, so that it will not come. */
+/*
+ * Returns false for the answer to a frame that is left out: it will not come.
+ */
 static bool
 note_answer(struct compile_frames *frames, struct frame *frame)
 {
@@ -454,7 +465,7 @@ note_answer(struct compile_frames *frames, struct frame *frame)
 	return true;
 }
 
-/* ---- the record ---- */
+/* ---- writing the record ---- */
 
 static uint64_t
 put(struct compile_frames *frames, struct frame *frame)
@@ -485,7 +496,7 @@ put(struct compile_frames *frames, struct frame *frame)
 }
 
 /*
- * -Y chooses what is sent; a hello is sent where anything is. What answers a
+ * -Y selects what is sent. A hello is sent if anything else is. The answer to a
  * frame that is left out is left out, too.
  */
 static bool
@@ -506,7 +517,7 @@ is_left_out(struct compile_frames *frames, struct frame *frame)
 	return true;
 }
 
-/* False when out of memory. */
+/* Returns false when out of memory. */
 static bool
 compile_frame(struct compile_frames *frames, struct capture_session *cs,
     const struct cap_event *event)
@@ -543,12 +554,12 @@ compile_frame(struct compile_frames *frames, struct capture_session *cs,
 }
 
 /*
- * ---- on which ports of a capture are there relays? ----
+ * ---- the ports of the relays in a capture ----
  *
- * Where any port will do, the pipeline reports the first frames of a stream
- * only once it knows what they are, late and out of order with other streams. A
- * tape wants them in order: so the captures are read once to find the ports,
- * and then again.
+ * With any_port, the pipeline reports the first frames of a stream only once it
+ * has recognised the stream: late, and out of order with other streams. A tape
+ * needs them in order, so the captures are read once to find the ports, and
+ * then again.
  */
 
 struct ports {
@@ -609,9 +620,9 @@ are_files(const struct compile_settings *set)
 }
 
 /*
- * Replaces any_port in *cap by the ports that were found. Leaves it as it is
- * where a capture can be read only once, has too many, or can not be read
- * (whoever reads it next will report that).
+ * Replaces any_port in *cap by the ports that were found. Leaves it unchanged
+ * if a capture can be read only once, has too many ports, or cannot be read
+ * (the next reader reports that).
  */
 static void
 compile_find_ports(const struct compile_settings *set,
@@ -644,7 +655,7 @@ compile_find_ports(const struct compile_settings *set,
 	cap->any_port = false;
 }
 
-/* ---- captures in, a tape out ---- */
+/* ---- compiling ---- */
 
 struct compile {
 	const struct compile_settings *set;
@@ -653,7 +664,7 @@ struct compile {
 	struct cap_keylog *keylog;
 	struct cap *cap;
 	uint64_t n_packets;
-	uint64_t n_frameless; /* streams, also those without a secret */
+	uint64_t n_frameless; /* streams, including those without a secret */
 	bool no_memory;
 	char *err; /* TAPE_ERR_CHARS */
 };
@@ -669,7 +680,7 @@ compile_break(void)
 		source_break(breakable);
 }
 
-/* ---- secrets of TLS ---- */
+/* ---- TLS secrets ---- */
 
 static bool
 fail(struct compile *c, const char *what, const char *why)
@@ -678,7 +689,7 @@ fail(struct compile *c, const char *what, const char *why)
 	return false;
 }
 
-/* Malformed lines are skipped: the good ones are useful. */
+/* Malformed lines are skipped: the good ones are still useful. */
 static bool
 load_keylog(struct compile *c, const char *path)
 {
@@ -705,7 +716,7 @@ load_secrets(struct compile *c)
 
 	if (set->keylog != NULL && !load_keylog(c, set->keylog))
 		return false;
-	/* what is bad there is reported when the capture is read */
+	/* errors are reported when the capture is read */
 	for (size_t i = 0; i < set->n_paths; i++)
 		if (stat(set->paths[i], &st) == 0 && S_ISREG(st.st_mode))
 			(void)!cap_pcapng_secrets_path(
@@ -713,7 +724,7 @@ load_secrets(struct compile *c)
 	return true;
 }
 
-/* ---- what the streams report ---- */
+/* ---- events of the streams ---- */
 
 static struct capture_session *
 session_of(struct compile *c, struct cap_stream *stream, int64_t time_ns)
@@ -827,7 +838,7 @@ read_all(struct compile *c, struct source *source)
 	if (c->no_memory)
 		return fail(c, "compiling", "out of memory");
 	if (result == SOURCE_ERROR && c->n_packets > n_before) {
-		/* cut off, perhaps: what there is of it is of use */
+		/* possibly truncated: the part that was read is useful */
 		cli_warn("%s: using what could be read", c->err);
 		return true;
 	}
@@ -856,7 +867,7 @@ read_captures(struct compile *c)
 	return ok;
 }
 
-/* ---- the tape ---- */
+/* ---- writing the tape ---- */
 
 /* Why the session cannot be played; TAPE_N_LEFT_OUT: it can. */
 static enum tape_left_out
@@ -889,7 +900,7 @@ cover(struct compile *c)
 	    sizeof(coverage->event_bytes));
 }
 
-/* What is played of one session. */
+/* Adds what can be played of one session to the coverage. */
 static void
 cover_session(struct compile *c, const struct capture_session *cs)
 {
@@ -903,7 +914,7 @@ cover_session(struct compile *c, const struct capture_session *cs)
 	coverage->answered += cs->session.n_answered;
 }
 
-/* A capture may be older than the one before it: time begins with it. */
+/* A later capture may have an earlier start: then the tape starts with it. */
 static void
 begin_with_first(struct compile *c)
 {
@@ -948,7 +959,7 @@ write_tape(struct compile *c)
 	return ok || fail(c, "the replay file", strerror(errno));
 }
 
-/* ---- all of it ---- */
+/* ---- entry point ---- */
 
 static bool
 begin(struct compile *c, int fd)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compile - captures in, a tape out.
+ * compile - compiles captures into a tape.
  *
  *	packets -> cap (reassembly, TLS, frames) -> filter -> sessions -> tape
  *
- * One pass over the packets. Memory is a few hundred bytes per session and what
- * cap_limits allow, whatever the frames hold. Several captures are read one
- * after the other, as if they were one.
+ * One pass over the packets. Memory is a few hundred bytes per session plus
+ * what cap_limits allow, whatever the frames hold. Several captures are read in
+ * sequence, as if they were one.
  */
 #ifndef REPLAY_COMPILE_H
 #define REPLAY_COMPILE_H
@@ -20,27 +20,27 @@
 #include <stddef.h>
 
 struct compile_settings {
-	const char *const *paths; /* n of them; "-" is standard input */
+	const char *const *paths; /* n paths; "-" is standard input */
 	size_t n_paths;
 	const char *bpf; /* or NULL */
 	const struct filter *filter; /* or NULL: all frames */
-	struct keys *keys; /* borrowed: names for the filter, or NULL */
-	const char *keylog; /* a file of TLS secrets, or NULL */
-	struct cap_settings cap; /* ports, order, limits; keylog is not read */
-	/* Called from time to time with how much was read; total 0: unknown. */
+	struct keys *keys; /* borrowed: key names for the filter, or NULL */
+	const char *keylog; /* path of a file with TLS secrets, or NULL */
+	struct cap_settings cap; /* ports, order, limits; keylog is ignored */
+	/* Called now and then with the amount read; total 0: unknown. */
 	void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 	void *arg;
 };
 
 /*
- * Make a tape in `fd`, which is empty and open for reading and writing. After a
- * failure what is in it is not a tape. compile_break() makes it stop. False:
- * err says why.
+ * Compiles a tape into `fd`, which must be empty and open for reading and
+ * writing. compile_break() stops it. Returns false on failure: err says why,
+ * and the contents of the file are not a tape.
  */
 bool
 compile(const struct compile_settings *set, int fd, char err[TAPE_ERR_CHARS]);
 
-/* Safe in a signal handler. */
+/* Makes compile stop soon. Safe in a signal handler. */
 void compile_break(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report that comes first: what part of a capture can be played. Owns
+ * Prints the coverage report: which part of a capture can be played. Owns
  * nothing. Called by run.c.
  */
 #include "cmd/replay/tape/coverage.h"
@@ -12,7 +12,7 @@
 
 #define NS_PER_S 1e9
 
-/* Who they are, and what is amiss with some. */
+/* Sessions by kind, and their flaws. */
 struct who {
 	uint64_t sessions, clients, nodes, stock;
 	uint64_t no_start, gaps, tls;
@@ -43,7 +43,7 @@ count(const struct tape *tape)
 	return who;
 }
 
-/* A row: a number, and what of. Rows of nothing are left out. */
+/* Prints a row: a number and its label. Omits rows of 0. */
 static void
 row(FILE *out, uint64_t n, const char *what)
 {

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* The report that comes first: about eight aligned lines, for people. */
+/* Prints the coverage report, about eight aligned lines for people. */
 void coverage_print(const struct tape *tape, FILE *out);
 
 #endif

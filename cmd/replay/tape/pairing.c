@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which answer belongs to which request. Owns the open requests of one session.
- * Called by compile.c for captured frames and by play/virtual_client.c for
- * those of a replay.
+ * Matches answers to requests. Owns the open requests of one session. Called by
+ * compile.c for captured frames and by play/virtual_client.c for those of a
+ * replay.
  */
 #include "cmd/replay/tape/pairing.h"
 
@@ -23,7 +23,7 @@ pairing_free(struct pairing *pairing)
 	pairing->n = pairing->at = pairing->cap = 0;
 }
 
-/* ---- what a request is known by ---- */
+/* ---- identifying a request ---- */
 
 static uint64_t
 first_bytes(struct bnet_slice payload)
@@ -68,7 +68,7 @@ pairing_request(const struct bnet_header *header, enum bnet_codec_id codec,
 	return request;
 }
 
-/* ---- those that are open ---- */
+/* ---- open requests ---- */
 
 static bool
 grow(struct pairing *pairing)
@@ -99,7 +99,7 @@ remove_at(struct pairing *pairing, uint32_t i)
 bool
 pairing_sent(struct pairing *pairing, const struct pairing_request *request)
 {
-	/* moved only when that makes room for as many again */
+	/* moved only if that doubles the room, so the cost is amortised */
 	if (pairing->at + pairing->n == pairing->cap &&
 	    pairing->at >= pairing->n && pairing->n > 0) {
 		memcpy(pairing->open, pairing->open + pairing->at,
@@ -131,12 +131,12 @@ pairing_drop_oldest(struct pairing *pairing)
 
 /* ---- answers ---- */
 
-/* What an answer says of its request. */
+/* What an answer tells about its request. */
 struct answer {
 	struct pairing_request like;
 	bool (*fits)(const struct pairing_request *request,
 	    const struct pairing_request *like);
-	/* where none does, or NULL */
+	/* the fallback when none matches, or NULL */
 	bool (*or_fits)(const struct pairing_request *request,
 	    const struct pairing_request *like);
 };
@@ -171,7 +171,7 @@ fits_serial(
 	return request->key == like->key && request->serial == like->serial;
 }
 
-/* The cookie is unknown where the payload of either is compressed. */
+/* The cookie is unknown if either payload is compressed. */
 static bool
 fits_error_unseen(
     const struct pairing_request *request, const struct pairing_request *like)
@@ -182,7 +182,7 @@ fits_error_unseen(
 	    (request->cookie == 0 || like->cookie == 0);
 }
 
-/* like->dest is the source of the answer. */
+/* like->dest holds the source of the answer. */
 static bool
 fits_source(
     const struct pairing_request *request, const struct pairing_request *like)
@@ -230,7 +230,10 @@ was_dropped(const struct pairing *pairing, const struct pairing_request *like)
 	return false;
 }
 
-/* Peers that repeat serials, and peers that count their own: see pairing.h. */
+/*
+ * Handles peers that repeat serials, and peers that use their own: see
+ * pairing.h.
+ */
 static bool
 take_numbered(struct pairing *pairing, struct answer *answer,
     struct pairing_request *request)
@@ -248,7 +251,7 @@ take_numbered(struct pairing *pairing, struct answer *answer,
 	return take(pairing, answer, request);
 }
 
-/* False: this message is the answer to nothing. */
+/* Returns false if this message type answers nothing. */
 static bool
 answer_of_message(const struct bnet_message *message, struct answer *answer)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replay files: mapped and checked as they are read, and written record by
- * record. Owns the map of a tape, and the buffer of a writer. compile.c writes
- * tapes; all of play/ reads them.
+ * Replay files: mapped and checked while they are read, and written record by
+ * record. Owns the mapping of a tape and the buffer of a writer. compile.c
+ * writes tapes; all of play/ reads them.
  */
 #include "cmd/replay/tape/tape.h"
 
@@ -18,12 +18,12 @@
 #define ALIGN 8
 #define SESSIONS_MAX (UINT32_C(1) << 28)
 #define BUF_BYTES ((size_t)48 << 20)
-#define KEEP_BYTES ((size_t)32 << 20) /* stays, to be changed in memory */
+#define KEEP_BYTES ((size_t)32 << 20) /* kept in memory, still changeable */
 
 struct tape {
 	const uint8_t *map;
 	uint64_t file_bytes;
-	const struct tape_head *head; /* all within the map */
+	const struct tape_head *head; /* points into the mapping */
 	const struct tape_session *sessions;
 	const char *texts;
 	atomic_bool damaged;
@@ -41,7 +41,7 @@ tape_is(int fd)
 	    memcmp(magic, TAPE_MAGIC, sizeof(magic) - 1) == 0;
 }
 
-/* What is wrong with the head; NULL: nothing. */
+/* Returns what is wrong with the head; NULL: nothing. */
 static const char *
 bad_head(const struct tape_head *head, uint64_t file_bytes)
 {
@@ -128,7 +128,7 @@ tape_close(struct tape *tape)
 	free(tape);
 }
 
-/* ---- what is in it ---- */
+/* ---- reading ---- */
 
 const struct tape_head *
 tape_head(const struct tape *tape)
@@ -148,7 +148,7 @@ tape_text(const struct tape *tape, uint32_t text)
 	return text < tape->head->texts_bytes ? tape->texts + text : "";
 }
 
-/* The record at `at`, which has to stand after `after`. */
+/* The record at `at`, which must follow `after` in the file. */
 static const struct tape_record *
 record_at(
     const struct tape *tape, uint64_t at, uint64_t after, uint32_t session)
@@ -267,13 +267,13 @@ write_at(struct tape_writer *writer, uint64_t at, const void *p, size_t n)
 	}
 }
 
-/* The oldest part of the buffer goes into the file. */
+/* Writes the oldest part of the buffer to the file. */
 static void
 flush(struct tape_writer *writer, size_t keep)
 {
 	size_t n = writer->n > keep ? writer->n - keep : 0;
 
-	/* no field is to lie half in the file and half in memory */
+	/* no field may lie half in the file and half in memory */
 	if (keep > 0)
 		n -= (size_t)((writer->at + n) % ALIGN) < n
 		    ? (size_t)((writer->at + n) % ALIGN)
@@ -378,7 +378,7 @@ tape_write_end(struct tape_writer *writer, struct tape_head *head,
 	memcpy(head->magic, TAPE_MAGIC, sizeof(head->magic));
 	head->version = TAPE_VERSION;
 	head->byte_order = TAPE_BYTE_ORDER;
-	/* last: a file without a head is not a tape */
+	/* last, because a file without a head is not a tape */
 	write_at(writer, 0, head, sizeof(*head));
 	errno = writer->error;
 	return writer->error == 0;

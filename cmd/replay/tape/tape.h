@@ -4,14 +4,14 @@
  *
  *	| head | records, as they came in the capture ... | sessions | texts |
  *
- * It is mapped, not read: a tape starts at once however large it is, and its
- * memory is the page cache. Each session is two chains of records, what its
- * client sent (CAP_UP) and what it received (CAP_DOWN), each in order; a record
- * stands after its predecessor, so that every chain ends.
+ * A tape is mapped, not read: a replay starts at once, whatever its size, and
+ * its memory is the page cache. Each session has two chains of records: what
+ * its client sent (CAP_UP) and what it received (CAP_DOWN), each in order. A
+ * record follows its predecessor in the file, so that every chain ends.
  *
- * All is in the byte order of the machine that made it, 8-byte aligned. A file
- * is not trusted: what is out of bounds ends the chain, and tape_damaged() says
- * so. Tokens of captured hellos are not in it.
+ * Everything is 8-byte aligned, in the byte order of the machine that wrote it.
+ * A file is not trusted: a record that is out of bounds ends its chain, and
+ * tape_damaged() reports it. The tokens of captured hellos are not stored.
  */
 #ifndef REPLAY_TAPE_H
 #define REPLAY_TAPE_H
@@ -33,22 +33,22 @@
 /* Why a stream of the capture is not a session of the tape. */
 enum tape_left_out {
 	TAPE_NO_FRAMES = 0, /* nothing but TCP */
-	TAPE_NO_KEY, /* TLS, and no secret for it */
-	TAPE_FILTERED, /* -Y took none of its frames */
+	TAPE_NO_KEY, /* TLS without a secret */
+	TAPE_FILTERED, /* -Y selected none of its frames */
 	TAPE_NOTHING_SENT, /* the client sent nothing that can be played */
 	TAPE_N_LEFT_OUT
 };
 
-/* What the capture held; kept for the report of a tape that is played later. */
+/* The contents of the capture; kept so that a later replay can report them. */
 struct tape_coverage {
 	uint64_t packets, packet_bytes;
 	uint64_t streams; /* TCP connections seen on the ports */
 	uint64_t left_out[TAPE_N_LEFT_OUT]; /* streams */
-	uint64_t frames[2]; /* by enum cap_dir, of the sessions */
+	uint64_t frames[2]; /* by enum cap_dir */
 	uint64_t frame_bytes[2]; /* on the wire */
-	uint64_t filtered_frames; /* that -Y did not take */
-	uint64_t keepalive_frames; /* and pongs: made anew when played */
-	uint64_t events[CAP_N_EVENTS]; /* gaps and so on, see capture.h */
+	uint64_t filtered_frames; /* not selected by -Y */
+	uint64_t keepalive_frames; /* with pongs: created anew on replay */
+	uint64_t events[CAP_N_EVENTS]; /* gaps and so on; see capture.h */
 	uint64_t event_bytes[CAP_N_EVENTS];
 	uint64_t answered; /* requests with an answer in the capture */
 };
@@ -64,23 +64,22 @@ struct tape_head { /* at offset 0 */
 };
 
 enum tape_session_flags {
-	TAPE_S_HELLO = 1, /* it said hello; a stock client does not */
+	TAPE_S_HELLO = 1, /* sent a hello; a stock client does not */
 	TAPE_S_NO_START = 2, /* its beginning is not in the capture */
-	TAPE_S_GAPS = 4, /* frames of it are missing */
+	TAPE_S_GAPS = 4, /* some of its frames are missing */
 	TAPE_S_TLS = 8,
-	TAPE_S_MESSAGES = 32, /* it takes session messages, hello or not */
-	TAPE_S_LEFT_OUT =
-	    64, /* not to be played: its place in the table only */
+	TAPE_S_MESSAGES = 32, /* accepts session messages, hello or not */
+	TAPE_S_LEFT_OUT = 64, /* not played: it only has a place in the table */
 };
 
 struct tape_session {
 	uint64_t first[2]; /* offset of the first record, by enum cap_dir */
 	uint64_t stream; /* its number in the capture */
-	uint64_t hash; /* of its addresses and its start: which shard */
+	uint64_t hash; /* of its addresses and start; selects the shard */
 	int64_t start_ns; /* since head.start_ns: the first packet */
-	int64_t ready_ns; /* since start_ns: the welcome; 0: there is none */
+	int64_t ready_ns; /* since start_ns: the welcome; 0: none */
 	int64_t end_ns; /* since start_ns: the last frame or the end */
-	uint64_t id, relay_id; /* 0: not known */
+	uint64_t id, relay_id; /* 0: unknown */
 	uint64_t wanted_id; /* hello */
 	uint32_t role; /* enum bnet_role; 0: a stock client */
 	uint32_t codecs, frame_max_bytes; /* hello */
@@ -88,12 +87,12 @@ struct tape_session {
 	uint32_t order; /* enum bnet_order */
 	uint32_t n[2]; /* records, by enum cap_dir */
 	uint32_t n_answered; /* of CAP_UP, with TAPE_R_ANSWERED */
-	/* texts: offset in the texts, each ends with a NUL */
+	/* offsets in the texts; each text ends with a NUL */
 	uint32_t name; /* hello */
 	uint32_t end[2]; /* "ADDR:PORT"; [0] is the client */
 };
 
-/* Else it is a client. They are numbered apart. */
+/* Otherwise it is a client. Clients and nodes are numbered separately. */
 static inline bool
 tape_is_node(const struct tape_session *session)
 {
@@ -102,66 +101,72 @@ tape_is_node(const struct tape_session *session)
 
 enum tape_record_flags {
 	TAPE_R_OOB = 1, /* the frame has an out-of-band section */
-	TAPE_R_HEADER = 2, /* which is a header */
-	TAPE_R_HELLO = 4, /* the payload is made anew */
-	TAPE_R_KEEPALIVE = 8, /* keepalive or pong: not to be sent */
+	TAPE_R_HEADER = 2, /* and that section is a header */
+	TAPE_R_HELLO = 4, /* the payload is created anew */
+	TAPE_R_KEEPALIVE = 8, /* keepalive or pong: not sent */
 	TAPE_R_ANSWERED = 16, /* UP: the capture holds its answer */
-	TAPE_R_ANSWER = 32, /* DOWN: of a request of this session */
+	TAPE_R_ANSWER = 32, /* DOWN: answers a request of this session */
 	TAPE_R_MESSAGE = 64, /* a session message, dest_type HOP */
-	TAPE_R_FORKS = 128, /* there are forks: `refs` has one for each */
+	TAPE_R_FORKS = 128, /* has forks: a ref for each follows */
 };
 
 struct tape_record {
-	uint64_t next; /* offset of the next of its chain; 0: none */
+	uint64_t next; /* offset of the next in its chain; 0: none */
 	int64_t at_ns; /* since the session's start_ns */
 	/*
-	 * UP: how long the client thought, since the last answer or the last
+	 * UP: how long the client waited since the last answer or the last
 	 * frame that it sent, whichever is later.
 	 */
 	int64_t think_ns;
 	uint32_t session;
-	/* UP: requests of the session that had been answered before */
+	/* UP: requests of the session answered before this frame */
 	uint32_t answers_before;
 	/*
 	 * The session that had the header's destination id (CLIENT or NODE) at
-	 * that time, or for DOWN the source id; or TAPE_NONE.
+	 * that time, or for DOWN its source id; or TAPE_NONE.
 	 */
 	uint32_t ref;
 	uint32_t flags; /* enum tape_record_flags */
 	int32_t key;
-	uint32_t codec; /* enum bnet_codec_id, of the payload as it is here */
+	uint32_t codec; /* enum bnet_codec_id of the stored payload */
 	uint32_t oob_bytes, payload_bytes, n_refs, pad;
-	/* oob, payload, then at a multiple of 4 n_refs x u32, as `ref` */
+	/*
+	 * followed by oob, payload and, 4-byte aligned, n_refs x u32 like `ref`
+	 */
 };
 
 struct tape;
 
 /*
- * Map a tape. `fd` is not needed afterwards; `name` is for messages. NULL: err
- * says why (not a tape, another version, truncated, out of bounds).
+ * Maps a tape. The caller may close `fd` afterwards; `name` is for messages.
+ * Returns NULL on failure, and err says why: not a tape, another version,
+ * truncated, or out of bounds.
  */
 struct tape *tape_open(int fd, const char *name, char err[TAPE_ERR_CHARS]);
 void tape_close(struct tape *tape); /* NULL is allowed */
 
-/* Does the file begin like a tape? Its position is unchanged. */
+/* Does the file start like a tape? Leaves the file position unchanged. */
 bool tape_is(int fd);
 
 const struct tape_head *tape_head(const struct tape *tape);
-/* i is below head->n_sessions. */
+/* `i` must be below head->n_sessions. */
 const struct tape_session *tape_session(const struct tape *tape, uint32_t i);
-/* "" where there is none. */
+/* Returns "" if there is none. */
 const char *tape_text(const struct tape *tape, uint32_t text);
 
-/* NULL: the end of the chain, or the file is damaged there. Any thread. */
+/*
+ * Returns NULL at the end of the chain, or where the file is damaged. Safe in
+ * any thread.
+ */
 const struct tape_record *
 tape_first(const struct tape *tape, uint32_t session, enum cap_dir dir);
 const struct tape_record *
 tape_next(const struct tape *tape, const struct tape_record *record);
 
-/* A chain ended at something that is out of bounds. Any thread. */
+/* Has any chain ended at a record out of bounds? Safe in any thread. */
 bool tape_damaged(const struct tape *tape);
 
-/* What follows a record; good while the tape is open. */
+/* The bytes after a record; valid while the tape is open. */
 static inline struct bnet_slice
 tape_oob(const struct tape_record *record)
 {
@@ -178,44 +183,44 @@ tape_payload(const struct tape_record *record)
 }
 
 /*
- * The session of fork i; TAPE_NONE: unknown. It may be out of bounds in a
+ * The session of fork `i`; TAPE_NONE: unknown. May be out of bounds in a
  * damaged tape.
  */
 uint32_t tape_ref(const struct tape_record *record, uint32_t i);
 
 /*
- * Writing a tape, record by record. What was written can still be changed (the
- * next of a chain, a flag): near the end in memory, further back in the file.
- * Memory is one buffer.
+ * Writes a tape record by record. Records can still be changed after they were
+ * written (the next of a chain, a flag): in memory near the end, in the file
+ * further back. Memory is one buffer.
  */
 
 struct tape_writer {
 	int fd;
 	int error; /* errno of the first failure; 0: none */
 	uint8_t *buf; /* owned */
-	size_t n; /* in it */
-	uint64_t at; /* where in the file it begins */
+	size_t n; /* bytes in `buf` */
+	uint64_t at; /* the file offset of `buf` */
 };
 
-/* False when out of memory. The file is empty. */
+/* The file must be empty. Returns false when out of memory. */
 bool tape_write_init(struct tape_writer *writer, int fd);
 void tape_write_free(struct tape_writer *writer);
 
 /*
- * Append a record, with the bytes that follow it (record->oob_bytes and so on).
+ * Appends a record and the bytes that follow it (record->oob_bytes and so on).
  * Returns its offset.
  */
 uint64_t
 tape_write_record(struct tape_writer *writer, const struct tape_record *record,
     struct bnet_slice oob, struct bnet_slice payload, const uint32_t *refs);
 
-/* Add flags to the record at `at`; set the next of its chain. */
+/* Adds flags to the record at `at`, or sets the next record of its chain. */
 void tape_write_flags(struct tape_writer *writer, uint64_t at, uint32_t flags);
 void tape_write_next(struct tape_writer *writer, uint64_t at, uint64_t next);
 
 /*
- * Finish: write the sessions, the texts, and the head, whose offsets and sizes
- * are filled in here. False: errno.
+ * Writes the sessions, the texts, and the head, whose offsets and sizes are
+ * filled in here. Returns false and sets errno on failure.
  */
 bool tape_write_end(struct tape_writer *writer, struct tape_head *head,
     const struct tape_session *sessions, struct bnet_slice texts);
