@@ -289,8 +289,7 @@ drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 
 		/* held before a SYN showed that the stream starts later */
 		if (old < 0 || old > (int32_t)piece->len)
-			old =
-			    (int32_t)piece->len; /* over half the space away */
+			old = (int32_t)piece->len; /* half the space away */
 		shared->counters->retransmitted_bytes += (uint32_t)old;
 		if (old < (int32_t)piece->len)
 			pass(half, shared,

@@ -96,9 +96,7 @@ text_str(struct text *text, const char *s)
 	text_bytes(text, s, strlen(s));
 }
 
-/*
- * Ends a formatted text of `n` characters; its NUL is not part of the buffer.
- */
+/* Formats `n` characters, counted before, and a NUL that is not kept. */
 static void
 print(struct text *text, size_t n, const char *fmt, va_list args)
 {

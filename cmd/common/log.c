@@ -240,7 +240,7 @@ log_site_pass(struct log_site *site, int64_t second, uint64_t *left_out)
 	return true;
 }
 
-/* Adds the number of lines that the site suppressed before. */
+/* May the site log now? *left_out: the lines that it suppressed before. */
 static bool
 pass(struct log_site *site, uint64_t *left_out)
 {

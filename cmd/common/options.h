@@ -97,7 +97,7 @@ struct option_row {
 	const char *name; /* NULL: only a letter */
 	char letter; /* 0: none */
 	const char *arg; /* as in --help; NULL: no argument */
-	const char *help; /* words and the default follow by themselves */
+	const char *help; /* words and default are appended */
 	const char *group; /* heading in --help; NULL: as in the previous row */
 	const char *initial; /* set as if given; NULL: not set */
 	const char *shown; /* a default applied by the program itself */
@@ -278,7 +278,7 @@ options_refuse_line(struct option_reading *reading, int line, const char *why);
 
 /* Names of options separated by blanks, or "". */
 struct option_changes {
-	char now[OPTION_NAMES_CHARS]; /* took effect */
+	char now[OPTION_NAMES_CHARS]; /* in effect now */
 	char restart[OPTION_NAMES_CHARS]; /* take effect at the next start */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * decode - all that bluenet-decode holds while it runs: main.c makes it, and
- * loop.c reads the capture with it.
+ * decode - the state of a running bluenet-decode: main.c creates it, and loop.c
+ * reads the capture with it.
  */
 #ifndef DECODE_DECODE_H
 #define DECODE_DECODE_H
@@ -22,27 +22,27 @@ struct decode {
 	struct cap *cap;
 	struct cap_keylog *keylog;
 	struct keys *keys;
-	struct filter *filter; /* NULL: all pass */
+	struct filter *filter; /* NULL: everything passes */
 	struct statistics *stats; /* NULL: none */
 	struct save *save; /* NULL: no -w */
-	struct bnet_buf store; /* of the message at hand */
+	struct bnet_buf store; /* for decoding the current message */
 	struct bnet_message message;
 	struct output output;
 	struct outbuf out; /* standard output */
-	int64_t flushed_ns; /* live: when lines were last written */
+	int64_t flushed_ns; /* live: the last time lines were written */
 	bool lines; /* records are shown */
-	bool names, messages; /* these are of use */
+	bool names, messages; /* needed by an output */
 	uint64_t n_shown;
-	bool done; /* -c reached, or nobody reads */
+	bool done; /* -c was reached, or the reader is gone */
 	bool interrupted; /* by a signal */
-	bool lossy; /* not all that was read was good */
+	bool lossy; /* some of the input was bad */
 	int exit_code;
 };
 
-/* loop.c: read the source to its end, and show what is in it. */
+/* loop.c: reads the source to its end, and shows its contents. */
 void decode_run(struct decode *d);
 
-/* The exit status, an enum cli_exit, of all that was done so far. */
+/* The exit status so far, an enum cli_exit. */
 int decode_status(const struct decode *d);
 
 #endif

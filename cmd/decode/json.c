@@ -5,11 +5,11 @@
 
 /* ---- the fields of session messages ---- */
 
-/* What writes them, named and in order as in proto/message's table. */
+/* Writes the fields with names, in the order of the table in proto/message. */
 struct fields {
 	struct outbuf *out;
-	bool lines; /* -v: a line each; else members of a JSON object */
-	bool first; /* of a JSON object: no comma before it */
+	bool lines; /* -v: one per line; otherwise members of a JSON object */
+	bool first; /* first member of a JSON object: no comma before it */
 };
 
 static void
@@ -75,7 +75,7 @@ put_field(struct fields *f, const struct bnet_field *field, const void *of)
 		out_line(f->out);
 }
 
-/* The elements: JSON in both forms. */
+/* Writes the elements as JSON, in both forms. */
 static void
 put_elements(
     struct fields *f, const struct bnet_field *field, const void *message)
@@ -185,7 +185,7 @@ put_key_hex(struct outbuf *out, uint32_t key)
 	OUT_LIT(out, "\"");
 }
 
-/* The name; 0x... where it is not known, null for "no key". */
+/* The name of the key; 0x... if unknown, null for "no key". */
 static void
 put_key_name(struct outbuf *out, const struct record *record)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json - the format -o json: an object a line. The hot path of the decoder.
- * Also the fields of session messages, which -v of the text shows as well. Owns
+ * json - the format -o json: one object per line. The hot path of the decoder.
+ * Also writes the fields of session messages for -v of the text format. Owns
  * nothing; called by main.c through the table, and by text.c.
  */
 #ifndef DECODE_JSON_H
@@ -11,7 +11,7 @@
 
 extern const struct output_format output_json;
 
-/* Every field of a session message on its own line, for -v. */
+/* Writes every field of a session message on its own line, for -v. */
 void verbose_message(struct outbuf *out, const struct bnet_message *message);
 
 #endif

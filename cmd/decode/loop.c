@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Packets in, records out, until the source ends or a signal comes. */
+/* Turns packets into records until the source ends or a signal comes. */
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/decode/decode.h"
@@ -7,16 +7,16 @@
 
 #include <signal.h>
 
-#define ROLE_MASK 0xffu /* cap_stream.user: a bnet_role, */
-#define MATCHED 0x100u /* and whether a record passed */
-#define FLUSH_NS INT64_C(100000000) /* live: as long as a line may wait */
+#define ROLE_MASK 0xffu /* bits of cap_stream.user: a bnet_role, */
+#define MATCHED 0x100u /* and whether a record passed the filter */
+#define FLUSH_NS INT64_C(100000000) /* live: maximum delay of a line */
 
 static struct source *breakable;
 static volatile sig_atomic_t interrupted;
 
 /* ---- records ---- */
 
-/* The message of a frame, and what it says of the stream. */
+/* Decodes the message of a frame, and what it tells about the stream. */
 static void
 decode_message(struct decode *d, struct record *record)
 {
@@ -100,7 +100,7 @@ catch_signals(struct decode *d)
 	breakable = d->src;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	sa.sa_handler = SIG_IGN; /* a reader that leaves is no crash */
+	sa.sa_handler = SIG_IGN; /* report a closed pipe as a write error */
 	sigaction(SIGPIPE, &sa, NULL);
 }
 
@@ -119,7 +119,7 @@ one_packet(struct decode *d, const struct source_packet *packet)
 	if (d->save == NULL)
 		return;
 	if (stream == NULL) {
-		/* whose it is shows only once its datagram is whole */
+		/* its stream is known only when the datagram is complete */
 		if (cap_counters(d->cap)->fragments != n_fragments)
 			save_any(d->save, packet);
 		return;
@@ -140,7 +140,7 @@ check_writing(struct decode *d)
 		d->done = true;
 }
 
-/* What is there by now is to be seen; false: by nobody. */
+/* Flushes the output; returns false if the reader is gone. */
 static bool
 flush(void *arg)
 {
@@ -153,7 +153,7 @@ flush(void *arg)
 	return !d->done;
 }
 
-/* Live traffic that never pauses. */
+/* Flushes live output even if traffic never pauses. */
 static void
 flush_in_time(struct decode *d)
 {
@@ -197,7 +197,7 @@ loop(struct decode *d)
 		check_writing(d);
 	}
 	d->interrupted = interrupted != 0;
-	/* what is under way when somebody stops us is not lost */
+	/* an interruption does not lose the data in progress */
 	d->lossy = is_lossy(cap_counters(d->cap));
 	if (!d->done)
 		cap_finish(d->cap);
@@ -216,7 +216,7 @@ decode_run(struct decode *d)
 {
 	open_capture(d);
 	catch_signals(d);
-	/* whoever waits for this line may interrupt us from now on */
+	/* from this line on, an interruption is handled */
 	if (d->opt.iface != NULL)
 		fprintf(stderr, "listening on %s, link type %s\n", d->opt.iface,
 		    source_linktype_name(d->src));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* bluenet-decode: show the frames of a capture. See bluenet-decode(1). */
+/* bluenet-decode: shows the frames of a capture. See bluenet-decode(1). */
 #include "cmd/capture/keylog.h"
 #include "cmd/common/cli.h"
 #include "cmd/decode/decode.h"
@@ -40,7 +40,7 @@ load_keylog(struct decode *d, const char *path)
 	if (f == NULL)
 		cli_die("--keylog: %s: %s", path, strerror(errno));
 	err = cap_keylog_read(d->keylog, f);
-	if (err == BNET_ETLS) /* the good lines are of use */
+	if (err == BNET_ETLS) /* the good lines are still useful */
 		cli_warn(
 		    "--keylog: %s: %s", path, cap_keylog_problem(d->keylog));
 	else if (err == BNET_ECUT)
@@ -86,7 +86,7 @@ add_statistics(struct decode *d)
 			cli_usage("-z: %s", err);
 }
 
-/* Packets and nothing else. */
+/* Are the outputs packets only? */
 static bool
 writes_to_stdout(const struct decode_options *opt)
 {
@@ -116,7 +116,7 @@ set_output(struct decode *d)
 			getenv("NO_COLOR") == NULL) };
 }
 
-/* "-" is standard descriptor `fd`. */
+/* "-" is the standard descriptor `fd`. */
 static bool
 is_regular(const char *path, int fd, struct stat *st)
 {
@@ -125,7 +125,7 @@ is_regular(const char *path, int fd, struct stat *st)
 	return status == 0 && S_ISREG(st->st_mode);
 }
 
-/* Writing would destroy what is still to be read. */
+/* Refuses to overwrite the input. */
 static void
 refuse_same_file(const struct decode_options *opt)
 {
@@ -182,7 +182,7 @@ load_secrets(struct decode *d)
 		load_keylog(d, d->opt.keylogs.at[i]);
 }
 
-/* A pcapng file can bring the secrets of its streams along. */
+/* A pcapng file may contain the secrets of its streams. */
 static void
 load_embedded_secrets(struct decode *d)
 {
@@ -191,7 +191,7 @@ load_embedded_secrets(struct decode *d)
 	size_t n_blocks;
 	enum bnet_err err;
 
-	/* what is no file can not be opened once more */
+	/* only a regular file can be opened a second time */
 	if (path == NULL || strcmp(path, "-") == 0 || stat(path, &st) != 0 ||
 	    !S_ISREG(st.st_mode))
 		return;
@@ -218,7 +218,7 @@ print_statistics(struct decode *d)
 		d->out.error = errno != 0 ? errno : EIO;
 }
 
-/* What a live capture says when it ends, as tcpdump does. */
+/* Prints the summary of a live capture, as tcpdump does. */
 static void
 print_summary(const struct decode *d)
 {
@@ -299,7 +299,7 @@ main(int argc, char **argv)
 	static struct decode d = { .exit_code = CLI_OK };
 
 	cli_standard_fds();
-	setlocale(LC_CTYPE, ""); /* for text of -Y */
+	setlocale(LC_CTYPE, ""); /* so that -Y accepts UTF-8 text */
 	cli_name("bluenet-decode");
 	decode_options_parse(&d.opt, argc, argv);
 	if (d.opt.list_ifaces)

@@ -26,7 +26,7 @@ static const char *const payloads[] = { "none", "hex", NULL };
 static const char *const times[] = { "time", "none", "epoch", "delta", "date",
 	NULL };
 
-/* -t: each one more goes to the next format, as tcpdump's does. */
+/* -t: each repetition selects the next format, as in tcpdump. */
 static bool
 take_t(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 {
@@ -144,7 +144,7 @@ const struct option_program decode_program = {
 	.opt_bytes = sizeof(OPT),
 };
 
-/* What was asked for is printed: that is all. */
+/* Exits after the requested text was printed. */
 _Noreturn static void
 printed(void)
 {
@@ -185,7 +185,7 @@ list(struct decode_options *opt)
 	}
 }
 
-/* "(-f) and (words)", either alone, or NULL. */
+/* "(-f) and (words)", one of them alone, or NULL. */
 static char *
 join_bpf(const char *bpf, char **words, int n)
 {

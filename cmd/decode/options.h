@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What bluenet-decode was asked to do; see bluenet-decode(1). */
+/* The options of bluenet-decode; see bluenet-decode(1). */
 #ifndef DECODE_OPTIONS_H
 #define DECODE_OPTIONS_H
 
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DECODE_LIST_MAX 16 /* of -z, --keys, --keylog each */
+#define DECODE_LIST_MAX 16 /* each of -z, --keys and --keylog */
 
 enum option_output {
 	OUTPUT_TEXT = 0,
@@ -42,7 +42,7 @@ struct decode_options {
 	char *iface;
 	bool list_ifaces;
 	char *capture_filter; /* -f */
-	char *bpf; /* that and the words after the options, or NULL */
+	char *bpf; /* -f and the operands combined, or NULL */
 	char *filter; /* -Y */
 	uint64_t count; /* 0: all */
 	enum option_output output;
@@ -61,8 +61,8 @@ struct decode_options {
 extern const struct option_program decode_program;
 
 /*
- * For decode_options_free(). Ends the program itself on --help, --version,
- * what "-z help" and "-Y help" list, and bad usage.
+ * Fills *opt; release it with decode_options_free(). Exits after --help,
+ * --version, and the lists of "-z help" and "-Y help", and on bad usage.
  */
 void decode_options_parse(struct decode_options *opt, int argc, char **argv);
 void decode_options_free(struct decode_options *opt);

@@ -17,7 +17,7 @@ split(int64_t time_ns, time_t *s, int64_t *ns)
 	}
 }
 
-/* A number of so many digits. */
+/* Appends a number with a fixed number of digits. */
 static void
 put_digits(char *p, uint64_t v, unsigned width)
 {
@@ -27,7 +27,7 @@ put_digits(char *p, uint64_t v, unsigned width)
 	}
 }
 
-/* Before 1970: sign and magnitude. It is rare, and not kept. */
+/* Before 1970: sign and magnitude. Rare, so not cached. */
 static void
 put_before(struct output *output, int64_t time_ns, unsigned n_digits)
 {
@@ -44,8 +44,8 @@ put_before(struct output *output, int64_t time_ns, unsigned n_digits)
 }
 
 /*
- * The second as `format` of strftime has it (NULL: since 1970) is made once,
- * the fraction for each packet.
+ * Formats the second with strftime's `format` (NULL: since 1970) and caches it;
+ * only the fraction is formatted for each packet.
  */
 static void
 put_time(struct output *output, int64_t time_ns, const char *format,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output - how events are shown: one table of functions a format. Here is what
- * the formats share; text.c and json.c are built on it, and main.c chooses.
+ * output - the output formats: a table of functions for each. Contains what the
+ * formats share; text.c and json.c build on it, and main.c selects one.
  */
 #ifndef DECODE_OUTPUT_H
 #define DECODE_OUTPUT_H
@@ -15,27 +15,27 @@ struct output {
 	struct outbuf *out;
 	const struct decode_options *opt;
 	bool color;
-	char time[64]; /* the text of a time; its part up to the second */
-	size_t time_chars, second_chars; /* is that of `second` */
+	char time[64]; /* formatted time; its cached part up to the second */
+	size_t time_chars, second_chars; /* belongs to `second` */
 	int64_t second;
 	int64_t previous_ns; /* -ttt */
 };
 
 struct output_format {
-	/* One record: a frame or something else, whole lines. */
+	/* Writes one record: a frame or another event, in whole lines. */
 	void (*record)(struct output *output, const struct record *record);
 };
 
-/* The text of the event's time as asked for with -t, into output->time. */
+/* Formats the event's time as selected with -t into output->time. */
 void output_time(struct output *output, int64_t time_ns);
 
-/* The same as JSON has it: "seconds.nanoseconds". */
+/* The same for JSON: "seconds.nanoseconds". */
 void output_epoch(struct output *output, int64_t time_ns);
 
-/* "client", "node", ... of a bnet_role; "role N" has no name: NULL. */
+/* "client", "node", ... for a bnet_role; NULL: no name. */
 const char *output_role(uint32_t role);
 
-/* Names of cap_event_type; static. */
+/* The name of a cap_event_type; static. */
 const char *output_event_name(enum cap_event_type type);
 
 #endif

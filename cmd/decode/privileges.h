@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * privileges - give root up once the interface is open. Owns nothing; called
- * by main.c.
+ * privileges - drops root privileges once the interface is open. Owns nothing;
+ * called by main.c.
  */
 #ifndef DECODE_PRIVILEGES_H
 #define DECODE_PRIVILEGES_H
@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 /*
- * As root, go on as `user` (NULL: nobody); not as root, nothing. False and
- * `err` (SOURCE_ERR_CHARS) where that fails.
+ * As root, continues as `user` (NULL: nobody); otherwise does nothing. Returns
+ * false on failure and sets `err` (SOURCE_ERR_CHARS).
  */
 bool privileges_drop(const char *user, char *err);
 

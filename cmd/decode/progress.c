@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOOK_EVERY 1024 /* packets between looks at the clock */
+#define LOOK_EVERY 1024 /* packets between checks of the clock */
 #define DRAW_NS INT64_C(200000000)
 #define WIDTH_DEFAULT 80
-#define WIDTH_TEXT 24 /* beside the bar */
+#define WIDTH_TEXT 24 /* besides the bar */
 #define BAR_MAX 256
 
 static bool
@@ -37,7 +37,7 @@ progress_init(struct progress *progress, const struct decode_options *opt,
 	if (!source_progress(src, &at, &size))
 		progress->on = false;
 	progress->drawn_ns = clock_now_ns();
-	if (opt->progress == WHEN_ALWAYS) /* not only where it takes a while */
+	if (opt->progress == WHEN_ALWAYS) /* even if it does not take long */
 		progress->drawn_ns -= DRAW_NS;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * progress - a bar on standard error for a file that takes a while. Owns the
- * line of the terminal; called by loop.c.
+ * progress - a bar on standard error while a large file is read. Owns the line
+ * of the terminal; called by loop.c.
  */
 #ifndef DECODE_PROGRESS_H
 #define DECODE_PROGRESS_H
@@ -17,16 +17,16 @@ struct progress {
 };
 
 /*
- * On where a file is read, standard error is a terminal, and standard output is
- * neither a pipe nor a terminal that lines go to.
+ * Enables the bar if a file is read, standard error is a terminal, and standard
+ * output is neither a pipe nor a terminal that shows lines.
  */
 void progress_init(struct progress *progress, const struct decode_options *opt,
     const struct source *src);
 
-/* Called for each packet; draws a few times a second. */
+/* Call it for each packet; redraws a few times a second. */
 void progress_step(struct progress *progress, const struct source *src);
 
-/* Take the bar off the screen. */
+/* Removes the bar from the screen. */
 void progress_end(struct progress *progress);
 
 #endif

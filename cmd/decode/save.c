@@ -22,7 +22,7 @@ struct waiting {
 };
 
 struct entry {
-	uint64_t number; /* of the stream: the key */
+	uint64_t number; /* of the stream: the map key */
 	struct waiting *head, *tail;
 	size_t held_bytes;
 	uint64_t n_dropped;
@@ -36,10 +36,10 @@ struct save {
 	int error; /* errno of the first failure */
 	struct map waits; /* streams that did not match yet */
 	size_t held_bytes;
-	uint64_t n_dropped; /* of streams that matched later */
+	uint64_t n_dropped; /* from streams that matched later */
 };
 
-/* libpcap closes it, and standard output is not to be closed. */
+/* libpcap closes its file, but standard output must stay open. */
 static pcap_dumper_t *
 dump_stdout(pcap_t *pcap)
 {
@@ -138,7 +138,7 @@ wait(struct save *save, struct entry *entry, const struct source_packet *packet)
 	struct waiting *w;
 
 	if (entry == save->waits.others) {
-		save->n_dropped++; /* nobody will know whose it was */
+		save->n_dropped++; /* cannot be attributed later */
 		return;
 	}
 	w = malloc(sizeof(*w) + packet->data.len);

@@ -2,9 +2,9 @@
 /*
  * save - the packets of matching streams, written as pcap (-w).
  *
- * A stream matches from its first record that passes the filter; its packets
- * before that wait, at most SAVE_STREAM_BYTES of them, then the oldest go. Owns
- * those and the file; called by loop.c and main.c.
+ * A stream matches once one of its records passes the filter. Earlier packets
+ * wait, up to SAVE_STREAM_BYTES; beyond that the oldest are dropped. Owns the
+ * waiting packets and the file; called by loop.c and main.c.
  */
 #ifndef DECODE_SAVE_H
 #define DECODE_SAVE_H
@@ -17,36 +17,36 @@
 struct save;
 
 /*
- * "-" is standard output. False and `err` (SOURCE_ERR_CHARS) where the file
- * can not be made.
+ * Opens the file; "-" is standard output. Returns false if it cannot be
+ * created, and sets `err` (SOURCE_ERR_CHARS).
  */
 bool save_open(struct save **save, const char *path, int linktype, char *err);
 
-/* A packet of stream `number`; `matches`: the stream matched by now. */
+/* Saves a packet of stream `number`; `matches`: the stream has matched. */
 void save_packet(struct save *save, uint64_t number, bool matches,
     const struct source_packet *packet);
 
-/* A packet that is written whatever its stream. */
+/* Writes a packet whatever its stream. */
 void save_any(struct save *save, const struct source_packet *packet);
 
-/* The stream is over: what waits is not of a matching stream. */
+/* The stream is over without a match: drops its waiting packets. */
 void save_stream_end(struct save *save, uint64_t number);
 
-/* What was written so far is to be seen by others. */
+/* Makes everything written so far visible to others. */
 void save_flush(struct save *save);
 
-/* Did writing fail? `err` is set then. */
+/* Did writing fail? Then sets `err`. */
 bool save_failed(const struct save *save, char *err);
 
 /*
- * Packets of streams that matched only after they had to be dropped; and of
- * those that there was no place to wait for.
+ * The number of packets dropped before their streams matched, and of packets
+ * that found no place to wait.
  */
 uint64_t save_dropped(const struct save *save);
 
 /*
- * False and `err` where writing failed at last, except that nobody reads
- * standard output any more. NULL is allowed.
+ * Returns false and sets `err` if writing failed, except when standard output
+ * has no reader any more. NULL is allowed.
  */
 bool save_close(struct save *save, char *err);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stat - what a statistic is to statistics.c, and what they share. Each is in
- * a file of its own, stat_NAME.c, which calls this and is called through its
- * table.
+ * stat - the interface between statistics.c and each statistic, and shared
+ * helpers. Each statistic has its own file, stat_NAME.c, and is called through
+ * its table.
  */
 #ifndef DECODE_STAT_H
 #define DECODE_STAT_H
@@ -10,7 +10,7 @@
 #include "cmd/decode/statistics.h"
 #include "cmd/stats/table.h"
 
-/* Where the tables go. */
+/* The output for the tables. */
 struct stat_out {
 	FILE *out;
 	bool json;
@@ -23,8 +23,9 @@ struct stat_ops {
 	struct statistics_info info;
 	unsigned needs; /* STATISTICS_NEEDS_* */
 	/*
-	 * Its state, from what followed the comma (NULL: nothing did). NULL:
-	 * wrong argument, named in `err`, or out of memory, `err` is "".
+	 * Creates its state from the text after the comma (NULL: none). Returns
+	 * NULL on a wrong argument, described in `err`, or when out of memory;
+	 * `err` is then "".
 	 */
 	void *(*make)(const char *arg, char *err, size_t err_bytes);
 	void (*record)(void *state, const struct record *record);
@@ -35,30 +36,30 @@ struct stat_ops {
 extern const struct stat_ops stat_frames, stat_streams, stat_keys,
     stat_endpoints, stat_io, stat_echo, stat_health;
 
-/* Print a table, after an empty line if it is not the first; free it. */
+/* Prints and frees a table; a blank line precedes all but the first. */
 void stat_print(struct stat_out *to, struct table *table);
 
-/* 100 * part / whole; 0 of nothing. */
+/* 100 * part / whole; 0 if whole is 0. */
 double stat_percent(uint64_t part, uint64_t whole);
 
-/* A time in seconds as a string: "1763850858.296242000". */
+/* Adds a time in seconds as a string: "1763850858.296242000". */
 void stat_time(struct table *table, int64_t time_ns);
 
-/* Of a frame, with its word. */
+/* The size of a frame including its word. */
 static inline uint64_t
 stat_wire_bytes(const struct bnet_packet *frame)
 {
 	return (uint64_t)frame->size_bytes + BNET_FRAME_WORD_BYTES;
 }
 
-/* Did bytes get lost? (An overlap loses none: one of two is taken.) */
+/* Did it lose bytes? (An overlap does not: one of two copies is used.) */
 static inline bool
 stat_is_loss(enum cap_event_type type)
 {
 	return type != CAP_FRAME && type != CAP_OVERLAP;
 }
 
-/* a - b, the nearest that an i64 holds: times of a capture are anything. */
+/* a - b, saturated: the times of a capture may be anything. */
 static inline int64_t
 stat_since_ns(int64_t a, int64_t b)
 {
@@ -69,7 +70,7 @@ stat_since_ns(int64_t a, int64_t b)
 	return since_ns;
 }
 
-/* "client", "node", ... of a dest_type; NULL for unknown ones. */
+/* "client", "node", ... of a dest_type; NULL if unknown. */
 const char *stat_dest_name(int64_t dest_type);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * -z echo: how long echoes took, by the clock of the capture.
+ * -z echo: round-trip times of echoes, by the clock of the capture.
  *
- * A reply belongs to the echo of the same stream, the other direction, the
- * same cookie and the same time of sending (cookies of two askers may be the
- * same where their echoes share a node's stream). So an echo through a
- * relay of which both sides are captured counts on each of them.
+ * A reply matches the echo in the other direction of the same stream with the
+ * same cookie and the same send time (two requesters may use the same cookie if
+ * their echoes share the stream of a node). So an echo through a relay counts
+ * on both sides if both are captured.
  */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
@@ -25,11 +25,11 @@ enum layer {
 	LAYER_BOTH,
 };
 
-/* Who was asked, on which layer. */
+/* The target of an echo, and the layer. */
 struct target {
 	uint64_t dest_type, dest, layer; /* the key */
 	uint64_t echoes;
-	struct summary time_s; /* of those answered */
+	struct summary time_s; /* of the answered ones */
 };
 
 struct waiting {
@@ -45,9 +45,9 @@ struct echo {
 	struct map targets, waiting;
 	struct target others[2]; /* by layer: targets without a row */
 	struct waiting *oldest, *newest;
-	uint64_t n_given_up; /* for want of room */
-	uint64_t n_repeated; /* the same echo again, before a reply */
-	uint64_t n_stray; /* replies to nothing we know */
+	uint64_t n_given_up; /* for lack of room */
+	uint64_t n_repeated; /* repeated before a reply came */
+	uint64_t n_stray; /* replies to unknown echoes */
 };
 
 static void
@@ -118,7 +118,7 @@ asked(struct echo *st, const struct record *record, const uint64_t *key)
 			forget(st, st->oldest);
 		}
 		w = map_get(&st->waiting, key);
-		if (w == st->waiting.others) { /* no memory */
+		if (w == st->waiting.others) { /* out of memory */
 			st->n_given_up++;
 			return;
 		}
@@ -170,7 +170,7 @@ echo_record(void *state, const struct record *record)
 		asked(st, record, key);
 }
 
-/* Destinations by kind and id, of each the network layer first. */
+/* Orders by destination kind and id; the network layer comes first. */
 static int
 by_target(const void *a, const void *b)
 {
@@ -199,7 +199,7 @@ static const struct table_column columns[] = {
 	{ .name = "stddev_s", .head = "stddev", .unit = "s", .decimals = 6 },
 };
 
-/* From the column of the layer on. */
+/* Prints the columns from the layer on. */
 static void
 print_numbers(struct table *table, const struct target *target)
 {
@@ -243,7 +243,7 @@ print_named(struct table *table, const char *name, const struct target *target)
 	print_numbers(table, target);
 }
 
-/* All together, each layer and both. */
+/* Prints the totals: each layer, and both. */
 static void
 print_all(struct table *table, const struct echo *st)
 {

@@ -2,9 +2,9 @@
 /*
  * -z endpoints: the ids that headers name.
  *
- * A destination is of a kind (node, client, ...); a frame with forks goes to
- * each of its fork ids, which are clients. A source is an id only: whether a
- * node's or a client's the header does not say.
+ * A destination has a kind (node, client, ...); a frame with forks goes to each
+ * of its fork ids, which are clients. A source is only an id: the header does
+ * not say whether it is a node or a client.
  */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
@@ -31,7 +31,7 @@ struct row {
 
 struct endpoints {
 	struct map rows;
-	struct row *last[2]; /* by role: the one used last, or NULL */
+	struct row *last[2]; /* by role: the last one used, or NULL */
 };
 
 static void
@@ -101,7 +101,7 @@ endpoints_record(void *state, const struct record *record)
 		    bytes);
 }
 
-/* Sources, then destinations by kind, then by id. */
+/* Orders sources first, then destinations by kind, then by id. */
 static int
 by_id(const void *a, const void *b)
 {
@@ -140,7 +140,7 @@ print_row(struct table *table, const struct row *row)
 		table_str(table, name);
 	else
 		table_fmt(table, "type %" PRId64, (int64_t)row->key.dest_type);
-	/* a client's id may be any u64 in a fork */
+	/* in a fork, a client's id may be any u64 */
 	if (row->key.role == ROLE_DEST &&
 	    row->key.dest_type == BNET_DEST_CLIENT)
 		table_u64(table, row->key.id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* -z frames: what kinds of frames there are, how large, how well packed. */
+/* -z frames: the kinds of frames, their sizes, and their compression. */
 #include "cmd/decode/stat.h"
 #include "cmd/stats/hdr.h"
 #include "cmd/stats/summary.h"
@@ -7,32 +7,32 @@
 #include <stdlib.h>
 
 #define N_CODECS 3
-#define SIZE_DIGITS 1 /* of the counts: finer than all that is shown */
-/* Rows that a power of two has: of headers each size to 15 has its own. */
+#define SIZE_DIGITS 1 /* of the counts: finer than the output */
+/* Rows per power of two: each header size up to 15 has its own. */
 #define FRAME_ROW_BITS 0
 #define HEADER_ROW_BITS 3
-#define ROWS_WITH_EMPTY 32 /* above it empty buckets are left out */
+#define ROWS_WITH_EMPTY 32 /* with more rows, empty buckets are omitted */
 
 enum oob_kind {
 	OOB_NONE = 0,
-	OOB_OTHER, /* bytes that are no header */
+	OOB_OTHER, /* bytes that are not a header */
 	OOB_HEADER,
 	N_OOB
 };
 
 struct group {
 	uint64_t frames;
-	uint64_t bytes; /* on the wire, with the word */
+	uint64_t bytes; /* on the wire, including the word */
 	uint64_t packed_bytes; /* payload on the wire */
 	uint64_t payload_bytes; /* decompressed */
 };
 
 /*
- * Each frame counts in one group of `groups`; all sums are made of them at
- * the end.
+ * Each frame counts in exactly one of `groups`; all sums are computed from them
+ * at the end.
  */
 struct frames {
-	struct group groups[2][N_OOB][N_CODECS]; /* first: direction */
+	struct group groups[2][N_OOB][N_CODECS]; /* first index: direction */
 	struct group priority, pings, ping_backs, forks;
 	struct hdr frame, header; /* sizes */
 	struct tally payload;
@@ -117,7 +117,7 @@ merge(struct group *to, const struct group *from)
 	to->payload_bytes += from->payload_bytes;
 }
 
-/* The sum of groups; -1: any direction, kind or codec. */
+/* Sums groups; -1: any direction, kind or codec. */
 static struct group
 sum(const struct frames *st, int dir, int kind, int codec)
 {
@@ -244,7 +244,7 @@ print_sizes(const struct frames *st, struct stat_out *to)
 	stat_print(to, &table);
 }
 
-/* The last size of the row that starts with `low`. */
+/* The last size of the row that starts at `low`. */
 static int64_t
 row_high(int64_t low, unsigned row_bits)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * -z health: can the rest be relied on? What the capture held and lacked, of
- * the counters of all that passed; by reason, of the events recorded.
+ * -z health: are the other statistics reliable? Shows what the capture
+ * contained and lacked, from the totals, and by reason, from the recorded
+ * events.
  */
 #include "cmd/decode/stat.h"
 
@@ -152,7 +153,7 @@ print_events(struct table *table, const struct health *st,
 	}
 }
 
-/* Append to a line; what does not fit is cut. */
+/* Appends to a line; truncates when there is no room. */
 static void __attribute__((format(printf, 3, 4)))
 append(char *line, size_t line_bytes, const char *format, ...)
 {
@@ -164,7 +165,7 @@ append(char *line, size_t line_bytes, const char *format, ...)
 	va_end(args);
 }
 
-/* What makes the numbers incomplete, or "clean". */
+/* Prints what makes the numbers incomplete, or "clean". */
 static void
 add_verdict(struct table *table, const struct cap_counters *counters)
 {
@@ -182,7 +183,7 @@ add_verdict(struct table *table, const struct cap_counters *counters)
 		table_note(table, "verdict: not clean;%s", line);
 }
 
-/* What may explain that, or was not looked into. */
+/* Prints possible explanations, and what was not examined. */
 static void
 add_remarks(struct table *table, const struct cap_counters *counters)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* -z io,INTERVAL: what went by in each interval of time. */
+/* -z io,INTERVAL: the traffic in each interval of time. */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
 
@@ -9,18 +9,18 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define INTERVAL_MAX_NS (366 * 86400 * NS_PER_S)
-#define EMPTY_SHOWN 5 /* a longer run of empty intervals is one row */
+#define EMPTY_SHOWN 5 /* a longer run of empty intervals becomes one row */
 
 struct row {
-	uint64_t at; /* the key: bits of the i64 counted from the first */
+	uint64_t at; /* the key: bits of the i64 number of the interval */
 	uint64_t frames[2], bytes[2];
 	uint64_t losses, lost_bytes;
 };
 
 struct io {
 	struct map rows;
-	struct row *row; /* the one used last, or NULL */
-	int64_t from_ns, to_ns; /* when it starts, and the next one does */
+	struct row *row; /* the last one used, or NULL */
+	int64_t from_ns, to_ns; /* its start, and the start of the next */
 	int64_t start_ns; /* of interval 0 */
 	int64_t interval_ns;
 };
@@ -41,8 +41,8 @@ static const struct {
 #define N_UNITS (sizeof(units) / sizeof(units[0]))
 
 /*
- * "1s", "500ms", "1.5m", "0.5" (seconds) as nanoseconds, from 1 to
- * INTERVAL_MAX_NS. False: it is none.
+ * Parses "1s", "500ms", "1.5m" or "0.5" (seconds), from 1 ns to
+ * INTERVAL_MAX_NS. Returns false if it is invalid.
  */
 static bool
 parse_interval(const char *arg, int64_t *ns)
@@ -99,7 +99,7 @@ io_new(const char *arg, char *err, size_t err_bytes)
 	return st;
 }
 
-/* The number of the interval of a time; before the first one it is negative. */
+/* The number of the interval of a time; negative before the first one. */
 static int64_t
 interval_of(const struct io *st, int64_t time_ns)
 {
@@ -108,7 +108,7 @@ interval_of(const struct io *st, int64_t time_ns)
 	return since_ns / st->interval_ns - (since_ns % st->interval_ns < 0);
 }
 
-/* The row of a time that is not in the interval used last. */
+/* The row of a time outside the interval used last. */
 static struct row *
 find(struct io *st, int64_t time_ns)
 {
@@ -123,7 +123,10 @@ find(struct io *st, int64_t time_ns)
 	row = map_get(&st->rows, &key);
 	if (row == st->rows.others)
 		return row;
-	/* an end that does not fit makes an empty range: found again here */
+	/*
+	 * an end that overflows makes an empty range, so that we come here
+	 * again
+	 */
 	st->row = row;
 	if (__builtin_mul_overflow(at, st->interval_ns, &st->from_ns) ||
 	    __builtin_add_overflow(st->from_ns, st->start_ns, &st->from_ns) ||
@@ -184,7 +187,7 @@ print_numbers(struct table *table, const struct row *row)
 	table_u64(table, row->lost_bytes);
 }
 
-/* `n` intervals from `at` on, which the numbers of `row` are of. */
+/* Prints a row for `n` intervals from `at` on. */
 static void
 print_row(const struct io *st, struct table *table, int64_t at, uint64_t n,
     const struct row *row)
@@ -205,7 +208,7 @@ print_row(const struct io *st, struct table *table, int64_t at, uint64_t n,
 		table_fmt(table, "%" PRIu64 " empty intervals", n);
 }
 
-/* The empty intervals between two rows. */
+/* Prints the empty intervals between two rows. */
 static void
 print_empty(const struct io *st, struct table *table, int64_t at, int64_t next)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* -z keys: which applications the frames are for. */
+/* -z keys: the frames by application key. */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
 #include "cmd/stats/summary.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct row {
-	uint64_t key; /* the 32 bits of it */
+	uint64_t key; /* its 32 bits */
 	const char *name; /* borrowed; or NULL */
 	uint64_t bytes;
 	struct tally payload;
@@ -16,7 +16,7 @@ struct row {
 
 struct keys {
 	struct map rows;
-	struct row *last; /* the one used last, or NULL */
+	struct row *last; /* the last one used, or NULL */
 	struct row none; /* frames without a header */
 };
 
@@ -43,7 +43,7 @@ keys_new(const char *arg, char *err, size_t err_bytes)
 	return st;
 }
 
-/* The row of a key that is not the one used last. */
+/* The row of a key other than the one used last. */
 static struct row *
 find(struct keys *st, const struct record *record, uint64_t key)
 {
@@ -81,7 +81,7 @@ keys_record(void *state, const struct record *record)
 	tally_add(&row->payload, frame->payload.len);
 }
 
-/* Most frames first, then by key. */
+/* Orders by number of frames, then by key. */
 static int
 by_frames(const void *a, const void *b)
 {
@@ -111,7 +111,7 @@ static const struct table_column columns[] = {
 	{ .name = "latency_max_ms", .head = "latency max", .unit = "ms" },
 };
 
-/* Behind name and key. */
+/* Adds the columns after name and key. */
 static void
 print_numbers(struct table *table, const struct row *row, uint64_t total_bytes,
     bool latency)
@@ -144,7 +144,7 @@ print_key(struct table *table, const struct row *row, uint64_t total_bytes)
 	print_numbers(table, row, total_bytes, true);
 }
 
-/* A row of frames without a key, if there were any. */
+/* Prints a row for frames without a key, if there were any. */
 static void
 print_rest(struct table *table, const char *name, const struct row *row,
     uint64_t total_bytes, bool latency)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* -z streams: every TCP stream, what went each way, how long, what was lost. */
+/* -z streams: every TCP stream, its traffic each way, duration, and losses. */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
 
@@ -21,8 +21,8 @@ struct row {
 
 struct streams {
 	struct map rows;
-	struct row *last; /* the one used last, or NULL */
-	struct row whole; /* limits of no one stream */
+	struct row *last; /* the last one used, or NULL */
+	struct row whole; /* limits that concern no single stream */
 };
 
 static void
@@ -48,7 +48,7 @@ streams_new(const char *arg, char *err, size_t err_bytes)
 	return st;
 }
 
-/* The row of a stream that is not the one used last. */
+/* The row of a stream other than the one used last. */
 static struct row *
 find(struct streams *st, const struct cap_event *event)
 {
@@ -139,7 +139,7 @@ print_stream(struct table *table, const struct row *row, int64_t start_ns)
 	print_numbers(table, row);
 }
 
-/* What belongs to no stream, or to none that has a row. */
+/* Prints what belongs to no stream, or to one without a row. */
 static void
 print_rest(struct table *table, const char *name, const struct row *row)
 {

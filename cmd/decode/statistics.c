@@ -81,7 +81,7 @@ find(const char *spec)
 	return NULL;
 }
 
-/* Start the statistic of a good name. */
+/* Starts a statistic with a valid name. */
 static bool
 start(struct statistics *st, const struct stat_ops *ops, const char *spec,
     char *err, size_t err_bytes)

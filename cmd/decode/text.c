@@ -204,7 +204,7 @@ paint(struct output *output, enum paint what)
 		out_str(output->out, code[what]);
 }
 
-/* Time, ends, direction: the opener stands left. */
+/* Prints time, ends and direction; the opener is on the left. */
 static void
 put_where(struct output *output, const struct cap_event *event)
 {
@@ -232,8 +232,9 @@ put_where(struct output *output, const struct cap_event *event)
 }
 
 /*
- * The header does not say what kind the source is. Who connected with a hello
- * said it; else a packet for clients comes from a node, others from a client.
+ * The header does not say what kind the source is. A peer that sent a hello
+ * said so; otherwise a packet for clients comes from a node, others from a
+ * client.
  */
 static const char *
 source_kind(const struct record *record)
@@ -257,7 +258,7 @@ put_source(struct outbuf *out, const struct record *record)
 
 	out_str(out, kind);
 	if (h->source == 0)
-		return; /* for the relay to fill in */
+		return; /* the relay fills it in */
 	OUT_LIT(out, " ");
 	out_i64(out, h->source);
 }
@@ -331,7 +332,7 @@ put_key(struct output *output, const struct record *record)
 	paint(output, PAINT_OFF);
 }
 
-/* "zlib 395->700", or the length alone. */
+/* "zlib 395->700", or only the length. */
 static void
 put_sizes(struct outbuf *out, const struct bnet_packet *frame)
 {
@@ -379,7 +380,7 @@ put_message(struct output *output, const struct record *record)
 	paint(output, PAINT_OFF);
 }
 
-/* A frame without a BlueNet header belongs to the application above. */
+/* A frame without a BlueNet header belongs to the application. */
 static void
 put_headerless(struct outbuf *out, const struct bnet_packet *frame)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text - the format -o text: a line a frame, with -v every field on its own.
- * Owns nothing; called by main.c through the table.
+ * text - the format -o text: one line per frame; with -v each field on its own
+ * line. Owns nothing; called by main.c through the table.
  */
 #ifndef DECODE_TEXT_H
 #define DECODE_TEXT_H

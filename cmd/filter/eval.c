@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running the program of a filter over a record. */
+/* Runs the program of a filter on a record. */
 #include "cmd/filter/eval.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 /* ---- regular expressions ---- */
 
-/* Through malloc(), so that tests can let it fail. */
+/* Uses malloc(), so that tests can make it fail. */
 static void *
 take(size_t n_bytes, void *arg)
 {
@@ -58,8 +58,8 @@ filter_regexes_free(struct filter_regexes *r)
 }
 
 /*
- * Bytes, not characters, as everywhere in the filter. As in POSIX a dot takes
- * a newline too, $ is the very end, and parentheses only group.
+ * Matches bytes, not characters, as everywhere in the filter. As in POSIX, a
+ * dot matches a newline, $ only the very end, and parentheses only group.
  */
 pcre2_code *
 filter_regex_new(
@@ -92,7 +92,7 @@ filter_regex_match(struct filter_regexes *r, const pcre2_code *regex,
 
 /* ---- fields ---- */
 
-/* What the field is in; NULL where the record has no such thing. */
+/* The struct that contains the field; NULL if the record has none. */
 static const void *
 base_of(const struct record *r, enum filter_base base)
 {
@@ -161,7 +161,7 @@ port_of(const struct record *r, bool dst, uint64_t *v)
 	return p > end && p[-1] == ':';
 }
 
-/* A number as ranges are kept: of signed ones the top bit turned. */
+/* Loads a number as ranges store it: signed ones with the top bit flipped. */
 static bool
 number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
 {
@@ -236,7 +236,7 @@ in_ranges(const struct filter *f, const struct filter_insn *insn, uint64_t v)
 	const struct filter_range *r;
 	size_t n = insn->n, half;
 
-	if (n == 0) /* such as an unsigned number below 0 */
+	if (n == 0) /* no value fits, such as an unsigned number below 0 */
 		return false;
 	r = f->ranges + insn->first;
 	while (n > 1) {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * eval - the program that an expression of -Y becomes, and running it.
+ * eval - runs the program that filter.c compiles from an expression of -Y.
  *
- * The program has one truth value and no stack: tests set it, AND and OR
- * jump on it, NOT turns it. Every number test is "in one of these ranges".
- * filter.c makes it.
+ * The program has one truth value and no stack: tests set it, AND and OR jump
+ * on it, NOT inverts it. Every test of a number is "in one of these ranges".
  */
 #ifndef FILTER_EVAL_H
 #define FILTER_EVAL_H
@@ -26,17 +25,17 @@ enum filter_op {
 };
 
 struct filter_range {
-	uint64_t lo, hi; /* both included */
+	uint64_t lo, hi; /* both inclusive */
 };
 
 struct filter_text {
-	size_t at, len; /* in filter->bytes; a NUL follows */
-	bool prefix; /* whatever follows it is equal */
+	size_t at, len; /* in filter->bytes; followed by a NUL */
+	bool prefix; /* anything may follow it */
 };
 
 struct filter_insn {
 	enum filter_op op;
-	bool negate; /* of a field that is there */
+	bool negate; /* inverts, but only if the field exists */
 	const struct filter_row *row;
 	size_t first, n; /* ranges or texts */
 	uint64_t words;
@@ -44,11 +43,11 @@ struct filter_insn {
 };
 
 /*
- * What all regular expressions of a filter share. Compiling is bounded by
- * PCRE2 (64 KiB each), matching by these: what reaches one of them does not
- * match, and is counted.
+ * Shared by all regular expressions of a filter. PCRE2 limits compiling (64 KiB
+ * each); these limits apply to matching: a match that reaches one is false, and
+ * counted.
  */
-#define REGEX_TOTAL_MAX_BYTES (1 << 20) /* compiled, all of a filter */
+#define REGEX_TOTAL_MAX_BYTES (1 << 20) /* compiled size, per filter */
 #define REGEX_STEPS_MAX 100000
 #define REGEX_DEPTH_MAX 10000
 #define REGEX_HEAP_MAX_KIB 4096
@@ -57,15 +56,15 @@ struct filter_regexes {
 	pcre2_general_context *memory; /* all owned */
 	pcre2_compile_context *compile;
 	pcre2_match_context *limits;
-	pcre2_match_data *data; /* of the match at hand */
-	size_t n_bytes; /* of all that were compiled */
+	pcre2_match_data *data; /* of the current match */
+	size_t n_bytes; /* compiled size of all */
 	uint64_t n_over;
 };
 
 struct filter {
 	struct filter_insn *code;
 	size_t n_code, cap_code;
-	struct filter_range *ranges; /* sorted and apart, for each test */
+	struct filter_range *ranges; /* sorted and disjoint within each test */
 	size_t n_ranges, cap_ranges;
 	struct filter_text *texts;
 	size_t n_texts, cap_texts;
@@ -74,25 +73,25 @@ struct filter {
 	struct filter_regexes *regexes; /* owned; NULL: none yet */
 };
 
-/* NULL: out of memory. */
+/* Returns NULL when out of memory. */
 struct filter_regexes *filter_regexes_new(void);
 void filter_regexes_free(struct filter_regexes *regexes); /* or NULL */
 
-/* NULL: *code of PCRE2 says why, and *offset where. */
+/* Returns NULL on failure: *code of PCRE2 says why, and *offset where. */
 pcre2_code *filter_regex_new(struct filter_regexes *regexes,
     struct bnet_slice text, int *code, size_t *offset);
 
 bool filter_regex_match(struct filter_regexes *regexes, const pcre2_code *regex,
     struct bnet_slice subject);
 
-/* How many comparisons reached a limit, and so were false. */
+/* The number of matches that reached a limit, and so were false. */
 static inline uint64_t
 filter_n_over(const struct filter *filter)
 {
 	return filter->regexes == NULL ? 0 : filter->regexes->n_over;
 }
 
-/* Does the record pass? No recursion, and no allocation but PCRE2's. */
+/* Does the record pass? Uses no recursion, and no memory except PCRE2's. */
 bool filter_match(const struct filter *filter, const struct record *record);
 
 #endif

@@ -47,12 +47,12 @@ static const struct filter_word dest_words[] = {
 	{ NULL, 0 },
 };
 
-/* The names of messages, and their fields, as the library has them. */
+/* The messages and their fields, from the table of the library. */
 #define MESSAGE_ROWS_MAX 64
 #define MESSAGE_NAME_CHARS 40
 
 static struct {
-	struct filter_word words[BNET_N_MSGS]; /* the last one ends them */
+	struct filter_word words[BNET_N_MSGS]; /* the last one ends the list */
 	struct filter_row rows[MESSAGE_ROWS_MAX];
 	char names[MESSAGE_ROWS_MAX][MESSAGE_NAME_CHARS];
 	size_t n_rows;
@@ -151,7 +151,9 @@ static const struct filter_row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* How a field of a message is read; false: it is not shown. */
+/*
+ * Selects how to load a field of a message; returns false if it is not offered.
+ */
 static bool
 message_row(const struct bnet_field *field, struct filter_row *row)
 {
@@ -201,7 +203,7 @@ add_message(enum bnet_message_type type)
 	}
 }
 
-/* The table of the library is made rows of, once. */
+/* Builds the rows from the table of the library, once. */
 static void
 messages_init(void)
 {
@@ -238,7 +240,7 @@ filter_row_find(const char *name, size_t len)
 	return NULL;
 }
 
-/* Longer than any name, and no name is near to what is longer. */
+/* Longer than any name; longer input is not near any name. */
 #define NEAR_CHARS 24
 
 static size_t
@@ -254,8 +256,8 @@ lower(char c)
 }
 
 /*
- * Insertions, deletions and replacements that make `a` the name; or one more
- * than those that make it a start of the name.
+ * The edit distance to the name; or one more than the distance to a prefix of
+ * it.
  */
 static size_t
 distance(const char *a, size_t a_len, const char *name)
@@ -335,7 +337,10 @@ filter_type_operators(enum filter_type type)
 #define INDENT 24
 #define LINE_CHARS 79
 
-/* Of session messages only the names: their types are as on the wire. */
+/*
+ * Lists only names for session messages: their types are those of the wire
+ * format.
+ */
 static void
 print_message_fields(FILE *f)
 {

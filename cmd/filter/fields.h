@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fields - the names that -Y knows: what type each is, where it is found in a
- * record, and what -Y help prints of it. A table, and the fields of session
- * messages from that of the library; filter.c and eval.c read it.
+ * fields - the names that -Y knows: the type of each, its place in a record,
+ * and its description for -Y help. One table, plus the fields of session
+ * messages from the table of the library; filter.c and eval.c read it.
  */
 #ifndef FILTER_FIELDS_H
 #define FILTER_FIELDS_H
@@ -38,17 +38,17 @@ struct filter_field {
 	const struct filter_word *words; /* names of values, or NULL */
 };
 
-/* Where a field is found; it is not there where that is not. */
+/* Where a field is found; the field is missing if that is. */
 enum filter_base {
 	BASE_EVENT,
 	BASE_EVENT_FRAME, /* the event, if it is a frame */
-	BASE_EVENT_LOSS, /* the event, if it is not */
-	BASE_EVENT_STREAM, /* the event, if it is of a stream */
+	BASE_EVENT_LOSS, /* the event, if it is not a frame */
+	BASE_EVENT_STREAM, /* the event, if it has a stream */
 	BASE_STREAM,
 	BASE_FRAME, /* the packet */
 	BASE_HEADER,
 	BASE_RECORD,
-	BASE_MESSAGE, /* + a bnet_message_type: the message, if it is of it */
+	BASE_MESSAGE, /* + a bnet_message_type: the message, if of that type */
 };
 
 enum filter_load {
@@ -73,10 +73,10 @@ struct filter_row {
 	struct filter_field field;
 	enum filter_base base;
 	enum filter_load load;
-	size_t offset; /* in what `base` gives */
+	size_t offset; /* in the struct of `base` */
 };
 
-/* Signed numbers are kept with the top bit turned, so as to sort. */
+/* Signed numbers are stored with the top bit flipped, so that they sort. */
 #define FILTER_BIAS (UINT64_C(1) << 63)
 
 static inline bool
@@ -87,19 +87,19 @@ filter_row_signed(const struct filter_row *row)
 
 const struct filter_row *filter_row_find(const char *name, size_t len);
 
-/* The name that `name` was most likely meant to be, or NULL. */
+/* The name that was probably meant, or NULL. */
 const char *filter_row_nearest(const char *name, size_t len);
 
-/* In the order of the manual, but those of messages; NULL past the last. */
+/* In the order of the manual, without those of messages; NULL past the last. */
 const struct filter_field *filter_field(size_t i);
 
 /* "number", "time", ...; static. */
 const char *filter_type_name(enum filter_type type);
 
-/* The operators that fit the type, such as "== != in"; static. */
+/* The operators of the type, such as "== != in"; static. */
 const char *filter_type_operators(enum filter_type type);
 
-/* What -Y help prints: every field, and the operators. */
+/* Prints -Y help: every field, and the operators. */
 void filter_help(FILE *f);
 
 #endif

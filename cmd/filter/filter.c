@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text to tokens, tokens to values that fit the field's type, and those to a
- * program (eval.h). A function that can fail returns false once *p->err says
- * what is wrong and where.
+ * Compiles text to tokens, tokens to values of the field's type, and those to a
+ * program (eval.h). A function that can fail returns false after setting
+ * *p->err to what is wrong, and where.
  */
 #include "cmd/filter/filter.h"
 
@@ -42,13 +42,13 @@ enum filter_tok {
 struct filter_token {
 	enum filter_tok type;
 	size_t at, len; /* in the source */
-	struct filter_text text; /* of a string */
+	struct filter_text text; /* value of a string */
 };
 
 struct filter_parse {
 	const char *text;
 	size_t len;
-	size_t at; /* past tok */
+	size_t at; /* after tok */
 	struct filter_token tok;
 	struct filter *out;
 	struct filter_error *err;
@@ -56,19 +56,19 @@ struct filter_parse {
 	bool bare; /* the last test was a field alone */
 };
 
-#define FILTER_LIST_CHARS 128 /* of the words of a field */
+#define FILTER_LIST_CHARS 128 /* for the words of a field */
 #define FILTER_SHOW_CHARS 48 /* of a token, in messages */
 
-/* ---- what is wrong, and where ---- */
+/* ---- errors ---- */
 
-#define SHOWN_CHARS 76 /* of an expression that is longer */
-#define SHOWN_BEFORE 50 /* of them before the caret */
+#define SHOWN_CHARS 76 /* of a longer expression */
+#define SHOWN_BEFORE 50 /* of these, before the caret */
 #define INDENT "  "
 #define CUT "..."
 
 /*
- * One character in the encoding of the locale. Bytes that are none, and
- * what a terminal would act on, are '?', one by one.
+ * Reads one character in the encoding of the locale. Invalid bytes, and those
+ * that a terminal would interpret, become '?', one by one.
  */
 static size_t
 next_char(const char *s, size_t len, wchar_t *c)
@@ -93,7 +93,7 @@ count_chars(const char *s, size_t len)
 	return n;
 }
 
-/* Where the character number `n` starts. */
+/* The start of character number `n`. */
 static size_t
 skip_chars(const char *s, size_t len, size_t n)
 {
@@ -112,7 +112,7 @@ column_of(const struct filter_parse *p, size_t at)
 	return count_chars(p->text, at) + 1;
 }
 
-/* Sets *p->err, at a byte of the source. All return false. */
+/* Sets *p->err for a byte of the source. Always returns false. */
 static bool
 fail(struct filter_parse *p, size_t at, const char *fmt, ...)
 {
@@ -134,7 +134,7 @@ fail_memory(struct filter_parse *p)
 	return false;
 }
 
-/* Text cut to fit, and its whole length. */
+/* Text truncated to fit, and its full length. */
 struct out {
 	char *buf;
 	size_t size, len;
@@ -154,7 +154,7 @@ puts_to(struct out *o, const char *s)
 	put(o, s, strlen(s));
 }
 
-/* Each character as it is, or in `blank` as space as wide. */
+/* Copies each character; with `blank`, a space of the same width. */
 static void
 put_chars(struct out *o, const char *s, size_t len, bool blank)
 {
@@ -231,7 +231,7 @@ filter_error_print(FILE *f, const char *text, const struct filter_error *err)
 
 #define ROOM_MIN 8
 
-/* NULL when out of memory; `items` is then as it was. */
+/* Returns NULL when out of memory; `items` is then unchanged. */
 static void *
 room(void *items, size_t *cap, size_t need, size_t item_bytes)
 {
@@ -325,7 +325,7 @@ compare_ranges(const void *a, const void *b)
 	return (x->lo > y->lo) - (x->lo < y->lo);
 }
 
-/* The ranges of `insn`, which are the last ones: sorted, none touching. */
+/* Sorts and merges the ranges of `insn`, which are the last ones. */
 static void
 sort_ranges(struct filter *f, struct filter_insn *insn)
 {
@@ -387,7 +387,7 @@ static const struct spelling operator_words[] = {
 	{ "in", TOK_IN },
 };
 
-/* Characters that people use where they mean something else. */
+/* Characters often used by mistake, and what was meant. */
 static const struct {
 	char c;
 	const char *advice;
@@ -420,7 +420,9 @@ hex_digit(char c)
 	return -1;
 }
 
-/* The escape at p->at, its backslash; past it, and its value in *c. */
+/*
+ * Reads the escape at p->at, a backslash; advances, and sets *c to its value.
+ */
 static bool
 lex_escape(struct filter_parse *p, char *c)
 {
@@ -542,7 +544,7 @@ next_token(struct filter_parse *p)
 	return true;
 }
 
-/* The characters of p->tok: of an atom as written, of a string its value. */
+/* The characters of p->tok: an atom as written, a string's value. */
 static struct bnet_slice
 token_value(const struct filter_parse *p)
 {
@@ -584,7 +586,7 @@ show_token(const struct filter_parse *p, char buf[FILTER_SHOW_CHARS])
 
 /* ---- regular expressions ---- */
 
-/* Where in the source the byte `n` of the value of a string stands. */
+/* The position in the source of byte `n` of a string's value. */
 static size_t
 place_in_string(const struct filter_parse *p, size_t n)
 {
@@ -607,7 +609,7 @@ bad_regex(struct filter_parse *p, int code, size_t offset)
 	    (const char *)why);
 }
 
-/* *regex from the string p->tok; the caller frees it. */
+/* Compiles *regex from the string p->tok; the caller frees it. */
 static bool
 parse_regex(struct filter_parse *p, pcre2_code **regex)
 {
@@ -644,7 +646,7 @@ is_name(struct bnet_slice v, const char *name)
 	return v.len == strlen(name) && memcmp(v.p, name, v.len) == 0;
 }
 
-/* Words may be quoted; of messages the whole name is one as well. */
+/* Words may be quoted; for messages the full name is accepted, too. */
 static const struct filter_word *
 find_word(const struct filter_parse *p, const struct filter_row *row)
 {
@@ -684,16 +686,16 @@ list_words(const struct filter_row *row, char buf[FILTER_LIST_CHARS])
 
 struct number {
 	bool negative, hex;
-	uint64_t magnitude; /* at most 2^63 where negative */
+	uint64_t magnitude; /* at most 2^63 if negative */
 };
 
 enum reading {
 	READ_OK,
-	READ_NOT, /* not a number at all */
+	READ_NOT, /* not a number */
 	READ_OVER, /* more than 64 bits */
 };
 
-/* Digits of `base` up to the end of `s`. */
+/* Reads digits of `base` up to the end of `s`. */
 static enum reading
 read_digits(struct bnet_slice s, unsigned base, uint64_t *v)
 {
@@ -740,7 +742,7 @@ read_number(struct bnet_slice s, struct number *n)
 	return n->negative && n->magnitude > FILTER_BIAS ? READ_OVER : READ_OK;
 }
 
-/* Seconds with up to nine decimals, as ns. */
+/* Reads seconds with up to nine decimals, as ns. */
 static enum reading
 read_time(struct bnet_slice s, struct number *n)
 {
@@ -807,7 +809,7 @@ out_of_range(struct filter_parse *p, const struct filter_row *row)
 	    p, p->tok.at, "%s is out of range: %s", show_token(p, buf), range);
 }
 
-/* A key of the wrong size never fits: most likely a slip. */
+/* A key of the wrong size never matches: probably a mistake. */
 static bool
 key_fits(const struct number *n)
 {
@@ -838,7 +840,7 @@ take_number(
 	return next_token(p);
 }
 
-/* Below (-1), among (0) or above (1) the values of the type; *v if among. */
+/* Is it below (-1), in (0) or above (1) the range of the type? Sets *v if 0. */
 static int
 place(const struct number *n, bool is_signed, uint64_t *v)
 {
@@ -853,7 +855,7 @@ place(const struct number *n, bool is_signed, uint64_t *v)
 	return n->magnitude > INT64_MAX ? 1 : 0;
 }
 
-/* The least value that is >= n, or > n; false if there is none. */
+/* The least value >= n, or > n; returns false if there is none. */
 static bool
 lower_bound(const struct number *n, bool is_signed, bool above, uint64_t *lo)
 {
@@ -866,7 +868,7 @@ lower_bound(const struct number *n, bool is_signed, bool above, uint64_t *lo)
 	return where <= 0;
 }
 
-/* The greatest value that is <= n, or < n. */
+/* The greatest value <= n, or < n; returns false if there is none. */
 static bool
 upper_bound(const struct number *n, bool is_signed, bool below, uint64_t *hi)
 {
@@ -879,7 +881,7 @@ upper_bound(const struct number *n, bool is_signed, bool below, uint64_t *hi)
 	return where >= 0;
 }
 
-/* Unsigned keys lo..hi are signed ones in two pieces at the most. */
+/* Unsigned keys lo..hi are at most two ranges of signed keys. */
 static bool
 add_hex_keys(
     struct filter_parse *p, struct filter_insn *insn, uint64_t lo, uint64_t hi)
@@ -909,7 +911,7 @@ add_span(struct filter_parse *p, struct filter_insn *insn,
 	uint64_t lo = 0, hi = UINT64_MAX;
 
 	if (from != NULL && !lower_bound(from, is_signed, op == TOK_GT, &lo))
-		return true; /* nothing is that large */
+		return true; /* no value is that large */
 	if (to != NULL && !upper_bound(to, is_signed, op == TOK_LT, &hi))
 		return true;
 	if (hex)
@@ -926,7 +928,7 @@ number_less(const struct number *a, const struct number *b)
 			   : a->magnitude < b->magnitude;
 }
 
-/* The number or range at p->tok; `op` EQ, LT, ...; RANGE: c..d allowed. */
+/* Reads the number or range at p->tok; `op` EQ, LT, ...; RANGE: allows c..d. */
 static bool
 add_number(struct filter_parse *p, struct filter_insn *insn, enum filter_tok op)
 {
@@ -957,7 +959,7 @@ add_number(struct filter_parse *p, struct filter_insn *insn, enum filter_tok op)
 
 #define END_CHARS (INET6_ADDRSTRLEN + sizeof("[]:65535"))
 
-/* The port after the address, if `s` has one; cut off. */
+/* Cuts the port off the address, if `s` has one. */
 static bool
 cut_port(char *s, int *port)
 {
@@ -967,7 +969,7 @@ cut_port(char *s, int *port)
 	*port = -1;
 	if (colon == NULL || (s[0] == '[' && colon[-1] != ']') ||
 	    (s[0] != '[' && strchr(s, ':') != colon))
-		return true; /* none; the colons are IPv6's */
+		return true; /* no port; the colons belong to IPv6 */
 	c = colon + 1;
 	if (*c == '\0' || strlen(c) > 5 || strspn(c, "0123456789") != strlen(c))
 		return false;
@@ -978,8 +980,8 @@ cut_port(char *s, int *port)
 }
 
 /*
- * Write an address the way that ends of streams are written: without a port
- * up to its colon. Returns the length, 0 if it is no address.
+ * Formats an address like the ends of streams; without a port, up to its colon.
+ * Returns the length, 0 if it is not an address.
  */
 static size_t
 write_end(char *s, char end[END_CHARS])
@@ -1044,7 +1046,7 @@ nibble(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Pairs of digits with colons between? */
+/* Is it pairs of digits separated by colons? */
 static bool
 is_pairs(struct bnet_slice v)
 {
@@ -1093,7 +1095,7 @@ add_bytes(struct filter_parse *p, struct filter_insn *insn)
 
 /* ---- values of a field ---- */
 
-/* Which operators fit which type; filter_type_operators() is its text. */
+/* The operators of each type; filter_type_operators() returns them as text. */
 #define BIT(tok) (1u << (tok))
 #define IS (BIT(TOK_EQ) | BIT(TOK_NE))
 #define SORTS (BIT(TOK_LT) | BIT(TOK_LE) | BIT(TOK_GT) | BIT(TOK_GE))
@@ -1101,8 +1103,8 @@ add_bytes(struct filter_parse *p, struct filter_insn *insn)
 
 static const struct {
 	unsigned operators;
-	enum filter_op op; /* of == != in */
-	const char *called; /* a field of it */
+	enum filter_op op; /* for == != in */
+	const char *called; /* a field of this type */
 } types[FILTER_N_TYPES] = {
 	[FILTER_NUMBER] = { IS | SORTS | BIT(TOK_IN), OP_RANGES, "a number" },
 	[FILTER_TIME] = { IS | SORTS | BIT(TOK_IN), OP_RANGES, "a time" },
@@ -1156,7 +1158,7 @@ add_string(struct filter_parse *p, struct filter_insn *insn)
 	return add_text(p, insn, p->tok.text) && next_token(p);
 }
 
-/* One value, or in a set a range of numbers. */
+/* Reads one value or, in a set, a range of numbers. */
 static bool
 add_value(struct filter_parse *p, struct filter_insn *insn, enum filter_tok op)
 {
@@ -1203,7 +1205,7 @@ add_set(struct filter_parse *p, struct filter_insn *insn)
 	return next_token(p);
 }
 
-/* Of words it is found out here and now which of them fit. */
+/* Resolves the matching words at compile time. */
 static bool
 contains_words(struct filter_parse *p, struct filter_insn *insn)
 {
@@ -1321,7 +1323,7 @@ parse_comparison(struct filter_parse *p, const struct filter_row *row)
 	return false;
 }
 
-/* A field alone; or with the operator that is p->tok, and its values. */
+/* Reads a field alone, or with the operator p->tok and its values. */
 static bool
 parse_bare(struct filter_parse *p, const struct filter_row *row)
 {
@@ -1336,7 +1338,7 @@ parse_bare(struct filter_parse *p, const struct filter_row *row)
 	} else if (insn.op == OP_EQUAL) {
 		insn.negate = true;
 		ok = push_text(p, "", 0, &empty) && add_text(p, &insn, empty);
-	} else if (row->load == LOAD_IDS) { /* an id of 0 is one, too */
+	} else if (row->load == LOAD_IDS) { /* an id of 0 counts, too */
 		ok = add_range(p, &insn, 0, UINT64_MAX);
 	} else {
 		insn.negate = true;
@@ -1405,7 +1407,7 @@ parse_test(struct filter_parse *p)
 	return p->bare ? parse_bare(p, row) : parse_comparison(p, row);
 }
 
-/* A test or a whole expression ended; what follows does not fit. */
+/* A test or an expression has ended, but something follows. */
 static bool
 expected_more(struct filter_parse *p, const char *end)
 {
@@ -1459,9 +1461,9 @@ parse_term(struct filter_parse *p)
 }
 
 /*
- * Operands of one operator. The truth so far decides at each jump whether
- * the rest matters; until the end is known, the jumps are a list through
- * their targets.
+ * The operands of one operator. At each jump the truth value decides whether
+ * the rest matters; until the end is known, the jumps form a list through their
+ * targets.
  */
 static bool
 parse_joined(struct filter_parse *p, enum filter_tok tok, enum filter_op op,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * filter - the expressions of -Y: text in, a flat program out, yes or no for
- * each record.
+ * filter - the expressions of -Y: compiles text to a flat program that accepts
+ * or rejects each record.
  *
  *	expression	and-terms joined by || (or)
  *	and-term	terms joined by && (and)
@@ -12,10 +12,10 @@
  *			FIELD contains VALUE, FIELD matches "REGEX"
  *			FIELD in { VALUE, VALUE..VALUE, ... }
  *
- * A field alone is true when it is there and neither 0, empty, false nor
- * none. A comparison with a field that is not there is false, also with !=.
- * Of a field of several values (fork_ids) any may fit; != is true when none
- * equals.
+ * A field alone is true if it exists and is not 0, empty, false or none. A
+ * comparison with a missing field is false, even with !=. If a field has
+ * several values (fork_ids), any of them may match; != is true if none is
+ * equal.
  *
  * Owns the program; called by the decoder and the replay.
  */
@@ -28,19 +28,19 @@
 #include <stdio.h>
 
 #define FILTER_TEXT_MAX_BYTES 65536
-#define FILTER_DEPTH_MAX 100 /* of ( and ! within each other */
+#define FILTER_DEPTH_MAX 100 /* nesting of ( and ! */
 #define FILTER_ERROR_CHARS 256
-#define FILTER_REPORT_CHARS 1024 /* always holds filter_error_format()'s */
+#define FILTER_REPORT_CHARS 1024 /* fits any filter_error_format() */
 
 struct filter_error {
-	size_t column; /* in characters of LC_CTYPE, from 1; 0: no memory */
-	size_t at_bytes; /* the same place, in bytes, from 0 */
+	size_t column; /* in characters of LC_CTYPE, from 1; 0: out of memory */
+	size_t at_bytes; /* the same position in bytes, from 0 */
 	char text[FILTER_ERROR_CHARS]; /* what is wrong, and expected */
 };
 
 /*
- * Returns NULL with *err set where `text` is no expression or is too long or
- * nested too deep, or when out of memory (err->column is 0).
+ * Compiles `text`. Returns NULL and sets *err if it is not an expression, too
+ * long or nested too deep, or when out of memory (err->column is 0).
  */
 struct filter *filter_compile(const char *text, struct filter_error *err);
 
@@ -48,18 +48,18 @@ struct filter *filter_compile(const char *text, struct filter_error *err);
 void filter_free(struct filter *filter);
 
 /*
- * Three lines: what is wrong, the expression (a part of it where it is long),
- * and a caret under the column. NUL-ended where size > 0, cut to fit.
- * Returns the length that it has uncut, below FILTER_REPORT_CHARS.
+ * Formats three lines: the error, the expression (part of a long one), and a
+ * caret below the column. Truncates to fit; NUL-terminated if size > 0. Returns
+ * the full length, below FILTER_REPORT_CHARS.
  */
 size_t filter_error_format(
     char *buf, size_t size, const char *text, const struct filter_error *err);
 
-/* The same to `f`. */
+/* Prints the same to `f`. */
 void
 filter_error_print(FILE *f, const char *text, const struct filter_error *err);
 
-/* Warn of the comparisons that took too many steps; NULL is allowed. */
+/* Warns about comparisons that took too many steps; NULL is allowed. */
 void filter_warn_over(const struct filter *filter);
 
 #endif

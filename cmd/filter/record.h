@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record - what the filter, the outputs and the statistics are given of an
- * event. Owns nothing: who reads the capture fills it.
+ * record - an event as the filter, the outputs and the statistics see it. Owns
+ * nothing: the reader of the capture fills it.
  */
 #ifndef FILTER_RECORD_H
 #define FILTER_RECORD_H
@@ -11,8 +11,8 @@
 
 struct record {
 	const struct cap_event *event;
-	/* the rest only for CAP_FRAME with a header, else NULL and NONE */
-	const char *key_name; /* NULL where unknown */
+	/* only for CAP_FRAME with a header; otherwise NULL and NONE */
+	const char *key_name; /* NULL if unknown */
 	enum bnet_message_type message_type;
 	const struct bnet_message *message; /* NULL: none, or bad */
 };

@@ -69,7 +69,7 @@ enum tape_session_flags {
 	TAPE_S_GAPS = 4, /* some of its frames are missing */
 	TAPE_S_TLS = 8,
 	TAPE_S_MESSAGES = 32, /* accepts session messages, hello or not */
-	TAPE_S_LEFT_OUT = 64, /* not played: it only has a place in the table */
+	TAPE_S_LEFT_OUT = 64, /* not played: only in the table */
 };
 
 struct tape_session {
