@@ -3,40 +3,11 @@
 #include "cmd/relay/options.h"
 
 #include "tests/unit/unit.h"
+#include "tests/unit/temp_file.h"
 
 #include <unistd.h>
 
 #define WORDS_MAX 16
-
-/* A configuration file of the test, at `path`. */
-static char path[] = "/tmp/test_relay_options.XXXXXX";
-
-static void
-file_setup(void)
-{
-	int fd;
-
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-}
-
-static void
-file_teardown(void)
-{
-	unlink(path);
-}
-
-static void
-file_write(const char *text, size_t n)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(text, 1, n, f), n);
-	ck_assert_int_eq(fclose(f), 0);
-}
 
 /* As from a shell: `line` is cut at blanks; with_file adds --config. */
 static bool
@@ -52,7 +23,7 @@ read_line(struct relay_options *opt, struct option_reading *reading,
 	argv[argc++] = name;
 	if (with_file) {
 		argv[argc++] = config;
-		argv[argc++] = path;
+		argv[argc++] = temp_path;
 	}
 	while ((word = strsep(&rest, " ")) != NULL && argc < WORDS_MAX)
 		if (*word != '\0')
@@ -69,7 +40,7 @@ must_read(struct relay_options *opt, const char *line, const char *file)
 	struct option_reading reading;
 
 	if (file != NULL)
-		file_write(file, strlen(file));
+		temp_write(file, strlen(file));
 	ck_assert_msg(read_line(opt, &reading, line, file != NULL), "%s: %s",
 	    line, reading.mistakes);
 }
@@ -230,14 +201,15 @@ static const struct bad_row {
 START_TEST(test_bad)
 {
 	const struct bad_row *row = &bad_rows[_i];
-	char want[sizeof(path) + 200];
+	char want[sizeof(temp_path) + 200];
 	struct option_reading reading;
 	struct relay_options opt;
 
-	snprintf(want, sizeof(want), "%s%s%s", row->file != NULL ? path : "",
-	    row->file != NULL ? ":" : "", row->want);
+	snprintf(want, sizeof(want), "%s%s%s",
+	    row->file != NULL ? temp_path : "", row->file != NULL ? ":" : "",
+	    row->want);
 	if (row->file != NULL)
-		file_write(row->file, strlen(row->file));
+		temp_write(row->file, strlen(row->file));
 	ck_assert_msg(!read_line(&opt, &reading, row->line, row->file != NULL),
 	    "%s: taken", row->line);
 	ck_assert_msg(strstr(reading.mistakes, want) != NULL, "%s: %s",
@@ -253,14 +225,14 @@ START_TEST(test_odd_file)
 	char text[1000];
 	struct relay_options opt;
 
-	file_write("id = 2\nid\0 = 3\n", 15);
+	temp_write("id = 2\nid\0 = 3\n", 15);
 	ck_assert(!read_line(&opt, &reading, "", true));
 	ck_assert_ptr_nonnull(strstr(reading.mistakes, ":2: expected text"));
 	relay_options_free(&opt);
 
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "id = 2\nname = ", 14);
-	file_write(text, sizeof(text));
+	temp_write(text, sizeof(text));
 	ck_assert(!read_line(&opt, &reading, "", true));
 	ck_assert_ptr_nonnull(
 	    strstr(reading.mistakes, ":2: the line is too long"));
@@ -268,12 +240,12 @@ START_TEST(test_odd_file)
 
 	memset(text, ' ', sizeof(text));
 	memcpy(text + sizeof(text) - 6, "id = 7", 6);
-	file_write(text, sizeof(text));
+	temp_write(text, sizeof(text));
 	ck_assert(read_line(&opt, &reading, "", true));
 	ck_assert_uint_eq(opt.id, 7);
 	relay_options_free(&opt);
 
-	unlink(path);
+	unlink(temp_path);
 	ck_assert(!read_line(&opt, &reading, "", true));
 	ck_assert_ptr_nonnull(
 	    strstr(reading.mistakes, ": No such file or directory"));
@@ -351,7 +323,7 @@ make_suite(void)
 	Suite *suite = suite_create("relay_options");
 	TCase *tc = unit_case(suite, "relay_options");
 
-	tcase_add_checked_fixture(tc, file_setup, file_teardown);
+	tcase_add_checked_fixture(tc, temp_setup, temp_teardown);
 	tcase_add_test(tc, test_defaults);
 	tcase_add_test(tc, test_command_line);
 	tcase_add_test(tc, test_file);
