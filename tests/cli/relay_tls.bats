@@ -242,6 +242,31 @@ END
 	run ! grep -r "${market#*.}" "$tmp"/*.err "$tmp"/*.out
 }
 
+@test "wrong tokens: the address has to wait, and nobody else" {
+	local i market script=
+
+	touch "$tmp/tokens"
+	market=$(token market 7 "$tmp/tokens")
+	start_tls --tokens "$tmp/tokens"
+	for i in 1 2 3 4 5 6 7 8 9 10 11; do
+		script+="connect w$i \$t tls
+hello w$i role=node id=9 token=wrong
+expect w$i refuse code=2
+"
+	done
+	script+='connect right $t tls
+hello right role=node id=7 token=$market
+expect right refuse code=5
+expect right closed
+'
+	play market="$market" <<<"$script"
+	backed_off() {
+		[ "$(metric connections_closed_total back_off)" = 1 ]
+	}
+	within backed_off
+	grep -q "wrong tokens, so the address has to wait" "$tmp/$pid.err"
+}
+
 @test "another's credentials do not take a place" {
 	local market
 
