@@ -36,7 +36,7 @@ is_open(struct relay *relay, struct engine_conn *conn)
 	const struct relay_listener *listener = engine_conn_listener_user(conn);
 	const struct address *peer = engine_conn_peer(conn);
 
-	if (config_of(relay)->opt.insecure)
+	if (config_of(relay)->opt.insecure_nodes)
 		return true;
 	return listener->open && !engine_conn_proxied(conn) && peer != NULL &&
 	    address_is_loopback(peer);

@@ -194,11 +194,24 @@ join a $t tls
 END
 }
 
-@test "--insecure takes it" {
-	start_tls --insecure
+@test "--insecure-nodes takes it" {
+	start_tls --insecure-nodes
 	play <<'END'
 join n $t tls role=node id=7
 END
+}
+
+@test "what is opened for listeners and metrics opens nothing for nodes" {
+	start_tls --insecure-listen --insecure-metrics
+	play <<'END'
+connect n $t tls
+hello n role=node id=7
+expect n refuse code=2
+expect n closed
+END
+	grep -q 'open: .*--insecure-listen' "$tmp/$pid.err"
+	grep -q 'open: .*--insecure-metrics' "$tmp/$pid.err"
+	run ! grep -q 'insecure-nodes' "$tmp/$pid.err"
 }
 
 @test "plain loopback is open" {

@@ -67,7 +67,8 @@ START_TEST(test_defaults)
 	ck_assert_int_eq(opt.tls_min, RELAY_TLS_1_2);
 	ck_assert_int_eq(opt.log_level, LOG_LEVEL_INFO);
 	ck_assert_ptr_null(opt.cert);
-	ck_assert(!opt.insecure && !opt.trace && !opt.require_hello);
+	ck_assert(!opt.insecure_listen && !opt.insecure_nodes);
+	ck_assert(!opt.insecure_metrics && !opt.trace && !opt.require_hello);
 	relay_options_free(&opt);
 }
 END_TEST
@@ -116,7 +117,7 @@ START_TEST(test_file)
 				   "listen = 127.0.0.1:1\n"
 				   "  listen = 127.0.0.1:2\r\n"
 				   "queue = 1M\n"
-				   "insecure = yes ; behind a wall\n"
+				   "insecure-nodes = yes ; behind a wall\n"
 				   "trace = no\n"
 				   "proxy-protocol = 10.0.0.0/8, ::1\n"
 				   "proxy-protocol = 192.0.2.7\n"
@@ -126,17 +127,17 @@ START_TEST(test_file)
 	must_read(&opt, "", file);
 	ck_assert_uint_eq(opt.listen.n, 2);
 	ck_assert_uint_eq(opt.queue_bytes, 1 << 20);
-	ck_assert(opt.insecure && !opt.trace);
+	ck_assert(opt.insecure_nodes && !opt.insecure_listen && !opt.trace);
 	ck_assert_uint_eq(opt.proxy_protocol.n, 3);
 	ck_assert_str_eq(opt.drain_to, "relay-2.example:26000");
 	relay_options_free(&opt);
 
 	/* the command line wins, also over a list, also from behind */
-	must_read(
-	    &opt, "-l 127.0.0.1:9 --queue 2M --insecure=no --drain-to x", file);
+	must_read(&opt,
+	    "-l 127.0.0.1:9 --queue 2M --insecure-nodes=no --drain-to x", file);
 	ck_assert_uint_eq(opt.listen.n, 1);
 	ck_assert_uint_eq(opt.queue_bytes, 2 << 20);
-	ck_assert(!opt.insecure);
+	ck_assert(!opt.insecure_nodes);
 	ck_assert_str_eq(opt.drain_to, "x");
 	relay_options_free(&opt);
 
@@ -161,7 +162,8 @@ static const struct bad_row {
 	{ "--listen 70000", NULL, "--listen: \"70000\": expected HOST:PORT" },
 	{ "-l localhost", NULL, "-l: \"localhost\": expected HOST:PORT" },
 	{ "-l nowhere.invalid:1", NULL, "-l: \"nowhere.invalid:1\": " },
-	{ "--insecure=maybe", NULL, "expected one of yes, no, true, false" },
+	{ "--insecure-nodes=maybe", NULL,
+	    "expected one of yes, no, true, false" },
 	{ "--proxy-protocol 10.0.0.1/8", NULL, "expected an address, or" },
 	{ "--threads 65", NULL, "expected a number from 0 to 64" },
 	{ "--cert=", NULL, "--cert: \"\": expected text with a length from" },
@@ -177,7 +179,8 @@ static const struct bad_row {
 	{ "--key a", NULL, "key: expected cert with it: add --cert" },
 	{ "-l 0.0.0.0:1", NULL, "listen: \"0.0.0.0:1\": expected a loopback" },
 	{ "-l 127.0.0.1:1 -l [::]:1", NULL, "\"[::]:1\": expected a loopback" },
-	{ "-l 10.0.0.1:1", NULL, "--listen-tls for others, or --insecure" },
+	{ "-l 10.0.0.1:1", NULL,
+	    "--listen-tls for others, or --insecure-listen" },
 	{ "--metrics 10.0.0.1:1", NULL, "metrics: \"10.0.0.1:1\": expected a" },
 	{ "--queue 2G", NULL, "queue: \"2147483648\": expected at most --mem" },
 	{ "--nodes-from 9223372036854775807", NULL, "room for 65536 ids" },
@@ -186,10 +189,10 @@ static const struct bad_row {
 	{ "", "nonsense = 1", "1: nonsense: expected the name of an" },
 	{ "", "help = yes", "1: help: expected on the command line" },
 	{ "", "config = x", "1: config: expected on the command line" },
-	{ "", "#\ninsecure\n", "2: expected NAME = VALUE" },
-	{ "", "insecure\nqueue = x", "1: expected NAME = VALUE" },
-	{ "", "queue = x\ninsecure", "1: queue: \"x\": expected" },
-	{ "", "queue = x\ninsecure", "2: expected NAME = VALUE" },
+	{ "", "#\ntrace\n", "2: expected NAME = VALUE" },
+	{ "", "trace\nqueue = x", "1: expected NAME = VALUE" },
+	{ "", "queue = x\ntrace", "1: queue: \"x\": expected" },
+	{ "", "queue = x\ntrace", "2: expected NAME = VALUE" },
 	{ "", "\nlisten = 0.0.0.0:1", "2: listen: \"0.0.0.0:1\": expected a" },
 	{ "", "key = a", "1: key: expected cert with it: add --cert" },
 	{ "", "queu = 1", "1: queu: expected the name of an option; did" },
