@@ -13,6 +13,7 @@
 #include "header.h"
 #include "link.h"
 #include "marshal.h"
+#include "marshal_write.h"
 #include "message.h"
 #include "object.h"
 #include "strings.h"

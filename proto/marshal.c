@@ -1268,7 +1268,7 @@ bnet_marshal_new(const struct bnet_marshal_settings *set)
 	if (set != NULL)
 		m->set = *set;
 	if (m->set.strings == NULL)
-		m->set.strings = &bnet_strings_builtin;
+		m->set.strings = bnet_strings_builtin();
 	if (m->set.depth_max == 0 || m->set.depth_max > BNET_MARSHAL_DEPTH_MAX)
 		m->set.depth_max = BNET_MARSHAL_DEPTH_MAX;
 	if (m->set.nodes_max == 0 || m->set.nodes_max > NODES_TOP)

@@ -41,6 +41,19 @@ find_type(int64_t number)
 	return NULL;
 }
 
+bool
+bnet_row_is_object(const struct bnet_node *column)
+{
+	const struct bnet_node *name;
+	const struct type *type;
+	int64_t number;
+
+	if (!bnet_node_column(column, &name, &number))
+		return false;
+	type = find_type(number);
+	return type != NULL && type->kind == BNET_ROW_OBJECT;
+}
+
 /* Kind and size of each. */
 static bool
 set_types(const struct bnet_node *columns, struct bnet_row_column *to)
@@ -267,27 +280,29 @@ run_of(const uint8_t *p, uint32_t left, bool *zeros)
 	return n;
 }
 
+/*
+ * Zeros at the end are left out, but for those that the last nibble has room
+ * to tell.
+ */
 uint32_t
 bnet_row_pack(const uint8_t *block, uint32_t n_bytes, uint8_t *out)
 {
-	uint32_t n_out = 0, control_at = 0, n;
+	uint32_t n_out = 0, control_at = 0, n, end = n_bytes;
 	bool high = false, zeros;
 
-	while (n_bytes > 0 && block[n_bytes - 1] == 0)
-		n_bytes--;
-	for (; n_bytes > 0; block += n, n_bytes -= n, high = !high) {
-		unsigned nibble;
-
-		n = run_of(block, n_bytes, &zeros);
-		nibble = zeros ? RUN_ZEROS + n : RUN_MAX - n;
-		if (!high) {
-			control_at = n_out;
-			out[n_out++] = (uint8_t)nibble;
-		} else {
-			out[control_at] |= (uint8_t)(nibble << 4);
-		}
+	while (end > 0 && block[end - 1] == 0)
+		end--;
+	for (uint32_t at = 0; at < end || (high && at < n_bytes); at += n) {
+		n = run_of(
+		    block + at, at < end ? end - at : n_bytes - at, &zeros);
+		if (!high)
+			out[control_at = n_out++] = 0;
+		out[control_at] |=
+		    (uint8_t)((zeros ? RUN_ZEROS + n : RUN_MAX - n)
+			<< (high ? 4 : 0));
+		high = !high;
 		if (!zeros) {
-			memcpy(out + n_out, block, n);
+			memcpy(out + n_out, block + at, n);
 			n_out += n;
 		}
 	}

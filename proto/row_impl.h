@@ -52,7 +52,17 @@ bool bnet_row_put(const struct bnet_row_column *column,
 /* Unpack the runs; what is missing at the end is zeros. False: past the end. */
 bool bnet_row_unpack(struct bnet_slice in, uint8_t *block, uint32_t n_bytes);
 
-/* Pack them: at most n_bytes + n_bytes / 2 + 1. Returns how many. */
+/* Does a column (a name and a type) stand behind the block? */
+bool bnet_row_is_object(const struct bnet_node *column);
+
+/* Room for a block of n_bytes, and for the runs of it. */
+static inline size_t
+bnet_row_room(uint32_t n_bytes)
+{
+	return (size_t)n_bytes * 3 + 2;
+}
+
+/* Pack them. Returns how many bytes. */
 uint32_t bnet_row_pack(const uint8_t *block, uint32_t n_bytes, uint8_t *out);
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "strings.h"
 
-#define S(text) { text, sizeof(text) - 1 }
+#define S(text) \
+	{ \
+		text, sizeof(text) - 1 \
+	}
 
 /* clang-format off */
 static const struct bnet_string rows[] = {
@@ -203,5 +206,11 @@ static const struct bnet_string rows[] = {
 };
 /* clang-format on */
 
-const struct bnet_strings bnet_strings_builtin = { rows,
-	sizeof(rows) / sizeof(rows[0]) };
+const struct bnet_strings *
+bnet_strings_builtin(void)
+{
+	static const struct bnet_strings table = { rows,
+		sizeof(rows) / sizeof(rows[0]) };
+
+	return &table;
+}

@@ -19,6 +19,6 @@ struct bnet_strings {
 };
 
 /* The published table of 2026: 195 strings. Peers of other eras differ. */
-extern const struct bnet_strings bnet_strings_builtin;
+const struct bnet_strings *bnet_strings_builtin(void);
 
 #endif
