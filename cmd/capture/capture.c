@@ -5,7 +5,6 @@
 #include "cmd/capture/streams.h"
 #include "cmd/capture/tls.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,13 +188,24 @@ on_segment(
 	return err;
 }
 
+/* What a packet is that leads to no segment. */
+static void
+on_other(struct cap *cap, enum cap_layer layer, const struct cap_ip *ip)
+{
+	cap->counters.bad_packets += layer == CAP_LAYER_BAD;
+	cap->counters.not_tcp += layer == CAP_LAYER_OTHER;
+}
+
+/*
+ * BNET_OK: *layer is that of the whole datagram; BNET_MORE: others have to come
+ */
 static enum bnet_err
 on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 {
 	size_t evicted_bytes;
 	enum bnet_err err;
 
-	if (!ip->src.v6 && ip->protocol != IPPROTO_TCP) {
+	if (!cap_layers_wants(ip)) {
 		*layer = CAP_LAYER_OTHER;
 		return BNET_OK;
 	}
@@ -207,11 +217,32 @@ on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 		    "an IP datagram was not completed in time");
 	if (err == BNET_OK) {
 		cap->counters.datagrams++;
-		*layer = CAP_LAYER_TCP;
+		*layer = cap_layers_on(ip);
 	} else if (err == BNET_ELIMIT) {
 		*layer = CAP_LAYER_BAD;
+		err = BNET_OK;
 	}
-	return err == BNET_ENOMEM ? err : BNET_OK;
+	return err;
+}
+
+static enum bnet_err
+on_layer(struct cap *cap, enum cap_layer layer, struct cap_ip *ip,
+    struct cap_stream **stream)
+{
+	struct cap_segment seg;
+	enum bnet_err err;
+
+	while (layer == CAP_LAYER_FRAGMENT) {
+		err = on_fragment(cap, ip, &layer);
+		if (err != BNET_OK)
+			return err == BNET_MORE ? BNET_OK : err;
+	}
+	if (layer == CAP_LAYER_TCP)
+		layer = cap_layers_tcp(ip, &seg);
+	if (layer == CAP_LAYER_TCP)
+		return on_segment(cap, &seg, stream);
+	on_other(cap, layer, ip);
+	return BNET_OK;
 }
 
 enum bnet_err
@@ -219,10 +250,9 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
     struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream)
 {
 	struct cap_counters *n = &cap->counters;
-	struct cap_segment seg;
 	struct cap_ip ip;
 	enum cap_layer layer;
-	enum bnet_err err = BNET_OK;
+	enum bnet_err err;
 
 	*stream = NULL;
 	cap->time_ns = time_ns;
@@ -230,13 +260,12 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	n->packet_bytes += data.len;
 	n->cut_packets += data.len < wire_bytes;
 	layer = cap_layers_ip(linktype, data, wire_bytes, &ip);
-	if (layer == CAP_LAYER_FRAGMENT)
-		err = on_fragment(cap, &ip, &layer);
-	if (layer == CAP_LAYER_TCP)
-		layer = cap_layers_tcp(&ip, &seg);
-	n->not_tcp += layer == CAP_LAYER_OTHER;
-	n->bad_packets += layer == CAP_LAYER_BAD;
-	return layer == CAP_LAYER_TCP ? on_segment(cap, &seg, stream) : err;
+	err = on_layer(cap, layer, &ip, stream);
+	while (err == BNET_OK && ip.rest.len > 0) {
+		layer = cap_layers_rest(&ip);
+		err = on_layer(cap, layer, &ip, stream);
+	}
+	return err;
 }
 
 static struct stream *
