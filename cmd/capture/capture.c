@@ -2,6 +2,7 @@
 #include "cmd/capture/capture.h"
 
 #include "cmd/capture/layers.h"
+#include "cmd/capture/left_out.h"
 #include "cmd/capture/streams.h"
 #include "cmd/capture/tls.h"
 
@@ -162,8 +163,11 @@ on_segment(
 	enum bnet_err err;
 
 	if (!cap->set.any_port && !cap_port_listed(cap, seg->src.port) &&
-	    !cap_port_listed(cap, seg->dst.port))
+	    !cap_port_listed(cap, seg->dst.port)) {
+		cap->counters.other_ports++;
+		left_out_segment(cap->left_out, seg);
 		return BNET_OK;
+	}
 	if (seg->data.len > 0 && !(seg->flags & TCP_RST)) {
 		cap->counters.segments++;
 		cap->counters.segment_bytes += seg->data.len;
@@ -193,7 +197,10 @@ static void
 on_other(struct cap *cap, enum cap_layer layer, const struct cap_ip *ip)
 {
 	cap->counters.bad_packets += layer == CAP_LAYER_BAD;
-	cap->counters.not_tcp += layer == CAP_LAYER_OTHER;
+	if (layer != CAP_LAYER_OTHER)
+		return;
+	cap->counters.not_tcp++;
+	left_out_packet(cap->left_out, &ip->other);
 }
 
 /*
@@ -338,7 +345,10 @@ cap_new(const struct cap_settings *set, const struct cap_sink *sink)
 		.counters = &cap->counters };
 	cap->codecs = bnet_codecs_new();
 	cap->fragments = cap_fragments_new();
+	cap->left_out = left_out_new(cap->set.frame_max_bytes);
+	cap->counters.left_out = cap->left_out;
 	if (cap->codecs == NULL || cap->fragments == NULL ||
+	    cap->left_out == NULL ||
 	    !streams_init(&cap->streams, cap->set.limits.n_streams)) {
 		cap_free(cap);
 		return NULL;
@@ -360,6 +370,7 @@ cap_free(struct cap *cap)
 	}
 	streams_free(&cap->streams);
 	cap_fragments_free(cap->fragments);
+	left_out_free(cap->left_out);
 	bnet_codecs_free(cap->codecs);
 	free(cap);
 }

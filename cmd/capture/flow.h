@@ -83,6 +83,7 @@ struct cap {
 	struct history_budget history;
 	struct bnet_codecs *codecs;
 	struct cap_fragments *fragments;
+	struct left_out *left_out;
 	struct streams streams;
 	size_t held_bytes; /* by all streams */
 	int64_t time_ns; /* of the current packet */

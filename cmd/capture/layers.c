@@ -103,7 +103,8 @@ struct walk {
 	struct bnet_slice in; /* captured, from here on */
 	size_t sent_bytes; /* from here on; at least in.len */
 	uint16_t type; /* NEXT_TYPE */
-	uint8_t n_headers;
+	uint8_t n_headers, n_vlans;
+	bool wrapped;
 	bool pad_wlan; /* radiotap: the 802.11 header is padded */
 	uint32_t tunnel;
 	struct cap_other other;
@@ -187,6 +188,8 @@ read_tag(struct walk *w, const struct tag_row *row)
 	id = get_u16(w->in.p) & row->id_mask;
 	if (id != 0) /* 0 is a priority only */
 		enter(w, id);
+	if (row->id_mask != 0 && !w->wrapped && w->n_vlans < UINT8_MAX)
+		w->n_vlans++;
 	w->type = get_u16(w->in.p + row->tag_bytes);
 	step(w, row->tag_bytes + 2u);
 	return NEXT_TYPE;
@@ -385,6 +388,7 @@ read_mpls(struct walk *w)
 	if (w->in.len < MPLS_BYTES)
 		return END_BAD;
 	entry = get_u32(w->in.p);
+	w->wrapped = true;
 	step(w, MPLS_BYTES);
 	enter(w, entry >> 12);
 	if ((entry & 0x100) == 0)
@@ -458,6 +462,7 @@ read_pppoe(struct walk *w)
 	if (w->in.p[0] != 0x11 || w->in.p[1] != 0)
 		return other(w, CAP_OTHER_ETHERTYPE, 0x8864);
 	enter(w, get_u16(w->in.p + 2));
+	w->wrapped = true;
 	step(w, 6);
 	return NEXT_PPP;
 }
@@ -706,6 +711,7 @@ begin_ip(struct walk *w)
 		memcpy(v, ip->dst.ip, sizeof(v));
 		ends += v[0] ^ v[1] ^ v[2] ^ v[3];
 		enter(w, ends);
+		w->wrapped = true;
 	}
 	memset(ip, 0, sizeof(*ip));
 }
@@ -1127,6 +1133,8 @@ walk(struct walk *w, enum next next)
 	ip->missing_bytes = w->sent_bytes - w->in.len;
 	ip->tunnel = w->tunnel;
 	ip->n_headers = w->n_headers;
+	ip->n_vlans = w->n_vlans;
+	ip->wrapped = w->wrapped;
 	ip->rest = w->rest;
 	switch (next) {
 	case END_TCP:
@@ -1167,6 +1175,8 @@ cap_layers_on(struct cap_ip *ip)
 		.sent_bytes = ip->data.len + ip->missing_bytes,
 		.tunnel = ip->tunnel,
 		.n_headers = ip->n_headers,
+		.n_vlans = ip->n_vlans,
+		.wrapped = ip->wrapped,
 		.rest = ip->rest,
 		.ip = ip };
 

@@ -84,6 +84,8 @@ struct cap_ip {
 	uint32_t offset_bytes; /* fragment */
 	uint32_t tunnel; /* as in struct cap_segment */
 	uint8_t n_headers; /* so far */
+	uint8_t n_vlans; /* tags before the first IP header */
+	bool wrapped; /* in MPLS, PPPoE, or another IP packet */
 	struct cap_other other;
 	struct bnet_slice rest; /* for cap_layers_rest(), unless empty */
 };
