@@ -616,8 +616,10 @@ read_udp(struct walk *w)
 {
 	uint16_t src, dst;
 
-	if (w->in.len < UDP_BYTES)
-		return END_BAD;
+	if (w->in.len < UDP_BYTES) /* not TCP, even if it is cut */
+		return w->in.len < w->sent_bytes
+		    ? other(w, CAP_OTHER_IP, IP_UDP)
+		    : END_BAD;
 	src = get_u16(w->in.p);
 	dst = get_u16(w->in.p + 2);
 	w->type = dst;

@@ -23,6 +23,10 @@ parse(int linktype, struct bnet_slice in, size_t wire_bytes,
 	struct cap_ip ip;
 	enum cap_layer layer = cap_layers_ip(linktype, in, wire_bytes, &ip);
 
+	/* a tunnel that is cut in its UDP header */
+	if (layer == CAP_LAYER_OTHER && in.len < wire_bytes &&
+	    ip.other.kind == CAP_OTHER_IP && ip.other.number == 17)
+		return CAP_LAYER_BAD;
 	return layer == CAP_LAYER_TCP ? cap_layers_tcp(&ip, segment) : layer;
 }
 
