@@ -105,6 +105,8 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	key.end[sender] = seg->src;
 	key.end[!sender] = seg->dst;
 	s = streams_find(&cap->streams, &key);
+	if (s != NULL && s->tunnel[sender != s->opener] != seg->tunnel)
+		s = streams_of_tunnel(&cap->streams, s, sender, seg);
 	if (s != NULL && is_reuse(s, sender != s->opener, seg)) {
 		streams_close(cap, s);
 		s = NULL;
@@ -118,6 +120,8 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	if (s == NULL)
 		return BNET_ENOMEM;
 	*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
+	if (s->tunnel[*dir] == 0)
+		s->tunnel[*dir] = seg->tunnel;
 	*out = s;
 	return BNET_OK;
 }

@@ -52,6 +52,7 @@ struct stream {
 	bool dormant; /* silent for a long time, holds nothing */
 	bool isn_known[2];
 	uint32_t isn[2];
+	uint32_t tunnel[2]; /* around the first segment each way; 0: none yet */
 	int64_t seen_ns;
 	struct tcp_half half[2];
 	struct flow flow[2];
