@@ -137,13 +137,16 @@ other(struct walk *w, enum cap_other_kind kind, uint32_t number)
 	return END_OTHER;
 }
 
-/* Another identifier of a tunnel; the result is never 0. */
+/* Another header around the segment, and its identifier; never 0 after it. */
 static void
-enter(struct walk *w, uint32_t id)
+enter(struct walk *w, enum next header, uint32_t id)
 {
-	w->tunnel = (w->tunnel ^ id) * UINT32_C(0x9e3779b1);
-	w->tunnel ^= w->tunnel >> 15;
-	w->tunnel += w->tunnel == 0;
+	uint32_t h = w->tunnel + 1 + (uint32_t)header;
+
+	h = (h * UINT32_C(0x85ebca6b)) ^ id;
+	h *= UINT32_C(0x9e3779b1);
+	h ^= h >> 15;
+	w->tunnel = h != 0 ? h : 1;
 }
 
 /* ---- Ethernet and what stands for it ---- */
@@ -187,7 +190,7 @@ read_tag(struct walk *w, const struct tag_row *row)
 		return END_BAD;
 	id = get_u16(w->in.p) & row->id_mask;
 	if (id != 0) /* 0 is a priority only */
-		enter(w, id);
+		enter(w, NEXT_TYPE, id);
 	if (row->id_mask != 0 && !w->wrapped && w->n_vlans < UINT8_MAX)
 		w->n_vlans++;
 	w->type = get_u16(w->in.p + row->tag_bytes);
@@ -274,7 +277,7 @@ read_pbb(struct walk *w)
 {
 	if (w->in.len < 4)
 		return END_BAD;
-	enter(w, get_u32(w->in.p) & UINT32_C(0xffffff));
+	enter(w, NEXT_PBB, get_u32(w->in.p) & UINT32_C(0xffffff));
 	step(w, 4);
 	return NEXT_ETHER;
 }
@@ -369,10 +372,12 @@ below_mpls(struct walk *w)
 		return NEXT_IP;
 	if (!bare && w->in.p[0] >> 4 == 0 && ether_fits(w, 4)) {
 		step(w, 4);
+		bare = true;
+	}
+	if (bare) {
+		enter(w, NEXT_ETHER, 0);
 		return NEXT_ETHER;
 	}
-	if (bare)
-		return NEXT_ETHER;
 	/* a header that lies, or is cut: the reader of IP judges it */
 	if (w->in.p[0] >> 4 == 4 || w->in.p[0] >> 4 == 6)
 		return NEXT_IP;
@@ -390,7 +395,7 @@ read_mpls(struct walk *w)
 	entry = get_u32(w->in.p);
 	w->wrapped = true;
 	step(w, MPLS_BYTES);
-	enter(w, entry >> 12);
+	enter(w, NEXT_MPLS, entry >> 12);
 	if ((entry & 0x100) == 0)
 		return NEXT_MPLS;
 	return below_mpls(w);
@@ -461,7 +466,7 @@ read_pppoe(struct walk *w)
 		return END_BAD;
 	if (w->in.p[0] != 0x11 || w->in.p[1] != 0)
 		return other(w, CAP_OTHER_ETHERTYPE, 0x8864);
-	enter(w, get_u16(w->in.p + 2));
+	enter(w, NEXT_PPPOE, get_u16(w->in.p + 2));
 	w->wrapped = true;
 	step(w, 6);
 	return NEXT_PPP;
@@ -497,16 +502,17 @@ static bool
 step_gre(struct walk *w, uint16_t flags)
 {
 	bool v1 = (flags & GRE_VERSION) == 1;
+	uint32_t key = 0;
 	size_t n = 4;
 
 	n += flags & (GRE_CHECKSUM | GRE_ROUTING) ? 4 : 0;
 	if (flags & GRE_KEY) {
 		if (w->in.len < n + 4)
 			return false;
-		enter(w, v1 ? get_u16(w->in.p + n + 2)
-			    : get_u32(w->in.p + n));
+		key = v1 ? get_u16(w->in.p + n + 2) : get_u32(w->in.p + n);
 		n += 4;
 	}
+	enter(w, NEXT_GRE, key);
 	n += flags & GRE_SEQUENCE ? 4 : 0;
 	n += v1 && (flags & GRE_ACK) ? 4 : 0;
 	return step_in(w, n) &&
@@ -525,7 +531,7 @@ read_erspan(struct walk *w, bool has_header)
 		return NEXT_ETHER;
 	if (w->in.len < 8)
 		return END_BAD;
-	enter(w, get_u16(w->in.p + 2) & 0x3ff);
+	enter(w, NEXT_GRE, get_u16(w->in.p + 2) & 0x3ff);
 	if (w->in.p[0] >> 4 == 2) {
 		if (w->in.len < 12)
 			return END_BAD;
@@ -644,7 +650,7 @@ read_vxlan(struct walk *w)
 		return END_BAD;
 	if ((w->in.p[0] & VXLAN_VNI) == 0)
 		return other_udp(w);
-	enter(w, get_u32(w->in.p + 4) >> 8);
+	enter(w, NEXT_VXLAN, get_u32(w->in.p + 4) >> 8);
 	step(w, 8);
 	return NEXT_ETHER;
 }
@@ -663,7 +669,7 @@ read_vxlan_gpe(struct walk *w)
 	if (protocol >= sizeof(table) / sizeof(table[0]) ||
 	    table[protocol] == END_OTHER)
 		return other_udp(w);
-	enter(w, get_u32(w->in.p + 4) >> 8);
+	enter(w, NEXT_VXLAN, get_u32(w->in.p + 4) >> 8);
 	step(w, 8);
 	return table[protocol];
 }
@@ -680,7 +686,7 @@ read_geneve(struct walk *w)
 		return other_udp(w);
 	n = 8 + (size_t)(w->in.p[0] & 0x3f) * 4;
 	w->type = get_u16(w->in.p + 2);
-	enter(w, get_u32(w->in.p + 4) >> 8);
+	enter(w, NEXT_GENEVE, get_u32(w->in.p + 4) >> 8);
 	if (!step_in(w, n))
 		return END_BAD;
 	return w->type < ETHERTYPE_MIN
@@ -712,7 +718,7 @@ begin_ip(struct walk *w)
 		ends += v[0] ^ v[1] ^ v[2] ^ v[3];
 		memcpy(v, ip->dst.ip, sizeof(v));
 		ends += v[0] ^ v[1] ^ v[2] ^ v[3];
-		enter(w, ends);
+		enter(w, NEXT_IP, ends);
 		w->wrapped = true;
 	}
 	memset(ip, 0, sizeof(*ip));

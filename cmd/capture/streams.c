@@ -91,12 +91,16 @@ streams_find(struct streams *streams, const struct stream_key *key)
 	return s;
 }
 
-/* Is it farther away than any window? */
+/* Is it farther away than any window from what is known of the direction? */
 static bool
 is_far(const struct tcp_half *half, uint32_t seq)
 {
-	return half->started &&
-	    seq - half->next_seq + FAR_BYTES > 2 * FAR_BYTES;
+	uint32_t near = half->started ? half->next_seq
+	    : half->sent              ? half->sent_seq
+				      : half->peer_ack;
+
+	return (half->started || half->sent || half->acked) &&
+	    seq - near + FAR_BYTES > 2 * FAR_BYTES;
 }
 
 static bool
