@@ -50,8 +50,8 @@ struct routes_turn {
  * The next node in turn for ANY packets of `key`. Called again with the same
  * `turn`, the one after it: NULL once each was seen, or if there is none.
  */
-struct route_entry *routes_any(
-    struct routes *routes, int32_t key, struct routes_turn *turn);
+struct route_entry *
+routes_any(struct routes *routes, int32_t key, struct routes_turn *turn);
 
 /* Visit all listed entries, in no order; `each` returns false to stop. */
 void routes_each(struct routes *routes,
