@@ -164,17 +164,22 @@ take_rules(struct reading *r, struct scenario *s, char *rest)
 static bool
 is_harmless(const char *options)
 {
+	static const char nothing[] = "/dev/null";
 	static const char *const known[] = { "--drain-timeout", "--drain-to",
 		"--hello-timeout", "--keepalive", "--max-frame",
 		"--max-payload", "--no-client-to-client", "--overload",
 		"--ping-interval", "--queue", "--require-hello", "--threads",
-		"--trace", "--codecs", "--ids" };
+		"--trace", "--codecs", "--ids", "--client-tokens" };
 	size_t len;
 
-	if (strspn(options, "abcdefghijklmnopqrstuvwxyz0123456789-.,:KM ") !=
+	if (strspn(options, "abcdefghijklmnopqrstuvwxyz0123456789-.,:KM /") !=
 		strlen(options) ||
 	    strncmp(options, "--", 2) != 0)
 		return false;
+	for (const char *p = options; (p = strchr(p, '/')) != NULL;
+	     p += strlen(nothing))
+		if (strncmp(p, nothing, strlen(nothing)) != 0)
+			return false;
 	for (; (options = strstr(options, "--")) != NULL; options += len) {
 		bool found = false;
 
