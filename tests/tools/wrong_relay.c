@@ -81,6 +81,8 @@ on_pong(struct peer *p, const struct bnet_header *header)
 	    : p->latency_us + change_us / 3;
 	p->latency_known = true;
 	p->asked_us = 0;
+	if (header->latency_ms != 0 && !wrong[PONG_PING_IGNORED])
+		send_pong(p, header->latency_ms);
 	if (llabs(change_us) > 75000 && !wrong[LATENCY_NO_JUMP])
 		send_keepalive(p, true);
 }

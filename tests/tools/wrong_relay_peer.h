@@ -71,6 +71,7 @@
 	X(PONG_KEEPS_BIT_63, "pong-keeps-bit-63") \
 	X(PONG_OTHER_TIMESTAMP, "pong-other-timestamp") \
 	X(PONG_PASSED_ON, "pong-passed-on") \
+	X(PONG_PING_IGNORED, "pong-ping-ignored") \
 	X(PRIORITY_DROPPED, "priority-dropped") \
 	X(REFUSE_SILENTLY, "refuse-silently") \
 	X(REFUSE_WITHOUT_CLOSE, "refuse-without-close") \
@@ -201,6 +202,22 @@ wide_header(const struct bnet_header *h, struct bnet_buf *oob)
 	(void)!bnet_bits_finish(&wr);
 }
 
+static bool
+has_unused_bits(struct bnet_slice oob)
+{
+	struct bnet_bits_rd rd;
+
+	bnet_bits_read(&rd, oob);
+	for (int i = 0; i < 3; i++)
+		(void)bnet_bits_i64(&rd);
+	(void)bnet_bits_i32(&rd);
+	for (int i = 0; i < 3; i++)
+		(void)bnet_bits_u32(&rd);
+	(void)bnet_bits_bool(&rd);
+	(void)bnet_bits_u64(&rd);
+	return bnet_bits_left(&rd) > 0;
+}
+
 /* The header in bytes of our own: WIDE_NUMBERS, UNUSED_BITS. */
 static void
 odd_header(struct bnet_packet *packet)
@@ -218,7 +235,7 @@ odd_header(struct bnet_packet *packet)
 		return;
 	packet->oob = bnet_buf_slice(&oob);
 	bytes = (uint8_t *)(uintptr_t)packet->oob.p;
-	if (wrong[UNUSED_BITS])
+	if (wrong[UNUSED_BITS] && has_unused_bits(packet->oob))
 		bytes[packet->oob.len - 1] |= 0x80;
 	packet->has_header = false;
 }

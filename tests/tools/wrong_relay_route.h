@@ -311,7 +311,8 @@ local(struct peer *p, const struct bnet_packet *packet)
 		on_roster(p, &message.u.roster);
 	else if (type == BNET_MSG_ECHO)
 		on_echo(p, &message);
-	else if (type == BNET_MSG_DISCARD && wrong[DISCARD_ANSWERED])
+	else if (type == BNET_MSG_DISCARD && wrong[DISCARD_ANSWERED] &&
+	    packet->payload.len > 0) /* not that of a fence */
 		tell(p, packet, BNET_CODE_NO_DESTINATION, 0);
 	else if (type == BNET_MSG_HELLO)
 		on_second_hello(p, packet);
