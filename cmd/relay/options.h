@@ -46,13 +46,15 @@ struct relay_options {
 	char *name, *environment;
 	uint64_t clients_from, nodes_from; /* the first id of each block */
 	uint64_t n_ids; /* in each block */
+	int64_t id_rest_ns;
 
 	uint64_t n_threads; /* 0: one per core */
 	char *config;
 	char *user;
 
 	/* who is admitted */
-	bool insecure, require_hello, no_client_to_client;
+	bool insecure_listen, insecure_nodes, insecure_metrics;
+	bool require_hello, no_client_to_client;
 	char *tokens, *client_tokens;
 
 	/* timeouts */

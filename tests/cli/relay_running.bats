@@ -87,6 +87,35 @@ expect b packet payload=hello
 END
 }
 
+@test "an id rests before the next one gets it" {
+	printf 'id-rest = 1h\nids = 3\n' >"$tmp/conf"
+	start_relay --config "$tmp/conf"
+	play <<'END'
+connect a $r
+hello a
+expect a welcome id=1
+close a
+until grep -q 'msg="link down" id=1' $err
+connect b $r
+hello b
+expect b welcome id=2
+connect c $r
+hello c id=1
+expect c welcome id=3
+# no other is free
+connect d $r
+hello d
+expect d welcome id=1
+run printf 'id-rest = 0ms\nids = 3\n' > $tmp/conf; kill -HUP $pid
+until grep -q 'msg=.*reload' $err
+close b
+until grep -q 'msg="link down" id=2' $err
+connect e $r
+hello e id=2
+expect e welcome id=2
+END
+}
+
 @test "SIGHUP: a configuration that is wrong leaves the old in force" {
 	printf 'max-connections = 10\n' >"$tmp/relay.conf"
 	start_relay --config "$tmp/relay.conf"
@@ -200,6 +229,34 @@ await a drain
 await a closed
 until ! kill -0 $pid 2>/dev/null
 END
+}
+
+@test "nobody reads standard error: the relay works on, and ends" {
+	mkfifo "$tmp/full"
+	exec 8<>"$tmp/full"
+	# the whole of a pipe
+	head -c 65536 /dev/zero >&8
+	"$relay" -l 127.0.0.1:0 --metrics 127.0.0.1:0 --log-level debug \
+		--drain-timeout 100ms >"$tmp/full.out" 2>&8 8>&- 3>&- &
+	pid=$!
+	relays+=("$pid")
+	: >"$tmp/$pid.err"
+	full_is_ready() {
+		plain=$(said_ready ready '' "$tmp/full.out")
+		metrics=$(said_ready metrics '' "$tmp/full.out")
+		[ -n "$plain" ] && [ -n "$metrics" ]
+	}
+	within full_is_ready
+	echo "$metrics" >"$tmp/$pid.metrics"
+	play <<'END'
+join n $r role=node id=7
+join c $r
+echo c cookie=1
+expect c echo-reply cookie=1
+END
+	books "$pid"
+	stop_relay "$pid"
+	exec 8<&-
 }
 
 @test "a second SIGTERM ends it at once" {
