@@ -86,7 +86,7 @@ own_relays() {
 }
 
 @test "a published peer passes what is stock's, and only that is run" {
-	local names
+	local names trait
 
 	"$tools/stock" proxy >"$tmp/stock" 3>&- &
 	children+=("$!")
@@ -100,12 +100,12 @@ own_relays() {
 	# a peer that is not as published does not pass
 	for trait in network-order oversize-resync ignores-flags cut-headers \
 		pong-payload pong-ping; do
-		"$tools/stock" proxy --without "$trait" >"$tmp/stock" 3>&- &
+		"$tools/stock" proxy --without "$trait" >"$tmp/$trait" 3>&- &
 		children+=("$!")
-		within grep -qs nodes "$tmp/stock"
+		within grep -qs nodes "$tmp/$trait"
 		suite 1 --only stock --scenario-timeout 500ms \
 			--scenario-only 'stock-*@(ping|pong|little|oversize|flags|cut)*' \
-			"$(sed -n 's/^stock: ready on //p' "$tmp/stock")"
+			"$(sed -n 's/^stock: ready on //p' "$tmp/$trait")"
 	done
 }
 
