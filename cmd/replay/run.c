@@ -897,6 +897,9 @@ scenarios(struct run *run)
 {
 	int code = REPLAY_USAGE;
 
+	if (run->opt->target == NULL) /* those of --scenario-relay */
+		return scenario_run(run->opt, NULL, &run->target,
+		    run->files.token, &run_interrupts, stdout);
 	if (!run_target_is_safe(run))
 		return code;
 	code = run_probe(run, BNET_ROLE_CLIENT, "scenarios may expect that");
