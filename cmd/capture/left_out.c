@@ -440,13 +440,12 @@ tell_frameless(const struct teller *to)
 		append(&s, "there are no packets");
 	else if (n->segments > 0)
 		append(&s,
-		    "no frames in %" PRIu64 " bytes of %" PRIu64
-		    " TCP segments",
-		    n->segment_bytes, n->segments);
+		    "no frames in the %" PRIu64 " bytes of %" PRIu64
+		    " TCP stream%s",
+		    n->segment_bytes, n->streams, n->streams == 1 ? "" : "s");
 	else if (n->streams > 0)
-		append(&s,
-		    "%" PRIu64 " TCP streams have no payload in this capture",
-		    n->streams);
+		append(&s, "no payload in %" PRIu64 " TCP stream%s",
+		    n->streams, n->streams == 1 ? "" : "s");
 	else if (n->fragments > 0 && packets > 0)
 		append(&s,
 		    "%" PRIu64 " IP fragments make up no whole datagram",
