@@ -301,11 +301,9 @@ static const struct tag_row {
 	uint8_t tag_bytes;
 	uint16_t id_mask; /* of the first two bytes */
 } tag_table[] = {
-	{ ETHERTYPE_VLAN, 2, 0xfff },
-	{ 0x88a8, 2, 0xfff }, /* 802.1ad */
+	{ ETHERTYPE_VLAN, 2, 0xfff }, { 0x88a8, 2, 0xfff }, /* 802.1ad */
 	{ 0x9100, 2, 0xfff }, /* older ones */
-	{ 0x9200, 2, 0xfff },
-	{ 0x9300, 2, 0xfff },
+	{ 0x9200, 2, 0xfff }, { 0x9300, 2, 0xfff },
 	{ 0x8926, 4, 0 }, /* VN-Tag */
 	{ 0x893f, 6, 0 }, /* 802.1BR */
 };
@@ -597,9 +595,8 @@ read_hdlc(struct walk *w)
 		return NEXT_PPP;
 	w->type = get_u16(w->in.p + 2);
 	step(w, 4);
-	return w->type < ETHERTYPE_MIN
-	    ? other(w, CAP_OTHER_ETHERTYPE, w->type)
-	    : NEXT_TYPE;
+	return w->type < ETHERTYPE_MIN ? other(w, CAP_OTHER_ETHERTYPE, w->type)
+				       : NEXT_TYPE;
 }
 
 /* RFC 2516: version and type, code (0: a session's data), session, length. */
@@ -659,8 +656,7 @@ step_gre(struct walk *w, uint16_t flags)
 	enter(w, NEXT_GRE, key);
 	n += flags & GRE_SEQUENCE ? 4 : 0;
 	n += v1 && (flags & GRE_ACK) ? 4 : 0;
-	return step_in(w, n) &&
-	    (!(flags & GRE_ROUTING) || step_gre_routing(w));
+	return step_in(w, n) && (!(flags & GRE_ROUTING) || step_gre_routing(w));
 }
 
 /* draft-foschiano-erspan; type I has no header, and GRE no sequence number. */
@@ -748,8 +744,7 @@ static const struct udp_row {
 } udp_table[] = {
 	{ 4789, NEXT_VXLAN },
 	{ 8472, NEXT_VXLAN }, /* Linux, where no port is given */
-	{ 4790, NEXT_VXLAN_GPE },
-	{ 6081, NEXT_GENEVE },
+	{ 4790, NEXT_VXLAN_GPE }, { 6081, NEXT_GENEVE },
 	{ 4754, NEXT_GRE }, /* RFC 8086 */
 	{ 6635, NEXT_MPLS }, /* RFC 7510 */
 };
@@ -833,9 +828,8 @@ read_geneve(struct walk *w)
 	enter(w, NEXT_GENEVE, get_u32(w->in.p + 4) >> 8);
 	if (!step_in(w, n))
 		return END_BAD;
-	return w->type < ETHERTYPE_MIN
-	    ? other(w, CAP_OTHER_ETHERTYPE, w->type)
-	    : NEXT_TYPE;
+	return w->type < ETHERTYPE_MIN ? other(w, CAP_OTHER_ETHERTYPE, w->type)
+				       : NEXT_TYPE;
 }
 
 /* ---- in IP ---- */
@@ -1210,8 +1204,7 @@ cap_layers_ip(int linktype, struct bnet_slice packet, size_t wire_bytes,
 		return CAP_LAYER_OTHER;
 	}
 	w = (struct walk){ .in = packet,
-		.sent_bytes =
-		    wire_bytes > packet.len ? wire_bytes : packet.len,
+		.sent_bytes = wire_bytes > packet.len ? wire_bytes : packet.len,
 		.tunnel = NO_TUNNEL,
 		.ip = ip };
 	return walk(&w, row->next);

@@ -74,8 +74,8 @@ START_TEST(test_around)
 	struct trial trial = way->trial;
 	char options[OPTIONS_CHARS];
 
-	(void)snprintf(options, sizeof(options), "--around %s %s", name,
-	    way->options);
+	(void)snprintf(
+	    options, sizeof(options), "--around %s %s", name, way->options);
 	trial.mangle = options;
 	trial_run(&trial);
 }

@@ -63,8 +63,7 @@ says(const char *want)
 }
 
 #define MACS "020000000001 020000000002"
-#define IP4(protocol) \
-	"45000000 00000000 40" protocol "0000 0a000001 0a000002"
+#define IP4(protocol) "45000000 00000000 40" protocol "0000 0a000001 0a000002"
 #define UDP "00350000 00080000" /* from port 53 */
 
 /* Each kind by its name. */
@@ -78,16 +77,15 @@ static const struct kind_row {
 	{ DLT_EN10MB, MACS "1234 0001", "ethertype 0x1234" },
 	{ DLT_EN10MB, MACS "8100 0005 1234 0001", "ethertype 0x1234" },
 	{ DLT_EN10MB, MACS "8863 11090000 0000", "PPPoE discovery" },
-	{ DLT_EN10MB, MACS "8864 1100 0001 0004 c021 0101",
-	    "LCP" },
+	{ DLT_EN10MB, MACS "8864 1100 0001 0004 c021 0101", "LCP" },
 	{ DLT_EN10MB, MACS "8864 1100 0001 0004 0203 0101",
 	    "PPP protocol 0x0203" },
 	{ DLT_EN10MB, MACS "0026 424203 0000", "spanning tree" },
 	{ DLT_EN10MB, MACS "0026 121203 0000", "LLC SAP 0x12" },
-	{ DLT_EN10MB, MACS "0026 aaaa03 00000c 2000 00",
-	    "SNAP OUI 0x00000c" },
-	{ DLT_EN10MB, MACS "8847 00064140 10000000 00000000 00000000 00000000"
-			   "00000000 00000000 00000000 00000000 00000000",
+	{ DLT_EN10MB, MACS "0026 aaaa03 00000c 2000 00", "SNAP OUI 0x00000c" },
+	{ DLT_EN10MB,
+	    MACS "8847 00064140 10000000 00000000 00000000 00000000"
+		 "00000000 00000000 00000000 00000000 00000000",
 	    "MPLS without IP or Ethernet" },
 	{ DLT_RAW, IP4("01") "0800", "ICMP" },
 	{ DLT_RAW, IP4("32") "00", "ESP (encrypted)" },
@@ -97,8 +95,8 @@ static const struct kind_row {
 	/* the flag of a VNI is missing */
 	{ DLT_RAW, IP4("11") "c350 12b5 0010 0000 0000000000002a00",
 	    "UDP port 4789" },
-	{ DLT_RAW, IP4("11") "c350 12b5 0028 0000 0800000000002a00" MACS
-		   "0806 0001",
+	{ DLT_RAW,
+	    IP4("11") "c350 12b5 0028 0000 0800000000002a00" MACS "0806 0001",
 	    "ARP" },
 	{ DLT_RAW, "50000000", "network layers other than IP" },
 	{ DLT_IEEE802_11, "80000000", "802.11 management and control" },
@@ -136,8 +134,8 @@ START_TEST(test_many_kinds)
 	char hex[200];
 
 	for (unsigned i = 1; i <= 9; i++) {
-		(void)snprintf(hex, sizeof(hex),
-		    IP4("11") "c350 00%02x 0008 0000", i);
+		(void)snprintf(
+		    hex, sizeof(hex), IP4("11") "c350 00%02x 0008 0000", i);
 		feed(DLT_RAW, hex, i);
 	}
 	feed(DLT_RAW, IP4("32") "00", 20);
@@ -168,8 +166,8 @@ START_TEST(test_too_many)
 	char hex[200];
 
 	for (unsigned i = 1; i <= 3000; i++) {
-		(void)snprintf(hex, sizeof(hex),
-		    IP4("11") "f%03x f%03x 0008 0000", i, i);
+		(void)snprintf(
+		    hex, sizeof(hex), IP4("11") "f%03x f%03x 0008 0000", i, i);
 		feed(DLT_RAW, hex, 1);
 	}
 	tap_finish(&tap);
@@ -196,8 +194,8 @@ segment(uint16_t src, uint16_t dst, uint8_t flags, struct bnet_slice data)
 	put_tcp(p + 20, &pkt);
 	if (data.len > 0)
 		memcpy(p + 40, data.p, data.len);
-	UNIT_MUST(tap_raw(&tap, p, 40 + data.len, SIZE_MAX) == BNET_OK,
-	    "refused");
+	UNIT_MUST(
+	    tap_raw(&tap, p, 40 + data.len, SIZE_MAX) == BNET_OK, "refused");
 }
 
 #define NOTHING ((struct bnet_slice){ NULL, 0 })
@@ -234,8 +232,8 @@ START_TEST(test_port)
 	segment(1000, 26001, TCP_SYN, NOTHING);
 	segment(26001, 1000, TCP_SYN | TCP_ACK, NOTHING);
 	for (unsigned i = 0; i < row->times; i++)
-		segment(i % 2 ? 26001 : 1000, i % 2 ? 1000 : 26001, TCP_ACK,
-		    data);
+		segment(
+		    i % 2 ? 26001 : 1000, i % 2 ? 1000 : 26001, TCP_ACK, data);
 	if (row->looks_like)
 		(void)snprintf(want, sizeof(want),
 		    "TCP streams on 26001 look like BlueNet: try -p 26001\n");
