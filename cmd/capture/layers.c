@@ -451,11 +451,12 @@ read_nsh(struct walk *w)
 static bool
 ip_fits(const struct walk *w, size_t at, bool *exactly)
 {
-	const uint8_t *p = w->in.p + at;
 	size_t left_bytes = w->sent_bytes - at, n;
+	const uint8_t *p;
 
 	if (w->in.len < at + IPV4_BYTES)
 		return false;
+	p = w->in.p + at;
 	if (p[0] >> 4 == 4) {
 		n = get_u16(p + 2);
 		n = n == 0 ? left_bytes : n; /* segmentation offload */
@@ -1164,12 +1165,14 @@ walk(struct walk *w, enum next next)
 static bool
 is_plain(int linktype, struct bnet_slice packet, struct cap_ip *ip)
 {
-	const uint8_t *p = packet.p + ETHER_BYTES;
+	const uint8_t *p;
 	size_t total_bytes;
 
 	if (linktype != DLT_EN10MB ||
-	    packet.len < ETHER_BYTES + IPV4_BYTES + TCP_BYTES ||
-	    get_u16(p - 2) != ETHERTYPE_IPV4 || p[0] != 0x45 ||
+	    packet.len < ETHER_BYTES + IPV4_BYTES + TCP_BYTES)
+		return false;
+	p = packet.p + ETHER_BYTES;
+	if (get_u16(p - 2) != ETHERTYPE_IPV4 || p[0] != 0x45 ||
 	    p[9] != IP_TCP || (get_u16(p + 6) & 0x3fff) != 0)
 		return false;
 	total_bytes = get_u16(p + 2);
