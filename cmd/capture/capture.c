@@ -267,7 +267,7 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 
 	*stream = NULL;
 	cap->time_ns = time_ns;
-	n->packets++;
+	cap->packet = ++n->packets;
 	n->packet_bytes += data.len;
 	n->cut_packets += data.len < wire_bytes;
 	layer = cap_layers_ip(linktype, data, wire_bytes, &ip);

@@ -38,6 +38,9 @@ enum cap_event_type {
 	CAP_OVERLAP, /* bytes sent twice with different contents */
 	CAP_MALFORMED, /* a bad frame or payload; bytes: its size */
 	CAP_LIMIT, /* a limit was reached; bytes: held at that time */
+	CAP_N_LOSSES, /* below it: frames, and what may be missing */
+	CAP_PROXY = CAP_N_LOSSES, /* a PROXY protocol header; bytes: its size */
+	CAP_NOTE, /* what a stream is, where that is unusual; nothing is lost */
 	CAP_N_EVENTS
 };
 
@@ -46,7 +49,9 @@ struct cap_stream {
 	uint64_t number; /* from 0 */
 	char end[2][CAP_END_CHARS]; /* [0] opened it; "ADDR:PORT" */
 	uint8_t end_chars[2];
-	enum bnet_order order; /* AUTO while unknown */
+	enum bnet_order order; /* of the last frame; AUTO while unknown */
+	const char *client_src; /* by its PROXY header, or NULL */
+	const char *client_dst;
 	bool tls;
 	bool no_start; /* its beginning is not in the capture */
 	bool recognised; /* it carries frames: a good one was seen */

@@ -209,6 +209,7 @@ streams_remove(struct streams *streams, struct stream *stream)
 	streams->n--;
 	if (streams->last_hit == stream)
 		streams->last_hit = NULL;
+	flow_free_proxied(stream);
 	free(stream);
 }
 

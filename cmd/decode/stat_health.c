@@ -124,6 +124,8 @@ static const char *const event_names[CAP_N_EVENTS] = {
 	[CAP_OVERLAP] = "overlaps that conflict",
 	[CAP_MALFORMED] = "malformed",
 	[CAP_LIMIT] = "limits",
+	[CAP_PROXY] = "PROXY headers",
+	[CAP_NOTE] = "notes",
 };
 
 static void
@@ -150,7 +152,8 @@ print_events(struct table *table, const struct health *st,
 	for (int i = 0; i < CAP_N_EVENTS; i++) {
 		print_row(table, event_names[i], NULL, counters->events[i]);
 		table_u64(table, counters->event_bytes[i]);
-		if (i == CAP_SKIP || i == CAP_MALFORMED || i == CAP_LIMIT)
+		if (i == CAP_SKIP || i == CAP_MALFORMED || i == CAP_LIMIT ||
+		    i == CAP_NOTE)
 			print_reasons(table, st, (enum cap_event_type)i);
 	}
 }
@@ -177,7 +180,7 @@ add_verdict(struct table *table, const struct cap_counters *counters)
 	uint64_t left_out = counters->not_tcp + counters->other_ports;
 	char line[512] = "";
 
-	for (int i = CAP_GAP; i < CAP_N_EVENTS; i++)
+	for (int i = CAP_GAP; i < CAP_N_LOSSES; i++)
 		if (counters->events[i] > 0)
 			append(line, sizeof(line),
 			    "%s %s: %" PRIu64 " (%" PRIu64 " bytes)",

@@ -753,10 +753,10 @@ on_event(void *arg, const struct cap_event *event)
 	cs = session_of(c, event->stream, event->time_ns);
 	if (cs == NULL)
 		return;
-	if (event->type != CAP_FRAME)
+	if (event->type == CAP_FRAME)
+		c->no_memory |= !compile_frame(&c->frames, cs, event);
+	else if (event->type < CAP_N_LOSSES)
 		cs->session.flags |= TAPE_S_GAPS;
-	else if (!compile_frame(&c->frames, cs, event))
-		c->no_memory = true;
 }
 
 static void
