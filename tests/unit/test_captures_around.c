@@ -131,8 +131,7 @@ make_suite(void)
 	Suite *suite = suite_create("captures_around");
 	TCase *tc = unit_case(suite, "around");
 
-	tcase_add_loop_test(
-	    tc, test_around, 0, UNIT_ROWS(names));
+	tcase_add_loop_test(tc, test_around, 0, UNIT_ROWS(names));
 	tcase_add_loop_test(
 	    unit_case(suite, "links"), test_links, 0, UNIT_ROWS(links) * 4);
 	TRIAL_ADD(suite, outer_fragments);
