@@ -297,7 +297,7 @@ begin(struct engine_listener *listener, struct engine_worker *worker, int fd,
 		conn_end(conn, ENGINE_END_MEMORY);
 		return;
 	}
-	conn_set_deadline(conn, worker->now_ns + set->handshake_timeout_ns);
+	conn_set_deadline(conn, worker->now_ns + handshake_timeout(worker));
 	if (!conn->is_tls && conn->state == CONN_OPENING)
 		conn_ready(conn);
 }

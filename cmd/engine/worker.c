@@ -579,6 +579,9 @@ engine_new(const struct engine_settings *set)
 	    : KEPT_MAX_BYTES;
 	(void)pthread_mutex_init(&engine->barrier.lock, NULL);
 	atomic_init(&engine->queue_max_bytes, engine->set.queue_max_bytes);
+	atomic_init(
+	    &engine->handshake_timeout_ns, engine->set.handshake_timeout_ns);
+	atomic_init(&engine->frame_timeout_ns, engine->set.frame_timeout_ns);
 	engine->inbox = inbox_new();
 	if (engine->inbox != NULL && make_workers(engine))
 		return engine;
@@ -710,6 +713,21 @@ engine_set_limits(
 {
 	atomic_store(&engine->budget.max_bytes, memory_max_bytes);
 	atomic_store(&engine->queue_max_bytes, queue_max_bytes);
+}
+
+size_t
+engine_queue_max_bytes(const struct engine *engine)
+{
+	return atomic_load_explicit(
+	    &engine->queue_max_bytes, memory_order_relaxed);
+}
+
+void
+engine_set_timeouts(struct engine *engine, int64_t handshake_timeout_ns,
+    int64_t frame_timeout_ns)
+{
+	atomic_store(&engine->handshake_timeout_ns, handshake_timeout_ns);
+	atomic_store(&engine->frame_timeout_ns, frame_timeout_ns);
 }
 
 uint64_t

@@ -88,6 +88,7 @@ struct engine {
 	struct engine_listener *listeners;
 	atomic_bool stop, stop_listening;
 	atomic_size_t queue_max_bytes;
+	_Atomic int64_t handshake_timeout_ns, frame_timeout_ns;
 	struct inbox *inbox;
 	struct barrier barrier;
 };
@@ -96,6 +97,27 @@ static inline void
 count(struct engine_worker *worker, enum engine_counter which, uint64_t n)
 {
 	counter_add(&worker->counters[which], n);
+}
+
+static inline size_t
+queue_max(const struct engine_worker *worker)
+{
+	return atomic_load_explicit(
+	    &worker->engine->queue_max_bytes, memory_order_relaxed);
+}
+
+static inline int64_t
+handshake_timeout(const struct engine_worker *worker)
+{
+	return atomic_load_explicit(
+	    &worker->engine->handshake_timeout_ns, memory_order_relaxed);
+}
+
+static inline int64_t
+frame_timeout(const struct engine_worker *worker)
+{
+	return atomic_load_explicit(
+	    &worker->engine->frame_timeout_ns, memory_order_relaxed);
 }
 
 static inline unsigned

@@ -286,6 +286,12 @@ drain_one(void *arg, struct engine_conn *conn)
 }
 
 static void
+check_one(void *arg, struct engine_conn *conn)
+{
+	session_reloaded(arg, conn);
+}
+
+static void
 finish_one(void *arg, struct engine_conn *conn)
 {
 	(void)arg;
@@ -318,6 +324,10 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 		break;
 	case RELAY_MESSAGE_OVERLOADED:
 		with_conn(relay, worker, bytes, overloaded);
+		break;
+	case RELAY_MESSAGE_RELOADED:
+		engine_each_conn(worker, check_one, relay);
+		atomic_fetch_add(&relay->n_reloaded, 1);
 		break;
 	case RELAY_MESSAGE_DRAIN:
 		engine_each_conn(worker, drain_one, relay);

@@ -54,7 +54,7 @@ struct relay_options {
 
 	/* who is admitted */
 	bool insecure_listen, insecure_nodes, insecure_metrics;
-	bool require_hello, no_client_to_client;
+	bool require_hello, no_client_to_client, keep_revoked;
 	char *tokens, *client_tokens;
 
 	/* timeouts */

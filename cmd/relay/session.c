@@ -146,8 +146,8 @@ access_may_replace(
 
 	if (entry->role == BNET_ROLE_CLIENT && !entry->owns_id)
 		return false;
-	return strcmp(was->identity, is->identity) == 0 ||
-	    strcmp(was->identity, "open") == 0;
+	return strcmp(was->grant.identity, is->grant.identity) == 0 ||
+	    strcmp(was->grant.identity, "open") == 0;
 }
 
 /* A peer's strings are bytes; the copy ends at a NUL or at our limit. */
@@ -283,7 +283,7 @@ up(struct relay *relay, struct engine_conn *conn)
 	log_info("link up", LOG_U64("id", peer->entry.id),
 	    LOG_STR("role", node ? "node" : "client"),
 	    LOG_STR("name", peer->name), LOG_STR("peer", peer->address),
-	    LOG_STR("by", peer->hello ? peer->identity : "stock"));
+	    LOG_STR("by", peer->hello ? peer->grant.identity : "stock"));
 	ping_start(relay, conn);
 }
 
@@ -327,7 +327,7 @@ take_hello(struct relay *relay, struct engine_conn *conn,
 	peer->entry.role = (enum bnet_role)hello->role;
 	peer->codecs = hello->codecs & opt->codecs;
 	peer->entry.owns_id = grant->id != 0;
-	memcpy(peer->identity, grant->identity, sizeof(peer->identity));
+	peer->grant = *grant;
 	/* payloads are forwarded as they came: the engine compresses nothing */
 	engine_conn_set_peer(
 	    conn, BNET_CODEC_NONE, bnet_frame_max(hello->frame_max_bytes));
@@ -410,7 +410,7 @@ on_stock(struct relay *relay, struct engine_conn *conn)
 		return false;
 	}
 	peer->entry.role = BNET_ROLE_CLIENT;
-	memcpy(peer->identity, "open", sizeof("open"));
+	(void)no_credentials(true, &peer->grant);
 	if (list(relay, conn, 0) != ROUTES_ADDED) {
 		relay_leave(conn, RELAY_CLOSED_OVERLOAD);
 		engine_conn_finish(conn);
@@ -463,6 +463,23 @@ session_register(
 		return;
 	}
 	relay_count(own, RELAY_LOCAL_SESSION);
+}
+
+void
+session_reloaded(struct relay *relay, struct engine_conn *conn)
+{
+	const struct relay_config *config = config_of(relay);
+	const struct peer *peer = peer_of(conn);
+
+	if (peer->state != PEER_UP || config->opt.keep_revoked ||
+	    strncmp(peer->grant.identity, "token:", 6) != 0 ||
+	    credentials_hold(peer->entry.role == BNET_ROLE_NODE
+		    ? config->tokens
+		    : config->client_tokens,
+		&peer->grant))
+		return;
+	session_refuse(relay, conn, BNET_CODE_NOT_AUTHORISED,
+	    "the token was revoked", RELAY_CLOSED_REVOKED);
 }
 
 void
