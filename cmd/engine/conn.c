@@ -362,6 +362,25 @@ engine_conn_finish(struct engine_conn *conn)
 	sendq_mark_dirty(conn);
 }
 
+#define PROBES 3 /* of a connection that is idle, before it is given up */
+
+void
+engine_conn_set_patience(struct engine_conn *conn, int64_t patience_ns)
+{
+	unsigned ms = (unsigned)(patience_ns / 1000000);
+	int between_s = (int)(patience_ns / PROBES / 1000000000), n = PROBES;
+
+	if (between_s < 1)
+		between_s = 1;
+	(void)setsockopt(
+	    conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	(void)setsockopt(
+	    conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &between_s, sizeof(between_s));
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s,
+	    sizeof(between_s));
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
+}
+
 /* ---- for both directions ---- */
 
 static void

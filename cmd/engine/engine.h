@@ -291,6 +291,13 @@ bool engine_conn_is_blocked(const struct engine_conn *conn);
 /* Call timer() at this time (CLOCK_MONOTONIC); 0: never. One for each. */
 void engine_conn_set_timer(struct engine_conn *conn, int64_t at_ns);
 
+/*
+ * Let the kernel end the connection when its peer acknowledges nothing for so
+ * long, or answers no probe of an idle connection: for a peer that says nothing
+ * of itself.
+ */
+void engine_conn_set_patience(struct engine_conn *conn, int64_t patience_ns);
+
 /* The text of the failure for ENGINE_END_TLS, _IO and _CONNECT; or "". */
 const char *engine_conn_reason(struct engine_conn *conn);
 

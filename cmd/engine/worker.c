@@ -324,6 +324,7 @@ turn(struct engine_worker *worker, const struct epoll_event *events, int n)
 	count(worker, ENGINE_TURNS, 1);
 	if (!worker->deaf && atomic_load(&worker->engine->stop_listening))
 		listen_close_all(worker);
+	listen_rested(worker);
 	/* first the rest of the last turn, so that nobody starves */
 	conn_read_ready(worker);
 	for (int i = 0; i < n; i++)
@@ -339,9 +340,12 @@ static int64_t
 sleep_ns(const struct engine_worker *worker)
 {
 	int64_t until_ns = timers_next_ns(&worker->timers) - worker->now_ns;
+	int64_t rest_ns = worker->rest_until_ns - worker->now_ns;
 
 	if (worker->engine->set.spin)
 		return 0;
+	if (worker->rest_until_ns != 0 && !worker->deaf && rest_ns < until_ns)
+		until_ns = rest_ns;
 	if (worker->starved)
 		return until_ns < STARVED_NS ? until_ns : STARVED_NS;
 	if (worker->ready != NULL || worker->dirty != NULL)

@@ -63,6 +63,7 @@ struct engine_worker {
 	/* listen.c */
 	int spare_fd; /* given up when no other descriptor is left */
 	bool deaf; /* it has stopped listening */
+	int64_t rest_until_ns; /* it accepts nothing until then; 0: it does */
 
 	/* barriers */
 	struct batch *markers; /* ours: two for each worker */

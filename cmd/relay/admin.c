@@ -8,6 +8,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/json.h"
+#include "cmd/common/log.h"
 #include "cmd/engine/counters.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
@@ -379,6 +380,7 @@ metrics_page(void *arg, struct text *out)
 	m.cert_expires_s = atomic_load(&relay->cert_expires_s);
 	if (relay->record != NULL)
 		m.capture_dropped = record_dropped(relay->record);
+	m.log_lines_lost = log_n_lost();
 	m.version = BNET_VERSION;
 	m.id = relay->id;
 	engine_read_lock();

@@ -106,6 +106,9 @@
 	    "Reads and writes put off because the memory budget was used up.") \
 	ENGINE(ENGINE_ACCEPTS, "sockets_accepted_total", \
 	    "Sockets accepted, before any limit.") \
+	ENGINE(ENGINE_ACCEPT_RESTS, "accept_rests_total", \
+	    "Times that a thread accepted nothing for 100 ms, for want of" \
+	    " memory or descriptors.") \
 	ENGINE(ENGINE_ACCEPTS_NO_MEMORY, "sockets_no_memory_total", \
 	    "Sockets closed for want of memory or descriptors.") \
 	ONE(RELAY_ADMITTED, "accepts_total", "Connections let in.") \

@@ -64,6 +64,7 @@ struct relay_options {
 
 	/* limits */
 	uint64_t max_connections;
+	uint64_t reserve_nodes; /* of them, for nodes */
 	uint64_t max_per_address, accept_rate; /* 0: no limit */
 	uint64_t frame_max_bytes, payload_max_bytes;
 	uint64_t threshold_bytes;

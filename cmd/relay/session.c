@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define MS_NS 1000000
+#define STOCK_PATIENCE_PERIODS 3 /* of a keepalive, which it does not send */
 
 /* ---- admission ---- */
 
@@ -307,6 +308,19 @@ welcome(struct relay *relay, struct engine_conn *conn)
 	    engine_conn_sendq(conn), &message, NULL);
 }
 
+/*
+ * --reserve-nodes: may one more client be listed? Workers that ask at the same
+ * time may let in one each.
+ */
+static bool
+client_fits(struct relay *relay)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+
+	return routes_count(relay->routes, BNET_ROLE_CLIENT) <
+	    opt->max_connections - opt->reserve_nodes;
+}
+
 /* ---- hello ---- */
 
 static void
@@ -321,6 +335,12 @@ take_hello(struct relay *relay, struct engine_conn *conn,
 	if (hello->role == BNET_ROLE_NODE && wanted_id == relay->id) {
 		session_refuse(
 		    relay, conn, own_id.code, own_id.reason, own_id.why);
+		return;
+	}
+	if (hello->role == BNET_ROLE_CLIENT && !client_fits(relay)) {
+		session_refuse(relay, conn, BNET_CODE_OVERLOADED,
+		    "the connections that are left are for nodes",
+		    RELAY_CLOSED_LIMIT);
 		return;
 	}
 	peer->hello = true;
@@ -409,6 +429,11 @@ on_stock(struct relay *relay, struct engine_conn *conn)
 		engine_conn_finish(conn);
 		return false;
 	}
+	if (!client_fits(relay)) {
+		relay_leave(conn, RELAY_CLOSED_LIMIT);
+		engine_conn_finish(conn);
+		return false;
+	}
 	peer->entry.role = BNET_ROLE_CLIENT;
 	(void)no_credentials(true, &peer->grant);
 	if (list(relay, conn, 0) != ROUTES_ADDED) {
@@ -416,6 +441,8 @@ on_stock(struct relay *relay, struct engine_conn *conn)
 		engine_conn_finish(conn);
 		return false;
 	}
+	engine_conn_set_patience(
+	    conn, STOCK_PATIENCE_PERIODS * config_of(relay)->opt.keepalive_ns);
 	up(relay, conn);
 	return true;
 }

@@ -259,6 +259,23 @@ END
 	counted accepts_refused_total 'reason="total"'
 }
 
+reload_reserve_nodes() {
+	begin 'max-connections = 3' 'reserve-nodes = 0'
+	configure 'max-connections = 3' 'reserve-nodes = 2'
+	play <<'END'
+join a $r
+run kill -HUP $pid
+until grep -q 'msg=.*reloaded' $err
+connect b $r
+hello b
+await b refuse code=5
+await b closed
+join n $r role=node id=7
+join m $r role=node id=8
+END
+	closed limit
+}
+
 reload_max_per_address() {
 	begin 'max-per-address = 0'
 	again 'max-per-address = 1'
