@@ -111,8 +111,8 @@ one_packet(struct decode *d, const struct source_packet *packet)
 	struct cap_stream *stream;
 	bool matches;
 
-	if (cap_packet(d->cap, source_linktype(d->src), packet->time_ns,
-		packet->data, packet->wire_bytes, &stream) != BNET_OK) {
+	if (cap_packet(d->cap, packet->linktype, packet->time_ns, packet->data,
+		packet->wire_bytes, &stream) != BNET_OK) {
 		cli_warn("out of memory: a packet was not decoded");
 		d->exit_code = CLI_FAILED;
 	}

@@ -131,13 +131,14 @@ refuse_same_file(const struct decode_options *opt)
 {
 	struct stat in, out;
 
-	if (opt->read_path == NULL || opt->write_path == NULL ||
-	    !is_regular(opt->read_path, STDIN_FILENO, &in) ||
+	if (opt->write_path == NULL ||
 	    !is_regular(opt->write_path, STDOUT_FILENO, &out))
 		return;
-	if (in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-		cli_usage(
-		    "-w: %s: it is the file that is read", opt->write_path);
+	for (size_t i = 0; i < opt->n_paths; i++)
+		if (is_regular(opt->paths[i], STDIN_FILENO, &in) &&
+		    in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+			cli_usage("-w: %s: it is the file that is read",
+			    opt->write_path);
 }
 
 static void
@@ -160,7 +161,7 @@ open_source(struct decode *d)
 	refuse_same_file(opt);
 	d->src = opt->iface != NULL
 	    ? source_open_live(opt->iface, (int)opt->snaplen, err)
-	    : source_open_file(opt->read_path, err);
+	    : source_open(opt->paths, opt->n_paths, d->keylog, err);
 	if (d->src == NULL)
 		cli_die("%s", err);
 	if (opt->iface != NULL)
@@ -180,25 +181,6 @@ load_secrets(struct decode *d)
 		cli_die("out of memory");
 	for (size_t i = 0; i < d->opt.keylogs.n; i++)
 		load_keylog(d, d->opt.keylogs.at[i]);
-}
-
-/* A pcapng file may contain the secrets of its streams. */
-static void
-load_embedded_secrets(struct decode *d)
-{
-	const char *path = d->opt.read_path;
-	struct stat st;
-	size_t n_blocks;
-	enum bnet_err err;
-
-	/* only a regular file can be opened a second time */
-	if (path == NULL || strcmp(path, "-") == 0 || stat(path, &st) != 0 ||
-	    !S_ISREG(st.st_mode))
-		return;
-	err = cap_pcapng_secrets_path(path, d->keylog, &n_blocks);
-	if (err != BNET_OK)
-		cli_warn(
-		    "%s: its decryption secrets: %s", path, bnet_strerror(err));
 }
 
 /* ---- the end ---- */
@@ -235,6 +217,9 @@ print_summary(const struct decode *d)
 		fprintf(stderr, "%llu packets read, %llu frames\n",
 		    (unsigned long long)n->packets,
 		    (unsigned long long)n->events[CAP_FRAME]);
+	if (d->opt.iface == NULL && source_dropped(d->src) > 0)
+		cli_warn("%llu packets were dropped during the capture",
+		    (unsigned long long)source_dropped(d->src));
 	if (n->keyless_streams > 0)
 		cli_warn("%llu TLS streams could not be decrypted: their"
 			 " secrets are not there (--keylog)",
@@ -310,7 +295,6 @@ main(int argc, char **argv)
 	load_keys(&d);
 	load_secrets(&d);
 	open_source(&d);
-	load_embedded_secrets(&d);
 	set_output(&d);
 	decode_run(&d);
 	print_statistics(&d);

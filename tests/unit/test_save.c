@@ -62,7 +62,7 @@ expect(const uint32_t *ids, size_t n)
 	uint32_t id;
 
 	ck_assert_msg(save_close(save, err), "%s", err);
-	src = source_open_file(path, err);
+	src = source_open(&(const char *){ path }, 1, NULL, err);
 	ck_assert_msg(src != NULL, "%s", err);
 	ck_assert_int_eq(source_linktype(src), DLT_RAW);
 	for (size_t i = 0; i < n; i++) {
