@@ -18,12 +18,25 @@ struct slot {
 	uint8_t secret[CAP_SECRET_MAX_BYTES];
 	uint8_t which; /* enum cap_secret */
 	uint8_t n_secret; /* 0: the slot is free */
+	bool used; /* found, and in the list of those */
+};
+
+/* A secret that was found; its slot may move. */
+struct use {
+	uint8_t random[CAP_RANDOM_BYTES];
+	uint8_t which;
+};
+
+struct uses {
+	struct use *at;
+	size_t n, n_room;
 };
 
 struct cap_keylog {
 	struct slot *slots; /* open addressing, linear probing */
 	size_t n_slots; /* a power of two, or 0 */
 	size_t n_used;
+	struct uses *uses; /* changes when secrets are found */
 	uint64_t seed; /* peers choose the randoms: prevents collisions */
 	size_t line;
 	char problem[PROBLEM_CHARS];
@@ -52,6 +65,11 @@ cap_keylog_new(void)
 
 	if (log == NULL)
 		return NULL;
+	log->uses = calloc(1, sizeof(*log->uses));
+	if (log->uses == NULL) {
+		free(log);
+		return NULL;
+	}
 	/* without randomness the table is only slower under attack */
 	if (RAND_bytes(seed, sizeof(seed)) == 1)
 		memcpy(&log->seed, seed, sizeof(seed));
@@ -72,6 +90,8 @@ cap_keylog_free(struct cap_keylog *log)
 	if (log == NULL)
 		return;
 	slots_free(log->slots, log->n_slots);
+	free(log->uses->at);
+	free(log->uses);
 	free(log);
 }
 
@@ -151,6 +171,7 @@ put(struct cap_keylog *log, const struct slot *entry)
 {
 	enum bnet_err err = reserve(log);
 	struct slot *slot;
+	bool used;
 
 	/* a full table can still replace the secret of an old entry */
 	if (err == BNET_ENOMEM || log->n_slots == 0)
@@ -161,8 +182,45 @@ put(struct cap_keylog *log, const struct slot *entry)
 			return err;
 		log->n_used++;
 	}
+	used = slot->used;
 	*slot = *entry;
+	slot->used = used;
 	return BNET_OK;
+}
+
+/* Without memory it is not in the list, and is tried again. */
+static void
+note_use(struct uses *uses, struct slot *slot)
+{
+	size_t n_room = uses->n_room == 0 ? 16 : 2 * uses->n_room;
+	struct use *at;
+
+	if (uses->n == uses->n_room) {
+		at = realloc(uses->at, n_room * sizeof(*at));
+		if (at == NULL)
+			return;
+		uses->at = at;
+		uses->n_room = n_room;
+	}
+	at = &uses->at[uses->n++];
+	memcpy(at->random, slot->random, sizeof(at->random));
+	at->which = slot->which;
+	slot->used = true;
+}
+
+/*
+ * All secrets of the session: a reader of what is written may want one before
+ * it was needed here.
+ */
+static void
+note_session(const struct cap_keylog *log, const uint8_t *random)
+{
+	for (unsigned int which = 0; which < CAP_N_SECRETS; which++) {
+		struct slot *slot = place(log, random, which);
+
+		if (slot->n_secret != 0 && !slot->used)
+			note_use(log->uses, slot);
+	}
 }
 
 bool
@@ -170,15 +228,51 @@ cap_keylog_find(const struct cap_keylog *log,
     const uint8_t random[CAP_RANDOM_BYTES], enum cap_secret which,
     struct bnet_slice *secret)
 {
-	const struct slot *slot;
+	struct slot *slot;
 
 	if (log->n_slots == 0)
 		return false;
 	slot = place(log, random, which);
 	if (slot->n_secret == 0)
 		return false;
+	if (!slot->used)
+		note_session(log, random);
 	*secret = (struct bnet_slice){ slot->secret, slot->n_secret };
 	return true;
+}
+
+static size_t
+put_hex(char *to, const uint8_t *p, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		to[2 * i] = digits[p[i] >> 4];
+		to[2 * i + 1] = digits[p[i] & 15];
+	}
+	return 2 * n;
+}
+
+size_t
+cap_keylog_used(
+    const struct cap_keylog *log, size_t i, char line[CAP_KEYLOG_LINE_CHARS])
+{
+	const struct label *label = labels;
+	const struct slot *slot;
+	size_t n;
+
+	if (i >= log->uses->n)
+		return 0;
+	slot = place(log, log->uses->at[i].random, log->uses->at[i].which);
+	while (label->which != slot->which)
+		label++;
+	n = (size_t)snprintf(line, CAP_KEYLOG_LINE_CHARS, "%s ", label->name);
+	n += put_hex(line + n, slot->random, sizeof(slot->random));
+	line[n++] = ' ';
+	n += put_hex(line + n, slot->secret, slot->n_secret);
+	line[n++] = '\n';
+	line[n] = '\0';
+	return n;
 }
 
 /* ---- text ---------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 
 #define CAP_RANDOM_BYTES 32
 #define CAP_SECRET_MAX_BYTES 48 /* a hash of SHA-384; a master secret */
+#define CAP_KEYLOG_LINE_CHARS 256 /* of a line, with its NUL */
 #define CAP_KEYLOG_MAX_SECRETS (UINT32_C(1) << 20)
 
 enum cap_secret {
@@ -74,5 +75,13 @@ size_t cap_keylog_count(const struct cap_keylog *log);
 bool cap_keylog_find(const struct cap_keylog *log,
     const uint8_t random[CAP_RANDOM_BYTES], enum cap_secret which,
     struct bnet_slice *secret);
+
+/*
+ * The `i`-th of the secrets of all sessions of which cap_keylog_find() has found
+ * one, as a line of a key log: each once, in order of first use. Returns 0 past the last, else the
+ * number of characters.
+ */
+size_t cap_keylog_used(
+    const struct cap_keylog *log, size_t i, char line[CAP_KEYLOG_LINE_CHARS]);
 
 #endif

@@ -301,6 +301,15 @@ dlt_of(uint16_t linktype)
 	return linktype;
 }
 
+uint16_t
+pcapng_linktype_of(int dlt)
+{
+	for (size_t i = 0; i < sizeof(linktypes) / sizeof(linktypes[0]); i++)
+		if (linktypes[i].dlt == dlt)
+			return linktypes[i].file;
+	return (uint16_t)dlt;
+}
+
 static bool
 interface_reserve(struct pcapng *ng)
 {

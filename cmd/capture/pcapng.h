@@ -47,6 +47,9 @@ enum source_result pcapng_begin(struct pcapng *ng);
 /* The DLT_ of interface `i` of the section; -1: there is no such interface. */
 int pcapng_linktype(const struct pcapng *ng, size_t i);
 
+/* The number of a DLT_ in files. */
+uint16_t pcapng_linktype_of(int dlt);
+
 const char *pcapng_problem(const struct pcapng *ng);
 
 /*

@@ -21,7 +21,8 @@
 /* A file of several. */
 struct member {
 	const char *path;
-	size_t order; /* as it was named: of equal times the first is first */
+	int64_t first_ns; /* of equal times, the file that begins first */
+	size_t order; /* goes first, then the one that was named first */
 	struct capfile *file; /* NULL: not open */
 	struct source_packet packet; /* its next one */
 };
@@ -165,6 +166,7 @@ add_member(struct source *src, const char *path, size_t n_paths,
 		src->n--;
 		return true;
 	}
+	member->first_ns = member->packet.time_ns;
 	if (n_paths > KEPT_OPEN && capfile_is_regular(member->file)) {
 		capfile_close(member->file);
 		member->file = NULL;
@@ -179,6 +181,8 @@ by_time(const void *a, const void *b)
 
 	if (x->packet.time_ns != y->packet.time_ns)
 		return x->packet.time_ns < y->packet.time_ns ? -1 : 1;
+	if (x->first_ns != y->first_ns)
+		return x->first_ns < y->first_ns ? -1 : 1;
 	return x->order < y->order ? -1 : 1;
 }
 

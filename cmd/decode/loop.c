@@ -100,8 +100,6 @@ catch_signals(struct decode *d)
 	breakable = d->src;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	sa.sa_handler = SIG_IGN; /* report a closed pipe as a write error */
-	sigaction(SIGPIPE, &sa, NULL);
 }
 
 static void

@@ -152,10 +152,28 @@ drop_privileges(const struct decode_options *opt)
 		cli_die("-Z: %s", err);
 }
 
+/* gave_up: this process was root before. */
+static void
+open_save(struct decode *d, bool gave_up)
+{
+	const struct decode_options *opt = &d->opt;
+	char err[SOURCE_ERR_CHARS];
+
+	if (opt->write_path == NULL ||
+	    save_open(&d->save, opt->write_path, source_linktype(d->src),
+		d->keylog, err))
+		return;
+	if (gave_up && errno == EACCES)
+		cli_die("-w: %s: root was given up for %s (-Z)", err,
+		    opt->user != NULL ? opt->user : PRIVILEGES_USER);
+	cli_die("-w: %s", err);
+}
+
 static void
 open_source(struct decode *d)
 {
 	const struct decode_options *opt = &d->opt;
+	bool was_root = geteuid() == 0;
 	char err[SOURCE_ERR_CHARS];
 
 	refuse_same_file(opt);
@@ -168,9 +186,7 @@ open_source(struct decode *d)
 		drop_privileges(opt);
 	if (opt->bpf != NULL && !source_filter(d->src, opt->bpf, err))
 		cli_usage("%s", err);
-	if (opt->write_path != NULL &&
-	    !save_open(&d->save, opt->write_path, source_linktype(d->src), err))
-		cli_die("-w: %s", err);
+	open_save(d, was_root && geteuid() != 0);
 }
 
 static void
@@ -244,12 +260,8 @@ finish_writing(struct decode *d)
 			d->exit_code = CLI_LOSSY;
 	}
 	filter_warn_over(d->filter);
-	if (fflush(stdout) != 0 && d->out.error == 0)
-		d->out.error = errno;
-	if (d->out.error != 0 && d->out.error != EPIPE) {
-		cli_warn("standard output: %s", strerror(d->out.error));
+	if (!cli_output_ok(d->out.error) || !cli_flush())
 		d->exit_code = CLI_FAILED;
-	}
 }
 
 static void
@@ -273,9 +285,7 @@ list_interfaces(struct decode *d)
 	decode_options_free(&d->opt);
 	if (!source_list(stdout, err))
 		cli_die("%s", err);
-	if (fflush(stdout) != 0)
-		cli_die("standard output: %s", strerror(errno));
-	return CLI_OK;
+	return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
 int

@@ -151,9 +151,7 @@ const struct option_program decode_program = {
 _Noreturn static void
 printed(void)
 {
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
-	exit(CLI_OK);
+	exit(cli_flush() ? CLI_OK : CLI_FAILED);
 }
 
 static void
