@@ -78,8 +78,8 @@ bool cap_keylog_find(const struct cap_keylog *log,
 
 /*
  * The `i`-th of the secrets of all sessions of which cap_keylog_find() has found
- * one, as a line of a key log: each once, in order of first use. Returns 0 past the last, else the
- * number of characters.
+ * one, as a line of a key log: each once, in order of first use. Returns 0 past
+ * the last, else the number of characters.
  */
 size_t cap_keylog_used(
     const struct cap_keylog *log, size_t i, char line[CAP_KEYLOG_LINE_CHARS]);
