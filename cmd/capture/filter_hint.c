@@ -25,8 +25,8 @@ look(struct seen *seen, struct source *source)
 	struct cap_ip ip;
 
 	while (source_next(source, &packet, err) == SOURCE_PACKET) {
-		(void)cap_layers_ip(packet.linktype, packet.data,
-		    packet.wire_bytes, &ip);
+		(void)cap_layers_ip(
+		    packet.linktype, packet.data, packet.wire_bytes, &ip);
 		seen->packets++;
 		seen->tagged += ip.n_vlans > 0;
 		seen->tagged_twice += ip.n_vlans > 1;

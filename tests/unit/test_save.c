@@ -16,7 +16,8 @@ static void
 setup(void)
 {
 	temp_setup();
-	ck_assert_msg(save_open(&save, temp_path, DLT_RAW, NULL, err), "%s", err);
+	ck_assert_msg(
+	    save_open(&save, temp_path, DLT_RAW, NULL, err), "%s", err);
 }
 
 /* A packet whose bytes say which it is. */
@@ -193,9 +194,9 @@ static enum bnet_err
 save_some(void *arg)
 {
 	static const uint8_t bytes[100];
-	const struct source_packet packet = { .data = { bytes, 100 },
-		.wire_bytes = 100,
-		.linktype = DLT_RAW };
+	const struct source_packet packet = {
+		.data = { bytes, 100 }, .wire_bytes = 100, .linktype = DLT_RAW
+	};
 	struct save *own;
 	uint64_t n_dropped;
 
