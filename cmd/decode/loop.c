@@ -100,8 +100,6 @@ catch_signals(struct decode *d)
 	breakable = d->src;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	sa.sa_handler = SIG_IGN; /* report a closed pipe as a write error */
-	sigaction(SIGPIPE, &sa, NULL);
 }
 
 static void
@@ -111,8 +109,8 @@ one_packet(struct decode *d, const struct source_packet *packet)
 	struct cap_stream *stream;
 	bool matches;
 
-	if (cap_packet(d->cap, source_linktype(d->src), packet->time_ns,
-		packet->data, packet->wire_bytes, &stream) != BNET_OK) {
+	if (cap_packet(d->cap, packet->linktype, packet->time_ns, packet->data,
+		packet->wire_bytes, &stream) != BNET_OK) {
 		cli_warn("out of memory: a packet was not decoded");
 		d->exit_code = CLI_FAILED;
 	}

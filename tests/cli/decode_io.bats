@@ -146,7 +146,7 @@ append() {
 }
 
 @test "closed standard descriptors: no file takes their place" {
-	"$decode" -r "$plain" -w "$tmp/w.pcap" <&- >&- 2>&-
+	"$decode" -r "$plain" -o none -w "$tmp/w.pcap" <&- >&- 2>&-
 	has_all "$tmp/w.pcap"
 	"$decode" -r "$plain" <&- >"$tmp/out"
 	same "$(wc -l <"$tmp/out")" "$(wc -l <"$BATS_FILE_TMPDIR/plain")"

@@ -187,6 +187,26 @@ END
 	cmp "$tmp/tape" "$tmp/beside"
 }
 
+# A connection that begins in one file and goes on in another, compressed, and
+# named first.
+@test "--dry-run: a capture in two files is that of one" {
+	local mangle=${BNET_TOOLS:-$root/build/tools}/mangle
+
+	"$mangle" "$captures/stock.pcap" "$tmp/1.pcap" --segment 9000 \
+		--drop-packets 101-295 >/dev/null
+	"$mangle" "$captures/stock.pcap" "$tmp/2.pcap" --segment 9000 \
+		--drop-packets 1-100 >/dev/null
+	"$mangle" "$captures/stock.pcap" "$tmp/12.pcap" --segment 9000 \
+		>/dev/null
+	gzip "$tmp/2.pcap"
+	replay 0 --dry-run "$tmp/12.pcap"
+	local whole=$output
+	[ -n "$whole" ]
+	replay 0 --dry-run "$tmp/2.pcap.gz" "$tmp/1.pcap"
+	[ "$output" = "$whole" ]
+	says ", 295 packets"
+}
+
 @test "--compile: several captures, and standard input" {
 	replay 0 --compile "$tmp/two" "$captures/plain.pcap" \
 		"$captures/stock.pcap"

@@ -428,12 +428,12 @@ read_recording(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/captures/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL || cap == NULL)
 		errx(1, "%s", src == NULL ? why : "memory");
 	memset(s->n_of, 0, sizeof(s->n_of));
 	while (source_next(src, &packet, why) == SOURCE_PACKET)
-		must(cap_packet(cap, source_linktype(src), packet.time_ns,
+		must(cap_packet(cap, packet.linktype, packet.time_ns,
 		    packet.data, packet.wire_bytes, &stream));
 	cap_finish(cap);
 	bnet_buf_clear(&s->row); /* the next may be of the other order */
@@ -452,7 +452,7 @@ read_wire(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/captures/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL)
 		errx(1, "%s", why);
 	add_byte(&s->out, 0);
@@ -488,7 +488,7 @@ write_hostile(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/hostile/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL)
 		errx(1, "%s", why);
 	while (set < 5 && linktypes[set] != source_linktype(src))
@@ -814,7 +814,8 @@ write_pcapng(struct seeds *s, bool big)
 	add_block(s, 0x0a0d0d0a, section, sizeof(section), big);
 	add_block(s, 1, interface, sizeof(interface), big);
 	add_block(s, 10, secrets, 8 + n, big);
-	write_seed(s, "fuzz_keylog");
+	add_block(s, 4, "names", 5, big);
+	write_seed(s, "fuzz_pcapng");
 }
 
 static void
@@ -826,7 +827,8 @@ write_texts(struct seeds *s)
 
 	copy_file(s, "captures/tls13.keys", SIZE_MAX, "fuzz_keylog");
 	copy_file(s, "captures/tls13.keys", 600, "fuzz_keylog");
-	copy_file(s, "hostile/secrets-cut.pcapng", SIZE_MAX, "fuzz_keylog");
+	copy_file(s, "hostile/secrets-cut.pcapng", 2000, "fuzz_pcapng");
+	copy_file(s, "hostile/block-of-4-gib.pcapng", 1000, "fuzz_pcapng");
 	write_pcapng(s, false);
 	write_pcapng(s, true);
 	copy_file(s, "ping/after.hlog", SIZE_MAX, "fuzz_hdr_log");
