@@ -566,14 +566,33 @@ looks_like_record(struct bnet_slice in)
 	    (size_t)(in.p[3] << 8 | in.p[4]) <= TLS_RECORD_MAX_BYTES;
 }
 
+static struct cap_tls_mark
+now_of(const struct cap *cap)
+{
+	return (struct cap_tls_mark){ cap->time_ns, cap->packet };
+}
+
+static void
+set_now(struct cap *cap, struct cap_tls_mark mark)
+{
+	cap->time_ns = mark.time_ns;
+	cap->packet = mark.packet;
+}
+
+/* What waited in the TLS layer keeps the packet that it came with. */
 static void
 on_plain(void *arg, enum cap_dir dir, struct bnet_slice plaintext)
 {
 	struct flow_ref ref = *(const struct flow_ref *)arg;
+	struct cap_tls_mark is = cap_tls_now(ref.stream->tls);
+	struct cap_tls_mark was = now_of(ref.cap);
 
 	ref.dir = dir;
-	if (!ref.stream->ignored)
-		plain_bytes(&ref, plaintext);
+	if (ref.stream->ignored)
+		return;
+	set_now(ref.cap, is);
+	plain_bytes(&ref, plaintext);
+	set_now(ref.cap, was);
 }
 
 static void
@@ -586,7 +605,35 @@ on_lost(void *arg, enum cap_dir dir, uint64_t bytes, const char *reason)
 		plain_lost(&ref, bytes, reason);
 }
 
-/* Updates the total over all streams. */
+void
+flow_wait_end(struct cap *cap, struct stream *s)
+{
+	if (!s->waiting)
+		return;
+	s->waiting = false;
+	cap->n_waiting--;
+	if (s->waiting_next != NULL)
+		s->waiting_next->waiting_prev = s->waiting_prev;
+	if (s->waiting_prev != NULL)
+		s->waiting_prev->waiting_next = s->waiting_next;
+	else
+		cap->waiting = s->waiting_next;
+	s->waiting_next = s->waiting_prev = NULL;
+}
+
+static void
+wait_begin(struct cap *cap, struct stream *s)
+{
+	s->waiting = true;
+	s->waiting_since_ns = 0;
+	cap->n_waiting++;
+	s->waiting_next = cap->waiting;
+	if (cap->waiting != NULL)
+		cap->waiting->waiting_prev = s;
+	cap->waiting = s;
+}
+
+/* Updates the total over all streams, and those that wait. */
 static void
 account_tls(const struct flow_ref *ref)
 {
@@ -595,18 +642,45 @@ account_tls(const struct flow_ref *ref)
 
 	ref->cap->held_bytes += held - s->tls_held_bytes;
 	s->tls_held_bytes = held;
+	if (cap_tls_waiting(s->tls) == s->waiting)
+		return;
+	if (s->waiting)
+		flow_wait_end(ref->cap, s);
+	else
+		wait_begin(ref->cap, s);
+}
+
+static struct cap_tls_sink
+tls_sink(struct flow_ref *ref)
+{
+	return (
+	    struct cap_tls_sink){ on_plain, on_lost, ref, now_of(ref->cap) };
 }
 
 static void
 feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow_ref arg = *ref;
-	const struct cap_tls_sink sink = { on_plain, on_lost, &arg };
+	const struct cap_tls_sink sink = tls_sink(&arg);
 
 	if (cap_tls_feed(ref->stream->tls, ref->dir, in, &sink) != BNET_OK)
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, in.len,
 		    bnet_strerror(BNET_ENOMEM));
 	account_tls(ref);
+}
+
+void
+flow_retry_keys(struct cap *cap, struct stream *s, bool give_up)
+{
+	struct flow_ref ref = { cap, s, CAP_UP };
+	const struct cap_tls_sink sink = tls_sink(&ref);
+
+	if (give_up)
+		cap_tls_wait(s->tls, false);
+	if (cap_tls_retry(s->tls, &sink) != BNET_OK)
+		cap_emit(
+		    cap, s, CAP_UP, CAP_LIMIT, 0, bnet_strerror(BNET_ENOMEM));
+	account_tls(&ref);
 }
 
 /* Feeds the first few bytes of the other direction, now that it is TLS. */
@@ -738,6 +812,8 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 		s->tls = cap_tls_new(ref->cap->set.keylog);
 		if (s->tls == NULL)
 			give_up(ref, first.len);
+		else
+			cap_tls_wait(s->tls, ref->cap->set.key_wait_ns > 0);
 	}
 	s->pub.tls = s->tls != NULL;
 	if (s->tls != NULL)
@@ -782,7 +858,7 @@ void
 flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 {
 	struct flow_ref arg = *ref;
-	const struct cap_tls_sink sink = { on_plain, on_lost, &arg };
+	const struct cap_tls_sink sink = tls_sink(&arg);
 	struct stream *s = ref->stream;
 
 	if (s->ignored)
@@ -807,7 +883,7 @@ void
 flow_finish(struct cap *cap, struct stream *s)
 {
 	struct flow_ref ref = { cap, s, CAP_UP };
-	const struct cap_tls_sink sink = { on_plain, on_lost, &ref };
+	const struct cap_tls_sink sink = tls_sink(&ref);
 	struct cap_tls_status status;
 
 	if (s->tls != NULL) {

@@ -59,6 +59,10 @@ struct stream {
 	struct flow flow[2];
 	struct proxied *proxied; /* its PROXY header, or NULL */
 	struct cap_tls *tls;
+	bool waiting; /* for a secret; then in cap->waiting */
+	int64_t
+	    waiting_since_ns; /* of the clock of cap_tick(); 0: no tick yet */
+	struct stream *waiting_next, *waiting_prev;
 	size_t tls_held_bytes; /* as counted in cap->held_bytes */
 	struct stream *chain; /* next in the hash bucket */
 	struct stream *older, *newer; /* in its list, by last activity */
@@ -88,6 +92,8 @@ struct cap {
 	struct cap_fragments *fragments;
 	struct streams streams;
 	size_t held_bytes; /* by all streams */
+	struct stream *waiting; /* those that wait for a secret */
+	size_t n_waiting;
 	int64_t time_ns; /* of the current packet */
 	uint64_t packet; /* its number */
 };
@@ -111,6 +117,12 @@ void cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
  */
 void flow_bytes(const struct flow_ref *ref, struct bnet_slice in);
 void flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason);
+
+/* The key log has grown, or (give_up) a stream has waited for long enough. */
+void flow_retry_keys(struct cap *cap, struct stream *stream, bool give_up);
+
+/* Takes the stream off the list of those that wait for a secret. */
+void flow_wait_end(struct cap *cap, struct stream *stream);
 
 /* No more bytes will come, in either direction. */
 void flow_finish(struct cap *cap, struct stream *stream);

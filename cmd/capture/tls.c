@@ -49,10 +49,19 @@ struct tls_messages {
 	bool lost; /* after a hole: the start of a message is unknown */
 };
 
+/* The bytes before stream offset `end` came with that packet, or before. */
+struct tls_mark {
+	uint64_t end;
+	struct cap_tls_mark packet;
+};
+
 struct tls_half {
 	struct bnet_buf in; /* not processed yet */
+	uint64_t in_at; /* offset of in[0] in the bytes kept */
+	struct bnet_buf marks; /* struct tls_mark: of the bytes in `in` */
 	bool hole; /* missing_bytes are missing at in[hole_at] */
 	bool blocked; /* the next record needs the other side's hello */
+	bool waiting; /* or a secret that the key log does not have yet */
 	bool synced; /* a record starts at in[0] + skip_bytes */
 	bool hello; /* the hello of this side is known */
 	bool retry; /* expected: this side asked for another hello */
@@ -89,6 +98,9 @@ struct cap_tls {
 	uint64_t budget_bytes; /* for trial decryption */
 	enum cap_tls_state state;
 	const char *reason;
+	bool wait; /* the key log may still grow */
+	uint64_t horizon; /* records of later packets have to wait */
+	struct cap_tls_mark now; /* of what is being reported */
 	uint8_t *out; /* plaintext of one record; only during a call */
 	const struct cap_tls_sink *sink; /* likewise */
 };
@@ -139,6 +151,73 @@ tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason)
 	h->unreported_reason = reason;
 	h->unreported_bytes += n;
 	h->lost_bytes += n;
+}
+
+/* ---- the packets of what is held ---- */
+
+#define MARKS_MAX_BYTES (4096 * sizeof(struct tls_mark))
+
+/* The bytes that are still held came with this packet. */
+static void
+mark_held(struct tls_half *h, const struct cap_tls_mark *packet)
+{
+	struct tls_mark mark = { h->in_at + h->in.len, *packet };
+	struct bnet_slice bytes = { (const uint8_t *)&mark, sizeof(mark) };
+
+	if (h->in.len == 0) {
+		bnet_buf_clear(&h->marks);
+		return;
+	}
+	if (bnet_buf_append(&h->marks, bytes) == BNET_OK || h->marks.len == 0)
+		return;
+	/* no room: the last one covers these bytes, too */
+	memcpy(h->marks.p + h->marks.at + h->marks.len - sizeof(mark), &mark,
+	    sizeof(mark));
+}
+
+/* Sets tls->now for the record that ends at `end`, a pointer into the held. */
+static void
+mark_find(struct cap_tls *tls, struct tls_half *h, const uint8_t *end)
+{
+	uint64_t at = h->in_at + (uint64_t)(end - bnet_buf_slice(&h->in).p);
+	struct tls_mark mark;
+
+	tls->now = tls->sink->now;
+	while (h->marks.len > 0) {
+		memcpy(&mark, bnet_buf_slice(&h->marks).p, sizeof(mark));
+		if (mark.end >= at) {
+			tls->now = mark.packet;
+			return;
+		}
+		bnet_buf_consume(&h->marks, sizeof(mark));
+	}
+}
+
+/* The packet that completed the next record; 0: there is none. */
+static uint64_t
+mark_next(const struct tls_half *h)
+{
+	struct bnet_slice in = bnet_buf_slice(&h->in);
+	struct bnet_slice marks = bnet_buf_slice(&h->marks);
+	uint64_t end = h->in_at + TLS_HEAD_BYTES;
+	struct tls_mark mark = { 0 };
+
+	if (in.len == 0 || h->dead != NULL)
+		return 0;
+	if (in.len >= TLS_HEAD_BYTES)
+		end += (uint64_t)in.p[3] << 8 | in.p[4];
+	for (; marks.len > 0; marks = bnet_slice_from(marks, sizeof(mark))) {
+		memcpy(&mark, marks.p, sizeof(mark));
+		if (mark.end >= end)
+			break;
+	}
+	return mark.packet.packet;
+}
+
+struct cap_tls_mark
+cap_tls_now(const struct cap_tls *tls)
+{
+	return tls->now;
 }
 
 /* Ends the reading of this direction, or of both. */
@@ -756,6 +835,7 @@ static void
 tls_take(struct tls_half *h, size_t n)
 {
 	bnet_buf_consume(&h->in, n);
+	h->in_at += n;
 	if (h->hole)
 		h->hole_at -= n;
 }
@@ -967,6 +1047,7 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 	enum tls_opened opened;
 	size_t n_out = 0;
 
+	mark_find(tls, h, rec + n);
 	opened = tls_keys_open(tls, dir, rec, in, &n_out);
 	if (h->synced || opened != TLS_NOT_OPENED)
 		tls_opener_chain(&h->now, in);
@@ -988,6 +1069,7 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 	/* 0-RTT has one handshake message only, EndOfEarlyData */
 	if (opened == TLS_OPENED || type == TLS_DATA)
 		contents(tls, dir, type, in);
+	tls->now = tls->sink->now;
 	return true;
 }
 
@@ -1183,8 +1265,10 @@ cap_tls_new(const struct cap_keylog *keylog)
 	tls->keylog = keylog;
 	tls->reason = "";
 	tls->budget_bytes = BUDGET_FIRST;
+	tls->horizon = UINT64_MAX;
 	for (int dir = 0; dir < 2; dir++) {
 		bnet_buf_init(&tls->half[dir].in, IN_MAX_BYTES);
+		bnet_buf_init(&tls->half[dir].marks, MARKS_MAX_BYTES);
 		tls->half[dir].synced = true;
 	}
 	return tls;
@@ -1199,6 +1283,7 @@ cap_tls_free(struct cap_tls *tls)
 		struct tls_half *h = &tls->half[dir];
 
 		bnet_buf_free(&h->in);
+		bnet_buf_free(&h->marks);
 		bnet_buf_free(&h->messages.hello);
 		tls_opener_free(&h->now);
 		tls_opener_free(&h->next);
@@ -1226,9 +1311,40 @@ discard(struct cap_tls *tls, enum cap_dir dir)
 		tls_lose(tls, dir, h->in.len + h->dropped_bytes, h->dead);
 	h->dropped_bytes = 0;
 	h->hole = false;
-	h->blocked = false;
+	h->blocked = h->waiting = false;
 	bnet_buf_free(&h->in);
+	bnet_buf_free(&h->marks);
 	tls_messages_reset(&h->messages, true);
+}
+
+static bool
+has_secret(const struct cap_tls *tls, enum cap_secret which)
+{
+	struct bnet_slice s;
+
+	return tls->keylog != NULL &&
+	    cap_keylog_find(tls->keylog, tls->randoms.of[CAP_UP], which, &s);
+}
+
+/* Does the next step need a secret that may still come? */
+static bool
+lacks_secret(const struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in)
+{
+	const struct tls_half *h = &tls->half[dir];
+	bool v13 = tls->version == TLS_1_3;
+
+	if (!tls->wait || !tls_hellos(tls))
+		return false;
+	if (h->level != TLS_PLAIN)
+		return h->advance && h->level == TLS_HANDSHAKE &&
+		    !has_secret(tls, label(dir, TLS_TRAFFIC));
+	if (!h->advance && !h->hole && h->synced &&
+	    (!v13 || in.len == 0 || in.p[0] != TLS_DATA))
+		return false;
+	if (!v13)
+		return !has_secret(tls, CAP_SECRET_MASTER);
+	return !has_secret(tls, label(dir, TLS_HANDSHAKE)) &&
+	    !has_secret(tls, label(dir, TLS_TRAFFIC));
 }
 
 /* Processes all it can. last: no more bytes will come. */
@@ -1244,6 +1360,10 @@ drain(struct cap_tls *tls, enum cap_dir dir, bool last)
 		in = bnet_buf_slice(&h->in);
 		if (h->hole)
 			in.len = h->hole_at;
+		h->waiting = lacks_secret(tls, dir, in);
+		if (h->waiting ||
+		    (tls->horizon != UINT64_MAX && mark_next(h) > tls->horizon))
+			return;
 		step = tls_step(tls, dir, in, last || h->hole, &used);
 		tls_take(h, used);
 		h->blocked = step == TLS_BLOCKED;
@@ -1278,6 +1398,7 @@ static enum bnet_err
 begin(struct cap_tls *tls, const struct cap_tls_sink *sink)
 {
 	tls->sink = sink;
+	tls->now = sink->now;
 	tls->out = malloc(TLS_BODY_MAX_BYTES);
 	return tls->out == NULL ? BNET_ENOMEM : BNET_OK;
 }
@@ -1311,6 +1432,7 @@ feed_half(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
 		}
 		bytes = bnet_slice_from(bytes, part.len);
 		drain_both(tls, dir);
+		mark_held(h, &tls->sink->now);
 	}
 	if (bytes.len > 0)
 		tls_lose(tls, dir, bytes.len, h->dead);
@@ -1348,11 +1470,55 @@ cap_tls_gap(struct cap_tls *tls, enum cap_dir dir, uint64_t missing_bytes,
 	return err;
 }
 
+void
+cap_tls_wait(struct cap_tls *tls, bool wait)
+{
+	tls->wait = wait;
+}
+
+bool
+cap_tls_waiting(const struct cap_tls *tls)
+{
+	return tls->half[CAP_UP].waiting || tls->half[CAP_DOWN].waiting;
+}
+
+/* The first packet that completes a record of either direction; 0: none. */
+static uint64_t
+first_packet(const struct cap_tls *tls)
+{
+	uint64_t up = mark_next(&tls->half[CAP_UP]);
+	uint64_t down = mark_next(&tls->half[CAP_DOWN]);
+
+	return up == 0 || (down != 0 && down < up) ? down : up;
+}
+
+enum bnet_err
+cap_tls_retry(struct cap_tls *tls, const struct cap_tls_sink *sink)
+{
+	enum bnet_err err = begin(tls, sink);
+	uint64_t first, last = 0;
+
+	/* in the order of the capture, as long as that gets on */
+	while (err == BNET_OK && (first = first_packet(tls)) > last) {
+		last = tls->horizon = first;
+		drain(tls, CAP_UP, false);
+		drain(tls, CAP_DOWN, false);
+	}
+	tls->horizon = UINT64_MAX;
+	if (err == BNET_OK) {
+		drain(tls, CAP_UP, false);
+		drain(tls, CAP_DOWN, false);
+	}
+	finish(tls);
+	return err;
+}
+
 static void
 end(struct cap_tls *tls, enum cap_dir dir)
 {
 	struct tls_half *h = &tls->half[dir];
 
+	tls->wait = false;
 	drain(tls, dir, true);
 	if (h->blocked) {
 		tls_kill_both(tls, CAP_TLS_NO_START, tls_no_start);
@@ -1399,5 +1565,6 @@ cap_tls_status(const struct cap_tls *tls, struct cap_tls_status *status)
 size_t
 cap_tls_memory_bytes(const struct cap_tls *tls)
 {
-	return tls->half[CAP_UP].in.cap + tls->half[CAP_DOWN].in.cap;
+	return tls->half[CAP_UP].in.cap + tls->half[CAP_DOWN].in.cap +
+	    tls->half[CAP_UP].marks.cap + tls->half[CAP_DOWN].marks.cap;
 }
