@@ -612,13 +612,14 @@ flow_wait_end(struct cap *cap, struct stream *s)
 		return;
 	s->waiting = false;
 	cap->n_waiting--;
-	if (s->waiting_next != NULL)
-		s->waiting_next->waiting_prev = s->waiting_prev;
 	if (s->waiting_prev != NULL)
 		s->waiting_prev->waiting_next = s->waiting_next;
 	else
 		cap->waiting = s->waiting_next;
-	s->waiting_next = s->waiting_prev = NULL;
+	if (s->waiting_next != NULL)
+		s->waiting_next->waiting_prev = s->waiting_prev;
+	else
+		cap->waiting_last = s->waiting_prev;
 }
 
 static void
@@ -627,10 +628,13 @@ wait_begin(struct cap *cap, struct stream *s)
 	s->waiting = true;
 	s->waiting_since_ns = 0;
 	cap->n_waiting++;
-	s->waiting_next = cap->waiting;
-	if (cap->waiting != NULL)
-		cap->waiting->waiting_prev = s;
-	cap->waiting = s;
+	s->waiting_next = NULL;
+	s->waiting_prev = cap->waiting_last;
+	if (s->waiting_prev != NULL)
+		s->waiting_prev->waiting_next = s;
+	else
+		cap->waiting = s;
+	cap->waiting_last = s;
 }
 
 /* Updates the total over all streams, and those that wait. */

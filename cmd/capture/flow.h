@@ -92,7 +92,7 @@ struct cap {
 	struct cap_fragments *fragments;
 	struct streams streams;
 	size_t held_bytes; /* by all streams */
-	struct stream *waiting; /* those that wait for a secret */
+	struct stream *waiting, *waiting_last; /* for a secret, by its start */
 	size_t n_waiting;
 	int64_t time_ns; /* of the current packet */
 	uint64_t packet; /* its number */

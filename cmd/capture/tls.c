@@ -157,22 +157,30 @@ tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason)
 
 #define MARKS_MAX_BYTES (4096 * sizeof(struct tls_mark))
 
-/* The bytes that are still held came with this packet. */
+/*
+ * The bytes that are still held came with this packet. Without room for more
+ * marks, the last one covers these bytes, too.
+ */
 static void
 mark_held(struct tls_half *h, const struct cap_tls_mark *packet)
 {
-	struct tls_mark mark = { h->in_at + h->in.len, *packet };
+	struct tls_mark mark = { h->in_at + h->in.len, *packet }, last;
 	struct bnet_slice bytes = { (const uint8_t *)&mark, sizeof(mark) };
+	uint8_t *at = NULL;
 
 	if (h->in.len == 0) {
 		bnet_buf_clear(&h->marks);
 		return;
 	}
-	if (bnet_buf_append(&h->marks, bytes) == BNET_OK || h->marks.len == 0)
+	if (h->marks.len > 0) {
+		at = h->marks.p + h->marks.at + h->marks.len - sizeof(mark);
+		memcpy(&last, at, sizeof(last));
+	}
+	if ((at == NULL || last.packet.packet != packet->packet) &&
+	    bnet_buf_append(&h->marks, bytes) == BNET_OK)
 		return;
-	/* no room: the last one covers these bytes, too */
-	memcpy(h->marks.p + h->marks.at + h->marks.len - sizeof(mark), &mark,
-	    sizeof(mark));
+	if (at != NULL)
+		memcpy(at, &mark, sizeof(mark));
 }
 
 /* Sets tls->now for the record that ends at `end`, a pointer into the held. */
@@ -827,6 +835,8 @@ opened:
 
 static const char tls_missing[] = "bytes are missing";
 
+static const char tls_too_much[] = "more than is held until it can be read";
+
 static const char tls_no_start[] =
     "the start of the TLS session is not in the capture";
 
@@ -917,7 +927,8 @@ tls_hole_cross(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
 		cross_record(tls, dir, before);
 	else
 		tls_keys_missed(h, h->missing_bytes);
-	tls_lose(tls, dir, before.len + h->dropped_bytes, tls_missing);
+	tls_lose(tls, dir, before.len + h->dropped_bytes,
+	    h->dropped_bytes > 0 ? tls_too_much : tls_missing);
 	tls_take(h, before.len);
 	h->dropped_bytes = 0;
 	h->hole = false;
@@ -1253,7 +1264,6 @@ tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 #define BUDGET_FIRST (UINT64_C(8) << 20)
 #define BUDGET_BYTES (UINT64_C(256) << 20)
 #define BUDGET_EACH 64
-#define IN_MAX_BYTES CAP_TLS_HOLD_BYTES
 
 struct cap_tls *
 cap_tls_new(const struct cap_keylog *keylog)
@@ -1267,7 +1277,7 @@ cap_tls_new(const struct cap_keylog *keylog)
 	tls->budget_bytes = BUDGET_FIRST;
 	tls->horizon = UINT64_MAX;
 	for (int dir = 0; dir < 2; dir++) {
-		bnet_buf_init(&tls->half[dir].in, IN_MAX_BYTES);
+		bnet_buf_init(&tls->half[dir].in, CAP_TLS_HOLD_BYTES);
 		bnet_buf_init(&tls->half[dir].marks, MARKS_MAX_BYTES);
 		tls->half[dir].synced = true;
 	}
@@ -1420,8 +1430,8 @@ feed_half(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
 	while (bytes.len > 0 && h->dead == NULL) {
 		struct bnet_slice part = bytes;
 
-		if (part.len > IN_MAX_BYTES - h->in.len)
-			part.len = IN_MAX_BYTES - h->in.len;
+		if (part.len > h->in.max - h->in.len)
+			part.len = h->in.max - h->in.len;
 		err = BNET_ELIMIT;
 		if (part.len > 0)
 			err = bnet_buf_append(&h->in, part);
@@ -1474,6 +1484,8 @@ void
 cap_tls_wait(struct cap_tls *tls, bool wait)
 {
 	tls->wait = wait;
+	for (int dir = 0; dir < 2 && wait; dir++)
+		tls->half[dir].in.max = CAP_TLS_WAIT_BYTES;
 }
 
 bool

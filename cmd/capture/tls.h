@@ -11,7 +11,7 @@
  * 7366). All cryptography is OpenSSL's; suites that it lacks are named.
  *
  * A direction ahead of the hello that its keys require is held, up to
- * CAP_TLS_HOLD_BYTES. After a hole the next record is found by trial: the tag
+ * a limit. After a hole the next record is found by trial: the tag
  * proves the record and its sequence number. A budget limits all trials, so
  * that a hostile capture cannot cause much work with few bytes. A hole that
  * hides two key changes in one direction is not crossed: the bytes after it are
@@ -33,7 +33,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CAP_TLS_HOLD_BYTES ((size_t)256 * 1024) /* limit per direction */
+/* Limits per direction: of what waits for the other hello, and for a secret. */
+#define CAP_TLS_HOLD_BYTES ((size_t)256 * 1024)
+#define CAP_TLS_WAIT_BYTES ((size_t)4 << 20)
 #define CAP_TLS_PLAIN_MAX_BYTES (16384 + 2048) /* of one record */
 
 enum cap_tls_looks {

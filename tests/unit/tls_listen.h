@@ -8,7 +8,9 @@
 static struct talk talk;
 static struct heard heard;
 static struct cap_tls *tls;
-static struct cap_tls_sink sink = { heard_plain, heard_lost, &heard };
+static struct cap_tls_sink sink = { .plain = heard_plain,
+	.lost = heard_lost,
+	.arg = &heard };
 
 static inline void
 listen_with(const struct cap_keylog *keylog)

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TALK_MAX 256 /* flights, messages */
+#define TALK_MAX 512 /* flights, messages */
 
 struct talk_flight {
 	enum cap_dir dir;
