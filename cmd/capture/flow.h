@@ -29,11 +29,15 @@ enum flow_state {
 	FLOW_START = 0, /* no bytes yet, or too few to tell TLS */
 	FLOW_SYNCED, /* the next byte starts or continues a frame */
 	FLOW_RESYNC, /* searching for the start of a frame */
+	FLOW_TURNING, /* no frame, but perhaps a TLS hello: in `unsynced` */
 };
 
 /* One direction: turns bytes in order into frames. */
 struct flow {
 	enum flow_state state;
+	bool tls; /* its bytes go to stream->tls */
+	enum bnet_order order; /* of its own frames; AUTO: none yet */
+	size_t searched; /* bytes of `unsynced` that start no TLS hello */
 	struct bnet_link *link; /* NULL until the first byte */
 	struct resync resync;
 	struct bnet_buf unsynced; /* bytes to search; START: the first few */

@@ -3,7 +3,7 @@
  * Holes anywhere in a captured TLS connection: exactly the messages that have
  * a byte in the hole are lost, and all others decrypt.
  */
-#include "tests/unit/tls_talk.h"
+#include "tests/unit/tls_heard.h"
 
 static const struct {
 	int version;

@@ -3,7 +3,7 @@
 #ifndef TESTS_TLS_LISTEN_H
 #define TESTS_TLS_LISTEN_H
 
-#include "tests/unit/tls_talk.h"
+#include "tests/unit/tls_heard.h"
 
 static struct talk talk;
 static struct heard heard;
