@@ -968,8 +968,7 @@ static void
 begin_tls(const struct flow_ref *ref, struct bnet_slice hello, bool turned)
 {
 	struct stream *s = ref->stream;
-	bool plain_before =
-	    s->flow[0].state != FLOW_START || s->flow[1].state != FLOW_START;
+	bool plain_before = turned || s->flow[!ref->dir].state != FLOW_START;
 
 	if (s->tls == NULL) {
 		s->tls = cap_tls_new(ref->cap->set.keylog);
