@@ -70,10 +70,13 @@ struct cap_event {
 	const struct bnet_packet *frame; /* FRAME; borrowed for the call */
 };
 
+struct left_out;
+
 /* Totals; in bytes where the name says so. */
 struct cap_counters {
 	uint64_t packets, packet_bytes; /* as captured */
 	uint64_t not_tcp; /* packets that are not TCP over IP */
+	uint64_t other_ports; /* packets of TCP, of which no port is decoded */
 	uint64_t bad_packets; /* headers cut or inconsistent */
 	uint64_t cut_packets; /* shorter in the capture than sent */
 	uint64_t fragments, datagrams; /* IP fragments; datagrams reassembled */
@@ -86,6 +89,7 @@ struct cap_counters {
 	uint64_t keyless_streams; /* TLS without a secret */
 	uint64_t events[CAP_N_EVENTS];
 	uint64_t event_bytes[CAP_N_EVENTS];
+	const struct left_out *left_out; /* not_tcp and other_ports; or NULL */
 };
 
 struct cap_limits {

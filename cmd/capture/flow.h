@@ -58,6 +58,7 @@ struct stream {
 	bool dormant; /* silent for a long time, holds nothing */
 	bool isn_known[2];
 	uint32_t isn[2];
+	uint32_t tunnel[2]; /* around the first segment each way; 0: none yet */
 	int64_t seen_ns;
 	struct tcp_half half[2];
 	struct flow flow[2];
@@ -94,6 +95,7 @@ struct cap {
 	struct history_budget history;
 	struct bnet_codecs *codecs;
 	struct cap_fragments *fragments;
+	struct left_out *left_out;
 	struct streams streams;
 	size_t held_bytes; /* by all streams */
 	struct stream *waiting, *waiting_last; /* for a secret, by its start */
