@@ -9,6 +9,7 @@
 #include "cmd/capture/tls.h"
 
 #include "cmd/capture/tls_crypt.h"
+#include "cmd/capture/tls_hello.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -255,84 +256,6 @@ tls_kill_both(struct cap_tls *tls, enum cap_tls_state state, const char *reason)
 
 /* ---- messages ---- */
 
-#define EXT_TRUNCATED_HMAC 4
-#define EXT_ENCRYPT_THEN_MAC 22
-#define EXT_EARLY_DATA 42
-#define EXT_SUPPORTED_VERSIONS 43
-
-/* A cursor over data from a peer. Errors stick; past the end it yields 0. */
-struct rd {
-	const uint8_t *p, *end;
-	bool bad;
-};
-
-static struct bnet_slice
-rd_bytes(struct rd *rd, size_t n)
-{
-	struct bnet_slice s = { rd->p, n };
-
-	if (rd->bad || n > (size_t)(rd->end - rd->p)) {
-		rd->bad = true;
-		return (struct bnet_slice){ NULL, 0 };
-	}
-	rd->p += n;
-	return s;
-}
-
-static uint32_t
-rd_uint(struct rd *rd, size_t n)
-{
-	struct bnet_slice s = rd_bytes(rd, n);
-	uint32_t v = 0;
-
-	for (size_t i = 0; i < s.len; i++)
-		v = v << 8 | s.p[i];
-	return v;
-}
-
-/* The contents of a vector with a length of `n` bytes. */
-static struct bnet_slice
-rd_vector(struct rd *rd, size_t n)
-{
-	return rd_bytes(rd, rd_uint(rd, n));
-}
-
-/*
- * A reader of `in`. An empty slice may have a NULL pointer; NULL + 0 is
- * undefined.
- */
-static struct rd
-rd_of(struct bnet_slice in)
-{
-	static const uint8_t nothing[1];
-	const uint8_t *p = in.len == 0 ? nothing : in.p;
-
-	return (struct rd){ p, p + in.len, false };
-}
-
-/* The next extension; returns false at the end, good or bad. */
-static bool
-rd_extension(struct rd *rd, uint32_t *type, struct bnet_slice *body)
-{
-	if (rd->bad || rd->p == rd->end)
-		return false;
-	*type = rd_uint(rd, 2);
-	*body = rd_vector(rd, 2);
-	return !rd->bad;
-}
-
-/* Extensions may be missing entirely; then the reader is empty. */
-static struct rd
-rd_extensions(struct rd *rd)
-{
-	struct rd exts = rd_of((struct bnet_slice){ NULL, 0 });
-
-	if (rd->p != rd->end)
-		exts = rd_of(rd_vector(rd, 2));
-	exts.bad = rd->bad;
-	return exts;
-}
-
 /* Drops an incomplete message. */
 static void
 tls_messages_reset(struct tls_messages *messages, bool lost)
@@ -347,54 +270,31 @@ tls_messages_reset(struct tls_messages *messages, bool lost)
 static bool
 client_hello(struct cap_tls *tls, struct bnet_slice in)
 {
-	struct rd rd = rd_of(in), exts;
-	struct bnet_slice random, body;
-	bool early = false;
-	uint32_t type;
+	struct tls_hello hello;
 
-	(void)rd_uint(&rd, 2); /* the legacy version */
-	random = rd_bytes(&rd, CAP_RANDOM_BYTES);
-	(void)rd_vector(&rd, 1); /* session id */
-	(void)rd_vector(&rd, 2); /* cipher suites */
-	(void)rd_vector(&rd, 1); /* compression methods */
-	exts = rd_extensions(&rd);
-	while (rd_extension(&exts, &type, &body))
-		early = early || type == EXT_EARLY_DATA;
-	if (rd.bad || exts.bad)
+	if (!tls_hello_client(in, &hello))
 		return false;
 	if (tls_hellos(tls) && tls->version == TLS_1_3)
 		return true; /* 1.3 has no second handshake */
-	memcpy(tls->randoms.of[CAP_UP], random.p, random.len);
-	tls->early_data = tls->early_data || early;
+	memcpy(tls->randoms.of[CAP_UP], hello.random, CAP_RANDOM_BYTES);
+	tls->early_data = tls->early_data || hello.early_data;
 	tls->half[CAP_UP].hello = true;
 	return true;
 }
 
-/* The random of a HelloRetryRequest, RFC 8446 4.1.3. */
-static const uint8_t retry_random[CAP_RANDOM_BYTES] = { 0xcf, 0x21, 0xad, 0x74,
-	0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2,
-	0xc8, 0xa8, 0x33, 0x9c };
-
-/* What the ServerHello says. */
-struct agreement {
-	uint32_t version, suite, compression;
-	bool encrypt_then_mac, truncated_hmac;
-};
-
 static void
-agreed(struct cap_tls *tls, const struct agreement *on)
+agreed(struct cap_tls *tls, const struct tls_hello *on)
 {
 	const char *wrong;
 
-	tls->version = (uint16_t)on->version;
-	tls->suite_id = (uint16_t)on->suite;
+	tls->version = on->version;
+	tls->suite_id = on->suite;
 	tls->half[CAP_DOWN].hello = true;
 	wrong = tls_suite_find(tls->version, tls->suite_id, &tls->suite);
 	tls->suite.encrypt_then_mac = on->encrypt_then_mac;
 	if (tls->version < TLS_1_0 || tls->version > TLS_1_3)
 		wrong = "TLS version not supported: only 1.0 to 1.3";
-	else if (wrong == NULL && on->compression != 0)
+	else if (wrong == NULL && on->compressed)
 		wrong = "TLS compression not supported";
 	else if (wrong == NULL && on->truncated_hmac &&
 	    tls->suite.mac != TLS_MAC_AEAD)
@@ -406,33 +306,19 @@ agreed(struct cap_tls *tls, const struct agreement *on)
 static bool
 server_hello(struct cap_tls *tls, struct bnet_slice in)
 {
-	struct rd rd = rd_of(in), exts;
-	struct bnet_slice random, body;
-	struct agreement on = { .version = rd_uint(&rd, 2) };
-	uint32_t type;
+	struct tls_hello hello;
 
-	random = rd_bytes(&rd, CAP_RANDOM_BYTES);
-	(void)rd_vector(&rd, 1); /* session id */
-	on.suite = rd_uint(&rd, 2);
-	on.compression = rd_uint(&rd, 1);
-	exts = rd_extensions(&rd);
-	while (rd_extension(&exts, &type, &body)) {
-		if (type == EXT_SUPPORTED_VERSIONS && body.len == 2)
-			on.version = (uint32_t)body.p[0] << 8 | body.p[1];
-		on.encrypt_then_mac |= type == EXT_ENCRYPT_THEN_MAC;
-		on.truncated_hmac |= type == EXT_TRUNCATED_HMAC;
-	}
-	if (rd.bad || exts.bad)
+	if (!tls_hello_server(in, &hello))
 		return false;
-	if (memcmp(random.p, retry_random, sizeof(retry_random)) == 0) {
+	if (hello.retry) {
 		tls->half[CAP_DOWN].retry = true;
 		return true; /* the final hello follows */
 	}
 	if (tls->half[CAP_DOWN].hello &&
-	    (tls->version == TLS_1_3 || on.version == TLS_1_3))
+	    (tls->version == TLS_1_3 || hello.version == TLS_1_3))
 		return true;
-	memcpy(tls->randoms.of[CAP_DOWN], random.p, random.len);
-	agreed(tls, &on);
+	memcpy(tls->randoms.of[CAP_DOWN], hello.random, CAP_RANDOM_BYTES);
+	agreed(tls, &hello);
 	return true;
 }
 
