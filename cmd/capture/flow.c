@@ -983,6 +983,7 @@ begin_tls(const struct flow_ref *ref, struct bnet_slice hello, bool turned)
 			    "TLS starts after plain bytes");
 	}
 	flow_of(ref)->tls = true;
+	account(ref->cap, flow_of(ref)); /* the hello was in `unsynced` */
 	feed_tls(ref, hello);
 	feed_tls_kept(ref);
 }
