@@ -39,6 +39,10 @@ load_keylog(struct decode *d, const char *path)
 	FILE *f = fopen(path, "r");
 	enum bnet_err err;
 
+	if (f == NULL && errno == ENOENT && d->follow != NULL) {
+		cli_warn("--keylog: %s: not there yet", path);
+		return;
+	}
 	if (f == NULL)
 		cli_die("--keylog: %s: %s", path, strerror(errno));
 	err = cap_keylog_read(d->keylog, f);
@@ -191,12 +195,37 @@ open_source(struct decode *d)
 	open_save(d, was_root && geteuid() != 0);
 }
 
+/*
+ * Live, and on a pipe, the key log may grow while packets come; what is in a
+ * file has been written.
+ */
+static void
+follow_keylogs(struct decode *d)
+{
+	struct decode_options *opt = &d->opt;
+	struct stat st;
+
+	if (opt->keylogs.n == 0 ||
+	    (opt->iface == NULL &&
+		is_regular(opt->read_path, STDIN_FILENO, &st)))
+		opt->cap.key_wait_ns = 0;
+	if (opt->cap.key_wait_ns == 0)
+		return;
+	d->follow = keylog_follow_new(d->keylog);
+	for (size_t i = 0; i < opt->keylogs.n && d->follow != NULL; i++)
+		if (!keylog_follow_add(d->follow, opt->keylogs.at[i]))
+			cli_die("out of memory");
+	if (d->follow == NULL)
+		cli_die("out of memory");
+}
+
 static void
 load_secrets(struct decode *d)
 {
 	d->keylog = cap_keylog_new();
 	if (d->keylog == NULL)
 		cli_die("out of memory");
+	follow_keylogs(d);
 	for (size_t i = 0; i < d->opt.keylogs.n; i++)
 		load_keylog(d, d->opt.keylogs.at[i]);
 }
@@ -297,6 +326,7 @@ free_all(struct decode *d)
 	statistics_free(d->stats);
 	filter_free(d->filter);
 	keys_free(d->keys);
+	keylog_follow_free(d->follow);
 	cap_keylog_free(d->keylog);
 	bnet_buf_free(&d->store);
 	source_close(d->src);

@@ -17,6 +17,7 @@
 #define TOTAL_BYTES_MIN UINT64_C(1048576)
 #define NS_PER_S INT64_C(1000000000)
 #define IDLE_MAX_NS (INT64_C(30) * 86400 * NS_PER_S)
+#define KEY_WAIT_MAX_NS (INT64_C(3600) * NS_PER_S)
 #define EXPRESSION_MAX (1 << 20) /* characters */
 
 static const char *const outputs[] = { "text", "json", "none", NULL };
@@ -65,6 +66,10 @@ static const struct option_row rows[] = {
 	    OPTION_WORD(OPT, cap.overlap, overlaps), .initial = "first" },
 	{ "keylog", 0, "FILE", "decrypt TLS with the secrets in FILE (NSS key log)",
 	    OPTION_TEXTS(OPT, keylogs, DECODE_LIST_MAX) },
+	{ "keylog-wait", 0, "TIME",
+	    "live or from a pipe: wait this long for a missing secret",
+	    OPTION_TIME(OPT, cap.key_wait_ns, 0, KEY_WAIT_MAX_NS),
+	    .initial = "5s" },
 	{ "keys", 0, "FILE", "show the keys in FILE by name, one on each line",
 	    OPTION_TEXTS(OPT, keys, DECODE_LIST_MAX) },
 

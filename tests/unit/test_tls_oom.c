@@ -39,7 +39,9 @@ on_lost(void *arg, enum cap_dir dir, uint64_t bytes, const char *reason)
 static void
 feed_all(struct cap_tls *tls, struct counts *c)
 {
-	struct cap_tls_sink sink = { on_plain, on_lost, c };
+	struct cap_tls_sink sink = {
+		.plain = on_plain, .lost = on_lost, .arg = c
+	};
 
 	for (size_t i = 0; i < talk.n_flights; i++) {
 		const struct talk_flight *f = &talk.flights[i];
