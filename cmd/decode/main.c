@@ -3,6 +3,7 @@
 #include "cmd/capture/keylog.h"
 #include "cmd/common/cli.h"
 #include "cmd/decode/decode.h"
+#include "cmd/decode/follow.h"
 #include "cmd/decode/json.h"
 #include "cmd/decode/privileges.h"
 #include "cmd/decode/text.h"
@@ -86,6 +87,33 @@ add_statistics(struct decode *d)
 			cli_usage("-z: %s", err);
 }
 
+static void
+make_columns(struct decode *d)
+{
+	char err[FILTER_REF_ERR_CHARS];
+	const char *bad;
+
+	if (d->opt.fields.n == 0)
+		return;
+	d->columns = columns_new(&d->opt, &bad, err);
+	if (d->columns == NULL && bad == NULL)
+		cli_die("out of memory");
+	if (d->columns == NULL)
+		cli_usage("-e: %s", err);
+}
+
+static const struct output_format *
+format_of(const struct decode_options *opt)
+{
+	if (opt->follow != FOLLOW_NOT)
+		return &output_follow;
+	if (opt->output == OUTPUT_JSON)
+		return &output_json;
+	return opt->output == OUTPUT_FIELDS || opt->output == OUTPUT_CSV
+	    ? &output_columns
+	    : &output_text;
+}
+
 /* Are the outputs packets only? */
 static bool
 writes_to_stdout(const struct decode_options *opt)
@@ -101,7 +129,8 @@ set_output(struct decode *d)
 
 	d->lines =
 	    !opt->quiet && opt->output != OUTPUT_NONE && !writes_to_stdout(opt);
-	d->names = d->lines || d->filter != NULL ||
+	d->narrow = opt->window.on || opt->follow != FOLLOW_NOT;
+	d->names = d->lines || d->filter != NULL || d->export != NULL ||
 	    (needs & STATISTICS_NEEDS_KEY_NAME);
 	d->messages =
 	    d->lines || d->filter != NULL || (needs & STATISTICS_NEEDS_MESSAGE);
@@ -109,11 +138,13 @@ set_output(struct decode *d)
 	    opt->line_buffered || isatty(STDOUT_FILENO));
 	d->output = (struct output){ .out = &d->out,
 		.opt = opt,
-		.format =
-		    opt->output == OUTPUT_JSON ? &output_json : &output_text,
+		.format = format_of(opt),
+		.columns = d->columns,
 		.color = opt->color == WHEN_ALWAYS ||
 		    (opt->color == WHEN_AUTO && isatty(STDOUT_FILENO) &&
 			getenv("NO_COLOR") == NULL) };
+	if (d->lines && d->columns != NULL)
+		columns_header(&d->output);
 }
 
 /* "-" is the standard descriptor `fd`. */
@@ -170,6 +201,11 @@ open_source(struct decode *d)
 	if (opt->write_path != NULL &&
 	    !save_open(&d->save, opt->write_path, source_linktype(d->src), err))
 		cli_die("-w: %s", err);
+	if (opt->export_path == NULL)
+		return;
+	d->export = export_open(opt->export_path, opt->export_max, err);
+	if (d->export == NULL)
+		cli_die("--export: %s", err);
 }
 
 static void
@@ -242,6 +278,38 @@ print_summary(const struct decode *d)
 }
 
 static void
+finish_export(struct decode *d)
+{
+	char err[EXPORT_ERR_CHARS];
+	uint64_t left = d->export != NULL ? export_left_out(d->export) : 0;
+
+	if (!export_close(d->export, err)) {
+		cli_warn("--export: %s", err);
+		d->exit_code = CLI_FAILED;
+	}
+	if (left > 0) {
+		cli_warn("--export: %llu payloads were not written:"
+			 " --export-max is %llu",
+		    (unsigned long long)left,
+		    (unsigned long long)d->opt.export_max);
+		if (d->exit_code == CLI_OK)
+			d->exit_code = CLI_LOSSY;
+	}
+}
+
+/* A stream that is not there is no empty stream. */
+static void
+check_followed(struct decode *d)
+{
+	if (d->opt.follow == FOLLOW_NOT || d->followed || d->interrupted)
+		return;
+	cli_warn("--follow: nothing to show of stream %llu"
+		 " (-z streams lists the streams)",
+	    (unsigned long long)d->opt.follow_stream);
+	d->exit_code = CLI_FAILED;
+}
+
+static void
 finish_writing(struct decode *d)
 {
 	char err[SOURCE_ERR_CHARS];
@@ -258,6 +326,8 @@ finish_writing(struct decode *d)
 		if (d->exit_code == CLI_OK)
 			d->exit_code = CLI_LOSSY;
 	}
+	finish_export(d);
+	check_followed(d);
 	filter_warn_over(d->filter);
 	if (fflush(stdout) != 0 && d->out.error == 0)
 		d->out.error = errno;
@@ -273,6 +343,7 @@ free_all(struct decode *d)
 	cap_free(d->cap);
 	statistics_free(d->stats);
 	filter_free(d->filter);
+	columns_free(d->columns);
 	keys_free(d->keys);
 	cap_keylog_free(d->keylog);
 	bnet_buf_free(&d->store);
@@ -306,6 +377,7 @@ main(int argc, char **argv)
 		return list_interfaces(&d);
 	bnet_buf_init(&d.store, MESSAGE_STORE_BYTES);
 	compile_filter(&d);
+	make_columns(&d);
 	add_statistics(&d);
 	load_keys(&d);
 	load_secrets(&d);

@@ -4,7 +4,8 @@
  *
  * A destination has a kind (node, client, ...); a frame with forks goes to each
  * of its fork ids, which are clients. A source is only an id: the header does
- * not say whether it is a node or a client.
+ * not say whether it is a node or a client. Each row tells the directions
+ * apart: a capture at a relay has a forwarded packet on its way in and out.
  */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
@@ -27,6 +28,7 @@ struct key {
 struct row {
 	struct key key;
 	uint64_t frames, bytes;
+	uint64_t up_frames, up_bytes;
 };
 
 struct endpoints {
@@ -59,7 +61,8 @@ endpoints_new(const char *arg, char *err, size_t err_bytes)
 }
 
 static void
-count(struct endpoints *st, const struct key *key, uint64_t bytes)
+count(struct endpoints *st, const struct key *key, enum cap_dir dir,
+    uint64_t bytes)
 {
 	uint64_t words[3] = { key->role, key->dest_type, key->id };
 	struct row *row = st->last[key->role];
@@ -72,6 +75,10 @@ count(struct endpoints *st, const struct key *key, uint64_t bytes)
 	}
 	row->frames++;
 	row->bytes += bytes;
+	if (dir == CAP_UP) {
+		row->up_frames++;
+		row->up_bytes += bytes;
+	}
 }
 
 static void
@@ -79,6 +86,7 @@ endpoints_record(void *state, const struct record *record)
 {
 	struct endpoints *st = state;
 	const struct bnet_packet *frame = record->event->frame;
+	const enum cap_dir dir = record->event->dir;
 	struct bnet_bits_rd forks;
 	uint64_t bytes;
 
@@ -87,18 +95,18 @@ endpoints_record(void *state, const struct record *record)
 	bytes = stat_wire_bytes(frame);
 	count(st,
 	    &(struct key){ ROLE_SOURCE, 0, (uint64_t)frame->header.source },
-	    bytes);
+	    dir, bytes);
 	if (frame->header.forks == 0)
 		count(st,
 		    &(struct key){ ROLE_DEST, (uint64_t)frame->header.dest_type,
 			(uint64_t)frame->header.dest },
-		    bytes);
+		    dir, bytes);
 	forks = frame->forks;
 	for (uint32_t i = 0; i < frame->header.forks && !forks.bad; i++)
 		count(st,
 		    &(struct key){
 			ROLE_DEST, BNET_DEST_CLIENT, bnet_bits_u64(&forks) },
-		    bytes);
+		    dir, bytes);
 }
 
 /* Orders sources first, then destinations by kind, then by id. */
@@ -126,7 +134,22 @@ static const struct table_column columns[] = {
 	{ .name = "bytes_sent", .head = "bytes sent" },
 	{ .name = "frames_received", .head = "frames received" },
 	{ .name = "bytes_received", .head = "bytes received" },
+	/* a relay's capture has a packet in both: as it came and as it went */
+	{ .name = "frames_up", .head = "frames up" },
+	{ .name = "frames_down", .head = "frames down" },
+	{ .name = "bytes_up", .head = "", .in = TABLE_JSON },
+	{ .name = "bytes_down", .head = "", .in = TABLE_JSON },
 };
+
+/* The last four columns. */
+static void
+print_ways(struct table *table, const struct row *row)
+{
+	table_u64(table, row->up_frames);
+	table_u64(table, row->frames - row->up_frames);
+	table_u64(table, row->up_bytes);
+	table_u64(table, row->bytes - row->up_bytes);
+}
 
 static void
 print_row(struct table *table, const struct row *row)
@@ -152,6 +175,11 @@ print_row(struct table *table, const struct row *row)
 	}
 	table_u64(table, row->frames);
 	table_u64(table, row->bytes);
+	if (row->key.role == ROLE_SOURCE) {
+		table_null(table);
+		table_null(table);
+	}
+	print_ways(table, row);
 }
 
 static void
@@ -168,6 +196,7 @@ print_others(struct table *table, const struct map *rows)
 	table_null(table);
 	table_u64(table, others->frames);
 	table_u64(table, others->bytes);
+	print_ways(table, others);
 	table_note(table,
 	    "only the first %zu endpoints have a row; (others) counts frames "
 	    "from and to the rest",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* -z keys: the frames by application key. */
+/* -z keys: the frames by application key, and by direction. */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
 #include "cmd/stats/summary.h"
@@ -12,6 +12,7 @@ struct row {
 	uint64_t bytes;
 	struct tally payload;
 	uint64_t latency_sum_ms, latency_max_ms;
+	uint64_t up_frames, up_bytes;
 };
 
 struct keys {
@@ -78,6 +79,10 @@ keys_record(void *state, const struct record *record)
 			row->latency_max_ms = frame->header.latency_ms;
 	}
 	row->bytes += stat_wire_bytes(frame);
+	if (record->event->dir == CAP_UP) {
+		row->up_frames++;
+		row->up_bytes += stat_wire_bytes(frame);
+	}
 	tally_add(&row->payload, frame->payload.len);
 }
 
@@ -109,6 +114,11 @@ static const struct table_column columns[] = {
 	    .unit = "ms",
 	    .decimals = 1 },
 	{ .name = "latency_max_ms", .head = "latency max", .unit = "ms" },
+	/* a relay's capture has a packet in both: as it came and as it went */
+	{ .name = "frames_up", .head = "frames up" },
+	{ .name = "frames_down", .head = "frames down" },
+	{ .name = "bytes_up", .head = "", .in = TABLE_JSON },
+	{ .name = "bytes_down", .head = "", .in = TABLE_JSON },
 };
 
 /* Adds the columns after name and key. */
@@ -124,10 +134,17 @@ print_numbers(struct table *table, const struct row *row, uint64_t total_bytes,
 	table_u64(table, row->payload.min);
 	table_f64(table, tally_mean(&row->payload));
 	table_u64(table, row->payload.max);
-	if (!latency)
-		return;
-	table_f64(table, (double)row->latency_sum_ms / (double)n);
-	table_u64(table, row->latency_max_ms);
+	if (latency) {
+		table_f64(table, (double)row->latency_sum_ms / (double)n);
+		table_u64(table, row->latency_max_ms);
+	} else {
+		table_null(table);
+		table_null(table);
+	}
+	table_u64(table, row->up_frames);
+	table_u64(table, n - row->up_frames);
+	table_u64(table, row->up_bytes);
+	table_u64(table, row->bytes - row->up_bytes);
 }
 
 static void

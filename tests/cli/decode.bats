@@ -76,7 +76,7 @@ load decode
 	decode 2 -r "$plain" --memory
 	says "--memory: expected BYTES after it"
 	decode 2 -r "$plain" -o xml
-	says "\"xml\": expected one of text, json, none"
+	says "\"xml\": expected one of text, json, fields, csv, none"
 	decode 2 -r "$plain" --color sometimes
 	says "expected one of auto, always, never"
 	decode 2 -r "$plain" --time noon
