@@ -113,7 +113,7 @@ take_column_option(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 	return true;
 }
 
-/* --follow STREAM[,HOW] */
+/* --follow STREAM, or STREAM,HOW */
 static bool
 take_follow(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 {
@@ -195,8 +195,9 @@ static const struct option_row rows[] = {
 	    OPTION_OWN(take_first) },
 	{ "last", 0, "TIME", "show only what is not after TIME",
 	    OPTION_OWN(take_last) },
-	{ "follow", 0, "STREAM[,HOW]",
-	    "show the payloads of one stream as text, hex or raw",
+	{ "follow", 0, "STREAM",
+	    "show the payloads of one stream as text; STREAM,hex and STREAM,raw"
+	    " in hex",
 	    OPTION_OWN(take_follow) },
 
 	{ "output", 'o', "FORMAT", "show frames in this format",
