@@ -27,8 +27,7 @@ struct key {
 
 struct row {
 	struct key key;
-	uint64_t frames, bytes;
-	uint64_t up_frames, up_bytes;
+	uint64_t frames[2], bytes[2]; /* by enum cap_dir */
 };
 
 struct endpoints {
@@ -73,12 +72,8 @@ count(struct endpoints *st, const struct key *key, enum cap_dir dir,
 		if (row != st->rows.others)
 			st->last[key->role] = row;
 	}
-	row->frames++;
-	row->bytes += bytes;
-	if (dir == CAP_UP) {
-		row->up_frames++;
-		row->up_bytes += bytes;
-	}
+	row->frames[dir]++;
+	row->bytes[dir] += bytes;
 }
 
 static void
@@ -141,14 +136,22 @@ static const struct table_column columns[] = {
 	{ .name = "bytes_down", .head = "", .in = TABLE_JSON },
 };
 
+/* Both directions together, in two columns. */
+static void
+print_sums(struct table *table, const struct row *row)
+{
+	table_u64(table, row->frames[CAP_UP] + row->frames[CAP_DOWN]);
+	table_u64(table, row->bytes[CAP_UP] + row->bytes[CAP_DOWN]);
+}
+
 /* The last four columns. */
 static void
 print_ways(struct table *table, const struct row *row)
 {
-	table_u64(table, row->up_frames);
-	table_u64(table, row->frames - row->up_frames);
-	table_u64(table, row->up_bytes);
-	table_u64(table, row->bytes - row->up_bytes);
+	table_u64(table, row->frames[CAP_UP]);
+	table_u64(table, row->frames[CAP_DOWN]);
+	table_u64(table, row->bytes[CAP_UP]);
+	table_u64(table, row->bytes[CAP_DOWN]);
 }
 
 static void
@@ -173,8 +176,7 @@ print_row(struct table *table, const struct row *row)
 		table_null(table);
 		table_null(table);
 	}
-	table_u64(table, row->frames);
-	table_u64(table, row->bytes);
+	print_sums(table, row);
 	if (row->key.role == ROLE_SOURCE) {
 		table_null(table);
 		table_null(table);
@@ -194,8 +196,7 @@ print_others(struct table *table, const struct map *rows)
 	table_null(table);
 	table_null(table);
 	table_null(table);
-	table_u64(table, others->frames);
-	table_u64(table, others->bytes);
+	print_sums(table, others);
 	print_ways(table, others);
 	table_note(table,
 	    "only the first %zu endpoints have a row; (others) counts frames "

@@ -9,10 +9,9 @@
 struct row {
 	uint64_t key; /* its 32 bits */
 	const char *name; /* borrowed; or NULL */
-	uint64_t bytes;
+	uint64_t frames[2], bytes[2]; /* by enum cap_dir */
 	struct tally payload;
 	uint64_t latency_sum_ms, latency_max_ms;
-	uint64_t up_frames, up_bytes;
 };
 
 struct keys {
@@ -78,11 +77,8 @@ keys_record(void *state, const struct record *record)
 		if (frame->header.latency_ms > row->latency_max_ms)
 			row->latency_max_ms = frame->header.latency_ms;
 	}
-	row->bytes += stat_wire_bytes(frame);
-	if (record->event->dir == CAP_UP) {
-		row->up_frames++;
-		row->up_bytes += stat_wire_bytes(frame);
-	}
+	row->frames[record->event->dir]++;
+	row->bytes[record->event->dir] += stat_wire_bytes(frame);
 	tally_add(&row->payload, frame->payload.len);
 }
 
@@ -121,6 +117,12 @@ static const struct table_column columns[] = {
 	{ .name = "bytes_down", .head = "", .in = TABLE_JSON },
 };
 
+static uint64_t
+bytes_of(const struct row *row)
+{
+	return row->bytes[CAP_UP] + row->bytes[CAP_DOWN];
+}
+
 /* Adds the columns after name and key. */
 static void
 print_numbers(struct table *table, const struct row *row, uint64_t total_bytes,
@@ -129,8 +131,8 @@ print_numbers(struct table *table, const struct row *row, uint64_t total_bytes,
 	uint64_t n = row->payload.count;
 
 	table_u64(table, n);
-	table_u64(table, row->bytes);
-	table_f64(table, stat_percent(row->bytes, total_bytes));
+	table_u64(table, bytes_of(row));
+	table_f64(table, stat_percent(bytes_of(row), total_bytes));
 	table_u64(table, row->payload.min);
 	table_f64(table, tally_mean(&row->payload));
 	table_u64(table, row->payload.max);
@@ -141,10 +143,10 @@ print_numbers(struct table *table, const struct row *row, uint64_t total_bytes,
 		table_null(table);
 		table_null(table);
 	}
-	table_u64(table, row->up_frames);
-	table_u64(table, n - row->up_frames);
-	table_u64(table, row->up_bytes);
-	table_u64(table, row->bytes - row->up_bytes);
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		table_u64(table, row->frames[dir]);
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		table_u64(table, row->bytes[dir]);
 }
 
 static void
@@ -178,11 +180,11 @@ static uint64_t
 total_bytes_of(const struct keys *st)
 {
 	const struct row *others = st->rows.others, *row;
-	uint64_t total = st->none.bytes + others->bytes;
+	uint64_t total = bytes_of(&st->none) + bytes_of(others);
 
 	for (size_t i = 0; i < st->rows.n; i++) {
 		row = map_at(&st->rows, i);
-		total += row->bytes;
+		total += bytes_of(row);
 	}
 	return total;
 }

@@ -141,19 +141,18 @@ place_of(const struct record *r, const struct filter_row *row)
 {
 	const char *base;
 
-	if (row->base == BASE_ANY_MESSAGE)
-		row = r->message == NULL ? NULL
-					 : filter_row_of(row, r->message->type);
-	if (row == NULL)
-		return NULL;
-	if (row->base <= BASE_RECORD)
+	if (row->base < BASE_ANY_MESSAGE) {
 		base = base_of(r, row->base);
-	else if (r->message != NULL &&
-	    (int)r->message->type == (int)row->base - BASE_MESSAGE)
-		base = (const char *)r->message;
-	else
+		return base == NULL ? NULL : base + row->offset;
+	}
+	if (r->message == NULL)
 		return NULL;
-	return base == NULL ? NULL : base + row->offset;
+	if (row->base == BASE_ANY_MESSAGE)
+		row = filter_row_of(row, r->message->type);
+	if (row == NULL ||
+	    (int)r->message->type != (int)row->base - BASE_MESSAGE)
+		return NULL;
+	return (const char *)r->message + row->offset;
 }
 
 static const char *
@@ -180,7 +179,7 @@ port_of(const struct record *r, bool dst, uint64_t *v)
 }
 
 /* Loads a number as ranges store it: signed ones with the top bit flipped. */
-static bool
+static inline bool
 load_number(const struct record *r, const struct filter_row *row,
     const void *at, uint64_t *v)
 {
@@ -234,7 +233,7 @@ ip_of(const struct record *r, bool dst)
 	return (struct bnet_slice){ (const void *)end, len };
 }
 
-static bool
+static inline bool
 load_bytes(const struct record *r, const struct filter_row *row, const void *at,
     struct bnet_slice *s)
 {
