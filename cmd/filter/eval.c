@@ -183,6 +183,8 @@ static inline bool
 load_number(const struct record *r, const struct filter_row *row,
     const void *at, uint64_t *v)
 {
+	const struct bnet_header *h = at;
+
 	if (at == NULL)
 		return false;
 	switch (row->load) {
@@ -196,6 +198,9 @@ load_number(const struct record *r, const struct filter_row *row,
 	case LOAD_U64:
 		*v = *(const uint64_t *)at;
 		return true;
+	case LOAD_PONG_PING:
+		*v = h->latency_ms;
+		return h->key == BNET_KEY_PONG && *v != 0;
 	case LOAD_SIZE:
 		*v = *(const size_t *)at;
 		return true;
