@@ -250,8 +250,8 @@ load decode
 		else has("ping") | not end)' <<<"$output")" true
 	decode 0 -r "$plain" -q -z keys -o json
 	same "$(jq -c '.rows[] | select(.[0] == "BlueNet::pong") |
-		.[-2:]' <<<"$output")" '[null,null]'
-	same "$(jq -c '.rows[] | select(.[0] == "bluenet.echo") | .[-1]' \
+		.[8:10]' <<<"$output")" '[null,null]'
+	same "$(jq -c '.rows[] | select(.[0] == "bluenet.echo") | .[9]' \
 		<<<"$output")" 250
 }
 
