@@ -102,7 +102,8 @@ struct cap_limits {
 struct cap_keylog;
 
 struct cap_settings {
-	uint16_t ports[CAP_PORTS_MAX]; /* of the listening side */
+	uint16_t ports[CAP_PORTS_MAX]; /* of the listening side, and */
+	uint16_t last_ports[CAP_PORTS_MAX]; /* ends of ranges; 0: no range */
 	size_t n_ports;
 	bool any_port; /* select by the first bytes */
 	enum bnet_order order; /* AUTO: detected */

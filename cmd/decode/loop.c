@@ -38,6 +38,29 @@ decode_message(struct decode *d, struct record *record)
 		    (d->message.u.hello.role & ROLE_MASK);
 }
 
+/* Is it in the window, and of the stream to be followed? */
+static bool
+is_wanted(const struct decode *d, const struct cap_event *event)
+{
+	if (d->opt.window.on && !window_has(&d->opt.window, event->time_ns))
+		return false;
+	return d->opt.follow == FOLLOW_NOT ||
+	    (event->stream != NULL &&
+		event->stream->number == d->opt.follow_stream);
+}
+
+static void
+show(struct decode *d, const struct record *record)
+{
+	if (d->stats != NULL)
+		statistics_record(d->stats, record);
+	if (d->export != NULL)
+		export_record(d->export, record);
+	if (d->lines)
+		d->output.format->record(&d->output, record);
+	d->followed = true;
+}
+
 static void
 on_event(void *arg, const struct cap_event *event)
 {
@@ -51,14 +74,12 @@ on_event(void *arg, const struct cap_event *event)
 		if (d->messages)
 			decode_message(d, &record);
 	}
-	if (d->done || (d->filter != NULL && !filter_match(d->filter, &record)))
+	if (d->done || (d->narrow && !is_wanted(d, event)) ||
+	    (d->filter != NULL && !filter_match(d->filter, &record)))
 		return;
 	if (event->stream != NULL)
 		event->stream->user |= MATCHED;
-	if (d->stats != NULL)
-		statistics_record(d->stats, &record);
-	if (d->lines)
-		d->output.format->record(&d->output, &record);
+	show(d, &record);
 	if (event->type == CAP_FRAME && ++d->n_shown == d->opt.count)
 		d->done = true;
 }
@@ -110,6 +131,8 @@ one_packet(struct decode *d, const struct source_packet *packet)
 	struct cap_stream *stream;
 	bool matches;
 
+	if (d->opt.window.on && cap_counters(d->cap)->packets == 0)
+		window_begin(&d->opt.window, packet->time_ns);
 	if (cap_packet(d->cap, packet->linktype, packet->time_ns, packet->data,
 		packet->wire_bytes, &stream) != BNET_OK) {
 		cli_warn("out of memory: a packet was not decoded");
@@ -135,6 +158,8 @@ check_writing(struct decode *d)
 
 	if (d->save != NULL && save_failed(d->save, err))
 		d->done = true;
+	if (d->export != NULL && export_problem(d->export) != NULL)
+		d->done = true;
 	if (d->out.error != 0)
 		d->done = true;
 }
@@ -146,14 +171,24 @@ wait_for_keys(struct decode *d, bool force)
 	int64_t now_ns;
 	bool grown;
 
-	if (d->follow == NULL || cap_waiting(d->cap) == 0)
+	if (d->key_follow == NULL || cap_waiting(d->cap) == 0)
 		return;
 	now_ns = clock_now_ns();
-	grown = keylog_follow_poll(d->follow, now_ns, force);
+	grown = keylog_follow_poll(d->key_follow, now_ns, force);
 	cap_tick(d->cap, now_ns, grown);
 }
 
-/* Flushes the output; returns false if the reader is gone. */
+/* Live: nothing that is still to come can be in the window. */
+static bool
+is_over(const struct decode *d)
+{
+	const struct window *window = &d->opt.window;
+
+	return d->opt.iface != NULL && window->last.kind != WINDOW_NONE &&
+	    clock_unix_ns() > window->to_ns;
+}
+
+/* Flushes the output; returns false when reading is to end. */
 static bool
 flush(void *arg)
 {
@@ -164,7 +199,7 @@ flush(void *arg)
 	if (d->save != NULL)
 		save_flush(d->save);
 	check_writing(d);
-	return !d->done;
+	return !d->done && !is_over(d);
 }
 
 /* Flushes live output even if traffic never pauses. */
@@ -214,7 +249,9 @@ loop(struct decode *d)
 
 	progress_init(&progress, &d->opt, d->src);
 	source_on_idle(d->src, flush, d);
-	while (!d->done && !interrupted) {
+	if (d->opt.iface != NULL) /* until the first packet has come */
+		window_begin(&d->opt.window, clock_unix_ns());
+	while (!d->done && !interrupted && !is_over(d)) {
 		result = source_next(d->src, &packet, err);
 		if (result != SOURCE_PACKET)
 			break;

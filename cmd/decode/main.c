@@ -5,6 +5,7 @@
 #include "cmd/capture/left_out.h"
 #include "cmd/common/cli.h"
 #include "cmd/decode/decode.h"
+#include "cmd/decode/follow.h"
 #include "cmd/decode/json.h"
 #include "cmd/decode/privileges.h"
 #include "cmd/decode/text.h"
@@ -39,7 +40,7 @@ load_keylog(struct decode *d, const char *path)
 	FILE *f = fopen(path, "r");
 	enum bnet_err err;
 
-	if (f == NULL && errno == ENOENT && d->follow != NULL) {
+	if (f == NULL && errno == ENOENT && d->key_follow != NULL) {
 		cli_warn("--keylog: %s: not there yet", path);
 		return;
 	}
@@ -92,6 +93,33 @@ add_statistics(struct decode *d)
 			cli_usage("-z: %s", err);
 }
 
+static void
+make_columns(struct decode *d)
+{
+	char err[FILTER_REF_ERR_CHARS];
+	const char *bad;
+
+	if (d->opt.fields.n == 0)
+		return;
+	d->columns = columns_new(&d->opt, &bad, err);
+	if (d->columns == NULL && bad == NULL)
+		cli_die("out of memory");
+	if (d->columns == NULL)
+		cli_usage("-e: %s", err);
+}
+
+static const struct output_format *
+format_of(const struct decode_options *opt)
+{
+	if (opt->follow != FOLLOW_NOT)
+		return &output_follow;
+	if (opt->output == OUTPUT_JSON)
+		return &output_json;
+	return opt->output == OUTPUT_FIELDS || opt->output == OUTPUT_CSV
+	    ? &output_columns
+	    : &output_text;
+}
+
 /* Are the outputs packets only? */
 static bool
 writes_to_stdout(const struct decode_options *opt)
@@ -107,7 +135,8 @@ set_output(struct decode *d)
 
 	d->lines =
 	    !opt->quiet && opt->output != OUTPUT_NONE && !writes_to_stdout(opt);
-	d->names = d->lines || d->filter != NULL ||
+	d->narrow = opt->window.on || opt->follow != FOLLOW_NOT;
+	d->names = d->lines || d->filter != NULL || d->export != NULL ||
 	    (needs & STATISTICS_NEEDS_KEY_NAME);
 	d->messages =
 	    d->lines || d->filter != NULL || (needs & STATISTICS_NEEDS_MESSAGE);
@@ -115,11 +144,13 @@ set_output(struct decode *d)
 	    opt->line_buffered || isatty(STDOUT_FILENO));
 	d->output = (struct output){ .out = &d->out,
 		.opt = opt,
-		.format =
-		    opt->output == OUTPUT_JSON ? &output_json : &output_text,
+		.format = format_of(opt),
+		.columns = d->columns,
 		.color = opt->color == WHEN_ALWAYS ||
 		    (opt->color == WHEN_AUTO && isatty(STDOUT_FILENO) &&
 			getenv("NO_COLOR") == NULL) };
+	if (d->lines && d->columns != NULL)
+		columns_header(&d->output);
 }
 
 /* "-" is the standard descriptor `fd`. */
@@ -193,6 +224,23 @@ open_source(struct decode *d)
 	if (opt->bpf != NULL && !source_filter(d->src, opt->bpf, err))
 		cli_usage("%s", err);
 	open_save(d, was_root && geteuid() != 0);
+	if (opt->export_path == NULL)
+		return;
+	d->export = export_open(opt->export_path, opt->export_max, err);
+	if (d->export == NULL)
+		cli_die("--export: %s", err);
+}
+
+/* Is all that there will be in files? */
+static bool
+all_is_there(const struct decode_options *opt)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < opt->n_paths; i++)
+		if (!is_regular(opt->paths[i], STDIN_FILENO, &st))
+			return false;
+	return opt->iface == NULL;
 }
 
 /*
@@ -203,19 +251,16 @@ static void
 follow_keylogs(struct decode *d)
 {
 	struct decode_options *opt = &d->opt;
-	struct stat st;
 
-	if (opt->keylogs.n == 0 ||
-	    (opt->iface == NULL &&
-		is_regular(opt->read_path, STDIN_FILENO, &st)))
+	if (opt->keylogs.n == 0 || all_is_there(opt))
 		opt->cap.key_wait_ns = 0;
 	if (opt->cap.key_wait_ns == 0)
 		return;
-	d->follow = keylog_follow_new(d->keylog);
-	for (size_t i = 0; i < opt->keylogs.n && d->follow != NULL; i++)
-		if (!keylog_follow_add(d->follow, opt->keylogs.at[i]))
+	d->key_follow = keylog_follow_new(d->keylog);
+	for (size_t i = 0; i < opt->keylogs.n && d->key_follow != NULL; i++)
+		if (!keylog_follow_add(d->key_follow, opt->keylogs.at[i]))
 			cli_die("out of memory");
-	if (d->follow == NULL)
+	if (d->key_follow == NULL)
 		cli_die("out of memory");
 }
 
@@ -298,6 +343,38 @@ print_summary(const struct decode *d)
 }
 
 static void
+finish_export(struct decode *d)
+{
+	char err[EXPORT_ERR_CHARS];
+	uint64_t left = d->export != NULL ? export_left_out(d->export) : 0;
+
+	if (!export_close(d->export, err)) {
+		cli_warn("--export: %s", err);
+		d->exit_code = CLI_FAILED;
+	}
+	if (left > 0) {
+		cli_warn("--export: %llu payloads were not written:"
+			 " --export-max is %llu",
+		    (unsigned long long)left,
+		    (unsigned long long)d->opt.export_max);
+		if (d->exit_code == CLI_OK)
+			d->exit_code = CLI_LOSSY;
+	}
+}
+
+/* A stream that is not there is no empty stream. */
+static void
+check_followed(struct decode *d)
+{
+	if (d->opt.follow == FOLLOW_NOT || d->followed || d->interrupted)
+		return;
+	cli_warn("--follow: nothing to show of stream %llu"
+		 " (-z streams lists the streams)",
+	    (unsigned long long)d->opt.follow_stream);
+	d->exit_code = CLI_FAILED;
+}
+
+static void
 finish_writing(struct decode *d)
 {
 	char err[SOURCE_ERR_CHARS];
@@ -314,6 +391,8 @@ finish_writing(struct decode *d)
 		if (d->exit_code == CLI_OK)
 			d->exit_code = CLI_LOSSY;
 	}
+	finish_export(d);
+	check_followed(d);
 	filter_warn_over(d->filter);
 	if (!cli_output_ok(d->out.error) || !cli_flush())
 		d->exit_code = CLI_FAILED;
@@ -325,8 +404,9 @@ free_all(struct decode *d)
 	cap_free(d->cap);
 	statistics_free(d->stats);
 	filter_free(d->filter);
+	columns_free(d->columns);
 	keys_free(d->keys);
-	keylog_follow_free(d->follow);
+	keylog_follow_free(d->key_follow);
 	cap_keylog_free(d->keylog);
 	bnet_buf_free(&d->store);
 	source_close(d->src);
@@ -357,6 +437,7 @@ main(int argc, char **argv)
 		return list_interfaces(&d);
 	bnet_buf_init(&d.store, MESSAGE_STORE_BYTES);
 	compile_filter(&d);
+	make_columns(&d);
 	add_statistics(&d);
 	load_keys(&d);
 	load_secrets(&d);

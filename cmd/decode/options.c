@@ -20,13 +20,19 @@
 #define KEY_WAIT_MAX_NS (INT64_C(3600) * NS_PER_S)
 #define EXPRESSION_MAX (1 << 20) /* characters */
 
-static const char *const outputs[] = { "text", "json", "none", NULL };
+static const char *const outputs[] = { "text", "json", "fields", "csv", "none",
+	NULL };
 static const char *const whens[] = { "auto", "always", "never", NULL };
 static const char *const orders[] = { "auto", "little", "network", NULL };
 static const char *const overlaps[] = { "first", "last", NULL };
 static const char *const payloads[] = { "none", "hex", NULL };
 static const char *const times[] = { "time", "none", "epoch", "delta", "date",
-	NULL };
+	"utc", "utc-date", NULL };
+
+/* What may follow -t, as in tshark, and what it means. */
+static const char *const forms[] = { "a", "ad", "d", "e", "u", "ud", NULL };
+static const enum option_time times_of_forms[] = { TIME_OF_DAY, TIME_DATE,
+	TIME_DELTA, TIME_EPOCH, TIME_UTC_CLOCK, TIME_UTC_DATE };
 
 /* -t: each repetition selects the next format, as in tcpdump. */
 static bool
@@ -34,10 +40,122 @@ take_t(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 {
 	struct decode_options *opt = arg;
 
-	(void)text;
 	(void)err;
-	opt->time = opt->time < TIME_DATE ? opt->time + 1 : TIME_DATE;
+	if (text == NULL)
+		opt->time = opt->time < TIME_DATE ? opt->time + 1 : TIME_DATE;
+	for (size_t i = 0; text != NULL && forms[i] != NULL; i++)
+		if (strcmp(forms[i], text) == 0)
+			opt->time = times_of_forms[i];
+	opt->time_given = true;
 	return true;
+}
+
+/* Reads a character, or /t for a tab, /s for a blank. */
+static bool
+take_char(const char *text, char *c, char err[OPTION_ERR_CHARS])
+{
+	*c = text[0];
+	if (strcmp(text, "/t") == 0)
+		*c = '\t';
+	else if (strcmp(text, "/s") == 0)
+		*c = ' ';
+	else if (strlen(text) != 1 || (unsigned char)*c < 0x20 ||
+	    (unsigned char)*c > 0x7e || strchr("\"\\'", *c) != NULL)
+		return option_expected(err,
+		    "one printable character that is no quote and no"
+		    " backslash, /t (a tab) or /s (a blank)");
+	return true;
+}
+
+/* Reads one letter of `letters`. */
+static bool
+take_letter(
+    const char *text, const char *letters, char *c, char err[OPTION_ERR_CHARS])
+{
+	*c = text[0];
+	if (*c != '\0' && text[1] == '\0' && strchr(letters, *c) != NULL)
+		return true;
+	(void)snprintf(
+	    err, OPTION_ERR_CHARS, "expected one of the letters %s", letters);
+	return false;
+}
+
+/* -E NAME=VALUE, as in tshark */
+static bool
+take_column_option(void *arg, const char *text, char err[OPTION_ERR_CHARS])
+{
+	struct option_columns *to = &((struct decode_options *)arg)->columns;
+	const char *value = strchr(text, '=');
+	const size_t n = value != NULL ? (size_t)(value - text) : 0;
+	char c;
+
+	value += value != NULL;
+	if (n == 6 && strncmp(text, "header", n) == 0) {
+		if (!take_letter(value, "yn", &c, err))
+			return false;
+		to->header = c == 'y';
+	} else if (n == 5 && strncmp(text, "quote", n) == 0) {
+		if (!take_letter(value, "dsn", &c, err))
+			return false;
+		to->quote = c == 'd' ? '"' : c == 's' ? '\'' : 'n';
+	} else if (n == 10 && strncmp(text, "occurrence", n) == 0) {
+		if (!take_letter(value, "afl", &c, err))
+			return false;
+		to->occurrence = c == 'f' ? OCCURRENCE_FIRST
+		    : c == 'l'            ? OCCURRENCE_LAST
+					  : OCCURRENCE_ALL;
+	} else if (n == 9 && strncmp(text, "separator", n) == 0) {
+		return take_char(value, &to->separator, err);
+	} else if (n == 10 && strncmp(text, "aggregator", n) == 0) {
+		return take_char(value, &to->aggregator, err);
+	} else {
+		return option_expected(err,
+		    "header=, separator=, quote=, occurrence= or aggregator=");
+	}
+	return true;
+}
+
+/* --follow STREAM, or STREAM,HOW */
+static bool
+take_follow(void *arg, const char *text, char err[OPTION_ERR_CHARS])
+{
+	static const char *const hows[] = { "text", "hex", "raw" };
+	struct decode_options *opt = arg;
+	char *end;
+
+	errno = 0;
+	opt->follow_stream = strtoull(text, &end, 10);
+	opt->follow =
+	    end == text || errno != 0 || text[0] < '0' || text[0] > '9'
+	    ? FOLLOW_NOT
+	    : FOLLOW_TEXT;
+	if (opt->follow == FOLLOW_TEXT && *end == '\0')
+		return true;
+	for (int i = 0; opt->follow != FOLLOW_NOT && *end == ',' && i < 3; i++)
+		if (strcmp(end + 1, hows[i]) == 0) {
+			opt->follow = (enum option_follow)(FOLLOW_TEXT + i);
+			return true;
+		}
+	return option_expected(err,
+	    "the number of a stream, alone or followed by ,text ,hex or ,raw");
+}
+
+static bool
+take_first(void *arg, const char *text, char err[OPTION_ERR_CHARS])
+{
+	struct window *window = &((struct decode_options *)arg)->window;
+
+	window->on = true;
+	return window_bound_read(&window->first, text, err);
+}
+
+static bool
+take_last(void *arg, const char *text, char err[OPTION_ERR_CHARS])
+{
+	struct window *window = &((struct decode_options *)arg)->window;
+
+	window->on = true;
+	return window_bound_read(&window->last, text, err);
 }
 
 #define OPT struct decode_options
@@ -58,7 +176,7 @@ static const struct option_row rows[] = {
 	{ "relinquish-privileges", 'Z', "USER",
 	    "with -i and as root, become USER", OPTION_PATH(OPT, user),
 	    .shown = "nobody" },
-	{ "port", 'p', "PORTS", "decode the streams to these ports, or to any",
+	{ "port", 'p', "PORTS", "decode the streams to these ports and ranges of ports, or to any",
 	    OPTION_PORTS(OPT, ports), .shown = "26000" },
 	{ "order", 0, "ORDER", "assume this byte order",
 	    OPTION_WORD(OPT, cap.order, orders), .initial = "auto" },
@@ -79,10 +197,28 @@ static const struct option_row rows[] = {
 	    .group = "Selection" },
 	{ "count", 'c', "COUNT", "stop after COUNT frames are shown",
 	    OPTION_NUMBER(OPT, count, 1, UINT64_MAX) },
+	{ "first", 0, "TIME", "show only what is not before TIME, a date, a"
+	    " time of day, or +5s after the first packet",
+	    OPTION_OWN(take_first) },
+	{ "last", 0, "TIME", "show only what is not after TIME",
+	    OPTION_OWN(take_last) },
+	{ "follow", 0, "STREAM",
+	    "show the payloads of one stream as text; STREAM,hex and STREAM,raw"
+	    " in hex",
+	    OPTION_OWN(take_follow) },
 
 	{ "output", 'o', "FORMAT", "show frames in this format",
 	    OPTION_WORD(OPT, output, outputs), .initial = "text",
 	    .group = "Output" },
+	{ NULL, 'T', "FORMAT", "the same as -o, as in tshark",
+	    OPTION_WORD(OPT, output, outputs) },
+	{ "field", 'e', "FIELD",
+	    "fields and csv: show FIELD in the next column; any name of -Y",
+	    OPTION_TEXTS(OPT, fields, OPTION_TEXTS_MAX), .complete = "help" },
+	{ NULL, 'E', "NAME=VALUE",
+	    "fields and csv: header=y, separator=, quote=d|s|n,"
+	    " occurrence=f|l|a, aggregator=", OPTION_OWN(take_column_option),
+	    .complete = "header=y separator= quote=d occurrence=f aggregator=" },
 	{ "verbose", 'v', NULL, "text: show every field on its own line",
 	    OPTION_FLAG(OPT, verbose) },
 	{ "hex", 'x', NULL, "text: show payloads in hex and ASCII",
@@ -91,7 +227,8 @@ static const struct option_row rows[] = {
 	    OPTION_WORD(OPT, payload, payloads), .initial = "none" },
 	{ NULL, 't', NULL,
 	    "show no time; -tt shows seconds since 1970, -ttt since the line"
-	    " before, -tttt the date", OPTION_OWN(take_t) },
+	    " before, -tttt the date; -t u shows UTC, -t ud with the date",
+	    OPTION_OWN(take_t), .words = forms },
 	{ "time", 0, "FORMAT", "show the time in this format",
 	    OPTION_WORD(OPT, time, times), .initial = "time" },
 	{ "color", 0, "WHEN", "colour the text",
@@ -106,6 +243,10 @@ static const struct option_row rows[] = {
 	    .complete = "@run -z help" },
 	{ "write", 'w', "FILE", "write the packets of matching streams to FILE",
 	    OPTION_PATH(OPT, write_path) },
+	{ "export", 0, "DIR", "write each payload to a file in DIR, with a list",
+	    OPTION_PATH(OPT, export_path), .complete = "@files" },
+	{ "export-max", 0, "N", "write at most N of these files",
+	    OPTION_NUMBER(OPT, export_max, 1, 10000000), .initial = "10000" },
 	{ "progress", 0, "WHEN", "show the progress of reading",
 	    OPTION_WORD(OPT, progress, whens), .initial = "auto" },
 
@@ -139,9 +280,11 @@ const struct option_program decode_program = {
 	.usage =
 	    "bluenet-decode [-r FILE ... | -i INTERFACE] [-f BPF]"
 	    " [-Y EXPRESSION]\n"
-	    "                      [-c COUNT] [-o text|json|none] [-v] [-x]"
-	    " [-q] [-w FILE]\n"
-	    "                      [-z STATISTIC] [options] [BPF ...]",
+	    "                      [-c COUNT] [-o text|json|fields|csv|none]"
+	    "\n"
+	    "                      [-e FIELD] [-v] [-x] [-q] [-w FILE]"
+	    " [-z STATISTIC]\n"
+	    "                      [options] [BPF ...]",
 	.about = "Show the CarbonIO and BlueNet frames in a capture. Words"
 		 " after the options are files to read, too, as long as there"
 		 " are such files; the rest is a capture filter.",
@@ -174,7 +317,16 @@ list_statistics(void)
 	printed();
 }
 
-/* -z help, -Y help */
+static bool
+wants_names(const struct decode_options *opt)
+{
+	for (size_t i = 0; i < opt->fields.n; i++)
+		if (strcmp(opt->fields.at[i], "help") == 0)
+			return true;
+	return opt->filter != NULL && strcmp(opt->filter, "help") == 0;
+}
+
+/* -z help, -Y help, -e help */
 static void
 list(struct decode_options *opt)
 {
@@ -184,7 +336,7 @@ list(struct decode_options *opt)
 		decode_options_free(opt);
 		list_statistics();
 	}
-	if (opt->filter != NULL && strcmp(opt->filter, "help") == 0) {
+	if (wants_names(opt)) {
 		decode_options_free(opt);
 		filter_help(stdout);
 		printed();
@@ -305,13 +457,39 @@ check(struct option_reading *reading, const struct decode_options *opt)
 		    "expected --interface with it");
 }
 
+/* Options that go only with others. */
+static void
+check_output(struct option_reading *reading, const struct decode_options *opt)
+{
+	const bool columns =
+	    opt->output == OUTPUT_FIELDS || opt->output == OUTPUT_CSV;
+
+	if (columns && opt->fields.n == 0)
+		options_refuse(reading, NULL,
+		    "-T %s: expected -e FIELD for each column",
+		    outputs[opt->output]);
+	if (!columns && opt->fields.n > 0)
+		options_refuse(
+		    reading, "field", "expected -T fields or -T csv with it");
+	if (opt->follow != FOLLOW_NOT && opt->output != OUTPUT_TEXT)
+		options_refuse(reading, "follow",
+		    "expected no other format: it is one itself");
+	if (window_is_empty(&opt->window))
+		options_refuse(reading, NULL,
+		    "--first and --last: expected the first not to be after"
+		    " the last");
+}
+
 static void
 set_ports(struct cap_settings *cap, const struct option_ports *ports)
 {
 	_Static_assert(OPTION_PORTS_MAX <= CAP_PORTS_MAX, "they fit");
 	cap->any_port = ports->any;
 	cap->n_ports = ports->n;
-	memcpy(cap->ports, ports->at, sizeof(ports->at));
+	for (size_t i = 0; i < ports->n; i++) {
+		cap->ports[i] = ports->at[i].first;
+		cap->last_ports[i] = ports->at[i].last;
+	}
 }
 
 void
@@ -326,7 +504,9 @@ decode_options_parse(struct decode_options *opt, int argc, char **argv)
 	if (opt->snaplen == 0)
 		opt->snaplen = SNAPLEN_MAX;
 	set_ports(&opt->cap, &opt->ports);
+	opt->time_given |= options_given(&reading, "time");
 	check(&reading, opt);
+	check_output(&reading, opt);
 	options_end_if_bad(&reading);
 	n_files = take_files(opt, reading.words, reading.n_words);
 	opt->bpf = join_bpf(opt->capture_filter, reading.words + n_files,

@@ -5,6 +5,7 @@
 
 #include "cmd/capture/capture.h"
 #include "cmd/common/options.h"
+#include "cmd/decode/window.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,8 @@
 enum option_output {
 	OUTPUT_TEXT = 0,
 	OUTPUT_JSON,
+	OUTPUT_FIELDS,
+	OUTPUT_CSV,
 	OUTPUT_NONE,
 };
 
@@ -24,6 +27,8 @@ enum option_time {
 	TIME_EPOCH,
 	TIME_DELTA,
 	TIME_DATE,
+	TIME_UTC_CLOCK,
+	TIME_UTC_DATE,
 };
 
 enum option_when {
@@ -35,6 +40,27 @@ enum option_when {
 enum option_payload {
 	PAYLOAD_NONE = 0,
 	PAYLOAD_HEX,
+};
+
+enum option_follow {
+	FOLLOW_NOT = 0,
+	FOLLOW_TEXT,
+	FOLLOW_HEX,
+	FOLLOW_RAW,
+};
+
+enum option_occurrence {
+	OCCURRENCE_ALL = 0,
+	OCCURRENCE_FIRST,
+	OCCURRENCE_LAST,
+};
+
+/* -E; 0: the default of the format */
+struct option_columns {
+	bool header;
+	char separator, aggregator;
+	char quote; /* 'n': never, 0: where it is needed */
+	enum option_occurrence occurrence;
 };
 
 struct decode_options {
@@ -54,6 +80,14 @@ struct decode_options {
 	char *write_path;
 	char *user; /* -Z */
 	enum option_time time;
+	bool time_given;
+	struct option_texts fields; /* -e */
+	struct option_columns columns;
+	enum option_follow follow;
+	uint64_t follow_stream;
+	char *export_path;
+	uint64_t export_max;
+	struct window window;
 	enum option_when color, progress;
 	uint32_t snaplen;
 	struct option_texts stats, keys, keylogs;

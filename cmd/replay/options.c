@@ -236,7 +236,7 @@ static const struct option_row rows[] = {
 	{ "filter", 'Y', "EXPR", "play only the frames that match; 'help' lists"
 	    " the fields", OPTION_TEXT(OPT, filter, 0, EXPRESSION_MAX),
 	    .mine = READ, .complete = "help" },
-	{ "port", 'p', "PORTS", "read the streams to these ports, or to any",
+	{ "port", 'p', "PORTS", "read the streams to these ports and ranges of ports, or to any",
 	    OPTION_PORTS(OPT, ports), .shown = "26000", .mine = READ },
 	{ "order", 0, "ORDER", "assume this byte order",
 	    OPTION_WORD(OPT, cap.order, orders), .initial = "auto",
@@ -550,7 +550,10 @@ derive(struct replay_options *opt)
 	opt->nodes = opt->roles != 0;
 	opt->cap.any_port = opt->ports.any;
 	opt->cap.n_ports = opt->ports.n;
-	memcpy(opt->cap.ports, opt->ports.at, sizeof(opt->ports.at));
+	for (size_t i = 0; i < opt->ports.n; i++) {
+		opt->cap.ports[i] = opt->ports.at[i].first;
+		opt->cap.last_ports[i] = opt->ports.at[i].last;
+	}
 	if (opt->asap)
 		opt->timing = REPLAY_ASAP;
 	else if (opt->rate > 0)

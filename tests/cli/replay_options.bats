@@ -105,7 +105,7 @@ a h --speed|--speed: expected X after it
 --allow 10.0.0.1/8 a h|--allow: "10.0.0.1/8": expected an address, or
 --start-at noon a h|--start-at: "noon": expected a time such as
 --start-at @5 a h|--start-at: "@5": expected a time in the future
---port 0 a h|--port: "0": expected ports from 1 to 65535, or any
+--port 0 a h|--port: "0": expected ports from 1 to 65535, ranges such as 26000-26010, or any
 -p x a h|-p: "x": expected ports
 --codec lz4 a h|--codec: "lz4": expected one of none, zlib, snappy
 --roles relays a h|--roles: "relays": expected one of clients, nodes, all

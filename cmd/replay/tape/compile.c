@@ -650,6 +650,7 @@ compile_find_ports(const struct compile_settings *set,
 	if (ports.n == 0 || ports.too_many)
 		return;
 	memcpy(cap->ports, ports.found, sizeof(ports.found));
+	memset(cap->last_ports, 0, sizeof(cap->last_ports));
 	cap->n_ports = ports.n;
 	cap->any_port = false;
 }
