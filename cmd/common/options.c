@@ -996,8 +996,8 @@ options_answer(const struct option_reading *reading)
 	else
 		printf("%s " BNET_VERSION "\n", reading->program->name);
 	options_free(reading->program, reading->opt);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		exit(CLI_FAILED);
 	exit(CLI_OK);
 }
 

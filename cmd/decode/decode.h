@@ -7,6 +7,7 @@
 #define DECODE_DECODE_H
 
 #include "cmd/capture/keylog.h"
+#include "cmd/capture/keylog_follow.h"
 #include "cmd/capture/source.h"
 #include "cmd/common/keys.h"
 #include "cmd/common/outbuf.h"
@@ -21,6 +22,7 @@ struct decode {
 	struct source *src;
 	struct cap *cap;
 	struct cap_keylog *keylog;
+	struct keylog_follow *follow; /* NULL: the key logs are complete */
 	struct keys *keys;
 	struct filter *filter; /* NULL: everything passes */
 	struct statistics *stats; /* NULL: none */

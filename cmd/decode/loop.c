@@ -6,6 +6,7 @@
 #include "cmd/decode/progress.h"
 
 #include <signal.h>
+#include <time.h>
 
 #define ROLE_MASK 0xffu /* bits of cap_stream.user: a bnet_role, */
 #define MATCHED 0x100u /* and whether a record passed the filter */
@@ -100,8 +101,6 @@ catch_signals(struct decode *d)
 	breakable = d->src;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	sa.sa_handler = SIG_IGN; /* report a closed pipe as a write error */
-	sigaction(SIGPIPE, &sa, NULL);
 }
 
 static void
@@ -111,8 +110,8 @@ one_packet(struct decode *d, const struct source_packet *packet)
 	struct cap_stream *stream;
 	bool matches;
 
-	if (cap_packet(d->cap, source_linktype(d->src), packet->time_ns,
-		packet->data, packet->wire_bytes, &stream) != BNET_OK) {
+	if (cap_packet(d->cap, packet->linktype, packet->time_ns, packet->data,
+		packet->wire_bytes, &stream) != BNET_OK) {
 		cli_warn("out of memory: a packet was not decoded");
 		d->exit_code = CLI_FAILED;
 	}
@@ -140,12 +139,27 @@ check_writing(struct decode *d)
 		d->done = true;
 }
 
+/* Streams wait for their secret: has the key log got it? */
+static void
+wait_for_keys(struct decode *d, bool force)
+{
+	int64_t now_ns;
+	bool grown;
+
+	if (d->follow == NULL || cap_waiting(d->cap) == 0)
+		return;
+	now_ns = clock_now_ns();
+	grown = keylog_follow_poll(d->follow, now_ns, force);
+	cap_tick(d->cap, now_ns, grown);
+}
+
 /* Flushes the output; returns false if the reader is gone. */
 static bool
 flush(void *arg)
 {
 	struct decode *d = arg;
 
+	wait_for_keys(d, false);
 	out_flush(&d->out);
 	if (d->save != NULL)
 		save_flush(d->save);
@@ -166,6 +180,19 @@ flush_in_time(struct decode *d)
 		return;
 	d->flushed_ns = now_ns;
 	flush(d);
+}
+
+/* The source has ended, but a secret may still come in its time. */
+static void
+wait_at_end(struct decode *d)
+{
+	const struct timespec pause = { 0, KEYLOG_FOLLOW_NS / 2 };
+
+	while (cap_waiting(d->cap) > 0 && !d->done && !interrupted) {
+		if (flush(d))
+			(void)nanosleep(&pause, NULL);
+	}
+	wait_for_keys(d, true);
 }
 
 static bool
@@ -192,10 +219,12 @@ loop(struct decode *d)
 		if (result != SOURCE_PACKET)
 			break;
 		one_packet(d, &packet);
+		wait_for_keys(d, false);
 		flush_in_time(d);
 		progress_step(&progress, d->src);
 		check_writing(d);
 	}
+	wait_at_end(d);
 	d->interrupted = interrupted != 0;
 	/* an interruption does not lose the data in progress */
 	d->lossy = is_lossy(cap_counters(d->cap));

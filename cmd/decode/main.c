@@ -39,6 +39,10 @@ load_keylog(struct decode *d, const char *path)
 	FILE *f = fopen(path, "r");
 	enum bnet_err err;
 
+	if (f == NULL && errno == ENOENT && d->follow != NULL) {
+		cli_warn("--keylog: %s: not there yet", path);
+		return;
+	}
 	if (f == NULL)
 		cli_die("--keylog: %s: %s", path, strerror(errno));
 	err = cap_keylog_read(d->keylog, f);
@@ -133,13 +137,14 @@ refuse_same_file(const struct decode_options *opt)
 {
 	struct stat in, out;
 
-	if (opt->read_path == NULL || opt->write_path == NULL ||
-	    !is_regular(opt->read_path, STDIN_FILENO, &in) ||
+	if (opt->write_path == NULL ||
 	    !is_regular(opt->write_path, STDOUT_FILENO, &out))
 		return;
-	if (in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-		cli_usage(
-		    "-w: %s: it is the file that is read", opt->write_path);
+	for (size_t i = 0; i < opt->n_paths; i++)
+		if (is_regular(opt->paths[i], STDIN_FILENO, &in) &&
+		    in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+			cli_usage("-w: %s: it is the file that is read",
+			    opt->write_path);
 }
 
 static void
@@ -153,25 +158,65 @@ drop_privileges(const struct decode_options *opt)
 		cli_die("-Z: %s", err);
 }
 
+/* gave_up: this process was root before. */
+static void
+open_save(struct decode *d, bool gave_up)
+{
+	const struct decode_options *opt = &d->opt;
+	char err[SOURCE_ERR_CHARS];
+
+	if (opt->write_path == NULL ||
+	    save_open(&d->save, opt->write_path, source_linktype(d->src),
+		d->keylog, err))
+		return;
+	if (gave_up && errno == EACCES)
+		cli_die("-w: %s: root was given up for %s (-Z)", err,
+		    opt->user != NULL ? opt->user : PRIVILEGES_USER);
+	cli_die("-w: %s", err);
+}
+
 static void
 open_source(struct decode *d)
 {
 	const struct decode_options *opt = &d->opt;
+	bool was_root = geteuid() == 0;
 	char err[SOURCE_ERR_CHARS];
 
 	refuse_same_file(opt);
 	d->src = opt->iface != NULL
 	    ? source_open_live(opt->iface, (int)opt->snaplen, err)
-	    : source_open_file(opt->read_path, err);
+	    : source_open(opt->paths, opt->n_paths, d->keylog, err);
 	if (d->src == NULL)
 		cli_die("%s", err);
 	if (opt->iface != NULL)
 		drop_privileges(opt);
 	if (opt->bpf != NULL && !source_filter(d->src, opt->bpf, err))
 		cli_usage("%s", err);
-	if (opt->write_path != NULL &&
-	    !save_open(&d->save, opt->write_path, source_linktype(d->src), err))
-		cli_die("-w: %s", err);
+	open_save(d, was_root && geteuid() != 0);
+}
+
+/*
+ * Live, and on a pipe, the key log may grow while packets come; what is in a
+ * file has been written.
+ */
+static void
+follow_keylogs(struct decode *d)
+{
+	struct decode_options *opt = &d->opt;
+	struct stat st;
+
+	if (opt->keylogs.n == 0 ||
+	    (opt->iface == NULL &&
+		is_regular(opt->read_path, STDIN_FILENO, &st)))
+		opt->cap.key_wait_ns = 0;
+	if (opt->cap.key_wait_ns == 0)
+		return;
+	d->follow = keylog_follow_new(d->keylog);
+	for (size_t i = 0; i < opt->keylogs.n && d->follow != NULL; i++)
+		if (!keylog_follow_add(d->follow, opt->keylogs.at[i]))
+			cli_die("out of memory");
+	if (d->follow == NULL)
+		cli_die("out of memory");
 }
 
 static void
@@ -180,27 +225,9 @@ load_secrets(struct decode *d)
 	d->keylog = cap_keylog_new();
 	if (d->keylog == NULL)
 		cli_die("out of memory");
+	follow_keylogs(d);
 	for (size_t i = 0; i < d->opt.keylogs.n; i++)
 		load_keylog(d, d->opt.keylogs.at[i]);
-}
-
-/* A pcapng file may contain the secrets of its streams. */
-static void
-load_embedded_secrets(struct decode *d)
-{
-	const char *path = d->opt.read_path;
-	struct stat st;
-	size_t n_blocks;
-	enum bnet_err err;
-
-	/* only a regular file can be opened a second time */
-	if (path == NULL || strcmp(path, "-") == 0 || stat(path, &st) != 0 ||
-	    !S_ISREG(st.st_mode))
-		return;
-	err = cap_pcapng_secrets_path(path, d->keylog, &n_blocks);
-	if (err != BNET_OK)
-		cli_warn(
-		    "%s: its decryption secrets: %s", path, bnet_strerror(err));
 }
 
 /* ---- the end ---- */
@@ -231,12 +258,11 @@ warn_line(void *arg, const char *text)
 static void
 warn_filtered(const struct decode *d)
 {
-	const char *path = d->opt.read_path;
 	char text[FILTER_HINT_CHARS];
 
-	if (path == NULL)
+	if (d->opt.n_paths == 0)
 		return;
-	filter_hint(&path, 1, d->opt.bpf, text);
+	filter_hint(d->opt.paths, d->opt.n_paths, d->opt.bpf, text);
 	cli_warn("%s", text);
 }
 
@@ -257,6 +283,9 @@ print_summary(const struct decode *d)
 		fprintf(stderr, "%llu packets read, %llu frames\n",
 		    (unsigned long long)n->packets,
 		    (unsigned long long)n->events[CAP_FRAME]);
+	if (d->opt.iface == NULL && source_dropped(d->src) > 0)
+		cli_warn("%llu packets were dropped during the capture",
+		    (unsigned long long)source_dropped(d->src));
 	/* -c and a reader that is gone have ended it early */
 	if (!d->done && n->packets == 0 && d->opt.bpf != NULL)
 		warn_filtered(d);
@@ -286,12 +315,8 @@ finish_writing(struct decode *d)
 			d->exit_code = CLI_LOSSY;
 	}
 	filter_warn_over(d->filter);
-	if (fflush(stdout) != 0 && d->out.error == 0)
-		d->out.error = errno;
-	if (d->out.error != 0 && d->out.error != EPIPE) {
-		cli_warn("standard output: %s", strerror(d->out.error));
+	if (!cli_output_ok(d->out.error) || !cli_flush())
 		d->exit_code = CLI_FAILED;
-	}
 }
 
 static void
@@ -301,6 +326,7 @@ free_all(struct decode *d)
 	statistics_free(d->stats);
 	filter_free(d->filter);
 	keys_free(d->keys);
+	keylog_follow_free(d->follow);
 	cap_keylog_free(d->keylog);
 	bnet_buf_free(&d->store);
 	source_close(d->src);
@@ -315,9 +341,7 @@ list_interfaces(struct decode *d)
 	decode_options_free(&d->opt);
 	if (!source_list(stdout, err))
 		cli_die("%s", err);
-	if (fflush(stdout) != 0)
-		cli_die("standard output: %s", strerror(errno));
-	return CLI_OK;
+	return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
 int
@@ -337,7 +361,6 @@ main(int argc, char **argv)
 	load_keys(&d);
 	load_secrets(&d);
 	open_source(&d);
-	load_embedded_secrets(&d);
 	set_output(&d);
 	decode_run(&d);
 	print_statistics(&d);

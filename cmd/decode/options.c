@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SNAPLEN_MAX 262144
 #define STREAM_BYTES_MIN UINT64_C(131072)
 #define TOTAL_BYTES_MIN UINT64_C(1048576)
 #define NS_PER_S INT64_C(1000000000)
 #define IDLE_MAX_NS (INT64_C(30) * 86400 * NS_PER_S)
+#define KEY_WAIT_MAX_NS (INT64_C(3600) * NS_PER_S)
 #define EXPRESSION_MAX (1 << 20) /* characters */
 
 static const char *const outputs[] = { "text", "json", "none", NULL };
@@ -42,8 +44,9 @@ take_t(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 
 /* clang-format off */
 static const struct option_row rows[] = {
-	{ "read", 'r', "FILE", "read a pcap or pcapng file; - is standard input",
-	    OPTION_PATH(OPT, read_path), .group = "Input" },
+	{ "read", 'r', "FILE",
+	    "read a pcap or pcapng file, or several; - is standard input",
+	    OPTION_TEXTS(OPT, reads, OPTION_TEXTS_MAX), .group = "Input" },
 	{ "interface", 'i', "INTERFACE", "capture from INTERFACE",
 	    OPTION_PATH(OPT, iface), .complete = "@run -D" },
 	{ "list-interfaces", 'D', NULL, "list the interfaces, and exit",
@@ -63,6 +66,10 @@ static const struct option_row rows[] = {
 	    OPTION_WORD(OPT, cap.overlap, overlaps), .initial = "first" },
 	{ "keylog", 0, "FILE", "decrypt TLS with the secrets in FILE (NSS key log)",
 	    OPTION_TEXTS(OPT, keylogs, DECODE_LIST_MAX) },
+	{ "keylog-wait", 0, "TIME",
+	    "live or from a pipe: wait this long for a missing secret",
+	    OPTION_TIME(OPT, cap.key_wait_ns, 0, KEY_WAIT_MAX_NS),
+	    .initial = "5s" },
 	{ "keys", 0, "FILE", "show the keys in FILE by name, one on each line",
 	    OPTION_TEXTS(OPT, keys, DECODE_LIST_MAX) },
 
@@ -130,13 +137,14 @@ static const struct option_row rows[] = {
 const struct option_program decode_program = {
 	.name = "bluenet-decode",
 	.usage =
-	    "bluenet-decode [-r FILE | -i INTERFACE] [-f BPF]"
+	    "bluenet-decode [-r FILE ... | -i INTERFACE] [-f BPF]"
 	    " [-Y EXPRESSION]\n"
 	    "                      [-c COUNT] [-o text|json|none] [-v] [-x]"
 	    " [-q] [-w FILE]\n"
 	    "                      [-z STATISTIC] [options] [BPF ...]",
 	.about = "Show the CarbonIO and BlueNet frames in a capture. Words"
-		 " after the options are a capture filter, too.",
+		 " after the options are files to read, too, as long as there"
+		 " are such files; the rest is a capture filter.",
 	.ending = "Exit status: 0 clean; 1 could not read; 2 bad usage; 3 read,"
 		  " but with gaps, malformed frames or limits hit. See"
 		  " bluenet-decode(1).",
@@ -148,9 +156,7 @@ const struct option_program decode_program = {
 _Noreturn static void
 printed(void)
 {
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
-	exit(CLI_OK);
+	exit(cli_flush() ? CLI_OK : CLI_FAILED);
 }
 
 static void
@@ -185,6 +191,53 @@ list(struct decode_options *opt)
 	}
 }
 
+/* ---- operands ---- */
+
+/* What the name of a capture ends with, so that it is no filter. */
+static const char *const endings[] = { ".pcap", ".pcapng", ".cap", ".gz",
+	".zst", ".lz4" };
+
+/* Is the operand a file? Directories may be called as words of a filter are. */
+static bool
+is_file(const char *word)
+{
+	size_t n = strlen(word), n_ending;
+	struct stat st;
+
+	if (stat(word, &st) == 0)
+		return !S_ISDIR(st.st_mode);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		n_ending = strlen(endings[i]);
+		if (n > n_ending &&
+		    strcmp(word + n - n_ending, endings[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Makes opt->paths of -r and of the operands that are files. Returns how many
+ * operands those are.
+ */
+static int
+take_files(struct decode_options *opt, char **words, int n_words)
+{
+	int n = 0;
+
+	if (opt->reads.n == 0)
+		return 0;
+	while (n < n_words && is_file(words[n]))
+		n++;
+	opt->paths = calloc(opt->reads.n + (size_t)n, sizeof(*opt->paths));
+	if (opt->paths == NULL)
+		cli_die("out of memory");
+	for (size_t i = 0; i < opt->reads.n; i++)
+		opt->paths[opt->n_paths++] = opt->reads.at[i];
+	for (int i = 0; i < n; i++)
+		opt->paths[opt->n_paths++] = words[i];
+	return n;
+}
+
 /* "(-f) and (words)", one of them alone, or NULL. */
 static char *
 join_bpf(const char *bpf, char **words, int n)
@@ -210,15 +263,41 @@ join_bpf(const char *bpf, char **words, int n)
 	return all;
 }
 
+static bool
+is_given_twice(const struct option_reading *reading, const char *name)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) - 1; i++)
+		if (rows[i].name != NULL && strcmp(rows[i].name, name) == 0)
+			return reading->n_given[i] > 1;
+	return false;
+}
+
+static bool
+is_stdin_twice(const struct decode_options *opt)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < opt->reads.n; i++)
+		n += strcmp(opt->reads.at[i], "-") == 0;
+	return n > 1;
+}
+
 static void
 check(struct option_reading *reading, const struct decode_options *opt)
 {
 	if (opt->list_ifaces)
 		return;
-	if (opt->read_path != NULL && opt->iface != NULL)
+	if (opt->reads.n > 0 && opt->iface != NULL)
 		options_refuse(reading, NULL,
 		    "--read and --interface: expected one of them");
-	if (opt->read_path == NULL && opt->iface == NULL)
+	if (is_given_twice(reading, "interface"))
+		options_refuse(reading, "interface",
+		    "given twice: expected one interface; any captures from"
+		    " all");
+	if (is_stdin_twice(opt))
+		options_refuse(
+		    reading, "read", "standard input can be read only once");
+	if (opt->reads.n == 0 && opt->iface == NULL)
 		options_refuse(
 		    reading, NULL, "expected -r FILE or -i INTERFACE");
 	if (opt->user != NULL && opt->iface == NULL)
@@ -239,6 +318,7 @@ void
 decode_options_parse(struct decode_options *opt, int argc, char **argv)
 {
 	struct option_reading reading;
+	int n_files;
 
 	*opt = (struct decode_options){ .snaplen = 0 };
 	options_parse(&reading, &decode_program, opt, argc, argv);
@@ -248,14 +328,17 @@ decode_options_parse(struct decode_options *opt, int argc, char **argv)
 	set_ports(&opt->cap, &opt->ports);
 	check(&reading, opt);
 	options_end_if_bad(&reading);
-	opt->bpf =
-	    join_bpf(opt->capture_filter, reading.words, reading.n_words);
+	n_files = take_files(opt, reading.words, reading.n_words);
+	opt->bpf = join_bpf(opt->capture_filter, reading.words + n_files,
+	    reading.n_words - n_files);
 }
 
 void
 decode_options_free(struct decode_options *opt)
 {
 	options_free(&decode_program, opt);
+	free(opt->paths);
+	opt->paths = NULL;
 	free(opt->bpf);
 	opt->bpf = NULL;
 }

@@ -38,11 +38,14 @@ enum option_payload {
 };
 
 struct decode_options {
-	char *read_path; /* exactly one of these two is set, or list */
+	/* exactly one of the two is set, or list_ifaces */
+	const char **paths; /* -r and the files behind it; n_paths */
 	char *iface;
+	size_t n_paths;
+	struct option_texts reads; /* -r */
 	bool list_ifaces;
 	char *capture_filter; /* -f */
-	char *bpf; /* -f and the operands combined, or NULL */
+	char *bpf; /* -f and the other operands combined, or NULL */
 	char *filter; /* -Y */
 	uint64_t count; /* 0: all */
 	enum option_output output;
@@ -61,7 +64,7 @@ struct decode_options {
 extern const struct option_program decode_program;
 
 /*
- * Fills *opt; release it with decode_options_free(). Exits after --help,
+ * Fills *opt, which may refer to argv; release it with decode_options_free(). Exits after --help,
  * --version, and the lists of "-z help" and "-Y help", and on bad usage.
  */
 void decode_options_parse(struct decode_options *opt, int argc, char **argv);

@@ -565,8 +565,8 @@ list_fields(struct replay_options *opt)
 		return;
 	filter_help(stdout);
 	replay_options_free(opt);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		exit(CLI_FAILED);
 	exit(REPLAY_OK);
 }
 

@@ -659,9 +659,9 @@ caret() {
 	says "expected a pcap or pcapng file"
 	decode 1 -r "$fixtures/captures/plain.jsonl"
 	says "plain.jsonl: unknown file format"
-	gzip -c "$plain" >"$tmp/plain.pcap.gz"
-	decode 1 -r "$tmp/plain.pcap.gz"
-	says "plain.pcap.gz: unknown file format"
+	gzip -c "$fixtures/captures/plain.jsonl" >"$tmp/lines.gz"
+	decode 1 -r "$tmp/lines.gz"
+	says "lines.gz: unknown file format"
 	decode 1 -r - # nothing
 	says "standard input: "
 	[ -z "$output" ]
@@ -725,12 +725,6 @@ caret() {
 }
 
 # ---- captures made by hand
-
-# bytes HEX: blanks in it do not count.
-bytes() {
-	# shellcheck disable=SC2059 # escapes
-	printf "$(tr -d ' \n\t' <<<"$1" | sed 's/../\\x&/g')"
-}
 
 # le32 N: in hexadecimal.
 le32() {

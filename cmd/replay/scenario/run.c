@@ -836,7 +836,5 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 		code = run_all(&suite, &all);
 	}
 	scenarios_free(&all);
-	if (fflush(out) != 0 || ferror(out))
-		cli_die("standard output: %s", strerror(errno));
-	return code;
+	return cli_flush() || code != REPLAY_OK ? code : CLI_FAILED;
 }
