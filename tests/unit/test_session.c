@@ -191,7 +191,7 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
 	(void)arg;
 	(void)conn;
-	if (!session_closed(&session, end))
+	if (!session_closed(&session, end, true))
 		note(&events[EVENT_CLOSED]);
 }
 
@@ -383,6 +383,8 @@ begin(struct session_settings set)
 	set.owner = &session;
 	if (set.hooks == NULL)
 		set.hooks = &session_hooks;
+	if (set.order_timeout_ns == 0 && set.order == BNET_ORDER_AUTO)
+		set.order = BNET_ORDER_LITTLE;
 	session_init(&session, &set);
 	engine = engine_new(&engine_set);
 	ck_assert_ptr_nonnull(engine);

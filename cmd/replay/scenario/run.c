@@ -610,7 +610,7 @@ run_all(struct suite *suite, const struct scenarios *all)
 int
 scenario_run(const struct replay_options *opt, const struct address *address,
     const struct session_target *target, const char *token,
-    const volatile int *stop, FILE *out)
+    enum bnet_order order, const volatile int *stop, FILE *out)
 {
 	static struct suite suite;
 	struct scenarios all;
@@ -621,7 +621,7 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 		.opt = opt, .address = address, .stop = stop, .out = out
 	};
 	address_format(address, suite.where);
-	peer_defaults = (struct peer_defaults){ target, token };
+	peer_defaults = (struct peer_defaults){ target, token, order };
 	if (!scenarios_read(&all, opt->scenario, err)) {
 		cli_warn("%s", err);
 		return REPLAY_USAGE;
