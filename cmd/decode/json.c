@@ -237,6 +237,10 @@ put_header(struct outbuf *out, const struct record *record)
 	out_u64(out, h->serial);
 	OUT_LIT(out, ",\"latency_ms\":");
 	out_u64(out, h->latency_ms);
+	if (h->key == BNET_KEY_PONG && h->latency_ms != 0) {
+		OUT_LIT(out, ",\"ping\":");
+		out_u64(out, h->latency_ms);
+	}
 	if (h->priority)
 		OUT_LIT(out, ",\"priority\":true,\"timestamp\":");
 	else

@@ -348,17 +348,21 @@ put_sizes(struct outbuf *out, const struct bnet_packet *frame)
 static void
 put_marks(struct outbuf *out, const struct bnet_header *h)
 {
-	if (h->latency_ms != 0)
+	bool pong = h->key == BNET_KEY_PONG; /* its latency is a ping */
+
+	if (h->latency_ms != 0 && !pong)
 		out_printf(out, "  %u ms", h->latency_ms);
 	if (h->priority)
 		OUT_LIT(out, "  priority");
 	if (h->serial != 0)
 		out_printf(out, "  serial %u", h->serial);
-	if (h->timestamp == 0)
-		return;
-	if (h->key == BNET_KEY_PONG)
+	if (h->timestamp != 0 && pong)
 		OUT_LIT(out, "  pong");
-	else if (h->timestamp & BNET_TIMESTAMP_PING_BACK)
+	if (h->latency_ms != 0 && pong)
+		OUT_LIT(out, "  ping");
+	if (h->timestamp == 0 || pong)
+		return;
+	if (h->timestamp & BNET_TIMESTAMP_PING_BACK)
 		OUT_LIT(out, "  ping, ping back");
 	else
 		OUT_LIT(out, "  ping");
@@ -459,7 +463,11 @@ verbose_header(struct output *output, const struct record *record)
 		out_line(out);
 	}
 	verbose_number(out, "serial", h->serial);
-	verbose_number(out, "latency_ms", h->latency_ms);
+	field(out, "latency_ms");
+	out_u64(out, h->latency_ms);
+	if (h->key == BNET_KEY_PONG && h->latency_ms != 0)
+		OUT_LIT(out, " (a ping)");
+	out_line(out);
 	field(out, "priority");
 	out_str(out, h->priority ? "true" : "false");
 	out_line(out);

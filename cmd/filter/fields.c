@@ -133,6 +133,8 @@ static const struct filter_row rows[] = {
 	    BASE_HEADER, LOAD_BOOL, HEADER(priority) },
 	{ { "timestamp", FILTER_NUMBER, "", "not 0: a ping", NULL },
 	    BASE_HEADER, LOAD_U64, HEADER(timestamp) },
+	{ { "ping", FILTER_NUMBER, "", "that a pong carries", NULL },
+	    BASE_HEADER, LOAD_PONG_PING, 0 },
 	{ { "payload_len", FILTER_NUMBER, "bytes",
 	    "of the payload, decompressed", NULL },
 	    BASE_FRAME, LOAD_SIZE, PACKET(payload.len) },

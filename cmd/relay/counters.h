@@ -36,7 +36,6 @@
 	OF(RELAY_LOCAL_ROSTER, "roster") \
 	OF(RELAY_LOCAL_DISCARD, "discard") \
 	OF(RELAY_LOCAL_COUNTER, "counter") \
-	OF(RELAY_LOCAL_PING, "ping") \
 	OF(RELAY_LOCAL_PONG, "pong") \
 	FAMILY("packets_refused_total", "reason", \
 	    "Packets refused; a sender that said hello is told.") \
@@ -96,6 +95,8 @@
 	ONE(RELAY_PINGS_SENT, "pings_sent_total", "Header pings sent.") \
 	ONE(RELAY_PONGS_RECEIVED, "pongs_received_total", \
 	    "Pongs that answered a ping of ours.") \
+	ONE(RELAY_PONGS_UNASKED, "pongs_unasked_total", \
+	    "Pongs that answered no ping of ours.") \
 	ONE(RELAY_PONGS_NOT_SENT, "pongs_not_sent_total", \
 	    "Pings that could not be answered.") \
 	ENGINE(ENGINE_PAUSES, "pauses_total", \

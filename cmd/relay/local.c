@@ -7,7 +7,6 @@
 #include "cmd/relay/local.h"
 
 #include "cmd/common/clock.h"
-#include "cmd/relay/ping.h"
 #include "cmd/relay/reply.h"
 #include "cmd/relay/session.h"
 
@@ -305,16 +304,6 @@ on_keepalive(
 }
 
 static void
-on_pong(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
-{
-	struct relay *relay = arg;
-
-	relay_count(
-	    worker_of(relay, engine_conn_worker(conn)), RELAY_LOCAL_PONG);
-	ping_pong(relay, conn, &packet->header);
-}
-
-static void
 on_second_hello(
     void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
@@ -332,7 +321,6 @@ local_register(struct relay *relay)
 		engine_app *app;
 	} apps[] = {
 		{ BNET_KEY_ECHO, on_echo },
-		{ BNET_KEY_PONG, on_pong },
 		{ bnet_message_key(BNET_MSG_ROSTER), on_roster },
 		{ bnet_message_key(BNET_MSG_REGISTER), session_register },
 		{ bnet_message_key(BNET_MSG_KEEPALIVE), on_keepalive },
