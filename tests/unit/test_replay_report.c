@@ -215,7 +215,7 @@ START_TEST(tables)
 	text = printed();
 	ck_assert_ptr_nonnull(strstr(text, "hour.pcap to relay:4000\n"));
 	ck_assert_ptr_nonnull(strstr(text, "60 frames, 6.00 kB, 30 frames a"));
-	ck_assert_ptr_nonnull(strstr(text, "1 x 3 no such destination"));
+	ck_assert_ptr_nonnull(strstr(text, "1 no such destination (code 3)"));
 	ck_assert_ptr_nonnull(strstr(text, "0x00000007"));
 	ck_assert_ptr_nonnull(strstr(text, "\n  00:00:01"));
 	free(text);
