@@ -492,6 +492,11 @@ verbose_frame(struct output *output, const struct record *record)
 	    (unsigned long long)event->stream->number,
 	    event->stream->tls ? ", TLS" : "");
 	out_line(out);
+	if (event->stream->client_src != NULL) {
+		field(out, "client_src");
+		out_str(out, event->stream->client_src);
+		out_line(out);
+	}
 	field(out, "order");
 	out_str(out,
 	    event->stream->order == BNET_ORDER_NETWORK ? "network" : "little");
@@ -545,6 +550,7 @@ static void
 text_record(struct output *output, const struct record *record)
 {
 	const struct cap_event *event = record->event;
+	const bool bad = event->type < CAP_N_LOSSES;
 	struct outbuf *out = output->out;
 
 	put_where(output, event);
@@ -552,11 +558,15 @@ text_record(struct output *output, const struct record *record)
 		text_frame(output, record);
 		return;
 	}
-	paint(output, PAINT_BAD);
+	if (bad)
+		paint(output, PAINT_BAD);
 	out_str(out, output_event_name(event->type));
-	paint(output, PAINT_OFF);
+	if (bad)
+		paint(output, PAINT_OFF);
 	out_printf(out, " %llu bytes: %s", (unsigned long long)event->bytes,
 	    event->reason);
+	if (event->type == CAP_PROXY && event->stream->client_src != NULL)
+		out_printf(out, ", client %s", event->stream->client_src);
 	out_line(out);
 }
 

@@ -10,6 +10,8 @@ static const struct filter_word type_words[] = {
 	{ "overlap", CAP_OVERLAP },
 	{ "malformed", CAP_MALFORMED },
 	{ "limit", CAP_LIMIT },
+	{ "proxy", CAP_PROXY },
+	{ "note", CAP_NOTE },
 	{ NULL, 0 },
 };
 
@@ -94,6 +96,12 @@ static const struct filter_row rows[] = {
 	    BASE_STREAM, LOAD_END_DST, 0 },
 	{ { "dst_port", FILTER_NUMBER, "", "TCP port of dst", NULL },
 	    BASE_STREAM, LOAD_PORT_DST, 0 },
+	{ { "client_src", FILTER_ADDRESS, "",
+	    "the client's, by a PROXY header", NULL },
+	    BASE_STREAM, LOAD_CSTR, STREAM(client_src) },
+	{ { "client_dst", FILTER_ADDRESS, "",
+	    "what that client connected to", NULL },
+	    BASE_STREAM, LOAD_CSTR, STREAM(client_dst) },
 	{ { "order", FILTER_WORD, "", "byte order, once known", order_words },
 	    BASE_STREAM, LOAD_ENUM, STREAM(order) },
 	{ { "size", FILTER_NUMBER, "bytes", "of the frame after its word",

@@ -136,6 +136,7 @@
 	OF(RELAY_CLOSED_OVERLOAD, "overload") \
 	OF(RELAY_CLOSED_REPLACED, "replaced") \
 	OF(RELAY_CLOSED_NOT_AUTHORISED, "not_authorised") \
+	OF(RELAY_CLOSED_BACK_OFF, "back_off") \
 	OF(RELAY_CLOSED_BAD_VERSION, "bad_version") \
 	OF(RELAY_CLOSED_SHUTTING_DOWN, "shutting_down") \
 	OF(RELAY_CLOSED_IO, "io") \

@@ -19,18 +19,6 @@
 #define HOPS_MAX 64
 
 static bool
-append_padding(struct bnet_buf *body, size_t n)
-{
-	uint8_t *tail;
-
-	if (bnet_buf_room(body, n, &tail) != BNET_OK)
-		return false;
-	memset(tail, 0, n);
-	bnet_buf_added(body, n);
-	return true;
-}
-
-static bool
 add_hop(struct relay *relay, struct bnet_message *message, uint64_t in_ns,
     size_t padding_bytes, struct bnet_buf *body)
 {
@@ -47,7 +35,7 @@ add_hop(struct relay *relay, struct bnet_message *message, uint64_t in_ns,
 	echo->hops = hops;
 	bnet_buf_clear(body);
 	return bnet_message_encode(message, body) == BNET_OK &&
-	    append_padding(body, padding_bytes);
+	    bnet_buf_append_zeros(body, padding_bytes) == BNET_OK;
 }
 
 bool

@@ -87,7 +87,7 @@ struct relay_worker {
 struct relay_listener {
 	struct engine_listener *listener;
 	struct relay *relay;
-	bool tls, open; /* open: loopback and plain, or --insecure */
+	bool tls, open; /* open: loopback and plain */
 };
 
 /* Replaced as a whole on SIGHUP; read under RCU. */
