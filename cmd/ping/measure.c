@@ -604,8 +604,7 @@ send_answered(struct measure *m, int64_t source, const struct bnet_echo *echo)
 	struct flight *flight = flights_find(&m->flights, echo->cookie);
 
 	if (flight != NULL && is_from(flight, source) &&
-	    flight->target->role != TARGET_PAIR &&
-	    m->opt->hop != PING_HOP_PING)
+	    flight->target->role != TARGET_PAIR && m->opt->hop != PING_HOP_PING)
 		take_answer(m, flight, echo);
 }
 
@@ -926,8 +925,8 @@ pong_flight(struct measure *m, uint64_t timestamp)
 	if (flight != NULL || m->session.state == SESSION_UP)
 		return flight;
 	for (; m->pong_n < m->flights.next; m->pong_n++) {
-		flight = flights_find(
-		    &m->flights, m->pong_n & FLIGHT_COOKIE_MASK);
+		flight =
+		    flights_find(&m->flights, m->pong_n & FLIGHT_COOKIE_MASK);
 		if (flight != NULL && flight->n == m->pong_n &&
 		    flight->state != FLIGHT_ANSWERED)
 			return flight;

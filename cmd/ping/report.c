@@ -151,8 +151,7 @@ print_counts(FILE *file, const struct series_cell *cell)
 	    cell->due.sums.count, n_lost);
 	if (n_lost > 0)
 		fprintf(file, " (%s)",
-		    summary_percent(
-			percent, (double)n_lost / (double)n_asked));
+		    summary_percent(percent, (double)n_lost / (double)n_asked));
 	for (unsigned i = PING_LATE; i < PING_COUNTS; i++)
 		if (cell->counts[i] > 0)
 			fprintf(

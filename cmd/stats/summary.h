@@ -35,8 +35,7 @@ double summary_stddev(const struct summary *sum);
  * "33 %", "0.12 %", "99.9 %": a share of 0 to 1 with two digits and no
  * exponent; "0 %" and "100 %" only where it is exactly that. Returns `text`.
  */
-const char *
-summary_percent(char text[SUMMARY_PERCENT_CHARS], double share);
+const char *summary_percent(char text[SUMMARY_PERCENT_CHARS], double share);
 
 struct tally {
 	uint64_t count;

@@ -133,8 +133,7 @@ START_TEST(stock_hops)
 		packet_in(&h, text(hops[_i].received));
 		ended();
 		if (with == 1) {
-			ck_assert_int_eq(
-			    diff_total(diff) > 0, hops[_i].differ);
+			ck_assert_int_eq(diff_total(diff) > 0, hops[_i].differ);
 			continue;
 		}
 		ck_assert_uint_eq(diff_total(diff), 1);

@@ -874,8 +874,7 @@ next_peer(enum bnet_order wanted, bool pings)
 	unit_err("link", bnet_link_new(&set, codecs, &peer), BNET_OK);
 	await(stock ? BNET_MSG_KEEPALIVE : BNET_MSG_HELLO);
 	ck_assert_int_eq(bnet_link_order(peer), wanted);
-	ck_assert_int_eq(
-	    (came.timestamp & SESSION_OWN_PING) != 0, pings);
+	ck_assert_int_eq((came.timestamp & SESSION_OWN_PING) != 0, pings);
 	ck_assert_uint_eq(came.timestamp & BNET_TIMESTAMP_PING_BACK, 0);
 }
 
@@ -1060,8 +1059,8 @@ static const struct {
 	{ 77, BNET_TIMESTAMP_PING_BACK | 77, true },
 	{ UINT64_C(0x4000123456789abc), UINT64_C(0x4000123456789abc), true },
 	{ UINT64_C(0x4000123456789abc), 0x56789abc, true },
-	{ UINT64_C(0x4000123456789abc),
-	    BNET_TIMESTAMP_PING_BACK | 0x56789abc, true },
+	{ UINT64_C(0x4000123456789abc), BNET_TIMESTAMP_PING_BACK | 0x56789abc,
+	    true },
 	{ UINT64_C(0x4000123456789abc), UINT64_C(0x123456789abc), false },
 	{ UINT64_C(0x4000123400000000), 0, false },
 	{ 0, 0, false },
@@ -1071,8 +1070,8 @@ static const struct {
 START_TEST(timestamps_of_pongs)
 {
 	for (int i = 0; i < UNIT_ROWS(returned); i++)
-		UNIT_MUST(session_ping_is(returned[i].ping,
-			      returned[i].pong) == returned[i].is,
+		UNIT_MUST(session_ping_is(returned[i].ping, returned[i].pong) ==
+			returned[i].is,
 		    "row %d", i);
 }
 END_TEST

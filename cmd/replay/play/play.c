@@ -201,8 +201,8 @@ start_round(struct play *play, int64_t start_ns)
 	pthread_mutex_unlock(&play->lock);
 	round = id_map_new_round(&play->ids);
 	for (uint32_t i = 0; i < plan->n; i++) {
-		int64_t at_ns = start_ns + play->behind_ns +
-		    plan->vclients[i].start_ns;
+		int64_t at_ns =
+		    start_ns + play->behind_ns + plan->vclients[i].start_ns;
 
 		if (!wait_until(play, at_ns))
 			return false;

@@ -598,8 +598,7 @@ vclient_ready(struct vclient *vc, struct engine_conn *conn)
 	int64_t now_ns = clock_now_ns();
 
 	if (!vc->begun)
-		results_count(
-		    &vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+		results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
 	vc->begun = true;
 	atomic_store(&vc->play->reached, true);
 	if (atomic_load(&vc->play->stopping) ||

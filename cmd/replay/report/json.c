@@ -734,8 +734,7 @@ read_captured_errors(const struct in *top, struct results *results)
 {
 	if (json_object_get(top->v, "errors_as_captured") == NULL)
 		return true;
-	if (!read_errors(
-		top, "errors_as_captured", results->captured_errors))
+	if (!read_errors(top, "errors_as_captured", results->captured_errors))
 		return false;
 	for (size_t i = 0; i < RESULTS_CODES; i++)
 		if (results->captured_errors[i] > results->errors[i])

@@ -25,10 +25,10 @@
  * REPLAY_DIFFERENT if one fails, REPLAY_USAGE if a file is bad (reported with
  * file, line and what was expected), REPLAY_NOT_CONNECTED if nobody listens.
  */
-int scenario_run(const struct replay_options *opt,
-    const struct address *address, const struct session_target *target,
-    const char *token, enum bnet_order order, const volatile int *stop,
-    FILE *out);
+int
+scenario_run(const struct replay_options *opt, const struct address *address,
+    const struct session_target *target, const char *token,
+    enum bnet_order order, const volatile int *stop, FILE *out);
 
 /*
  * ---- scenarios as they stand in files ----
