@@ -36,24 +36,32 @@ times() {
 
 # ---- ping
 
+# What this machine was too busy to send is no matter here.
+all_answered() {
+	grep -qE ': [1-9][0-9]* answered, 0 lost' <<<"$output" || {
+		echo "$output"
+		return 1
+	}
+}
+
 @test "ping: network order is found, said once, and every ping answered" {
 	start_stock server
 	tool 0 bluenet-ping --hop ping -c 5 -i 10ms "$plain"
-	[[ $output == *"5 answered, 0 lost"* ]]
+	all_answered
 	times 1 "$plain: relay speaks network order"
 }
 
 @test "ping: little order is the first, so there is nothing to say" {
 	start_stock server --without network-order
 	tool 0 bluenet-ping --hop ping -c 2 -i 10ms "$plain"
-	[[ $output == *"2 answered, 0 lost"* ]]
+	all_answered
 	same "$stderr" ''
 }
 
 @test "ping: a peer that closes on what it cannot read" {
 	start_stock server --without oversize-resync
 	tool 0 bluenet-ping --hop ping -c 2 -i 10ms "$plain"
-	[[ $output == *"2 answered, 0 lost"* ]]
+	all_answered
 	says "$plain: relay speaks network order"
 }
 
@@ -61,17 +69,17 @@ times() {
 	start_stock server --cert "$certs/server.pem" --key "$certs/server.key"
 	tool 0 bluenet-ping --tls --ca "$certs/ca.pem" --hop ping -c 2 -i 10ms \
 		"$plain"
-	[[ $output == *"2 answered, 0 lost"* ]]
+	all_answered
 	says "$plain: relay speaks network order"
 }
 
 @test "ping: --order speaks one, and tries no other" {
 	start_stock server
 	tool 0 bluenet-ping --order network --hop ping -c 2 -i 10ms "$plain"
-	[[ $output == *"2 answered, 0 lost"* ]]
+	all_answered
 	same "$stderr" ''
 	tool 1 bluenet-ping --order little --hop ping -c 2 -i 10ms -W 10ms "$plain"
-	[[ $output == *"0 answered, 2 lost (100 %)"* ]]
+	grep -qE '(^|[^0-9])0 answered, [12] lost \(100 %\)' <<<"$output"
 	tool 2 bluenet-ping --order big --hop ping "$plain"
 }
 
@@ -81,7 +89,7 @@ times() {
 	for trait in pong-truncates pong-bit-63 plain-behind; do
 		start_stock server --with "$trait"
 		tool 0 bluenet-ping --order network --hop ping -c 3 -i 10ms "$plain"
-		[[ $output == *"3 answered, 0 lost"* ]]
+		all_answered
 	done
 }
 
@@ -93,6 +101,7 @@ times() {
 		--backoff-min 1ms "$plain" >"$tmp/node.out" 2>"$tmp/node.err" 3>&- &
 	children+=("$!")
 	heard '^application key=' # the hello
+	within grep -q 'relay speaks network order' "$tmp/node.err"
 	stderr=$(<"$tmp/node.err")
 	times 1 'relay speaks network order'
 }
