@@ -52,6 +52,7 @@ config_limits(struct relay *relay, const struct relay_options *opt)
 	};
 
 	limits_set(relay->limits, &set);
+	routes_set_rest(relay->routes, opt->id_rest_ns);
 }
 
 static bool
