@@ -215,3 +215,28 @@ END
 	tool 1 bluenet-replay --no-probe --scenario-timeout 100ms \
 		--scenario "$tmp/one.bns" "$plain"
 }
+
+# ---- what stock peers append
+
+# The double answers with the payload that it got and 4 bytes of its heap, which
+# differ each time.
+@test "--diff: garbage of stock peers alone is told as such; --stock ignores it" {
+	start_stock server --register app --answer --pcap "$tmp/stock.pcap"
+	play <<'END'
+connect a $r order=network
+send a key=app payload=hello
+await a packet key=app
+END
+	start_stock server --register app --answer
+	play_to_stock -q --clients 2 --diff "$tmp/stock.pcap" || true
+	same "$status" 1
+	[[ $output == *'bytes that stock peers append: the last 4 of payloads'* ]]
+	[[ $output == *$'\n    --stock\n'* ]]
+	start_stock server --register app --answer
+	play_to_stock -q --clients 2 --diff --stock "$tmp/stock.pcap"
+	[[ $output == *'Differences: 0 in 2 frames'* ]]
+	start_stock server --register app --answer
+	play_to_stock -q --clients 2 --diff --ignore 'payload[-4:]' \
+		"$tmp/stock.pcap"
+	[[ $output == *'Differences: 0 in 2 frames'* ]]
+}
