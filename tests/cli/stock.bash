@@ -5,6 +5,7 @@
 
 # start_stock ROLE [OPTION...]: $plain, $nodes; what it says is in $tmp/stock.
 start_stock() {
+	: >"$tmp/stock" # of the one before
 	"$tools/stock" "$@" >"$tmp/stock" 2>"$tmp/stock.err" 3>&- &
 	pid=$!
 	children+=("$pid")
