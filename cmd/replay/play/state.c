@@ -21,6 +21,24 @@ play_ended(struct play *play)
 }
 
 void
+play_settled(struct play *play)
+{
+	if (atomic_exchange(&play->settled, true))
+		return;
+	pthread_mutex_lock(&play->lock);
+	pthread_cond_broadcast(&play->changed);
+	pthread_mutex_unlock(&play->lock);
+}
+
+void
+play_set_order(struct play *play, enum bnet_order order)
+{
+	pthread_mutex_lock(&play->lock);
+	play->order = order;
+	pthread_mutex_unlock(&play->lock);
+}
+
+void
 play_set_reason(struct play *play, const char *why)
 {
 	pthread_mutex_lock(&play->lock);
