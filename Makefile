@@ -443,6 +443,7 @@ lint-text: $(COMPLETION_BASH) $(COMPLETION_ZSH)
 	@shellcheck -s bash $(COMPLETION_BASH)
 	@for f in $(COMPLETION_ZSH); do zsh -n $$f || exit; done
 	@mandoc -Tlint -W warning man/*.[135]
+	@sh tests/tools/sentences.sh check
 	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))
 
 # proto/ is memory in, memory out: it may call these and nothing else.

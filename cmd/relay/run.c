@@ -175,7 +175,7 @@ drain(struct run *run, bool at_once)
 
 	service_stopping("draining");
 	log_info("draining", LOG_U64("connections", limits_open(relay->limits)),
-	    LOG_SECONDS("timeout", at_once ? 0 : timeout_ns));
+	    LOG_TIME("timeout", at_once ? 0 : timeout_ns));
 	atomic_store(&relay->draining, true);
 	engine_stop_listening(relay->engine);
 	to_all_workers(relay, RELAY_MESSAGE_DRAIN);
@@ -208,7 +208,7 @@ tick(struct run *run)
 	if (stuck_ns < STUCK_NS)
 		service_watchdog();
 	else
-		log_error("a worker is stuck", LOG_SECONDS("for", stuck_ns));
+		log_error("a worker is stuck", LOG_TIME("for", stuck_ns));
 }
 
 /* Call before any thread starts, so that all inherit the mask. */

@@ -64,7 +64,7 @@ wrong_token(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
 	if (wait_ns > 0)
 		log_warn("wrong tokens, so the address has to wait",
 		    LOG_STR("peer", peer_of(conn)->address),
-		    LOG_SECONDS("wait", wait_ns));
+		    LOG_TIME("wait", wait_ns));
 }
 
 static enum access

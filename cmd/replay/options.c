@@ -205,6 +205,7 @@ take_start(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 /* ---- the table ---- */
 
 static const char *const whens[] = { "auto", "always", "never", NULL };
+static const char *const rules[] = { "ours", "stock", NULL };
 static const char *const orders[] = { "auto", "little", "network", NULL };
 static const char *const roles[] = { "clients", "nodes", "all", NULL };
 static const char *const pacings[] = { "open", "closed", "hybrid", NULL };
@@ -347,6 +348,13 @@ static const struct option_row rows[] = {
 	{ "scenario-only", 0, "GLOB", "run only scenarios whose names match",
 	    OPTION_TEXT(OPT, scenario_only, 0, OPTION_TEXT_MAX),
 	    .mine = SCENARIO },
+	{ "only", 0, "RULES", "run only scenarios of these rules",
+	    OPTION_WORD(OPT, scenario_rules, rules), .initial = "ours",
+	    .mine = SCENARIO },
+	{ "scenario-relay", 0, "COMMAND",
+	    "start relays with COMMAND, each with the options it needs",
+	    OPTION_TEXT(OPT, scenario_relay, 1, OPTION_TEXT_MAX),
+	    .mine = SCENARIO },
 	{ "scenario-timeout", 0, "TIME", "fail an expectation after TIME",
 	    OPTION_TIME(OPT, scenario_timeout_ns, NS_PER_MS, LONG_NS),
 	    .initial = "5s", .mine = SCENARIO },
@@ -380,7 +388,10 @@ const struct option_program replay_program = {
 	    "       bluenet-replay --dry-run [options] CAPTURE..."
 	    " [TARGET[:PORT]]\n"
 	    "       bluenet-replay --merge [options] REPORT...\n"
-	    "       bluenet-replay --scenario PATH [options] TARGET[:PORT]",
+	    "       bluenet-replay --scenario PATH [options] TARGET[:PORT]\n"
+	    "       bluenet-replay --scenario PATH --scenario-relay COMMAND"
+	    " [options]\n"
+	    "                      [TARGET[:PORT]]",
 	.about = "Replay the clients of a capture against another cluster, and"
 		 " report whether the cluster or the injector fell behind.",
 	.ending = "Exit status: 0 success; 1 differences, failed scenarios or"
@@ -424,6 +435,8 @@ static const struct {
 	{ "stagger", "clients" },
 	{ "tls-host", "tls" },
 	{ "scenario-only", "scenario" },
+	{ "only", "scenario" },
+	{ "scenario-relay", "scenario" },
 	{ "scenario-timeout", "scenario" },
 };
 
@@ -458,7 +471,8 @@ check_operands(struct option_reading *reading, const struct replay_options *opt)
 {
 	if (opt->target != NULL)
 		client_target_check(reading, "TARGET", opt->target);
-	if (opt->mode == REPLAY_SCENARIO && opt->target == NULL)
+	if (opt->mode == REPLAY_SCENARIO && opt->target == NULL &&
+	    opt->scenario_relay == NULL)
 		options_refuse(
 		    reading, "scenario", "expected one TARGET[:PORT]");
 	if (opt->mode == REPLAY_SCENARIO || opt->n_captures > 0)

@@ -938,6 +938,15 @@ find_target(struct run *run)
 
 /* ---- modes ---- */
 
+/* What the peers speak whose rules are tested. */
+static enum bnet_order
+usual_order(const struct run *run)
+{
+	return run->opt->scenario_rules == REPLAY_RULES_STOCK
+	    ? BNET_ORDER_NETWORK
+	    : BNET_ORDER_LITTLE;
+}
+
 /* In which scenarios speak where they do not say: a relay of ours takes both. */
 static enum bnet_order
 target_order(struct run *run)
@@ -946,7 +955,7 @@ target_order(struct run *run)
 
 	if (run->opt->target_order != BNET_ORDER_AUTO)
 		return (enum bnet_order)run->opt->target_order;
-	return found.any || found.order == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE
+	return found.any || found.order == BNET_ORDER_AUTO ? usual_order(run)
 							   : found.order;
 }
 
@@ -956,12 +965,16 @@ scenarios(struct run *run)
 {
 	int code = REPLAY_USAGE;
 
+	if (run->opt->target == NULL) /* those of --scenario-relay */
+		return scenario_run(run->opt, NULL, &run->target,
+		    run->files.token, target_order(run), &run_interrupts,
+		    stdout);
 	if (!run_target_is_safe(run))
 		return code;
 	run->reached = run->target.addresses[0];
 	code = run->opt->no_probe
 	    ? REPLAY_OK
-	    : run_probe(run, BNET_ROLE_CLIENT, BNET_ORDER_LITTLE,
+	    : run_probe(run, BNET_ROLE_CLIENT, usual_order(run),
 		  "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;

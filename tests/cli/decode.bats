@@ -726,12 +726,6 @@ caret() {
 
 # ---- captures made by hand
 
-# bytes HEX: blanks in it do not count.
-bytes() {
-	# shellcheck disable=SC2059 # escapes
-	printf "$(tr -d ' \n\t' <<<"$1" | sed 's/../\\x&/g')"
-}
-
 # le32 N: in hexadecimal.
 le32() {
 	printf '%02x%02x%02x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) \

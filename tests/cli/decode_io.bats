@@ -358,3 +358,82 @@ listen() {
 	grep -qE '^[0-9]+\.lo \[Loopback\]' <<<"$output" ||
 		skip "no loopback here: ${lines[*]}"
 }
+
+# ---- what is not decoded is said ----
+
+@test "a tunnel gives the frames of what is in it" {
+	local list
+
+	frames "$plain" >"$tmp/want"
+	for list in vxlan gre qinq,mpls pppoe erspan3,vlan; do
+		"$tools/mangle" "$plain" "$tmp/t.pcap" --around "$list" \
+			--segment 8000
+		frames "$tmp/t.pcap" | jq -c '.[1:]' >"$tmp/got"
+		jq -c '.[1:]' "$tmp/want" | cmp - "$tmp/got"
+		decode 0 -r "$tmp/t.pcap" -q -z health
+		same "$stderr" ''
+		[[ $output == *'verdict: clean'* ]]
+	done
+}
+
+@test "streams on other ports: which of them look like BlueNet" {
+	"$tools/mangle" "$plain" "$tmp/p.pcap" --port 26001
+	decode 0 -r "$tmp/p.pcap"
+	same "$output" ''
+	[[ $stderr == *': TCP streams on 26001 look like BlueNet: try -p 26001'* ]]
+	[[ $stderr == *' packets are TCP on other ports: 26001' ]]
+	decode 0 -r "$tmp/p.pcap" -q -z health
+	[[ $output == *'verdict: nothing decoded'* ]]
+	[[ $output == *'try -p 26001'* ]]
+	decode 0 -r "$tmp/p.pcap" -q -z health -o json
+	same "$(jq -c 'select(.name == "health.left_out") | .rows[0] |
+		[.[0], .[2]]' <<<"$output")" '["TCP port 26001","like BlueNet"]'
+	same "$(fit "$fixtures/decode.schema.json" <<<"$output")" ''
+	decode 0 -r "$tmp/p.pcap" -p 26001
+	same "$stderr" ''
+}
+
+@test "packets that are not TCP are named" {
+	# one of UDP, to the port of VXLAN but without a VNI, and one of ARP
+	{
+		bytes "d4c3b2a1 02000400 00000000 00000000 00000400 01000000"
+		bytes "00000000 00000000 32000000 32000000"
+		bytes "020000000001 020000000002 0800 45000024 00000000 40110000"
+		bytes "0a000001 0a000002 c350 12b5 0010 0000 0000000000002a00"
+		bytes "00000000 00000000 10000000 10000000"
+		bytes "020000000001 020000000002 0806 0001"
+	} >"$tmp/u.pcap"
+	decode 0 -r "$tmp/u.pcap"
+	same "$stderr" \
+		'bluenet-decode: 2 packets are not TCP: ARP (1), UDP port 4789 (1)'
+	decode 0 -r "$tmp/u.pcap" -q -z health
+	[[ $output == *'verdict: nothing decoded'* ]]
+	[[ $output == *'UDP port 4789'* ]]
+}
+
+@test "a capture filter that VLAN tags get past" {
+	local n
+
+	"$tools/mangle" "$plain" "$tmp/v.pcap" --vlan 7
+	n=$("$decode" -r "$tmp/v.pcap" -q -z health -o json |
+		jq '.rows[0][2]' | head -n 1)
+	decode 0 -r "$tmp/v.pcap" -f 'tcp port 26000'
+	same "$output" ''
+	same "$stderr" "bluenet-decode: the capture filter matched none of $n \
+packets; $n of them carry VLAN tags: try 'vlan and (tcp port 26000)'"
+	decode 0 -r "$tmp/v.pcap" -f 'vlan and (tcp port 26000)'
+	[ "${#lines[@]}" -gt 100 ]
+	same "$stderr" ''
+	"$tools/mangle" "$plain" "$tmp/v.pcap" --qinq 7,8
+	decode 0 -r "$tmp/v.pcap" -f 'port 26000'
+	[[ $stderr == *"try 'vlan and vlan and (port 26000)'" ]]
+	decode 0 -r "$tmp/v.pcap" -f 'vlan and vlan and (port 26000)'
+	[ "${#lines[@]}" -gt 100 ]
+	decode 0 -r "$tmp/v.pcap" -p 26000
+	[ "${#lines[@]}" -gt 100 ]
+	"$tools/mangle" "$plain" "$tmp/v.pcap" --around vxlan
+	decode 0 -r "$tmp/v.pcap" -f 'port 26000'
+	[[ $stderr == *'are in tunnels'*'try -p for the ports' ]]
+	decode 0 -r "$plain" -f 'port 1'
+	[[ $stderr == *'matched none of '*' packets' ]]
+}

@@ -334,3 +334,17 @@ word_at() {
 		"$captures/plain.pcap"
 	says "there is none in the capture of which -Y takes a frame"
 }
+
+@test "what a capture holds in place of frames is said" {
+	local tools=${BNET_TOOLS:-$root/build/tools}
+
+	"$tools/mangle" "$captures/stock.pcap" "$tmp/p.pcap" \
+		--port 26001
+	replay 1 --dry-run -p 26000 "$tmp/p.pcap"
+	says 'TCP streams on 26001 look like BlueNet: try -p 26001'
+	"$tools/mangle" "$captures/stock.pcap" "$tmp/p.pcap" \
+		--around vlan
+	replay 1 --dry-run -f 'port 26000' "$tmp/p.pcap"
+	says "carry VLAN tags: try 'vlan and (port 26000)'"
+	replay 0 --dry-run "$tmp/p.pcap"
+}
