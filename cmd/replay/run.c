@@ -86,6 +86,7 @@ catch_signals(void)
 	sigaddset(&action.sa_mask, SIGTERM);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* report a file size limit as an error */
 }
 
@@ -535,7 +536,10 @@ run_report(
 	report_print_text(report, run->keys, stdout);
 	ok = write_outputs(run, report) &&
 	    (diff == NULL || diff_found(diff)->unlooked == 0);
-	ok = cli_flush() && ok;
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		cli_warn("standard output: %s", strerror(errno));
+		ok = false;
+	}
 	return code_of(report, ok);
 }
 
@@ -934,6 +938,15 @@ find_target(struct run *run)
 
 /* ---- modes ---- */
 
+/* What the peers speak whose rules are tested. */
+static enum bnet_order
+usual_order(const struct run *run)
+{
+	return run->opt->scenario_rules == REPLAY_RULES_STOCK
+	    ? BNET_ORDER_NETWORK
+	    : BNET_ORDER_LITTLE;
+}
+
 /* In which scenarios speak where they do not say: a relay of ours takes both. */
 static enum bnet_order
 target_order(struct run *run)
@@ -942,7 +955,7 @@ target_order(struct run *run)
 
 	if (run->opt->target_order != BNET_ORDER_AUTO)
 		return (enum bnet_order)run->opt->target_order;
-	return found.any || found.order == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE
+	return found.any || found.order == BNET_ORDER_AUTO ? usual_order(run)
 							   : found.order;
 }
 
@@ -954,13 +967,14 @@ scenarios(struct run *run)
 
 	if (run->opt->target == NULL) /* those of --scenario-relay */
 		return scenario_run(run->opt, NULL, &run->target,
-		    run->files.token, BNET_ORDER_AUTO, &run_interrupts, stdout);
+		    run->files.token, target_order(run), &run_interrupts,
+		    stdout);
 	if (!run_target_is_safe(run))
 		return code;
 	run->reached = run->target.addresses[0];
 	code = run->opt->no_probe
 	    ? REPLAY_OK
-	    : run_probe(run, BNET_ROLE_CLIENT, BNET_ORDER_LITTLE,
+	    : run_probe(run, BNET_ROLE_CLIENT, usual_order(run),
 		  "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
@@ -997,8 +1011,8 @@ dry_run(struct run *run)
 	dry_run_print(&what, stdout);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
-	if (!cli_flush())
-		return CLI_FAILED;
+	if (fflush(stdout) != 0 || ferror(stdout))
+		cli_die("standard output: %s", strerror(errno));
 	return run->target.n_addresses == 0 || run_target_is_safe(run)
 	    ? REPLAY_OK
 	    : REPLAY_USAGE;

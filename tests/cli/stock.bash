@@ -5,7 +5,9 @@
 
 # start_stock ROLE [OPTION...]: $plain, $nodes; what it says is in $tmp/stock.
 start_stock() {
-	: >"$tmp/stock" # of the one before
+	# what an earlier one says is not for this file
+	rm -f "$tmp/stock"
+	: >"$tmp/stock"
 	"$tools/stock" "$@" >"$tmp/stock" 2>"$tmp/stock.err" 3>&- &
 	pid=$!
 	children+=("$pid")

@@ -173,21 +173,16 @@ wait_for_vclients(struct play *play)
 
 /*
  * The first session finds out the byte order of the target, if nobody has. The
- * others wait for it, so that they connect once each, and keep their distances:
- * if the next is due by then, at next_ns, all of them begin later.
+ * others wait for it, so that they connect once each; play_settled() moves the
+ * whole run.
  */
 static void
-wait_for_order(struct play *play, int64_t next_ns)
+wait_for_order(struct play *play)
 {
-	int64_t late_ns;
-
 	pthread_mutex_lock(&play->lock);
 	while (!play->stop && !atomic_load(&play->settled))
 		(void)pthread_cond_wait(&play->changed, &play->lock);
 	pthread_mutex_unlock(&play->lock);
-	late_ns = clock_now_ns() - next_ns;
-	if (late_ns > 0 && play->set.opt->timing != REPLAY_ASAP)
-		play->behind_ns += late_ns;
 }
 
 static bool
@@ -210,10 +205,8 @@ start_round(struct play *play, int64_t start_ns)
 			play_set_reason(play, "out of memory");
 			return false;
 		}
-		if (i + 1 < plan->n && !atomic_load(&play->settled))
-			wait_for_order(play,
-			    at_ns - plan->vclients[i].start_ns +
-				plan->vclients[i + 1].start_ns);
+		if (!atomic_load(&play->settled))
+			wait_for_order(play);
 	}
 	return true;
 }
@@ -227,6 +220,8 @@ start_rounds(struct play *play)
 	for (uint64_t i = 0; opt->loop == 0 || i < opt->loop; i++) {
 		if (!start_round(play, start_ns) || play->set.plan->n == 0)
 			return;
+		start_ns += play->behind_ns; /* the first round was late */
+		play->behind_ns = 0;
 		start_ns = opt->timing == REPLAY_ASAP
 		    ? 0
 		    : start_ns + play->set.plan->length_ns;

@@ -20,14 +20,19 @@ play_ended(struct play *play)
 	pthread_mutex_unlock(&play->lock);
 }
 
-void
-play_settled(struct play *play)
+bool
+play_settled(struct play *play, int64_t late_ns)
 {
-	if (atomic_exchange(&play->settled, true))
-		return;
+	if (atomic_load(&play->settled))
+		return false;
+	/* the connector waits, so this session is the only one */
 	pthread_mutex_lock(&play->lock);
+	play->start_ns += late_ns;
+	play->behind_ns = late_ns;
+	atomic_store(&play->settled, true);
 	pthread_cond_broadcast(&play->changed);
 	pthread_mutex_unlock(&play->lock);
+	return true;
 }
 
 void

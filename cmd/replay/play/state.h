@@ -71,8 +71,12 @@ void play_message_all(struct play *play, uint32_t what);
 /* Reports that a virtual client has ended. */
 void play_ended(struct play *play);
 
-/* The byte order of the target is known, or was asked for in vain. */
-void play_settled(struct play *play);
+/*
+ * The byte order of the target is known, or was asked for in vain. If the first
+ * session reports it, nothing was sent yet: the run begins late_ns later, as if
+ * nobody had asked. False: it was reported before.
+ */
+bool play_settled(struct play *play, int64_t late_ns);
 
 /* Reports the byte order of a target that does not speak the captured one. */
 void play_set_order(struct play *play, enum bnet_order order);

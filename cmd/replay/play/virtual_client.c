@@ -637,8 +637,13 @@ static void
 on_open(void *owner)
 {
 	struct vclient *vc = owner;
+	int64_t late_ns = 0;
 
-	play_settled(vc->play);
+	/* only what the question took, not connecting */
+	if (vc->client.n_orders > 1)
+		late_ns = clock_now_ns() - vc->start_ns;
+	if (play_settled(vc->play, late_ns > 0 ? late_ns : 0) && late_ns > 0)
+		vc->start_ns += late_ns;
 	if (!says_hello(vc->session) && vc->state == VCLIENT_GREETED)
 		vclient_up(vc, clock_now_ns());
 }
@@ -959,7 +964,7 @@ free_vclient(struct vclient *vc)
 {
 	struct play *play = vc->play;
 
-	play_settled(play); /* or it never will be */
+	(void)play_settled(play, 0); /* or it never will be */
 	id_map_left(&play->ids, &vc->who, vc->rewrite.id);
 	pairing_free(&vc->pairing);
 	list_remove(vc);

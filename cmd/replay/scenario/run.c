@@ -819,9 +819,6 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 		.target = target,
 		.stop = stop,
 		.out = out };
-	/* published peers speak that order only */
-	if (opt->scenario_rules == REPLAY_RULES_STOCK)
-		order = BNET_ORDER_NETWORK;
 	peer_defaults = (struct peer_defaults){ target, token, order };
 	if (!scenarios_read(&all, opt->scenario, err)) {
 		cli_warn("%s", err);
