@@ -5,6 +5,7 @@
 
 #define BNET_VERSION "0.1.0"
 
+#include "batch.h"
 #include "bits.h"
 #include "buf.h"
 #include "codec.h"
@@ -12,6 +13,7 @@
 #include "frame.h"
 #include "header.h"
 #include "link.h"
+#include "macho.h"
 #include "marshal.h"
 #include "marshal_write.h"
 #include "message.h"

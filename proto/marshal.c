@@ -700,15 +700,88 @@ read_float(struct bnet_marshal *m)
 	return true;
 }
 
+/* How many bytes follow an opcode of a pickle, and what ends it. */
+enum {
+	PICKLE_LINE = 9, /* text, up to a newline */
+	PICKLE_LINES, /* twice that */
+	PICKLE_LEN1, /* a length of 1, 4 or 8 bytes, and that many */
+	PICKLE_LEN4,
+	PICKLE_LEN8,
+	PICKLE_UNKNOWN,
+};
+
+static unsigned
+pickle_operand(uint8_t code)
+{
+	static const struct {
+		const char *codes;
+		unsigned operand;
+	} rows[] = {
+		{ "()012NQRabdelostu}]\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92"
+		  "\x93\x94\x97\x98",
+		    0 },
+		{ "FILSVpgP", PICKLE_LINE },
+		{ "ci", PICKLE_LINES },
+		{ "Khq\x80\x82", 1 },
+		{ "M\x83", 2 },
+		{ "Jjr\x84", 4 },
+		{ "G\x95", 8 },
+		{ "UC\x8a\x8c", PICKLE_LEN1 },
+		{ "TXB\x8b", PICKLE_LEN4 },
+		{ "\x8d\x8e\x96", PICKLE_LEN8 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (code != 0 &&
+		    memchr(rows[i].codes, code, strlen(rows[i].codes)) != NULL)
+			return rows[i].operand;
+	return PICKLE_UNKNOWN;
+}
+
+/* Where the operand ends that starts at `p`; NULL: not before `end`. */
+static const uint8_t *
+pickle_skip(const uint8_t *p, const uint8_t *end, unsigned operand)
+{
+	const size_t left = (size_t)(end - p);
+	uint64_t n = operand;
+
+	switch (operand) {
+	case PICKLE_LINES:
+		p = memchr(p, '\n', left);
+		return p == NULL ? NULL : pickle_skip(p + 1, end, PICKLE_LINE);
+	case PICKLE_LINE:
+		p = memchr(p, '\n', left);
+		return p == NULL ? NULL : p + 1;
+	case PICKLE_LEN1:
+		n = left < 1 ? UINT32_MAX : 1 + (uint64_t)p[0];
+		break;
+	case PICKLE_LEN4:
+		n = left < 4 ? UINT32_MAX : 4 + (uint64_t)le32(p);
+		break;
+	case PICKLE_LEN8:
+		n = left < 8 || le64(p) > UINT32_MAX ? UINT64_MAX : 8 + le64(p);
+		break;
+	case PICKLE_UNKNOWN:
+		return NULL;
+	default:
+		break;
+	}
+	return n > left ? NULL : p + n;
+}
+
 /*
- * A pickle without a length ends at its own STOP. It is not looked into, so
- * what follows it in the stream is lost.
+ * A pickle without a length ends at its own STOP. Its opcodes are stepped
+ * over, none is carried out; where that finds no end, it is all the rest.
  */
 static bool
 read_pickler(struct bnet_marshal *m)
 {
-	(void)add_bytes(m, BNET_NODE_PICKLE, (size_t)(m->end - m->p));
-	return true;
+	const uint8_t *p = m->p;
+
+	while (p != NULL && p < m->end && *p != '.')
+		p = pickle_skip(p + 1, m->end, pickle_operand(*p));
+	p = p == NULL || p == m->end ? m->end : p + 1;
+	return add_bytes(m, BNET_NODE_PICKLE, (size_t)(p - m->p));
 }
 
 /* ---- containers ---- */

@@ -25,8 +25,9 @@ bnet_node_target(const struct bnet_node *node)
 	}
 }
 
-const struct bnet_node *
-bnet_node_item(const struct bnet_node *node, uint32_t i)
+/* Child `i` of a tuple or list, as it stands there; or NULL. */
+static const struct bnet_node *
+child_at(const struct bnet_node *node, uint32_t i)
 {
 	node = node != NULL ? bnet_node_target(node) : NULL;
 	if (node == NULL || i >= node->n ||
@@ -34,7 +35,14 @@ bnet_node_item(const struct bnet_node *node, uint32_t i)
 		return NULL;
 	for (node++; i > 0; i--)
 		node = bnet_node_next(node);
-	return bnet_node_target(node);
+	return node;
+}
+
+const struct bnet_node *
+bnet_node_item(const struct bnet_node *node, uint32_t i)
+{
+	node = child_at(node, i);
+	return node != NULL ? bnet_node_target(node) : NULL;
 }
 
 bool
@@ -48,17 +56,20 @@ bnet_node_is(const struct bnet_node *node, const char *text)
 const struct bnet_node *
 bnet_node_get(const struct bnet_node *node, const char *key)
 {
-	const struct bnet_node *value, *at;
+	const struct bnet_node *first, *second;
+	bool value_first;
 
 	node = node != NULL ? bnet_node_target(node) : NULL;
-	if (node == NULL || node->type != BNET_NODE_DICT)
+	if (node == NULL ||
+	    (node->type != BNET_NODE_DICT && node->type != BNET_NODE_PAIRS))
 		return NULL;
-	value = node + 1;
+	value_first = node->type == BNET_NODE_DICT;
+	first = node + 1;
 	for (uint32_t i = 0; i < node->n; i++) {
-		at = bnet_node_next(value);
-		if (bnet_node_is(at, key))
-			return bnet_node_target(value);
-		value = bnet_node_next(at);
+		second = bnet_node_next(first);
+		if (bnet_node_is(value_first ? second : first, key))
+			return bnet_node_target(value_first ? first : second);
+		first = bnet_node_next(second);
 	}
 	return NULL;
 }
@@ -85,7 +96,7 @@ parts_of(const struct bnet_node *node, struct bnet_instance *to)
 	args = bnet_node_item(tuple, reduce ? 1 : 0);
 	to->class_name =
 	    reduce ? bnet_node_item(tuple, 0) : bnet_node_item(args, 0);
-	to->state = bnet_node_item(tuple, reduce ? 2 : 1);
+	to->state = child_at(tuple, reduce ? 2 : 1);
 	if (to->class_name == NULL)
 		return false;
 	if (args == NULL || args->type != BNET_NODE_TUPLE)

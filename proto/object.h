@@ -114,7 +114,7 @@ const struct bnet_node *bnet_node_target(const struct bnet_node *node);
 const struct bnet_node *
 bnet_node_item(const struct bnet_node *node, uint32_t i);
 
-/* The value of a string key of a dict, with target; NULL if there is none. */
+/* The value of a string key of a dict or of pairs, with target; NULL: none. */
 const struct bnet_node *
 bnet_node_get(const struct bnet_node *node, const char *key);
 

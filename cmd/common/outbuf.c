@@ -4,6 +4,7 @@
 #include "cmd/common/json.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -229,7 +230,7 @@ put_long_f64(struct outbuf *out, double v)
 	char text[32];
 	int n = 0;
 
-	for (int digits = 15; digits <= 17; digits++) {
+	for (int digits = v < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		n = snprintf(text, sizeof(text), "%.*g", digits, v);
 		if (digits == 17 || strtod(text, NULL) == v)
 			break;
