@@ -207,6 +207,39 @@ START_TEST(test_hostile)
 }
 END_TEST
 
+/* The streams that the manual shows are streams. */
+START_TEST(test_manual)
+{
+	const char *fixtures = getenv("BNET_FIXTURES");
+	char path[512], line[512];
+	struct bnet_object o;
+	bool inside = false;
+	size_t n = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/../man/bluenet-marshal.5",
+	    fixtures == NULL ? "fixtures" : fixtures);
+	f = fopen(path, "r");
+	ck_assert_msg(f != NULL, "can not open %s", path);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		char *hex = strstr(line, " 7");
+		struct bnet_slice in;
+
+		if (strncmp(line, ".Sh ", 4) == 0)
+			inside = strcmp(line, ".Sh VECTORS\n") == 0;
+		if (!inside || hex == NULL || (hex[2] != 'd' && hex[2] != 'e'))
+			continue;
+		hex[strcspn(hex, "\n")] = '\0';
+		in = unit_hex(hex);
+		unit_err(line, bnet_marshal_read(m, in, &o), BNET_OK);
+		unit_free(in);
+		n++;
+	}
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_uint_ge(n, 13);
+}
+END_TEST
+
 /* ---- bounds ---- */
 
 static struct bnet_slice
@@ -446,6 +479,7 @@ marshal_suite(void)
 	tcase_add_test(tc, test_prefixes);
 	tcase_add_test(tc, test_named);
 	tcase_add_test(tc, test_hostile);
+	tcase_add_test(tc, test_manual);
 	tc = unit_case(suite, "bounds");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_bounds, 0, UNIT_ROWS(bounds));
