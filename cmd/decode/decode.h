@@ -22,6 +22,7 @@ struct decode {
 	struct cap *cap;
 	struct cap_keylog *keylog;
 	struct keys *keys;
+	struct payload_reader *payloads; /* NULL: nothing wants to know */
 	struct filter *filter; /* NULL: everything passes */
 	struct statistics *stats; /* NULL: none */
 	struct save *save; /* NULL: no -w */

@@ -37,6 +37,18 @@ decode_message(struct decode *d, struct record *record)
 		    (d->message.u.hello.role & ROLE_MASK);
 }
 
+/* Reads what the payload of an application's frame says. */
+static void
+decode_payload(struct decode *d, struct record *record)
+{
+	const struct bnet_packet *frame = record->event->frame;
+	int32_t key = frame->has_header ? frame->header.key : 0;
+
+	if (key != BNET_KEY_PONG && bnet_message_type(key) == BNET_MSG_NONE)
+		record->payload =
+		    payload_read(d->payloads, key, frame->payload);
+}
+
 static void
 on_event(void *arg, const struct cap_event *event)
 {
@@ -50,6 +62,8 @@ on_event(void *arg, const struct cap_event *event)
 		if (d->messages)
 			decode_message(d, &record);
 	}
+	if (event->type == CAP_FRAME && d->payloads != NULL)
+		decode_payload(d, &record);
 	if (d->done || (d->filter != NULL && !filter_match(d->filter, &record)))
 		return;
 	if (event->stream != NULL)

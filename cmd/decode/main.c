@@ -11,9 +11,11 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define WIDTH_NO_TERMINAL 160 /* characters */
 #define MESSAGE_STORE_BYTES ((size_t)64 << 20)
 
 /* ---- setting up ---- */
@@ -48,6 +50,28 @@ load_keylog(struct decode *d, const char *path)
 	else if (err != BNET_OK)
 		cli_die("--keylog: %s: %s", path, bnet_strerror(err));
 	fclose(f);
+}
+
+/* Payloads are read only where something shows or counts what they say. */
+static void
+open_payloads(struct decode *d)
+{
+	const struct decode_options *opt = &d->opt;
+	const unsigned needs =
+	    d->stats != NULL ? statistics_needs(d->stats) : 0;
+	char err[SOURCE_ERR_CHARS];
+	bool shown =
+	    opt->output == OUTPUT_JSON ? opt->payload == SHOW_OBJECT : true;
+
+	if (!(d->lines && shown) && !(needs & STATISTICS_NEEDS_OBJECT))
+		return;
+	d->payloads = payload_reader_new();
+	if (d->payloads == NULL)
+		cli_die("out of memory");
+	if (opt->strings_path != NULL &&
+	    !payload_read_strings(
+		d->payloads, opt->strings_path, err, sizeof(err)))
+		cli_die("--strings: %s", err);
 }
 
 static void
@@ -93,6 +117,18 @@ writes_to_stdout(const struct decode_options *opt)
 	return opt->write_path != NULL && strcmp(opt->write_path, "-") == 0;
 }
 
+/* The columns of the terminal. */
+static size_t
+line_width(void)
+{
+	struct winsize size;
+
+	if (isatty(STDOUT_FILENO) &&
+	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return WIDTH_NO_TERMINAL;
+}
+
 static void
 set_output(struct decode *d)
 {
@@ -109,6 +145,7 @@ set_output(struct decode *d)
 	    opt->line_buffered || isatty(STDOUT_FILENO));
 	d->output = (struct output){ .out = &d->out,
 		.opt = opt,
+		.width = line_width(),
 		.format =
 		    opt->output == OUTPUT_JSON ? &output_json : &output_text,
 		.color = opt->color == WHEN_ALWAYS ||
@@ -274,6 +311,7 @@ free_all(struct decode *d)
 	statistics_free(d->stats);
 	filter_free(d->filter);
 	keys_free(d->keys);
+	payload_reader_free(d->payloads);
 	cap_keylog_free(d->keylog);
 	bnet_buf_free(&d->store);
 	source_close(d->src);
@@ -312,6 +350,7 @@ main(int argc, char **argv)
 	open_source(&d);
 	load_embedded_secrets(&d);
 	set_output(&d);
+	open_payloads(&d);
 	decode_run(&d);
 	print_statistics(&d);
 	print_summary(&d);

@@ -33,8 +33,9 @@ enum option_when {
 };
 
 enum option_payload {
-	PAYLOAD_NONE = 0,
-	PAYLOAD_HEX,
+	SHOW_NONE = 0,
+	SHOW_HEX,
+	SHOW_OBJECT,
 };
 
 struct decode_options {
@@ -48,6 +49,7 @@ struct decode_options {
 	enum option_output output;
 	bool hex, verbose, quiet, line_buffered;
 	enum option_payload payload;
+	char *strings_path; /* --strings */
 	char *write_path;
 	char *user; /* -Z */
 	enum option_time time;

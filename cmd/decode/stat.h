@@ -70,7 +70,4 @@ stat_since_ns(int64_t a, int64_t b)
 	return since_ns;
 }
 
-/* "client", "node", ... of a dest_type; NULL if unknown. */
-const char *stat_dest_name(int64_t dest_type);
-
 #endif

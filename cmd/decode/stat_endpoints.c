@@ -7,6 +7,7 @@
  * not say whether it is a node or a client.
  */
 #include "cmd/common/map.h"
+#include "cmd/decode/output.h"
 #include "cmd/decode/stat.h"
 
 #include <inttypes.h>
@@ -131,7 +132,7 @@ static const struct table_column columns[] = {
 static void
 print_row(struct table *table, const struct row *row)
 {
-	const char *name = stat_dest_name((int64_t)row->key.dest_type);
+	const char *name = output_dest_name((int64_t)row->key.dest_type);
 
 	table_row(table);
 	if (row->key.role == ROLE_SOURCE)
