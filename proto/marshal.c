@@ -1338,15 +1338,13 @@ read_short_leaves(struct bnet_marshal *m)
 {
 	struct frame *f = &m->frames[m->depth];
 	const uint8_t *p = m->p, *next;
-	struct bnet_node *node = m->nodes + m->n, *last = m->nodes + m->cap;
+	struct bnet_node *node, *last;
 	uint32_t left = f->left;
 
-	if (f->kind > IN_DICT)
+	if (f->kind > IN_DICT || m->cap <= m->n + m->reserve)
 		return;
-	if (last - node > (ptrdiff_t)m->reserve)
-		last -= m->reserve;
-	else
-		return;
+	node = m->nodes + m->n;
+	last = m->nodes + (m->cap - m->reserve);
 	for (; left > 1 && node < last && m->end - p > LEAF_BYTES; left--) {
 		next = short_leaf(p, m->end, node);
 		if (next == NULL)

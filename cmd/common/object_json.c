@@ -13,6 +13,8 @@
 #define LONG_WORK 16 /* bytes of a long number that cost one byte more each */
 #define PART_BYTES 256 /* of a string, between two looks at the buffer */
 #define WORD sizeof(uint64_t)
+#define HALF sizeof(uint32_t)
+#define BLANKS UINT64_C(0x2020202000000000) /* beside half a word */
 
 _Static_assert(PART_BYTES *JSON_CHAR_BYTES + WORD < OUTBUF_SPARE,
     "escaped, a part of a string fits into what is spare");
@@ -81,6 +83,7 @@ put_part(char *o, const char *s, size_t n)
 	const char *end = s + n;
 	size_t used, n_text;
 	uint64_t v;
+	uint32_t half;
 
 	while (s < end) {
 		while ((size_t)(end - s) >= WORD) {
@@ -90,6 +93,14 @@ put_part(char *o, const char *s, size_t n)
 			memcpy(o, &v, WORD);
 			o += WORD;
 			s += WORD;
+		}
+		if ((size_t)(end - s) >= HALF) {
+			memcpy(&half, s, HALF);
+			if (!needs_escape(half | BLANKS)) {
+				memcpy(o, &half, HALF);
+				o += HALF;
+				s += HALF;
+			}
 		}
 		while (s < end && is_ordinary(*s))
 			*o++ = *s++;
@@ -422,13 +433,25 @@ put_instance(struct writer *w, char *o, const struct bnet_node *node)
 	return LIT(o, "}}");
 }
 
+/* The name of a column: nearly all are a tuple of a string and a number. */
+static inline const struct bnet_node *
+column_name(const struct bnet_node *column)
+{
+	const struct bnet_node *name;
+	int64_t type;
+
+	if (column->type == BNET_NODE_TUPLE && column->n == 2 &&
+	    column[1].type == BNET_NODE_STR)
+		return column + 1;
+	return bnet_node_column(column, &name, &type) ? name : NULL;
+}
+
 static char *
 put_row(struct writer *w, char *o, const struct bnet_node *node)
 {
 	const struct bnet_node *columns = bnet_node_columns(node + 1);
 	const struct bnet_node *value = bnet_node_next(node + 1), *name;
 	const struct bnet_node *column;
-	int64_t type;
 
 	if (columns == NULL)
 		return put_array(w, o, node + 1, 1 + node->n);
@@ -437,7 +460,8 @@ put_row(struct writer *w, char *o, const struct bnet_node *node)
 	column = columns + 1;
 	o = LIT(o, "{\"row\":{");
 	for (uint32_t i = 0; i < node->n && w->left > 0; i++) {
-		if (!bnet_node_column(column, &name, &type))
+		name = column_name(column);
+		if (name == NULL)
 			break;
 		if (i > 0)
 			*o++ = ',';
