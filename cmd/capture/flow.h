@@ -18,6 +18,7 @@
 #include "cmd/capture/tcp.h"
 
 struct cap_tls;
+struct proxied;
 
 /* Both ends; [0] is the lower one, so that both directions have one key. */
 struct stream_key {
@@ -38,7 +39,8 @@ struct flow {
 	struct bnet_buf unsynced; /* bytes to search; START: the first few */
 	uint64_t skipped_bytes; /* reported with the next frame */
 	const char *skip_reason;
-	uint64_t discard_bytes; /* rest of a frame that a gap damaged */
+	uint64_t discard_bytes; /* rest of a frame or PROXY header that a gap
+				   damaged */
 	size_t held_bytes; /* as counted in cap->held_bytes */
 };
 
@@ -52,9 +54,11 @@ struct stream {
 	bool dormant; /* silent for a long time, holds nothing */
 	bool isn_known[2];
 	uint32_t isn[2];
+	uint32_t tunnel[2]; /* around the first segment each way; 0: none yet */
 	int64_t seen_ns;
 	struct tcp_half half[2];
 	struct flow flow[2];
+	struct proxied *proxied; /* its PROXY header, or NULL */
 	struct cap_tls *tls;
 	size_t tls_held_bytes; /* as counted in cap->held_bytes */
 	struct stream *chain; /* next in the hash bucket */
@@ -83,9 +87,11 @@ struct cap {
 	struct history_budget history;
 	struct bnet_codecs *codecs;
 	struct cap_fragments *fragments;
+	struct left_out *left_out;
 	struct streams streams;
 	size_t held_bytes; /* by all streams */
 	int64_t time_ns; /* of the current packet */
+	uint64_t packet; /* its number */
 };
 
 /* The `arg` of the sinks of the stages. */
@@ -113,6 +119,9 @@ void flow_finish(struct cap *cap, struct stream *stream);
 
 /* Releases what a flow holds, without reporting it. */
 void flow_free(struct cap *cap, struct flow *flow);
+
+/* Forgets the PROXY header of a stream that is closed. */
+void flow_free_proxied(struct stream *stream);
 
 /* The number of bytes neither reported nor lost yet. */
 size_t flow_kept(const struct flow *flow);

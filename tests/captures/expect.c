@@ -574,7 +574,8 @@ expect_event(struct expect *x, const struct cap_event *event)
 	if (event->type == CAP_FRAME)
 		take_frame(x, stream->number, port_of(stream->end[0]), down,
 		    event_frame(event->frame));
-	else if (event->type != CAP_OVERLAP && stream != NULL)
+	else if (event->type != CAP_OVERLAP && event->type < CAP_N_LOSSES &&
+	    stream != NULL)
 		take_loss(x,
 		    &(struct loss){ .stream = stream->number,
 			.bytes = event->bytes,

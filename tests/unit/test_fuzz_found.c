@@ -29,6 +29,7 @@
 	X(fuzz_marshal_write) \
 	X(fuzz_masks) \
 	X(fuzz_message) \
+	X(fuzz_proxy) \
 	X(fuzz_report) \
 	X(fuzz_scenario) \
 	X(fuzz_tape) \

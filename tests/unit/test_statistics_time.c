@@ -251,7 +251,8 @@ END_TEST
 /* ---- health ----------------------------------------------------------- */
 
 #define HEALTH_ROWS_NONE \
-	"[\"not TCP\",null,0,null],[\"packets cut short\",null,0,null]," \
+	"[\"not TCP\",null,0,null],[\"TCP on other ports\",null,0,null]," \
+	"[\"packets cut short\",null,0,null]," \
 	"[\"bad packets\",null,0,null],[\"IP fragments\",null,0,null]," \
 	"[\"made whole of them\",null,0,null],"
 

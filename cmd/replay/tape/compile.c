@@ -7,7 +7,9 @@
 #include "cmd/replay/tape/compile.h"
 
 #include "cmd/capture/keylog.h"
+#include "cmd/capture/filter_hint.h"
 #include "cmd/capture/keylog.h"
+#include "cmd/capture/left_out.h"
 #include "cmd/capture/source.h"
 #include "cmd/common/cli.h"
 #include "cmd/replay/tape/pairing.h"
@@ -751,10 +753,10 @@ on_event(void *arg, const struct cap_event *event)
 	cs = session_of(c, event->stream, event->time_ns);
 	if (cs == NULL)
 		return;
-	if (event->type != CAP_FRAME)
+	if (event->type == CAP_FRAME)
+		c->no_memory |= !compile_frame(&c->frames, cs, event);
+	else if (event->type < CAP_N_LOSSES)
 		cs->session.flags |= TAPE_S_GAPS;
-	else if (!compile_frame(&c->frames, cs, event))
-		c->no_memory = true;
 }
 
 static void
@@ -865,6 +867,24 @@ read_captures(struct compile *c)
 	if (ok && c->no_memory)
 		return fail(c, "compiling", "out of memory");
 	return ok;
+}
+
+/* What was there in place of frames. */
+static void
+tell_left_out(const struct compile *c)
+{
+	const struct compile_settings *set = c->set;
+	const struct cap_counters *n = cap_counters(c->cap);
+	char text[FILTER_HINT_CHARS];
+
+	if (set->line == NULL)
+		return;
+	if (n->packets > 0 || set->bpf == NULL) {
+		left_out_lines(n, set->line, set->arg);
+		return;
+	}
+	filter_hint(set->paths, set->n_paths, set->bpf, text);
+	set->line(set->arg, text);
 }
 
 /* ---- writing the tape ---- */
@@ -1003,6 +1023,8 @@ compile(const struct compile_settings *set, int fd, char err[TAPE_ERR_CHARS])
 
 	_Static_assert(TAPE_ERR_CHARS >= SOURCE_ERR_CHARS, "source writes it");
 	ok = begin(&c, fd) && read_captures(&c) && write_tape(&c);
+	if (ok)
+		tell_left_out(&c);
 	end(&c);
 	return ok;
 }
