@@ -8,7 +8,7 @@
 
 #include "tests/fuzz/tree.h"
 
-#define OUT_MAX_BYTES ((size_t)1 << 20)
+#define OUT_MAX_BYTES ((size_t)1 << 16)
 
 static const struct bnet_marshal_settings settings[] = {
 	{ .strings = NULL },
