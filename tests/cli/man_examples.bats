@@ -217,6 +217,7 @@ prepare() {
 		cp "$captures/tls13.pcap" tls.pcap
 		cp "$captures/tls13.keys" secrets.txt
 		cp "$fixtures/keys.txt" names.txt
+		cp "$captures/macho.pcap" macho.pcap
 		;;
 	bluenet-node.1)
 		cp "$certs"/* .
