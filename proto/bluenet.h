@@ -7,6 +7,7 @@
 
 #include "batch.h"
 #include "bits.h"
+#include "brief.h"
 #include "buf.h"
 #include "codec.h"
 #include "err.h"

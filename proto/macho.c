@@ -95,7 +95,8 @@ is_macho(const struct bnet_node *class_name)
 	    class_name->type != BNET_NODE_STR)
 		return false;
 	for (size_t at = 0; at + n <= class_name->n; at++)
-		if (memcmp(class_name->v.p + at, word, n) == 0)
+		if (class_name->v.p[at] == word[0] &&
+		    memcmp(class_name->v.p + at, word, n) == 0)
 			return true;
 	return false;
 }

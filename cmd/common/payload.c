@@ -8,6 +8,7 @@
 
 struct payload_reader {
 	struct payload payload;
+	bool brief;
 	struct bnet_marshal *marshal;
 	struct bnet_batch *batch;
 	/* of --strings; owned */
@@ -31,15 +32,17 @@ open_readers(struct payload_reader *reader)
 }
 
 struct payload_reader *
-payload_reader_new(void)
+payload_reader_new(bool brief)
 {
 	struct payload_reader *reader = calloc(1, sizeof(*reader));
 
-	if (reader != NULL && !open_readers(reader)) {
-		payload_reader_free(reader);
+	if (reader == NULL)
 		return NULL;
-	}
-	return reader;
+	reader->brief = brief;
+	if (open_readers(reader))
+		return reader;
+	payload_reader_free(reader);
+	return NULL;
 }
 
 void
@@ -122,8 +125,14 @@ static void
 read_marshal(struct payload_reader *reader, struct bnet_slice bytes)
 {
 	struct payload *p = &reader->payload;
+	const struct bnet_strings *strings =
+	    reader->table.at != NULL ? &reader->table : bnet_strings_builtin();
 	struct bnet_object object;
 
+	if (reader->brief && bnet_brief_scan(bytes, strings, &p->brief)) {
+		p->kind = PAYLOAD_MACHO;
+		return;
+	}
 	if (!bnet_marshal_is(bytes))
 		return;
 	if (bnet_marshal_read(reader->marshal, bytes, &object) != BNET_OK &&
@@ -132,8 +141,11 @@ read_marshal(struct payload_reader *reader, struct bnet_slice bytes)
 	p->root = object.root;
 	p->reason = object.reason;
 	p->at_byte = object.at_byte;
-	p->kind = bnet_macho_read(p->root, &p->macho) ? PAYLOAD_MACHO
-						      : PAYLOAD_OBJECT;
+	p->kind = PAYLOAD_OBJECT;
+	if (!bnet_macho_read(p->root, &p->macho))
+		return;
+	p->kind = PAYLOAD_MACHO;
+	bnet_brief_of(&p->macho, &p->brief);
 }
 
 static void

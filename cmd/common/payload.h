@@ -8,6 +8,7 @@
 #define COMMON_PAYLOAD_H
 
 #include "proto/batch.h"
+#include "proto/brief.h"
 #include "proto/macho.h"
 #include "proto/marshal.h"
 
@@ -29,7 +30,8 @@ struct payload {
 	enum payload_kind kind;
 	/* OBJECT, MACHO; of BATCH the tuple of event and arguments; else NULL */
 	const struct bnet_node *root;
-	struct bnet_macho macho; /* MACHO */
+	struct bnet_macho macho; /* MACHO, where root is set */
+	struct bnet_brief brief; /* MACHO */
 	struct bnet_sim_clock clock; /* INIT, UPDATE */
 	const char *reason; /* what is wrong with the stream; "" if nothing */
 	size_t at_byte; /* and where */
@@ -38,8 +40,11 @@ struct payload {
 /* Reads payloads, one after the other. */
 struct payload_reader;
 
-/* Returns NULL when out of memory. */
-struct payload_reader *payload_reader_new(void);
+/*
+ * With `brief`, of a machoNet packet only that is read, where that is quicker.
+ * Returns NULL when out of memory.
+ */
+struct payload_reader *payload_reader_new(bool brief);
 void payload_reader_free(struct payload_reader *reader); /* NULL is allowed */
 
 /*

@@ -65,9 +65,10 @@ open_payloads(struct decode *d)
 	bool shown =
 	    opt->output == OUTPUT_JSON ? opt->payload == SHOW_OBJECT : true;
 
-	if (!(d->lines && shown) && !(needs & STATISTICS_NEEDS_OBJECT))
+	shown = shown && d->lines;
+	if (!shown && !(needs & STATISTICS_NEEDS_OBJECT))
 		return;
-	d->payloads = payload_reader_new();
+	d->payloads = payload_reader_new(!shown);
 	if (d->payloads == NULL)
 		cli_die("out of memory");
 	if (opt->strings_path != NULL &&

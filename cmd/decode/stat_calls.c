@@ -101,22 +101,11 @@ calls_new(const char *arg, char *err, size_t err_bytes)
 
 /* ---- who calls ---- */
 
-/* The id of an address that is a number and not 0; else that of the header. */
-static uint64_t
-client_of(const struct bnet_macho_address *address, int64_t header_id)
-{
-	int64_t id;
-
-	if (bnet_node_i64(address->id, &id) && id != 0)
-		return (uint64_t)id;
-	return (uint64_t)header_id;
-}
-
 static void
 set_key(uint64_t key[WAITING_KEY_WORDS], const struct record *record, bool call)
 {
 	const struct cap_event *event = record->event;
-	const struct bnet_macho *m = &record->payload->macho;
+	const struct bnet_brief *b = &record->payload->brief;
 	const struct bnet_packet *frame = event->frame;
 	const struct bnet_header *h = &frame->header;
 	int64_t id = 0;
@@ -127,29 +116,24 @@ set_key(uint64_t key[WAITING_KEY_WORDS], const struct record *record, bool call)
 		id = h->dest;
 	key[0] = event->stream->number;
 	key[1] = (event->dir == CAP_DOWN) == call; /* of the call */
-	key[2] = (uint64_t)m->call_id;
-	key[3] = client_of(call ? &m->source : &m->destination, id);
+	key[2] = (uint64_t)b->call_id;
+	key[3] = (uint64_t)(b->client != 0 ? b->client : id);
 }
 
 /* ---- calls and answers ---- */
 
 static void
-add_text(char *to, size_t *n, const struct bnet_node *node)
+add_text(char *to, size_t *n, struct bnet_string text)
 {
 	size_t more = NAME_BYTES - 1 - *n;
 
-	if (node == NULL || node->type != BNET_NODE_STR) {
-		if (more > 0)
-			to[(*n)++] = '?';
-		return;
-	}
-	more = node->n < more ? node->n : more;
-	memcpy(to + *n, node->v.p, more);
+	more = text.len_bytes < more ? text.len_bytes : more;
+	memcpy(to + *n, text.p, more);
 	*n += more;
 }
 
 static struct row *
-row_of(struct calls *st, const struct bnet_macho *m)
+row_of(struct calls *st, const struct bnet_brief *b)
 {
 	union {
 		uint64_t words[NAME_WORDS];
@@ -157,10 +141,10 @@ row_of(struct calls *st, const struct bnet_macho *m)
 	} name = { .words = { 0 } };
 	size_t n = 0;
 
-	add_text(name.text, &n, m->service);
+	add_text(name.text, &n, b->service);
 	for (int i = 0; i < 2 && n < NAME_BYTES - 1; i++)
 		name.text[n++] = ':';
-	add_text(name.text, &n, m->method);
+	add_text(name.text, &n, b->method);
 	return map_get(&st->rows, name.words);
 }
 
@@ -206,13 +190,13 @@ new_waiting(struct calls *st, const uint64_t *key)
 static void
 called(struct calls *st, const struct record *record)
 {
-	struct row *row = row_of(st, &record->payload->macho);
+	struct row *row = row_of(st, &record->payload->brief);
 	uint64_t key[WAITING_KEY_WORDS];
 	struct waiting *w;
 
 	row->calls++;
 	row->call_bytes += stat_wire_bytes(record->event->frame);
-	if (!record->payload->macho.has_call_id)
+	if (!record->payload->brief.has_call_id)
 		return;
 	set_key(key, record, true);
 	w = new_waiting(st, key);
@@ -293,13 +277,13 @@ calls_record(void *state, const struct record *record)
 
 	if (payload == NULL || payload->kind != PAYLOAD_MACHO)
 		return;
-	if (payload->macho.type == BNET_MACHO_CALL_REQ)
+	if (payload->brief.type == BNET_MACHO_CALL_REQ)
 		called(state, record);
-	else if (payload->macho.has_call_id &&
-	    (payload->macho.type == BNET_MACHO_CALL_RSP ||
-		payload->macho.type == BNET_MACHO_ERRORRESPONSE))
+	else if (payload->brief.has_call_id &&
+	    (payload->brief.type == BNET_MACHO_CALL_RSP ||
+		payload->brief.type == BNET_MACHO_ERRORRESPONSE))
 		answered(state, record,
-		    payload->macho.type == BNET_MACHO_ERRORRESPONSE);
+		    payload->brief.type == BNET_MACHO_ERRORRESPONSE);
 }
 
 /* ---- printing ---- */

@@ -47,13 +47,16 @@ events_new(const char *arg, char *err, size_t err_bytes)
 	return st;
 }
 
-/* The name of an event; NULL: it is none. */
-static const struct bnet_node *
+/* The name of an event; p NULL: it is none. */
+static struct bnet_string
 event_name(const struct payload *p)
 {
-	if (p->kind == PAYLOAD_BATCH)
-		return p->root + 1;
-	return p->kind == PAYLOAD_MACHO ? p->macho.event : NULL;
+	if (p != NULL && p->kind == PAYLOAD_BATCH)
+		return (struct bnet_string){ (const char *)p->root[1].v.p,
+			p->root[1].n };
+	if (p != NULL && p->kind == PAYLOAD_MACHO)
+		return p->brief.event;
+	return (struct bnet_string){ NULL, 0 };
 }
 
 static void
@@ -61,18 +64,17 @@ events_record(void *state, const struct record *record)
 {
 	struct events *st = state;
 	const struct cap_event *event = record->event;
-	const struct bnet_node *node =
-	    record->payload != NULL ? event_name(record->payload) : NULL;
+	const struct bnet_string text = event_name(record->payload);
 	union {
 		uint64_t words[NAME_WORDS];
 		char text[NAME_BYTES];
 	} name = { .words = { 0 } };
 	struct row *row;
 
-	if (node == NULL)
+	if (text.p == NULL)
 		return;
-	memcpy(name.text, node->v.p,
-	    node->n < NAME_BYTES - 1 ? node->n : NAME_BYTES - 1);
+	memcpy(name.text, text.p,
+	    text.len_bytes < NAME_BYTES - 1 ? text.len_bytes : NAME_BYTES - 1);
 	row = map_get(&st->rows, name.words);
 	if (row->payload.count == 0)
 		row->first_ns = event->time_ns;

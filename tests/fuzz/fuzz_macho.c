@@ -5,6 +5,7 @@
  * written of it reads as the same.
  */
 #include "proto/batch.h"
+#include "proto/brief.h"
 #include "proto/macho.h"
 
 #include "tests/fuzz/tree.h"
@@ -29,6 +30,32 @@ show_address(const struct bnet_macho_address *a)
 	show(a->id_type);
 }
 
+static bool
+same_text(struct bnet_string a, struct bnet_string b)
+{
+	return (a.p == NULL) == (b.p == NULL) && a.len_bytes == b.len_bytes &&
+	    (a.p == NULL || memcmp(a.p, b.p, a.len_bytes) == 0);
+}
+
+/* What is said without a tree is what the tree says. */
+static void
+check_brief(struct bnet_slice in, const struct bnet_node *root)
+{
+	struct bnet_brief got, want;
+	struct bnet_macho p;
+
+	if (!bnet_brief_scan(in, bnet_strings_builtin(), &got))
+		return;
+	MUST_HOLD(root != NULL && bnet_macho_read(root, &p));
+	bnet_brief_of(&p, &want);
+	MUST_HOLD(got.type == want.type && got.client == want.client);
+	MUST_HOLD(
+	    got.has_call_id == want.has_call_id && got.call_id == want.call_id);
+	MUST_HOLD(same_text(got.service, want.service));
+	MUST_HOLD(same_text(got.method, want.method));
+	MUST_HOLD(same_text(got.event, want.event));
+}
+
 static void
 check_packet(struct bnet_slice in)
 {
@@ -40,6 +67,7 @@ check_packet(struct bnet_slice in)
 		m = bnet_marshal_new(NULL);
 	MUST_HOLD(m != NULL);
 	(void)!bnet_marshal_read(m, in, &o);
+	check_brief(in, o.root);
 	if (o.root == NULL || !bnet_macho_read(o.root, &p))
 		return;
 	MUST_HOLD(bnet_macho_type_name(p.type)[0] != '\0');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The shapes of machoNet packets, and the payloads of BlueNet's own keys. */
 #include "proto/batch.h"
+#include "proto/brief.h"
 #include "proto/header.h"
 #include "proto/macho.h"
 
@@ -194,6 +195,46 @@ START_TEST(test_names)
 }
 END_TEST
 
+/* What is said of a packet without a tree is what the tree says. */
+static const char *const packets[] = { "macho CallReq v0 crc0",
+	"macho CallReq v0 crc1", "macho CallReq v1 crc0",
+	"macho CallReq v1 crc1", "macho CallRsp", "macho Notification" };
+
+static void
+same_text(struct bnet_string got, struct bnet_string want)
+{
+	ck_assert_int_eq(got.p == NULL, want.p == NULL);
+	ck_assert_uint_eq(got.len_bytes, want.len_bytes);
+	if (want.p != NULL)
+		ck_assert_mem_eq(got.p, want.p, want.len_bytes);
+}
+
+START_TEST(test_brief)
+{
+	struct bnet_slice in = named(packets[_i]);
+	struct bnet_brief got, want;
+	struct bnet_macho p;
+
+	ck_assert(read_packet(in, &p));
+	bnet_brief_of(&p, &want);
+	ck_assert(bnet_brief_scan(in, bnet_strings_builtin(), &got));
+	ck_assert_int_eq(got.type, want.type);
+	ck_assert_int_eq(got.has_call_id, want.has_call_id);
+	ck_assert_int_eq(got.call_id, want.call_id);
+	ck_assert_int_eq(got.client, want.client);
+	same_text(got.service, want.service);
+	same_text(got.method, want.method);
+	same_text(got.event, want.event);
+	for (size_t n = 0; n < in.len; n++) {
+		struct bnet_slice part = unit_copy(in.p, n);
+
+		(void)bnet_brief_scan(part, bnet_strings_builtin(), &got);
+		unit_free(part);
+	}
+	unit_free(in);
+}
+END_TEST
+
 /* ---- BatchPacket ---- */
 
 /* The vectors of single values: what they are, in the order of the file. */
@@ -345,6 +386,7 @@ macho_suite(void)
 	tcase_add_test(tc, test_event);
 	tcase_add_loop_test(tc, test_shapes, 0, UNIT_ROWS(shapes));
 	tcase_add_test(tc, test_names);
+	tcase_add_loop_test(tc, test_brief, 0, UNIT_ROWS(packets));
 	tcase_add_test(tc, test_values);
 	tcase_add_test(tc, test_batch);
 	tcase_add_test(tc, test_batch_bounds);
