@@ -633,7 +633,7 @@ hand_back(struct node_link *link, bool was_up, bool again, int64_t now_ns)
 	}
 	wait_ns = backoff_failed(&link->backoff, &link->backoff_rnd);
 	log_info("next attempt", LOG_STR("name", link->name),
-	    LOG_STR("relay", relay_of(link)), LOG_SECONDS("wait", wait_ns));
+	    LOG_STR("relay", relay_of(link)), LOG_TIME("wait", wait_ns));
 	sched_down(link, was_up, now_ns + wait_ns);
 }
 

@@ -575,7 +575,7 @@ compare_print(FILE *file, const struct series *before,
 		if (both[i])
 			print_layer(file, before, after, (enum ping_layer)i,
 			    settings, &results[i], *n_layers > 1);
-	return fflush(file) == 0 && ferror(file) == 0;
+	return ferror(file) == 0;
 }
 
 static double

@@ -541,7 +541,7 @@ report_print(FILE *file, const struct series *series,
 		report_text(file, series, settings);
 	else
 		data_rows(file, series, settings);
-	return fflush(file) == 0 && ferror(file) == 0;
+	return ferror(file) == 0;
 }
 
 bool
@@ -557,5 +557,5 @@ report_row(FILE *file, const struct series *series,
 		*state = 1;
 		data_row(file, series, settings, row, NULL);
 	}
-	return fflush(file) == 0 && ferror(file) == 0;
+	return ferror(file) == 0;
 }

@@ -556,7 +556,7 @@ anything(struct run *run)
 static int
 end_run(struct run *run)
 {
-	bool ok = true;
+	bool ok;
 	int code;
 
 	if (run->report_state != 0)
@@ -564,12 +564,10 @@ end_run(struct run *run)
 	if (run->opt->verbose && anything(run))
 		putchar('\n');
 	if (anything(run))
-		ok = report_print(stdout, run->series, &run->report);
+		(void)report_print(stdout, run->series, &run->report);
 	if (!ending_is_stuck())
 		tables(run);
-	ok = fflush(stdout) == 0 && ferror(stdout) == 0 && ok;
-	if (!ok)
-		cli_warn("standard output: %s", strerror(errno));
+	ok = cli_flush();
 	code = ending_is_stuck() ? CLI_STUCK : verdict(run);
 	ok = files_close(run) && ok;
 	if (anything(run))
@@ -637,7 +635,7 @@ take_all(struct run *run)
 	take_hiccups(run);
 	(void)series_tick(
 	    run->series, measure_wall_ns(run->measure, clock_now_ns()));
-	fflush(stdout);
+	(void)cli_flush();
 }
 
 /* ---- running ---- */

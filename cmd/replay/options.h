@@ -61,6 +61,13 @@ struct replay_node_map {
 	uint64_t from, to;
 };
 
+/* Whose rules a scenario tests; in the order of the words of --only. */
+enum replay_rules {
+	REPLAY_RULES_OURS,
+	REPLAY_RULES_STOCK,
+	REPLAY_N_RULES
+};
+
 struct replay_options {
 	enum replay_mode mode;
 	bool dry_run, merge; /* as given; `mode` is derived */
@@ -121,6 +128,8 @@ struct replay_options {
 	/* --scenario */
 	char *scenario; /* a folder or a file */
 	char *scenario_only; /* glob of names to run, or NULL */
+	int scenario_rules; /* enum replay_rules: whose to run */
+	char *scenario_relay; /* command that starts a relay, or NULL */
 	int64_t scenario_timeout_ns; /* per expectation; 5 s */
 };
 

@@ -84,7 +84,6 @@ catch_signals(void)
 	sigaddset(&action.sa_mask, SIGTERM);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* report a file size limit as an error */
 }
 
@@ -514,10 +513,7 @@ run_report(
 	report_print_text(report, run->keys, stdout);
 	ok = write_outputs(run, report) &&
 	    (diff == NULL || diff_found(diff)->unlooked == 0);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		cli_warn("standard output: %s", strerror(errno));
-		ok = false;
-	}
+	ok = cli_flush() && ok;
 	return code_of(report, ok);
 }
 
@@ -897,6 +893,9 @@ scenarios(struct run *run)
 {
 	int code = REPLAY_USAGE;
 
+	if (run->opt->target == NULL) /* those of --scenario-relay */
+		return scenario_run(run->opt, NULL, &run->target,
+		    run->files.token, &run_interrupts, stdout);
 	if (!run_target_is_safe(run))
 		return code;
 	code = run_probe(run, BNET_ROLE_CLIENT, "scenarios may expect that");
@@ -935,8 +934,8 @@ dry_run(struct run *run)
 	dry_run_print(&what, stdout);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		return CLI_FAILED;
 	return run->target.n_addresses == 0 || run_target_is_safe(run)
 	    ? REPLAY_OK
 	    : REPLAY_USAGE;

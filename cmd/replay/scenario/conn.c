@@ -306,7 +306,9 @@ peer_link(struct peer_conn *c, struct peer_args *args)
 		.out_max_bytes = PEER_OUT_MAX_BYTES,
 		.tls_host = peer_arg(args, "host", default_host()),
 		.frame_max_bytes = (uint32_t)peer_number(args, "limit", 0) };
-	const char *order = peer_arg(args, "order", "little");
+	bool network = peer_defaults.order == BNET_ORDER_NETWORK;
+	const char *order =
+	    peer_arg(args, "order", network ? "network" : "little");
 
 	if (strcmp(order, "network") == 0)
 		set.order = BNET_ORDER_NETWORK;

@@ -37,6 +37,8 @@ int scenario_run(const struct replay_options *opt,
  *	section 4.3
  *	about ONE LINE
  *	needs node
+ *	rules ours stock	whose they are; ours, if it says nothing
+ *	with --OPTION ...	what the relay has to be started with
  */
 
 #define SCENARIO_FILE_BYTES_MAX ((size_t)4 << 20)
@@ -52,7 +54,9 @@ struct scenario {
 	char *file; /* its name without folders; all owned */
 	unsigned line; /* of its head */
 	char *name, *section, *about;
+	char *with; /* options of the relay, or NULL: any */
 	bool needs_node; /* a node has to be let in */
+	bool rules[REPLAY_N_RULES]; /* whose it tests; none: ours */
 	struct scenario_line *lines; /* n_lines */
 	size_t n_lines;
 };
