@@ -164,6 +164,54 @@ bnet_node_column(const struct bnet_node *column, const struct bnet_node **name,
 	    bnet_node_i64(bnet_node_item(column, 1), type);
 }
 
+/* ---- by name ---- */
+
+static const struct bnet_node *
+row_part(const struct bnet_node *row, const char *name)
+{
+	const struct bnet_node *columns = bnet_node_columns(row + 1);
+	const struct bnet_node *value = bnet_node_next(row + 1), *column;
+	const struct bnet_node *column_name;
+	int64_t type;
+
+	if (columns == NULL)
+		return NULL;
+	column = columns + 1;
+	for (uint32_t i = 0; i < row->n && i < columns->n; i++) {
+		if (bnet_node_column(column, &column_name, &type) &&
+		    bnet_node_is(column_name, name))
+			return bnet_node_target(value);
+		value = bnet_node_next(value);
+		column = bnet_node_next(column);
+	}
+	return NULL;
+}
+
+const struct bnet_node *
+bnet_node_part(const struct bnet_node *node, const char *name)
+{
+	const struct bnet_node *part = NULL;
+	struct bnet_instance instance;
+
+	node = node != NULL ? bnet_node_target(node) : NULL;
+	if (node == NULL)
+		return NULL;
+	if (node->type == BNET_NODE_ROW)
+		return row_part(node, name);
+	if (!bnet_node_is_container(node) ||
+	    !bnet_node_instance(node, &instance))
+		return bnet_node_get(node, name);
+	if (strcmp(name, "state") == 0)
+		part = instance.state;
+	else if (strcmp(name, "class") == 0)
+		part = instance.class_name;
+	else if (strcmp(name, "list") == 0)
+		part = instance.list;
+	else if (strcmp(name, "dict") == 0)
+		part = instance.dict;
+	return part != NULL ? bnet_node_target(part) : NULL;
+}
+
 /* ---- long integers ---- */
 
 #define LIMB_BYTES 4

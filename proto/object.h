@@ -118,6 +118,13 @@ bnet_node_item(const struct bnet_node *node, uint32_t i);
 const struct bnet_node *
 bnet_node_get(const struct bnet_node *node, const char *key);
 
+/*
+ * As bnet_node_get(); or the value of a row's column; or the "class", "state",
+ * "list" or "dict" of an instance. NULL: none.
+ */
+const struct bnet_node *
+bnet_node_part(const struct bnet_node *node, const char *name);
+
 /* Is it a string (or a global) that reads `text`? */
 bool bnet_node_is(const struct bnet_node *node, const char *text);
 

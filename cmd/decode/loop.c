@@ -86,11 +86,14 @@ on_event(void *arg, const struct cap_event *event)
 		if (d->messages)
 			decode_message(d, &record);
 	}
-	if (event->type == CAP_FRAME && d->payloads != NULL)
+	if (event->type == CAP_FRAME && d->filter_payload)
 		decode_payload(d, &record);
 	if (d->done || (d->narrow && !is_wanted(d, event)) ||
 	    (d->filter != NULL && !filter_match(d->filter, &record)))
 		return;
+	if (event->type == CAP_FRAME && d->payloads != NULL &&
+	    record.payload == NULL)
+		decode_payload(d, &record);
 	if (event->stream != NULL)
 		event->stream->user |= MATCHED;
 	show(d, &record);

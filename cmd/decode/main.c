@@ -67,10 +67,14 @@ open_payloads(struct decode *d)
 	const unsigned needs =
 	    d->stats != NULL ? statistics_needs(d->stats) : 0;
 	char err[SOURCE_ERR_CHARS];
-	bool shown =
-	    opt->output == OUTPUT_JSON ? opt->payload == SHOW_OBJECT : true;
+	bool shown = d->lines &&
+	    (opt->output == OUTPUT_TEXT ||
+		(opt->output == OUTPUT_JSON && opt->payload == SHOW_OBJECT) ||
+		(d->columns != NULL && columns_need_payload(d->columns)));
 
-	shown = shown && d->lines;
+	d->filter_payload =
+	    d->filter != NULL && filter_needs_payload(d->filter);
+	shown = shown || d->filter_payload;
 	if (!shown && !(needs & STATISTICS_NEEDS_OBJECT))
 		return;
 	d->payloads = payload_reader_new(!shown);

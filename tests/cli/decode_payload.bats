@@ -157,3 +157,32 @@ json() {
 	same "$(jq -c '[.rows[] | .[0:2]]' <<<"$output")" \
 		'[["OnItemChange",1],["OnTarget",1]]'
 }
+
+@test "-Y: macho" {
+	decode 0 -r "$fixtures/captures/macho.pcap" -t \
+		-Y 'macho.method == "GetTime"'
+	[ "${#lines[@]}" -eq 2 ]
+	decode 0 -r "$fixtures/captures/macho.pcap" -t \
+		-Y 'macho.call_id == 43 && macho.type == "result"'
+	[ "${#lines[@]}" -eq 1 ]
+	decode 0 -r "$fixtures/captures/macho.pcap" -t \
+		-Y 'macho.error == "UNMACHODESTINATION" || macho.event'
+	[ "${#lines[@]}" -eq 2 ]
+}
+
+@test "-Y: a path into the object" {
+	decode 0 -r "$fixtures/captures/macho.pcap" -t \
+		-Y 'object.state[0] == 6 && object.state[1].state[2] == 43'
+	[ "${#lines[@]}" -eq 1 ]
+	decode 0 -r "$fixtures/captures/macho.pcap" -t -Y 'object.s == "abc"'
+	[ "${#lines[@]}" -eq 1 ]
+	decode 0 -r "$fixtures/captures/macho.pcap" -t -Y \
+		'object.state[4][0][0].orderID == 1'
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "-o csv: columns of the payload" {
+	decode 0 -r "$fixtures/captures/macho.pcap" -o csv -e number \
+		-e macho.method -e object.state[0] -Y 'number == 1'
+	[[ $output == *'1,GetTime,6'* ]]
+}
