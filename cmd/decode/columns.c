@@ -60,6 +60,15 @@ columns_new(const struct decode_options *opt, const char **bad, char *err)
 	return c;
 }
 
+bool
+columns_need_payload(const struct columns *columns)
+{
+	for (size_t i = 0; i < columns->n; i++)
+		if (filter_ref_payload(&columns->refs[i]))
+			return true;
+	return false;
+}
+
 void
 columns_free(struct columns *columns)
 {

@@ -26,6 +26,8 @@ struct decode {
 	struct cap_keylog *keylog;
 	struct keylog_follow *key_follow; /* NULL: the key logs are complete */
 	struct keys *keys;
+	bool filter_payload; /* the filter reads payloads */
+	struct payload_reader *payloads; /* NULL: nothing wants to know */
 	struct filter *filter; /* NULL: everything passes */
 	struct statistics *stats; /* NULL: none */
 	struct save *save; /* NULL: no -w */

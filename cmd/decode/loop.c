@@ -38,6 +38,18 @@ decode_message(struct decode *d, struct record *record)
 		    (d->message.u.hello.role & ROLE_MASK);
 }
 
+/* Reads what the payload of an application's frame says. */
+static void
+decode_payload(struct decode *d, struct record *record)
+{
+	const struct bnet_packet *frame = record->event->frame;
+	int32_t key = frame->has_header ? frame->header.key : 0;
+
+	if (key != BNET_KEY_PONG && bnet_message_type(key) == BNET_MSG_NONE)
+		record->payload =
+		    payload_read(d->payloads, key, frame->payload);
+}
+
 /* Is it in the window, and of the stream to be followed? */
 static bool
 is_wanted(const struct decode *d, const struct cap_event *event)
@@ -74,9 +86,14 @@ on_event(void *arg, const struct cap_event *event)
 		if (d->messages)
 			decode_message(d, &record);
 	}
+	if (event->type == CAP_FRAME && d->filter_payload)
+		decode_payload(d, &record);
 	if (d->done || (d->narrow && !is_wanted(d, event)) ||
 	    (d->filter != NULL && !filter_match(d->filter, &record)))
 		return;
+	if (event->type == CAP_FRAME && d->payloads != NULL &&
+	    record.payload == NULL)
+		decode_payload(d, &record);
 	if (event->stream != NULL)
 		event->stream->user |= MATCHED;
 	show(d, &record);

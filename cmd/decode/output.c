@@ -143,3 +143,19 @@ output_event_name(enum cap_event_type type)
 
 	return names[type];
 }
+
+const char *
+output_dest_name(int64_t dest_type)
+{
+	static const char *const names[] = {
+		[BNET_DEST_HOP] = "hop",
+		[BNET_DEST_NODE] = "node",
+		[BNET_DEST_CLIENT] = "client",
+		[BNET_DEST_BROADCAST] = "broadcast",
+		[BNET_DEST_ANY] = "any",
+	};
+
+	if (dest_type < 0 || dest_type > BNET_DEST_ANY)
+		return NULL;
+	return names[dest_type];
+}

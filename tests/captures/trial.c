@@ -215,7 +215,7 @@ decode_setup(struct decode *d, const struct trial *row, const char *keylog)
 	memset(d, 0, sizeof(*d));
 	d->opt.cap = row->cap;
 	d->opt.output = OUTPUT_JSON;
-	d->opt.payload = PAYLOAD_HEX;
+	d->opt.payload = SHOW_HEX;
 	d->opt.verbose = d->opt.hex = row->text;
 	d->opt.progress = WHEN_NEVER;
 	d->keys = keys_new();
