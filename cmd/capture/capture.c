@@ -279,6 +279,30 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	return err;
 }
 
+size_t
+cap_waiting(const struct cap *cap)
+{
+	return cap->n_waiting;
+}
+
+void
+cap_tick(struct cap *cap, int64_t now_ns, bool grown)
+{
+	struct stream *s = cap->waiting, *next;
+	bool late;
+
+	for (; s != NULL; s = next) {
+		next = s->waiting_next;
+		if (s->waiting_since_ns == 0)
+			s->waiting_since_ns = now_ns;
+		late = now_ns - s->waiting_since_ns >= cap->set.key_wait_ns;
+		if (grown)
+			flow_retry_keys(cap, s, false);
+		if (late && s->waiting)
+			flow_retry_keys(cap, s, true);
+	}
+}
+
 static struct stream *
 earlier(struct stream *a, struct stream *b)
 {

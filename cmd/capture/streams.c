@@ -242,6 +242,7 @@ streams_release(struct cap *cap, struct stream *s)
 		tcp_drop(&s->half[dir], &cap->tcp);
 		flow_free(cap, &s->flow[dir]);
 	}
+	flow_wait_end(cap, s);
 	cap_tls_free(s->tls);
 	s->tls = NULL;
 	cap->held_bytes -= s->tls_held_bytes;
@@ -316,7 +317,13 @@ streams_expire(struct cap *cap)
 	 */
 	while ((s = streams->closing.oldest) != NULL &&
 	    cap->time_ns - s->seen_ns > LINGER_NS)
-		if ((s->half[0].ended && s->half[1].ended) || !rest(cap, s))
+		if (s->waiting) {
+			/* a pipe may be faster than the key log */
+			s->seen_ns = cap->time_ns;
+			unlist(streams, s);
+			enlist(streams, s);
+		} else if ((s->half[0].ended && s->half[1].ended) ||
+		    !rest(cap, s))
 			streams_close(cap, s);
 	while ((s = streams->open.oldest) != NULL &&
 	    cap->time_ns - s->seen_ns > cap->set.limits.idle_ns)
@@ -362,8 +369,11 @@ streams_make_room(struct cap *cap)
 bool
 cap_port_listed(const struct cap *cap, uint16_t port)
 {
-	for (size_t i = 0; i < cap->set.n_ports; i++)
-		if (cap->set.ports[i] == port)
+	const struct cap_settings *set = &cap->set;
+
+	for (size_t i = 0; i < set->n_ports; i++)
+		if (set->ports[i] == port ||
+		    (set->ports[i] < port && port <= set->last_ports[i]))
 			return true;
 	return false;
 }

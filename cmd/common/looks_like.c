@@ -8,7 +8,10 @@ static const struct sign {
 	size_t n;
 	const char *name;
 } signs[] = {
-#define SIGN(text, name) { text, sizeof(text) - 1, name }
+#define SIGN(text, name) \
+	{ \
+		text, sizeof(text) - 1, name \
+	}
 	SIGN("\x16\x03\x01", "TLS"),
 	SIGN("\x16\x03\x02", "TLS"),
 	SIGN("\x16\x03\x03", "TLS"),

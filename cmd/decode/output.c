@@ -66,7 +66,10 @@ put_time(struct output *output, int64_t time_ns, const char *format,
 			output->second_chars = (size_t)snprintf(output->time,
 			    sizeof(output->time), "%lld.", (long long)s);
 		} else {
-			localtime_r(&s, &tm);
+			if (output->opt->time >= TIME_UTC_CLOCK)
+				gmtime_r(&s, &tm);
+			else
+				localtime_r(&s, &tm);
 			output->second_chars = strftime(
 			    output->time, sizeof(output->time), format, &tm);
 		}
@@ -110,7 +113,10 @@ output_time(struct output *output, int64_t time_ns)
 		put_time(output, time_ns, NULL, 6);
 	else if (how != TIME_NONE)
 		put_time(output, time_ns,
-		    how == TIME_DATE ? "%Y-%m-%d %H:%M:%S." : "%H:%M:%S.", 6);
+		    how == TIME_DATE || how == TIME_UTC_DATE
+			? "%Y-%m-%d %H:%M:%S."
+			: "%H:%M:%S.",
+		    6);
 }
 
 const char *
@@ -136,4 +142,20 @@ output_event_name(enum cap_event_type type)
 	};
 
 	return names[type];
+}
+
+const char *
+output_dest_name(int64_t dest_type)
+{
+	static const char *const names[] = {
+		[BNET_DEST_HOP] = "hop",
+		[BNET_DEST_NODE] = "node",
+		[BNET_DEST_CLIENT] = "client",
+		[BNET_DEST_BROADCAST] = "broadcast",
+		[BNET_DEST_ANY] = "any",
+	};
+
+	if (dest_type < 0 || dest_type > BNET_DEST_ANY)
+		return NULL;
+	return names[dest_type];
 }

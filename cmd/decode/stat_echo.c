@@ -8,6 +8,7 @@
  * on both sides if both are captured.
  */
 #include "cmd/common/map.h"
+#include "cmd/decode/output.h"
 #include "cmd/decode/stat.h"
 #include "cmd/stats/summary.h"
 
@@ -221,7 +222,7 @@ print_numbers(struct table *table, const struct target *target)
 static void
 print_target(struct table *table, const struct target *target)
 {
-	const char *name = stat_dest_name((int64_t)target->dest_type);
+	const char *name = output_dest_name((int64_t)target->dest_type);
 
 	table_row(table);
 	if (name != NULL)

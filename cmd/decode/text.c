@@ -2,6 +2,7 @@
 #include "cmd/decode/text.h"
 
 #include "cmd/decode/json.h"
+#include "cmd/decode/object_text.h"
 
 /* ---- a session message in words ---- */
 
@@ -384,6 +385,40 @@ put_message(struct output *output, const struct record *record)
 	paint(output, PAINT_OFF);
 }
 
+/* The characters of the line so far, without its colours. */
+static size_t
+line_chars(const struct outbuf *out, size_t from)
+{
+	size_t n = 0;
+	bool escape = false;
+
+	for (size_t i = from; i < out->n; i++) {
+		if (out->p[i] == '\033')
+			escape = true;
+		n += !escape;
+		if (out->p[i] == 'm')
+			escape = false;
+	}
+	return n;
+}
+
+/* What the payload says, in what is left of the line. */
+static void
+put_payload(struct output *output, const struct payload *payload, size_t from)
+{
+	struct outbuf *out = output->out;
+	size_t used;
+
+	if (payload == NULL || payload->kind == PAYLOAD_OTHER)
+		return;
+	OUT_LIT(out, "  ");
+	used = line_chars(out, from < out->n ? from : 0);
+	paint(output, PAINT_MESSAGE);
+	payload_line(
+	    out, payload, used < output->width ? output->width - used : 0);
+	paint(output, PAINT_OFF);
+}
+
 /* A frame without a BlueNet header belongs to the application. */
 static void
 put_headerless(struct outbuf *out, const struct bnet_packet *frame)
@@ -395,15 +430,15 @@ put_headerless(struct outbuf *out, const struct bnet_packet *frame)
 		    out, "  %zu out-of-band bytes, no header", frame->oob.len);
 }
 
-static void
-put_hex(struct outbuf *out, struct bnet_slice bytes)
+void
+text_dump(struct outbuf *out, const char *margin, struct bnet_slice bytes)
 {
 	for (size_t at = 0; at < bytes.len; at += HEX_ROW_BYTES) {
 		char ascii[HEX_ROW_BYTES];
 		size_t n = bytes.len - at;
 
 		n = n < HEX_ROW_BYTES ? n : HEX_ROW_BYTES;
-		out_printf(out, "\t0x%04zx: ", at);
+		out_printf(out, "%s0x%04zx: ", margin, at);
 		for (size_t i = 0; i < HEX_ROW_BYTES; i++) {
 			if (i % 2 == 0)
 				OUT_LIT(out, " ");
@@ -511,16 +546,19 @@ verbose_frame(struct output *output, const struct record *record)
 	out_line(out);
 	if (record->message != NULL)
 		verbose_message(out, record->message);
+	if (record->payload != NULL)
+		payload_lines(out, record->payload);
 }
 
 static void
-text_frame(struct output *output, const struct record *record)
+text_frame(struct output *output, const struct record *record, size_t from)
 {
 	const struct bnet_packet *frame = record->event->frame;
 	struct outbuf *out = output->out;
 
 	if (!frame->has_header) {
 		put_headerless(out, frame);
+		put_payload(output, record->payload, from);
 		out_line(out);
 	} else {
 		put_source(out, record);
@@ -535,14 +573,15 @@ text_frame(struct output *output, const struct record *record)
 			out_printf(out, "  +%zu bytes after the header",
 			    frame->trailing_bytes);
 		put_message(output, record);
+		put_payload(output, record->payload, from);
 		out_line(out);
 	}
 	if (output->opt->verbose)
 		verbose_frame(output, record);
 	if (output->opt->hex) {
 		if (frame->has_oob && !frame->has_header)
-			put_hex(out, frame->oob);
-		put_hex(out, frame->payload);
+			text_dump(out, "\t", frame->oob);
+		text_dump(out, "\t", frame->payload);
 	}
 }
 
@@ -552,10 +591,11 @@ text_record(struct output *output, const struct record *record)
 	const struct cap_event *event = record->event;
 	const bool bad = event->type < CAP_N_LOSSES;
 	struct outbuf *out = output->out;
+	const size_t from = out->n;
 
 	put_where(output, event);
 	if (event->type == CAP_FRAME) {
-		text_frame(output, record);
+		text_frame(output, record, from);
 		return;
 	}
 	if (bad)

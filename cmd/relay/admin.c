@@ -574,8 +574,8 @@ say_where(const struct http *http)
 
 	printf(
 	    "bluenet-relay: metrics on %s\n", address_format(&address, text));
-	if (fflush(stdout) != 0)
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		exit(CLI_FAILED);
 }
 
 void

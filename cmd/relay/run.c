@@ -243,7 +243,6 @@ run_block_signals(struct run *run)
 	sigaddset(&run->signals, SIGTERM);
 	sigaddset(&run->signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
 }
 
 /* Run until a signal ends it. */

@@ -146,7 +146,7 @@ append() {
 }
 
 @test "closed standard descriptors: no file takes their place" {
-	"$decode" -r "$plain" -w "$tmp/w.pcap" <&- >&- 2>&-
+	"$decode" -r "$plain" -o none -w "$tmp/w.pcap" <&- >&- 2>&-
 	has_all "$tmp/w.pcap"
 	"$decode" -r "$plain" <&- >"$tmp/out"
 	same "$(wc -l <"$tmp/out")" "$(wc -l <"$BATS_FILE_TMPDIR/plain")"
@@ -174,6 +174,42 @@ trickle() {
 		shown+=$line$'\n'
 		n=$((n - 1))
 	done
+}
+
+# The key log is made after the whole of the capture went into the pipe.
+@test "a pipe: records wait for a key log that is not there yet" {
+	local capture=$fixtures/captures/tls13.pcap keys=$tmp/late
+	local file waits
+
+	mkfifo "$tmp/in"
+	"$decode" -r - --keylog "$keys" --keylog-wait 60s -o json \
+		<"$tmp/in" >"$tmp/out" 2>"$tmp/err" 3>&- &
+	waits=$!
+	cat "$capture" >"$tmp/in"
+	cp "$fixtures/captures/tls13.keys" "$keys.new"
+	mv "$keys.new" "$keys"
+	wait "$waits" || [ $? -eq 3 ]
+	grep -q 'late: not there yet' "$tmp/err"
+	# time, packet and all: as if it had been there from the start
+	"$decode" -r "$capture" --keylog "$keys" -o json >"$tmp/file" ||
+		[ $? -eq 3 ]
+	for file in out file; do
+		jq -c 'del(.number)' "$tmp/$file" | sort >"$tmp/$file.sorted"
+	done
+	cmp "$tmp/out.sorted" "$tmp/file.sorted"
+	[ "$(wc -l <"$tmp/file")" -gt 100 ]
+}
+
+@test "a pipe: a secret that never comes is waited for, but not for ever" {
+	local capture=$fixtures/captures/tls13.pcap
+
+	: >"$tmp/empty"
+	try "$decode" -r - --keylog "$tmp/empty" --keylog-wait 10ms \
+		< <(cat "$capture")
+	[ "$status" -eq 3 ]
+	[[ $output == *"no secret for it in the key log"* ]]
+	# in a file nothing is waited for
+	decode 3 -r "$capture" --keylog "$tmp/empty" --keylog-wait 3600s
 }
 
 # of_stdin: the decoder with the pipe as its standard input.

@@ -150,6 +150,31 @@ on_message(struct seeds *s, const char *line)
 	write_seed(s, "fuzz_message");
 }
 
+/* Each stream of the line, for the reader, and as what a packet may hold. */
+static void
+on_marshal(struct seeds *s, const char *line)
+{
+	static const char member[] = "\"hex\":";
+	const char *hex;
+	size_t n;
+
+	for (hex = line; (hex = strstr(hex, member)) != NULL;) {
+		hex += sizeof(member) - 1;
+		hex += strspn(hex, " \"");
+		n = strspn(hex, "0123456789abcdef");
+		for (unsigned first = 0; n <= 2 * SEED_BYTES && first < 5;
+		     first++) {
+			/* 0: fuzz_marshal's; then each kind of fuzz_macho's */
+			add_byte(&s->out, first == 0 ? 0 : first - 1);
+			for (size_t i = 0; i + 1 < n; i += 2)
+				add_byte(&s->out,
+				    nibble(hex[i]) << 4 | nibble(hex[i + 1]));
+			write_seed(
+			    s, first == 0 ? "fuzz_marshal" : "fuzz_macho");
+		}
+	}
+}
+
 static void
 read_vectors(struct seeds *s, const char *name,
     void (*on_line)(struct seeds *s, const char *line))
@@ -158,8 +183,7 @@ read_vectors(struct seeds *s, const char *name,
 	char path[PATH_BYTES];
 	FILE *f;
 
-	(void)snprintf(
-	    path, sizeof(path), "%s/vectors/%s.jsonl", s->fixtures, name);
+	(void)snprintf(path, sizeof(path), "%s/vectors/%s", s->fixtures, name);
 	f = fopen(path, "r");
 	if (f == NULL)
 		err(1, "%s", path);
@@ -428,12 +452,12 @@ read_recording(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/captures/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL || cap == NULL)
 		errx(1, "%s", src == NULL ? why : "memory");
 	memset(s->n_of, 0, sizeof(s->n_of));
 	while (source_next(src, &packet, why) == SOURCE_PACKET)
-		must(cap_packet(cap, source_linktype(src), packet.time_ns,
+		must(cap_packet(cap, packet.linktype, packet.time_ns,
 		    packet.data, packet.wire_bytes, &stream));
 	cap_finish(cap);
 	bnet_buf_clear(&s->row); /* the next may be of the other order */
@@ -452,7 +476,7 @@ read_wire(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/captures/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL)
 		errx(1, "%s", why);
 	add_byte(&s->out, 0);
@@ -488,7 +512,7 @@ write_hostile(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/hostile/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL)
 		errx(1, "%s", why);
 	while (set < 5 && linktypes[set] != source_linktype(src))
@@ -814,7 +838,8 @@ write_pcapng(struct seeds *s, bool big)
 	add_block(s, 0x0a0d0d0a, section, sizeof(section), big);
 	add_block(s, 1, interface, sizeof(interface), big);
 	add_block(s, 10, secrets, 8 + n, big);
-	write_seed(s, "fuzz_keylog");
+	add_block(s, 4, "names", 5, big);
+	write_seed(s, "fuzz_pcapng");
 }
 
 static void
@@ -826,7 +851,8 @@ write_texts(struct seeds *s)
 
 	copy_file(s, "captures/tls13.keys", SIZE_MAX, "fuzz_keylog");
 	copy_file(s, "captures/tls13.keys", 600, "fuzz_keylog");
-	copy_file(s, "hostile/secrets-cut.pcapng", SIZE_MAX, "fuzz_keylog");
+	copy_file(s, "hostile/secrets-cut.pcapng", 2000, "fuzz_pcapng");
+	copy_file(s, "hostile/block-of-4-gib.pcapng", 1000, "fuzz_pcapng");
 	write_pcapng(s, false);
 	write_pcapng(s, true);
 	copy_file(s, "ping/after.hlog", SIZE_MAX, "fuzz_hdr_log");
@@ -959,9 +985,12 @@ main(int argc, char **argv)
 	bnet_buf_init(&s.row, SIZE_MAX / 2);
 	bnet_buf_init(&s.out, SIZE_MAX / 2);
 	(void)mkdir(s.dir, 0777);
-	read_vectors(&s, "header", on_header);
-	read_vectors(&s, "frame", on_frame);
-	read_vectors(&s, "message", on_message);
+	read_vectors(&s, "header.jsonl", on_header);
+	read_vectors(&s, "frame.jsonl", on_frame);
+	read_vectors(&s, "message.jsonl", on_message);
+	read_vectors(&s, "marshal.jsonl", on_marshal);
+	read_vectors(&s, "marshal-hostile.jsonl", on_marshal);
+	read_vectors(&s, "marshal-named.json", on_marshal);
 	for (size_t i = 0; i < 3; i++)
 		read_recording(&s, recordings[i]);
 	read_wire(&s, "tls13");

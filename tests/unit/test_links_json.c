@@ -37,7 +37,9 @@ static const struct link_view views[] = {
 	    .tls = BNET_TLS_1_2,
 	},
 	{ .id = 2, .role = BNET_ROLE_CLIENT, .name = "", .address = "" },
-	{ .id = UINT64_C(9007199254740993), .role = BNET_ROLE_NODE, .name = "",
+	{ .id = UINT64_C(9007199254740993),
+	    .role = BNET_ROLE_NODE,
+	    .name = "",
 	    .address = "" },
 };
 
@@ -84,9 +86,9 @@ START_TEST(members)
 	ck_assert_ptr_nonnull(want);
 	ck_assert(json_equal(got, want));
 	/* a reader with doubles would take this id for the one below it */
-	ck_assert_str_eq(json_string_value(json_object_get(
-			     json_array_get(json_object_get(root, "links"), 3),
-			     "id_text")),
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(
+		json_array_get(json_object_get(root, "links"), 3), "id_text")),
 	    "9007199254740993");
 	json_decref(want);
 	json_decref(root);
