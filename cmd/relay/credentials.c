@@ -422,8 +422,7 @@ grant_of(const struct entry *entry, struct credentials_grant *grant)
 	char id[24] = "*";
 
 	if (entry->id != 0)
-		snprintf(
-		    id, sizeof(id), "%llu", (unsigned long long)entry->id);
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)entry->id);
 	snprintf(grant->identity, sizeof(grant->identity), "token:%s:%s", id,
 	    entry->name);
 	grant->id = entry->id;

@@ -5,6 +5,7 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
+#include "cmd/relay/capture.h"
 #include "cmd/relay/secrets.h"
 #include "cmd/relay/service.h"
 
@@ -133,6 +134,8 @@ reload(struct run *run)
 	int64_t expires_s = 0;
 
 	service_reloading();
+	if (relay->record != NULL)
+		record_again(relay->record);
 	if (fresh == NULL ||
 	    !read_again(run, fresh, &changes, &tls, &expires_s, err)) {
 		log_error(
