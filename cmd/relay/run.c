@@ -15,7 +15,8 @@
 
 #define TICK_NS INT64_C(1000000000)
 #define STEP_NS INT64_C(10000000) /* between checks while draining */
-#define FLUSH_NS INT64_C(2000000000) /* for writing queues at the end */
+#define FLUSH_MAX_NS INT64_C(2000000000) /* for writing queues at the end */
+#define FLUSH_MIN_NS INT64_C(250000000)
 #define STUCK_NS INT64_C(10000000000) /* a longer turn means a stuck worker */
 
 /* ---- configuration ---- */
@@ -188,6 +189,28 @@ wait_for_all(struct run *run, int64_t until_ns)
 }
 
 /*
+ * A drain has two times for writing at its end, and all three together take
+ * --drain-timeout, unless that is too short for writing anything.
+ */
+static int64_t
+flush_ns(int64_t timeout_ns)
+{
+	int64_t ns = timeout_ns / 4;
+
+	return ns < FLUSH_MIN_NS ? FLUSH_MIN_NS
+	    : ns > FLUSH_MAX_NS  ? FLUSH_MAX_NS
+				 : ns;
+}
+
+static int64_t
+leave_ns(int64_t timeout_ns)
+{
+	int64_t ns = timeout_ns - 2 * flush_ns(timeout_ns);
+
+	return ns < timeout_ns / 2 ? timeout_ns / 2 : ns;
+}
+
+/*
  * Accept no new connections, send bluenet.drain to links with a hello and give
  * them time to leave. Then write the queues, and at last only the frames that
  * are half written.
@@ -196,15 +219,21 @@ static void
 drain(struct run *run, bool at_once)
 {
 	struct relay *relay = run->relay;
-	int64_t timeout_ns = config_of(relay)->opt.drain_timeout_ns;
+	const struct relay_options *opt = &config_of(relay)->opt;
+	int64_t timeout_ns = opt->drain_timeout_ns;
+	int64_t spread_ns = opt->drain_spread_ns;
 
 	service_stopping("draining");
 	log_info("draining", LOG_U64("connections", limits_open(relay->limits)),
 	    LOG_TIME("timeout", at_once ? 0 : timeout_ns));
+	if (spread_ns > leave_ns(timeout_ns) / 2)
+		spread_ns = leave_ns(timeout_ns) / 2;
+	atomic_store(&relay->drain_spread_ns, at_once ? 0 : spread_ns);
 	atomic_store(&relay->draining, true);
 	engine_stop_listening(relay->engine);
 	to_all_workers(relay, RELAY_MESSAGE_DRAIN);
-	if (!at_once && wait_for_all(run, clock_now_ns() + timeout_ns))
+	if (!at_once &&
+	    wait_for_all(run, clock_now_ns() + leave_ns(timeout_ns)))
 		return;
 	/*
 	 * A finished link takes nothing more. So first all workers stop
@@ -213,10 +242,10 @@ drain(struct run *run, bool at_once)
 	 */
 	to_all_workers(relay, RELAY_MESSAGE_CLOSE);
 	to_all_workers(relay, RELAY_MESSAGE_FINISH);
-	if (wait_for_all(run, clock_now_ns() + FLUSH_NS))
+	if (wait_for_all(run, clock_now_ns() + flush_ns(timeout_ns)))
 		return;
 	to_all_workers(relay, RELAY_MESSAGE_DROP);
-	if (!wait_for_all(run, clock_now_ns() + FLUSH_NS))
+	if (!wait_for_all(run, clock_now_ns() + flush_ns(timeout_ns)))
 		log_warn("connections are cut",
 		    LOG_U64("connections", limits_open(relay->limits)));
 }

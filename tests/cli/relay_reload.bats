@@ -175,6 +175,21 @@ until ! kill -0 $pid 2>/dev/null
 END
 }
 
+# A quarter of an hour would be waited for before everybody is told.
+reload_drain_spread() {
+	begin 'drain-timeout = 1h' 'drain-spread = 15m'
+	again 'drain-timeout = 1h' 'drain-spread = 0s'
+	play <<'END'
+join a $r
+join b $r
+join n $r role=node id=7
+run kill -TERM $pid
+await a drain
+await b drain
+await n drain
+END
+}
+
 reload_drain_to() {
 	begin 'drain-to = here'
 	again 'drain-to = there'
