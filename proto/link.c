@@ -147,6 +147,24 @@ read_header(
 	return true;
 }
 
+/* All of the packet but its payload. */
+static void
+describe(struct bnet_link *link, const struct bnet_frame *frame,
+    struct bnet_packet *packet)
+{
+	packet->size_bytes = frame->size_bytes;
+	packet->codec = frame->flags & BNET_FRAME_F_ZLIB ? BNET_CODEC_ZLIB
+	    : frame->flags & BNET_FRAME_F_SNAPPY         ? BNET_CODEC_SNAPPY
+							 : BNET_CODEC_NONE;
+	packet->has_oob = (frame->flags & BNET_FRAME_F_OOB) != 0;
+	packet->oob = frame->oob;
+	packet->fork_ids = NULL;
+	packet->trailing_bytes = 0;
+	packet->has_header =
+	    packet->has_oob && read_header(link, frame->oob, packet);
+	packet->wire_payload = frame->payload;
+}
+
 /* *delivered is false if memory ran out: the frame was not delivered. */
 static enum bnet_err
 deliver(struct bnet_link *link, const struct bnet_frame *frame,
@@ -155,17 +173,7 @@ deliver(struct bnet_link *link, const struct bnet_frame *frame,
 	struct bnet_packet packet;
 	enum bnet_err err;
 
-	packet.size_bytes = frame->size_bytes;
-	packet.codec = frame->flags & BNET_FRAME_F_ZLIB ? BNET_CODEC_ZLIB
-	    : frame->flags & BNET_FRAME_F_SNAPPY        ? BNET_CODEC_SNAPPY
-							: BNET_CODEC_NONE;
-	packet.has_oob = (frame->flags & BNET_FRAME_F_OOB) != 0;
-	packet.oob = frame->oob;
-	packet.fork_ids = NULL;
-	packet.trailing_bytes = 0;
-	packet.has_header =
-	    packet.has_oob && read_header(link, frame->oob, &packet);
-	packet.wire_payload = frame->payload;
+	describe(link, frame, &packet);
 	err = inflate_payload(link, &packet);
 	*delivered = err != BNET_ENOMEM && err != BNET_ELIMIT;
 	if (err == BNET_OK)
@@ -355,6 +363,39 @@ bnet_link_missing_bytes(const struct bnet_link *link)
 		&used) != BNET_MORE)
 		return 0;
 	return BNET_FRAME_WORD_BYTES + (size_t)frame.size_bytes - in.len;
+}
+
+bool
+bnet_link_partial(
+    struct bnet_link *link, struct bnet_packet *packet, uint64_t *of_bytes)
+{
+	struct bnet_slice in = bnet_buf_slice(&link->in);
+	struct bnet_frame frame;
+	size_t used, head = BNET_FRAME_WORD_BYTES;
+	uint32_t oob_bytes;
+
+	if (link->order == BNET_ORDER_AUTO ||
+	    bnet_frame_decode(in, link->order, link->frame_max_bytes, &frame,
+		&used) != BNET_MORE ||
+	    in.len < BNET_FRAME_WORD_BYTES)
+		return false;
+	frame.oob = (struct bnet_slice){ NULL, 0 };
+	if (frame.flags & BNET_FRAME_F_OOB) {
+		if (in.len < HEAD_BYTES)
+			return false;
+		oob_bytes = bnet_order_get_u32(link->order, in.p + head);
+		head = HEAD_BYTES;
+		if (in.len - head < oob_bytes)
+			return false;
+		frame.oob = (struct bnet_slice){ in.p + head, oob_bytes };
+		head += oob_bytes;
+	}
+	frame.payload = bnet_slice_from(in, head);
+	*of_bytes =
+	    BNET_FRAME_WORD_BYTES + (uint64_t)frame.size_bytes - head;
+	describe(link, &frame, packet);
+	packet->payload = packet->wire_payload;
+	return true;
 }
 
 void

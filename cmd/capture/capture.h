@@ -38,8 +38,12 @@ enum cap_event_type {
 	CAP_OVERLAP, /* bytes sent twice with different contents */
 	CAP_MALFORMED, /* a bad frame or payload; bytes: its size */
 	CAP_LIMIT, /* a limit was reached; bytes: held at that time */
+	CAP_CLOCK, /* the clock of the capture stepped: step_ns */
 	CAP_N_EVENTS
 };
+
+/* The types from CAP_GAP up to here are losses and contradictions. */
+#define CAP_LOSSES_END (CAP_LIMIT + 1)
 
 /* The public part of a TCP stream. */
 struct cap_stream {
@@ -56,13 +60,25 @@ struct cap_stream {
 struct cap_event {
 	enum cap_event_type type;
 	enum cap_dir dir;
-	int64_t time_ns; /* unix time of the packet */
-	uint64_t packet; /* packet number in the capture, from 1 */
+	/*
+	 * Unix time, and number from 1, of the packet that completed it; of a
+	 * gap, of the packet that showed it.
+	 */
+	int64_t time_ns;
+	uint64_t packet;
+	int64_t clock_ns; /* time_ns without the steps of the clock */
 	uint64_t number; /* FRAME: from 1 */
-	struct cap_stream *stream; /* NULL: a limit on the total */
+	struct cap_stream *stream; /* NULL: a limit on the total, or CLOCK */
 	uint64_t bytes;
 	const char *reason; /* static; not for FRAME */
 	const struct bnet_packet *frame; /* FRAME; borrowed for the call */
+	/*
+	 * FRAME: not 0 if the snapshot length cut its payload. Then it is the
+	 * size that was sent, and frame->payload what was captured, still
+	 * compressed.
+	 */
+	uint64_t cut_of;
+	int64_t step_ns; /* CLOCK: positive: forward */
 };
 
 /* Totals; in bytes where the name says so. */
@@ -79,6 +95,13 @@ struct cap_counters {
 	uint64_t streams_no_start; /* beginning not captured */
 	uint64_t resets;
 	uint64_t keyless_streams; /* TLS without a secret */
+	uint64_t cut_frames; /* of the frames: cut by the snapshot length */
+	/*
+	 * Frames handed over after later ones, because bytes before them came
+	 * late, and by how much at most.
+	 */
+	uint64_t late_frames;
+	int64_t late_ns;
 	uint64_t events[CAP_N_EVENTS];
 	uint64_t event_bytes[CAP_N_EVENTS];
 };
@@ -87,7 +110,7 @@ struct cap_limits {
 	size_t stream_bytes; /* out of order, per direction */
 	size_t total_bytes; /* in all streams together */
 	size_t n_streams; /* open at once */
-	int64_t idle_ns; /* a stream silent for this long is closed */
+	int64_t idle_ns; /* a stream silent for this long frees memory */
 };
 
 struct cap_keylog;
@@ -127,10 +150,26 @@ BNET_MUST enum bnet_err
 cap_packet(struct cap *cap, int linktype, int64_t time_ns,
     struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream);
 
+/*
+ * The source has had no packet for `idle_ns` since the last one: what was
+ * awaited for long enough is given up and reported.
+ */
+void cap_idle(struct cap *cap, int64_t idle_ns);
+
+/* The next packet is of another file, whose clock may be another one. */
+void cap_next_file(struct cap *cap);
+
 /* The capture has ended: reports everything that is held. */
 void cap_finish(struct cap *cap);
 
 const struct cap_counters *cap_counters(const struct cap *cap);
+
+/*
+ * What the clock would have shown at a packet without its steps, as far as they
+ * are known. Is the last packet suspect, so that the next one decides?
+ */
+int64_t cap_clock_at(const struct cap *cap, int64_t time_ns, uint64_t packet);
+bool cap_clock_suspect(const struct cap *cap);
 
 /* Does cap_packet() read this DLT_? */
 bool cap_linktype_known(int linktype);

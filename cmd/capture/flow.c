@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/capture/flow.h"
 
+#include "cmd/capture/order.h"
 #include "cmd/capture/tls.h"
 
 #include <stdlib.h>
@@ -14,8 +15,8 @@ cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
 {
 	struct cap_event event = { .type = type,
 		.dir = dir,
-		.time_ns = cap->time_ns,
-		.packet = cap->counters.packets,
+		.time_ns = cap->mark.time_ns,
+		.packet = cap->mark.packet,
 		.bytes = bytes,
 		.reason = reason };
 
@@ -26,13 +27,28 @@ cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
 	}
 	cap->counters.events[type]++;
 	cap->counters.event_bytes[type] += bytes;
-	cap->sink.event(cap->sink.arg, &event);
+	order_event(cap, stream, &event);
+}
+
+/* Reports with another mark than that of the bytes processed. */
+static void
+cap_emit_at(const struct flow_ref *ref, enum cap_event_type type,
+    uint64_t bytes, const char *reason, struct cap_mark at)
+{
+	const struct cap_mark mark = ref->cap->mark;
+
+	if (at.packet > 0)
+		ref->cap->mark = at;
+	cap_emit(ref->cap, ref->stream, ref->dir, type, bytes, reason);
+	ref->cap->mark = mark;
 }
 
 static void
-cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
-    const struct bnet_packet *frame)
+cap_emit_frame(const struct flow_ref *ref, const struct bnet_packet *frame,
+    struct cap_mark mark, uint64_t cut_of)
 {
+	struct cap *cap = ref->cap;
+	struct stream *stream = ref->stream;
 	struct cap_event event;
 
 	if (!stream->pub.recognised) {
@@ -40,16 +56,19 @@ cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
 		cap->counters.streams_selected++;
 	}
 	event.type = CAP_FRAME;
-	event.dir = dir;
-	event.time_ns = cap->time_ns;
-	event.packet = cap->counters.packets;
-	event.number = ++cap->counters.events[CAP_FRAME];
+	event.dir = ref->dir;
+	event.time_ns = mark.time_ns;
+	event.packet = mark.packet;
+	cap->counters.events[CAP_FRAME]++;
 	event.stream = &stream->pub;
 	event.bytes = BNET_FRAME_WORD_BYTES + (uint64_t)frame->size_bytes;
 	event.reason = NULL;
 	event.frame = frame;
+	event.cut_of = cut_of;
+	event.step_ns = 0;
 	cap->counters.event_bytes[CAP_FRAME] += event.bytes;
-	cap->sink.event(cap->sink.arg, &event);
+	cap->counters.cut_frames += cut_of > 0;
+	order_event(cap, stream, &event);
 }
 
 /* Called from within the stages, so their state is freed later. */
@@ -74,7 +93,9 @@ flow_of(const struct flow_ref *ref)
 static void
 account(struct cap *cap, struct flow *flow)
 {
-	size_t held = flow->unsynced.cap + resync_held_bytes(&flow->resync);
+	size_t held = flow->unsynced.cap + resync_held_bytes(&flow->resync) +
+	    marks_held_bytes(&flow->marks) +
+	    marks_held_bytes(&flow->tls_marks);
 
 	if (flow->link != NULL)
 		held += bnet_link_pending(flow->link).len;
@@ -91,6 +112,8 @@ flow_free(struct cap *cap, struct flow *flow)
 	flow->link = NULL;
 	resync_free(&flow->resync);
 	bnet_buf_free(&flow->unsynced);
+	(void)marks_take_all(&flow->marks);
+	(void)marks_take_all(&flow->tls_marks);
 }
 
 size_t
@@ -105,6 +128,23 @@ flow_kept(const struct flow *flow)
 
 /* ---- frames ---- */
 
+/* The packet that completed the frame that ends here. */
+static struct cap_mark
+frame_mark(const struct flow_ref *ref, const struct bnet_packet *packet)
+{
+	struct flow *flow = flow_of(ref);
+	struct cap_mark mark = ref->cap->mark, taken;
+
+	if (!marks_empty(&flow->marks)) {
+		taken = marks_take(&flow->marks,
+		    BNET_FRAME_WORD_BYTES + (size_t)packet->size_bytes);
+		return taken.packet > 0 ? taken : mark;
+	}
+	mark = cap_mark_later(mark, flow->pending);
+	flow->pending.packet = 0;
+	return mark;
+}
+
 static enum bnet_err
 on_packet(void *arg, const struct bnet_packet *packet)
 {
@@ -112,7 +152,7 @@ on_packet(void *arg, const struct bnet_packet *packet)
 
 	if (ref->stream->pub.order == BNET_ORDER_AUTO)
 		ref->stream->pub.order = bnet_link_order(flow_of(ref)->link);
-	cap_emit_frame(ref->cap, ref->stream, ref->dir, packet);
+	cap_emit_frame(ref, packet, frame_mark(ref, packet), 0);
 	return BNET_OK;
 }
 
@@ -121,9 +161,9 @@ on_bad(void *arg, const struct bnet_packet *packet, enum bnet_err why)
 {
 	const struct flow_ref *ref = arg;
 
-	cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
+	cap_emit_at(ref, CAP_MALFORMED,
 	    BNET_FRAME_WORD_BYTES + (uint64_t)packet->size_bytes,
-	    bnet_strerror(why));
+	    bnet_strerror(why), frame_mark(ref, packet));
 	return BNET_OK;
 }
 
@@ -164,16 +204,52 @@ report_skipped(const struct flow_ref *ref)
 	struct flow *flow = flow_of(ref);
 
 	if (flow->skipped_bytes > 0)
-		cap_emit(ref->cap, ref->stream, ref->dir, CAP_SKIP,
-		    flow->skipped_bytes, flow->skip_reason);
+		cap_emit_at(ref, CAP_SKIP, flow->skipped_bytes,
+		    flow->skip_reason, flow->skip_mark);
 	flow->skipped_bytes = 0;
+	flow->skip_mark.packet = 0;
 }
 
 static void
 skip(struct flow *flow, size_t n)
 {
 	flow->skipped_bytes += n;
+	flow->skip_mark =
+	    cap_mark_later(flow->skip_mark, marks_take(&flow->marks, n));
 	bnet_buf_consume(&flow->unsynced, n);
+}
+
+/* Appends bytes to search; returns false if there is no room. */
+static bool
+keep(struct flow *flow, struct bnet_slice in, struct cap_mark mark)
+{
+	if (bnet_buf_append(&flow->unsynced, in) != BNET_OK)
+		return false;
+	marks_add(&flow->marks, in.len, mark);
+	return true;
+}
+
+static void
+drop_unsynced(struct flow *flow)
+{
+	bnet_buf_free(&flow->unsynced);
+	(void)marks_take_all(&flow->marks);
+}
+
+/* Notes which packet brought the incomplete frame, as far as it is there. */
+static void
+note_pending(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+	struct cap_mark mark = ref->cap->mark;
+
+	if (bnet_link_pending(flow->link).len == 0) {
+		flow->pending.packet = 0;
+		return;
+	}
+	if (!marks_empty(&flow->marks))
+		mark = marks_take_to(&flow->marks, flow->marks.to);
+	flow->pending = cap_mark_later(flow->pending, mark);
 }
 
 /*
@@ -193,8 +269,10 @@ feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 		bnet_link_set_order(flow->link, ref->stream->pub.order);
 	err = bnet_link_feed(flow->link, in, &sink, &used);
 	*left = bnet_slice_from(in, used);
-	if (err == BNET_OK)
+	if (err == BNET_OK) {
+		note_pending(ref);
 		return true;
+	}
 	cap_emit(ref->cap, ref->stream, ref->dir,
 	    err == BNET_ENOMEM || err == BNET_ELIMIT ? CAP_LIMIT
 						     : CAP_MALFORMED,
@@ -216,13 +294,16 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 	report_skipped(ref);
 	bnet_link_reset(flow->link);
 	bnet_link_set_order(flow->link, order);
+	flow->pending.packet = 0;
 	if (feed(ref, bnet_buf_slice(&flow->unsynced), &left)) {
-		bnet_buf_free(&flow->unsynced);
+		drop_unsynced(flow);
 		resync_free(&flow->resync);
 		flow->state = FLOW_SYNCED;
 		return;
 	}
 	bnet_buf_consume(&flow->unsynced, flow->unsynced.len - left.len);
+	/* the bytes of the frame that was kept are dropped with the others */
+	(void)marks_take_to(&flow->marks, flow->marks.to - left.len);
 	start_resync(ref, false, "no frames");
 	if (flow->unsynced.len > 0)
 		skip(flow, 1);
@@ -280,9 +361,9 @@ resync_bytes(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow *flow = flow_of(ref);
 
-	if (bnet_buf_append(&flow->unsynced, in) != BNET_OK) {
+	if (!keep(flow, in, ref->cap->mark)) {
 		unsynced_full(ref);
-		if (bnet_buf_append(&flow->unsynced, in) != BNET_OK) {
+		if (!keep(flow, in, ref->cap->mark)) {
 			flow->skipped_bytes += in.len;
 			return;
 		}
@@ -298,10 +379,12 @@ lose_sync(const struct flow_ref *ref, struct bnet_slice left)
 	struct bnet_slice kept = bnet_link_pending(flow->link);
 
 	start_resync(ref, false, "no frames");
-	if (bnet_buf_append(&flow->unsynced, kept) != BNET_OK)
+	if (!keep(flow, kept,
+		flow->pending.packet > 0 ? flow->pending : ref->cap->mark))
 		flow->skipped_bytes += kept.len;
 	bnet_link_reset(flow->link);
-	if (bnet_buf_append(&flow->unsynced, left) != BNET_OK)
+	flow->pending.packet = 0;
+	if (!keep(flow, left, ref->cap->mark))
 		flow->skipped_bytes += left.len;
 	if (flow->unsynced.len > 0)
 		skip(flow, 1);
@@ -310,15 +393,52 @@ lose_sync(const struct flow_ref *ref, struct bnet_slice left)
 
 /* ---- callbacks of the earlier stages ---- */
 
+/*
+ * The snapshot length cut the frame in the link, but its header is there.
+ * Reports it with as much of its payload as was captured.
+ */
+static void
+report_cut(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_packet packet;
+	uint64_t of_bytes;
+
+	flow->cut = false;
+	if (bnet_link_partial(flow->link, &packet, &of_bytes)) {
+		if (ref->stream->pub.order == BNET_ORDER_AUTO)
+			ref->stream->pub.order = bnet_link_order(flow->link);
+		cap_emit_frame(ref, &packet,
+		    cap_mark_later(flow->skip_mark,
+			cap_mark_later(flow->pending, ref->cap->mark)),
+		    of_bytes);
+	}
+	flow->pending.packet = 0;
+	flow->skip_mark.packet = 0;
+	bnet_link_reset(flow->link);
+}
+
+/* The damaged frame ends here. */
+static void
+end_discard(const struct flow_ref *ref)
+{
+	if (flow_of(ref)->cut)
+		report_cut(ref);
+	else
+		report_skipped(ref);
+}
+
 static struct bnet_slice
-discard(struct flow *flow, struct bnet_slice in)
+discard(struct flow *flow, struct bnet_slice in, struct cap_mark mark)
 {
 	size_t n = in.len;
 
 	if (n > flow->discard_bytes)
 		n = (size_t)flow->discard_bytes;
 	flow->discard_bytes -= n;
-	flow->skipped_bytes += n;
+	if (!flow->cut)
+		flow->skipped_bytes += n;
+	flow->skip_mark = cap_mark_later(flow->skip_mark, mark);
 	return bnet_slice_from(in, n);
 }
 
@@ -352,9 +472,9 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	if (flow->state == FLOW_START)
 		start(ref);
 	if (flow->discard_bytes > 0) {
-		in = discard(flow, in);
+		in = discard(flow, in, ref->cap->mark);
 		if (flow->discard_bytes == 0)
-			report_skipped(ref);
+			end_discard(ref);
 	}
 	if (in.len > 0 && flow->state == FLOW_RESYNC)
 		resync_bytes(ref, in);
@@ -363,34 +483,64 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	account(ref->cap, flow);
 }
 
+/* A gap in the frame whose rest is being discarded. */
+static bool
+gap_in_discard(const struct flow_ref *ref, uint64_t *bytes, bool cut)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (*bytes > flow->discard_bytes) {
+		if (!flow->cut || !cut)
+			return false;
+		/* the frame ends in what is cut off, and others begin there */
+		*bytes -= flow->discard_bytes;
+		flow->discard_bytes = 0;
+		report_cut(ref);
+		return false;
+	}
+	flow->discard_bytes -= *bytes;
+	if (flow->cut && cut)
+		*bytes = 0;
+	if (flow->discard_bytes == 0)
+		end_discard(ref);
+	return true;
+}
+
 /*
  * A gap inside a frame of known length loses only that frame: the next one
- * starts where it would have ended.
+ * starts where it would have ended. If the snapshot length made the gap, and
+ * the header is there, the frame is not lost. *bytes becomes what of the gap is
+ * not of such a frame.
  */
 static bool
-gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
+gap_in_frame(const struct flow_ref *ref, uint64_t *bytes, bool cut)
 {
 	struct flow *flow = flow_of(ref);
 	size_t kept, missing;
+	struct bnet_packet packet;
+	uint64_t of_bytes;
 
 	if (flow->link == NULL || flow->state != FLOW_SYNCED)
 		return false;
-	if (flow->discard_bytes > 0) {
-		if (bytes > flow->discard_bytes)
-			return false;
-		flow->discard_bytes -= bytes;
-		if (flow->discard_bytes == 0)
-			report_skipped(ref);
-		return true;
-	}
+	if (flow->discard_bytes > 0)
+		return gap_in_discard(ref, bytes, cut);
 	kept = bnet_link_pending(flow->link).len;
 	missing = bnet_link_missing_bytes(flow->link);
-	if (missing == 0 || bytes > missing)
+	if (missing == 0)
+		return false;
+	if (cut && bnet_link_partial(flow->link, &packet, &of_bytes)) {
+		flow->cut = true;
+		flow->discard_bytes = missing;
+		return gap_in_discard(ref, bytes, cut);
+	}
+	if (*bytes > missing)
 		return false;
 	bnet_link_reset(flow->link);
 	flow->skip_reason = "rest of a frame with a gap in it";
 	flow->skipped_bytes += kept;
-	flow->discard_bytes = missing - bytes;
+	flow->skip_mark = flow->pending;
+	flow->pending.packet = 0;
+	flow->discard_bytes = missing - *bytes;
 	if (flow->discard_bytes == 0)
 		report_skipped(ref);
 	return true;
@@ -398,10 +548,15 @@ gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
 
 /* No bytes follow directly: fewer frames are enough. */
 static void
-resync_to_the_end(const struct flow_ref *ref)
+resync_to_the_end(const struct flow_ref *ref, uint64_t cut_bytes)
 {
-	if (flow_of(ref)->state == FLOW_RESYNC)
-		resync_on(ref, true);
+	struct flow *flow = flow_of(ref);
+
+	if (flow->state != FLOW_RESYNC)
+		return;
+	flow->resync.cut_bytes = cut_bytes;
+	resync_on(ref, true);
+	flow->resync.cut_bytes = 0;
 }
 
 static void
@@ -409,24 +564,47 @@ resync_after_gap(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
-	flow->skipped_bytes += flow->unsynced.len;
-	bnet_buf_free(&flow->unsynced);
+	/* a frame cut by the snapshot length has another gap in it */
+	if (flow->cut)
+		report_cut(ref);
+	skip(flow, flow->unsynced.len);
+	drop_unsynced(flow);
 	if (flow->link != NULL) {
 		flow->skipped_bytes += bnet_link_pending(flow->link).len;
+		flow->skip_mark =
+		    cap_mark_later(flow->skip_mark, flow->pending);
 		bnet_link_reset(flow->link);
 	}
+	flow->pending.packet = 0;
 	flow->discard_bytes = 0;
 	start_resync(ref, false, "rest of a frame with a gap in it");
 }
 
+/*
+ * Bytes are missing. Those that the snapshot length cut from the payload of a
+ * frame whose header is there are no gap.
+ */
 static void
-plain_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+plain_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
+    const char *reason)
 {
-	cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
-	if (bytes == 0 || !open_link(ref))
+	bool cut = kind == TCP_GAP_CUT, in_frame;
+
+	if (bytes == 0 || !open_link(ref)) {
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes,
+		    reason);
 		return;
-	resync_to_the_end(ref);
-	if (!gap_in_frame(ref, bytes))
+	}
+	if (cut && flow_of(ref)->state == FLOW_START)
+		start(ref);
+	resync_to_the_end(ref, cut ? bytes : 0);
+	in_frame = cut && gap_in_frame(ref, &bytes, true);
+	if (bytes > 0)
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes,
+		    reason);
+	if (!cut)
+		in_frame = gap_in_frame(ref, &bytes, false);
+	if (!in_frame)
 		resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
 }
@@ -439,7 +617,7 @@ plain_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 		    ref->cap, ref->stream, ref->dir, CAP_SKIP, bytes, reason);
 	if (!open_link(ref))
 		return;
-	resync_to_the_end(ref);
+	resync_to_the_end(ref, 0);
 	resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
 }
@@ -454,9 +632,11 @@ plain_finish(const struct flow_ref *ref, bool orderly)
 		return;
 	if (flow->state == FLOW_RESYNC) {
 		resync_on(ref, true);
-		flow->skipped_bytes += flow->unsynced.len;
-		bnet_buf_free(&flow->unsynced);
+		skip(flow, flow->unsynced.len);
+		drop_unsynced(flow);
 	}
+	if (flow->cut)
+		report_cut(ref);
 	report_skipped(ref);
 	kept = bnet_link_pending(flow->link);
 	if (kept.len > 0 && orderly)
@@ -485,24 +665,44 @@ looks_like_record(struct bnet_slice in)
 	    (size_t)(in.p[3] << 8 | in.p[4]) <= TLS_RECORD_MAX_BYTES;
 }
 
+/* What TLS used last gets the mark of the packet that completed it. */
+static void
+use_tls_mark(const struct flow_ref *ref)
+{
+	struct cap_mark mark = marks_take_to(&flow_of(ref)->tls_marks,
+	    cap_tls_used_bytes(ref->stream->tls, ref->dir));
+
+	if (mark.packet > 0)
+		ref->cap->mark = mark;
+}
+
 static void
 on_plain(void *arg, enum cap_dir dir, struct bnet_slice plaintext)
 {
 	struct flow_ref ref = *(const struct flow_ref *)arg;
+	const struct cap_mark mark = ref.cap->mark;
 
 	ref.dir = dir;
+	use_tls_mark(&ref);
 	if (!ref.stream->ignored)
 		plain_bytes(&ref, plaintext);
+	ref.cap->mark = mark;
 }
 
 static void
 on_lost(void *arg, enum cap_dir dir, uint64_t bytes, const char *reason)
 {
 	struct flow_ref ref = *(const struct flow_ref *)arg;
+	const struct cap_mark mark = ref.cap->mark;
 
 	ref.dir = dir;
+	if (ref.stream->tls_cut[dir] && ref.stream->pub.tls)
+		reason = "a TLS record that the snapshot length cut cannot be "
+			 "decrypted";
+	use_tls_mark(&ref);
 	if (!ref.stream->ignored)
 		plain_lost(&ref, bytes, reason);
+	ref.cap->mark = mark;
 }
 
 /* Updates the total over all streams. */
@@ -516,15 +716,26 @@ account_tls(const struct flow_ref *ref)
 	s->tls_held_bytes = held;
 }
 
+/* Nothing will come of the bytes used so far. */
+static void
+drop_tls_marks(struct stream *s)
+{
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		(void)marks_take_to(&s->flow[dir].tls_marks,
+		    cap_tls_used_bytes(s->tls, (enum cap_dir)dir));
+}
+
 static void
 feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow_ref arg = *ref;
 	const struct cap_tls_sink sink = { on_plain, on_lost, &arg };
 
+	marks_add(&flow_of(ref)->tls_marks, in.len, ref->cap->mark);
 	if (cap_tls_feed(ref->stream->tls, ref->dir, in, &sink) != BNET_OK)
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, in.len,
 		    bnet_strerror(BNET_ENOMEM));
+	drop_tls_marks(ref->stream);
 	account_tls(ref);
 }
 
@@ -533,6 +744,7 @@ static void
 feed_tls_kept(const struct flow_ref *ref)
 {
 	struct flow_ref other = *ref;
+	const struct cap_mark mark = ref->cap->mark;
 	struct flow *flow;
 	struct bnet_buf first;
 
@@ -542,7 +754,9 @@ feed_tls_kept(const struct flow_ref *ref)
 	if (flow->state != FLOW_START || first.len == 0)
 		return;
 	bnet_buf_init(&flow->unsynced, first.max);
+	ref->cap->mark = marks_take_all(&flow->marks);
 	feed_tls(&other, bnet_buf_slice(&first));
+	ref->cap->mark = mark;
 	bnet_buf_free(&first);
 }
 
@@ -576,7 +790,7 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 		plain_bytes(ref, in);
 		return;
 	}
-	if (bnet_buf_append(kept, in) != BNET_OK) {
+	if (!keep(flow_of(ref), in, ref->cap->mark)) {
 		give_up(ref, kept->len + in.len);
 		return;
 	}
@@ -585,6 +799,8 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 		return;
 	first = *kept; /* plain_bytes() needs the buffer itself */
 	bnet_buf_init(kept, first.max);
+	ref->cap->mark = cap_mark_later(
+	    ref->cap->mark, marks_take_all(&flow_of(ref)->marks));
 	if (looks == CAP_TLS_YES) {
 		s->tls = cap_tls_new(ref->cap->set.keylog);
 		if (s->tls == NULL)
@@ -620,17 +836,21 @@ static void
 settle_start(const struct flow_ref *ref)
 {
 	struct flow *flow = &ref->stream->flow[ref->dir];
+	const struct cap_mark mark = ref->cap->mark;
 	struct bnet_buf first = flow->unsynced;
 
 	if (flow->state != FLOW_START || first.len == 0)
 		return;
 	bnet_buf_init(&flow->unsynced, first.max);
+	ref->cap->mark = marks_take_all(&flow->marks);
 	plain_bytes(ref, bnet_buf_slice(&first));
+	ref->cap->mark = mark;
 	bnet_buf_free(&first);
 }
 
 void
-flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+flow_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
+    const char *reason)
 {
 	struct flow_ref arg = *ref;
 	const struct cap_tls_sink sink = { on_plain, on_lost, &arg };
@@ -640,13 +860,15 @@ flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 		return;
 	if (s->tls == NULL) {
 		settle_start(ref);
-		plain_gap(ref, bytes, reason);
+		plain_gap(ref, bytes, kind, reason);
 		return;
 	}
 	cap_emit(ref->cap, s, ref->dir, CAP_GAP, bytes, reason);
+	s->tls_cut[ref->dir] |= kind == TCP_GAP_CUT;
 	if (bytes > 0 && cap_tls_gap(s->tls, ref->dir, bytes, &sink) != BNET_OK)
 		cap_emit(ref->cap, s, ref->dir, CAP_LIMIT, 0,
 		    bnet_strerror(BNET_ENOMEM));
+	drop_tls_marks(s);
 	account_tls(ref);
 }
 

@@ -75,6 +75,8 @@ struct tls_half {
 	uint64_t unreported_bytes; /* lost but not reported yet */
 	const char *unreported_reason; /* if this is not NULL */
 	uint64_t records, read_bytes, lost_bytes, plain_bytes;
+	uint64_t taken_bytes; /* of those fed */
+	uint64_t used_bytes; /* and with the current record */
 };
 
 struct cap_tls {
@@ -743,6 +745,8 @@ static void
 tls_take(struct tls_half *h, size_t n)
 {
 	bnet_buf_consume(&h->in, n);
+	h->taken_bytes += n;
+	h->used_bytes = h->taken_bytes;
 	if (h->hole)
 		h->hole_at -= n;
 }
@@ -825,6 +829,7 @@ tls_hole_cross(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
 	else
 		tls_keys_missed(h, h->missing_bytes);
 	tls_lose(tls, dir, before.len + h->dropped_bytes, tls_missing);
+	h->taken_bytes += h->dropped_bytes;
 	tls_take(h, before.len);
 	h->dropped_bytes = 0;
 	h->hole = false;
@@ -967,6 +972,8 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 		return true;
 	}
 	h->read_bytes += n;
+	h->used_bytes = h->taken_bytes +
+	    (size_t)(rec - bnet_buf_slice(&h->in).p) + n;
 	in = (struct bnet_slice){ tls->out, n_out };
 	if (tls->version == TLS_1_3)
 		type = inner_type(&in);
@@ -1202,6 +1209,8 @@ discard(struct cap_tls *tls, enum cap_dir dir)
 
 	if (h->in.len > 0 || h->hole)
 		tls_lose(tls, dir, h->in.len + h->dropped_bytes, h->dead);
+	h->taken_bytes += h->in.len + h->dropped_bytes;
+	h->used_bytes = h->taken_bytes;
 	h->dropped_bytes = 0;
 	h->hole = false;
 	h->blocked = false;
@@ -1292,6 +1301,9 @@ feed_half(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
 	}
 	if (bytes.len > 0)
 		tls_lose(tls, dir, bytes.len, h->dead);
+	h->taken_bytes += bytes.len;
+	if (bytes.len > 0)
+		h->used_bytes = h->taken_bytes;
 	return BNET_OK;
 }
 
@@ -1372,6 +1384,12 @@ cap_tls_status(const struct cap_tls *tls, struct cap_tls_status *status)
 		status->plain_bytes[dir] = h->plain_bytes;
 		status->held_bytes[dir] = h->in.len + h->dropped_bytes;
 	}
+}
+
+uint64_t
+cap_tls_used_bytes(const struct cap_tls *tls, enum cap_dir dir)
+{
+	return tls->half[dir].used_bytes;
 }
 
 size_t

@@ -98,12 +98,12 @@ delta(struct output *output, int64_t time_ns)
 }
 
 void
-output_time(struct output *output, int64_t time_ns)
+output_time(struct output *output, int64_t time_ns, int64_t clock_ns)
 {
 	enum option_time how = output->opt->time;
 
 	if (how == TIME_DELTA) {
-		delta(output, time_ns);
+		delta(output, clock_ns);
 		return;
 	}
 	if (how == TIME_EPOCH)
@@ -131,6 +131,7 @@ output_event_name(enum cap_event_type type)
 		[CAP_OVERLAP] = "overlap",
 		[CAP_MALFORMED] = "malformed",
 		[CAP_LIMIT] = "limit",
+		[CAP_CLOCK] = "clock",
 	};
 
 	return names[type];

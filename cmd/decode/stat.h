@@ -56,7 +56,8 @@ stat_wire_bytes(const struct bnet_packet *frame)
 static inline bool
 stat_is_loss(enum cap_event_type type)
 {
-	return type != CAP_FRAME && type != CAP_OVERLAP;
+	return type != CAP_FRAME && type != CAP_OVERLAP &&
+	    type != CAP_CLOCK;
 }
 
 /* a - b, saturated: the times of a capture may be anything. */

@@ -10,6 +10,7 @@ static const struct filter_word type_words[] = {
 	{ "overlap", CAP_OVERLAP },
 	{ "malformed", CAP_MALFORMED },
 	{ "limit", CAP_LIMIT },
+	{ "clock", CAP_CLOCK },
 	{ NULL, 0 },
 };
 

@@ -136,6 +136,7 @@ tell_echo(struct statistics *st, const struct tell_echo *e)
 	const struct cap_event event = { .type = CAP_FRAME,
 		.dir = e->dir,
 		.time_ns = T0 + e->ms * MS,
+		.clock_ns = T0 + e->ms * MS,
 		.stream = &stream,
 		.frame = &frame };
 	const struct record record = { .event = &event,

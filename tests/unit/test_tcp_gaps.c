@@ -10,7 +10,7 @@ START_TEST(test_gap_by_segments)
 
 	tcp_start(&half, base);
 	seg(0, 50);
-	tcp_acknowledge(&half, base + 2000);
+	tcp_acknowledge(&half, base + 2000, now_ns);
 	for (; told.n_gaps == 0 && n < 1000; n++, at++)
 		seg(at, at + 1);
 	ck_assert_int_eq(n, 256);
@@ -24,7 +24,7 @@ START_TEST(test_gap_by_time)
 {
 	tcp_start(&half, base);
 	seg(0, 50);
-	tcp_acknowledge(&half, base + 2000);
+	tcp_acknowledge(&half, base + 2000, now_ns);
 	seg(100, 150);
 	now_ns += 2900 * MS;
 	seg(150, 200);
@@ -41,7 +41,7 @@ END_TEST
 START_TEST(test_no_gap_without_ack)
 {
 	tcp_start(&half, base);
-	tcp_acknowledge(&half, base + 10);
+	tcp_acknowledge(&half, base + 10, now_ns);
 	seg(0, 50);
 	for (size_t at = 100; at < 1000; at++)
 		seg(at, at + 1);
@@ -57,7 +57,7 @@ END_TEST
 START_TEST(test_two_holes)
 {
 	tcp_start(&half, base);
-	tcp_acknowledge(&half, base + 2000);
+	tcp_acknowledge(&half, base + 2000, now_ns);
 	seg(100, 200);
 	now_ns += 2000 * MS;
 	seg(300, 400);
@@ -85,7 +85,7 @@ START_TEST(test_many_holes_do_not_pile_up)
 		if (i % 10 != 3)
 			put(bytes, 0, 100, TCP_ACK, 0);
 		base += 100;
-		tcp_acknowledge(&half, base);
+		tcp_acknowledge(&half, base, now_ns);
 		most = all_held > most ? all_held : most;
 	}
 	base -= 100 * 20000;
@@ -175,7 +175,7 @@ START_TEST(test_end_is_missing)
 	if (row->fin)
 		fin(300);
 	if (row->acked)
-		tcp_acknowledge(&half, base + 300);
+		tcp_acknowledge(&half, base + 300, now_ns);
 	ck_assert_uint_eq(told.n_gaps, 0);
 	flush();
 	ck_assert_uint_eq(told.n_gaps, row->gap_bytes > 0);

@@ -75,6 +75,8 @@ when(const struct tape_head *head, FILE *out)
 	fprintf(out, "capture from %s UTC, %.3f s, %" PRIu64 " packets\n", text,
 	    ((double)head->end_ns - (double)head->start_ns) / NS_PER_S,
 	    head->coverage.packets);
+	row(out, head->clock_steps,
+	    "steps of its clock, taken out of all times");
 }
 
 static void
@@ -114,7 +116,7 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 		[TAPE_FILTERED] = "connections with no frame that -Y takes",
 		[TAPE_NOTHING_SENT] = "connections whose client sent nothing",
 	};
-	static const char *const lost[CAP_N_EVENTS] = {
+	static const char *const lost[CAP_LOSSES_END] = {
 		[CAP_GAP] = "gaps",
 		[CAP_SKIP] = "skipped runs of bytes",
 		[CAP_OVERLAP] = "contradictions between retransmissions",
@@ -125,7 +127,7 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 
 	for (int i = 0; i < TAPE_N_LEFT_OUT; i++)
 		n += coverage->left_out[i];
-	for (int i = CAP_GAP; i < CAP_N_EVENTS; i++)
+	for (int i = CAP_GAP; i < CAP_LOSSES_END; i++)
 		n += coverage->events[i];
 	if (coverage->streams == 0)
 		fprintf(out,
@@ -139,7 +141,7 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 	for (int i = 0; i < TAPE_N_LEFT_OUT; i++)
 		row(out, coverage->left_out[i], why[i]);
 	row(out, coverage->filtered_frames, "frames that -Y left out");
-	for (int i = CAP_GAP; i < CAP_N_EVENTS; i++)
+	for (int i = CAP_GAP; i < CAP_LOSSES_END; i++)
 		bytes_row(out, coverage->events[i], coverage->event_bytes[i],
 		    lost[i]);
 }

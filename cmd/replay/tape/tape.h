@@ -48,8 +48,8 @@ struct tape_coverage {
 	uint64_t frame_bytes[2]; /* on the wire */
 	uint64_t filtered_frames; /* not selected by -Y */
 	uint64_t keepalive_frames; /* with pongs: created anew on replay */
-	uint64_t events[CAP_N_EVENTS]; /* gaps and so on; see capture.h */
-	uint64_t event_bytes[CAP_N_EVENTS];
+	uint64_t events[CAP_LOSSES_END]; /* gaps and so on; see capture.h */
+	uint64_t event_bytes[CAP_LOSSES_END];
 	uint64_t answered; /* requests with an answer in the capture */
 };
 
@@ -58,7 +58,8 @@ struct tape_head { /* at offset 0 */
 	uint32_t version, byte_order;
 	uint64_t file_bytes;
 	uint64_t sessions_at, texts_at, texts_bytes;
-	uint32_t n_sessions, pad;
+	uint32_t n_sessions;
+	uint32_t clock_steps; /* of the capture's clock; taken out */
 	int64_t start_ns, end_ns; /* unix: first and last packet */
 	struct tape_coverage coverage;
 };
