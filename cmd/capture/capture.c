@@ -337,6 +337,12 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	if (layer == CAP_LAYER_TCP)
 		err = on_segment(cap, &seg, stream);
 	order_step(cap);
+	/* eviction may close the stream, if it alone holds too much */
+	if (cap->held_bytes > cap->set.limits.total_bytes) {
+		streams_make_room(cap);
+		if (*stream != NULL && cap->streams.last_hit == NULL)
+			*stream = NULL;
+	}
 	return err;
 }
 
@@ -368,6 +374,7 @@ cap_idle(struct cap *cap, int64_t idle_ns)
 	settle_clock(cap);
 	streams_expire(cap);
 	order_step(cap);
+	streams_make_room(cap);
 }
 
 /* The stream whose last activity is the earliest; NULL: there is none. */

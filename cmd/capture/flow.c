@@ -485,21 +485,21 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 
 /* A gap in the frame whose rest is being discarded. */
 static bool
-gap_in_discard(const struct flow_ref *ref, uint64_t *bytes, bool cut)
+gap_in_discard(const struct flow_ref *ref, uint64_t *bytes)
 {
 	struct flow *flow = flow_of(ref);
 
 	if (*bytes > flow->discard_bytes) {
-		if (!flow->cut || !cut)
+		if (!flow->cut)
 			return false;
-		/* the frame ends in what is cut off, and others begin there */
+		/* the frame ends in what is missing, and others begin there */
 		*bytes -= flow->discard_bytes;
 		flow->discard_bytes = 0;
 		report_cut(ref);
 		return false;
 	}
 	flow->discard_bytes -= *bytes;
-	if (flow->cut && cut)
+	if (flow->cut)
 		*bytes = 0;
 	if (flow->discard_bytes == 0)
 		end_discard(ref);
@@ -523,7 +523,7 @@ gap_in_frame(const struct flow_ref *ref, uint64_t *bytes, bool cut)
 	if (flow->link == NULL || flow->state != FLOW_SYNCED)
 		return false;
 	if (flow->discard_bytes > 0)
-		return gap_in_discard(ref, bytes, cut);
+		return gap_in_discard(ref, bytes);
 	kept = bnet_link_pending(flow->link).len;
 	missing = bnet_link_missing_bytes(flow->link);
 	if (missing == 0)
@@ -531,7 +531,7 @@ gap_in_frame(const struct flow_ref *ref, uint64_t *bytes, bool cut)
 	if (cut && bnet_link_partial(flow->link, &packet, &of_bytes)) {
 		flow->cut = true;
 		flow->discard_bytes = missing;
-		return gap_in_discard(ref, bytes, cut);
+		return gap_in_discard(ref, bytes);
 	}
 	if (*bytes > missing)
 		return false;
@@ -564,9 +564,6 @@ resync_after_gap(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
-	/* a frame cut by the snapshot length has another gap in it */
-	if (flow->cut)
-		report_cut(ref);
 	skip(flow, flow->unsynced.len);
 	drop_unsynced(flow);
 	if (flow->link != NULL) {
@@ -588,7 +585,7 @@ static void
 plain_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
     const char *reason)
 {
-	bool cut = kind == TCP_GAP_CUT, in_frame;
+	bool cut = kind == TCP_GAP_CUT, in_cut, in_frame = false;
 
 	if (bytes == 0 || !open_link(ref)) {
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes,
@@ -598,12 +595,14 @@ plain_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
 	if (cut && flow_of(ref)->state == FLOW_START)
 		start(ref);
 	resync_to_the_end(ref, cut ? bytes : 0);
-	in_frame = cut && gap_in_frame(ref, &bytes, true);
+	in_cut = cut || flow_of(ref)->cut;
+	if (in_cut)
+		in_frame = gap_in_frame(ref, &bytes, cut);
 	if (bytes > 0)
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes,
 		    reason);
-	if (!cut)
-		in_frame = gap_in_frame(ref, &bytes, false);
+	if (!in_cut)
+		in_frame = gap_in_frame(ref, &bytes, cut);
 	if (!in_frame)
 		resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
@@ -622,6 +621,25 @@ plain_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 	account(ref->cap, flow_of(ref));
 }
 
+/* The end comes inside a frame that is shown cut, if it was sent whole. */
+static void
+finish_cut(const struct flow_ref *ref, bool orderly)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_packet packet;
+	uint64_t of_bytes;
+
+	if (!orderly) {
+		report_cut(ref);
+		return;
+	}
+	if (bnet_link_partial(flow->link, &packet, &of_bytes))
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
+		    BNET_FRAME_WORD_BYTES + (uint64_t)packet.size_bytes -
+			flow->discard_bytes,
+		    "the stream ended inside a frame");
+}
+
 static void
 plain_finish(const struct flow_ref *ref, bool orderly)
 {
@@ -635,8 +653,10 @@ plain_finish(const struct flow_ref *ref, bool orderly)
 		skip(flow, flow->unsynced.len);
 		drop_unsynced(flow);
 	}
-	if (flow->cut)
-		report_cut(ref);
+	if (flow->cut) {
+		finish_cut(ref, orderly);
+		return;
+	}
 	report_skipped(ref);
 	kept = bnet_link_pending(flow->link);
 	if (kept.len > 0 && orderly)
