@@ -220,13 +220,18 @@ unlink_hold(struct hold_list *list, struct hold *hold)
 	*(hold->next == NULL ? &list->last : &hold->next->prev) = hold->prev;
 }
 
+/* By packet. */
 static void
 link_hold(struct hold_list *list, struct hold *hold)
 {
-	hold->prev = list->last;
-	hold->next = NULL;
-	*(list->last == NULL ? &list->first : &list->last->next) = hold;
-	list->last = hold;
+	struct hold *prev = list->last;
+
+	while (prev != NULL && prev->packet > hold->packet)
+		prev = prev->prev;
+	hold->prev = prev;
+	hold->next = prev == NULL ? list->first : prev->next;
+	*(prev == NULL ? &list->first : &prev->next) = hold;
+	*(hold->next == NULL ? &list->last : &hold->next->prev) = hold;
 }
 
 static struct hold_list *
@@ -292,6 +297,20 @@ judge_list(struct cap *cap, struct hold_list *list)
 	}
 }
 
+/* It has held bytes for long, but perhaps not the same ones. */
+static bool
+is_fresh(const struct cap *cap, struct hold *hold)
+{
+	const struct stream *s = hold->stream;
+
+	if (s->half[hold->dir].head == NULL ||
+	    !marks_empty(&s->flow[hold->dir].marks))
+		return false;
+	hold->since_ns =
+	    tcp_held_since(&s->half[hold->dir], &hold->packet);
+	return cap->time_ns - hold->since_ns <= ORDER_NS;
+}
+
 static void
 check(struct cap *cap)
 {
@@ -307,8 +326,9 @@ check(struct cap *cap)
 	while ((hold = order->fresh.first) != NULL &&
 	    cap->time_ns - hold->since_ns > ORDER_NS) {
 		unlink_hold(&order->fresh, hold);
-		hold->state = HOLD_STALE;
-		link_hold(&order->stale, hold);
+		if (!is_fresh(cap, hold))
+			hold->state = HOLD_STALE;
+		link_hold(list_of(order, hold), hold);
 	}
 }
 

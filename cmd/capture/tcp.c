@@ -77,10 +77,10 @@ history_free(struct history *history, struct history_budget *budget)
 
 /*
  * How long a hole is awaited once the receiver has acknowledged it: a capture
- * may swap packets, but not by more. In time since then, and in segments since
- * it was found.
+ * may swap packets, and a sender that missed the acknowledgement sends again.
+ * In time since then, and in segments since it was found.
  */
-#define PROVEN_NS INT64_C(100000000)
+#define PROVEN_NS INT64_C(500000000)
 #define PROVEN_SEGMENTS 256
 
 /*
@@ -422,6 +422,18 @@ wait_is_over(const struct tcp_half *half, int64_t time_ns)
 	if (half->heard && half->heard_ns >= piece->time_ns)
 		return time_ns - half->heard_ns >= SILENT_NS;
 	return since_ns >= UNHEARD_NS || n_waited >= UNHEARD_SEGMENTS;
+}
+
+int64_t
+tcp_held_since(const struct tcp_half *half, uint64_t *packet)
+{
+	const struct tcp_piece *piece, *oldest = half->head;
+
+	for (piece = half->head; piece != NULL; piece = piece->next)
+		if (piece->mark.packet < oldest->mark.packet)
+			oldest = piece;
+	*packet = oldest->mark.packet;
+	return oldest->time_ns;
 }
 
 /* Gives up holes that were awaited long enough, or that hold too much. */

@@ -115,6 +115,12 @@ void tcp_acknowledge(struct tcp_half *half, uint32_t ack, int64_t time_ns);
 void tcp_judge(struct tcp_half *half, const struct tcp_shared *shared,
     int64_t time_ns, void *arg);
 
+/*
+ * When the oldest of the bytes held came; *packet becomes its number. Some must
+ * be held.
+ */
+int64_t tcp_held_since(const struct tcp_half *half, uint64_t *packet);
+
 /* The capture or the connection has ended: reports everything that is held. */
 void
 tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg);

@@ -28,7 +28,7 @@ START_TEST(test_gap_by_time)
 	seg(0, 50);
 	tcp_acknowledge(&half, base + 2000, now_ns);
 	seg(100, 150);
-	now_ns += 90 * MS;
+	now_ns += 490 * MS;
 	seg(150, 200);
 	ck_assert_uint_eq(told.n_gaps, 0);
 	now_ns += 20 * MS;
@@ -73,9 +73,9 @@ START_TEST(test_gap_soon_after_the_proof)
 	}
 	ck_assert_uint_eq(told.n_gaps, 0);
 	tcp_acknowledge(&half, base + 150, now_ns);
-	tcp_judge(&half, &shared, now_ns + 99 * MS, NULL);
+	tcp_judge(&half, &shared, now_ns + 499 * MS, NULL);
 	ck_assert_uint_eq(told.n_gaps, 0);
-	tcp_judge(&half, &shared, now_ns + 100 * MS, NULL);
+	tcp_judge(&half, &shared, now_ns + 500 * MS, NULL);
 	ck_assert_uint_eq(told.n_gaps, 1);
 	ck_assert_uint_eq(told.n, 150);
 }
@@ -134,10 +134,10 @@ START_TEST(test_two_holes)
 	tcp_start(&half, base);
 	tcp_acknowledge(&half, base + 2000, now_ns);
 	seg(100, 200);
-	now_ns += 60 * MS;
+	now_ns += 260 * MS;
 	seg(300, 400);
-	now_ns += 50 * MS;
-	seg(400, 401); /* 111 ms after the first, 51 ms after the second */
+	now_ns += 250 * MS;
+	seg(400, 401); /* 511 ms after the first, 251 ms after the second */
 	ck_assert_uint_eq(told.n_gaps, 1);
 	seg(200, 300);
 	ck_assert_uint_eq(told.gap_bytes, 100);
