@@ -147,22 +147,12 @@ read_header(
 	return true;
 }
 
-/* All of the packet but its payload. */
-static void
-describe(struct bnet_link *link, const struct bnet_frame *frame,
-    struct bnet_packet *packet)
+static inline enum bnet_codec_id
+codec_of(uint32_t flags)
 {
-	packet->size_bytes = frame->size_bytes;
-	packet->codec = frame->flags & BNET_FRAME_F_ZLIB ? BNET_CODEC_ZLIB
-	    : frame->flags & BNET_FRAME_F_SNAPPY         ? BNET_CODEC_SNAPPY
-							 : BNET_CODEC_NONE;
-	packet->has_oob = (frame->flags & BNET_FRAME_F_OOB) != 0;
-	packet->oob = frame->oob;
-	packet->fork_ids = NULL;
-	packet->trailing_bytes = 0;
-	packet->has_header =
-	    packet->has_oob && read_header(link, frame->oob, packet);
-	packet->wire_payload = frame->payload;
+	return flags & BNET_FRAME_F_ZLIB    ? BNET_CODEC_ZLIB
+	    : flags & BNET_FRAME_F_SNAPPY ? BNET_CODEC_SNAPPY
+					  : BNET_CODEC_NONE;
 }
 
 /* *delivered is false if memory ran out: the frame was not delivered. */
@@ -173,7 +163,15 @@ deliver(struct bnet_link *link, const struct bnet_frame *frame,
 	struct bnet_packet packet;
 	enum bnet_err err;
 
-	describe(link, frame, &packet);
+	packet.size_bytes = frame->size_bytes;
+	packet.codec = codec_of(frame->flags);
+	packet.has_oob = (frame->flags & BNET_FRAME_F_OOB) != 0;
+	packet.oob = frame->oob;
+	packet.fork_ids = NULL;
+	packet.trailing_bytes = 0;
+	packet.has_header =
+	    packet.has_oob && read_header(link, frame->oob, &packet);
+	packet.wire_payload = frame->payload;
 	err = inflate_payload(link, &packet);
 	*delivered = err != BNET_ENOMEM && err != BNET_ELIMIT;
 	if (err == BNET_OK)
@@ -367,7 +365,7 @@ bnet_link_missing_bytes(const struct bnet_link *link)
 
 bool
 bnet_link_partial(
-    struct bnet_link *link, struct bnet_packet *packet, uint64_t *of_bytes)
+    const struct bnet_link *link, struct bnet_packet *packet, uint64_t *of_bytes)
 {
 	struct bnet_slice in = bnet_buf_slice(&link->in);
 	struct bnet_frame frame;
@@ -379,22 +377,26 @@ bnet_link_partial(
 		&used) != BNET_MORE ||
 	    in.len < BNET_FRAME_WORD_BYTES)
 		return false;
-	frame.oob = (struct bnet_slice){ NULL, 0 };
-	if (frame.flags & BNET_FRAME_F_OOB) {
+	*packet = (struct bnet_packet){ .size_bytes = frame.size_bytes,
+		.codec = codec_of(frame.flags),
+		.has_oob = (frame.flags & BNET_FRAME_F_OOB) != 0 };
+	if (packet->has_oob) {
 		if (in.len < HEAD_BYTES)
 			return false;
 		oob_bytes = bnet_order_get_u32(link->order, in.p + head);
 		head = HEAD_BYTES;
 		if (in.len - head < oob_bytes)
 			return false;
-		frame.oob = (struct bnet_slice){ in.p + head, oob_bytes };
+		packet->oob = (struct bnet_slice){ in.p + head, oob_bytes };
+		packet->has_header =
+		    bnet_header_decode(packet->oob, &packet->header,
+			&packet->forks, &packet->trailing_bytes) == BNET_OK;
 		head += oob_bytes;
 	}
-	frame.payload = bnet_slice_from(in, head);
+	packet->wire_payload = bnet_slice_from(in, head);
+	packet->payload = packet->wire_payload;
 	*of_bytes =
 	    BNET_FRAME_WORD_BYTES + (uint64_t)frame.size_bytes - head;
-	describe(link, &frame, packet);
-	packet->payload = packet->wire_payload;
 	return true;
 }
 

@@ -27,7 +27,7 @@
  * Sequence numbers of a new connection are random, so both directions jump; a
  * pause of the capture moves both forward, by less than half the space.
  */
-#define WINDOW_BYTES (INT32_C(1) << 24)
+#define WINDOW_BYTES (UINT32_C(1) << 24)
 #define PAUSE_BYTES (INT32_C(1) << 30)
 /* A RST is accepted within this distance of the expected sequence number. */
 #define RST_BYTES UINT32_C(4194304)
@@ -103,7 +103,8 @@ jump(const struct tcp_half *half, uint32_t seq)
 {
 	int32_t by = (int32_t)(seq - half->next_seq);
 
-	if (!half->started || (by > -WINDOW_BYTES && by < WINDOW_BYTES))
+	if (!half->started ||
+	    seq - half->next_seq + WINDOW_BYTES < 2 * WINDOW_BYTES)
 		return JUMP_NONE;
 	return by > 0 && by < PAUSE_BYTES ? JUMP_AHEAD : JUMP_AWAY;
 }
@@ -119,6 +120,9 @@ is_reuse_unseen(struct stream *s, int dir, const struct cap_segment *seg)
 	enum jump by_seq, by_ack = JUMP_NONE;
 	bool knows_ack = (seg->flags & TCP_ACK) && s->half[!dir].started;
 
+	/* the usual case */
+	if (seg->seq - s->half[dir].next_seq + WINDOW_BYTES < 2 * WINDOW_BYTES)
+		return false;
 	if (seg->flags & (TCP_SYN | TCP_RST))
 		return false;
 	by_seq = jump(&s->half[dir], seg->seq);
@@ -209,7 +213,8 @@ segment_done(struct cap *cap, struct stream *s, enum cap_dir dir,
 	streams_touch(&cap->streams, s, closing);
 	if (s->ignored)
 		streams_release(cap, s);
-	streams_make_room(cap);
+	if (cap->held_bytes > cap->set.limits.total_bytes)
+		streams_make_room(cap);
 }
 
 static enum bnet_err
@@ -227,7 +232,8 @@ on_segment(
 		cap->counters.segments++;
 		cap->counters.segment_bytes += seg->data.len;
 	}
-	streams_expire(cap);
+	if (cap->time_ns >= cap->expire_ns)
+		streams_expire(cap);
 	err = stream_of(cap, seg, &ref.dir, &s);
 	if (s == NULL)
 		return err;
@@ -240,8 +246,9 @@ on_segment(
 	if (!s->ignored) {
 		err = tcp_segment(
 		    &s->half[ref.dir], &cap->tcp, seg, cap->time_ns, &ref);
-		order_note(cap, s, CAP_UP);
-		order_note(cap, s, CAP_DOWN);
+		if (order_may_change(s, ref.dir) ||
+		    (s->tls != NULL && order_may_change(s, !ref.dir)))
+			order_note(cap, s);
 	}
 	*out = s->ignored ? NULL : &s->pub;
 	segment_done(cap, s, ref.dir, seg);
@@ -300,7 +307,8 @@ note_time(struct cap *cap, int64_t time_ns)
 	struct clock_news news;
 	int64_t before_ns = cap->clock.now_ns, since_ns;
 
-	if (clock_packet(&cap->clock, mark, &news))
+	if (!clock_usual(&cap->clock, mark) &&
+	    clock_packet(&cap->clock, mark, &news))
 		report_step(cap, &news);
 	since_ns = cap->clock.now_ns - before_ns;
 	if (since_ns > cap->idle_ns)
@@ -336,11 +344,11 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	n->bad_packets += layer == CAP_LAYER_BAD;
 	if (layer == CAP_LAYER_TCP)
 		err = on_segment(cap, &seg, stream);
-	order_step(cap);
-	/* eviction may close the stream, if it alone holds too much */
-	if (cap->held_bytes > cap->set.limits.total_bytes) {
+	if (order_is_busy(cap)) {
+		order_step(cap);
 		streams_make_room(cap);
-		if (*stream != NULL && cap->streams.last_hit == NULL)
+		/* it may close the stream, if that alone holds too much */
+		if (cap->streams.last_hit == NULL)
 			*stream = NULL;
 	}
 	return err;

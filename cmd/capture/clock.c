@@ -5,7 +5,6 @@
 
 /* Captures swap packets, and merged ones differ by less than this. */
 #define BACK_NS INT64_C(500000000)
-#define FORWARD_NS INT64_C(1000000000)
 #define STEPS_MAX 65536 /* later ones are not taken out */
 
 struct clock_step {
@@ -143,7 +142,7 @@ clock_packet(
 	if (clock->suspect)
 		stepped = judge(clock, mark, news);
 	since_ns = mark.time_ns - clock->last.time_ns;
-	if (since_ns < -BACK_NS || since_ns > FORWARD_NS) {
+	if (since_ns < -BACK_NS || since_ns > CLOCK_FORWARD_NS) {
 		clock->suspect = true;
 		clock->doubt = mark;
 	} else if (since_ns >= 0) {

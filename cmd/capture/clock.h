@@ -40,6 +40,22 @@ struct clock_news {
 bool clock_packet(
     struct cap_clock *clock, struct cap_mark mark, struct clock_news *news);
 
+/* The usual case of it: soon after the one before. False: it is not so. */
+#define CLOCK_FORWARD_NS INT64_C(1000000000)
+static inline bool
+clock_usual(struct cap_clock *clock, struct cap_mark mark)
+{
+	uint64_t since_ns =
+	    (uint64_t)mark.time_ns - (uint64_t)clock->last.time_ns;
+
+	if (since_ns > CLOCK_FORWARD_NS || clock->suspect || !clock->started)
+		return false;
+	clock->last = mark;
+	if (mark.time_ns - clock->offset_ns > clock->now_ns)
+		clock->now_ns = mark.time_ns - clock->offset_ns;
+	return true;
+}
+
 /* No packet comes for now: settles what is suspect. */
 bool clock_settle(struct cap_clock *clock, struct clock_news *news);
 

@@ -43,7 +43,8 @@ cap_emit_at(const struct flow_ref *ref, enum cap_event_type type,
 	ref->cap->mark = mark;
 }
 
-static void
+/* Inlined, as all frames come here. */
+static inline __attribute__((always_inline)) void
 cap_emit_frame(const struct flow_ref *ref, const struct bnet_packet *frame,
     struct cap_mark mark, uint64_t cut_of)
 {
@@ -68,7 +69,10 @@ cap_emit_frame(const struct flow_ref *ref, const struct bnet_packet *frame,
 	event.step_ns = 0;
 	cap->counters.event_bytes[CAP_FRAME] += event.bytes;
 	cap->counters.cut_frames += cut_of > 0;
-	order_event(cap, stream, &event);
+	if (order_usual(cap, &event))
+		cap->sink.event(cap->sink.arg, &event);
+	else
+		order_event(cap, stream, &event);
 }
 
 /* Called from within the stages, so their state is freed later. */
@@ -93,12 +97,19 @@ flow_of(const struct flow_ref *ref)
 static void
 account(struct cap *cap, struct flow *flow)
 {
-	size_t held = flow->unsynced.cap + resync_held_bytes(&flow->resync) +
-	    marks_held_bytes(&flow->marks) +
-	    marks_held_bytes(&flow->tls_marks);
+	size_t pending = 0, held = flow->unsynced.cap +
+	    marks_held_bytes(&flow->marks) + marks_held_bytes(&flow->tls_marks);
 
+	if (flow->state == FLOW_RESYNC)
+		held += resync_held_bytes(&flow->resync);
 	if (flow->link != NULL)
-		held += bnet_link_pending(flow->link).len;
+		pending = bnet_link_pending(flow->link).len;
+	/* which packet completed the incomplete frame, as far as it is there */
+	if (pending == 0)
+		flow->pending.packet = 0;
+	else
+		flow->pending = cap_mark_later(flow->pending, cap->mark);
+	held += pending;
 	cap->held_bytes += held - flow->held_bytes;
 	flow->held_bytes = held;
 }
@@ -129,7 +140,7 @@ flow_kept(const struct flow *flow)
 /* ---- frames ---- */
 
 /* The packet that completed the frame that ends here. */
-static struct cap_mark
+static inline struct cap_mark
 frame_mark(const struct flow_ref *ref, const struct bnet_packet *packet)
 {
 	struct flow *flow = flow_of(ref);
@@ -236,22 +247,6 @@ drop_unsynced(struct flow *flow)
 	(void)marks_take_all(&flow->marks);
 }
 
-/* Notes which packet brought the incomplete frame, as far as it is there. */
-static void
-note_pending(const struct flow_ref *ref)
-{
-	struct flow *flow = flow_of(ref);
-	struct cap_mark mark = ref->cap->mark;
-
-	if (bnet_link_pending(flow->link).len == 0) {
-		flow->pending.packet = 0;
-		return;
-	}
-	if (!marks_empty(&flow->marks))
-		mark = marks_take_to(&flow->marks, flow->marks.to);
-	flow->pending = cap_mark_later(flow->pending, mark);
-}
-
 /*
  * Feeds the link; *left is the rest when framing is lost. Then reports the
  * reason and returns false.
@@ -265,14 +260,17 @@ feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 	enum bnet_err err;
 	size_t used;
 
-	if (bnet_link_order(flow->link) == BNET_ORDER_AUTO)
-		bnet_link_set_order(flow->link, ref->stream->pub.order);
+	if (!flow->ordered) {
+		if (bnet_link_order(flow->link) == BNET_ORDER_AUTO)
+			bnet_link_set_order(
+			    flow->link, ref->stream->pub.order);
+		flow->ordered =
+		    bnet_link_order(flow->link) != BNET_ORDER_AUTO;
+	}
 	err = bnet_link_feed(flow->link, in, &sink, &used);
 	*left = bnet_slice_from(in, used);
-	if (err == BNET_OK) {
-		note_pending(ref);
+	if (err == BNET_OK)
 		return true;
-	}
 	cap_emit(ref->cap, ref->stream, ref->dir,
 	    err == BNET_ENOMEM || err == BNET_ELIMIT ? CAP_LIMIT
 						     : CAP_MALFORMED,
@@ -296,6 +294,7 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 	bnet_link_set_order(flow->link, order);
 	flow->pending.packet = 0;
 	if (feed(ref, bnet_buf_slice(&flow->unsynced), &left)) {
+		flow->pending = marks_take_all(&flow->marks);
 		drop_unsynced(flow);
 		resync_free(&flow->resync);
 		flow->state = FLOW_SYNCED;
@@ -464,7 +463,7 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	struct flow *flow = flow_of(ref);
 	struct bnet_slice left;
 
-	if (!open_link(ref)) {
+	if (flow->link == NULL && !open_link(ref)) {
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, in.len,
 		    bnet_strerror(BNET_ENOMEM));
 		return;

@@ -47,6 +47,7 @@ struct flow {
 	struct marks marks; /* of `unsynced` */
 	struct marks tls_marks; /* of the TLS bytes that wait */
 	size_t held_bytes; /* as counted in cap->held_bytes */
+	bool ordered; /* the link knows the byte order */
 };
 
 /* A direction that holds bytes, which came with `packet` or later. */
@@ -77,8 +78,13 @@ struct order {
 	uint64_t serial;
 	uint64_t limit; /* events of this packet and later ones wait */
 	uint64_t n_frames; /* handed over */
-	uint64_t last_packet; /* the latest of a frame handed over, */
-	int64_t last_ns; /* and its time */
+	/*
+	 * A frame of this packet or a later one is handed over at once: nothing
+	 * waits, it is not late, and the clock has no steps.
+	 */
+	uint64_t usual_from;
+	uint64_t last_packet; /* if not usual_from: the latest handed over */
+	int64_t last_ns; /* its time, without steps */
 	int64_t check_ns, check_stale_ns; /* next time */
 	struct hold_list fresh, stale;
 };
@@ -133,6 +139,7 @@ struct cap {
 	struct order order;
 	struct cap_clock clock;
 	int64_t idle_ns; /* counted in time_ns since the last packet */
+	int64_t expire_ns; /* when streams_expire() has work again */
 	size_t held_bytes; /* by all streams */
 	int64_t time_ns; /* for waits; never steps; also counts idle time */
 	struct cap_mark mark; /* of the bytes that are processed */

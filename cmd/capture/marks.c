@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct marks_run {
-	uint64_t end; /* stream offset after its last byte */
-	struct cap_mark mark;
-};
-
 #define RUNS_MIN 8
 
 /* Makes room for one more run; returns false if there is none. */
@@ -97,10 +92,4 @@ marks_take_all(struct marks *marks)
 	marks->run = NULL;
 	marks->head = marks->n = marks->cap = 0;
 	return mark;
-}
-
-size_t
-marks_held_bytes(const struct marks *marks)
-{
-	return marks->cap * sizeof(struct marks_run);
 }

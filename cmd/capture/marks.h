@@ -28,7 +28,10 @@ cap_mark_later(struct cap_mark a, struct cap_mark b)
 	return a.packet >= b.packet ? a : b;
 }
 
-struct marks_run;
+struct marks_run {
+	uint64_t end; /* stream offset after its last byte */
+	struct cap_mark mark;
+};
 
 /* Zero-initialised, it is empty. */
 struct marks {
@@ -63,6 +66,10 @@ marks_empty(const struct marks *marks)
 struct cap_mark marks_take_all(struct marks *marks);
 
 /* The memory that it holds, in bytes. */
-size_t marks_held_bytes(const struct marks *marks);
+static inline size_t
+marks_held_bytes(const struct marks *marks)
+{
+	return marks->cap * sizeof(struct marks_run);
+}
 
 #endif

@@ -26,9 +26,14 @@ deliver(struct cap *cap, struct cap_event *event)
 	struct order *order = &cap->order;
 	const struct cap_mark mark = { event->time_ns, event->packet };
 
-	event->clock_ns = clock_at(&cap->clock, mark);
+	event->clock_ns = cap->clock.n == 0 ? event->time_ns
+					    : clock_at(&cap->clock, mark);
 	if (event->type == CAP_FRAME) {
 		event->number = ++order->n_frames;
+		if (order->usual_from != UINT64_MAX) {
+			order->last_packet = order->usual_from;
+			order->usual_from = UINT64_MAX;
+		}
 		if (event->packet >= order->last_packet) {
 			order->last_packet = event->packet;
 			order->last_ns = event->clock_ns;
@@ -240,6 +245,19 @@ list_of(struct order *order, const struct hold *hold)
 	return hold->state == HOLD_STALE ? &order->stale : &order->fresh;
 }
 
+/* Is what comes next as usual? */
+static void
+set_usual(struct cap *cap)
+{
+	struct order *order = &cap->order;
+
+	if (order->usual_from != UINT64_MAX)
+		order->last_packet = order->usual_from;
+	order->usual_from = UINT64_MAX;
+	if (order->limit == UINT64_MAX && order->n == 0 && cap->clock.n == 0)
+		order->usual_from = order->last_packet;
+}
+
 void
 order_limit(struct cap *cap)
 {
@@ -250,19 +268,18 @@ order_limit(struct cap *cap)
 		order->limit = order->fresh.first->packet;
 	if (cap->clock.suspect && cap->clock.doubt.packet < order->limit)
 		order->limit = cap->clock.doubt.packet;
+	set_usual(cap);
 }
 
-void
-order_note(struct cap *cap, struct stream *s, enum cap_dir dir)
+static void
+note(struct cap *cap, struct stream *s, enum cap_dir dir)
 {
 	struct order *order = &cap->order;
 	struct hold *hold = &s->hold[dir];
-	bool holds =
-	    s->half[dir].head != NULL || !marks_empty(&s->flow[dir].marks);
 
-	if (holds == (hold->state != HOLD_NONE))
+	if (order_holds(s, dir) == (hold->state != HOLD_NONE))
 		return;
-	if (!holds) {
+	if (!order_holds(s, dir)) {
 		unlink_hold(list_of(order, hold), hold);
 		hold->state = HOLD_NONE;
 		return;
@@ -275,6 +292,14 @@ order_note(struct cap *cap, struct stream *s, enum cap_dir dir)
 	link_hold(&order->fresh, hold);
 }
 
+void
+order_note(struct cap *cap, struct stream *s)
+{
+	note(cap, s, CAP_UP);
+	note(cap, s, CAP_DOWN);
+	order_limit(cap);
+}
+
 /* What some direction awaited for long enough is given up. */
 static void
 judge(struct cap *cap, struct hold *hold)
@@ -283,7 +308,7 @@ judge(struct cap *cap, struct hold *hold)
 
 	tcp_judge(
 	    &ref.stream->half[ref.dir], &cap->tcp, cap->time_ns, &ref);
-	order_note(cap, ref.stream, ref.dir);
+	order_note(cap, ref.stream);
 }
 
 static void
@@ -343,6 +368,7 @@ order_step(struct cap *cap)
 	order_limit(cap);
 	while (order->n > 0 && order->heap[0]->key < order->limit)
 		deliver_first(cap);
+	set_usual(cap);
 }
 
 void
@@ -369,6 +395,7 @@ void
 order_wait(struct cap *cap)
 {
 	cap->order.limit = 0;
+	set_usual(cap);
 }
 
 void

@@ -19,8 +19,48 @@
 void order_event(
     struct cap *cap, struct stream *stream, struct cap_event *event);
 
-/* The state of a direction has changed: does it hold bytes? */
-void order_note(struct cap *cap, struct stream *stream, enum cap_dir dir);
+/*
+ * The usual case of it: nothing waits, and the frame is not late. Returns true
+ * if the caller is to hand over the event at once.
+ */
+static inline bool
+order_usual(struct cap *cap, struct cap_event *event)
+{
+	struct order *order = &cap->order;
+
+	if (event->packet < order->usual_from)
+		return false;
+	order->usual_from = event->packet;
+	order->last_ns = event->clock_ns = event->time_ns;
+	event->number = ++order->n_frames;
+	return true;
+}
+
+static inline bool
+order_holds(const struct stream *stream, enum cap_dir dir)
+{
+	return stream->half[dir].head != NULL ||
+	    !marks_empty(&stream->flow[dir].marks);
+}
+
+/* Does it hold bytes, or is it noted to? Usually neither. */
+static inline bool
+order_may_change(const struct stream *stream, enum cap_dir dir)
+{
+	return stream->half[dir].head != NULL ||
+	    stream->hold[dir].state != HOLD_NONE ||
+	    stream->flow[dir].marks.n > 0;
+}
+
+/* Notes which directions hold bytes. */
+void order_note(struct cap *cap, struct stream *stream);
+
+static inline bool
+order_is_busy(const struct cap *cap)
+{
+	return cap->order.limit != UINT64_MAX || cap->order.n > 0 ||
+	    cap->order.stale.first != NULL;
+}
 
 /* Notes which events must wait now. */
 void order_limit(struct cap *cap);

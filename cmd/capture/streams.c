@@ -16,6 +16,7 @@
 #define SERVICE_PORTS 1024
 /* How long stray segments of a finished connection still belong to it. */
 #define LINGER_NS INT64_C(5000000000)
+#define EXPIRE_NS INT64_C(1000000) /* between looks at who is silent */
 
 /* ---- the table ---- */
 
@@ -169,7 +170,7 @@ void
 streams_touch(struct streams *streams, struct stream *stream, bool closing)
 {
 	if (stream->newer == NULL && stream->closing == closing &&
-	    !stream->dormant && !stream->silent)
+	    !(stream->dormant | stream->silent))
 		return;
 	unlist(streams, stream);
 	stream->closing = closing;
@@ -297,6 +298,7 @@ streams_expire(struct cap *cap)
 	struct streams *streams = &cap->streams;
 	struct stream *s;
 
+	cap->expire_ns = cap->time_ns + EXPIRE_NS;
 	/*
 	 * a RST may be forged: a stream that holds nothing may still continue
 	 */
@@ -339,15 +341,6 @@ streams_make_room(struct cap *cap)
 			    "the memory limit: the oldest stream that holds"
 			    " something is closed");
 	}
-}
-
-bool
-cap_port_listed(const struct cap *cap, uint16_t port)
-{
-	for (size_t i = 0; i < cap->set.n_ports; i++)
-		if (cap->set.ports[i] == port)
-			return true;
-	return false;
 }
 
 /* Did the sender of the first segment seen open the connection? */

@@ -59,6 +59,13 @@ void streams_expire(struct cap *cap);
 void streams_make_room(struct cap *cap);
 
 /* Is it one of the requested ports? */
-bool cap_port_listed(const struct cap *cap, uint16_t port);
+static inline bool
+cap_port_listed(const struct cap *cap, uint16_t port)
+{
+	for (size_t i = 0; i < cap->set.n_ports; i++)
+		if (cap->set.ports[i] == port)
+			return true;
+	return false;
+}
 
 #endif

@@ -573,8 +573,9 @@ hold_fresh(struct tcp_half *half, const struct tcp_shared *shared,
 	return err;
 }
 
-enum bnet_err
-tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
+/* A segment that is not just the next one. */
+static enum bnet_err
+unusual(struct tcp_half *half, const struct tcp_shared *shared,
     const struct cap_segment *segment, int64_t time_ns, void *arg)
 {
 	uint32_t seq = segment->seq + ((segment->flags & TCP_SYN) != 0);
@@ -582,9 +583,6 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	enum bnet_err err;
 	bool keepalive;
 
-	if (segment->flags & TCP_RST) /* its data is at most a message */
-		return BNET_OK;
-	note_end(half, segment, seq);
 	if (fresh.data.len + fresh.cut_bytes > 0) {
 		keepalive = is_keepalive(half, segment, seq, time_ns);
 		half->time_ns = time_ns;
@@ -610,6 +608,25 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	if (half->started)
 		drain(half, shared, arg);
 	tcp_judge(half, shared, time_ns, arg);
+	return BNET_OK;
+}
+
+enum bnet_err
+tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
+    const struct cap_segment *segment, int64_t time_ns, void *arg)
+{
+	uint32_t seq = segment->seq + ((segment->flags & TCP_SYN) != 0);
+
+	if (segment->flags & TCP_RST) /* its data is at most a message */
+		return BNET_OK;
+	note_end(half, segment, seq);
+	if (segment->data.len == 0 || segment->missing_bytes > 0 ||
+	    half->head != NULL || !half->started || seq != half->next_seq)
+		return unusual(half, shared, segment, time_ns, arg);
+	half->time_ns = time_ns;
+	half->n_segments++;
+	pass(half, shared, segment->data, &shared->now, arg);
+	note_ended(half);
 	return BNET_OK;
 }
 
