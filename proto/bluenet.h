@@ -12,7 +12,11 @@
 #include "frame.h"
 #include "header.h"
 #include "link.h"
+#include "marshal.h"
+#include "marshal_write.h"
 #include "message.h"
+#include "object.h"
+#include "strings.h"
 #include "tls.h"
 
 #endif

@@ -119,6 +119,22 @@ bnet_buf_append(struct bnet_buf *buf, struct bnet_slice in)
 	return BNET_OK;
 }
 
+enum bnet_err
+bnet_buf_append_zeros(struct bnet_buf *buf, size_t n)
+{
+	uint8_t *tail;
+	enum bnet_err err;
+
+	if (n == 0)
+		return BNET_OK;
+	err = bnet_buf_room(buf, n, &tail);
+	if (err != BNET_OK)
+		return err;
+	memset(tail, 0, n);
+	bnet_buf_added(buf, n);
+	return BNET_OK;
+}
+
 void
 bnet_buf_consume(struct bnet_buf *buf, size_t n)
 {

@@ -62,6 +62,9 @@ void bnet_buf_added(struct bnet_buf *buf, size_t n);
 BNET_MUST enum bnet_err
 bnet_buf_append(struct bnet_buf *buf, struct bnet_slice in);
 
+/* Append `n` zero bytes. Returns as bnet_buf_room(). */
+BNET_MUST enum bnet_err bnet_buf_append_zeros(struct bnet_buf *buf, size_t n);
+
 /* Drop `n` bytes from the head; n is at most len. */
 void bnet_buf_consume(struct bnet_buf *buf, size_t n);
 

@@ -16,6 +16,7 @@ static const char *const texts[BNET_N_ERRS] = {
 	[BNET_ESNAPPY] = "bad snappy payload",
 	[BNET_EPAYLOAD] = "decompressed payload exceeds the limit",
 	[BNET_EMESSAGE] = "session message ends early",
+	[BNET_EMARSHAL] = "bad marshal stream",
 	[BNET_ETLS] = "TLS failed",
 	[BNET_ECUT] = "input ended in the middle",
 	[BNET_ELIMIT] = "buffer ceiling reached",

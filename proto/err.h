@@ -29,6 +29,7 @@ enum bnet_err {
 	BNET_ESNAPPY, /* the same for snappy */
 	BNET_EPAYLOAD, /* payload is, or claims to be, over the limit */
 	BNET_EMESSAGE, /* session message ends before its last field */
+	BNET_EMARSHAL, /* no marshal stream, or a malformed one */
 	/* the connection is lost */
 	BNET_ETLS, /* TLS failed; see bnet_tls_reason() */
 	BNET_ECUT, /* the input ended inside a frame or a TLS session */

@@ -2,11 +2,11 @@
 #include "cmd/capture/capture.h"
 
 #include "cmd/capture/layers.h"
+#include "cmd/capture/left_out.h"
 #include "cmd/capture/order.h"
 #include "cmd/capture/streams.h"
 #include "cmd/capture/tls.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,6 +165,8 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	key.end[sender] = seg->src;
 	key.end[!sender] = seg->dst;
 	s = streams_find(&cap->streams, &key);
+	if (s != NULL && s->tunnel[sender != s->opener] != seg->tunnel)
+		s = streams_of_tunnel(&cap->streams, s, sender, seg);
 	if (s != NULL &&
 	    (is_reuse(s, sender != s->opener, seg) ||
 		is_reuse_unseen(s, sender != s->opener, seg))) {
@@ -180,6 +182,8 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	if (s == NULL)
 		return BNET_ENOMEM;
 	*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
+	if (s->tunnel[*dir] == 0)
+		s->tunnel[*dir] = seg->tunnel;
 	*out = s;
 	return BNET_OK;
 }
@@ -226,8 +230,11 @@ on_segment(
 	enum bnet_err err;
 
 	if (!cap->set.any_port && !cap_port_listed(cap, seg->src.port) &&
-	    !cap_port_listed(cap, seg->dst.port))
+	    !cap_port_listed(cap, seg->dst.port)) {
+		cap->counters.other_ports++;
+		left_out_segment(cap->left_out, seg);
 		return BNET_OK;
+	}
 	if (seg->data.len > 0 && !(seg->flags & TCP_RST)) {
 		cap->counters.segments++;
 		cap->counters.segment_bytes += seg->data.len;
@@ -258,13 +265,27 @@ on_segment(
 	return err;
 }
 
+/* What a packet is that leads to no segment. */
+static void
+on_other(struct cap *cap, enum cap_layer layer, const struct cap_ip *ip)
+{
+	cap->counters.bad_packets += layer == CAP_LAYER_BAD;
+	if (layer != CAP_LAYER_OTHER)
+		return;
+	cap->counters.not_tcp++;
+	left_out_packet(cap->left_out, &ip->other);
+}
+
+/*
+ * BNET_OK: *layer is that of the whole datagram; BNET_MORE: others have to come
+ */
 static enum bnet_err
 on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 {
 	size_t evicted_bytes;
 	enum bnet_err err;
 
-	if (!ip->src.v6 && ip->protocol != IPPROTO_TCP) {
+	if (!cap_layers_wants(ip)) {
 		*layer = CAP_LAYER_OTHER;
 		return BNET_OK;
 	}
@@ -276,11 +297,32 @@ on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 		    "an IP datagram was not completed in time");
 	if (err == BNET_OK) {
 		cap->counters.datagrams++;
-		*layer = CAP_LAYER_TCP;
+		*layer = cap_layers_on(ip);
 	} else if (err == BNET_ELIMIT) {
 		*layer = CAP_LAYER_BAD;
+		err = BNET_OK;
 	}
-	return err == BNET_ENOMEM ? err : BNET_OK;
+	return err;
+}
+
+static enum bnet_err
+on_layer(struct cap *cap, enum cap_layer layer, struct cap_ip *ip,
+    struct cap_stream **stream)
+{
+	struct cap_segment seg;
+	enum bnet_err err;
+
+	while (layer == CAP_LAYER_FRAGMENT) {
+		err = on_fragment(cap, ip, &layer);
+		if (err != BNET_OK)
+			return err == BNET_MORE ? BNET_OK : err;
+	}
+	if (layer == CAP_LAYER_TCP)
+		layer = cap_layers_tcp(ip, &seg);
+	if (layer == CAP_LAYER_TCP)
+		return on_segment(cap, &seg, stream);
+	on_other(cap, layer, ip);
+	return BNET_OK;
 }
 
 static void
@@ -325,10 +367,9 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
     struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream)
 {
 	struct cap_counters *n = &cap->counters;
-	struct cap_segment seg;
 	struct cap_ip ip;
 	enum cap_layer layer;
-	enum bnet_err err = BNET_OK;
+	enum bnet_err err;
 
 	*stream = NULL;
 	n->packets++;
@@ -336,14 +377,11 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	n->packet_bytes += data.len;
 	n->cut_packets += data.len < wire_bytes;
 	layer = cap_layers_ip(linktype, data, wire_bytes, &ip);
-	if (layer == CAP_LAYER_FRAGMENT)
-		err = on_fragment(cap, &ip, &layer);
-	if (layer == CAP_LAYER_TCP)
-		layer = cap_layers_tcp(&ip, &seg);
-	n->not_tcp += layer == CAP_LAYER_OTHER;
-	n->bad_packets += layer == CAP_LAYER_BAD;
-	if (layer == CAP_LAYER_TCP)
-		err = on_segment(cap, &seg, stream);
+	err = on_layer(cap, layer, &ip, stream);
+	while (err == BNET_OK && ip.rest.len > 0) {
+		layer = cap_layers_rest(&ip);
+		err = on_layer(cap, layer, &ip, stream);
+	}
 	if (order_is_busy(cap)) {
 		order_step(cap);
 		streams_make_room(cap);
@@ -483,7 +521,10 @@ cap_new(const struct cap_settings *set, const struct cap_sink *sink)
 	cap->order.limit = UINT64_MAX;
 	cap->codecs = bnet_codecs_new();
 	cap->fragments = cap_fragments_new();
+	cap->left_out = left_out_new(cap->set.frame_max_bytes);
+	cap->counters.left_out = cap->left_out;
 	if (cap->codecs == NULL || cap->fragments == NULL ||
+	    cap->left_out == NULL ||
 	    !streams_init(&cap->streams, cap->set.limits.n_streams)) {
 		cap_free(cap);
 		return NULL;
@@ -506,6 +547,7 @@ cap_free(struct cap *cap)
 	streams_free(&cap->streams);
 	clock_free(&cap->clock);
 	cap_fragments_free(cap->fragments);
+	left_out_free(cap->left_out);
 	bnet_codecs_free(cap->codecs);
 	free(cap);
 }

@@ -38,19 +38,21 @@ enum cap_event_type {
 	CAP_OVERLAP, /* bytes sent twice with different contents */
 	CAP_MALFORMED, /* a bad frame or payload; bytes: its size */
 	CAP_LIMIT, /* a limit was reached; bytes: held at that time */
+	CAP_N_LOSSES, /* below it: frames, and what may be missing */
+	CAP_PROXY = CAP_N_LOSSES, /* a PROXY protocol header; bytes: its size */
+	CAP_NOTE, /* what a stream is, where that is unusual; nothing is lost */
 	CAP_CLOCK, /* the clock of the capture stepped: step_ns */
 	CAP_N_EVENTS
 };
-
-/* The types from CAP_GAP up to here are losses and contradictions. */
-#define CAP_LOSSES_END (CAP_LIMIT + 1)
 
 /* The public part of a TCP stream. */
 struct cap_stream {
 	uint64_t number; /* from 0 */
 	char end[2][CAP_END_CHARS]; /* [0] opened it; "ADDR:PORT" */
 	uint8_t end_chars[2];
-	enum bnet_order order; /* AUTO while unknown */
+	enum bnet_order order; /* of the last frame; AUTO while unknown */
+	const char *client_src; /* by its PROXY header, or NULL */
+	const char *client_dst;
 	bool tls;
 	bool no_start; /* its beginning is not in the capture */
 	bool recognised; /* it carries frames: a good one was seen */
@@ -81,10 +83,13 @@ struct cap_event {
 	int64_t step_ns; /* CLOCK: positive: forward */
 };
 
+struct left_out;
+
 /* Totals; in bytes where the name says so. */
 struct cap_counters {
 	uint64_t packets, packet_bytes; /* as captured */
 	uint64_t not_tcp; /* packets that are not TCP over IP */
+	uint64_t other_ports; /* packets of TCP, of which no port is decoded */
 	uint64_t bad_packets; /* headers cut or inconsistent */
 	uint64_t cut_packets; /* shorter in the capture than sent */
 	uint64_t fragments, datagrams; /* IP fragments; datagrams reassembled */
@@ -104,6 +109,7 @@ struct cap_counters {
 	int64_t late_ns;
 	uint64_t events[CAP_N_EVENTS];
 	uint64_t event_bytes[CAP_N_EVENTS];
+	const struct left_out *left_out; /* not_tcp and other_ports; or NULL */
 };
 
 struct cap_limits {

@@ -3,6 +3,7 @@
 
 #include "cmd/capture/order.h"
 #include "cmd/capture/tls.h"
+#include "cmd/common/proxy_protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -278,6 +279,80 @@ feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 	return false;
 }
 
+/* ---- the PROXY header of a stream ---- */
+
+/* `reason` is not NULL while its event waits for the stream to be decided. */
+struct proxied {
+	char src[ADDRESS_CHARS], dst[ADDRESS_CHARS];
+	const char *reason;
+	struct cap_mark mark;
+	uint64_t bytes;
+	enum cap_dir dir;
+};
+
+void
+flow_free_proxied(struct stream *s)
+{
+	free(s->proxied);
+	s->proxied = NULL;
+	s->pub.client_src = s->pub.client_dst = NULL;
+}
+
+/* Frames were found: the stream counts, and so does its PROXY header. */
+static void
+decided(const struct flow_ref *ref)
+{
+	const struct proxied *p = ref->stream->proxied;
+	struct cap *cap = ref->cap;
+	const struct cap_mark mark = cap->mark;
+
+	ref->stream->undecided = false;
+	if (p == NULL)
+		return;
+	cap->mark = p->mark;
+	cap_emit(cap, ref->stream, p->dir, CAP_PROXY, p->bytes, p->reason);
+	cap->mark = mark;
+}
+
+static const char *
+proxy_kind(const struct proxy_header *header)
+{
+	if (header->source.len_bytes > 0)
+		return header->version == 1 ? "PROXY protocol, version 1"
+					    : "PROXY protocol, version 2";
+	if (header->version == 1)
+		return "PROXY protocol, version 1: the client is unknown";
+	return header->local ? "PROXY protocol, version 2: no client, the proxy"
+			       " itself"
+			     : "PROXY protocol, version 2: no address of the"
+			       " client";
+}
+
+static void
+proxied(const struct flow_ref *ref, const struct proxy_header *header)
+{
+	struct stream *s = ref->stream;
+	struct proxied *p = calloc(1, sizeof(*p));
+
+	if (p == NULL) {
+		cap_emit(ref->cap, s, ref->dir, CAP_LIMIT, header->n_bytes,
+		    bnet_strerror(BNET_ENOMEM));
+		return;
+	}
+	flow_free_proxied(s);
+	s->proxied = p;
+	*p = (struct proxied){ .reason = proxy_kind(header),
+		.mark = ref->cap->mark,
+		.bytes = header->n_bytes,
+		.dir = ref->dir };
+	if (header->source.len_bytes > 0)
+		s->pub.client_src = address_format(&header->source, p->src);
+	if (header->destination.len_bytes > 0)
+		s->pub.client_dst =
+		    address_format(&header->destination, p->dst);
+	cap_emit(ref->cap, s, ref->dir, CAP_PROXY, p->bytes, p->reason);
+}
+
 /* Frames start `at` bytes from here: decodes them in place. */
 static void
 found(const struct flow_ref *ref, size_t at, enum bnet_order order)
@@ -288,7 +363,8 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 	skip(flow, at);
 	if (ref->stream->pub.order == BNET_ORDER_AUTO)
 		ref->stream->pub.order = order;
-	ref->stream->undecided = false;
+	if (ref->stream->undecided)
+		decided(ref);
 	report_skipped(ref);
 	bnet_link_reset(flow->link);
 	bnet_link_set_order(flow->link, order);
@@ -796,6 +872,63 @@ look(const struct flow_ref *ref, struct bnet_slice first)
 	return cap_tls_looks_like(first);
 }
 
+/*
+ * Takes the PROXY headers at the start of the bytes held (each of a chain of
+ * proxies may add one). Returns false if one is incomplete.
+ */
+static bool
+take_proxy(const struct flow_ref *ref, struct bnet_buf *kept)
+{
+	struct proxy_header header;
+	enum proxy_looks looks;
+	enum bnet_err err;
+
+	while (
+	    (looks = proxy_header_looks(bnet_buf_slice(kept))) == PROXY_YES) {
+		err = proxy_header_parse(bnet_buf_slice(kept), &header);
+		if (err == BNET_MORE)
+			return false;
+		if (err == BNET_OK)
+			proxied(ref, &header);
+		else
+			cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
+			    header.n_bytes, "bad PROXY protocol header");
+		if (header.n_bytes == 0)
+			break; /* its end is unknown: frames are searched */
+		bnet_buf_consume(kept, header.n_bytes);
+		(void)marks_take(&flow_of(ref)->marks, header.n_bytes);
+	}
+	return looks != PROXY_PERHAPS;
+}
+
+/*
+ * A gap inside a PROXY header of known length loses only that header. Returns
+ * false if it reaches beyond.
+ */
+static bool
+gap_in_proxy(const struct flow_ref *ref, uint64_t bytes)
+{
+	struct flow *flow = flow_of(ref);
+	struct proxy_header header;
+	uint64_t left = flow->discard_bytes;
+
+	if (flow->state != FLOW_START)
+		return false;
+	if (proxy_header_looks(bnet_buf_slice(&flow->unsynced)) == PROXY_YES &&
+	    proxy_header_parse(bnet_buf_slice(&flow->unsynced), &header) ==
+		BNET_MORE &&
+	    header.n_bytes > 0)
+		left = header.n_bytes - flow->unsynced.len;
+	if (bytes == 0 || bytes > left)
+		return false;
+	flow->skip_reason = "rest of a PROXY header with a gap in it";
+	skip(flow, flow->unsynced.len);
+	flow->discard_bytes = left - bytes;
+	if (flow->discard_bytes == 0)
+		report_skipped(ref);
+	return true;
+}
+
 /* The first bytes of a direction of a stream not known to be TLS. */
 static void
 judge_start(const struct flow_ref *ref, struct bnet_slice in)
@@ -805,12 +938,24 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 	struct bnet_buf first;
 	enum cap_tls_looks looks;
 
-	if (kept->len == 0 && (looks = look(ref, in)) == CAP_TLS_NO) {
+	if (flow_of(ref)->discard_bytes > 0) {
+		in = discard(flow_of(ref), in, ref->cap->mark);
+		if (flow_of(ref)->discard_bytes == 0)
+			report_skipped(ref);
+		if (in.len == 0)
+			return;
+	}
+	if (kept->len == 0 && look(ref, in) == CAP_TLS_NO &&
+	    proxy_header_looks(in) == PROXY_NO) {
 		plain_bytes(ref, in);
 		return;
 	}
 	if (!keep(flow_of(ref), in, ref->cap->mark)) {
 		give_up(ref, kept->len + in.len);
+		return;
+	}
+	if (!take_proxy(ref, kept) || kept->len == 0) {
+		account(ref->cap, flow_of(ref));
 		return;
 	}
 	looks = look(ref, bnet_buf_slice(kept));
@@ -877,6 +1022,10 @@ flow_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
 
 	if (s->ignored)
 		return;
+	if (s->tls == NULL && gap_in_proxy(ref, bytes)) {
+		cap_emit(ref->cap, s, ref->dir, CAP_GAP, bytes, reason);
+		return;
+	}
 	if (s->tls == NULL) {
 		settle_start(ref);
 		plain_gap(ref, bytes, kind, reason);

@@ -20,6 +20,7 @@
 #include "cmd/capture/tcp.h"
 
 struct cap_tls;
+struct proxied;
 
 /* Both ends; [0] is the lower one, so that both directions have one key. */
 struct stream_key {
@@ -41,7 +42,8 @@ struct flow {
 	uint64_t skipped_bytes; /* reported with the next frame */
 	const char *skip_reason;
 	struct cap_mark skip_mark; /* of the last byte skipped */
-	uint64_t discard_bytes; /* rest of a frame that a gap damaged */
+	uint64_t discard_bytes; /* rest of a frame or PROXY header that a gap
+				   damaged */
 	bool cut; /* that frame is kept: the snapshot length cut its payload */
 	struct cap_mark pending; /* of the incomplete frame; packet 0: none */
 	struct marks marks; /* of `unsynced` */
@@ -101,11 +103,13 @@ struct stream {
 	bool ended; /* everything was reported */
 	bool isn_known[2];
 	uint32_t isn[2];
+	uint32_t tunnel[2]; /* around the first segment each way; 0: none yet */
 	int64_t seen_ns;
 	struct tcp_half half[2];
 	struct flow flow[2];
 	struct hold hold[2];
 	size_t n_waiting; /* of its events, in the order */
+	struct proxied *proxied; /* its PROXY header, or NULL */
 	struct cap_tls *tls;
 	bool tls_cut[2]; /* the snapshot length cut records */
 	size_t tls_held_bytes; /* as counted in cap->held_bytes */
@@ -135,6 +139,7 @@ struct cap {
 	struct history_budget history;
 	struct bnet_codecs *codecs;
 	struct cap_fragments *fragments;
+	struct left_out *left_out;
 	struct streams streams;
 	struct order order;
 	struct cap_clock clock;
@@ -171,6 +176,9 @@ void flow_finish(struct cap *cap, struct stream *stream);
 
 /* Releases what a flow holds, without reporting it. */
 void flow_free(struct cap *cap, struct flow *flow);
+
+/* Forgets the PROXY header of a stream that is closed. */
+void flow_free_proxied(struct stream *stream);
 
 /* The number of bytes neither reported nor lost yet. */
 size_t flow_kept(const struct flow *flow);

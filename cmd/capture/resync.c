@@ -307,6 +307,30 @@ resync_step(struct resync *resync, struct bnet_slice bytes, bool last,
 	return RESYNC_OPEN;
 }
 
+bool
+resync_starts_frame(
+    struct bnet_slice in, uint32_t frame_max_bytes, bool *has_header)
+{
+	struct resync resync = { .frame_max_bytes = frame_max_bytes };
+
+	for (enum bnet_order order = BNET_ORDER_LITTLE;
+	     order <= BNET_ORDER_NETWORK; order++) {
+		struct resync_chain chain = { .order = order };
+		enum step step = STEP_ON;
+
+		while (step == STEP_ON && chain.next <= in.len &&
+		    chain.headers == 0 && !is_enough(&chain))
+			step = step_chain(&resync, &chain, in);
+		*has_header = chain.headers > 0;
+		if (*has_header ||
+		    (step != STEP_BAD &&
+			(is_enough(&chain) ||
+			    is_enough_at_end(&chain, in.len))))
+			return true;
+	}
+	return false;
+}
+
 void
 resync_dropped(struct resync *resync, size_t n)
 {

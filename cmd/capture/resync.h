@@ -7,7 +7,8 @@
  * is merely within the limits; empty frames (zeros) count nothing. Bytes inside
  * a longer frame may look like frames: while a chain with such a header is
  * open, later positions wait for it. Owns the open positions, not the bytes;
- * called by flow.c.
+ * called by
+ * flow.c and left_out.c.
  */
 #ifndef CAPTURE_RESYNC_H
 #define CAPTURE_RESYNC_H
@@ -47,6 +48,13 @@ enum resync_result {
  */
 enum resync_result resync_step(struct resync *resync, struct bnet_slice bytes,
     bool last, size_t *at, enum bnet_order *order);
+
+/*
+ * Do frames start with the first byte of `in`, the payload of a segment? Either
+ * the first has a plausible header, or several end with the last byte.
+ */
+bool resync_starts_frame(
+    struct bnet_slice in, uint32_t frame_max_bytes, bool *has_header);
 
 /* The memory that it holds, in bytes. */
 size_t resync_held_bytes(const struct resync *resync);

@@ -18,6 +18,9 @@
 #define LINGER_NS INT64_C(5000000000)
 #define EXPIRE_NS INT64_C(1000000) /* between looks at who is silent */
 
+/* A segment of the same connection is nearer than this. */
+#define FAR_BYTES (UINT32_C(1) << 24)
+
 /* ---- the table ---- */
 
 bool
@@ -92,6 +95,55 @@ streams_find(struct streams *streams, const struct stream_key *key)
 	return s;
 }
 
+/* Is it farther away than any window from what is known of the direction? */
+static bool
+is_far(const struct tcp_half *half, uint32_t seq)
+{
+	uint32_t near = half->started ? half->next_seq
+	    : half->sent              ? half->sent_seq
+				      : half->peer_ack;
+
+	return (half->started || half->sent || half->acked) &&
+	    seq - near + FAR_BYTES > 2 * FAR_BYTES;
+}
+
+static bool
+continues(const struct stream *s, int dir, const struct cap_segment *seg)
+{
+	if ((seg->flags & TCP_SYN) && s->isn_known[dir])
+		return s->isn[dir] == seg->seq;
+	return !is_far(&s->half[dir], seg->seq) &&
+	    !((seg->flags & TCP_ACK) && is_far(&s->half[!dir], seg->ack));
+}
+
+struct stream *
+streams_of_tunnel(struct streams *streams, struct stream *first, int sender,
+    const struct cap_segment *seg)
+{
+	struct stream *s, *found = NULL, *closing = NULL;
+
+	s = streams->bucket[bucket_of(streams, &first->key)];
+	for (; s != NULL; s = s->chain) {
+		int dir = sender != s->opener;
+
+		if (!same_key(&s->key, &first->key))
+			continue;
+		if (s->tunnel[dir] == seg->tunnel) {
+			found = s;
+			break;
+		}
+		if (found == NULL && continues(s, dir, seg))
+			found = s;
+		if (s->closing)
+			closing = s;
+	}
+	if (found == NULL) /* its ports are used again, perhaps */
+		found = closing;
+	if (found != NULL)
+		streams->last_hit = found;
+	return found;
+}
+
 static struct stream_list *
 list_of(struct streams *streams, const struct stream *s)
 {
@@ -163,6 +215,7 @@ streams_remove(struct streams *streams, struct stream *stream)
 	streams->n--;
 	if (streams->last_hit == stream)
 		streams->last_hit = NULL;
+	flow_free_proxied(stream);
 	free(stream);
 }
 

@@ -20,6 +20,16 @@ void streams_free(struct streams *streams); /* it must be empty */
 struct stream *
 streams_find(struct streams *streams, const struct stream_key *key);
 
+/*
+ * Streams of different networks may have the same ends. Of those with the ends
+ * of `first`, returns the one that a segment in another tunnel belongs to: one
+ * in that tunnel, or one whose sequence numbers it continues, as the same
+ * packet seen at two points of its path does. NULL: none. `sender` is the index
+ * in key.end.
+ */
+struct stream *streams_of_tunnel(struct streams *streams, struct stream *first,
+    int sender, const struct cap_segment *seg);
+
 /* Adds a stream that must not exist yet, as the newest. NULL: out of memory. */
 struct stream *
 streams_add(struct streams *streams, const struct stream_key *key);

@@ -489,7 +489,7 @@ note_end(struct tcp_half *half, const struct cap_segment *segment, uint32_t seq)
  */
 static bool
 is_keepalive(const struct tcp_half *half, const struct cap_segment *segment,
-    uint32_t seq, int64_t time_ns)
+    uint32_t seq, int64_t now_ns)
 {
 	if (segment->data.len != 1 || segment->missing_bytes > 0 ||
 	    seq + 1 != half->next_seq || half->head != NULL ||
@@ -497,7 +497,7 @@ is_keepalive(const struct tcp_half *half, const struct cap_segment *segment,
 	    (half->acked && half->peer_ack != half->next_seq))
 		return false;
 	return (segment->data.p[0] == 0) + ((segment->flags & TCP_PSH) == 0) +
-	    (time_ns - half->time_ns >= KEEPALIVE_NS) >=
+	    (now_ns - half->unix_ns >= KEEPALIVE_NS) >=
 	    2;
 }
 
@@ -584,8 +584,10 @@ unusual(struct tcp_half *half, const struct tcp_shared *shared,
 	bool keepalive;
 
 	if (fresh.data.len + fresh.cut_bytes > 0) {
-		keepalive = is_keepalive(half, segment, seq, time_ns);
+		keepalive =
+		    is_keepalive(half, segment, seq, shared->now.time_ns);
 		half->time_ns = time_ns;
+		half->unix_ns = shared->now.time_ns;
 		half->n_segments++;
 		if (half->started)
 			trim_old(half, shared, &fresh, keepalive, arg);
@@ -624,6 +626,7 @@ tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
 	    half->head != NULL || !half->started || seq != half->next_seq)
 		return unusual(half, shared, segment, time_ns, arg);
 	half->time_ns = time_ns;
+	half->unix_ns = shared->now.time_ns;
 	half->n_segments++;
 	pass(half, shared, segment->data, &shared->now, arg);
 	note_ended(half);

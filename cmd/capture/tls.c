@@ -84,7 +84,7 @@ struct cap_tls {
 	struct tls_half half[2];
 	struct tls_randoms randoms;
 	uint16_t version, suite_id;
-	const struct tls_suite *suite;
+	struct tls_suite suite; /* if a key is set up */
 	bool early_data; /* the client may send 0-RTT data */
 	struct tls_opener early;
 	uint64_t early_seq;
@@ -170,6 +170,8 @@ tls_kill_both(struct cap_tls *tls, enum cap_tls_state state, const char *reason)
 
 /* ---- messages ---- */
 
+#define EXT_TRUNCATED_HMAC 4
+#define EXT_ENCRYPT_THEN_MAC 22
 #define EXT_EARLY_DATA 42
 #define EXT_SUPPORTED_VERSIONS 43
 
@@ -289,23 +291,31 @@ static const uint8_t retry_random[CAP_RANDOM_BYTES] = { 0xcf, 0x21, 0xad, 0x74,
 	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2,
 	0xc8, 0xa8, 0x33, 0x9c };
 
+/* What the ServerHello says. */
+struct agreement {
+	uint32_t version, suite, compression;
+	bool encrypt_then_mac, truncated_hmac;
+};
+
 static void
-agreed(
-    struct cap_tls *tls, uint32_t version, uint32_t suite, uint32_t compression)
+agreed(struct cap_tls *tls, const struct agreement *on)
 {
-	tls->version = (uint16_t)version;
-	tls->suite_id = (uint16_t)suite;
-	tls->suite = tls_suite_find(tls->version, tls->suite_id);
+	const char *wrong;
+
+	tls->version = (uint16_t)on->version;
+	tls->suite_id = (uint16_t)on->suite;
 	tls->half[CAP_DOWN].hello = true;
-	if (tls->version != TLS_1_2 && tls->version != TLS_1_3)
-		tls_kill_both(tls, CAP_TLS_UNSUPPORTED,
-		    "TLS version not supported: only 1.2 and 1.3");
-	else if (tls->suite == NULL)
-		tls_kill_both(tls, CAP_TLS_UNSUPPORTED,
-		    "cipher suite not supported: only GCM, CCM, ChaCha20");
-	else if (compression != 0)
-		tls_kill_both(
-		    tls, CAP_TLS_UNSUPPORTED, "TLS compression not supported");
+	wrong = tls_suite_find(tls->version, tls->suite_id, &tls->suite);
+	tls->suite.encrypt_then_mac = on->encrypt_then_mac;
+	if (tls->version < TLS_1_0 || tls->version > TLS_1_3)
+		wrong = "TLS version not supported: only 1.0 to 1.3";
+	else if (wrong == NULL && on->compression != 0)
+		wrong = "TLS compression not supported";
+	else if (wrong == NULL && on->truncated_hmac &&
+	    tls->suite.mac != TLS_MAC_AEAD)
+		wrong = "truncated MACs of TLS not supported";
+	if (wrong != NULL)
+		tls_kill_both(tls, CAP_TLS_UNSUPPORTED, wrong);
 }
 
 static bool
@@ -313,17 +323,19 @@ server_hello(struct cap_tls *tls, struct bnet_slice in)
 {
 	struct rd rd = rd_of(in), exts;
 	struct bnet_slice random, body;
-	uint32_t version, suite, compression, type;
+	struct agreement on = { .version = rd_uint(&rd, 2) };
+	uint32_t type;
 
-	version = rd_uint(&rd, 2);
 	random = rd_bytes(&rd, CAP_RANDOM_BYTES);
 	(void)rd_vector(&rd, 1); /* session id */
-	suite = rd_uint(&rd, 2);
-	compression = rd_uint(&rd, 1);
+	on.suite = rd_uint(&rd, 2);
+	on.compression = rd_uint(&rd, 1);
 	exts = rd_extensions(&rd);
 	while (rd_extension(&exts, &type, &body)) {
 		if (type == EXT_SUPPORTED_VERSIONS && body.len == 2)
-			version = (uint32_t)body.p[0] << 8 | body.p[1];
+			on.version = (uint32_t)body.p[0] << 8 | body.p[1];
+		on.encrypt_then_mac |= type == EXT_ENCRYPT_THEN_MAC;
+		on.truncated_hmac |= type == EXT_TRUNCATED_HMAC;
 	}
 	if (rd.bad || exts.bad)
 		return false;
@@ -332,10 +344,10 @@ server_hello(struct cap_tls *tls, struct bnet_slice in)
 		return true; /* the final hello follows */
 	}
 	if (tls->half[CAP_DOWN].hello &&
-	    (tls->version == TLS_1_3 || version == TLS_1_3))
+	    (tls->version == TLS_1_3 || on.version == TLS_1_3))
 		return true;
 	memcpy(tls->randoms.of[CAP_DOWN], random.p, random.len);
-	agreed(tls, version, suite, compression);
+	agreed(tls, &on);
 	return true;
 }
 
@@ -510,7 +522,7 @@ start_12(struct cap_tls *tls, enum cap_dir dir)
 		return false;
 	}
 	err = tls_opener_12(
-	    &h->now, tls->suite, &master, &tls->randoms, dir == CAP_DOWN);
+	    &h->now, &tls->suite, &master, &tls->randoms, dir == CAP_DOWN);
 	OPENSSL_cleanse(&master, sizeof(master));
 	h->level = TLS_TRAFFIC;
 	return usable(tls, dir, err);
@@ -545,11 +557,12 @@ start_13(struct cap_tls *tls, enum cap_dir dir)
 	if (dir == CAP_UP && tls->early_data &&
 	    secret_find(tls, CAP_SECRET_EARLY, &early)) {
 		/* a secret that does not fit belongs to a refused suite */
-		if (tls_opener_13(&tls->early, tls->suite, &early) != BNET_OK)
+		if (tls_opener_13(&tls->early, &tls->suite, &early) != BNET_OK)
 			tls_opener_free(&tls->early);
 		OPENSSL_cleanse(&early, sizeof(early));
 	}
-	return usable(tls, dir, tls_opener_13(&h->now, tls->suite, &h->secret));
+	return usable(
+	    tls, dir, tls_opener_13(&h->now, &tls->suite, &h->secret));
 }
 
 /* Sets up the first keys of a direction; kills it and returns false if none. */
@@ -576,11 +589,11 @@ next_make(struct cap_tls *tls, enum cap_dir dir)
 		return BNET_OK;
 	if (h->level == TLS_TRAFFIC)
 		err =
-		    tls_secret_update(tls->suite, &h->secret, &h->next_secret);
+		    tls_secret_update(&tls->suite, &h->secret, &h->next_secret);
 	else if (!secret_find(tls, label(dir, TLS_TRAFFIC), &h->next_secret))
 		return BNET_MORE; /* the key log does not contain it */
 	if (err == BNET_OK)
-		err = tls_opener_13(&h->next, tls->suite, &h->next_secret);
+		err = tls_opener_13(&h->next, &tls->suite, &h->next_secret);
 	h->next_set = err == BNET_OK;
 	return err;
 }
@@ -924,7 +937,7 @@ contents(
 		alert(h, in);
 		break;
 	case TLS_CHANGE_CIPHER: /* 1.2: a second handshake */
-		h->advance = tls->version == TLS_1_2;
+		h->advance = tls->version != TLS_1_3;
 		break;
 	default:
 		break;
@@ -960,6 +973,8 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 	size_t n_out = 0;
 
 	opened = tls_keys_open(tls, dir, rec, in, &n_out);
+	if (h->synced || opened != TLS_NOT_OPENED)
+		tls_opener_chain(&h->now, in);
 	if (opened == TLS_NOT_OPENED) {
 		if (!h->synced)
 			return false;
@@ -1000,7 +1015,8 @@ take_plain(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 		tls_messages_feed(tls, dir, in);
 	else if (rec[0] == TLS_ALERT && h->level == TLS_PLAIN)
 		alert(h, in);
-	else if (rec[0] == TLS_CHANGE_CIPHER && tls->version == TLS_1_2)
+	else if (rec[0] == TLS_CHANGE_CIPHER && tls_hellos(tls) &&
+	    tls->version != TLS_1_3)
 		h->advance = true;
 }
 
@@ -1024,10 +1040,13 @@ static bool
 candidate(
     const struct cap_tls *tls, const struct tls_half *h, const uint8_t *head)
 {
-	if (!head_good(tls, head) || head[2] != 3 ||
+	bool v13 = tls->version == TLS_1_3;
+
+	if (!head_good(tls, head) ||
+	    head[2] != (v13 ? 3 : (tls->version & 0xff)) ||
 	    body_bytes(head) < tls_opener_min(&h->now))
 		return false;
-	return tls->version == TLS_1_2 || head[0] == TLS_DATA;
+	return !v13 || head[0] == TLS_DATA;
 }
 
 static void
@@ -1061,6 +1080,7 @@ resync(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 		/* report the loss before the contents of the record */
 		pass_over(tls, dir, at - passed);
 		passed = at;
+		tls_opener_chain(&h->now, (struct bnet_slice){ in.p, at });
 		if (!take_sealed(tls, dir, in.p + at, n))
 			continue;
 		h->synced = true;
@@ -1068,6 +1088,7 @@ resync(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 		return TLS_ON;
 	}
 	pass_over(tls, dir, at - passed);
+	tls_opener_chain(&h->now, (struct bnet_slice){ in.p, at });
 	*used = at;
 	return at > 0 ? TLS_ON : TLS_MORE;
 }
@@ -1118,6 +1139,7 @@ tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 	if (in.len > 0 && h->skip_bytes > 0) {
 		*used = in.len < h->skip_bytes ? in.len : h->skip_bytes;
 		h->skip_bytes -= (uint32_t)*used;
+		tls_opener_chain(&h->now, (struct bnet_slice){ in.p, *used });
 		tls_lose(tls, dir, *used, tls_missing);
 		return TLS_ON;
 	}

@@ -2,12 +2,13 @@
 /*
  * tls - decrypts one captured TLS connection with a key log.
  *
- *	ciphertext of both directions -> records -> AEAD -> plaintext
+ *	ciphertext of both directions -> records -> keys -> plaintext
  *
  * Passive: it only listens to both sides. TLS 1.3
  * (RFC 8446) with its GCM, ChaCha20-Poly1305 and CCM suites, key updates,
- * retried hellos and 0-RTT; TLS 1.2 (RFC 5246) with the AEAD suites of RFC
- * 5288, 6655 and 7905 - not CBC. All cryptography is OpenSSL's.
+ * retried hellos and 0-RTT; TLS 1.0 to 1.2 (RFC 5246) with the AEAD suites of
+ * RFC 5288, 6655 and 7905, and with CBC, also with encrypt-then-MAC (RFC
+ * 7366). All cryptography is OpenSSL's; suites that it lacks are named.
  *
  * A direction ahead of the hello that its keys require is held, up to
  * CAP_TLS_HOLD_BYTES. After a hole the next record is found by trial: the tag

@@ -7,97 +7,6 @@
 #include <openssl/kdf.h>
 #include <string.h>
 
-/* ---- suites ---- */
-
-/* The AEAD suites of RFC 8446, 5288, 5289, 5487, 6655, 7251, 7905 and 8442. */
-static const struct tls_suite suites_13[] = {
-	{ 0x1301, TLS_AES_128_GCM, false },
-	{ 0x1302, TLS_AES_256_GCM, true },
-	{ 0x1303, TLS_CHACHA20, false },
-	{ 0x1304, TLS_AES_128_CCM, false },
-	{ 0x1305, TLS_AES_128_CCM_8, false },
-};
-
-/* The key exchange and the signature do not matter here. */
-static const struct tls_suite suites_12[] = {
-	{ 0x009c, TLS_AES_128_GCM, false }, /* RSA */
-	{ 0x009d, TLS_AES_256_GCM, true },
-	{ 0x009e, TLS_AES_128_GCM, false }, /* DHE_RSA */
-	{ 0x009f, TLS_AES_256_GCM, true },
-	{ 0x00a0, TLS_AES_128_GCM, false }, /* DH_RSA */
-	{ 0x00a1, TLS_AES_256_GCM, true },
-	{ 0x00a2, TLS_AES_128_GCM, false }, /* DHE_DSS */
-	{ 0x00a3, TLS_AES_256_GCM, true },
-	{ 0x00a4, TLS_AES_128_GCM, false }, /* DH_DSS */
-	{ 0x00a5, TLS_AES_256_GCM, true },
-	{ 0x00a6, TLS_AES_128_GCM, false }, /* DH_anon */
-	{ 0x00a7, TLS_AES_256_GCM, true },
-	{ 0x00a8, TLS_AES_128_GCM, false }, /* PSK */
-	{ 0x00a9, TLS_AES_256_GCM, true },
-	{ 0x00aa, TLS_AES_128_GCM, false }, /* DHE_PSK */
-	{ 0x00ab, TLS_AES_256_GCM, true },
-	{ 0x00ac, TLS_AES_128_GCM, false }, /* RSA_PSK */
-	{ 0x00ad, TLS_AES_256_GCM, true },
-	{ 0xc02b, TLS_AES_128_GCM, false }, /* ECDHE_ECDSA */
-	{ 0xc02c, TLS_AES_256_GCM, true },
-	{ 0xc02d, TLS_AES_128_GCM, false }, /* ECDH_ECDSA */
-	{ 0xc02e, TLS_AES_256_GCM, true },
-	{ 0xc02f, TLS_AES_128_GCM, false }, /* ECDHE_RSA */
-	{ 0xc030, TLS_AES_256_GCM, true },
-	{ 0xc031, TLS_AES_128_GCM, false }, /* ECDH_RSA */
-	{ 0xc032, TLS_AES_256_GCM, true },
-	{ 0xd001, TLS_AES_128_GCM, false }, /* ECDHE_PSK */
-	{ 0xd002, TLS_AES_256_GCM, true },
-	{ 0xcca8, TLS_CHACHA20, false }, /* ECDHE_RSA */
-	{ 0xcca9, TLS_CHACHA20, false }, /* ECDHE_ECDSA */
-	{ 0xccaa, TLS_CHACHA20, false }, /* DHE_RSA */
-	{ 0xccab, TLS_CHACHA20, false }, /* PSK */
-	{ 0xccac, TLS_CHACHA20, false }, /* ECDHE_PSK */
-	{ 0xccad, TLS_CHACHA20, false }, /* DHE_PSK */
-	{ 0xccae, TLS_CHACHA20, false }, /* RSA_PSK */
-	{ 0xc09c, TLS_AES_128_CCM, false }, /* RSA */
-	{ 0xc09d, TLS_AES_256_CCM, false },
-	{ 0xc09e, TLS_AES_128_CCM, false }, /* DHE_RSA */
-	{ 0xc09f, TLS_AES_256_CCM, false },
-	{ 0xc0a0, TLS_AES_128_CCM_8, false }, /* RSA */
-	{ 0xc0a1, TLS_AES_256_CCM_8, false },
-	{ 0xc0a2, TLS_AES_128_CCM_8, false }, /* DHE_RSA */
-	{ 0xc0a3, TLS_AES_256_CCM_8, false },
-	{ 0xc0a4, TLS_AES_128_CCM, false }, /* PSK */
-	{ 0xc0a5, TLS_AES_256_CCM, false },
-	{ 0xc0a6, TLS_AES_128_CCM, false }, /* DHE_PSK */
-	{ 0xc0a7, TLS_AES_256_CCM, false },
-	{ 0xc0a8, TLS_AES_128_CCM_8, false }, /* PSK */
-	{ 0xc0a9, TLS_AES_256_CCM_8, false },
-	{ 0xc0aa, TLS_AES_128_CCM_8, false }, /* DHE_PSK */
-	{ 0xc0ab, TLS_AES_256_CCM_8, false },
-	{ 0xc0ac, TLS_AES_128_CCM, false }, /* ECDHE_ECDSA */
-	{ 0xc0ad, TLS_AES_256_CCM, false },
-	{ 0xc0ae, TLS_AES_128_CCM_8, false }, /* ECDHE_ECDSA */
-	{ 0xc0af, TLS_AES_256_CCM_8, false },
-	{ 0xd003, TLS_AES_128_CCM_8, false }, /* ECDHE_PSK */
-	{ 0xd005, TLS_AES_128_CCM, false },
-};
-
-const struct tls_suite *
-tls_suite_find(uint16_t version, uint16_t id)
-{
-	const struct tls_suite *suites = suites_12;
-	size_t n = sizeof(suites_12) / sizeof(suites_12[0]);
-
-	if (version == TLS_1_3) {
-		suites = suites_13;
-		n = sizeof(suites_13) / sizeof(suites_13[0]);
-	} else if (version != TLS_1_2) {
-		return NULL;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (suites[i].id == id)
-			return &suites[i];
-	}
-	return NULL;
-}
-
 /* ---- ciphers ---- */
 
 #define KEY_MAX_BYTES 32
@@ -106,24 +15,51 @@ tls_suite_find(uint16_t version, uint16_t id)
 #define AAD_12_BYTES 13
 
 static const struct cipher {
-	const EVP_CIPHER *(*evp)(void);
+	const EVP_CIPHER *(*evp)(void); /* NULL: without encryption */
 	uint8_t n_key, n_tag;
 	bool salted; /* TLS 1.2: part of the nonce is in the record */
 	bool ccm;
+	uint8_t n_block; /* CBC */
 } ciphers[] = {
-	[TLS_AES_128_GCM] = { EVP_aes_128_gcm, 16, 16, true, false },
-	[TLS_AES_256_GCM] = { EVP_aes_256_gcm, 32, 16, true, false },
-	[TLS_CHACHA20] = { EVP_chacha20_poly1305, 32, 16, false, false },
-	[TLS_AES_128_CCM] = { EVP_aes_128_ccm, 16, 16, true, true },
-	[TLS_AES_256_CCM] = { EVP_aes_256_ccm, 32, 16, true, true },
-	[TLS_AES_128_CCM_8] = { EVP_aes_128_ccm, 16, 8, true, true },
-	[TLS_AES_256_CCM_8] = { EVP_aes_256_ccm, 32, 8, true, true },
+	[TLS_AES_128_GCM] = { EVP_aes_128_gcm, 16, 16, true, false, 0 },
+	[TLS_AES_256_GCM] = { EVP_aes_256_gcm, 32, 16, true, false, 0 },
+	[TLS_ARIA_128_GCM] = { EVP_aria_128_gcm, 16, 16, true, false, 0 },
+	[TLS_ARIA_256_GCM] = { EVP_aria_256_gcm, 32, 16, true, false, 0 },
+	[TLS_CHACHA20] = { EVP_chacha20_poly1305, 32, 16, false, false, 0 },
+	[TLS_AES_128_CCM] = { EVP_aes_128_ccm, 16, 16, true, true, 0 },
+	[TLS_AES_256_CCM] = { EVP_aes_256_ccm, 32, 16, true, true, 0 },
+	[TLS_AES_128_CCM_8] = { EVP_aes_128_ccm, 16, 8, true, true, 0 },
+	[TLS_AES_256_CCM_8] = { EVP_aes_256_ccm, 32, 8, true, true, 0 },
+	[TLS_AES_128_CBC] = { EVP_aes_128_cbc, 16, 0, false, false, 16 },
+	[TLS_AES_256_CBC] = { EVP_aes_256_cbc, 32, 0, false, false, 16 },
+	[TLS_CAMELLIA_128_CBC] = { EVP_camellia_128_cbc, 16, 0, false, false,
+	    16 },
+	[TLS_CAMELLIA_256_CBC] = { EVP_camellia_256_cbc, 32, 0, false, false,
+	    16 },
+	[TLS_ARIA_128_CBC] = { EVP_aria_128_cbc, 16, 0, false, false, 16 },
+	[TLS_ARIA_256_CBC] = { EVP_aria_256_cbc, 32, 0, false, false, 16 },
+	[TLS_3DES_CBC] = { EVP_des_ede3_cbc, 24, 0, false, false, 8 },
+	[TLS_NULL] = { NULL, 0, 0, false, false, 1 },
 };
+
+static const struct mac {
+	char hash[8];
+	uint8_t n;
+} macs[] = {
+	[TLS_MAC_AEAD] = { "", 0 },
+	[TLS_MAC_MD5] = { "MD5", 16 },
+	[TLS_MAC_SHA1] = { "SHA1", 20 },
+	[TLS_MAC_SHA256] = { "SHA256", 32 },
+	[TLS_MAC_SHA384] = { "SHA384", 48 },
+};
+
+#define MAC_MAX_BYTES 48
 
 void
 tls_opener_free(struct tls_opener *op)
 {
 	EVP_CIPHER_CTX_free(op->ctx);
+	EVP_MAC_CTX_free(op->mac);
 	OPENSSL_cleanse(op, sizeof(*op));
 }
 
@@ -145,9 +81,13 @@ static OSSL_PARAM
 param_hash(const struct tls_suite *suite)
 {
 	static char sha256[] = "SHA256", sha384[] = "SHA384";
+	static char before_12[] = "MD5-SHA1"; /* RFC 4346 section 5 */
 
-	return OSSL_PARAM_construct_utf8_string(
-	    OSSL_KDF_PARAM_DIGEST, suite->sha384 ? sha384 : sha256, 0);
+	return OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
+	    suite->version < TLS_1_2 ? before_12
+		: suite->sha384      ? sha384
+				     : sha256,
+	    0);
 }
 
 /* HKDF-Expand-Label with an empty context: RFC 8446 section 7.1. */
@@ -221,6 +161,53 @@ ctx_set(struct tls_opener *op, const struct cipher *c, const uint8_t *key)
 	return EVP_DecryptInit_ex(op->ctx, NULL, NULL, key, NULL) == 1;
 }
 
+static bool
+mac_set(struct tls_opener *op, const struct mac *m, const uint8_t *key)
+{
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	OSSL_PARAM params[2];
+	char hash[sizeof(m->hash)];
+
+	memcpy(hash, m->hash, sizeof(hash));
+	params[0] =
+	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0);
+	params[1] = OSSL_PARAM_construct_end();
+	if (op->mac == NULL && hmac != NULL)
+		op->mac = EVP_MAC_CTX_new(hmac);
+	EVP_MAC_free(hmac);
+	return op->mac != NULL && EVP_MAC_init(op->mac, key, m->n, params) == 1;
+}
+
+static bool
+cbc_set(struct tls_opener *op, const struct cipher *c, const uint8_t *key)
+{
+	if (c->evp == NULL)
+		return true;
+	if (op->ctx == NULL)
+		op->ctx = EVP_CIPHER_CTX_new();
+	return op->ctx != NULL &&
+	    EVP_DecryptInit_ex(op->ctx, c->evp(), NULL, key, op->iv) == 1 &&
+	    EVP_CIPHER_CTX_set_padding(op->ctx, 0) == 1;
+}
+
+/* What a record of the suite has beside its text. */
+static void
+set_sizes(struct tls_opener *op, const struct tls_suite *suite)
+{
+	const struct cipher *c = &ciphers[suite->cipher];
+	bool cbc = suite->mac != TLS_MAC_AEAD;
+
+	op->n_tag = cbc ? macs[suite->mac].n : c->n_tag;
+	op->n_block = c->n_block;
+	op->chained = cbc && suite->version < TLS_1_1 && c->evp != NULL;
+	op->encrypt_then_mac = cbc && c->evp != NULL && suite->encrypt_then_mac;
+	op->n_explicit = c->salted ? EXPLICIT_BYTES : 0;
+	if (cbc && c->evp != NULL && !op->chained)
+		op->n_explicit = c->n_block;
+	op->v13 = suite->version == TLS_1_3;
+	op->ccm = c->ccm;
+}
+
 enum bnet_err
 tls_opener_13(struct tls_opener *op, const struct tls_suite *suite,
     const struct tls_secret *secret)
@@ -232,41 +219,50 @@ tls_opener_13(struct tls_opener *op, const struct tls_suite *suite,
 	if (secret->len != (suite->sha384 ? 48 : 32))
 		return BNET_ETLS;
 	ok = expand_label(suite, *secret, "tls13 key", key, c->n_key) &&
-	    expand_label(suite, *secret, "tls13 iv", op->iv, sizeof(op->iv)) &&
+	    expand_label(suite, *secret, "tls13 iv", op->iv, TLS_NONCE_BYTES) &&
 	    ctx_set(op, c, key);
 	OPENSSL_cleanse(key, sizeof(key));
-	op->n_tag = c->n_tag;
+	set_sizes(op, suite);
 	op->n_explicit = 0;
-	op->v13 = true;
-	op->ccm = c->ccm;
 	return ok ? BNET_OK : BNET_ENOMEM;
 }
 
+/*
+ * The block: MAC keys, keys, IVs, each of the client and then of the server.
+ */
 enum bnet_err
 tls_opener_12(struct tls_opener *op, const struct tls_suite *suite,
     const struct tls_secret *master, const struct tls_randoms *randoms,
     bool from_server)
 {
 	const struct cipher *c = &ciphers[suite->cipher];
-	size_t n_iv = c->salted ? FIXED_IV_BYTES : TLS_NONCE_BYTES;
-	uint8_t block[2 * (KEY_MAX_BYTES + TLS_NONCE_BYTES)];
-	const uint8_t *key = block, *iv = block + (size_t)2 * c->n_key;
+	const struct mac *m = &macs[suite->mac];
+	uint8_t
+	    block[2 * (MAC_MAX_BYTES + KEY_MAX_BYTES + TLS_BLOCK_MAX_BYTES)];
+	size_t n_iv = TLS_NONCE_BYTES, side = from_server;
+	const uint8_t *key = block + (size_t)2 * m->n, *iv;
 	bool ok;
 
 	if (master->len != 48)
 		return BNET_ETLS;
-	if (from_server) {
-		key += c->n_key;
-		iv += n_iv;
-	}
-	ok = key_block(suite, *master, randoms, block, 2 * (c->n_key + n_iv)) &&
-	    ctx_set(op, c, key);
-	memcpy(op->iv, iv, ok ? n_iv : 0);
+	/* a second handshake may choose a suite of another kind */
+	tls_opener_free(op);
+	set_sizes(op, suite);
+	if (c->salted)
+		n_iv = FIXED_IV_BYTES;
+	else if (suite->mac != TLS_MAC_AEAD)
+		n_iv = op->chained ? c->n_block : 0;
+	iv = key + (size_t)2 * c->n_key + side * n_iv;
+	key += side * c->n_key;
+	ok = key_block(
+	    suite, *master, randoms, block, 2 * (m->n + c->n_key + n_iv));
+	if (ok)
+		memcpy(op->iv, iv, n_iv);
+	if (ok && suite->mac == TLS_MAC_AEAD)
+		ok = ctx_set(op, c, key);
+	else if (ok)
+		ok = cbc_set(op, c, key) && mac_set(op, m, block + side * m->n);
 	OPENSSL_cleanse(block, sizeof(block));
-	op->n_tag = c->n_tag;
-	op->n_explicit = c->salted ? EXPLICIT_BYTES : 0;
-	op->v13 = false;
-	op->ccm = c->ccm;
 	return ok ? BNET_OK : BNET_ENOMEM;
 }
 
@@ -334,8 +330,114 @@ run(const struct tls_opener *op, const uint8_t *aad, int n_aad,
 	return op->ccm || EVP_DecryptFinal_ex(op->ctx, out + text.len, &n) == 1;
 }
 
-bool
-tls_open(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
+static size_t
+rounded_up(size_t n, size_t unit)
+{
+	return (n + unit - 1) / unit * unit;
+}
+
+size_t
+tls_opener_min(const struct tls_opener *op)
+{
+	size_t n = op->n_tag;
+
+	if (op->n_block > 1 && op->encrypt_then_mac)
+		n += op->n_block;
+	else if (op->n_block > 1)
+		n = rounded_up(n + 1, op->n_block);
+	return op->n_explicit + n;
+}
+
+void
+tls_opener_chain(struct tls_opener *op, struct bnet_slice body)
+{
+	size_t n = op->n_block;
+
+	if (op->encrypt_then_mac)
+		n += op->n_tag;
+	if (op->chained && body.len >= n)
+		memcpy(op->iv, body.p + body.len - n, op->n_block);
+}
+
+/* ---- CBC: RFC 5246 section 6.2.3.2, RFC 7366 ---- */
+
+/* Is `mac` that of the record with these contents? */
+static bool
+mac_is_right(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
+    struct bnet_slice text, const uint8_t *mac)
+{
+	uint8_t aad[AAD_12_BYTES], is[EVP_MAX_MD_SIZE];
+	int n_aad = make_aad(op, seq, head, text.len, aad);
+	size_t n = 0;
+
+	return EVP_MAC_init(op->mac, NULL, 0, NULL) == 1 &&
+	    EVP_MAC_update(op->mac, aad, (size_t)n_aad) == 1 &&
+	    EVP_MAC_update(op->mac, text.p, text.len) == 1 &&
+	    EVP_MAC_final(op->mac, is, &n, sizeof(is)) == 1 && n == op->n_tag &&
+	    CRYPTO_memcmp(is, mac, n) == 0;
+}
+
+/* Takes the padding off; returns false if it is not one. */
+static bool
+unpad(struct bnet_slice *text)
+{
+	size_t n = text->len > 0 ? text->p[text->len - 1] + (size_t)1 : 1;
+
+	if (n > text->len)
+		return false;
+	for (size_t i = 1; i <= n; i++)
+		if (text->p[text->len - i] != n - 1)
+			return false;
+	text->len -= n;
+	return true;
+}
+
+static bool
+decrypt(const struct tls_opener *op, const uint8_t *iv, struct bnet_slice in,
+    uint8_t *out)
+{
+	int n = 0;
+
+	if (op->ctx == NULL) {
+		memcpy(out, in.p, in.len);
+		return true;
+	}
+	return in.len % op->n_block == 0 &&
+	    EVP_DecryptInit_ex(op->ctx, NULL, NULL, NULL, iv) == 1 &&
+	    EVP_DecryptUpdate(op->ctx, out, &n, in.p, (int)in.len) == 1 &&
+	    (size_t)n == in.len;
+}
+
+static bool
+open_cbc(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
+    struct bnet_slice body, uint8_t *out, size_t *n_out)
+{
+	struct bnet_slice in, text;
+
+	if (op->encrypt_then_mac) {
+		body.len -= op->n_tag;
+		if (!mac_is_right(op, seq, head, body, body.p + body.len))
+			return false;
+	}
+	in = bnet_slice_from(body, op->n_explicit);
+	if (!decrypt(op, op->chained ? op->iv : body.p, in, out))
+		return false;
+	text = (struct bnet_slice){ out, in.len };
+	if (op->ctx != NULL && !unpad(&text))
+		return false;
+	if (!op->encrypt_then_mac) {
+		if (text.len < op->n_tag)
+			return false;
+		text.len -= op->n_tag;
+		if (!mac_is_right(op, seq, head, text, out + text.len))
+			return false;
+	}
+	*n_out = text.len;
+	return true;
+}
+
+static bool
+open_aead(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
     struct bnet_slice body, uint8_t *out, size_t *n_out)
 {
 	uint8_t nonce[TLS_NONCE_BYTES], aad[AAD_12_BYTES], tag[16];
@@ -343,19 +445,30 @@ tls_open(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
 	int n_aad;
 	bool ok;
 
-	if (body.len < tls_opener_min(op))
-		return false;
 	text.p = body.p + op->n_explicit;
 	text.len = body.len - tls_opener_min(op);
 	make_nonce(op, seq, body.p, nonce);
 	n_aad = make_aad(op, seq, head, text.len, aad);
 	memcpy(tag, text.p + text.len, op->n_tag);
-	(void)ERR_set_mark(); /* drops the error of a failed tag check */
 	ok = EVP_DecryptInit_ex(op->ctx, NULL, NULL, NULL, nonce) == 1 &&
 	    EVP_CIPHER_CTX_ctrl(
 		op->ctx, EVP_CTRL_AEAD_SET_TAG, op->n_tag, tag) == 1 &&
 	    run(op, aad, n_aad, text, out);
-	(void)ERR_pop_to_mark();
 	*n_out = text.len;
+	return ok;
+}
+
+bool
+tls_open(const struct tls_opener *op, uint64_t seq, const uint8_t *head,
+    struct bnet_slice body, uint8_t *out, size_t *n_out)
+{
+	bool ok;
+
+	if (body.len < tls_opener_min(op))
+		return false;
+	(void)ERR_set_mark(); /* drops the error of a failed tag check */
+	ok = op->mac != NULL ? open_cbc(op, seq, head, body, out, n_out)
+			     : open_aead(op, seq, head, body, out, n_out);
+	(void)ERR_pop_to_mark();
 	return ok;
 }

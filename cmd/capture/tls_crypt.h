@@ -9,33 +9,13 @@
 #define CAPTURE_TLS_CRYPT_H
 
 #include "cmd/capture/keylog.h"
+#include "cmd/capture/tls_suite.h"
 
 #include <openssl/evp.h>
 
-#define TLS_1_2 0x0303
-#define TLS_1_3 0x0304
 #define TLS_HEAD_BYTES 5 /* type, version, length */
 #define TLS_NONCE_BYTES 12
-
-enum tls_cipher {
-	TLS_AES_128_GCM,
-	TLS_AES_256_GCM,
-	TLS_CHACHA20,
-	TLS_AES_128_CCM,
-	TLS_AES_256_CCM,
-	TLS_AES_128_CCM_8,
-	TLS_AES_256_CCM_8,
-};
-
-/* A supported cipher suite. */
-struct tls_suite {
-	uint16_t id;
-	uint8_t cipher; /* enum tls_cipher */
-	bool sha384; /* its hash; otherwise SHA-256 */
-};
-
-/* Returns NULL if the suite is not supported in that version. */
-const struct tls_suite *tls_suite_find(uint16_t version, uint16_t id);
+#define TLS_BLOCK_MAX_BYTES 16 /* of a CBC cipher */
 
 struct tls_secret {
 	uint8_t p[CAP_SECRET_MAX_BYTES];
@@ -49,11 +29,16 @@ struct tls_randoms {
 
 /* The key of one direction. Start zeroed; can be set again. */
 struct tls_opener {
-	EVP_CIPHER_CTX *ctx;
-	uint8_t iv[TLS_NONCE_BYTES]; /* 1.2 GCM, CCM: the first 4 only */
-	uint8_t n_tag;
-	uint8_t n_explicit; /* nonce bytes before the ciphertext */
+	EVP_CIPHER_CTX *ctx; /* NULL: without encryption */
+	EVP_MAC_CTX *mac; /* with CBC; NULL: AEAD */
+	uint8_t iv[TLS_BLOCK_MAX_BYTES]; /* 1.2 GCM, CCM: the first 4 only;
+					    1.0: of the next record */
+	uint8_t n_tag; /* or the MAC's bytes */
+	uint8_t n_explicit; /* nonce or IV bytes before the ciphertext */
+	uint8_t n_block; /* CBC; 1: without encryption */
 	bool v13, ccm;
+	bool chained; /* the IV is the end of the record before: TLS 1.0 */
+	bool encrypt_then_mac;
 };
 
 void tls_opener_free(struct tls_opener *op);
@@ -67,8 +52,8 @@ BNET_MUST enum bnet_err tls_opener_13(struct tls_opener *op,
     const struct tls_suite *suite, const struct tls_secret *secret);
 
 /*
- * The same for TLS 1.2, from the master secret and both randoms; from_server:
- * the key that the server writes with.
+ * The same for TLS 1.0 to 1.2, from the master secret and both randoms;
+ * from_server: the key that the server writes with.
  */
 BNET_MUST enum bnet_err tls_opener_12(struct tls_opener *op,
     const struct tls_suite *suite, const struct tls_secret *master,
@@ -82,15 +67,14 @@ BNET_MUST enum bnet_err tls_secret_update(const struct tls_suite *suite,
     const struct tls_secret *secret, struct tls_secret *next);
 
 /* The minimum size of a record after its head. */
-static inline size_t
-tls_opener_min(const struct tls_opener *op)
-{
-	return (size_t)op->n_explicit + op->n_tag;
-}
+size_t tls_opener_min(const struct tls_opener *op);
+
+/* TLS 1.0: `body` passed, opened or not; its end is that of a record. */
+void tls_opener_chain(struct tls_opener *op, struct bnet_slice body);
 
 /*
  * Opens the record `body` with the head `head` as record number `seq`. `out`
- * must have room for body.len bytes. Returns true if the tag is valid; *n_out
+ * must have room for body.len bytes. Returns true if the tag or the MAC is valid; *n_out
  * bytes are then in `out`.
  */
 bool tls_open(const struct tls_opener *op, uint64_t seq, const uint8_t *head,

@@ -69,6 +69,65 @@ log_enabled(enum log_level level)
 	    atomic_load_explicit(&max_level, memory_order_relaxed);
 }
 
+/* ---- the queue, once log_start() was called ---- */
+
+#define QUEUE_BYTES 131072
+
+/* Producers fill one half while the thread writes the other. */
+static struct {
+	pthread_mutex_t lock; /* guards all but the half being written */
+	pthread_cond_t changed;
+	pthread_t thread;
+	char halves[2][QUEUE_BYTES];
+	size_t n[2]; /* bytes in each half */
+	unsigned filling; /* the half */
+	bool running, stopping;
+	uint64_t n_lost, n_lost_said;
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER };
+
+static void
+write_line(const char *line, size_t n)
+{
+	while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
+		;
+}
+
+/* Queues the line, or counts it as lost. False: nothing writes the queue. */
+static bool
+enqueue(const char *line, size_t n)
+{
+	bool running;
+
+	pthread_mutex_lock(&queue.lock);
+	running = queue.running;
+	if (running && n <= QUEUE_BYTES - queue.n[queue.filling]) {
+		memcpy(queue.halves[queue.filling] + queue.n[queue.filling],
+		    line, n);
+		queue.n[queue.filling] += n;
+		pthread_cond_signal(&queue.changed);
+	} else if (running) {
+		queue.n_lost++;
+	}
+	pthread_mutex_unlock(&queue.lock);
+	return running;
+}
+
+/* One write(2) for each line. */
+static void
+write_half(unsigned half)
+{
+	const char *at = queue.halves[half], *end = at + queue.n[half];
+
+	while (at < end) {
+		const char *next = memchr(at, '\n', (size_t)(end - at));
+
+		next = next == NULL ? end : next + 1;
+		write_line(at, (size_t)(next - at));
+		at = next;
+	}
+}
+
 /* A line being built; a field that does not fit is omitted as a whole. */
 struct line {
 	char *text;
@@ -197,21 +256,37 @@ log_format(char text[LOG_LINE_BYTES], enum log_level level, int64_t time_ns,
 	return line.n;
 }
 
+/* A whole line, as it is written. */
+struct record {
+	char text[PRIORITY_CHARS + LOG_LINE_BYTES];
+	const char *from;
+	size_t n;
+};
+
+static void
+make_record(struct record *record, enum log_level level, const char *message,
+    const struct log_field *fields, size_t n_fields)
+{
+	char *text = record->text + PRIORITY_CHARS;
+	size_t n =
+	    log_format(text, level, clock_unix_ns(), message, fields, n_fields);
+
+	text[n++] = '\n';
+	memcpy(record->text, (char[]){ '<', priorities[level], '>' },
+	    PRIORITY_CHARS);
+	record->from = to_journal ? record->text : text;
+	record->n = n + (size_t)(text - record->from);
+}
+
 static void
 say(enum log_level level, const char *message, const struct log_field *fields,
     size_t n_fields)
 {
-	char text[PRIORITY_CHARS + LOG_LINE_BYTES] = { '<', priorities[level],
-		'>' };
-	char *from = to_journal ? text : text + PRIORITY_CHARS;
-	size_t n;
+	struct record record;
 
-	n = log_format(text + PRIORITY_CHARS, level, clock_unix_ns(), message,
-	    fields, n_fields);
-	text[PRIORITY_CHARS + n++] = '\n';
-	n += (size_t)(text + PRIORITY_CHARS - from);
-	while (write(STDERR_FILENO, from, n) < 0 && errno == EINTR)
-		;
+	make_record(&record, level, message, fields, n_fields);
+	if (!enqueue(record.from, record.n))
+		write_line(record.from, record.n);
 }
 
 static void
@@ -221,6 +296,102 @@ say_left_out(const char *message, uint64_t n)
 		LOG_U64("lines", n) };
 
 	say(LOG_LEVEL_WARN, "lines left out", fields, 2);
+}
+
+/*
+ * With the lock held, by the thread that writes: it does not queue, since the
+ * queue may be full.
+ */
+static void
+write_lost(void)
+{
+	uint64_t n = queue.n_lost - queue.n_lost_said;
+	struct record record;
+
+	queue.n_lost_said = queue.n_lost;
+	if (n == 0)
+		return;
+	pthread_mutex_unlock(&queue.lock);
+	make_record(&record, LOG_LEVEL_WARN,
+	    "log lines lost, standard error was not read", &LOG_U64("lines", n),
+	    1);
+	write_line(record.from, record.n);
+	pthread_mutex_lock(&queue.lock);
+}
+
+static void *
+write_queue(void *arg)
+{
+	unsigned half;
+
+	pthread_mutex_lock(&queue.lock);
+	for (;;) {
+		while (queue.n[queue.filling] == 0 && !queue.stopping)
+			pthread_cond_wait(&queue.changed, &queue.lock);
+		half = queue.filling;
+		if (queue.n[half] == 0)
+			break;
+		queue.filling = 1 - half;
+		pthread_mutex_unlock(&queue.lock);
+		write_half(half);
+		pthread_mutex_lock(&queue.lock);
+		queue.n[half] = 0;
+		write_lost();
+	}
+	queue.running = false;
+	pthread_cond_broadcast(&queue.changed);
+	pthread_mutex_unlock(&queue.lock);
+	return arg;
+}
+
+int
+log_start(void)
+{
+	int err;
+
+	pthread_mutex_lock(&queue.lock);
+	queue.stopping = false;
+	err = pthread_create(&queue.thread, NULL, write_queue, NULL);
+	queue.running = err == 0;
+	pthread_mutex_unlock(&queue.lock);
+	return err;
+}
+
+void
+log_stop(int64_t wait_ns)
+{
+	struct timespec until;
+	int64_t end_ns = clock_unix_ns() + wait_ns;
+	int err = 0;
+
+	until.tv_sec = (time_t)(end_ns / NS_PER_S);
+	until.tv_nsec = end_ns % NS_PER_S;
+	pthread_mutex_lock(&queue.lock);
+	if (!queue.running) {
+		pthread_mutex_unlock(&queue.lock);
+		return;
+	}
+	queue.stopping = true;
+	pthread_cond_broadcast(&queue.changed);
+	while (queue.running && err == 0)
+		err =
+		    pthread_cond_timedwait(&queue.changed, &queue.lock, &until);
+	pthread_mutex_unlock(&queue.lock);
+	if (err == 0)
+		pthread_join(queue.thread, NULL);
+	else
+		pthread_detach(queue.thread);
+}
+
+uint64_t
+log_n_lost(void)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&queue.lock);
+	n = queue.n_lost;
+	pthread_mutex_unlock(&queue.lock);
+	return n;
 }
 
 bool

@@ -16,7 +16,9 @@
  * in a line of its own, with the next line from that place or at the next
  * log_tick(). Debug lines are never suppressed.
  *
- * Safe in any thread; call log_setup() first.
+ * Safe in any thread; call log_setup() first. After log_start(), a thread of
+ * its own writes the lines, so that logging never blocks, whoever reads standard
+ * error: a line that does not fit the queue is dropped and counted.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
@@ -92,6 +94,22 @@ struct log_site {
 /* Sets the minimum level to log; log_set_level() may change it later. */
 void log_setup(enum log_level level);
 void log_set_level(enum log_level level);
+
+/*
+ * Start the thread that writes; lines are queued from now on. Call it with the
+ * signals blocked that other threads are to get. Returns 0 or an errno.
+ */
+int log_start(void);
+
+/*
+ * Wait at most wait_ns for the queue to be written, and end the thread; later
+ * lines are written directly. If standard error takes nothing for that long,
+ * what is queued is lost with the process.
+ */
+void log_stop(int64_t wait_ns);
+
+/* Lines dropped because the queue was full. */
+uint64_t log_n_lost(void);
 
 /* Would a line of this level be written? */
 bool log_enabled(enum log_level level);

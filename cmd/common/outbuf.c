@@ -4,8 +4,10 @@
 #include "cmd/common/json.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define FLUSH_AT (OUTBUF_BYTES - OUTBUF_SPARE)
@@ -80,6 +82,37 @@ out_hex(struct outbuf *out, const uint8_t *p, size_t n)
 	}
 }
 
+/* Is any of the eight bytes below 0x20, above 0x7e, a quote or a backslash? */
+static inline bool
+needs_escape(uint64_t v)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	const uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
+	const uint64_t del = v ^ ones * 0x7f;
+
+	return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones) |
+		    (del - ones)) &
+		   high) != 0;
+}
+
+/* How many bytes, from the first on, stand in JSON as they are. */
+static inline size_t
+plain_bytes(const char *s, size_t n)
+{
+	size_t at = 0;
+	uint64_t v;
+
+	for (; n - at >= sizeof(v); at += sizeof(v)) {
+		memcpy(&v, s + at, sizeof(v));
+		if (needs_escape(v))
+			break;
+	}
+	while (at < n && s[at] >= 0x20 && s[at] < 0x7f && s[at] != '"' &&
+	    s[at] != '\\')
+		at++;
+	return at;
+}
+
 void
 out_json(struct outbuf *out, const char *s, size_t n)
 {
@@ -88,6 +121,11 @@ out_json(struct outbuf *out, const char *s, size_t n)
 
 	OUT_LIT(out, "\"");
 	for (; n > 0; s += used, n -= used) {
+		used = plain_bytes(s, n);
+		if (used > 0) {
+			out_bytes(out, s, used);
+			continue;
+		}
 		used = json_char(s, n, text, &text_bytes);
 		out_short(out, text, text_bytes);
 	}
@@ -142,6 +180,79 @@ out_i64(struct outbuf *out, int64_t v)
 		return;
 	}
 	out_u64(out, (uint64_t)v);
+}
+
+#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+#define DECIMALS_MAX 17
+
+static void
+put_digits_f64(struct outbuf *out, uint64_t digits, unsigned n_decimals)
+{
+	char text[24];
+	size_t at = sizeof(text);
+
+	for (unsigned i = 0; i < n_decimals; i++, digits /= 10)
+		text[--at] = (char)('0' + digits % 10);
+	text[--at] = '.';
+	out_u64(out, digits);
+	out_short(out, text + at, sizeof(text) - at);
+}
+
+/*
+ * A decimal of few digits: both it and the power of ten are exact, so their
+ * quotient is the nearest double, and that is what a reader gets.
+ */
+static bool
+put_short_f64(struct outbuf *out, double v)
+{
+	static const double tens[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
+		1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17 };
+	double scaled;
+	uint64_t digits;
+
+	for (unsigned k = 1; k <= DECIMALS_MAX; k++) {
+		scaled = v * tens[k];
+		if (scaled >= EXACT_MAX)
+			return false;
+		digits = (uint64_t)(scaled + 0.5);
+		if ((double)digits / tens[k] == v) {
+			put_digits_f64(out, digits, k);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+put_long_f64(struct outbuf *out, double v)
+{
+	char text[32];
+	int n = 0;
+
+	for (int digits = 15; digits <= 17; digits++) {
+		n = snprintf(text, sizeof(text), "%.*g", digits, v);
+		if (digits == 17 || strtod(text, NULL) == v)
+			break;
+	}
+	out_short(out, text, (size_t)n);
+	if (strpbrk(text, ".e") == NULL)
+		OUT_LIT(out, ".0");
+}
+
+void
+out_f64(struct outbuf *out, double v)
+{
+	if (isnan(v)) {
+		OUT_LIT(out, "\"nan\"");
+	} else if (isinf(v)) {
+		out_str(out, v > 0 ? "\"inf\"" : "\"-inf\"");
+	} else {
+		if (signbit(v))
+			OUT_LIT(out, "-");
+		v = fabs(v);
+		if (!put_short_f64(out, v))
+			put_long_f64(out, v);
+	}
 }
 
 void

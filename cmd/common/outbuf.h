@@ -47,6 +47,12 @@ void out_safe(struct outbuf *out, const char *s, size_t n);
 void out_u64(struct outbuf *out, uint64_t v);
 void out_i64(struct outbuf *out, int64_t v);
 
+/*
+ * A JSON number that reads back as `v`, as short as it gets, with a point or an
+ * exponent; "nan", "inf" and "-inf" are strings.
+ */
+void out_f64(struct outbuf *out, double v);
+
 void out_printf(struct outbuf *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -139,6 +139,20 @@ verbose_message(struct outbuf *out, const struct bnet_message *message)
 
 /* ---- a record ---- */
 
+/* The address is the peer's claim, and a UNIX path may have any bytes. */
+static void
+put_client(struct outbuf *out, const struct cap_event *event)
+{
+	const struct cap_stream *s = event->stream;
+
+	OUT_LIT(out, ",\"client_src\":");
+	out_json(out, s->client_src, strlen(s->client_src));
+	if (event->type != CAP_PROXY || s->client_dst == NULL)
+		return;
+	OUT_LIT(out, ",\"client_dst\":");
+	out_json(out, s->client_dst, strlen(s->client_dst));
+}
+
 static void
 put_ends(struct outbuf *out, const struct cap_event *event)
 {
@@ -160,6 +174,8 @@ put_ends(struct outbuf *out, const struct cap_event *event)
 	OUT_LIT(out, "\",\"dst\":\"");
 	out_short(out, s->end[!event->dir], s->end_chars[!event->dir]);
 	OUT_LIT(out, "\"");
+	if (s->client_src != NULL)
+		put_client(out, event);
 }
 
 static void
@@ -237,6 +253,10 @@ put_header(struct outbuf *out, const struct record *record)
 	out_u64(out, h->serial);
 	OUT_LIT(out, ",\"latency_ms\":");
 	out_u64(out, h->latency_ms);
+	if (h->key == BNET_KEY_PONG && h->latency_ms != 0) {
+		OUT_LIT(out, ",\"ping\":");
+		out_u64(out, h->latency_ms);
+	}
 	if (h->priority)
 		OUT_LIT(out, ",\"priority\":true,\"timestamp\":");
 	else

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* bluenet-decode: shows the frames of a capture. See bluenet-decode(1). */
+#include "cmd/capture/filter_hint.h"
 #include "cmd/capture/keylog.h"
+#include "cmd/capture/left_out.h"
 #include "cmd/common/cli.h"
 #include "cmd/decode/decode.h"
 #include "cmd/decode/json.h"
@@ -218,6 +220,26 @@ print_statistics(struct decode *d)
 		d->out.error = errno != 0 ? errno : EIO;
 }
 
+static void
+warn_line(void *arg, const char *text)
+{
+	(void)arg;
+	cli_warn("%s", text);
+}
+
+/* The capture filter let nothing pass. */
+static void
+warn_filtered(const struct decode *d)
+{
+	const char *path = d->opt.read_path;
+	char text[FILTER_HINT_CHARS];
+
+	if (path == NULL)
+		return;
+	filter_hint(&path, 1, d->opt.bpf, text);
+	cli_warn("%s", text);
+}
+
 /* Prints the summary of a live capture, as tcpdump does. */
 static void
 print_summary(const struct decode *d)
@@ -235,6 +257,11 @@ print_summary(const struct decode *d)
 		fprintf(stderr, "%llu packets read, %llu frames\n",
 		    (unsigned long long)n->packets,
 		    (unsigned long long)n->events[CAP_FRAME]);
+	/* -c and a reader that is gone have ended it early */
+	if (!d->done && n->packets == 0 && d->opt.bpf != NULL)
+		warn_filtered(d);
+	else if (!d->done)
+		left_out_lines(n, warn_line, NULL);
 	if (n->keyless_streams > 0)
 		cli_warn("%llu TLS streams could not be decrypted: their"
 			 " secrets are not there (--keylog)",

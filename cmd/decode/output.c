@@ -131,6 +131,8 @@ output_event_name(enum cap_event_type type)
 		[CAP_OVERLAP] = "overlap",
 		[CAP_MALFORMED] = "malformed",
 		[CAP_LIMIT] = "limit",
+		[CAP_PROXY] = "proxy",
+		[CAP_NOTE] = "note",
 		[CAP_CLOCK] = "clock",
 	};
 

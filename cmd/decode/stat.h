@@ -56,8 +56,7 @@ stat_wire_bytes(const struct bnet_packet *frame)
 static inline bool
 stat_is_loss(enum cap_event_type type)
 {
-	return type != CAP_FRAME && type != CAP_OVERLAP &&
-	    type != CAP_CLOCK;
+	return type != CAP_FRAME && type != CAP_OVERLAP && type < CAP_N_LOSSES;
 }
 
 /* a - b, saturated: the times of a capture may be anything. */

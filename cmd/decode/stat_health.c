@@ -4,6 +4,7 @@
  * contained and lacked, from the totals, and by reason, from the recorded
  * events.
  */
+#include "cmd/capture/left_out.h"
 #include "cmd/decode/stat.h"
 
 #include <inttypes.h>
@@ -92,6 +93,7 @@ print_counters(struct table *table, const struct cap_counters *counters)
 	} rows[] = {
 		{ "packets", AT(packets), AT(packet_bytes) },
 		{ "not TCP", AT(not_tcp), NO_BYTES },
+		{ "TCP on other ports", AT(other_ports), NO_BYTES },
 		{ "packets cut short", AT(cut_packets), NO_BYTES },
 		{ "bad packets", AT(bad_packets), NO_BYTES },
 		{ "IP fragments", AT(fragments), NO_BYTES },
@@ -124,6 +126,8 @@ static const char *const event_names[CAP_N_EVENTS] = {
 	[CAP_OVERLAP] = "overlaps that conflict",
 	[CAP_MALFORMED] = "malformed",
 	[CAP_LIMIT] = "limits",
+	[CAP_PROXY] = "PROXY headers",
+	[CAP_NOTE] = "notes",
 	[CAP_CLOCK] = "steps of the clock",
 };
 
@@ -152,7 +156,7 @@ print_events(struct table *table, const struct health *st,
 		print_row(table, event_names[i], NULL, counters->events[i]);
 		table_u64(table, counters->event_bytes[i]);
 		if (i == CAP_SKIP || i == CAP_MALFORMED || i == CAP_LIMIT ||
-		    i == CAP_CLOCK)
+		    i == CAP_NOTE || i == CAP_CLOCK)
 			print_reasons(table, st, (enum cap_event_type)i);
 	}
 }
@@ -169,13 +173,17 @@ append(char *line, size_t line_bytes, const char *format, ...)
 	va_end(args);
 }
 
-/* Prints what makes the numbers incomplete, or "clean". */
+/*
+ * Prints what makes the numbers incomplete, or "clean": something was decoded,
+ * nothing was lost, and nothing left out.
+ */
 static void
 add_verdict(struct table *table, const struct cap_counters *counters)
 {
+	uint64_t left_out = counters->not_tcp + counters->other_ports;
 	char line[512] = "";
 
-	for (int i = CAP_GAP; i < CAP_LOSSES_END; i++)
+	for (int i = CAP_GAP; i < CAP_N_LOSSES; i++)
 		if (counters->events[i] > 0)
 			append(line, sizeof(line),
 			    "%s %s: %" PRIu64 " (%" PRIu64 " bytes)",
@@ -184,10 +192,19 @@ add_verdict(struct table *table, const struct cap_counters *counters)
 	if (counters->cut_frames > 0)
 		append(line, sizeof(line), "%s frames cut short: %" PRIu64,
 		    line[0] == '\0' ? "" : ",", counters->cut_frames);
-	if (line[0] == '\0')
-		table_note(table, "verdict: clean");
-	else
+	if (counters->bad_packets > 0)
+		append(line, sizeof(line), "%s bad packets: %" PRIu64,
+		    line[0] == '\0' ? "" : ",", counters->bad_packets);
+	if (line[0] != '\0')
 		table_note(table, "verdict: not clean;%s", line);
+	else if (counters->events[CAP_FRAME] == 0)
+		table_note(table, "verdict: nothing decoded");
+	else if (left_out > 0)
+		table_note(table,
+		    "verdict: nothing lost, but packets left out: %" PRIu64,
+		    left_out);
+	else
+		table_note(table, "verdict: clean");
 }
 
 /* Prints possible explanations, and what was not examined. */
@@ -204,8 +221,6 @@ add_remarks(struct table *table, const struct cap_counters *counters)
 		    "streams that began before the capture" },
 		{ counters->cut_packets,
 		    "packets shorter in the capture than sent" },
-		{ counters->bad_packets,
-		    "packets with cut or inconsistent headers" },
 		{ counters->events[CAP_CLOCK],
 		    "steps of the clock, taken out of relative times" },
 	};
@@ -219,6 +234,42 @@ add_remarks(struct table *table, const struct cap_counters *counters)
 		    "frames shown after later ones, because bytes before them"
 		    " were awaited: %" PRIu64 ", by up to %.3f s",
 		    counters->late_frames, (double)counters->late_ns / 1e9);
+}
+
+static void
+add_line(void *arg, const char *text)
+{
+	table_note(arg, "%s", text);
+}
+
+static void
+add_left_out(void *arg, const char *name, uint64_t packets, bool looks_like)
+{
+	struct table *table = arg;
+
+	table_row(table);
+	table_str(table, name);
+	table_u64(table, packets);
+	if (looks_like)
+		table_str(table, "like BlueNet");
+}
+
+/* What the packets are that are not TCP, or on other ports. */
+static void
+print_left_out(struct stat_out *to)
+{
+	static const struct table_column columns[] = {
+		{ .name = "what", .head = "what", .left = true },
+		{ .name = "packets", .head = "packets" },
+		{ .name = "looks", .head = "looks", .left = true },
+	};
+	struct table table;
+
+	if (to->counters->not_tcp + to->counters->other_ports == 0)
+		return;
+	table_init(&table, "health.left_out", "Left out", columns, 3);
+	left_out_rows(to->counters->left_out, add_left_out, &table);
+	stat_print(to, &table);
 }
 
 static void
@@ -237,7 +288,9 @@ health_print(const void *state, struct stat_out *to)
 	print_events(&table, state, to->counters);
 	add_verdict(&table, to->counters);
 	add_remarks(&table, to->counters);
+	left_out_lines(to->counters, add_line, &table);
 	stat_print(to, &table);
+	print_left_out(to);
 }
 
 const struct stat_ops stat_health = {

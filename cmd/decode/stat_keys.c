@@ -141,7 +141,9 @@ print_key(struct table *table, const struct row *row, uint64_t total_bytes)
 	else
 		table_fmt(table, "0x%08x", (unsigned)row->key);
 	table_i64(table, (int32_t)(uint32_t)row->key);
-	print_numbers(table, row, total_bytes, true);
+	/* the latency of a pong is a ping */
+	print_numbers(
+	    table, row, total_bytes, row->key != (uint32_t)BNET_KEY_PONG);
 }
 
 /* Prints a row for frames without a key, if there were any. */

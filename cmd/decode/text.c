@@ -359,17 +359,21 @@ put_sizes(struct outbuf *out, const struct cap_event *event)
 static void
 put_marks(struct outbuf *out, const struct bnet_header *h)
 {
-	if (h->latency_ms != 0)
+	bool pong = h->key == BNET_KEY_PONG; /* its latency is a ping */
+
+	if (h->latency_ms != 0 && !pong)
 		out_printf(out, "  %u ms", h->latency_ms);
 	if (h->priority)
 		OUT_LIT(out, "  priority");
 	if (h->serial != 0)
 		out_printf(out, "  serial %u", h->serial);
-	if (h->timestamp == 0)
-		return;
-	if (h->key == BNET_KEY_PONG)
+	if (h->timestamp != 0 && pong)
 		OUT_LIT(out, "  pong");
-	else if (h->timestamp & BNET_TIMESTAMP_PING_BACK)
+	if (h->latency_ms != 0 && pong)
+		OUT_LIT(out, "  ping");
+	if (h->timestamp == 0 || pong)
+		return;
+	if (h->timestamp & BNET_TIMESTAMP_PING_BACK)
 		OUT_LIT(out, "  ping, ping back");
 	else
 		OUT_LIT(out, "  ping");
@@ -472,7 +476,11 @@ verbose_header(struct output *output, const struct record *record)
 		out_line(out);
 	}
 	verbose_number(out, "serial", h->serial);
-	verbose_number(out, "latency_ms", h->latency_ms);
+	field(out, "latency_ms");
+	out_u64(out, h->latency_ms);
+	if (h->key == BNET_KEY_PONG && h->latency_ms != 0)
+		OUT_LIT(out, " (a ping)");
+	out_line(out);
 	field(out, "priority");
 	out_str(out, h->priority ? "true" : "false");
 	out_line(out);
@@ -497,6 +505,11 @@ verbose_frame(struct output *output, const struct record *record)
 	    (unsigned long long)event->stream->number,
 	    event->stream->tls ? ", TLS" : "");
 	out_line(out);
+	if (event->stream->client_src != NULL) {
+		field(out, "client_src");
+		out_str(out, event->stream->client_src);
+		out_line(out);
+	}
 	field(out, "order");
 	out_str(out,
 	    event->stream->order == BNET_ORDER_NETWORK ? "network" : "little");
@@ -550,6 +563,7 @@ static void
 text_record(struct output *output, const struct record *record)
 {
 	const struct cap_event *event = record->event;
+	const bool bad = event->type < CAP_N_LOSSES;
 	struct outbuf *out = output->out;
 
 	put_where(output, event);
@@ -557,15 +571,19 @@ text_record(struct output *output, const struct record *record)
 		text_frame(output, record);
 		return;
 	}
-	paint(output, PAINT_BAD);
+	if (bad)
+		paint(output, PAINT_BAD);
 	out_str(out, output_event_name(event->type));
-	paint(output, PAINT_OFF);
+	if (bad)
+		paint(output, PAINT_OFF);
 	if (event->type == CAP_CLOCK)
 		out_printf(out, " %+.6f s: %s", (double)event->step_ns / 1e9,
 		    event->reason);
 	else
 		out_printf(out, " %llu bytes: %s",
 		    (unsigned long long)event->bytes, event->reason);
+	if (event->type == CAP_PROXY && event->stream->client_src != NULL)
+		out_printf(out, ", client %s", event->stream->client_src);
 	out_line(out);
 }
 

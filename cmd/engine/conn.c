@@ -10,7 +10,7 @@
 #include "cmd/engine/conn.h"
 
 #include "cmd/common/clock.h"
-#include "cmd/engine/proxy_protocol.h"
+#include "cmd/common/proxy_protocol.h"
 #include "cmd/engine/send.h"
 
 #include <errno.h>

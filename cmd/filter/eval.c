@@ -166,6 +166,7 @@ static bool
 number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
 {
 	const void *at = place_of(r, row);
+	const struct bnet_header *h = at;
 
 	if (at == NULL)
 		return false;
@@ -180,6 +181,9 @@ number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
 	case LOAD_U64:
 		*v = *(const uint64_t *)at;
 		return true;
+	case LOAD_PONG_PING:
+		*v = h->latency_ms;
+		return h->key == BNET_KEY_PONG && *v != 0;
 	case LOAD_SIZE:
 		*v = *(const size_t *)at;
 		return true;

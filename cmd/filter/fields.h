@@ -56,6 +56,7 @@ enum filter_load {
 	LOAD_ENUM,
 	LOAD_U32,
 	LOAD_U64,
+	LOAD_PONG_PING, /* the latency of a header, only in a pong */
 	LOAD_SIZE,
 	LOAD_KEY, /* int32_t; hexadecimal is unsigned */
 	LOAD_I64,

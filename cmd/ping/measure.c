@@ -287,18 +287,6 @@ count_missed(
 
 /* ---- one ping ---- */
 
-static bool
-pad(struct bnet_buf *body, size_t n)
-{
-	uint8_t *tail;
-
-	if (bnet_buf_room(body, n, &tail) != BNET_OK)
-		return false;
-	memset(tail, 0, n);
-	bnet_buf_added(body, n);
-	return true;
-}
-
 static uint32_t
 echo_flags(const struct measure *m, enum ping_layer layer)
 {
@@ -332,7 +320,8 @@ send_echo(struct measure *m, const struct flight *flight)
 	message.u.echo.flags = echo_flags(m, (enum ping_layer)flight->layer);
 	bnet_buf_clear(&m->scratch.body);
 	if (bnet_message_encode(&message, &m->scratch.body) != BNET_OK ||
-	    !pad(&m->scratch.body, (size_t)m->opt->padding_bytes))
+	    bnet_buf_append_zeros(
+		&m->scratch.body, (size_t)m->opt->padding_bytes) != BNET_OK)
 		return ENGINE_MEMORY;
 	return session_send(
 	    &m->session, &header, bnet_buf_slice(&m->scratch.body));

@@ -482,20 +482,10 @@ static struct series_row
 report_total(const struct series *series, uint64_t node, enum ping_layer layer,
     const struct series_cell *cell)
 {
-	struct series_row row = {
-		.node = node,
-		.layer = layer,
-		.due = cell->due.sums,
-		.sent = cell->sent,
-		.up = cell->up,
-		.down = cell->down,
-		.clock_error = cell->clock_error,
-	};
+	struct series_row row = series_row_of(cell);
 
-	for (unsigned i = 0; i < SERIES_QUANTILES; i++)
-		row.quantiles_ns[i] =
-		    hdr_quantile(&cell->due, series_quantiles[i]);
-	memcpy(row.counts, cell->counts, sizeof(row.counts));
+	row.node = node;
+	row.layer = layer;
 	if (node == SERIES_ALL)
 		row.hiccups = *series_total_hiccups(series);
 	return row;

@@ -217,8 +217,8 @@ cell_clear(struct series_cell *cell)
 	*cell = (struct series_cell){ .due = due };
 }
 
-static struct series_row
-row_of(const struct series_cell *cell)
+struct series_row
+series_row_of(const struct series_cell *cell)
 {
 	struct series_row row = {
 		.due = cell->due.sums,
@@ -245,7 +245,7 @@ close_cell(struct series *series, unsigned bucket,
 
 	if (!cell_used(cell))
 		return;
-	row = row_of(cell);
+	row = series_row_of(cell);
 	row.start_ns = b->start_ns;
 	row.node = node->id;
 	row.layer = layer;

@@ -164,6 +164,9 @@ uint64_t series_n_refused(const struct series *series);
 void series_merge(
     struct series *series, const struct series_row *row, const struct hdr *due);
 
+/* A cell as a row, without time, node, layer and hiccups. */
+struct series_row series_row_of(const struct series_cell *cell);
+
 /*
  * The whole run, open buckets included, for a node or SERIES_ALL; NULL if there
  * are no samples at that layer. Valid until the next call that changes it.

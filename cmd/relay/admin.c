@@ -191,10 +191,12 @@ state(struct text *out, const struct metrics *m)
 }
 
 static void
-capture(struct text *out, const struct metrics *m)
+outputs(struct text *out, const struct metrics *m)
 {
 	one(out, "capture_dropped_total", "counter", m->capture_dropped,
 	    "Segments that the capture could not take.");
+	one(out, "log_lines_lost_total", "counter", m->log_lines_lost,
+	    "Log lines dropped because standard error was not read.");
 }
 
 /* Buckets are powers of two: 1, 2-3, 4-7, ...; the last has no upper bound. */
@@ -227,7 +229,7 @@ metrics_render(struct text *out, const struct metrics *m)
 	memory(out, m);
 	counters(out, m);
 	packets_per_write(out, m->engine);
-	capture(out, m);
+	outputs(out, m);
 }
 
 static void

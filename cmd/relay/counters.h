@@ -36,7 +36,6 @@
 	OF(RELAY_LOCAL_ROSTER, "roster") \
 	OF(RELAY_LOCAL_DISCARD, "discard") \
 	OF(RELAY_LOCAL_COUNTER, "counter") \
-	OF(RELAY_LOCAL_PING, "ping") \
 	OF(RELAY_LOCAL_PONG, "pong") \
 	FAMILY("packets_refused_total", "reason", \
 	    "Packets refused; a sender that said hello is told.") \
@@ -96,6 +95,8 @@
 	ONE(RELAY_PINGS_SENT, "pings_sent_total", "Header pings sent.") \
 	ONE(RELAY_PONGS_RECEIVED, "pongs_received_total", \
 	    "Pongs that answered a ping of ours.") \
+	ONE(RELAY_PONGS_UNASKED, "pongs_unasked_total", \
+	    "Pongs that answered no ping of ours.") \
 	ONE(RELAY_PONGS_NOT_SENT, "pongs_not_sent_total", \
 	    "Pings that could not be answered.") \
 	ENGINE(ENGINE_PAUSES, "pauses_total", \
@@ -135,6 +136,7 @@
 	OF(RELAY_CLOSED_OVERLOAD, "overload") \
 	OF(RELAY_CLOSED_REPLACED, "replaced") \
 	OF(RELAY_CLOSED_NOT_AUTHORISED, "not_authorised") \
+	OF(RELAY_CLOSED_BACK_OFF, "back_off") \
 	OF(RELAY_CLOSED_BAD_VERSION, "bad_version") \
 	OF(RELAY_CLOSED_SHUTTING_DOWN, "shutting_down") \
 	OF(RELAY_CLOSED_IO, "io") \

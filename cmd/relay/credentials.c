@@ -17,43 +17,76 @@
 
 static uint64_t credentials_id(const char *text, size_t n);
 
-#define ROUNDS 1000 /* as in the prefix */
-#define PREFIX_CHARS (sizeof(CREDENTIALS_HASH_PREFIX) - 1)
+/* ---- salted hashes ---- */
+
+#define SALT_BYTES 16
+#define HASH_BYTES 32
+#define SALT_HEX_CHARS (SALT_BYTES * 2)
+#define HASH_HEX_CHARS (HASH_BYTES * 2)
+#define SLOW_ROUNDS 1000 /* as in its prefix */
+
+enum hash_kind {
+	HASH_SHA256, /* of the salt and the token */
+	HASH_SLOW, /* of older versions */
+	HASH_KINDS
+};
+
+struct hash {
+	enum hash_kind kind;
+	unsigned char salt[SALT_BYTES];
+	unsigned char bytes[HASH_BYTES];
+};
 
 static bool
-derive(const char *token, size_t token_bytes, const unsigned char *salt,
-    unsigned char *hash)
+derive_sha256(const char *token, size_t token_bytes, const unsigned char *salt,
+    unsigned char *bytes)
 {
-	return PKCS5_PBKDF2_HMAC(token, (int)token_bytes, salt,
-		   CREDENTIALS_SALT_BYTES, ROUNDS, EVP_sha256(),
-		   CREDENTIALS_HASH_BYTES, hash) == 1;
+	unsigned char in[SALT_BYTES + CREDENTIALS_TOKEN_BYTES_MAX];
+	bool ok;
+
+	memcpy(in, salt, SALT_BYTES);
+	memcpy(in + SALT_BYTES, token, token_bytes);
+	ok = EVP_Digest(in, SALT_BYTES + token_bytes, bytes, NULL, EVP_sha256(),
+		 NULL) == 1;
+	OPENSSL_cleanse(in, sizeof(in));
+	return ok;
 }
 
-/* Hash a token with the salt in *hash. False: OpenSSL failed. */
 static bool
-credentials_hash_make(
-    const char *token, size_t token_bytes, struct credentials_hash *hash)
+derive_slow(const char *token, size_t token_bytes, const unsigned char *salt,
+    unsigned char *bytes)
 {
-	return derive(token, token_bytes, hash->salt, hash->hash);
+	return PKCS5_PBKDF2_HMAC(token, (int)token_bytes, salt, SALT_BYTES,
+		   SLOW_ROUNDS, EVP_sha256(), HASH_BYTES, bytes) == 1;
 }
 
-bool
-credentials_hash_is(
-    const char *token, size_t token_bytes, const struct credentials_hash *hash)
+static const struct kind {
+	const char *prefix;
+	bool (*derive)(const char *token, size_t token_bytes,
+	    const unsigned char *salt, unsigned char *bytes);
+} kinds[HASH_KINDS] = {
+	[HASH_SHA256] = { "sha256$", derive_sha256 },
+	[HASH_SLOW] = { "pbkdf2-sha256$1000$", derive_slow },
+};
+
+/* Takes the time of `kind` whatever the kind of `hash`; then it is false. */
+static bool
+hash_is(const char *token, size_t token_bytes, enum hash_kind kind,
+    const struct hash *hash)
 {
-	unsigned char got[CREDENTIALS_HASH_BYTES];
-	bool same = derive(token, token_bytes, hash->salt, got) &&
-	    CRYPTO_memcmp(got, hash->hash, sizeof(got)) == 0;
+	unsigned char got[HASH_BYTES];
+	bool same = kinds[kind].derive(token, token_bytes, hash->salt, got) &&
+	    CRYPTO_memcmp(got, hash->bytes, sizeof(got)) == 0;
 
 	OPENSSL_cleanse(got, sizeof(got));
-	return same;
+	return same && hash->kind == kind;
 }
 
 /* Exactly `n` bytes in hex, followed by `end`. */
 static bool
 parse_hex(const char *text, char end, unsigned char *bytes, size_t n)
 {
-	char hex[CREDENTIALS_HASH_BYTES * 2 + 1];
+	char hex[HASH_HEX_CHARS + 1];
 	size_t got;
 
 	if (strnlen(text, n * 2 + 1) < n * 2 || text[n * 2] != end)
@@ -64,31 +97,35 @@ parse_hex(const char *text, char end, unsigned char *bytes, size_t n)
 	    got == n;
 }
 
-bool
-credentials_hash_parse(const char *text, struct credentials_hash *hash)
+/* Parse "sha256$SALT$HASH" or an older line. False: malformed. */
+static bool
+hash_parse(const char *text, struct hash *hash)
 {
-	const char *salt = text + PREFIX_CHARS;
+	for (hash->kind = 0; hash->kind < HASH_KINDS; hash->kind++) {
+		size_t n = strlen(kinds[hash->kind].prefix);
 
-	return strncmp(text, CREDENTIALS_HASH_PREFIX, PREFIX_CHARS) == 0 &&
-	    parse_hex(salt, '$', hash->salt, sizeof(hash->salt)) &&
-	    parse_hex(salt + sizeof(hash->salt) * 2 + 1, '\0', hash->hash,
-		sizeof(hash->hash));
+		if (strncmp(text, kinds[hash->kind].prefix, n) != 0)
+			continue;
+		return parse_hex(text + n, '$', hash->salt, SALT_BYTES) &&
+		    parse_hex(text + n + SALT_HEX_CHARS + 1, '\0', hash->bytes,
+			HASH_BYTES);
+	}
+	return false;
 }
 
-void
-credentials_hash_format(
-    const struct credentials_hash *hash, char text[CREDENTIALS_HASH_CHARS])
+static void
+hash_print(const struct hash *hash, FILE *out)
 {
-	char salt[CREDENTIALS_SALT_BYTES * 2 + 1] = "";
-	char bytes[CREDENTIALS_HASH_BYTES * 2 + 1] = "";
+	char salt[SALT_HEX_CHARS + 1] = "", bytes[HASH_HEX_CHARS + 1] = "";
 
 	OPENSSL_buf2hexstr_ex(
-	    salt, sizeof(salt), NULL, hash->salt, sizeof(hash->salt), '\0');
+	    salt, sizeof(salt), NULL, hash->salt, SALT_BYTES, '\0');
 	OPENSSL_buf2hexstr_ex(
-	    bytes, sizeof(bytes), NULL, hash->hash, sizeof(hash->hash), '\0');
-	snprintf(text, CREDENTIALS_HASH_CHARS, "%s%s$%s",
-	    CREDENTIALS_HASH_PREFIX, salt, bytes);
+	    bytes, sizeof(bytes), NULL, hash->bytes, HASH_BYTES, '\0');
+	fprintf(out, "%s%s$%s", kinds[hash->kind].prefix, salt, bytes);
 }
+
+/* ---- the identity in a certificate ---- */
 
 #define NODE_URI "bluenet:node:"
 
@@ -156,9 +193,10 @@ credentials_cert(const struct x509_st *cert, uint64_t wanted_id,
 	return found || any;
 }
 
+/* ---- the table of tokens ---- */
+
 #define SECRET_BYTES 32
 #define SECRET_CHARS (SECRET_BYTES * 2)
-#define TOKEN_CHARS (CREDENTIALS_NAME_CHARS + 1 + SECRET_CHARS)
 #define LINE_CHARS 512
 #define BLANKS " \t\r\n"
 #define N_SAME 2 /* lines per name, and hashes per check */
@@ -169,13 +207,14 @@ credentials_cert(const struct x509_st *cert, uint64_t wanted_id,
 struct entry {
 	char name[CREDENTIALS_NAME_CHARS];
 	uint64_t id; /* 0: any */
-	struct credentials_hash hash;
+	struct hash hash;
 	size_t line;
 };
 
 struct credentials {
 	struct entry *entries; /* owned; sorted by name, then by line */
 	size_t n, cap;
+	size_t n_slow;
 };
 
 static const struct entry nobody; /* no token has an all-zero hash */
@@ -252,14 +291,14 @@ add_line(struct credentials *creds, char *line, size_t n_line)
 		return ID_EXPECTED;
 	if (name == NULL || !good_name(name, strlen(name)))
 		return NAME_EXPECTED;
-	if (hash == NULL || !credentials_hash_parse(hash, &entry.hash))
-		return "expected " CREDENTIALS_HASH_PREFIX
-		       "SALT$HASH, as --make-token prints it";
+	if (hash == NULL || !hash_parse(hash, &entry.hash))
+		return "expected sha256$SALT$HASH, as --make-token prints it";
 	if (strtok_r(NULL, BLANKS, &rest) != NULL)
 		return "expected the end of the line after the hash";
 	if (creds->n == CREDENTIALS_TOKENS_MAX)
 		return "expected at most 65536 tokens";
 	snprintf(entry.name, sizeof(entry.name), "%s", name);
+	creds->n_slow += entry.hash.kind == HASH_SLOW;
 	return append(creds, &entry) ? NULL : "out of memory";
 }
 
@@ -358,7 +397,25 @@ find(const struct credentials *creds, const char *name)
 	return low;
 }
 
-/* Hashes N_SAME times in any case: the time must not reveal names. */
+size_t
+credentials_n_slow(const struct credentials *creds)
+{
+	return creds->n_slow;
+}
+
+/* Takes the time of all kinds of the table, which must not reveal names. */
+static bool
+entry_has(const struct credentials *creds, const struct entry *entry,
+    const char *token, size_t token_bytes)
+{
+	bool same = hash_is(token, token_bytes, HASH_SHA256, &entry->hash);
+
+	if (creds->n_slow > 0)
+		same |= hash_is(token, token_bytes, HASH_SLOW, &entry->hash);
+	return same && entry != &nobody;
+}
+
+/* Tries N_SAME entries in any case: the time must not reveal names. */
 bool
 credentials_check(const struct credentials *creds, const char *token,
     size_t token_bytes, struct credentials_grant *grant)
@@ -367,7 +424,8 @@ credentials_check(const struct credentials *creds, const char *token,
 	char name[CREDENTIALS_NAME_CHARS], id[24] = "*";
 	size_t name_bytes, at;
 
-	if (token_bytes >= TOKEN_CHARS || token_bytes < SECRET_CHARS + 2)
+	if (token_bytes > CREDENTIALS_TOKEN_BYTES_MAX ||
+	    token_bytes < SECRET_CHARS + 2)
 		return false;
 	name_bytes = token_bytes - SECRET_CHARS - 1;
 	if (token[name_bytes] != '.' || !good_name(token, name_bytes))
@@ -379,8 +437,7 @@ credentials_check(const struct credentials *creds, const char *token,
 		entry = &nobody;
 		if (i < creds->n && strcmp(creds->entries[i].name, name) == 0)
 			entry = &creds->entries[i];
-		if (credentials_hash_is(token, token_bytes, &entry->hash) &&
-		    entry != &nobody)
+		if (entry_has(creds, entry, token, token_bytes))
 			match = entry;
 	}
 	if (match == NULL)
@@ -398,9 +455,8 @@ credentials_make_token(
     const char *id, const char *name, FILE *out, char *err, size_t err_bytes)
 {
 	unsigned char secret[SECRET_BYTES];
-	char hex[SECRET_CHARS + 1], token[TOKEN_CHARS];
-	char text[CREDENTIALS_HASH_CHARS];
-	struct credentials_hash hash;
+	char hex[SECRET_CHARS + 1], token[CREDENTIALS_TOKEN_BYTES_MAX + 1];
+	struct hash hash = { .kind = HASH_SHA256 };
 	const char *why = NULL;
 
 	if (strcmp(id, "*") != 0 && credentials_id(id, strlen(id)) == 0)
@@ -412,22 +468,23 @@ credentials_make_token(
 		return false;
 	}
 	if (RAND_priv_bytes(secret, sizeof(secret)) != 1 ||
-	    RAND_bytes(hash.salt, sizeof(hash.salt)) != 1 ||
+	    RAND_bytes(hash.salt, SALT_BYTES) != 1 ||
 	    OPENSSL_buf2hexstr_ex(
 		hex, sizeof(hex), NULL, secret, sizeof(secret), '\0') != 1) {
 		snprintf(err, err_bytes, "no random bytes");
 		return false;
 	}
 	snprintf(token, sizeof(token), "%s.%s", name, hex);
-	if (!credentials_hash_make(token, strlen(token), &hash)) {
+	if (!derive_sha256(token, strlen(token), hash.salt, hash.bytes)) {
 		snprintf(err, err_bytes, "OpenSSL cannot hash");
 		return false;
 	}
-	credentials_hash_format(&hash, text);
 	fprintf(out,
 	    "# the token, for whoever is to say hello with it:\n%s\n"
-	    "# the line for the relay's file of tokens:\n%s %s %s\n",
-	    token, id, name, text);
+	    "# the line for the relay's file of tokens:\n%s %s ",
+	    token, id, name);
+	hash_print(&hash, out);
+	fputc('\n', out);
 	OPENSSL_cleanse(secret, sizeof(secret));
 	OPENSSL_cleanse(hex, sizeof(hex));
 	OPENSSL_cleanse(token, sizeof(token));

@@ -8,22 +8,22 @@
  * token, without the secret:
  *
  *	# comment
- *	7 market pbkdf2-sha256$1000$SALT$HASH
- *	* client pbkdf2-sha256$1000$SALT$HASH
+ *	7 market sha256$SALT$HASH
+ *	* client sha256$SALT$HASH
  *
  * The first word is the id that it may use, or * for any; then its name (up
  * to 63 of A-Z a-z 0-9 . _ -); then the salted hash of the whole token. A name
  * may be on two lines with the same id, so that a token can be replaced while
  * the old one is still in use.
  *
- * Why only 1000 rounds: the check runs on a thread that carries traffic, so
- * any peer that sends a hello uses up its time. Rounds make guessing expensive
- * if a secret can be guessed, like a password. 256 random bits cannot, with
- * one round or a million; 1000 is the minimum of the standard (SP 800-132). A
- * check takes two hashes, about half a millisecond together. It always takes
- * two, even for an unknown name, so that the time does not reveal which names
- * exist. The number is in the file so that later versions can change it; this
- * version accepts no other, since another would take another time.
+ * Why a single round: the check runs on a thread that carries traffic, so any
+ * peer that sends a hello uses up its time. Rounds make guessing expensive if
+ * a secret can be guessed, like a password; 256 random bits cannot. A check
+ * costs the same for an unknown name, so that the time does not reveal which
+ * names exist.
+ *
+ * Older versions made lines with pbkdf2-sha256$1000$. They are still accepted;
+ * while a file has one, every check of its tokens pays for that hash as well.
  *
  * A table does not change after it is loaded, so any thread may use it. To
  * reload, load another and swap them. session.c checks; secrets.c loads.
@@ -39,6 +39,7 @@
 #define CREDENTIALS_TOKENS_MAX 65536 /* lines of a file */
 #define CREDENTIALS_NAME_CHARS 64 /* with the NUL */
 #define CREDENTIALS_IDENTITY_CHARS 96
+#define CREDENTIALS_TOKEN_BYTES_MAX 128 /* a longer one is not hashed */
 
 struct x509_st; /* X509 of OpenSSL */
 
@@ -79,6 +80,9 @@ void credentials_free(struct credentials *creds); /* NULL is allowed */
 bool credentials_check(const struct credentials *creds, const char *token,
     size_t token_bytes, struct credentials_grant *grant);
 
+/* How many lines have the slow hash of older versions. */
+size_t credentials_n_slow(const struct credentials *creds);
+
 /*
  * Print a new token and its line for the file, each below a comment. `id` is
  * a number or *. False: `err` says what is wrong with `id` or the name.
@@ -99,26 +103,5 @@ bool credentials_make_token(
  */
 bool credentials_cert(const struct x509_st *cert, uint64_t wanted_id,
     struct credentials_grant *grant);
-
-#define CREDENTIALS_SALT_BYTES 16
-#define CREDENTIALS_HASH_BYTES 32
-#define CREDENTIALS_HASH_PREFIX "pbkdf2-sha256$1000$"
-#define CREDENTIALS_HASH_CHARS \
-	(sizeof(CREDENTIALS_HASH_PREFIX) + CREDENTIALS_SALT_BYTES * 2 + 1 + \
-	    CREDENTIALS_HASH_BYTES * 2)
-
-struct credentials_hash {
-	unsigned char salt[CREDENTIALS_SALT_BYTES];
-	unsigned char hash[CREDENTIALS_HASH_BYTES];
-};
-
-/* Does the token have that hash? Takes the same time either way. */
-bool credentials_hash_is(
-    const char *token, size_t token_bytes, const struct credentials_hash *hash);
-
-/* Parse "pbkdf2-sha256$1000$SALT$HASH". False: malformed. */
-bool credentials_hash_parse(const char *text, struct credentials_hash *hash);
-void credentials_hash_format(
-    const struct credentials_hash *hash, char text[CREDENTIALS_HASH_CHARS]);
 
 #endif

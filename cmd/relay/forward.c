@@ -16,6 +16,8 @@
 #define FORKS_HEAVY 64 /* copies from which a packet is heavy */
 #define US_MS 1000
 #define REASON_CHARS 64
+#define BROADCASTS_MAX 16 /* of a worker, that others still work on */
+#define COOKIE_BYTES 8
 
 /* A packet that is being forwarded. */
 struct passing {
@@ -52,6 +54,8 @@ static const struct outcome of_sent[] = {
 	[ENGINE_GONE] = { RELAY_REFUSED_NO_DESTINATION,
 	    BNET_CODE_NO_DESTINATION, "no such destination" },
 };
+static const struct outcome all_busy = { RELAY_REFUSED_OVERLOADED,
+	BNET_CODE_OVERLOADED, "every node of this key is silent or full" };
 
 /* ---- one copy ---- */
 
@@ -104,8 +108,7 @@ send_copy(struct passing *p, struct route_entry *entry)
 		return err == BNET_EPAYLOAD ? &too_large : &malformed;
 	out.header.latency_ms = add_latency(p->in->header.latency_ms,
 	    atomic_load_explicit(&peer->latency_us, memory_order_relaxed));
-	out.header.timestamp =
-	    ping_timestamp(p->relay, peer, relay_now_us(p->worker));
+	out.header.timestamp = ping_timestamp(p->relay, p->worker, peer);
 	sent =
 	    engine_send(p->worker, entry->sendq, &out, p->in->header.priority);
 	apply_policy(p, entry->sendq, sent);
@@ -178,6 +181,36 @@ find(struct passing *p, enum bnet_role role)
 	return from->found;
 }
 
+/* ---- any node of a key ---- */
+
+/* The next in turn; not one that is silent, or takes no more. */
+static const struct outcome *
+send_any(struct passing *p)
+{
+	const struct outcome *failed = keep_forks(p);
+	struct routes_turn turn = { 0 };
+	struct route_entry *entry;
+
+	if (failed != NULL)
+		return failed;
+	failed = &no_destination;
+	while ((entry = routes_any(p->relay->routes, p->in->header.key,
+		    &turn)) != NULL) {
+		struct peer *peer = (struct peer *)(void *)entry;
+
+		if (atomic_load_explicit(&peer->silent, memory_order_relaxed)) {
+			failed = &all_busy;
+			continue;
+		}
+		failed = send_copy(p, entry);
+		if (failed == &of_sent[ENGINE_FULL])
+			failed = &all_busy;
+		else if (failed != &of_sent[ENGINE_GONE])
+			break;
+	}
+	return failed;
+}
+
 /* ---- many ---- */
 
 /* Failures of many copies: reported as one error, that of the first. */
@@ -199,24 +232,40 @@ note(struct failures *failures, const struct outcome *failed, uint64_t id)
 	}
 }
 
+static void
+count_copies(struct passing *p, const struct failures *failures)
+{
+	counter_add(&worker_of(p->relay, p->worker)
+			 ->counters[RELAY_COPIES_REFUSED],
+	    failures->n);
+}
+
+static void
+report_failures(struct relay *relay, struct engine_conn *conn,
+    const struct bnet_packet *packet, const struct failures *failures)
+{
+	char reason[REASON_CHARS];
+
+	if (failures->n == 0)
+		return;
+	(void)snprintf(reason, sizeof(reason), "%s: %llu of %llu clients",
+	    failures->first->reason, (unsigned long long)failures->n,
+	    (unsigned long long)failures->n_all);
+	reply_error(relay, conn, packet, failures->first->code,
+	    (int64_t)failures->first_id, reason);
+}
+
 /* A packet counts as forwarded if one copy was; the copies count apart. */
 static void
 done_many(
     struct passing *p, const struct failures *failures, enum relay_counter ok)
 {
-	struct relay_worker *own = worker_of(p->relay, p->worker);
 	bool none = failures->n == failures->n_all && failures->n > 0;
-	char reason[REASON_CHARS];
 
-	relay_count(own, none ? failures->first->counter : ok);
-	if (failures->n == 0)
-		return;
-	counter_add(&own->counters[RELAY_COPIES_REFUSED], failures->n);
-	(void)snprintf(reason, sizeof(reason), "%s: %llu of %llu clients",
-	    failures->first->reason, (unsigned long long)failures->n,
-	    (unsigned long long)failures->n_all);
-	reply_error(p->relay, p->conn, p->in, failures->first->code,
-	    (int64_t)failures->first_id, reason);
+	relay_count(worker_of(p->relay, p->worker),
+	    none ? failures->first->counter : ok);
+	count_copies(p, failures);
+	report_failures(p->relay, p->conn, p->in, failures);
 }
 
 static void
@@ -242,11 +291,35 @@ to_forks(struct passing *p)
 
 /* ---- to everybody ---- */
 
-/* A broadcast for the clients of another worker. */
+/*
+ * A broadcast for the clients of another worker, and back: what its part came
+ * to. The source's worker adds up all parts, and reports one error.
+ */
 struct broadcast {
 	struct bnet_packet packet; /* without its borrowed parts */
 	enum bnet_order order;
-	uint64_t source_handle;
+	uint64_t ticket; /* of the source's worker */
+	unsigned worker; /* the source's */
+};
+
+struct broadcast_part {
+	uint64_t ticket;
+	struct failures failures;
+};
+
+/* One that other workers work on, for its report. */
+struct broadcast_open {
+	uint64_t ticket; /* 0: this place is free */
+	uint64_t handle; /* of the source */
+	unsigned n_parts; /* still missing */
+	struct failures failures;
+	struct bnet_packet packet; /* header and cookie of it */
+	uint8_t cookie[COOKIE_BYTES];
+};
+
+struct broadcasts {
+	uint64_t last_ticket;
+	struct broadcast_open open[BROADCASTS_MAX];
 };
 
 struct fan_out {
@@ -272,57 +345,136 @@ fan_out_here(struct passing *p, struct failures *failures)
 
 	engine_each_conn(p->worker, to_client_here, &fan);
 	*failures = fan.failures;
+	count_copies(p, failures);
 }
 
-/* Hand it to the other workers: each serves its own clients. */
+/* Report it, and free its place. */
 static void
-fan_out_there(struct passing *p)
+broadcast_end(struct relay *relay, struct engine_worker *worker,
+    struct broadcast_open *open)
+{
+	struct engine_conn *conn = engine_conn_find(worker, open->handle);
+
+	open->ticket = 0;
+	if (conn != NULL && peer_of(conn)->state == PEER_UP)
+		report_failures(relay, conn, &open->packet, &open->failures);
+}
+
+/* A free place; that of the oldest, which is reported as far as it got. */
+static struct broadcast_open *
+broadcast_place(struct relay *relay, struct engine_worker *worker)
+{
+	struct broadcast_open *open = worker_of(relay, worker)->broadcasts->open;
+	struct broadcast_open *oldest = &open[0];
+
+	for (size_t i = 0; i < BROADCASTS_MAX && oldest->ticket != 0; i++)
+		if (open[i].ticket < oldest->ticket)
+			oldest = &open[i];
+	if (oldest->ticket != 0)
+		broadcast_end(relay, worker, oldest);
+	return oldest;
+}
+
+static void
+broadcast_remember(struct passing *p, uint64_t ticket, unsigned n_parts,
+    const struct failures *failures)
+{
+	struct broadcast_open *open = broadcast_place(p->relay, p->worker);
+
+	*open = (struct broadcast_open){ .ticket = ticket,
+		.handle = engine_conn_sendq(p->conn)->handle,
+		.n_parts = n_parts,
+		.failures = *failures };
+	open->packet.has_header = true;
+	open->packet.header = p->in->header;
+	open->packet.codec = p->in->codec;
+	if (p->in->payload.len < COOKIE_BYTES)
+		return;
+	memcpy(open->cookie, p->in->payload.p, COOKIE_BYTES);
+	open->packet.payload =
+	    (struct bnet_slice){ open->cookie, COOKIE_BYTES };
+}
+
+/*
+ * Hand it to the other workers: each serves its own clients. Returns how many
+ * will say what their part came to; *n_lost have no part.
+ */
+static unsigned
+fan_out_there(struct passing *p, uint64_t ticket, unsigned *n_lost)
 {
 	struct broadcast head = { .packet = p->out,
 		.order = p->order,
-		.source_handle = engine_conn_sendq(p->conn)->handle };
+		.ticket = ticket,
+		.worker = engine_worker_index(p->worker) };
 	struct bnet_buf *swap = &worker_of(p->relay, p->worker)->swapped;
-	unsigned n = engine_n_workers(p->relay->engine);
+	unsigned n = engine_n_workers(p->relay->engine), n_sent = 0;
 	struct bnet_slice bytes = { (const uint8_t *)&head, sizeof(head) };
 
-	if (n == 1)
-		return;
 	head.packet.header.latency_ms = p->in->header.latency_ms;
 	bnet_buf_clear(swap);
-	if (bnet_buf_append(swap, bytes) != BNET_OK ||
-	    bnet_buf_append(swap, p->in->wire_payload) != BNET_OK) {
-		relay_count(
-		    worker_of(p->relay, p->worker), RELAY_COPIES_REFUSED);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++)
-		if (i != engine_worker_index(p->worker) &&
-		    !engine_worker_message(p->worker, i,
-			RELAY_MESSAGE_BROADCAST, bnet_buf_slice(swap)))
-			relay_count(worker_of(p->relay, p->worker),
-			    RELAY_COPIES_REFUSED);
+	if (bnet_buf_append(swap, bytes) == BNET_OK &&
+	    bnet_buf_append(swap, p->in->wire_payload) == BNET_OK)
+		for (unsigned i = 0; i < n; i++)
+			n_sent += i != head.worker &&
+			    engine_worker_message(p->worker, i,
+				RELAY_MESSAGE_BROADCAST, bnet_buf_slice(swap));
+	*n_lost = n - 1 - n_sent;
+	return n_sent;
+}
+
+static struct broadcasts *
+broadcasts_of(struct relay_worker *own)
+{
+	if (own->broadcasts == NULL)
+		own->broadcasts = calloc(1, sizeof(*own->broadcasts));
+	return own->broadcasts;
+}
+
+/* The clients of a worker that did not get to hear of it count as one. */
+static void
+note_lost(struct passing *p, struct failures *failures, unsigned n_lost)
+{
+	for (unsigned i = 0; i < n_lost; i++)
+		note(failures, &of_sent[ENGINE_MEMORY], 0);
+	counter_add(&worker_of(p->relay, p->worker)
+			 ->counters[RELAY_COPIES_REFUSED],
+	    n_lost);
 }
 
 static void
 to_everybody(struct passing *p)
 {
+	struct relay_worker *own = worker_of(p->relay, p->worker);
+	bool alone = engine_n_workers(p->relay->engine) == 1;
+	unsigned n_parts = 0, n_lost = 0;
 	struct failures failures;
+	uint64_t ticket = 0;
 
 	p->out.header.forks = 0; /* copies have none; the ids are not kept */
-	fan_out_there(p);
+	if (!alone && peer_of(p->conn)->hello && broadcasts_of(own) != NULL)
+		ticket = ++own->broadcasts->last_ticket;
+	if (!alone)
+		n_parts = fan_out_there(p, ticket, &n_lost);
 	fan_out_here(p, &failures);
+	note_lost(p, &failures, n_lost);
 	/* clients of other workers may get it, so it counts as forwarded */
-	failures.n_all++;
-	done_many(p, &failures, RELAY_FORWARDED_BROADCAST);
+	relay_count(own,
+	    n_parts == 0 && failures.n > 0 && failures.n == failures.n_all
+		? failures.first->counter
+		: RELAY_FORWARDED_BROADCAST);
+	if (n_parts > 0 && ticket != 0)
+		broadcast_remember(p, ticket, n_parts, &failures);
+	else
+		report_failures(p->relay, p->conn, p->in, &failures);
 }
 
 void
 forward_broadcast_here(
     struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes)
 {
-	struct relay_worker *own = worker_of(relay, worker);
 	struct broadcast head;
-	struct failures failures;
+	struct broadcast_part part = { 0 };
+	struct bnet_slice back = { (const uint8_t *)&part, sizeof(part) };
 	struct passing p = { .relay = relay, .worker = worker };
 
 	memcpy(&head, bytes.p, sizeof(head));
@@ -331,9 +483,36 @@ forward_broadcast_here(
 	p.order = head.order;
 	p.in = &head.packet;
 	p.out = head.packet;
-	fan_out_here(&p, &failures);
-	counter_add(&own->counters[RELAY_COPIES_REFUSED], failures.n);
-	payload_done(own);
+	fan_out_here(&p, &part.failures);
+	payload_done(worker_of(relay, worker));
+	part.ticket = head.ticket;
+	if (head.ticket != 0)
+		(void)engine_worker_message(
+		    worker, head.worker, RELAY_MESSAGE_BROADCAST_DONE, back);
+}
+
+void
+forward_broadcast_done(
+    struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes)
+{
+	struct broadcasts *all = worker_of(relay, worker)->broadcasts;
+	struct broadcast_part part;
+	struct broadcast_open *open;
+
+	memcpy(&part, bytes.p, sizeof(part));
+	for (size_t i = 0; i < BROADCASTS_MAX; i++) {
+		open = &all->open[i];
+		if (open->ticket != part.ticket)
+			continue;
+		open->failures.n_all += part.failures.n_all;
+		if (open->failures.n == 0) {
+			open->failures.first = part.failures.first;
+			open->failures.first_id = part.failures.first_id;
+		}
+		open->failures.n += part.failures.n;
+		if (--open->n_parts == 0)
+			broadcast_end(relay, worker, open);
+	}
 }
 
 /* ---- all ---- */
@@ -383,9 +562,7 @@ forward(struct relay *relay, struct engine_conn *conn,
 		    RELAY_FORWARDED_CLIENT);
 		break;
 	case ROUTE_ANY:
-		done(&p,
-		    send_one(&p, routes_any(relay->routes, packet->header.key)),
-		    RELAY_FORWARDED_ANY);
+		done(&p, send_any(&p), RELAY_FORWARDED_ANY);
 		break;
 	case ROUTE_FORKS:
 		to_forks(&p);

@@ -10,8 +10,12 @@
 void forward(struct relay *relay, struct engine_conn *conn,
     const struct bnet_packet *packet, enum route_verdict verdict);
 
-/* On the other workers. Failures here are counted, but not reported. */
+/* RELAY_MESSAGE_BROADCAST: on the other workers. */
 void forward_broadcast_here(
+    struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes);
+
+/* RELAY_MESSAGE_BROADCAST_DONE: what another worker's part came to. */
+void forward_broadcast_done(
     struct relay *relay, struct engine_worker *worker, struct bnet_slice bytes);
 
 #endif

@@ -142,7 +142,13 @@ static bool
 is_ping(const struct bnet_packet *packet)
 {
 	return packet->has_header && packet->header.timestamp != 0 &&
-	    packet->header.key != BNET_KEY_PONG;
+	    packet->header.key != 0 && packet->header.key != BNET_KEY_PONG;
+}
+
+static bool
+is_pong(const struct bnet_packet *packet)
+{
+	return packet->has_header && packet->header.key == BNET_KEY_PONG;
 }
 
 static void
@@ -178,14 +184,17 @@ take(struct relay *relay, struct relay_worker *own, struct engine_conn *conn,
 		session_first(relay, conn, packet);
 	if (peer->state != PEER_UP)
 		return;
+	ping_heard(peer);
+	if (is_pong(packet)) {
+		/* whatever its destination: it is about this link */
+		ping_pong(relay, conn, &packet->header);
+		return;
+	}
 	if (is_ping(packet))
 		ping_answer(relay, conn, &packet->header);
 	if (first && peer->hello)
 		return; /* it was the hello */
-	if (is_ping(packet) && packet->header.key == 0)
-		relay_count(own, RELAY_LOCAL_PING); /* it was only a ping */
-	else
-		route(relay, conn, packet);
+	route(relay, conn, packet);
 }
 
 /* Heavy packets take turns: one link must not keep others waiting. */
@@ -296,6 +305,9 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 	switch ((enum relay_message)type) {
 	case RELAY_MESSAGE_BROADCAST:
 		forward_broadcast_here(relay, worker, bytes);
+		break;
+	case RELAY_MESSAGE_BROADCAST_DONE:
+		forward_broadcast_done(relay, worker, bytes);
 		break;
 	case RELAY_MESSAGE_REPLACED:
 		with_conn(relay, worker, bytes, replaced);

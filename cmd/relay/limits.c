@@ -7,10 +7,22 @@
 #include <stdlib.h>
 
 #define NANO INT64_C(1000000000)
+#define KEY_WORDS (sizeof(struct address_key) / sizeof(uint64_t))
 
 struct seat {
 	struct address_key key; /* first: the map's key */
 	uint64_t n_open;
+};
+
+#define FREE_FAILURES 10
+#define WAIT_MAX_S 60
+#define FORGIVEN_NS (600 * NANO)
+
+/* An address that presented wrong tokens. */
+struct failure {
+	struct address_key key; /* first: the map's key */
+	int64_t last_ns, until_ns;
+	uint64_t n;
 };
 
 struct limits {
@@ -20,6 +32,7 @@ struct limits {
 	int64_t nano_tokens; /* 10^9 of them admit one connection */
 	int64_t at_ns; /* the time of the last update */
 	struct map seats;
+	struct map failures;
 };
 
 static uint32_t
@@ -47,9 +60,14 @@ limits_new(const struct limits_settings *settings)
 
 	if (limits == NULL)
 		return NULL;
-	if (!map_init(&limits->seats, sizeof(struct seat),
-		sizeof(struct address_key) / sizeof(uint64_t),
+	if (!map_init(&limits->seats, sizeof(struct seat), KEY_WORDS,
 		LIMITS_OPEN_MAX)) {
+		free(limits);
+		return NULL;
+	}
+	if (!map_init(&limits->failures, sizeof(struct failure), KEY_WORDS,
+		LIMITS_FAILED_MAX)) {
+		map_free(&limits->seats);
 		free(limits);
 		return NULL;
 	}
@@ -65,6 +83,7 @@ limits_free(struct limits *limits)
 	if (limits == NULL)
 		return;
 	map_free(&limits->seats);
+	map_free(&limits->failures);
 	pthread_mutex_destroy(&limits->lock);
 	free(limits);
 }
@@ -203,6 +222,73 @@ limits_leave(struct limits *limits, const struct address *addr)
 		seat->n_open--;
 	drop_empty(limits, seat);
 	pthread_mutex_unlock(&limits->lock);
+}
+
+/* Forgets all rather than grow: a flood of addresses must not use memory. */
+static struct failure *
+failure_of(struct limits *limits, const struct address *addr)
+{
+	struct address_key key = address_key(addr);
+	struct failure *f = map_get(&limits->failures, key.words);
+
+	if (f != limits->failures.others)
+		return f;
+	map_free(&limits->failures);
+	if (!map_init(&limits->failures, sizeof(struct failure), KEY_WORDS,
+		LIMITS_FAILED_MAX))
+		return NULL;
+	f = map_get(&limits->failures, key.words);
+	return f == limits->failures.others ? NULL : f;
+}
+
+static int64_t
+count_failure(struct failure *f, int64_t now_ns)
+{
+	int64_t wait_s = 1;
+
+	if (f->n > 0 && now_ns - f->last_ns > FORGIVEN_NS)
+		f->n = 0;
+	f->last_ns = now_ns;
+	f->n++;
+	if (f->n <= FREE_FAILURES)
+		return 0;
+	for (uint64_t i = FREE_FAILURES + 1; i < f->n && wait_s < WAIT_MAX_S;
+	     i++)
+		wait_s *= 2;
+	if (wait_s > WAIT_MAX_S)
+		wait_s = WAIT_MAX_S;
+	f->until_ns = now_ns + wait_s * NANO;
+	return wait_s * NANO;
+}
+
+int64_t
+limits_failed(struct limits *limits, const struct address *addr, int64_t now_ns)
+{
+	struct failure *f;
+	int64_t wait_ns = 0;
+
+	pthread_mutex_lock(&limits->lock);
+	f = failure_of(limits, addr);
+	if (f != NULL)
+		wait_ns = count_failure(f, now_ns);
+	pthread_mutex_unlock(&limits->lock);
+	return wait_ns;
+}
+
+int64_t
+limits_wait_ns(
+    struct limits *limits, const struct address *addr, int64_t now_ns)
+{
+	struct address_key key = address_key(addr);
+	const struct failure *f;
+	int64_t wait_ns = 0;
+
+	pthread_mutex_lock(&limits->lock);
+	f = map_find(&limits->failures, key.words);
+	if (f != NULL && f->until_ns > now_ns)
+		wait_ns = f->until_ns - now_ns;
+	pthread_mutex_unlock(&limits->lock);
+	return wait_ns;
 }
 
 uint32_t

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * limits - how many connections are allowed: in all, per address (as
- * address_key() groups them), and new ones per second.
+ * address_key() groups them), and new ones per second; and how soon an address
+ * may present a token again after wrong ones.
  *
  * Only addresses with a connection take memory, so LIMITS_OPEN_MAX connections
- * bound it, however many addresses try.
+ * bound it, however many addresses try; and at most LIMITS_FAILED_MAX addresses
+ * with wrong tokens are remembered.
  * Any thread may call anything at any time; a mutex guards it. Called per
- * connection, never per packet. For hooks.c.
+ * connection, never per packet. For hooks.c and session.c.
  */
 #ifndef RELAY_LIMITS_H
 #define RELAY_LIMITS_H
@@ -16,6 +18,7 @@
 #include <stdint.h>
 
 #define LIMITS_OPEN_MAX (1 << 20) /* connections, whatever the settings */
+#define LIMITS_FAILED_MAX 65536 /* addresses; with more, all are forgotten */
 
 /* 0 everywhere: no limit. */
 struct limits_settings {
@@ -64,6 +67,19 @@ limits_locate(struct limits *limits, const struct address *addr);
 
 /* An admitted connection was closed; `addr` as it was admitted or set. */
 void limits_leave(struct limits *limits, const struct address *addr);
+
+/*
+ * An address presented a wrong token at now_ns. Returns how long it has to wait
+ * before its next token is looked at: 0 for the first ten, then a second, which
+ * doubles with each wrong one up to a minute. Ten minutes without a wrong token
+ * are forgiven.
+ */
+int64_t limits_failed(
+    struct limits *limits, const struct address *addr, int64_t now_ns);
+
+/* How long it has to wait still; 0: it may present a token. */
+int64_t limits_wait_ns(
+    struct limits *limits, const struct address *addr, int64_t now_ns);
 
 /* The number of open connections. */
 uint32_t limits_open(struct limits *limits);

@@ -7,7 +7,6 @@
 #include "cmd/relay/local.h"
 
 #include "cmd/common/clock.h"
-#include "cmd/relay/ping.h"
 #include "cmd/relay/reply.h"
 #include "cmd/relay/session.h"
 
@@ -18,18 +17,6 @@
  * its length.
  */
 #define HOPS_MAX 64
-
-static bool
-append_padding(struct bnet_buf *body, size_t n)
-{
-	uint8_t *tail;
-
-	if (bnet_buf_room(body, n, &tail) != BNET_OK)
-		return false;
-	memset(tail, 0, n);
-	bnet_buf_added(body, n);
-	return true;
-}
 
 static bool
 add_hop(struct relay *relay, struct bnet_message *message, uint64_t in_ns,
@@ -48,7 +35,7 @@ add_hop(struct relay *relay, struct bnet_message *message, uint64_t in_ns,
 	echo->hops = hops;
 	bnet_buf_clear(body);
 	return bnet_message_encode(message, body) == BNET_OK &&
-	    append_padding(body, padding_bytes);
+	    bnet_buf_append_zeros(body, padding_bytes) == BNET_OK;
 }
 
 bool
@@ -305,16 +292,6 @@ on_keepalive(
 }
 
 static void
-on_pong(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
-{
-	struct relay *relay = arg;
-
-	relay_count(
-	    worker_of(relay, engine_conn_worker(conn)), RELAY_LOCAL_PONG);
-	ping_pong(relay, conn, &packet->header);
-}
-
-static void
 on_second_hello(
     void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
@@ -332,7 +309,6 @@ local_register(struct relay *relay)
 		engine_app *app;
 	} apps[] = {
 		{ BNET_KEY_ECHO, on_echo },
-		{ BNET_KEY_PONG, on_pong },
 		{ bnet_message_key(BNET_MSG_ROSTER), on_roster },
 		{ bnet_message_key(BNET_MSG_REGISTER), session_register },
 		{ bnet_message_key(BNET_MSG_KEEPALIVE), on_keepalive },

@@ -88,9 +88,10 @@ listen_on(struct relay *relay, const struct address *address, int fd,
 		    strerror(errno));
 	real = engine_listener_address(l->listener);
 	l->open = !l->tls && address_is_loopback(&real);
-	if (!l->tls && !l->open && !opt->insecure)
+	if (!l->tls && !l->open && !opt->insecure_listen)
 		cli_usage("the socket that was passed on %s is plain and not"
-			  " on loopback: expected a TLS one, or --insecure",
+			  " on loopback: expected a TLS one, or"
+			  " --insecure-listen",
 		    address_format(&real, text));
 }
 
@@ -222,6 +223,7 @@ free_relay(struct relay *relay)
 		bnet_buf_free(&relay->workers[i].body);
 		bnet_buf_free(&relay->workers[i].store);
 		free(relay->workers[i].forks);
+		free(relay->workers[i].broadcasts);
 	}
 	free(relay->workers);
 	config_free(config_of(relay));
@@ -229,14 +231,23 @@ free_relay(struct relay *relay)
 
 /* ---- */
 
-/* Warn of settings that are valid, but that nobody wants. */
+/* Warn of settings that nobody wants, and of what is open. */
 static void
 warn_of_options(const struct relay_options *opt)
 {
 	if (opt->listen_tls.n > 0 && opt->listen.n == 0 && opt->ca == NULL &&
-	    opt->tokens == NULL && !opt->insecure)
+	    opt->tokens == NULL && !opt->insecure_nodes)
 		log_warn("no node can get in: there is neither --ca nor"
 			 " --tokens");
+	if (opt->insecure_listen)
+		log_warn("open: other machines may connect without TLS"
+			 " (--insecure-listen)");
+	if (opt->insecure_nodes)
+		log_warn("open: any peer may be a node, without credentials"
+			 " (--insecure-nodes)");
+	if (opt->insecure_metrics)
+		log_warn("open: other machines may read /metrics and /links"
+			 " (--insecure-metrics)");
 }
 
 static void
@@ -267,6 +278,8 @@ start_threads(struct relay *relay)
 		cli_die("cannot start a thread: %s", strerror(errno));
 }
 
+#define LOG_FLUSH_NS INT64_C(2000000000)
+
 static void
 serve(struct run *run, struct admin *admin)
 {
@@ -276,6 +289,9 @@ serve(struct run *run, struct admin *admin)
 	start_threads(relay);
 	admin_start(admin);
 	say_ready(relay);
+	errno = log_start();
+	if (errno != 0)
+		cli_die("cannot start a thread: %s", strerror(errno));
 	service_ready("running");
 	run_loop(run);
 	admin_stop(admin);
@@ -285,6 +301,7 @@ serve(struct run *run, struct admin *admin)
 	(void)ending_join(relay->app_thread, "the thread of service echoes");
 	if (!ending_is_stuck())
 		log_info("ended");
+	log_stop(LOG_FLUSH_NS);
 }
 
 static struct bnet_tls_ctx *

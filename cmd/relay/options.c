@@ -70,10 +70,14 @@ static const struct option_row rows[] = {
 	{ "no-client-to-client", 0, NULL,
 	    "refuse packets from clients to clients",
 	    OPTION_FLAG(OPT, no_client_to_client) },
-	{ "insecure", 0, NULL,
-	    "allow plain listeners and --metrics beyond loopback, and nodes"
-	    " without credentials",
-	    OPTION_FLAG(OPT, insecure) },
+	{ "insecure-listen", 0, NULL,
+	    "allow plain listeners beyond loopback",
+	    OPTION_FLAG(OPT, insecure_listen) },
+	{ "insecure-nodes", 0, NULL,
+	    "admit nodes without credentials, from anywhere",
+	    OPTION_FLAG(OPT, insecure_nodes) },
+	{ "insecure-metrics", 0, NULL, "allow --metrics beyond loopback",
+	    OPTION_FLAG(OPT, insecure_metrics) },
 
 	{ "handshake-timeout", 0, "TIME",
 	    "cut a peer that needs longer for TLS or the PROXY header",
@@ -199,8 +203,8 @@ check_loopback(struct option_reading *reading,
 		if (!address_is_loopback(&list->at[i]))
 			options_refuse(reading, name,
 			    "\"%s\": expected a loopback address; %s, or"
-			    " --insecure to do it all the same",
-			    address_format(&list->at[i], text), instead);
+			    " --insecure-%s to do it all the same",
+			    address_format(&list->at[i], text), instead, name);
 }
 
 static void
@@ -238,12 +242,12 @@ check(struct option_reading *reading, const struct relay_options *opt)
 		    "\"%llu\": expected at most --memory, which is %llu",
 		    (unsigned long long)opt->queue_bytes,
 		    (unsigned long long)opt->memory_bytes);
-	if (opt->insecure)
-		return;
-	check_loopback(
-	    reading, &opt->listen, "listen", "use --listen-tls for others");
-	check_loopback(reading, &opt->metrics, "metrics",
-	    "put an authenticating proxy in front of it");
+	if (!opt->insecure_listen)
+		check_loopback(reading, &opt->listen, "listen",
+		    "use --listen-tls for others");
+	if (!opt->insecure_metrics)
+		check_loopback(reading, &opt->metrics, "metrics",
+		    "put an authenticating proxy in front of it");
 }
 
 /* The words after the options: only --make-token takes one. */

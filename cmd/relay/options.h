@@ -52,7 +52,8 @@ struct relay_options {
 	char *user;
 
 	/* who is admitted */
-	bool insecure, require_hello, no_client_to_client;
+	bool insecure_listen, insecure_nodes, insecure_metrics;
+	bool require_hello, no_client_to_client;
 	char *tokens, *client_tokens;
 
 	/* timeouts */

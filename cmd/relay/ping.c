@@ -53,14 +53,26 @@ latency_answer(struct latency *latency, uint64_t timestamp, uint64_t now_us)
 	return true;
 }
 
-#define SILENT_PERIODS 3
+/*
+ * Periods of --keepalive: a ping at least every PING_PERIODS, so that a live
+ * peer is heard in time. By default that is --ping-interval, too.
+ */
+#define PING_PERIODS 1.5
+#define SILENT_PERIODS 2 /* ANY passes it over */
+#define CUT_PERIODS 3
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
 #define US_NS 1000
 
+/* At most one ping in this time. */
 static uint64_t
-interval_us(struct relay *relay)
+interval_us(struct relay *relay, const struct peer *peer)
 {
-	return (uint64_t)config_of(relay)->opt.ping_interval_ns / US_NS;
+	const struct relay_options *opt = &config_of(relay)->opt;
+	int64_t most_ns = (int64_t)((double)opt->keepalive_ns * PING_PERIODS);
+
+	if (!peer->hello || opt->ping_interval_ns < most_ns)
+		most_ns = opt->ping_interval_ns;
+	return (uint64_t)most_ns / US_NS;
 }
 
 /* ---- pings of the peer ---- */
@@ -84,18 +96,22 @@ send_pong(struct relay *relay, struct engine_conn *conn, uint64_t timestamp)
 		relay_count(worker_of(relay, worker), RELAY_PONGS_NOT_SENT);
 }
 
-/* A keepalive with a ping: a live peer is never silent for long. */
+/* A keepalive, with a ping or without. */
 static void
-send_keepalive(struct relay *relay, struct engine_conn *conn)
+send_keepalive(struct relay *relay, struct engine_conn *conn, bool ping)
 {
 	struct engine_worker *worker = engine_conn_worker(conn);
 	struct peer *peer = peer_of(conn);
 	struct bnet_message message = { .type = BNET_MSG_KEEPALIVE };
 	struct bnet_header header = { .priority = true };
 
-	header.timestamp = latency_ask(
-	    &peer->latency, relay_now_us(worker), interval_us(relay));
-	relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
+	if (ping) {
+		header.timestamp = latency_ask(&peer->latency,
+		    relay_now_us(worker), interval_us(relay, peer));
+		relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
+	}
+	peer->keepalive_at_ns =
+	    engine_worker_now_ns(worker) + config_of(relay)->opt.keepalive_ns;
 	/* a full queue already gives the peer something to read */
 	(void)reply_send(
 	    relay, worker, engine_conn_sendq(conn), &message, &header);
@@ -114,7 +130,7 @@ ask(struct relay *relay, struct engine_conn *conn)
 		atomic_store_explicit(
 		    &peer->ping_wanted, true, memory_order_relaxed);
 	else if (peer->latency.asked_us == 0)
-		send_keepalive(relay, conn);
+		send_keepalive(relay, conn, true);
 }
 
 void
@@ -134,7 +150,16 @@ heard_stock(struct relay *relay, struct peer *peer)
 	    atomic_exchange_explicit(&peer->ping_us, 0, memory_order_relaxed);
 
 	if (asked_us != 0)
-		(void)latency_ask(&peer->latency, asked_us, interval_us(relay));
+		(void)latency_ask(
+		    &peer->latency, asked_us, interval_us(relay, peer));
+}
+
+void
+ping_heard(struct peer *peer)
+{
+	if (atomic_load_explicit(&peer->silent, memory_order_relaxed))
+		atomic_store_explicit(
+		    &peer->silent, false, memory_order_relaxed);
 }
 
 void
@@ -142,18 +167,22 @@ ping_pong(struct relay *relay, struct engine_conn *conn,
     const struct bnet_header *header)
 {
 	struct engine_worker *worker = engine_conn_worker(conn);
+	struct relay_worker *own = worker_of(relay, worker);
 	struct peer *peer = peer_of(conn);
 	uint64_t now_us = relay_now_us(worker);
 
-	relay_count(worker_of(relay, worker), RELAY_PONGS_RECEIVED);
+	relay_count(own, RELAY_LOCAL_PONG);
 	if (!peer->hello)
 		heard_stock(relay, peer);
-	if (latency_answer(&peer->latency, header->timestamp, now_us)) {
-		atomic_store_explicit(&peer->latency_us,
-		    peer->latency.smooth_us, memory_order_relaxed);
-		if (latency_due(&peer->latency, now_us))
-			ask(relay, conn);
+	if (!latency_answer(&peer->latency, header->timestamp, now_us)) {
+		relay_count(own, RELAY_PONGS_UNASKED);
+		return;
 	}
+	relay_count(own, RELAY_PONGS_RECEIVED);
+	atomic_store_explicit(&peer->latency_us, peer->latency.smooth_us,
+	    memory_order_relaxed);
+	if (latency_due(&peer->latency, now_us))
+		ask(relay, conn);
 	/* a pong carries a ping here; our reply has none, which ends this */
 	if (header->latency_ms != 0)
 		send_pong(relay, conn, header->latency_ms);
@@ -162,29 +191,53 @@ ping_pong(struct relay *relay, struct engine_conn *conn,
 /* ---- our pings ---- */
 
 uint64_t
-ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us)
+ping_timestamp(
+    struct relay *relay, struct engine_worker *worker, struct peer *to)
 {
-	(void)relay;
+	uint64_t now_us;
+
 	if (to->hello ||
 	    !atomic_load_explicit(&to->ping_wanted, memory_order_relaxed) ||
 	    !atomic_exchange_explicit(
 		&to->ping_wanted, false, memory_order_relaxed))
 		return 0;
-	now_us &= ~BNET_TIMESTAMP_PING_BACK;
+	now_us = relay_now_us(worker) & ~BNET_TIMESTAMP_PING_BACK;
 	atomic_store_explicit(&to->ping_us, now_us, memory_order_relaxed);
+	relay_count(worker_of(relay, worker), RELAY_PINGS_SENT);
 	return now_us;
 }
 
+/* The earliest of these times that is not over. */
 static int64_t
-next_tick_ns(struct relay *relay, const struct peer *peer, int64_t now_ns)
+earliest_ns(const int64_t *times_ns, size_t n, int64_t now_ns)
+{
+	int64_t next_ns = INT64_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		if (times_ns[i] > now_ns && times_ns[i] < next_ns)
+			next_ns = times_ns[i];
+	return next_ns;
+}
+
+/* Keepalive, ping, and the two steps of silence. */
+static int64_t
+next_tick_ns(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
 {
 	const struct relay_options *opt = &config_of(relay)->opt;
+	const struct peer *peer = peer_of(conn);
+	int64_t heard_ns = engine_conn_last_in_ns(conn);
+	const int64_t times_ns[] = {
+		peer->keepalive_at_ns,
+		(int64_t)peer->latency.next_us * US_NS,
+		heard_ns + SILENT_PERIODS * opt->keepalive_ns,
+		heard_ns + CUT_PERIODS * opt->keepalive_ns,
+		now_ns + opt->keepalive_ns,
+	};
 
 	if (!peer->hello)
 		return now_ns + opt->ping_interval_ns;
-	return now_ns +
-	    (opt->ping_interval_ns < opt->keepalive_ns ? opt->ping_interval_ns
-						       : opt->keepalive_ns);
+	return earliest_ns(
+	    times_ns, sizeof(times_ns) / sizeof(times_ns[0]), now_ns);
 }
 
 void
@@ -193,25 +246,37 @@ ping_start(struct relay *relay, struct engine_conn *conn)
 	int64_t now_ns = engine_worker_now_ns(engine_conn_worker(conn));
 
 	ask(relay, conn);
-	engine_conn_set_timer(conn, next_tick_ns(relay, peer_of(conn), now_ns));
+	engine_conn_set_timer(conn, next_tick_ns(relay, conn, now_ns));
+}
+
+/* Of a peer that said hello. False: it was silent for too long, and is cut. */
+static bool
+tick(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
+{
+	int64_t keepalive_ns = config_of(relay)->opt.keepalive_ns;
+	int64_t silent_ns = now_ns - engine_conn_last_in_ns(conn);
+	struct peer *peer = peer_of(conn);
+	bool ping = latency_due(&peer->latency, (uint64_t)now_ns / US_NS);
+
+	if (silent_ns >= CUT_PERIODS * keepalive_ns) {
+		relay_leave(conn, RELAY_CLOSED_SILENT);
+		engine_conn_cut(conn);
+		return false;
+	}
+	if (silent_ns >= SILENT_PERIODS * keepalive_ns)
+		atomic_store_explicit(
+		    &peer->silent, true, memory_order_relaxed);
+	if (ping || now_ns >= peer->keepalive_at_ns)
+		send_keepalive(relay, conn, ping);
+	return true;
 }
 
 void
 ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
 {
-	const struct relay_options *opt = &config_of(relay)->opt;
-	struct peer *peer = peer_of(conn);
-
-	if (peer->hello) {
-		if (now_ns - engine_conn_last_in_ns(conn) >
-		    SILENT_PERIODS * opt->keepalive_ns) {
-			relay_leave(conn, RELAY_CLOSED_SILENT);
-			engine_conn_cut(conn);
-			return;
-		}
-		send_keepalive(relay, conn);
-	} else {
+	if (!peer_of(conn)->hello)
 		ask(relay, conn);
-	}
-	engine_conn_set_timer(conn, next_tick_ns(relay, peer, now_ns));
+	else if (!tick(relay, conn, now_ns))
+		return;
+	engine_conn_set_timer(conn, next_tick_ns(relay, conn, now_ns));
 }

@@ -38,6 +38,7 @@ latency_answer(struct latency *latency, uint64_t timestamp, uint64_t now_us);
 
 struct bnet_header;
 struct engine_conn;
+struct engine_worker;
 struct peer;
 struct relay;
 
@@ -45,7 +46,10 @@ struct relay;
 void ping_answer(struct relay *relay, struct engine_conn *conn,
     const struct bnet_header *header);
 
-/* A pong came. */
+/* A packet came: the link is not silent. */
+void ping_heard(struct peer *peer);
+
+/* A pong came. One that answers no ping of ours is counted, and no more. */
 void ping_pong(struct relay *relay, struct engine_conn *conn,
     const struct bnet_header *header);
 
@@ -54,7 +58,8 @@ void ping_start(struct relay *relay, struct engine_conn *conn);
 
 void ping_timer(struct relay *relay, struct engine_conn *conn, int64_t now_ns);
 
-/* On any worker: the timestamp for a packet to a stock peer. */
-uint64_t ping_timestamp(struct relay *relay, struct peer *to, uint64_t now_us);
+/* On any worker: the timestamp for a packet to a stock peer, or 0. */
+uint64_t ping_timestamp(
+    struct relay *relay, struct engine_worker *worker, struct peer *to);
 
 #endif

@@ -30,6 +30,7 @@
 #define RELAY_NAME_BYTES 64 /* of a peer's name, with the NUL */
 #define RELAY_STORE_BYTES ((size_t)1 << 20) /* of one session message */
 
+struct broadcasts;
 struct record;
 
 enum peer_state {
@@ -54,12 +55,14 @@ struct peer {
 	int64_t since_s; /* unix */
 	uint8_t tls; /* enum bnet_tls_version; 0: plain */
 	_Atomic uint32_t latency_us; /* smoothed */
+	atomic_bool silent; /* for so long that ANY passes it over */
 	atomic_bool ping_wanted; /* a stock peer: with the next packet */
 	_Atomic uint64_t ping_us; /* the timestamp sent with that packet */
 	/* for its worker only */
 	enum peer_state state;
 	enum relay_counter leaving; /* the reason, for links_closed */
 	struct latency latency;
+	int64_t keepalive_at_ns; /* when the next one is due */
 	int64_t found_ns; /* the turn in which `found` was looked up */
 	struct route_entry *found; /* where its last packet went */
 	uint64_t discarded, counted, counted_bytes; /* load tests */
@@ -78,12 +81,13 @@ struct relay_worker {
 	struct bnet_buf body; /* of a message to send */
 	struct bnet_buf store; /* strings of a received message */
 	uint64_t *forks; /* fork ids of a packet being forwarded */
+	struct broadcasts *broadcasts; /* that others still work on */
 };
 
 struct relay_listener {
 	struct engine_listener *listener;
 	struct relay *relay;
-	bool tls, open; /* open: loopback and plain, or --insecure */
+	bool tls, open; /* open: loopback and plain */
 };
 
 /* Replaced as a whole on SIGHUP; read under RCU. */
@@ -115,6 +119,7 @@ struct relay {
 
 enum relay_message {
 	RELAY_MESSAGE_BROADCAST,
+	RELAY_MESSAGE_BROADCAST_DONE, /* back to the worker of its source */
 	RELAY_MESSAGE_REPLACED, /* bytes: handle of the old link */
 	RELAY_MESSAGE_OVERLOADED, /* bytes: handle of the full link */
 	/* barriers, in this order */

@@ -9,7 +9,7 @@ to_client(const struct route_rules *rules, enum bnet_role sender,
     const struct bnet_header *header)
 {
 	if (header->forks > 0)
-		return sender == BNET_ROLE_NODE ? ROUTE_FORKS : ROUTE_REFUSED;
+		return ROUTE_FORKS;
 	if (sender == BNET_ROLE_CLIENT && rules->no_client_to_client)
 		return ROUTE_REFUSED;
 	return ROUTE_CLIENT;
@@ -33,6 +33,8 @@ route_decide(const struct route_rules *rules, enum bnet_role sender,
 		return ROUTE_NO_HEADER;
 	if (header->key == 0)
 		return ROUTE_NO_KEY;
+	if (header->forks > 0 && sender != BNET_ROLE_NODE)
+		return ROUTE_REFUSED; /* for any kind of destination */
 	switch (header->dest_type) {
 	case BNET_DEST_HOP:
 		return ROUTE_LOCAL;

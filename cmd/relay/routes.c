@@ -258,15 +258,16 @@ find_key(struct routes *routes, int32_t key)
 }
 
 struct route_entry *
-routes_any(struct routes *routes, int32_t key)
+routes_any(struct routes *routes, int32_t key, struct routes_turn *turn)
 {
 	struct key_set *set = find_key(routes, key);
-	unsigned turn;
 
-	if (set == NULL)
+	if (set == NULL || turn->n_seen >= set->n)
 		return NULL;
-	turn = atomic_fetch_add_explicit(&set->turn, 1, memory_order_relaxed);
-	return set->nodes[turn % set->n];
+	if (turn->n_seen == 0)
+		turn->at = atomic_fetch_add_explicit(
+		    &set->turn, 1, memory_order_relaxed);
+	return set->nodes[(turn->at + turn->n_seen++) % set->n];
 }
 
 void

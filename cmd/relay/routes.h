@@ -41,8 +41,17 @@ void routes_free(struct routes *routes);
 struct route_entry *
 routes_find(struct routes *routes, enum bnet_role role, uint64_t id);
 
-/* The next node in turn for ANY packets of `key`, or NULL. */
-struct route_entry *routes_any(struct routes *routes, int32_t key);
+/* A walk over the nodes of a key; zeroed at first. */
+struct routes_turn {
+	size_t at, n_seen;
+};
+
+/*
+ * The next node in turn for ANY packets of `key`. Called again with the same
+ * `turn`, the one after it: NULL once each was seen, or if there is none.
+ */
+struct route_entry *routes_any(
+    struct routes *routes, int32_t key, struct routes_turn *turn);
 
 /* Visit all listed entries, in no order; `each` returns false to stop. */
 void routes_each(struct routes *routes,

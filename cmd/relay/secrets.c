@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "cmd/common/log.h"
 #include "cmd/relay/secrets.h"
 
 #include <errno.h>
@@ -150,9 +151,16 @@ load(const char *what, const char *path, struct credentials **creds,
 	if (path == NULL)
 		return true;
 	*creds = credentials_load(path, why, sizeof(why));
-	if (*creds == NULL)
+	if (*creds == NULL) {
 		(void)snprintf(err, RELAY_ERR_CHARS, "--%s: %s", what, why);
-	return *creds != NULL;
+		return false;
+	}
+	if (credentials_n_slow(*creds) > 0)
+		log_warn("tokens have the slow hash of older versions, so each"
+			 " check costs a thousand times as much: make new ones",
+		    LOG_STR("file", path),
+		    LOG_U64("tokens", credentials_n_slow(*creds)));
+	return true;
 }
 
 bool

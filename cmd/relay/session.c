@@ -23,6 +23,7 @@ enum access {
 	ACCESS_NO_CREDENTIALS,
 	ACCESS_WRONG_TOKEN,
 	ACCESS_OTHER_ID, /* the credentials are for another id */
+	ACCESS_BACK_OFF, /* too many wrong tokens from that address */
 };
 
 /*
@@ -35,7 +36,7 @@ is_open(struct relay *relay, struct engine_conn *conn)
 	const struct relay_listener *listener = engine_conn_listener_user(conn);
 	const struct address *peer = engine_conn_peer(conn);
 
-	if (config_of(relay)->opt.insecure)
+	if (config_of(relay)->opt.insecure_nodes)
 		return true;
 	return listener->open && !engine_conn_proxied(conn) && peer != NULL &&
 	    address_is_loopback(peer);
@@ -51,15 +52,38 @@ by_certificate(struct relay *relay, struct engine_conn *conn,
 	    credentials_cert(bnet_tls_peer_cert(tls), hello->wanted_id, grant);
 }
 
+static void
+wrong_token(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
+{
+	const struct address *addr = engine_conn_peer(conn);
+	int64_t wait_ns;
+
+	if (addr == NULL)
+		return;
+	wait_ns = limits_failed(relay->limits, addr, now_ns);
+	if (wait_ns > 0)
+		log_warn("wrong tokens, so the address has to wait",
+		    LOG_STR("peer", peer_of(conn)->address),
+		    LOG_SECONDS("wait", wait_ns));
+}
+
 static enum access
-by_token(const struct credentials *tokens, const struct bnet_hello *hello,
+by_token(struct relay *relay, struct engine_conn *conn,
+    const struct credentials *tokens, const struct bnet_hello *hello,
     struct credentials_grant *grant)
 {
+	const struct address *addr = engine_conn_peer(conn);
+	int64_t now_ns = engine_worker_now_ns(engine_conn_worker(conn));
+
 	if (hello->token.len_bytes == 0)
 		return ACCESS_NO_CREDENTIALS;
+	if (addr != NULL && limits_wait_ns(relay->limits, addr, now_ns) > 0)
+		return ACCESS_BACK_OFF;
 	if (!credentials_check(
-		tokens, hello->token.p, hello->token.len_bytes, grant))
+		tokens, hello->token.p, hello->token.len_bytes, grant)) {
+		wrong_token(relay, conn, now_ns);
 		return ACCESS_WRONG_TOKEN;
+	}
 	if (hello->wanted_id != 0 &&
 	    !credentials_allow(grant, hello->wanted_id))
 		return ACCESS_OTHER_ID;
@@ -90,7 +114,7 @@ access_check(struct relay *relay, struct engine_conn *conn,
 	if (node && by_certificate(relay, conn, hello, grant))
 		return ACCESS_GRANTED;
 	if (tokens != NULL)
-		access = by_token(tokens, hello, grant);
+		access = by_token(relay, conn, tokens, hello, grant);
 	if (access != ACCESS_NO_CREDENTIALS)
 		return access;
 	if (node)
@@ -170,6 +194,9 @@ static const struct refusal of_access[] = {
 	    "the token is not valid", RELAY_CLOSED_NOT_AUTHORISED },
 	[ACCESS_OTHER_ID] = { BNET_CODE_NOT_AUTHORISED,
 	    "the credentials are for another id", RELAY_CLOSED_NOT_AUTHORISED },
+	[ACCESS_BACK_OFF] = { BNET_CODE_OVERLOADED,
+	    "too many wrong tokens from this address: wait a minute",
+	    RELAY_CLOSED_BACK_OFF },
 };
 
 /* The wanted id, or the one that the credentials name, is the relay's own. */

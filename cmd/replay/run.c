@@ -253,6 +253,13 @@ report_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes)
 	replay_progress_read(arg, done_bytes, total_bytes);
 }
 
+static void
+warn_line(void *arg, const char *text)
+{
+	(void)arg;
+	cli_warn("%s", text);
+}
+
 static bool
 compile_into(const struct run *run, int fd, char err[TAPE_ERR_CHARS])
 {
@@ -268,6 +275,7 @@ compile_into(const struct run *run, int fd, char err[TAPE_ERR_CHARS])
 		.cap = opt->cap,
 		.progress = report_progress,
 		.arg = &progress,
+		.line = opt->quiet ? NULL : warn_line,
 	};
 	bool ok;
 

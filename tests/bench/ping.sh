@@ -91,7 +91,7 @@ start_relay() {
 	relay_log=$dir/$1.log
 	name=$1 address=$2
 	shift 2
-	start "$name" "$@" "$relay" -l "$address" --insecure --threads 1
+	start "$name" "$@" "$relay" -l "$address" --insecure-listen --insecure-nodes --threads 1
 	until_true "$name" "$relay_log" grep -q ': ready on ' "$relay_log"
 	at=$(sed -n 's/^bluenet-relay: ready on //p' "$relay_log")
 }

@@ -589,7 +589,7 @@ expect_event(struct expect *x, const struct cap_event *event)
 		    event->cut_of > 0
 			? event->cut_of - event->frame->payload.len
 			: 0);
-	else if (event->type < CAP_LOSSES_END &&
+	else if (event->type < CAP_N_LOSSES &&
 	    event->type != CAP_OVERLAP && stream != NULL)
 		take_loss(x,
 		    &(struct loss){ .stream = stream->number,

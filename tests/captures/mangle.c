@@ -6,6 +6,7 @@
  */
 #include "tests/captures/mangle.h"
 
+#include "tests/captures/around.h"
 #include "tests/captures/pkt.h"
 
 #include <pcap/pcap.h>
@@ -17,7 +18,8 @@ struct options {
 	uint32_t cut_bytes, snaplen, vlan, fragment, port, garbage, idle;
 	bool conflict_first, ip6, exthdr, fragment_reorder, port_reuse, rst;
 	bool seq_wrap, nano, pcapng, big_endian;
-	const char *drop_packets, *qinq, *link, *secrets;
+	uint32_t around_fragment, trailer;
+	const char *drop_packets, *qinq, *link, *secrets, *around;
 };
 
 /* ---- the streams of a clean capture ------------------------------------ */
@@ -715,6 +717,7 @@ do_cut(struct recording *m, size_t start, size_t end)
 #define ETHERTYPE_IP6 0x86ddu
 #define ETHERTYPE_VLAN 0x8100u
 #define ETHERTYPE_QINQ 0x88a8u
+#define ETHERTYPE_MPLS 0x8847u
 
 #define IP6_HOP_BY_HOP 0
 #define IP6_FRAGMENT 44
@@ -724,8 +727,11 @@ do_cut(struct recording *m, size_t start, size_t end)
 struct link {
 	const char *name;
 	uint32_t linktype; /* LINKTYPE_ */
-	/* write the header up to the place of the EtherType; its length */
-	size_t (*write)(uint8_t *out, uint32_t ethertype);
+	/*
+	 * write the header of `n` bytes up to the place of the EtherType; its
+	 * length
+	 */
+	size_t (*write)(uint8_t *out, uint32_t ethertype, size_t n);
 	bool tags; /* has an EtherType, so VLAN tags may follow */
 };
 
@@ -737,35 +743,42 @@ struct emit {
 	uint32_t fragment_bytes; /* 0: no fragments */
 	uint32_t drop_fragments; /* percent */
 	uint32_t id;
+	const char *around; /* or NULL */
+	uint32_t around_fragment; /* bytes of the outermost IP packet, or 0 */
+	uint32_t trailer; /* bytes behind the packet */
 };
 
 static size_t
-link_ether(uint8_t *out, uint32_t ethertype)
+link_ether(uint8_t *out, uint32_t ethertype, size_t n)
 {
+	(void)n;
 	memcpy(out, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
 	pkt_put16(out + 12, ethertype);
 	return 14;
 }
 
 static size_t
-link_sll(uint8_t *out, uint32_t ethertype)
+link_sll(uint8_t *out, uint32_t ethertype, size_t n)
 {
+	(void)n;
 	memcpy(out, "\0\0\0\1\0\6\2\0\0\0\0\1\0\0", 14);
 	pkt_put16(out + 14, ethertype);
 	return 16;
 }
 
 static size_t
-link_sll2(uint8_t *out, uint32_t ethertype)
+link_sll2(uint8_t *out, uint32_t ethertype, size_t n)
 {
+	(void)n;
 	pkt_put16(out, ethertype);
 	memcpy(out + 2, "\0\0\0\0\0\3\0\1\0\6\2\0\0\0\0\1\0\0", 18);
 	return 20;
 }
 
 static size_t
-link_raw(uint8_t *out, uint32_t ethertype)
+link_raw(uint8_t *out, uint32_t ethertype, size_t n)
 {
+	(void)n;
 	(void)out;
 	(void)ethertype;
 	return 0;
@@ -773,8 +786,9 @@ link_raw(uint8_t *out, uint32_t ethertype)
 
 /* The address family of a little-endian machine; IPv6 as on macOS. */
 static size_t
-link_null(uint8_t *out, uint32_t ethertype)
+link_null(uint8_t *out, uint32_t ethertype, size_t n)
 {
+	(void)n;
 	memset(out, 0, 4);
 	out[0] = ethertype == ETHERTYPE_IP6 ? 30 : 2;
 	return 4;
@@ -782,10 +796,74 @@ link_null(uint8_t *out, uint32_t ethertype)
 
 /* The same in network order; IPv6 as on OpenBSD. */
 static size_t
-link_loop(uint8_t *out, uint32_t ethertype)
+link_loop(uint8_t *out, uint32_t ethertype, size_t n)
 {
+	(void)n;
 	pkt_put32(out, ethertype == ETHERTYPE_IP6 ? 24 : 2);
 	return 4;
+}
+
+static size_t
+link_ppp(uint8_t *out, uint32_t ethertype, size_t n)
+{
+	(void)n;
+	memcpy(out, "\xff\x03", 2);
+	pkt_put16(out + 2,
+	    ethertype == ETHERTYPE_IP6        ? 0x57
+		: ethertype == ETHERTYPE_MPLS ? 0x281
+					      : 0x21);
+	return 4;
+}
+
+static size_t
+link_hdlc(uint8_t *out, uint32_t ethertype, size_t n)
+{
+	(void)n;
+	memcpy(out, "\x0f\x00", 2);
+	pkt_put16(out + 2, ethertype);
+	return 4;
+}
+
+/* Attributes of a little-endian machine; the last is the packet. */
+static size_t
+link_nflog(uint8_t *out, uint32_t ethertype, size_t n)
+{
+	static const uint8_t head[] = { 2, 0, 0, 1, 8, 0, 1, 0, 8, 0, 1, 0, 5,
+		0, 10, 0, 0, 0, 0, 0 };
+
+	if (ethertype == ETHERTYPE_IP6)
+		out[0] = 10;
+	memcpy(out, head, sizeof(head));
+	out[sizeof(head)] = (uint8_t)(n + 4);
+	out[sizeof(head) + 1] = (uint8_t)((n + 4) >> 8);
+	memcpy(out + sizeof(head) + 2, "\x09", 2);
+	return sizeof(head) + 4;
+}
+
+/* A QoS data frame from an access point, then SNAP. */
+static size_t
+link_wlan(uint8_t *out, uint32_t ethertype, size_t n)
+{
+	(void)n;
+	memset(out, 0, 34);
+	memcpy(out, "\x88\x02", 2);
+	memcpy(out + 26, "\xaa\xaa\x03", 3);
+	pkt_put16(out + 32, ethertype);
+	return 34;
+}
+
+/* A time, flags, and the header padded as they say. */
+static size_t
+link_radiotap(uint8_t *out, uint32_t ethertype, size_t n)
+{
+	static const uint8_t head[] = { 0, 0, 18, 0, 3, 0, 0, 0, 1, 2, 3, 4, 5,
+		6, 7, 8, 0x20, 0 };
+	size_t at = sizeof(head);
+
+	link_wlan(out + at, ethertype, n);
+	memcpy(out, head, at);
+	memmove(out + at + 28, out + at + 26, 8);
+	return at + 28 + 8;
 }
 
 static const struct link links[] = {
@@ -795,6 +873,11 @@ static const struct link links[] = {
 	{ "raw", 101, link_raw, false },
 	{ "null", 0, link_null, false },
 	{ "loop", 108, link_loop, false },
+	{ "ppp", 9, link_ppp, false },
+	{ "hdlc", 104, link_hdlc, true },
+	{ "nflog", 239, link_nflog, false },
+	{ "wlan", 105, link_wlan, true },
+	{ "radiotap", 127, link_radiotap, true },
 };
 
 static const struct link *
@@ -806,20 +889,24 @@ link_named(const char *name)
 	errx(2, "--link: not one that is known: %s", name);
 }
 
+/* The header of the link, before a packet; returns its length. */
 static size_t
-write_link(const struct emit *e, uint8_t *out)
+put_link(const struct emit *e, struct around *packet)
 {
-	uint32_t type = e->ip6 ? ETHERTYPE_IP6 : ETHERTYPE_IP4;
+	uint8_t head[100];
 	uint32_t first = e->n_vlans == 2 ? ETHERTYPE_QINQ
 	    : e->n_vlans == 1            ? ETHERTYPE_VLAN
-					 : type;
-	size_t n = e->link->write(out, first);
+					 : packet->type;
+	size_t n = e->link->write(head, first, packet->n);
 
 	for (uint32_t i = 0; i < e->n_vlans; i++, n += 4) {
-		pkt_put16(out + n, e->vlan[i]);
-		pkt_put16(
-		    out + n + 2, i + 1 < e->n_vlans ? ETHERTYPE_VLAN : type);
+		pkt_put16(head + n, e->vlan[i]);
+		pkt_put16(head + n + 2,
+		    i + 1 < e->n_vlans ? ETHERTYPE_VLAN : packet->type);
 	}
+	packet->p -= n;
+	packet->n += n;
+	memcpy(packet->p, head, n);
 	return n;
 }
 
@@ -832,6 +919,50 @@ write_options6(uint8_t *out, uint8_t next_header)
 	return IP6_OPTIONS_BYTES;
 }
 
+/* One packet as it is on the wire; returns how many bytes the file has. */
+static size_t
+emit_packet(struct emit *e, int64_t time_ns, struct around packet)
+{
+	size_t head = put_link(e, &packet), n;
+
+	memset(packet.p + packet.n, 0xee, e->trailer);
+	n = pkt_file_packet(&e->file, time_ns,
+	    (struct bnet_slice){ packet.p, packet.n + e->trailer });
+	n = n < packet.n ? n : packet.n;
+	return n < head ? 0 : n - head;
+}
+
+/*
+ * The outermost IP packet, which is of version 4 without options, in fragments;
+ * the last one first.
+ */
+static void
+emit_around_fragments(
+    struct emit *e, int64_t time_ns, const struct around *packet)
+{
+	static uint8_t out[AROUND_ROOM + PKT_BUF_BYTES];
+	size_t each = e->around_fragment / 8 * 8;
+	size_t all = packet->n - PKT_IP4_BYTES;
+
+	if (packet->type != ETHERTYPE_IP4)
+		errx(2, "--around-fragment: not IPv4");
+	for (size_t i = (all + each - 1) / each; i-- > 0;) {
+		size_t from = i * each;
+		size_t n = from + each < all ? each : all - from;
+		struct around part = { .p = out + AROUND_ROOM,
+			.n = PKT_IP4_BYTES + n,
+			.type = packet->type };
+
+		memcpy(part.p, packet->p, PKT_IP4_BYTES);
+		memcpy(part.p + PKT_IP4_BYTES,
+		    packet->p + PKT_IP4_BYTES + from, n);
+		pkt_put16(part.p + 2, (uint32_t)part.n);
+		pkt_put16(part.p + 6,
+		    (uint32_t)(from / 8) | (from + n < all ? 0x2000u : 0));
+		(void)emit_packet(e, time_ns, part);
+	}
+}
+
 /*
  * One IP packet around body[from, to) of `all` bytes: the whole, or a
  * fragment of it. Returns how many bytes of it are in the file.
@@ -840,12 +971,16 @@ static size_t
 emit_ip(struct emit *e, const struct seg *seg, const struct pkt_tcp *tcp,
     const uint8_t *body, size_t from, size_t to, size_t all)
 {
-	static uint8_t out[PKT_BUF_BYTES + 200];
+	static uint8_t room[AROUND_ROOM + PKT_BUF_BYTES + 2000];
 	bool part = to - from < all, more = to < all;
 	uint8_t inner = e->exthdr ? IP6_DEST_OPTIONS : PKT_PROTO_TCP;
 	uint8_t next = part ? IP6_FRAGMENT : inner;
-	size_t n = write_link(e, out), head;
+	uint8_t *out = room + AROUND_ROOM;
 	size_t ext = (e->exthdr ? IP6_OPTIONS_BYTES : 0u) + (part ? 8u : 0u);
+	struct around packet = { .p = out,
+		.type = e->ip6 ? ETHERTYPE_IP6 : ETHERTYPE_IP4,
+		.down = seg->dir != 0 };
+	size_t n = 0, kept;
 
 	if (!e->ip6) {
 		n += pkt_write_ip4(out + n, tcp, to - from, e->id & 0xffff,
@@ -863,11 +998,17 @@ emit_ip(struct emit *e, const struct seg *seg, const struct pkt_tcp *tcp,
 			n += 8;
 		}
 	}
-	head = n;
 	memcpy(out + n, body + from, to - from);
-	n = pkt_file_packet(
-	    &e->file, seg->time_ns, (struct bnet_slice){ out, n + to - from });
-	return n < head ? 0 : n - head;
+	packet.n = n + to - from;
+	if (e->around != NULL)
+		around(&packet, e->around);
+	n = packet.n - (to - from); /* all headers but the link's */
+	if (e->around_fragment > 0 && packet.n > e->around_fragment) {
+		emit_around_fragments(e, seg->time_ns, &packet);
+		return to - from;
+	}
+	kept = emit_packet(e, seg->time_ns, packet);
+	return kept < n ? 0 : kept - n;
 }
 
 /* All fragments, the last first if so wished; true if none was left out. */
@@ -1160,7 +1301,10 @@ static const struct option_row {
 	OPT("fragment-reorder", FLAG, fragment_reorder), /* last first */
 	OPT("drop-fragments", NUMBER, drop_fragments), /* percent */
 	OPT("vlan", NUMBER, vlan), OPT("qinq", TEXT, qinq), /* outer,inner */
-	OPT("link", TEXT, link), /* ether sll sll2 raw null loop */
+	OPT("link", TEXT, link), /* ether sll sll2 raw null loop ppp ... */
+	OPT("around", TEXT, around), /* tunnels and tags: vxlan,mpls */
+	OPT("around-fragment", NUMBER, around_fragment), /* bytes */
+	OPT("trailer", NUMBER, trailer), /* bytes behind the packet */
 	/* file */
 	OPT("snaplen", NUMBER, snaplen), OPT("nano", FLAG, nano),
 	OPT("big-endian", FLAG, big_endian), OPT("pcapng", FLAG, pcapng),
@@ -1233,6 +1377,11 @@ options_check(const struct options *opt)
 		errx(2, "--snaplen does not go with --fragment");
 	if (opt->fragment > 0 && opt->fragment < 8)
 		errx(2, "--fragment: at least 8");
+	if (opt->around_fragment > 0 &&
+	    (opt->around_fragment < 64 || opt->snaplen > 0))
+		errx(2, "--around-fragment: at least 64, without --snaplen");
+	if (opt->trailer > 1000)
+		errx(2, "--trailer: at most 1000");
 	if (opt->secrets != NULL && !opt->pcapng)
 		errx(2, "--secrets needs --pcapng");
 	if (opt->exthdr && !opt->ip6)
@@ -1250,6 +1399,9 @@ emit_settings(struct emit *e, const struct options *opt)
 	e->fragment_bytes = opt->fragment;
 	e->fragment_reorder = opt->fragment_reorder;
 	e->drop_fragments = opt->drop_fragments;
+	e->around = opt->around;
+	e->around_fragment = opt->around_fragment;
+	e->trailer = opt->trailer;
 	e->vlan[0] = opt->vlan;
 	e->n_vlans = opt->vlan > 0;
 	if (opt->qinq != NULL) {

@@ -424,6 +424,150 @@ expect n packet payload=x timestamp=!(12345)
 END
 }
 
+@test "a ping without a key is not answered, and its packet dropped" {
+	start_relay
+	play <<'END'
+join a $r
+send a key=0 timestamp=12345 serial=1
+await a error code=3
+expect-none a kind=pong
+connect s $r
+send s dest=hop key=0 timestamp=12345 serial=1
+send s dest=hop key=app timestamp=99
+expect s pong timestamp=99
+expect-none s kind=pong
+until [ $$(metric packets_dropped_total no_key) -eq 2 ]
+END
+}
+
+@test "a forged pong goes no further, wherever it is to go" {
+	start_relay --threads 2
+	cluster <<'END' | play
+register n app
+join c $r role=node id=9 nopong
+send a dest=client:$b.id key=BlueNet::pong timestamp=1 latency=1442359 payload=pong
+send a dest=node:7 key=BlueNet::pong timestamp=1 latency=7 payload=pong
+send a dest=node:1 key=BlueNet::pong timestamp=1 latency=7 payload=pong
+send a dest=hop key=BlueNet::pong timestamp=1 latency=7 payload=pong
+send a dest=any key=BlueNet::pong timestamp=1 payload=pong
+send a dest=type:3:9 key=BlueNet::pong timestamp=1 payload=pong
+send n dest=broadcast key=BlueNet::pong timestamp=1 payload=pong
+send n dest=client:0 forks=$a.id,$b.id key=BlueNet::pong timestamp=1 payload=pong
+send n dest=client:$a.id key=BlueNet::pong timestamp=1 codec=zlib payload=pong
+expect-none b via=a kind=pong
+expect-none n via=a kind=pong
+expect-none a kind=pong
+expect-none a via=n kind=pong
+expect-none b via=n kind=pong
+until [ $$(metric pongs_unasked_total) -eq 9 ]
+until [ $$(metric packets_refused_total) -eq 0 ]
+# the right answer, once; then it is one too many
+await c keepalive timestamp=[1-9]*
+send c dest=client:$a.id key=BlueNet::pong timestamp=$c.timestamp payload=pong
+fence c
+send c dest=client:$a.id key=BlueNet::pong timestamp=$c.timestamp payload=pong
+expect-none a via=c kind=pong
+until [ $$(metric pongs_unasked_total) -eq 10 ]
+END
+}
+
+@test "a pong does not set the latency of another link" {
+	start_relay
+	cluster <<'END' | play
+fence b
+repeat 9 send a dest=client:$b.id key=BlueNet::pong timestamp=$i
+fence b via=a
+send n dest=client:$b.id key=app latency=5 payload=x
+expect b packet latency=@(5|6|7|8|9|[1-9]?|[1-9]??)
+END
+}
+
+@test "forks of a client are refused for every kind of destination" {
+	start_relay --id 42
+	cluster <<'END' | play
+register n app
+fence n
+send a dest=node:7 forks=1,2 key=app payload=hex:0100000000000000
+expect a error code=4 dest=node:7 cookie=1
+send a dest=any forks=1 key=app payload=hex:0200000000000000
+expect a error code=4 dest=any cookie=2
+send a dest=client:$b.id forks=1 key=app payload=hex:0300000000000000
+expect a error code=4 cookie=3
+send a dest=hop forks=1 key=bluenet.discard payload=hex:0400000000000000
+expect a error code=4 dest=hop cookie=4
+send a dest=node:42 forks=1 key=bluenet.discard payload=hex:0500000000000000
+expect a error code=4 dest=node:42 cookie=5
+send a dest=broadcast forks=1 key=app payload=hex:0600000000000000
+expect a error code=4 dest=broadcast cookie=6
+expect-none b via=a
+expect-none n via=a
+# and a node's go through
+send m dest=any forks=1,2 key=app payload=x
+expect n packet forks=2 payload=x
+END
+}
+
+@test "pings: one in --ping-interval, whatever the keepalive; never bit 63" {
+	start_relay --keepalive 400ms --ping-interval 1h
+	play <<'END'
+join a $r
+# at 0 s; after that each one and a half keepalives, others without
+expect a keepalive timestamp=!(0|9[0-9]*????????????????)
+expect a keepalive timestamp=0
+expect a keepalive timestamp=!(0|9[0-9]*????????????????)
+expect a keepalive timestamp=0
+expect a keepalive timestamp=!(0|9[0-9]*????????????????)
+END
+	stop_relay "$pid"
+	start_relay --keepalive 300ms --ping-interval 10ms
+	play <<'END'
+join a $r
+repeat 5 expect a keepalive timestamp=!(0)
+END
+}
+
+@test "ANY passes over a node that is silent" {
+	start_relay --keepalive 1s
+	play <<'END'
+join n $r role=node nopong
+join m $r role=node
+join a $r
+register n app
+register m app
+fence m
+fence n
+flood a count=4 dest=any key=app
+collect total=4 n:packet m:packet
+check $n.packet = 2
+# at 1 period, with a ping at 1.5; then at 2.5
+expect n keepalive timestamp=!(0)
+expect n keepalive timestamp=0
+flood a count=4 dest=any key=app
+collect total=4 m:packet
+END
+}
+
+@test "a broadcast that failed on several threads is told of once" {
+	start_relay --threads 4
+	play <<'END'
+join n $r role=node
+repeat 12 connect s$i $r
+repeat 12 hello s$i maxframe=500
+repeat 12 expect s$i welcome
+repeat 4 join b$i $r
+fence n
+send n dest=broadcast key=app payload=size:600 serial=1
+repeat 4 expect b$i packet size=600
+expect n error code=6 dest=type:4:[1-9]* reason=*12_of_16*
+expect-none n
+until [ $$(metric copies_refused_total) -eq 12 ]
+# more of them than are remembered at a time: all of them are counted
+repeat 50 send n dest=broadcast key=app payload=size:600
+repeat 50 await n error code=6
+until [ $$(metric copies_refused_total) -eq 612 ]
+END
+}
+
 @test "a stock peer's ping is answered too" {
 	start_relay
 	play <<'END'

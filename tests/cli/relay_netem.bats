@@ -46,7 +46,7 @@ netem_relay() {
 	in_near() {
 		exec ip netns exec "$near" "$program" "$@"
 	}
-	start_relay -L 198.51.100.1:26000 --insecure \
+	start_relay -L 198.51.100.1:26000 --insecure-nodes \
 		--cert "$certs/server.pem" --key "$certs/server.key" "$@"
 	curl() {
 		ip netns exec "$near" curl "$@"

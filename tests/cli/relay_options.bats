@@ -90,11 +90,19 @@ same() {
 	relay 2 -l 0.0.0.0:0
 	says '--listen: "0.0.0.0:0": expected a loopback address'
 	says "--listen-tls"
-	says "--insecure"
+	says "--insecure-listen"
 	relay 2 -l '[::]:0'
 	says '--listen: "[::]:0": expected a loopback address'
 	relay 2 --metrics 0.0.0.0:0
 	says '--metrics: "0.0.0.0:0": expected a loopback address'
+	says "--insecure-metrics"
+	# each opens one thing, and not another
+	relay 2 --metrics 0.0.0.0:0 --insecure-listen --insecure-nodes
+	says '--metrics: "0.0.0.0:0": expected a loopback address'
+	relay 2 -l 0.0.0.0:0 --insecure-metrics --insecure-nodes
+	says '--listen: "0.0.0.0:0": expected a loopback address'
+	relay 2 --insecure
+	says "--insecure: "
 	relay 2 -L 127.0.0.1:0
 	says "add --cert FILE and --key FILE"
 }
@@ -106,7 +114,7 @@ same() {
 	printf 'listen = 127.0.0.1:0\nnonsense = 1\n' >"$conf"
 	relay 2 --config "$conf"
 	says "$conf:2: nonsense: expected the name of an option"
-	printf 'insecure\n' >"$conf"
+	printf 'trace\n' >"$conf"
 	relay 2 --config "$conf"
 	says "$conf:1: expected NAME = VALUE"
 	relay 2 --config "$conf.none"
@@ -116,7 +124,7 @@ same() {
 @test "--check-config reports every mistake" {
 	local n
 
-	printf '%s\n' 'id = 0' 'queu = 1M' '[relay]' 'insecure' \
+	printf '%s\n' 'id = 0' 'queu = 1M' '[relay]' 'trace' \
 		'metrics = 0.0.0.0:1' 'overload = wait' 'key = a' >"$conf"
 	relay 2 --check-config --config "$conf"
 	for n in 1 2 3 4 5 6 7; do

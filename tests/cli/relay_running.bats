@@ -202,6 +202,34 @@ until ! kill -0 $pid 2>/dev/null
 END
 }
 
+@test "nobody reads standard error: the relay works on, and ends" {
+	mkfifo "$tmp/full"
+	exec 8<>"$tmp/full"
+	# the whole of a pipe
+	head -c 65536 /dev/zero >&8
+	"$relay" -l 127.0.0.1:0 --metrics 127.0.0.1:0 --log-level debug \
+		--drain-timeout 100ms >"$tmp/full.out" 2>&8 8>&- 3>&- &
+	pid=$!
+	relays+=("$pid")
+	: >"$tmp/$pid.err"
+	full_is_ready() {
+		plain=$(said_ready ready '' "$tmp/full.out")
+		metrics=$(said_ready metrics '' "$tmp/full.out")
+		[ -n "$plain" ] && [ -n "$metrics" ]
+	}
+	within full_is_ready
+	echo "$metrics" >"$tmp/$pid.metrics"
+	play <<'END'
+join n $r role=node id=7
+join c $r
+echo c cookie=1
+expect c echo-reply cookie=1
+END
+	books "$pid"
+	stop_relay "$pid"
+	exec 8<&-
+}
+
 @test "a second SIGTERM ends it at once" {
 	start_relay --drain-timeout 1h --queue 8M
 	play <<'END'

@@ -194,11 +194,24 @@ join a $t tls
 END
 }
 
-@test "--insecure takes it" {
-	start_tls --insecure
+@test "--insecure-nodes takes it" {
+	start_tls --insecure-nodes
 	play <<'END'
 join n $t tls role=node id=7
 END
+}
+
+@test "what is opened for listeners and metrics opens nothing for nodes" {
+	start_tls --insecure-listen --insecure-metrics
+	play <<'END'
+connect n $t tls
+hello n role=node id=7
+expect n refuse code=2
+expect n closed
+END
+	grep -q 'open: .*--insecure-listen' "$tmp/$pid.err"
+	grep -q 'open: .*--insecure-metrics' "$tmp/$pid.err"
+	run ! grep -q 'insecure-nodes' "$tmp/$pid.err"
 }
 
 @test "plain loopback is open" {
@@ -240,6 +253,31 @@ expect n closed
 END
 	# the token is nowhere in what the relay said
 	run ! grep -r "${market#*.}" "$tmp"/*.err "$tmp"/*.out
+}
+
+@test "wrong tokens: the address has to wait, and nobody else" {
+	local i market script=
+
+	touch "$tmp/tokens"
+	market=$(token market 7 "$tmp/tokens")
+	start_tls --tokens "$tmp/tokens"
+	for i in 1 2 3 4 5 6 7 8 9 10 11; do
+		script+="connect w$i \$t tls
+hello w$i role=node id=9 token=wrong
+expect w$i refuse code=2
+"
+	done
+	script+='connect right $t tls
+hello right role=node id=7 token=$market
+expect right refuse code=5
+expect right closed
+'
+	play market="$market" <<<"$script"
+	backed_off() {
+		[ "$(metric connections_closed_total back_off)" = 1 ]
+	}
+	within backed_off
+	grep -q "wrong tokens, so the address has to wait" "$tmp/$pid.err"
 }
 
 @test "another's credentials do not take a place" {

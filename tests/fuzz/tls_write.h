@@ -12,8 +12,9 @@
  *	0, 1	the next `arg` bytes of the input as they are
  *	2	seal the next `arg` bytes as a record (the last is its type)
  *	3	a gap of `arg` bytes
- *	4	a hello; arg chooses version and suite, and (from bit 2 on)
- *		something of it that is not as usual
+ *	4	a hello; arg chooses version and suite, (from bit 2 on)
+ *		something of it that is not as usual, and (from bit 5 on) a
+ *		suite with CBC of TLS 1.2
  *	5	ChangeCipherSpec
  *	6	seal a Finished or (bit 1 of arg) a KeyUpdate, and use the
  *		next secret
@@ -28,6 +29,8 @@
 #include "cmd/capture/tls_crypt.h"
 
 #include "tests/fuzz/fuzz.h"
+
+#include <openssl/kdf.h>
 
 #define SEALED_MAX 17000
 
@@ -44,7 +47,8 @@ struct tls_write {
 	void (*feed)(void *arg, enum cap_dir dir, struct bnet_slice bytes);
 	void (*gap)(void *arg, enum cap_dir dir, unsigned int n);
 	void *arg;
-	const struct tls_suite *suite;
+	struct tls_suite suite; /* once `agreed` */
+	bool agreed;
 	uint16_t version;
 	struct tls_writer writer[2];
 };
@@ -80,9 +84,91 @@ tls_write_record(
 		tls_write_feed(w, dir, rec.p + at[1], n - at[1]);
 }
 
+/* The keys of tls_opener_12(), which keeps those that decrypt only. */
+static inline void
+tls_write_cbc_keys(const struct tls_write *w, enum cap_dir dir, uint8_t *mac,
+    size_t n_mac, uint8_t *key)
+{
+	static char sha256[] = "SHA256", sha384[] = "SHA384";
+	uint8_t seed[13 + 64] = "key expansion", block[2 * (48 + 32)];
+	size_t n_key = w->suite.cipher == TLS_AES_128_CBC ? 16 : 32;
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
+	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(
+		    "digest", w->suite.sha384 ? sha384 : sha256, 0),
+		OSSL_PARAM_construct_octet_string(
+		    "secret", (void *)(uintptr_t)w->writer[dir].secret.p, 48),
+		OSSL_PARAM_construct_octet_string("seed", seed, sizeof(seed)),
+		OSSL_PARAM_construct_end(),
+	};
+
+	MUST_HOLD(EVP_KDF_derive(ctx, block, 2 * (n_mac + n_key), params) == 1);
+	memcpy(mac, block + (size_t)dir * n_mac, n_mac);
+	memcpy(key, block + 2 * n_mac + (size_t)dir * n_key, n_key);
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+}
+
+/* The MAC of a record of `n` bytes at `text`, appended to them. */
+static inline void
+tls_write_mac(const struct tls_opener *op, uint64_t seq, uint8_t type,
+    uint8_t *text, size_t n)
+{
+	uint8_t aad[13] = { [8] = type, 3, 3, (uint8_t)(n >> 8), (uint8_t)n };
+	size_t n_mac;
+
+	for (int i = 0; i < 8; i++)
+		aad[7 - i] = (uint8_t)(seq >> (8 * i));
+	MUST_HOLD(EVP_MAC_init(op->mac, NULL, 0, NULL) == 1);
+	MUST_HOLD(EVP_MAC_update(op->mac, aad, sizeof(aad)) == 1);
+	MUST_HOLD(EVP_MAC_update(op->mac, text, n) == 1);
+	MUST_HOLD(EVP_MAC_final(op->mac, text + n, &n_mac, 64) == 1);
+}
+
+/* A record with CBC; its IV is zeros. */
+static inline void
+tls_write_seal_cbc(
+    struct tls_write *w, uint8_t what, uint64_t seq, struct bnet_slice in)
+{
+	enum cap_dir dir = what & 1 ? CAP_DOWN : CAP_UP;
+	const struct tls_opener *op = &w->writer[dir].op;
+	uint8_t type = in.len == 0 ? 23 : in.p[in.len - 1];
+	uint8_t rec[SEALED_MAX + 256] = { type, 3, 3 }, *text = rec + 5 + 16;
+	uint8_t mac[64], key[32], iv[16] = { 0 };
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	size_t n = in.len, pad;
+	int len;
+
+	tls_write_cbc_keys(w, dir, mac, op->n_tag, key);
+	if (in.len > 0)
+		memcpy(text, in.p, in.len);
+	if (!op->encrypt_then_mac) {
+		tls_write_mac(op, seq, type, text, n);
+		n += op->n_tag;
+	}
+	pad = 16 - n % 16;
+	memset(text + n, (int)pad - 1, pad);
+	n += pad;
+	MUST_HOLD(EVP_EncryptInit_ex(ctx,
+		      w->suite.cipher == TLS_AES_128_CBC ? EVP_aes_128_cbc()
+							 : EVP_aes_256_cbc(),
+		      NULL, key, iv) == 1);
+	MUST_HOLD(EVP_EncryptUpdate(ctx, text, &len, text, (int)n) == 1);
+	EVP_CIPHER_CTX_free(ctx);
+	n += 16;
+	if (op->encrypt_then_mac) {
+		tls_write_mac(op, seq, type, rec + 5, n);
+		n += op->n_tag;
+	}
+	rec[3] = (uint8_t)(n >> 8);
+	rec[4] = (uint8_t)n;
+	tls_write_record(w, dir, what, (struct bnet_slice){ rec, 5 + n });
+}
+
 /* GCM and ChaCha20 only: enough to get behind the tag. */
 static inline void
-tls_write_seal(
+tls_write_seal_aead(
     struct tls_write *w, uint8_t what, uint64_t seq, struct bnet_slice in)
 {
 	enum cap_dir dir = what & 1 ? CAP_DOWN : CAP_UP;
@@ -118,6 +204,16 @@ tls_write_seal(
 	tls_write_record(w, dir, what, (struct bnet_slice){ rec, 5 + body });
 }
 
+static inline void
+tls_write_seal(
+    struct tls_write *w, uint8_t what, uint64_t seq, struct bnet_slice in)
+{
+	if (w->writer[what & 1].op.mac != NULL)
+		tls_write_seal_cbc(w, what, seq, in);
+	else
+		tls_write_seal_aead(w, what, seq, in);
+}
+
 /* All secrets are the byte 7; only the suite and the update tell them apart. */
 static inline void
 tls_write_keys(struct tls_write *w, enum cap_dir dir, bool again)
@@ -128,19 +224,18 @@ tls_write_keys(struct tls_write *w, enum cap_dir dir, bool again)
 	enum bnet_err err;
 
 	memset(&randoms, 0, sizeof(randoms));
-	writer->secret.len =
-	    w->suite->sha384 || w->version == TLS_1_2 ? 48 : 32;
+	writer->secret.len = w->suite.sha384 || w->version == TLS_1_2 ? 48 : 32;
 	if (again && writer->set && w->version == TLS_1_3) {
-		MUST_HOLD(tls_secret_update(w->suite, &writer->secret, &next) ==
-		    BNET_OK);
+		MUST_HOLD(tls_secret_update(
+			      &w->suite, &writer->secret, &next) == BNET_OK);
 		writer->secret = next;
 	} else {
 		memset(writer->secret.p, 7, sizeof(writer->secret.p));
 	}
 	if (w->version == TLS_1_3)
-		err = tls_opener_13(&writer->op, w->suite, &writer->secret);
+		err = tls_opener_13(&writer->op, &w->suite, &writer->secret);
 	else
-		err = tls_opener_12(&writer->op, w->suite, &writer->secret,
+		err = tls_opener_12(&writer->op, &w->suite, &writer->secret,
 		    &randoms, dir == CAP_DOWN);
 	MUST_HOLD(err == BNET_OK);
 	writer->set = true;
@@ -157,13 +252,14 @@ enum tls_write_odd {
 };
 
 static inline size_t
-tls_write_server_hello(
-    uint8_t *rec, size_t n, unsigned int id, bool v13, unsigned int odd)
+tls_write_server_hello(uint8_t *rec, size_t n, unsigned int id, bool v13,
+    unsigned int odd, bool encrypt_then_mac)
 {
 	static const uint8_t ext[] = { 0, 6, 0, 43, 0, 2, 3, 4 };
+	static const uint8_t etm[] = { 0, 4, 0, 22, 0, 0 };
 
 	if (odd == TLS_WRITE_SUITE)
-		id = 0x002f;
+		id = 0x0005;
 	rec[n++] = (uint8_t)(id >> 8);
 	rec[n++] = (uint8_t)id;
 	rec[n++] = odd == TLS_WRITE_COMPRESSION;
@@ -174,6 +270,10 @@ tls_write_server_hello(
 			rec[n - 1]++;
 	} else if (odd == TLS_WRITE_VERSION) {
 		rec[10]--;
+	}
+	if (encrypt_then_mac) {
+		memcpy(rec + n, etm, sizeof(etm));
+		n += sizeof(etm);
 	}
 	return n;
 }
@@ -188,18 +288,25 @@ tls_write_hello(struct tls_write *w, enum cap_dir dir, unsigned int arg)
 		0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c };
 	static const uint8_t early[] = { 0, 4, 0, 42, 0, 0 };
 	static const uint16_t ids[] = { 0x1301, 0x1303, 0xc02f, 0xcca8 };
-	bool v13 = arg % 4 < 2;
+	static const uint16_t cbc[] = { 0, 0xc013, 0xc014, 0xc028 };
+	unsigned int which_cbc = arg >> 5 & 3, id = ids[arg % 4];
+	bool v13 = arg % 4 < 2 && which_cbc == 0;
+	bool encrypt_then_mac = which_cbc != 0 && (arg & 1);
 	unsigned int odd = arg >> 2 & 7;
-	uint8_t rec[80] = { 22, 3, 3, 0, 0, (uint8_t)(1 + dir), 0, 0, 0, 3, 3 };
+	uint8_t rec[96] = { 22, 3, 3, 0, 0, (uint8_t)(1 + dir), 0, 0, 0, 3, 3 };
 	size_t n = 11 + CAP_RANDOM_BYTES + 1;
 
 	w->version = v13 ? TLS_1_3 : TLS_1_2;
-	w->suite = tls_suite_find(w->version, ids[arg % 4]);
-	MUST_HOLD(w->suite != NULL);
+	if (which_cbc != 0)
+		id = cbc[which_cbc];
+	MUST_HOLD(tls_suite_find(w->version, (uint16_t)id, &w->suite) == NULL);
+	w->suite.encrypt_then_mac = encrypt_then_mac;
+	w->agreed = true;
 	if (odd == TLS_WRITE_RETRY && dir == CAP_DOWN)
 		memcpy(rec + 11, retry, sizeof(retry));
 	if (dir == CAP_DOWN)
-		n = tls_write_server_hello(rec, n, ids[arg % 4], v13, odd);
+		n = tls_write_server_hello(
+		    rec, n, id, v13, odd, encrypt_then_mac);
 	else
 		n += 3; /* no cipher suites, one compression method less */
 	if (odd == TLS_WRITE_EARLY && dir == CAP_UP) {
@@ -222,7 +329,7 @@ tls_write_order(
 	struct tls_writer *writer = &w->writer[dir];
 
 	if ((what / 2 % 8 == 2 || what / 2 % 8 >= 6) && !writer->set) {
-		if (w->suite == NULL)
+		if (!w->agreed)
 			return;
 		tls_write_keys(w, dir, false);
 	}

@@ -20,7 +20,7 @@
  *	raw NAME HEX... | file=F	bytes as they are
  *	expect NAME KIND [FIELD=GLOB]...	the next event is that
  *	await NAME KIND [FIELD=GLOB]...		the first such event
- *	expect-none NAME [via=NAME]; fence NAME [via=NAME]
+ *	expect-none NAME [via=NAME] [kind=GLOB]; fence NAME [via=NAME]
  *	collect total=N NAME:KIND...; check A OP B
  *	pause NAME; resume NAME; flush NAME
  *	close NAME; halfclose NAME; reset NAME; die

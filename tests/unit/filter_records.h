@@ -77,6 +77,7 @@ records_packets(struct records *recs)
 		.header = { .dest_type = BNET_DEST_CLIENT,
 		    .dest = 961198589026,
 		    .key = BNET_KEY_PONG,
+		    .latency_ms = 2630594, /* a ping: no latency */
 		    .priority = true },
 		.oob = { payload, 12 },
 		.payload = { payload, sizeof(payload) - 1 } };

@@ -277,7 +277,8 @@ static inline uint64_t
 told_bytes(const struct told *told, enum cap_dir dir)
 {
 	return told->bytes[dir][CAP_FRAME] + told->bytes[dir][CAP_GAP] +
-	    told->bytes[dir][CAP_SKIP] + told->bytes[dir][CAP_MALFORMED];
+	    told->bytes[dir][CAP_SKIP] + told->bytes[dir][CAP_MALFORMED] +
+	    told->bytes[dir][CAP_PROXY];
 }
 
 static inline void

@@ -85,6 +85,25 @@ START_TEST(test_limit)
 }
 END_TEST
 
+START_TEST(test_zeros)
+{
+	static const uint8_t ones[4] = { 1, 1, 1, 1 };
+	static const uint8_t want[6] = { 1, 1, 0, 0, 0, 0 };
+	struct bnet_buf buf;
+
+	bnet_buf_init(&buf, 6);
+	unit_err("ones", bnet_buf_append(&buf, (struct bnet_slice){ ones, 4 }),
+	    BNET_OK);
+	bnet_buf_consume(&buf, 2);
+	unit_err("none", bnet_buf_append_zeros(&buf, 0), BNET_OK);
+	unit_err("too many", bnet_buf_append_zeros(&buf, 5), BNET_ELIMIT);
+	unit_err("as many", bnet_buf_append_zeros(&buf, 4), BNET_OK);
+	ck_assert_uint_eq(buf.len, sizeof(want));
+	ck_assert_mem_eq(bnet_buf_slice(&buf).p, want, sizeof(want));
+	bnet_buf_free(&buf);
+}
+END_TEST
+
 /* A ceiling that is close bounds what is allocated, not only what is used. */
 START_TEST(test_close_ceiling)
 {
@@ -228,6 +247,7 @@ buf_suite(void)
 	Suite *suite = suite_create("buf");
 	TCase *tc = unit_case(suite, "buf");
 
+	tcase_add_test(tc, test_zeros);
 	tcase_add_test(tc, test_empty);
 	tcase_add_loop_test(tc, test_limit, 0, UNIT_ROWS(limits));
 	tcase_add_test(tc, test_close_ceiling);

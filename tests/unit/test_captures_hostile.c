@@ -13,7 +13,7 @@
 #define LINE_CHARS 200
 
 static const char *const types[CAP_N_EVENTS] = { "frame", "gap", "skip",
-	"overlap", "malformed", "limit" };
+	"overlap", "malformed", "limit", "proxy", "note" };
 
 /* A line of expected.txt: "NAME STATUS TYPE=COUNT ..." */
 static char rows[ROWS_MAX][LINE_CHARS];

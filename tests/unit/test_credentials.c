@@ -10,11 +10,14 @@
 #define SALT "000102030405060708090a0b0c0d0e0f"
 #define S64 "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"
 #define T64 "1123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"
-/* of "market." S64 and of "market." T64, by Python's hashlib.pbkdf2_hmac */
-#define HASH_S "pbkdf2-sha256$1000$" SALT "$" MARKET_S
+/*
+ * Of "market." S64 by Python's hashlib.sha256, and of "market." T64 by its
+ * hashlib.pbkdf2_hmac: as this version makes them, and as older ones did.
+ */
+#define HASH_S "sha256$" SALT "$" MARKET_S
 #define HASH_T "pbkdf2-sha256$1000$" SALT "$" MARKET_T
 #define MARKET_S \
-	"a81c6ac626dad44532e4187462eb51035398b9a8989dd440deff1e56d5523b64"
+	"0faafe66430bf77944f295e21ccdfda2a39eb433fe9dc12ab9df4acd07976f4d"
 #define MARKET_T \
 	"aa3df7d0bcdad9ea447ffabdb72a8a375bf5225b1b0ae93568f6eff2aa5cdc70"
 #define N63 "n23456789012345678901234567890123456789012345678901234567890123"
@@ -121,7 +124,7 @@ static const struct bad_row {
 	const char *text, *want; /* behind the file's name */
 } bad_rows[] = {
 	{ "7\n", ":1: expected a name of" },
-	{ "# x\n\n7 market\n", ":3: expected pbkdf2-sha256$1000$SALT$HASH" },
+	{ "# x\n\n7 market\n", ":3: expected sha256$SALT$HASH" },
 	{ "0 market " HASH_S, ":1: expected an id from 1" },
 	{ "07 market " HASH_S, ":1: expected an id from 1" },
 	{ "+7 market " HASH_S, ":1: expected an id from 1" },
@@ -132,20 +135,25 @@ static const struct bad_row {
 	{ "market 7 " HASH_S, ":1: expected an id from 1" },
 	{ "7 mar:ket " HASH_S, ":1: expected a name of" },
 	{ "7 " N63 "4 " HASH_S, ":1: expected a name of" },
-	{ "7 market market." S64, ":1: expected pbkdf2-sha256$1000$" },
+	{ "7 market market." S64, ":1: expected sha256$" },
 	{ "7 market pbkdf2-sha256$1001$" SALT "$" MARKET_S,
-	    ":1: expected pbkdf2-sha256$1000$" },
+	    ":1: expected sha256$" },
 	{ "7 market pbkdf2-sha256$1000$" SALT "0$" MARKET_S,
-	    ":1: expected pbkdf2" },
-	{ "7 market pbkdf2-sha256$1000$$" MARKET_S, ":1: expected pbkdf2" },
-	{ "7 market pbkdf2-sha256$1000$" SALT "$", ":1: expected pbkdf2" },
-	{ "7 market pbkdf2-sha256$1000$" SALT, ":1: expected pbkdf2" },
-	{ "7 market pbkdf2-sha256$1000$", ":1: expected pbkdf2" },
-	{ "7 market pbkdf2-sha256", ":1: expected pbkdf2" },
-	{ "7 market " HASH_S "0", ":1: expected pbkdf2" },
-	{ "7 market pbkdf2-sha256$1000$" SALT "$x" S64, ":1: expected pbkdf2" },
+	    ":1: expected sha256$" },
+	{ "7 market pbkdf2-sha256$1000$$" MARKET_S, ":1: expected sha256$" },
+	{ "7 market pbkdf2-sha256$1000$" SALT "$", ":1: expected sha256$" },
+	{ "7 market pbkdf2-sha256$1000$" SALT, ":1: expected sha256$" },
+	{ "7 market pbkdf2-sha256$1000$", ":1: expected sha256$" },
+	{ "7 market sha256$" SALT "$" MARKET_S "0", ":1: expected sha256$" },
+	{ "7 market sha256$" SALT "$", ":1: expected sha256$" },
+	{ "7 market sha256$", ":1: expected sha256$" },
+	{ "7 market sha512$" SALT "$" MARKET_S, ":1: expected sha256$" },
+	{ "7 market pbkdf2-sha256", ":1: expected sha256$" },
+	{ "7 market " HASH_S "0", ":1: expected sha256$" },
+	{ "7 market pbkdf2-sha256$1000$" SALT "$x" S64,
+	    ":1: expected sha256$" },
 	{ "7 market pbkdf2-sha256$1000$0001020304050607_8090a0b0c0d0e0f$" S64,
-	    ":1: expected pbkdf2" },
+	    ":1: expected sha256$" },
 	{ "7 market " HASH_S " # mine", ":1: expected the end of the line" },
 	{ "7 a " HASH_S "\n7 b " HASH_S "\n8 a " HASH_S "\n",
 	    ":3: expected the same id" },
@@ -308,24 +316,39 @@ START_TEST(make)
 }
 END_TEST
 
-START_TEST(hashes)
-{
-	struct credentials_hash hash;
-	char text[CREDENTIALS_HASH_CHARS];
+/* A hash counts only under the prefix of its kind, in upper case too. */
+static const struct form_row {
+	const char *hash;
+	size_t n_slow;
+	bool s64, t64;
+} form_rows[] = {
+	{ HASH_S, 0, true, false },
+	{ HASH_T, 1, false, true },
+	{ HASH_S "\n7 market " HASH_T, 1, true, true },
+	{ HASH_T "\n7 market " HASH_T, 2, false, true },
+	{ "sha256$" SALT "$" MARKET_T, 0, false, false },
+	{ "pbkdf2-sha256$1000$" SALT "$" MARKET_S, 1, false, false },
+	{ "sha256$100102030405060708090a0b0c0d0e0f$" MARKET_S, 0, false,
+	    false },
+	{ "sha256$000102030405060708090A0B0C0D0E0F$" MARKET_S, 0, true, false },
+};
 
-	ck_assert(credentials_hash_parse(HASH_S, &hash));
-	credentials_hash_format(&hash, text);
-	ck_assert_int_eq(strcasecmp(text, HASH_S), 0);
-	ck_assert_uint_eq(strlen(text) + 1, sizeof(text));
-	ck_assert(
-	    credentials_hash_is("market." S64, strlen("market." S64), &hash));
-	hash.hash[31] ^= 1;
-	ck_assert(
-	    !credentials_hash_is("market." S64, strlen("market." S64), &hash));
-	hash.hash[31] ^= 1;
-	hash.salt[0] ^= 1;
-	ck_assert(
-	    !credentials_hash_is("market." S64, strlen("market." S64), &hash));
+START_TEST(forms)
+{
+	const struct form_row *row = &form_rows[_i];
+	struct credentials_grant grant;
+	struct credentials *creds;
+	char text[1000], err[256] = "";
+
+	snprintf(text, sizeof(text), "7 market %s\n", row->hash);
+	creds = load(text, err, sizeof(err));
+	ck_assert_msg(creds != NULL, "%s", err);
+	ck_assert_uint_eq(credentials_n_slow(creds), row->n_slow);
+	ck_assert(credentials_check(creds, "market." S64, strlen("market." S64),
+		      &grant) == row->s64);
+	ck_assert(credentials_check(creds, "market." T64, strlen("market." T64),
+		      &grant) == row->t64);
+	credentials_free(creds);
 }
 END_TEST
 
@@ -343,7 +366,7 @@ credentials_suite(void)
 	tcase_add_test(tc, too_many);
 	tcase_add_test(tc, no_memory);
 	tcase_add_loop_test(tc, make, 0, UNIT_ROWS(make_rows));
-	tcase_add_test(tc, hashes);
+	tcase_add_loop_test(tc, forms, 0, UNIT_ROWS(form_rows));
 	return suite;
 }
 

@@ -26,6 +26,7 @@
 	X(fuzz_link_tls) \
 	X(fuzz_masks) \
 	X(fuzz_message) \
+	X(fuzz_proxy) \
 	X(fuzz_report) \
 	X(fuzz_scenario) \
 	X(fuzz_tape) \

@@ -6,22 +6,17 @@
 #include "proto/message.h"
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/temp_file.h"
 
 #include <unistd.h>
 
 static struct keys *keys;
-static char path[] = "/tmp/bnet-keys-XXXXXX";
 static char err[300];
 
 static void
 setup(void)
 {
-	int fd;
-
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
+	temp_setup();
 	keys = keys_new();
 	ck_assert_ptr_nonnull(keys);
 	err[0] = '\0';
@@ -32,17 +27,7 @@ teardown(void)
 {
 	keys_free(keys);
 	keys_free(NULL);
-	unlink(path);
-}
-
-static void
-write_file(const void *p, size_t n)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(p, 1, n, f), n);
-	ck_assert_int_eq(fclose(f), 0);
+	temp_teardown();
 }
 
 static void
@@ -70,8 +55,8 @@ START_TEST(test_file)
 	    "chat::line\r\n\n# not::this\nmarket\n with blanks \n"
 	    "caf\xc3\xa9\nchat::line\nthe last";
 
-	write_file(text, sizeof(text) - 1);
-	ck_assert_msg(keys_read(keys, path, err, sizeof(err)), "%s", err);
+	temp_write(text, sizeof(text) - 1);
+	ck_assert_msg(keys_read(keys, temp_path, err, sizeof(err)), "%s", err);
 	knows("chat::line");
 	knows("market");
 	knows(" with blanks ");
@@ -80,7 +65,7 @@ START_TEST(test_file)
 	knows("bluenet.hello");
 	ck_assert_ptr_null(keys_name(keys, bnet_key("# not::this")));
 	/* once more does no harm */
-	ck_assert(keys_read(keys, path, err, sizeof(err)));
+	ck_assert(keys_read(keys, temp_path, err, sizeof(err)));
 	knows("chat::line");
 }
 END_TEST
@@ -104,9 +89,10 @@ START_TEST(test_bad_file)
 	for (size_t i = 0; i < row->n_lines_before; i++)
 		n += (size_t)sprintf(text + n, "name%zu\n", i);
 	memset(text + n, row->fill, row->n);
-	write_file(text, n + row->n);
-	ck_assert(!keys_read(keys, path, err, sizeof(err)));
-	ck_assert_msg(strncmp(err, path, strlen(path)) == 0, "%s", err);
+	temp_write(text, n + row->n);
+	ck_assert(!keys_read(keys, temp_path, err, sizeof(err)));
+	ck_assert_msg(
+	    strncmp(err, temp_path, strlen(temp_path)) == 0, "%s", err);
 	ck_assert_msg(strstr(err, row->want) != NULL, "%s", err);
 	if (row->n_lines_before > 0)
 		knows("name0");
@@ -119,8 +105,8 @@ START_TEST(test_255_bytes)
 
 	memset(text, 'z', 255);
 	text[255] = '\0';
-	write_file(text, 255);
-	ck_assert_msg(keys_read(keys, path, err, sizeof(err)), "%s", err);
+	temp_write(text, 255);
+	ck_assert_msg(keys_read(keys, temp_path, err, sizeof(err)), "%s", err);
 	knows(text);
 }
 END_TEST
@@ -131,22 +117,22 @@ START_TEST(test_no_file)
 	ck_assert_str_eq(err, "/no/such/file: No such file or directory");
 	ck_assert(!keys_read(keys, "/tmp", err, sizeof(err)));
 	ck_assert_str_eq(err, "/tmp: Is a directory");
-	write_file("", 0);
-	ck_assert(keys_read(keys, path, err, sizeof(err)));
+	temp_write("", 0);
+	ck_assert(keys_read(keys, temp_path, err, sizeof(err)));
 }
 END_TEST
 
 /* Enough to make it grow many times. */
 START_TEST(test_many)
 {
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(temp_path, "w");
 	char name[40];
 
 	ck_assert_ptr_nonnull(f);
 	for (int i = 0; i < 50000; i++)
 		fprintf(f, "application::%d\n", i);
 	ck_assert_int_eq(fclose(f), 0);
-	ck_assert_msg(keys_read(keys, path, err, sizeof(err)), "%s", err);
+	ck_assert_msg(keys_read(keys, temp_path, err, sizeof(err)), "%s", err);
 	for (int i = 0; i < 50000; i += 7) {
 		snprintf(name, sizeof(name), "application::%d", i);
 		ck_assert_ptr_nonnull(keys_name(keys, bnet_key(name)));

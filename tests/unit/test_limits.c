@@ -223,7 +223,7 @@ START_TEST(no_memory)
 	enum limits_verdict admitted, located;
 	struct limits *limits;
 
-	for (unsigned long nth = 1; nth <= 4; nth++) {
+	for (unsigned long nth = 1; nth <= 7; nth++) {
 		failmalloc_arm(nth, false);
 		limits = limits_new(&settings);
 		failmalloc_stop();
@@ -238,6 +238,72 @@ START_TEST(no_memory)
 	ck_assert_int_eq(admitted, LIMITS_TOTAL);
 	ck_assert_int_eq(located, LIMITS_TOTAL);
 	ck_assert_uint_eq(limits_open(limits), 1);
+	limits_free(limits);
+}
+END_TEST
+
+/* After the first ten wrong tokens, each doubles the wait, up to a minute. */
+static const struct wait_row {
+	int64_t at_ns, wait_ns;
+} wait_rows[] = {
+	{ 20 * S, 1 * S },
+	{ 20 * S, 2 * S },
+	{ 22 * S, 4 * S },
+	{ 26 * S, 8 * S },
+	{ 34 * S, 16 * S },
+	{ 50 * S, 32 * S },
+	{ 82 * S, 60 * S },
+	{ 142 * S, 60 * S },
+	{ 742 * S, 60 * S },
+	{ 1343 * S, 0 }, /* forgiven */
+	{ 1343 * S, 0 },
+};
+
+START_TEST(wrong_tokens)
+{
+	struct limits_settings settings = { 0 };
+	struct limits *limits = limits_new(&settings);
+	struct address addr = v4(1), other = v4(2);
+
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(limits_failed(limits, &addr, i * S), 0);
+	ck_assert_int_eq(limits_wait_ns(limits, &addr, 9 * S), 0);
+	for (size_t i = 0; i < UNIT_ROWS(wait_rows); i++) {
+		const struct wait_row *row = &wait_rows[i];
+		int64_t at = row->at_ns, until = at + row->wait_ns;
+
+		ck_assert_int_eq(
+		    limits_failed(limits, &addr, at), row->wait_ns);
+		ck_assert_int_eq(
+		    limits_wait_ns(limits, &addr, at), row->wait_ns);
+		ck_assert_int_eq(limits_wait_ns(limits, &addr, until), 0);
+		ck_assert_int_eq(limits_wait_ns(limits, &other, at), 0);
+	}
+	limits_free(limits);
+}
+END_TEST
+
+START_TEST(wrong_tokens_from_everywhere)
+{
+	struct limits_settings settings = { 0 };
+	struct limits *limits = limits_new(&settings);
+	struct address addr = v4(1), other;
+	unsigned long n_allocated;
+
+	for (int i = 0; i < 11; i++)
+		limits_failed(limits, &addr, 0);
+	ck_assert_int_eq(limits_wait_ns(limits, &addr, 0), S);
+	for (uint32_t i = 2; i <= LIMITS_FAILED_MAX; i++) {
+		other = v4(i);
+		limits_failed(limits, &other, 0);
+	}
+	ck_assert_int_eq(limits_wait_ns(limits, &addr, 0), S);
+	failmalloc_watch();
+	other = v4(UINT32_MAX);
+	limits_failed(limits, &other, 0);
+	n_allocated = failmalloc_stop();
+	ck_assert_uint_le(n_allocated, 8);
+	ck_assert_int_eq(limits_wait_ns(limits, &addr, 0), 0);
 	limits_free(limits);
 }
 END_TEST
@@ -292,6 +358,8 @@ limits_suite(void)
 	tcase_add_test(tc, bounded);
 	tcase_add_test(tc, no_memory);
 	tcase_add_test(tc, threads);
+	tcase_add_test(tc, wrong_tokens);
+	tcase_add_test(tc, wrong_tokens_from_everywhere);
 	return suite;
 }
 

@@ -2,7 +2,7 @@
 /* The byte order of a first frame that is well formed in both. */
 #include "tests/unit/link_talk.h"
 
-#include "proto/link_order_impl.h"
+#include "proto/link.h"
 
 #define SIZE_TOP 70000
 

@@ -237,6 +237,76 @@ START_TEST(test_flood)
 }
 END_TEST
 
+/* ---- the queue ---- */
+
+#define N_LINES 4000 /* of each thread; together far more than the queue */
+
+static void *
+log_many(void *arg)
+{
+	for (int i = 0; i < N_LINES; i++)
+		log_debug("flood", LOG_STR("by", arg), LOG_I64("i", i));
+	return NULL;
+}
+
+/* The lines of "flood", and the lines that are said to be lost. */
+static void
+count_lines(FILE *f, uint64_t *n_said, uint64_t *n_lost)
+{
+	char line[LOG_LINE_BYTES + 2], *lost;
+
+	while (fgets(line, sizeof(line), f) != NULL) {
+		ck_assert_ptr_nonnull(strchr(line, '\n'));
+		lost = strstr(line, " lines=");
+		if (lost != NULL)
+			*n_lost += strtoull(lost + 7, NULL, 10);
+		else if (strstr(line, "msg=flood") != NULL)
+			++*n_said;
+	}
+}
+
+static void *
+read_all(void *arg)
+{
+	uint64_t *counts = arg;
+	FILE *f = fdopen((int)counts[2], "r");
+
+	count_lines(f, &counts[0], &counts[1]);
+	fclose(f);
+	return NULL;
+}
+
+/* Nobody reads standard error: nobody waits, and what is lost is counted. */
+START_TEST(test_full_pipe)
+{
+	int pipes[2], old = dup(STDERR_FILENO);
+	uint64_t counts[3] = { 0 }, n_lost;
+	pthread_t threads[2], reader;
+
+	ck_assert_int_eq(pipe(pipes), 0);
+	ck_assert_int_ge(dup2(pipes[1], STDERR_FILENO), 0);
+	close(pipes[1]);
+	log_setup(LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(log_start(), 0);
+	pthread_create(&threads[0], NULL, log_many, (char[]){ "a" });
+	pthread_create(&threads[1], NULL, log_many, (char[]){ "b" });
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	n_lost = log_n_lost();
+	ck_assert_uint_gt(n_lost, 0);
+	/* from here on somebody reads, so all that is queued gets out */
+	counts[2] = (uint64_t)pipes[0];
+	pthread_create(&reader, NULL, read_all, counts);
+	log_stop(INT64_C(60000000000));
+	ck_assert_int_ge(dup2(old, STDERR_FILENO), 0);
+	close(old);
+	pthread_join(reader, NULL);
+	ck_assert_uint_eq(counts[1], n_lost);
+	ck_assert_uint_eq(counts[0] + counts[1], 2 * N_LINES);
+	log_setup(LOG_LEVEL_INFO);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -249,6 +319,7 @@ make_suite(void)
 	tcase_add_test(tc, test_levels);
 	tcase_add_test(tc, test_journal);
 	tcase_add_test(tc, test_flood);
+	tcase_add_test(tc, test_full_pipe);
 	return suite;
 }
 

@@ -5,6 +5,7 @@
 #include "cmd/common/option_file.h"
 #include "proto/codec.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/temp_file.h"
 
 #include <unistd.h>
 
@@ -414,36 +415,13 @@ END_TEST
 
 /* ---- the file ---- */
 
-static char path[] = "/tmp/test_options.XXXXXX";
-
-static void
-file_setup(void)
-{
-	int fd;
-
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-}
-
-static void
-file_teardown(void)
-{
-	unlink(path);
-}
-
 static bool
 read_both(struct option_reading *r, struct opt *opt, const char *line,
     const char *file)
 {
-	FILE *f = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(f);
-	ck_assert_int_ge(fputs(file, f), 0);
-	ck_assert_int_eq(fclose(f), 0);
+	temp_write(file, strlen(file));
 	ck_assert(read_line(r, opt, line));
-	return option_file_read(r, path);
+	return option_file_read(r, temp_path);
 }
 
 START_TEST(file)
@@ -495,8 +473,8 @@ START_TEST(file_mistakes)
 	options_refuse(&r, "size", "of the command line");
 	options_refuse(&r, NULL, "of nothing");
 	for (size_t i = 0; want[i] != NULL; i++) {
-		ck_assert_int_eq(strncmp(at, path, strlen(path)), 0);
-		at += strlen(path) + (want[i][0] == ':' ? 0 : 1);
+		ck_assert_int_eq(strncmp(at, temp_path, strlen(temp_path)), 0);
+		at += strlen(temp_path) + (want[i][0] == ':' ? 0 : 1);
 		ck_assert_msg(strncmp(at, want[i], strlen(want[i])) == 0,
 		    "%s, not %s", at, want[i]);
 		at += strlen(want[i]);
@@ -646,7 +624,7 @@ options_suite(void)
 	tcase_add_test(tc, too_many_mistakes);
 	tcase_add_loop_test(tc, secret_is_hidden, 0, UNIT_ROWS(secrets));
 	tc = unit_case(suite, "file");
-	tcase_add_checked_fixture(tc, file_setup, file_teardown);
+	tcase_add_checked_fixture(tc, temp_setup, temp_teardown);
 	tcase_add_test(tc, file);
 	tcase_add_test(tc, file_mistakes);
 	tcase_add_test(tc, reload);

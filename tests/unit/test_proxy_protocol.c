@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/engine/proxy_protocol */
-#include "cmd/engine/proxy_protocol.h"
+/* cmd/common/proxy_protocol */
+#include "cmd/common/proxy_protocol.h"
 #include "tests/unit/unit.h"
 
 #define SIG "0d0a0d0a000d0a515549540a"
@@ -232,6 +232,132 @@ START_TEST(mutated)
 }
 END_TEST
 
+/* ---- as an onlooker reads it, either version ---- */
+
+/* `src` NULL: none is named. */
+static const struct either_row {
+	const char *name, *hex, *text, *src, *dst;
+	uint8_t version;
+	bool local;
+	enum bnet_err err;
+} either_rows[] = {
+	{ "TCP4", NULL, "PROXY TCP4 192.0.2.9 10.0.0.2 51000 26000\r\n",
+	    "192.0.2.9:51000", "10.0.0.2:26000", 1, false, BNET_OK },
+	{ "TCP6", NULL, "PROXY TCP6 2001:db8::1 ::1 65535 0\r\n",
+	    "[2001:db8::1]:65535", "[::1]:0", 1, false, BNET_OK },
+	{ "UNKNOWN", NULL, "PROXY UNKNOWN\r\n", NULL, NULL, 1, false, BNET_OK },
+	{ "UNKNOWN, with addresses", NULL,
+	    "PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", NULL, NULL, 1, false,
+	    BNET_OK },
+	{ "the longest line", NULL,
+	    "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+	    " ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+	    NULL, NULL, 1, false, BNET_OK },
+	{ "UNKNOWNS", NULL, "PROXY UNKNOWNS\r\n", NULL, NULL, 1, false,
+	    BNET_EHEADER },
+	{ "no protocol", NULL, "PROXY \r\n", NULL, NULL, 1, false,
+	    BNET_EHEADER },
+	{ "TCP5", NULL, "PROXY TCP5 192.0.2.9 10.0.0.2 1 2\r\n", NULL, NULL, 1,
+	    false, BNET_EHEADER },
+	{ "a word too few", NULL, "PROXY TCP4 192.0.2.9 10.0.0.2 1\r\n", NULL,
+	    NULL, 1, false, BNET_EHEADER },
+	{ "a word too many", NULL, "PROXY TCP4 192.0.2.9 10.0.0.2 1 2 3\r\n",
+	    NULL, NULL, 1, false, BNET_EHEADER },
+	{ "two spaces", NULL, "PROXY TCP4  192.0.2.9 10.0.0.2 1 2\r\n", NULL,
+	    NULL, 1, false, BNET_EHEADER },
+	{ "port 65536", NULL, "PROXY TCP4 192.0.2.9 10.0.0.2 65536 2\r\n", NULL,
+	    NULL, 1, false, BNET_EHEADER },
+	{ "port -1", NULL, "PROXY TCP4 192.0.2.9 10.0.0.2 -1 2\r\n", NULL, NULL,
+	    1, false, BNET_EHEADER },
+	{ "IPv6 as TCP4", NULL, "PROXY TCP4 ::1 ::1 1 2\r\n", NULL, NULL, 1,
+	    false, BNET_EHEADER },
+	{ "v2, IPv4", SIG "2111000c" V4, NULL, "127.0.0.1:53304",
+	    "10.0.0.2:443", 2, false, BNET_OK },
+	{ "v2, UNIX", SIG "213100d8" PATH ABSTRACT, NULL, "unix:/run/x",
+	    "unix:@relay", 2, false, BNET_OK },
+	{ "v2, local", SIG "2011000c" V4, NULL, NULL, NULL, 2, true, BNET_OK },
+	{ "v2, unspecified, TLV", SIG "2100000404000100", NULL, NULL, NULL, 2,
+	    false, BNET_OK },
+	/* the client's TLS: version, cipher and name, as haproxy sends them */
+	{ "v2, SSL TLV",
+	    SIG "21110037" V4 "200028"
+		"0700000000"
+		"210007544c5376312e33"
+		"230016544c535f4145535f3235365f47434d5f534841333834",
+	    NULL, "127.0.0.1:53304", "10.0.0.2:443", 2, false, BNET_OK },
+	{ "v2, version 3 in it", SIG "3111000c" V4, NULL, NULL, NULL, 2, false,
+	    BNET_EHEADER },
+	{ "v2, too short", SIG "21110003010203", NULL, NULL, NULL, 2, false,
+	    BNET_EHEADER },
+};
+
+static void
+check_end(const char *name, const struct address *end, const char *want)
+{
+	char text[ADDRESS_CHARS];
+
+	ck_assert_msg((end->len_bytes > 0) == (want != NULL), "%s", name);
+	if (want != NULL)
+		ck_assert_str_eq(address_format(end, text), want);
+}
+
+START_TEST(either)
+{
+	const struct either_row *row = &either_rows[_i];
+	struct bnet_slice whole = row->hex != NULL
+	    ? unit_hex(row->hex)
+	    : unit_copy((const uint8_t *)row->text, strlen(row->text));
+	struct bnet_slice part = whole;
+	struct proxy_header header;
+
+	for (part.len = 0; part.len < whole.len; part.len++) {
+		struct bnet_slice copy = unit_copy(part.p, part.len);
+
+		ck_assert_int_eq(proxy_header_looks(copy),
+		    part.len < (row->version == 1 ? 6 : 12) ? PROXY_PERHAPS
+							    : PROXY_YES);
+		/* bad or not, all of it is waited for */
+		unit_err(
+		    row->name, proxy_header_parse(copy, &header), BNET_MORE);
+		unit_free(copy);
+	}
+	unit_err(row->name, proxy_header_parse(whole, &header), row->err);
+	ck_assert_msg(
+	    header.n_bytes == whole.len, "%s: %zu", row->name, header.n_bytes);
+	ck_assert_uint_eq(header.version, row->version);
+	if (row->err == BNET_OK) {
+		ck_assert(header.local == row->local);
+		check_end(row->name, &header.source, row->src);
+		check_end(row->name, &header.destination, row->dst);
+	}
+	unit_free(whole);
+}
+END_TEST
+
+/* A line that does not end in 107 bytes has no end; a longer header has. */
+START_TEST(lengths)
+{
+	static uint8_t bytes[PROXY_HEADER_MAX_BYTES];
+	struct bnet_slice head = unit_hex(SIG "2111ffff" V4 "04fff0"), in;
+	struct proxy_header header;
+
+	memcpy(bytes, head.p, head.len);
+	in = (struct bnet_slice){ bytes, sizeof(bytes) };
+	unit_err("longest", proxy_header_parse(in, &header), BNET_OK);
+	ck_assert_uint_eq(header.n_bytes, sizeof(bytes));
+	in.len--;
+	unit_err("cut", proxy_header_parse(in, &header), BNET_MORE);
+	unit_free(head);
+	memcpy(bytes, "PROXY UNKNOWN ", 14);
+	memset(bytes + 14, 'x', sizeof(bytes) - 14);
+	in.len = 106;
+	unit_err("106", proxy_header_parse(in, &header), BNET_MORE);
+	in.len = 107;
+	unit_err("107", proxy_header_parse(in, &header), BNET_EHEADER);
+	ck_assert_uint_eq(header.n_bytes, 0);
+}
+END_TEST
+
 static Suite *
 proxy_protocol_suite(void)
 {
@@ -242,6 +368,8 @@ proxy_protocol_suite(void)
 	tcase_add_loop_test(tc, bad, 0, UNIT_ROWS(bad_rows));
 	tcase_add_test(tc, longest);
 	tcase_add_loop_test(tc, mutated, 0, UNIT_ROWS(good_rows));
+	tcase_add_loop_test(tc, either, 0, UNIT_ROWS(either_rows));
+	tcase_add_test(tc, lengths);
 	return suite;
 }
 

@@ -3,40 +3,11 @@
 #include "cmd/relay/options.h"
 
 #include "tests/unit/unit.h"
+#include "tests/unit/temp_file.h"
 
 #include <unistd.h>
 
 #define WORDS_MAX 16
-
-/* A configuration file of the test, at `path`. */
-static char path[] = "/tmp/test_relay_options.XXXXXX";
-
-static void
-file_setup(void)
-{
-	int fd;
-
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-}
-
-static void
-file_teardown(void)
-{
-	unlink(path);
-}
-
-static void
-file_write(const char *text, size_t n)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(text, 1, n, f), n);
-	ck_assert_int_eq(fclose(f), 0);
-}
 
 /* As from a shell: `line` is cut at blanks; with_file adds --config. */
 static bool
@@ -52,7 +23,7 @@ read_line(struct relay_options *opt, struct option_reading *reading,
 	argv[argc++] = name;
 	if (with_file) {
 		argv[argc++] = config;
-		argv[argc++] = path;
+		argv[argc++] = temp_path;
 	}
 	while ((word = strsep(&rest, " ")) != NULL && argc < WORDS_MAX)
 		if (*word != '\0')
@@ -69,7 +40,7 @@ must_read(struct relay_options *opt, const char *line, const char *file)
 	struct option_reading reading;
 
 	if (file != NULL)
-		file_write(file, strlen(file));
+		temp_write(file, strlen(file));
 	ck_assert_msg(read_line(opt, &reading, line, file != NULL), "%s: %s",
 	    line, reading.mistakes);
 }
@@ -96,7 +67,8 @@ START_TEST(test_defaults)
 	ck_assert_int_eq(opt.tls_min, RELAY_TLS_1_2);
 	ck_assert_int_eq(opt.log_level, LOG_LEVEL_INFO);
 	ck_assert_ptr_null(opt.cert);
-	ck_assert(!opt.insecure && !opt.trace && !opt.require_hello);
+	ck_assert(!opt.insecure_listen && !opt.insecure_nodes);
+	ck_assert(!opt.insecure_metrics && !opt.trace && !opt.require_hello);
 	relay_options_free(&opt);
 }
 END_TEST
@@ -145,7 +117,7 @@ START_TEST(test_file)
 				   "listen = 127.0.0.1:1\n"
 				   "  listen = 127.0.0.1:2\r\n"
 				   "queue = 1M\n"
-				   "insecure = yes ; behind a wall\n"
+				   "insecure-nodes = yes ; behind a wall\n"
 				   "trace = no\n"
 				   "proxy-protocol = 10.0.0.0/8, ::1\n"
 				   "proxy-protocol = 192.0.2.7\n"
@@ -155,17 +127,17 @@ START_TEST(test_file)
 	must_read(&opt, "", file);
 	ck_assert_uint_eq(opt.listen.n, 2);
 	ck_assert_uint_eq(opt.queue_bytes, 1 << 20);
-	ck_assert(opt.insecure && !opt.trace);
+	ck_assert(opt.insecure_nodes && !opt.insecure_listen && !opt.trace);
 	ck_assert_uint_eq(opt.proxy_protocol.n, 3);
 	ck_assert_str_eq(opt.drain_to, "relay-2.example:26000");
 	relay_options_free(&opt);
 
 	/* the command line wins, also over a list, also from behind */
-	must_read(
-	    &opt, "-l 127.0.0.1:9 --queue 2M --insecure=no --drain-to x", file);
+	must_read(&opt,
+	    "-l 127.0.0.1:9 --queue 2M --insecure-nodes=no --drain-to x", file);
 	ck_assert_uint_eq(opt.listen.n, 1);
 	ck_assert_uint_eq(opt.queue_bytes, 2 << 20);
-	ck_assert(!opt.insecure);
+	ck_assert(!opt.insecure_nodes);
 	ck_assert_str_eq(opt.drain_to, "x");
 	relay_options_free(&opt);
 
@@ -190,7 +162,8 @@ static const struct bad_row {
 	{ "--listen 70000", NULL, "--listen: \"70000\": expected HOST:PORT" },
 	{ "-l localhost", NULL, "-l: \"localhost\": expected HOST:PORT" },
 	{ "-l nowhere.invalid:1", NULL, "-l: \"nowhere.invalid:1\": " },
-	{ "--insecure=maybe", NULL, "expected one of yes, no, true, false" },
+	{ "--insecure-nodes=maybe", NULL,
+	    "expected one of yes, no, true, false" },
 	{ "--proxy-protocol 10.0.0.1/8", NULL, "expected an address, or" },
 	{ "--threads 65", NULL, "expected a number from 0 to 64" },
 	{ "--cert=", NULL, "--cert: \"\": expected text with a length from" },
@@ -206,7 +179,8 @@ static const struct bad_row {
 	{ "--key a", NULL, "key: expected cert with it: add --cert" },
 	{ "-l 0.0.0.0:1", NULL, "listen: \"0.0.0.0:1\": expected a loopback" },
 	{ "-l 127.0.0.1:1 -l [::]:1", NULL, "\"[::]:1\": expected a loopback" },
-	{ "-l 10.0.0.1:1", NULL, "--listen-tls for others, or --insecure" },
+	{ "-l 10.0.0.1:1", NULL,
+	    "--listen-tls for others, or --insecure-listen" },
 	{ "--metrics 10.0.0.1:1", NULL, "metrics: \"10.0.0.1:1\": expected a" },
 	{ "--queue 2G", NULL, "queue: \"2147483648\": expected at most --mem" },
 	{ "--nodes-from 9223372036854775807", NULL, "room for 65536 ids" },
@@ -215,10 +189,10 @@ static const struct bad_row {
 	{ "", "nonsense = 1", "1: nonsense: expected the name of an" },
 	{ "", "help = yes", "1: help: expected on the command line" },
 	{ "", "config = x", "1: config: expected on the command line" },
-	{ "", "#\ninsecure\n", "2: expected NAME = VALUE" },
-	{ "", "insecure\nqueue = x", "1: expected NAME = VALUE" },
-	{ "", "queue = x\ninsecure", "1: queue: \"x\": expected" },
-	{ "", "queue = x\ninsecure", "2: expected NAME = VALUE" },
+	{ "", "#\ntrace\n", "2: expected NAME = VALUE" },
+	{ "", "trace\nqueue = x", "1: expected NAME = VALUE" },
+	{ "", "queue = x\ntrace", "1: queue: \"x\": expected" },
+	{ "", "queue = x\ntrace", "2: expected NAME = VALUE" },
 	{ "", "\nlisten = 0.0.0.0:1", "2: listen: \"0.0.0.0:1\": expected a" },
 	{ "", "key = a", "1: key: expected cert with it: add --cert" },
 	{ "", "queu = 1", "1: queu: expected the name of an option; did" },
@@ -230,14 +204,15 @@ static const struct bad_row {
 START_TEST(test_bad)
 {
 	const struct bad_row *row = &bad_rows[_i];
-	char want[sizeof(path) + 200];
+	char want[sizeof(temp_path) + 200];
 	struct option_reading reading;
 	struct relay_options opt;
 
-	snprintf(want, sizeof(want), "%s%s%s", row->file != NULL ? path : "",
-	    row->file != NULL ? ":" : "", row->want);
+	snprintf(want, sizeof(want), "%s%s%s",
+	    row->file != NULL ? temp_path : "", row->file != NULL ? ":" : "",
+	    row->want);
 	if (row->file != NULL)
-		file_write(row->file, strlen(row->file));
+		temp_write(row->file, strlen(row->file));
 	ck_assert_msg(!read_line(&opt, &reading, row->line, row->file != NULL),
 	    "%s: taken", row->line);
 	ck_assert_msg(strstr(reading.mistakes, want) != NULL, "%s: %s",
@@ -253,14 +228,14 @@ START_TEST(test_odd_file)
 	char text[1000];
 	struct relay_options opt;
 
-	file_write("id = 2\nid\0 = 3\n", 15);
+	temp_write("id = 2\nid\0 = 3\n", 15);
 	ck_assert(!read_line(&opt, &reading, "", true));
 	ck_assert_ptr_nonnull(strstr(reading.mistakes, ":2: expected text"));
 	relay_options_free(&opt);
 
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "id = 2\nname = ", 14);
-	file_write(text, sizeof(text));
+	temp_write(text, sizeof(text));
 	ck_assert(!read_line(&opt, &reading, "", true));
 	ck_assert_ptr_nonnull(
 	    strstr(reading.mistakes, ":2: the line is too long"));
@@ -268,12 +243,12 @@ START_TEST(test_odd_file)
 
 	memset(text, ' ', sizeof(text));
 	memcpy(text + sizeof(text) - 6, "id = 7", 6);
-	file_write(text, sizeof(text));
+	temp_write(text, sizeof(text));
 	ck_assert(read_line(&opt, &reading, "", true));
 	ck_assert_uint_eq(opt.id, 7);
 	relay_options_free(&opt);
 
-	unlink(path);
+	unlink(temp_path);
 	ck_assert(!read_line(&opt, &reading, "", true));
 	ck_assert_ptr_nonnull(
 	    strstr(reading.mistakes, ": No such file or directory"));
@@ -351,7 +326,7 @@ make_suite(void)
 	Suite *suite = suite_create("relay_options");
 	TCase *tc = unit_case(suite, "relay_options");
 
-	tcase_add_checked_fixture(tc, file_setup, file_teardown);
+	tcase_add_checked_fixture(tc, temp_setup, temp_teardown);
 	tcase_add_test(tc, test_defaults);
 	tcase_add_test(tc, test_command_line);
 	tcase_add_test(tc, test_file);

@@ -4,6 +4,7 @@
 #include "cmd/replay/report/report.h"
 #include "cmd/stats/hdr.h"
 #include "tests/unit/replay_results.h"
+#include "tests/unit/temp_file.h"
 
 #include <jansson.h>
 
@@ -13,25 +14,7 @@
 #define MS INT64_C(1000000)
 #define S (1000 * MS)
 
-static char path[] = "/tmp/bnet_report_XXXXXX";
 static char err[CLI_ERR_CHARS];
-
-static void
-init(void)
-{
-	int fd;
-
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-}
-
-static void
-done(void)
-{
-	unlink(path);
-}
 
 static struct report *
 make(uint32_t shard, uint32_t of_shards)
@@ -83,8 +66,9 @@ through_file(const struct report *report)
 {
 	struct report *got;
 
-	ck_assert_msg(report_write_json(report, NULL, path, err), "%s", err);
-	got = report_read_json(path, err);
+	ck_assert_msg(
+	    report_write_json(report, NULL, temp_path, err), "%s", err);
+	got = report_read_json(temp_path, err);
 	ck_assert_msg(got != NULL, "%s", err);
 	return got;
 }
@@ -213,16 +197,6 @@ START_TEST(not_the_same_run)
 }
 END_TEST
 
-static void
-write_file(const char *text, size_t n)
-{
-	FILE *file = fopen(path, "we");
-
-	ck_assert_ptr_nonnull(file);
-	ck_assert_uint_eq(fwrite(text, 1, n, file), n);
-	ck_assert_int_eq(fclose(file), 0);
-}
-
 /* A written report as a tree, to be bent. */
 static json_t *
 tree(void)
@@ -232,9 +206,9 @@ tree(void)
 
 	for (int i = 0; i < 5; i++)
 		results_answered(&report->results, i * S, i, i * MS);
-	ck_assert(report_write_json(report, NULL, path, err));
+	ck_assert(report_write_json(report, NULL, temp_path, err));
 	report_free(report);
-	v = json_load_file(path, 0, NULL);
+	v = json_load_file(temp_path, 0, NULL);
 	ck_assert_ptr_nonnull(v);
 	return v;
 }
@@ -332,12 +306,12 @@ START_TEST(wrong)
 	json_t *v = tree();
 
 	bend(v, bent[_i].at, bent[_i].to);
-	ck_assert_int_eq(json_dump_file(v, path, 0), 0);
+	ck_assert_int_eq(json_dump_file(v, temp_path, 0), 0);
 	json_decref(v);
-	ck_assert_ptr_null(report_read_json(path, err));
+	ck_assert_ptr_null(report_read_json(temp_path, err));
 	ck_assert_msg(
 	    strstr(err, bent[_i].err) != NULL, "%s: %s", bent[_i].err, err);
-	ck_assert_int_eq(strncmp(err, path, strlen(path)), 0);
+	ck_assert_int_eq(strncmp(err, temp_path, strlen(temp_path)), 0);
 }
 END_TEST
 
@@ -356,15 +330,15 @@ START_TEST(no_report)
 	char deep[5000];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		write_file(rows[i].text, strlen(rows[i].text));
-		ck_assert_ptr_null(report_read_json(path, err));
+		temp_write(rows[i].text, strlen(rows[i].text));
+		ck_assert_ptr_null(report_read_json(temp_path, err));
 		ck_assert_msg(strstr(err, rows[i].err) != NULL, "%s", err);
 	}
 	memset(deep, '[', sizeof(deep));
-	write_file(deep, sizeof(deep));
-	ck_assert_ptr_null(report_read_json(path, err));
-	unlink(path);
-	ck_assert_ptr_null(report_read_json(path, err));
+	temp_write(deep, sizeof(deep));
+	ck_assert_ptr_null(report_read_json(temp_path, err));
+	unlink(temp_path);
+	ck_assert_ptr_null(report_read_json(temp_path, err));
 	ck_assert_msg(strstr(err, "No such file") != NULL, "%s", err);
 }
 END_TEST
@@ -378,11 +352,11 @@ START_TEST(cut)
 
 	json_decref(v);
 	for (size_t i = 0; i < n; i += n / 100 + 1) {
-		write_file(text, i);
-		ck_assert_ptr_null(report_read_json(path, err));
+		temp_write(text, i);
+		ck_assert_ptr_null(report_read_json(temp_path, err));
 	}
-	write_file(text, n);
-	report_free(report_read_json(path, err));
+	temp_write(text, n);
+	report_free(report_read_json(temp_path, err));
 	free(text);
 }
 END_TEST
@@ -410,9 +384,9 @@ START_TEST(log_lines)
 	results_answered(&report->results, 3 * S, 1, 5 * MS);
 	results_sent(&report->results, 3 * S, MS, false, 1, 1);
 	results_sent(&report->results, 5 * S, MS, false, 1, 1);
-	ck_assert(report_write_log(report, path, err));
+	ck_assert(report_write_log(report, temp_path, err));
 	report_free(report);
-	file = fopen(path, "re");
+	file = fopen(temp_path, "re");
 	ck_assert_ptr_nonnull(file);
 	hdr_log_open(&log, file);
 	while (hdr_log_next(&log) == HDR_LOG_COMMENT)
@@ -438,7 +412,7 @@ json_suite(void)
 	Suite *suite = suite_create("replay_report_json");
 	TCase *tc = unit_case(suite, "json");
 
-	tcase_add_checked_fixture(tc, init, done);
+	tcase_add_checked_fixture(tc, temp_setup, temp_teardown);
 	tcase_add_test(tc, empty);
 	tcase_add_test(tc, round_trip);
 	tcase_add_test(tc, merged);

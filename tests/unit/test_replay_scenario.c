@@ -3,6 +3,7 @@
 #include "cmd/replay/scenario/run.h"
 #include "cmd/replay/scenario/script.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/temp_file.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,43 +36,22 @@ static const struct {
 	{ HEAD "join a $r\n" HEAD, ":5: there is already a scenario a-1" },
 };
 
-static char path[] = "/tmp/bluenet-test-XXXXXX";
 static struct scenarios all;
 static char err[SCENARIO_ERR_CHARS];
-
-static void
-setup(void)
-{
-	int fd;
-
-	memcpy(path + strlen(path) - 6, "XXXXXX", 6);
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-}
-
-static void
-teardown(void)
-{
-	unlink(path);
-}
 
 static bool
 reads(const char *text, size_t n)
 {
-	FILE *f = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(text, 1, n, f), n);
-	fclose(f);
-	return scenarios_read(&all, path, err);
+	temp_write(text, n);
+	return scenarios_read(&all, temp_path, err);
 }
 
 START_TEST(each_bad_file)
 {
 	ck_assert(!reads(bad[_i].text, strlen(bad[_i].text)));
-	ck_assert_msg(strncmp(err, path, strlen(path)) == 0, "%s", err);
-	ck_assert_str_eq(err + strlen(path), bad[_i].err);
+	ck_assert_msg(
+	    strncmp(err, temp_path, strlen(temp_path)) == 0, "%s", err);
+	ck_assert_str_eq(err + strlen(temp_path), bad[_i].err);
 	ck_assert_uint_eq(all.n, 0);
 }
 END_TEST
@@ -262,7 +242,7 @@ make_suite(void)
 	Suite *suite = suite_create("replay_scenario");
 	TCase *tc = unit_case(suite, "scenario");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, temp_setup, temp_teardown);
 	tcase_add_loop_test(tc, each_bad_file, 0, UNIT_ROWS(bad));
 	tcase_add_test(tc, a_byte_of_zero);
 	tcase_add_test(tc, a_good_file);

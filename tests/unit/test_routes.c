@@ -45,6 +45,15 @@ no(const struct route_entry *old, const struct route_entry *entry)
 }
 
 /* List it, and nobody is replaced; the id that it got. */
+/* A node for one packet. */
+static struct route_entry *
+any_of(int32_t key)
+{
+	struct routes_turn turn = { 0 };
+
+	return routes_any(routes, key, &turn);
+}
+
 static uint64_t
 add(struct route_entry *entry, enum bnet_role role, uint64_t wanted_id)
 {
@@ -170,7 +179,7 @@ START_TEST(replace)
 	    routes_find(routes, BNET_ROLE_NODE, NODES_FROM), &second);
 	ck_assert_uint_eq(routes_count(routes, BNET_ROLE_NODE), 1);
 	/* its keys are gone with it, and it can have no more */
-	ck_assert_ptr_null(routes_any(routes, KEY));
+	ck_assert_ptr_null(any_of(KEY));
 	ck_assert(!routes_register(routes, &first, KEY));
 	/* that the old link ends later takes nothing from the new one */
 	routes_remove(routes, &first);
@@ -192,7 +201,7 @@ START_TEST(not_replaced)
 	ck_assert_int_eq(try_add(&second, BNET_ROLE_NODE, 9), ROUTES_TAKEN);
 	ck_assert(!second.listed);
 	ck_assert_ptr_eq(routes_find(routes, BNET_ROLE_NODE, 9), &first);
-	ck_assert_ptr_eq(routes_any(routes, KEY), &first);
+	ck_assert_ptr_eq(any_of(KEY), &first);
 	routes_remove(routes, &second); /* never listed */
 	routes_remove(routes, &first);
 }
@@ -208,18 +217,41 @@ turns(struct route_entry *e, size_t n, int rounds, unsigned got[])
 
 	memset(got, 0, n * sizeof(got[0]));
 	for (int i = 0; i < rounds; i++) {
-		at = routes_any(routes, KEY);
+		at = any_of(KEY);
 		ck_assert(at >= e && at < e + n);
 		got[at - e]++;
 	}
 }
+
+/* All nodes of a key are seen once, whoever has the turn; then none. */
+START_TEST(next_in_turn)
+{
+	struct route_entry e[3];
+
+	for (int i = 0; i < 3; i++) {
+		(void)add(&e[i], BNET_ROLE_NODE, 0);
+		ck_assert(routes_register(routes, &e[i], KEY));
+	}
+	for (unsigned first = 0; first < 6; first++) {
+		struct routes_turn turn = { 0 };
+
+		for (unsigned i = 0; i < 3; i++)
+			ck_assert_ptr_eq(routes_any(routes, KEY, &turn),
+			    &e[(first + i) % 3]);
+		ck_assert_ptr_null(routes_any(routes, KEY, &turn));
+		ck_assert_ptr_null(routes_any(routes, KEY, &turn));
+	}
+	for (int i = 0; i < 3; i++)
+		routes_remove(routes, &e[i]);
+}
+END_TEST
 
 START_TEST(in_turn)
 {
 	struct route_entry e[3];
 	unsigned got[3];
 
-	ck_assert_ptr_null(routes_any(routes, KEY));
+	ck_assert_ptr_null(any_of(KEY));
 	for (int i = 0; i < 3; i++) {
 		(void)add(&e[i], BNET_ROLE_NODE, 0);
 		ck_assert(routes_register(routes, &e[i], KEY));
@@ -227,7 +259,7 @@ START_TEST(in_turn)
 	}
 	turns(e, 3, 30, got);
 	ck_assert(got[0] == 10 && got[1] == 10 && got[2] == 10);
-	ck_assert_ptr_null(routes_any(routes, KEY + 1));
+	ck_assert_ptr_null(any_of(KEY + 1));
 	routes_remove(routes, &e[1]);
 	turns(e, 3, 30, got);
 	ck_assert(got[0] == 15 && got[1] == 0 && got[2] == 15);
@@ -235,7 +267,7 @@ START_TEST(in_turn)
 	turns(e, 3, 3, got);
 	ck_assert_uint_eq(got[2], 3);
 	routes_remove(routes, &e[2]);
-	ck_assert_ptr_null(routes_any(routes, KEY));
+	ck_assert_ptr_null(any_of(KEY));
 }
 END_TEST
 
@@ -252,8 +284,8 @@ START_TEST(many_keys)
 	ck_assert(routes_register(routes, &other, ROUTES_KEYS_MAX + 1));
 	routes_remove(routes, &e);
 	for (int32_t key = 1; key <= ROUTES_KEYS_MAX; key++)
-		ck_assert_ptr_null(routes_any(routes, key));
-	ck_assert_ptr_eq(routes_any(routes, ROUTES_KEYS_MAX + 1), &other);
+		ck_assert_ptr_null(any_of(key));
+	ck_assert_ptr_eq(any_of(ROUTES_KEYS_MAX + 1), &other);
 	routes_remove(routes, &other);
 }
 END_TEST
@@ -303,7 +335,7 @@ look(void *arg)
 	for (int i = 0; i < N_THREAD_LOOKUPS; i++) {
 		ck_assert_ptr_eq(
 		    routes_find(routes, BNET_ROLE_NODE, stays->id), stays);
-		any = routes_any(routes, KEY);
+		any = any_of(KEY);
 		ck_assert_ptr_nonnull(any);
 		rcu_let_go();
 	}
@@ -350,6 +382,7 @@ make_suite(void)
 	tcase_add_test(tc, replace);
 	tcase_add_test(tc, not_replaced);
 	tcase_add_test(tc, in_turn);
+	tcase_add_test(tc, next_in_turn);
 	tcase_add_test(tc, many_keys);
 	tcase_add_test(tc, each);
 	tcase_add_test(tc, two_threads);

@@ -4,30 +4,19 @@
 
 #include "tests/unit/failmalloc.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/temp_file.h"
 
 #include <pcap/dlt.h>
 #include <unistd.h>
 
 static struct save *save;
-static char path[] = "/tmp/bnet-save-XXXXXX";
 static char err[SOURCE_ERR_CHARS];
 
 static void
 setup(void)
 {
-	int fd;
-
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-	ck_assert_msg(save_open(&save, path, DLT_RAW, err), "%s", err);
-}
-
-static void
-teardown(void)
-{
-	unlink(path);
+	temp_setup();
+	ck_assert_msg(save_open(&save, temp_path, DLT_RAW, err), "%s", err);
 }
 
 /* A packet whose bytes say which it is. */
@@ -62,7 +51,7 @@ expect(const uint32_t *ids, size_t n)
 	uint32_t id;
 
 	ck_assert_msg(save_close(save, err), "%s", err);
-	src = source_open_file(path, err);
+	src = source_open_file(temp_path, err);
 	ck_assert_msg(src != NULL, "%s", err);
 	ck_assert_int_eq(source_linktype(src), DLT_RAW);
 	for (size_t i = 0; i < n; i++) {
@@ -207,7 +196,7 @@ save_some(void *arg)
 	uint64_t n_dropped;
 
 	(void)arg;
-	if (!save_open(&own, path, DLT_RAW, err))
+	if (!save_open(&own, temp_path, DLT_RAW, err))
 		return BNET_ENOMEM;
 	save_packet(own, 1, false, &packet);
 	save_packet(own, 1, true, &packet);
@@ -231,7 +220,7 @@ make_suite(void)
 	Suite *suite = suite_create("save");
 	TCase *tc = unit_case(suite, "save");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, temp_teardown);
 	tcase_add_test(tc, test_nothing);
 	tcase_add_test(tc, test_matching);
 	tcase_add_test(tc, test_stream_ceiling);

@@ -204,8 +204,8 @@ START_TEST(keys)
 	tell_frame(st, &stream, CAP_UP, T0, &frame, NULL);
 	check_table(st, NULL, "keys",
 	    "[" KEY_COLUMNS ",["
-	    "[\"BlueNet::pong\",-1807880710,2,47,24.2,3,6.5,10,15.5,"
-	    "21],"
+	    "[\"BlueNet::pong\",-1807880710,2,47,24.2,3,6.5,10,null,"
+	    "null],"
 	    "[\"(no key)\",0,1,20,10.3,3,3.0,3,0.0,0],"
 	    "[\"0xfffffffe\",-2,1,40,20.6,23,23.0,23,0.0,0],"
 	    "[\"(no header)\",null,1,87,44.8,0,0.0,0,null,null]]]");

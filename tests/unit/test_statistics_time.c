@@ -252,7 +252,8 @@ END_TEST
 /* ---- health ----------------------------------------------------------- */
 
 #define HEALTH_ROWS_NONE \
-	"[\"not TCP\",null,0,null],[\"packets cut short\",null,0,null]," \
+	"[\"not TCP\",null,0,null],[\"TCP on other ports\",null,0,null]," \
+	"[\"packets cut short\",null,0,null]," \
 	"[\"bad packets\",null,0,null],[\"IP fragments\",null,0,null]," \
 	"[\"made whole of them\",null,0,null],"
 
@@ -295,8 +296,7 @@ START_TEST(health)
 	    "[\"skips\",null,0,0],[\"overlaps that conflict\",null,0,0],"
 	    "[\"malformed\",null,3,24],"
 	    "[\"malformed\",\"bad zlib payload\",2,14],"
-	    "[\"malformed\",\"(no reason)\",1,10],[\"limits\",null,0,0],"
-	    "[\"steps of the clock\",null,0,0]],"
+	    "[\"malformed\",\"(no reason)\",1,10],[\"limits\",null,0,0]],"
 	    "[\"verdict: not clean; gaps: 1 (50 bytes), malformed: 3 "
 	    "(24 bytes)\",\"TLS streams not read, for want of their "
 	    "secrets: 1\"]]");

@@ -2,22 +2,48 @@
 /* Every suite, both versions, any cutting, any order of the directions. */
 #include "tests/unit/tls_listen.h"
 
+#define PLAIN_CBC SSL_OP_NO_ENCRYPT_THEN_MAC
+
 static const struct {
 	int version;
 	const char *suite;
+	uint64_t options; /* of the client */
 } suites[] = {
-	{ TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256" },
-	{ TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384" },
-	{ TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256" },
-	{ TLS1_3_VERSION, "TLS_AES_128_CCM_SHA256" },
-	{ TLS1_3_VERSION, "TLS_AES_128_CCM_8_SHA256" },
-	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256" },
-	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384" },
-	{ TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305" },
-	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-CCM" },
-	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-CCM" },
-	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-CCM8" },
-	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-CCM8" },
+	{ TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", 0 },
+	{ TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384", 0 },
+	{ TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256", 0 },
+	{ TLS1_3_VERSION, "TLS_AES_128_CCM_SHA256", 0 },
+	{ TLS1_3_VERSION, "TLS_AES_128_CCM_8_SHA256", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-CCM", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-CCM", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-CCM8", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-CCM8", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-ARIA128-GCM-SHA256", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-ARIA256-GCM-SHA384", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA", PLAIN_CBC },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA", PLAIN_CBC },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", PLAIN_CBC },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA384", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA384", PLAIN_CBC },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA384",
+	    SSL_OP_NO_EXTENDED_MASTER_SECRET },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-CAMELLIA128-SHA256", 0 },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-CAMELLIA256-SHA384", PLAIN_CBC },
+	{ TLS1_2_VERSION, "ADH-CAMELLIA128-SHA", 0 },
+	{ TLS1_2_VERSION, "ADH-CAMELLIA256-SHA256", PLAIN_CBC },
+	{ TLS1_2_VERSION, "ADH-AES256-SHA256", 0 },
+	{ TLS1_2_VERSION, "AECDH-AES128-SHA", PLAIN_CBC },
+	{ TLS1_2_VERSION, "ECDHE-ECDSA-NULL-SHA", 0 },
+	{ TLS1_1_VERSION, "ECDHE-ECDSA-AES128-SHA", 0 },
+	{ TLS1_1_VERSION, "ECDHE-ECDSA-AES256-SHA", PLAIN_CBC },
+	{ TLS1_VERSION, "ECDHE-ECDSA-AES128-SHA", 0 },
+	{ TLS1_VERSION, "ECDHE-ECDSA-AES256-SHA", PLAIN_CBC },
 };
 
 #define N_SUITES ((int)(sizeof(suites) / sizeof(suites[0])))
@@ -26,6 +52,8 @@ static void
 begin(int row)
 {
 	talk_init(&talk, suites[row].version, suites[row].suite);
+	SSL_CTX_set_options(talk.ctx[CAP_UP], suites[row].options);
+	SSL_CTX_set_dh_auto(talk.ctx[CAP_DOWN], 1);
 	talk_connect(&talk);
 	talk_shake(&talk);
 }
@@ -105,21 +133,102 @@ START_TEST(test_bad_keys)
 }
 END_TEST
 
+/* The ServerHello names another suite or version, or has an extension. */
+static const struct refused {
+	uint8_t version, suite[2];
+	const char *reason;
+} refusals[] = {
+	{ 3, { 0x00, 0x05 },
+	    "cipher suite not supported: TLS_RSA_WITH_RC4_128_SHA" },
+	{ 3, { 0xc0, 0x11 },
+	    "cipher suite not supported: TLS_ECDHE_RSA_WITH_RC4_128_SHA" },
+	{ 3, { 0x00, 0x07 },
+	    "cipher suite not supported: TLS_RSA_WITH_IDEA_CBC_SHA" },
+	{ 3, { 0x00, 0x96 },
+	    "cipher suite not supported: TLS_RSA_WITH_SEED_CBC_SHA" },
+	{ 3, { 0xc0, 0x86 },
+	    "cipher suite not supported:"
+	    " TLS_ECDHE_ECDSA_WITH_CAMELLIA_128_GCM_SHA256" },
+	{ 3, { 0x13, 0x01 },
+	    "cipher suite not supported: TLS_AES_128_GCM_SHA256" },
+	{ 3, { 0x0a, 0x0a },
+	    "cipher suite not supported: its number is not assigned" },
+	{ 2, { 0xc0, 0x2f },
+	    "cipher suite not supported:"
+	    " TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
+	{ 1, { 0x00, 0x3c },
+	    "cipher suite not supported: TLS_RSA_WITH_AES_128_CBC_SHA256" },
+	{ 0, { 0xc0, 0x09 }, "TLS version not supported: only 1.0 to 1.3" },
+};
+
+#define N_REFUSALS ((int)(sizeof(refusals) / sizeof(refusals[0])))
+
 START_TEST(test_unsupported)
 {
+	const struct refused *row = &refusals[_i];
 	struct cap_tls_status st;
+	uint8_t *hello;
 
 	talk_init(&talk, TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA");
 	talk_connect(&talk);
 	talk_shake(&talk);
 	talk_converse(&talk);
+	hello = talk.wire.p + talk.flights[1].at;
+	hello[10] = row->version;
+	memcpy(hello + 44 + hello[43], row->suite, 2);
 	listen_with(talk.keylog);
 	feed_flights(3, 1448);
 	st = finish();
 	ck_assert_int_eq(st.state, CAP_TLS_UNSUPPORTED);
-	ck_assert_uint_eq(st.suite, 0xc009);
+	ck_assert_str_eq(st.reason, row->reason);
+	ck_assert_str_eq(heard.reason, row->reason);
+	ck_assert_uint_eq(st.suite, row->suite[0] << 8 | row->suite[1]);
 	ck_assert_uint_eq(st.plain_bytes[0] + st.plain_bytes[1], 0);
 	stop_listening();
+	talk_free(&talk);
+}
+END_TEST
+
+/* A bit of a record of CBC is wrong, from its IV to its MAC: it alone is lost.
+ */
+START_TEST(test_cbc_damage)
+{
+	static const char *const names[] = { "ECDHE-ECDSA-AES128-SHA",
+		"ECDHE-ECDSA-AES256-SHA384" };
+	const struct talk_message *m;
+	size_t at = 0, n = 0, wire = 0;
+
+	talk_init(&talk, TLS1_2_VERSION, names[_i % 2]);
+	SSL_CTX_set_options(talk.ctx[CAP_UP], _i & 2 ? PLAIN_CBC : 0);
+	talk_connect(&talk);
+	talk_shake(&talk);
+	talk_converse(&talk);
+	m = &talk.messages[3];
+	for (size_t i = 0; i < talk.n_flights; i++) {
+		const struct talk_flight *f = &talk.flights[i];
+
+		if (f->dir != m->dir)
+			continue;
+		if (at <= m->stream_at && m->stream_at < at + f->len)
+			wire = f->at + (m->stream_at - at);
+		at += f->len;
+	}
+	for (size_t k = 5; k < m->stream_len; k += 1 + m->stream_len / 40) {
+		struct cap_tls_status st;
+
+		talk.wire.p[wire + k] ^= 0x10;
+		listen_with(talk.keylog);
+		feed_flights(3, 1448);
+		st = finish();
+		ck_assert_uint_eq(st.lost_bytes[m->dir], m->stream_len);
+		ck_assert_str_eq(heard.reason, "a record does not decrypt");
+		heard_check(&heard, &talk, m->dir, m->stream_at,
+		    m->stream_at + m->stream_len);
+		stop_listening();
+		talk.wire.p[wire + k] ^= 0x10;
+		n++;
+	}
+	ck_assert_uint_gt(n, 10);
 	talk_free(&talk);
 }
 END_TEST
@@ -197,7 +306,8 @@ main(void)
 	tcase_add_loop_test(tc, test_bad_keys, 0, N_SUITES);
 	tcase_add_loop_test(tc, test_no_start, 0, N_SUITES);
 	tcase_add_loop_test(tc, test_looks, 0, N_SUITES);
-	tcase_add_test(tc, test_unsupported);
+	tcase_add_loop_test(tc, test_unsupported, 0, N_REFUSALS);
+	tcase_add_loop_test(tc, test_cbc_damage, 0, 4);
 	tcase_add_test(tc, test_not_tls);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);

@@ -597,7 +597,8 @@ peer_fence_came(struct peer_conn *c, uint64_t mark)
 
 /*
  * fence NAME [via=FROM]: the relay has done what it was sent before over
- * NAME (or FROM, and it is at NAME). expect-none: and nothing came before.
+ * NAME (or FROM, and it is at NAME). expect-none: and nothing came before,
+ * not even what is otherwise passed over where kind=GLOB names it.
  */
 static void
 peer_fence(struct peer_args *args)
@@ -605,6 +606,7 @@ peer_fence(struct peer_args *args)
 	const char *name = peer_arg_at(args, 1, "NAME");
 	struct peer_conn *c = peer_conn(name);
 	struct peer_conn *from = peer_conn(peer_arg(args, "via", name));
+	const char *kinds = peer_arg(args, "kind", "");
 	int64_t deadline_ns = peer_deadline();
 	uint64_t mark = peer_fence_send(c, from);
 
@@ -614,7 +616,7 @@ peer_fence(struct peer_args *args)
 	if (strcmp(args->words[0], "fence") == 0)
 		return;
 	for (const struct peer_event *ev = c->first; ev != NULL; ev = ev->next)
-		if (!peer_event_is(ev, PEER_NOISE))
+		if (!peer_event_is(ev, PEER_NOISE) || peer_event_is(ev, kinds))
 			peer_expected(args, "no more, but got:  ", ev->text);
 }
 

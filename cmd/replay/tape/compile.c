@@ -7,7 +7,9 @@
 #include "cmd/replay/tape/compile.h"
 
 #include "cmd/capture/keylog.h"
+#include "cmd/capture/filter_hint.h"
 #include "cmd/capture/keylog.h"
+#include "cmd/capture/left_out.h"
 #include "cmd/capture/source.h"
 #include "cmd/common/cli.h"
 #include "cmd/replay/tape/pairing.h"
@@ -759,11 +761,11 @@ on_event(void *arg, const struct cap_event *event)
 	if (event->cut_of > 0) { /* it cannot be sent */
 		c->cut_frames++;
 		c->cut_bytes += event->bytes;
-	}
-	if (event->type != CAP_FRAME || event->cut_of > 0)
 		cs->session.flags |= TAPE_S_GAPS;
-	else if (!compile_frame(&c->frames, cs, event))
-		c->no_memory = true;
+	} else if (event->type == CAP_FRAME)
+		c->no_memory |= !compile_frame(&c->frames, cs, event);
+	else if (event->type < CAP_N_LOSSES)
+		cs->session.flags |= TAPE_S_GAPS;
 }
 
 static void
@@ -916,6 +918,24 @@ read_captures(struct compile *c)
 	return ok;
 }
 
+/* What was there in place of frames. */
+static void
+tell_left_out(const struct compile *c)
+{
+	const struct compile_settings *set = c->set;
+	const struct cap_counters *n = cap_counters(c->cap);
+	char text[FILTER_HINT_CHARS];
+
+	if (set->line == NULL)
+		return;
+	if (n->packets > 0 || set->bpf == NULL) {
+		left_out_lines(n, set->line, set->arg);
+		return;
+	}
+	filter_hint(set->paths, set->n_paths, set->bpf, text);
+	set->line(set->arg, text);
+}
+
 /* ---- writing the tape ---- */
 
 /* Why the session cannot be played; TAPE_N_LEFT_OUT: it can. */
@@ -1055,6 +1075,8 @@ compile(const struct compile_settings *set, int fd, char err[TAPE_ERR_CHARS])
 
 	_Static_assert(TAPE_ERR_CHARS >= SOURCE_ERR_CHARS, "source writes it");
 	ok = begin(&c, fd) && read_captures(&c) && write_tape(&c);
+	if (ok)
+		tell_left_out(&c);
 	end(&c);
 	return ok;
 }

@@ -30,6 +30,8 @@ struct compile_settings {
 	/* Called now and then with the amount read; total 0: unknown. */
 	void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 	void *arg;
+	/* Told what is in the captures, but not on the tape; or NULL. */
+	void (*line)(void *arg, const char *text);
 };
 
 /*

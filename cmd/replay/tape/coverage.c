@@ -116,7 +116,7 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 		[TAPE_FILTERED] = "connections with no frame that -Y takes",
 		[TAPE_NOTHING_SENT] = "connections whose client sent nothing",
 	};
-	static const char *const lost[CAP_LOSSES_END] = {
+	static const char *const lost[CAP_N_LOSSES] = {
 		[CAP_GAP] = "gaps",
 		[CAP_SKIP] = "skipped runs of bytes",
 		[CAP_OVERLAP] = "contradictions between retransmissions",
@@ -127,7 +127,7 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 
 	for (int i = 0; i < TAPE_N_LEFT_OUT; i++)
 		n += coverage->left_out[i];
-	for (int i = CAP_GAP; i < CAP_LOSSES_END; i++)
+	for (int i = CAP_GAP; i < CAP_N_LOSSES; i++)
 		n += coverage->events[i];
 	if (coverage->streams == 0)
 		fprintf(out,
@@ -141,7 +141,7 @@ not_played(const struct tape_coverage *coverage, FILE *out)
 	for (int i = 0; i < TAPE_N_LEFT_OUT; i++)
 		row(out, coverage->left_out[i], why[i]);
 	row(out, coverage->filtered_frames, "frames that -Y left out");
-	for (int i = CAP_GAP; i < CAP_LOSSES_END; i++)
+	for (int i = CAP_GAP; i < CAP_N_LOSSES; i++)
 		bytes_row(out, coverage->events[i], coverage->event_bytes[i],
 		    lost[i]);
 }

@@ -48,8 +48,8 @@ struct tape_coverage {
 	uint64_t frame_bytes[2]; /* on the wire */
 	uint64_t filtered_frames; /* not selected by -Y */
 	uint64_t keepalive_frames; /* with pongs: created anew on replay */
-	uint64_t events[CAP_LOSSES_END]; /* gaps and so on; see capture.h */
-	uint64_t event_bytes[CAP_LOSSES_END];
+	uint64_t events[CAP_N_LOSSES]; /* gaps and so on; see capture.h */
+	uint64_t event_bytes[CAP_N_LOSSES];
 	uint64_t answered; /* requests with an answer in the capture */
 };
 

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a stream begins with, or turns into: PROXY headers, TLS after plain
+ * bytes, two byte orders.
+ */
+#include "tests/unit/packets.h"
+
+static struct tap tap;
+static struct conn conn;
+static struct bnet_buf bytes;
+static struct cap_settings set;
+
+static void
+setup(void)
+{
+	const struct conn fresh = CONN(50000, CAP_PORT);
+
+	conn = fresh;
+	set = (struct cap_settings){ .any_port = false };
+	bnet_buf_init(&bytes, TALK_MAX_BYTES);
+	tap_open(&tap, &set);
+}
+
+static void
+teardown(void)
+{
+	tap_free(&tap);
+	bnet_buf_free(&bytes);
+}
+
+static void
+put(const uint8_t *p, size_t n)
+{
+	ck_assert_int_eq(
+	    bnet_buf_append(&bytes, (struct bnet_slice){ p, n }), BNET_OK);
+}
+
+static void
+put_text(const char *text)
+{
+	put((const uint8_t *)text, strlen(text));
+}
+
+static void
+put_hex(const char *hex)
+{
+	struct bnet_slice s = unit_hex(hex);
+
+	put(s.p, s.len);
+	unit_free(s);
+}
+
+static void
+put_frames(enum bnet_order order, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		put_numbered(&bytes, order, i, 30);
+}
+
+#define FRAMES 5
+#define FRAMES_BYTES (FRAMES * NUMBERED_BYTES(30))
+
+/* All bytes in `dir`; from `from` on `missing` bytes are not captured. */
+static void
+say(enum cap_dir dir, size_t segment, size_t from, size_t missing)
+{
+	struct bnet_slice in = bnet_buf_slice(&bytes), part = in;
+
+	part.len = from;
+	conn_say(&tap, &conn, dir, part, segment);
+	conn_lose(&conn, dir, missing);
+	conn_say(
+	    &tap, &conn, dir, bnet_slice_from(in, from + missing), segment);
+	conn_ack(&tap, &conn, !dir);
+	bnet_buf_clear(&bytes);
+}
+
+/* ---- PROXY ---- */
+
+#define SIG "0d0a0d0a000d0a515549540a"
+#define V4 \
+	"c0000209" \
+	"0a000002" \
+	"c7386590"
+#define Z16 "00000000000000000000000000000000"
+
+/* bad: malformed, of the same size; src NULL: no client is named. */
+static const struct proxy_row {
+	const char *name, *text, *hex, *src;
+	size_t pad; /* zeros after it, in the header */
+	bool bad;
+} proxy_rows[] = {
+	{ "TCP4", "PROXY TCP4 192.0.2.9 10.0.0.2 51000 26000\r\n", NULL,
+	    "192.0.2.9:51000", 0, false },
+	{ "TCP6", "PROXY TCP6 2001:db8::9 ::1 51000 26000\r\n", NULL,
+	    "[2001:db8::9]:51000", 0, false },
+	{ "UNKNOWN", "PROXY UNKNOWN\r\n", NULL, NULL, 0, false },
+	{ "bad line", "PROXY TCP9 192.0.2.9 10.0.0.2 51000 26000\r\n", NULL,
+	    NULL, 0, true },
+	{ "v2", NULL, SIG "2111000c" V4, "192.0.2.9:51000", 0, false },
+	{ "v2, IPv6", NULL,
+	    SIG "21210024"
+		"20010db8000000000000000000000009" Z16 "c7386590",
+	    "[2001:db8::9]:51000", 0, false },
+	{ "v2, local", NULL, SIG "20000000", NULL, 0, false },
+	{ "v2, unspecified, with bytes", NULL, SIG "21000003010203", NULL, 0,
+	    false },
+	{ "v2, UNIX", NULL, SIG "213100d82f7300", "unix:/s", 213, false },
+	{ "v2, TLVs", NULL,
+	    SIG "21110018" V4 "0400021122"
+		"ea0000"
+		"ff000101",
+	    "192.0.2.9:51000", 0, false },
+	{ "v2, the longest", NULL, SIG "2111ffff" V4 "04fff0",
+	    "192.0.2.9:51000", 65520, false },
+	{ "v2, bad TLV", NULL, SIG "2111000f" V4 "04ffff", NULL, 0, true },
+	{ "v2, bad family", NULL, SIG "2151000c" V4, NULL, 0, true },
+};
+
+static size_t
+put_proxy(const struct proxy_row *row)
+{
+	if (row->text != NULL)
+		put_text(row->text);
+	else
+		put_hex(row->hex);
+	for (size_t i = 0; i < row->pad; i++)
+		put((const uint8_t *)"", 1);
+	return bytes.len;
+}
+
+static const size_t segments[] = { 1, 7, 100, 1448 };
+
+#define N_SEGMENTS 4
+
+static void
+expect_proxy(const struct proxy_row *row, size_t n)
+{
+	tap_expect(
+	    &tap, row->name, CAP_UP, CAP_PROXY, !row->bad, row->bad ? 0 : n);
+	tap_expect(
+	    &tap, row->name, CAP_UP, CAP_MALFORMED, row->bad, row->bad ? n : 0);
+	tap_expect(&tap, row->name, CAP_UP, CAP_FRAME, FRAMES, FRAMES_BYTES);
+	tap_expect(&tap, row->name, CAP_UP, CAP_SKIP, 0, 0);
+}
+
+/* Frames follow, however it is cut; those of the other side are as ever. */
+START_TEST(test_proxy)
+{
+	const struct proxy_row *row = &proxy_rows[_i / N_SEGMENTS];
+	size_t segment = segments[_i % N_SEGMENTS], n = put_proxy(row);
+	struct cap_stream *stream;
+
+	if (row->pad > 1000 && segment < 100)
+		return; /* as many packets take too long */
+	conn_open(&tap, &conn);
+	put_frames(BNET_ORDER_LITTLE, FRAMES);
+	say(CAP_UP, segment, bytes.len, 0);
+	put_frames(BNET_ORDER_LITTLE, FRAMES);
+	say(CAP_DOWN, segment, bytes.len, 0);
+	stream = tap.stream;
+	ck_assert_ptr_nonnull(stream);
+	if (row->src == NULL)
+		ck_assert_ptr_null(stream->client_src);
+	else
+		ck_assert_str_eq(stream->client_src, row->src);
+	expect_proxy(row, n);
+	tap_expect(&tap, row->name, CAP_DOWN, CAP_FRAME, FRAMES, FRAMES_BYTES);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	expect_proxy(row, n);
+}
+END_TEST
+
+/* A stream of any port is decided by the frames; then it has its header. */
+START_TEST(test_proxy_any)
+{
+	const struct conn other = CONN(50000, 7777);
+	const struct proxy_row *row = &proxy_rows[_i];
+	size_t n;
+
+	tap_free(&tap);
+	set.any_port = true;
+	tap_open(&tap, &set);
+	conn = other;
+	n = put_proxy(row);
+	conn_open(&tap, &conn);
+	say(CAP_UP, 1448, n, 0);
+	ck_assert_uint_eq(tap.told.n[CAP_UP][CAP_PROXY], 0);
+	put_frames(BNET_ORDER_LITTLE, FRAMES);
+	say(CAP_UP, 1448, bytes.len, 0);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	tap_expect(
+	    &tap, row->name, CAP_UP, CAP_PROXY, !row->bad, row->bad ? 0 : n);
+	tap_expect(&tap, row->name, CAP_UP, CAP_FRAME, FRAMES, FRAMES_BYTES);
+}
+END_TEST
+
+/* A hole in the header of version 2 loses the header, and no frame. */
+START_TEST(test_proxy_hole)
+{
+	const struct proxy_row *row = &proxy_rows[9];
+	size_t n = put_proxy(row), missing = (size_t)_i + 1;
+
+	ck_assert_uint_eq(n, 40);
+	conn_open(&tap, &conn);
+	put_frames(BNET_ORDER_LITTLE, FRAMES);
+	say(CAP_UP, 20, 20, missing);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	tap_expect(&tap, "hole", CAP_UP, CAP_GAP, 1, missing);
+	tap_expect(&tap, "hole", CAP_UP, CAP_SKIP, 1, n - missing);
+	tap_expect(&tap, "hole", CAP_UP, CAP_FRAME, FRAMES, FRAMES_BYTES);
+}
+END_TEST
+
+/* Loss after the header: one frame is lost, and the client is known. */
+START_TEST(test_proxy_then_loss)
+{
+	const struct proxy_row *row = &proxy_rows[_i];
+	size_t n = put_proxy(row);
+
+	conn_open(&tap, &conn);
+	put_frames(BNET_ORDER_LITTLE, FRAMES);
+	say(CAP_UP, 1448, n + NUMBERED_BYTES(30) + 10, 5);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	tap_expect(&tap, row->name, CAP_UP, CAP_GAP, 1, 5);
+	tap_expect(&tap, row->name, CAP_UP, CAP_FRAME, FRAMES - 1,
+	    FRAMES_BYTES - NUMBERED_BYTES(30));
+}
+END_TEST
+
+/* Two proxies in a row: the client is that of the last header. */
+START_TEST(test_proxy_twice)
+{
+	size_t n = put_proxy(&proxy_rows[4]);
+
+	put_text("PROXY TCP4 192.0.2.1 10.0.0.2 1 2\r\n");
+	n = bytes.len;
+	put_frames(BNET_ORDER_LITTLE, FRAMES);
+	conn_open(&tap, &conn);
+	say(CAP_UP, 1448, bytes.len, 0);
+	ck_assert_str_eq(tap.stream->client_src, "192.0.2.1:1");
+	ck_assert_str_eq(tap.stream->client_dst, "10.0.0.2:2");
+	tap_finish(&tap);
+	tap_expect(&tap, "twice", CAP_UP, CAP_PROXY, 2, n);
+	tap_expect(&tap, "twice", CAP_UP, CAP_FRAME, FRAMES, FRAMES_BYTES);
+}
+END_TEST
+
+/* A header without its end is accounted for. */
+START_TEST(test_proxy_cut)
+{
+	const struct proxy_row *row = &proxy_rows[_i];
+	size_t n = put_proxy(row) - 1;
+
+	bytes.len = n;
+	conn_open(&tap, &conn);
+	say(CAP_UP, 1448, n, 0);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	ck_assert_uint_eq(told_bytes(&tap.told, CAP_UP), n);
+	ck_assert_uint_eq(tap.told.n[CAP_UP][CAP_PROXY], 0);
+}
+END_TEST
+
+static Suite *
+capture_start_suite(void)
+{
+	Suite *suite = suite_create("capture_start");
+	TCase *tc = unit_case(suite, "proxy");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(
+	    tc, test_proxy, 0, UNIT_ROWS(proxy_rows) * N_SEGMENTS);
+	tcase_add_loop_test(tc, test_proxy_any, 0, UNIT_ROWS(proxy_rows));
+	tcase_add_loop_test(tc, test_proxy_hole, 0, 20);
+	tcase_add_loop_test(tc, test_proxy_then_loss, 0, UNIT_ROWS(proxy_rows));
+	tcase_add_test(tc, test_proxy_twice);
+	tcase_add_loop_test(tc, test_proxy_cut, 0, UNIT_ROWS(proxy_rows));
+	return suite;
+}
+
+UNIT_MAIN(capture_start_suite)
