@@ -296,7 +296,9 @@ START_TEST(health)
 	    "[\"skips\",null,0,0],[\"overlaps that conflict\",null,0,0],"
 	    "[\"malformed\",null,3,24],"
 	    "[\"malformed\",\"bad zlib payload\",2,14],"
-	    "[\"malformed\",\"(no reason)\",1,10],[\"limits\",null,0,0]],"
+	    "[\"malformed\",\"(no reason)\",1,10],[\"limits\",null,0,0],"
+	    "[\"PROXY headers\",null,0,0],[\"notes\",null,0,0],"
+	    "[\"steps of the clock\",null,0,0]],"
 	    "[\"verdict: not clean; gaps: 1 (50 bytes), malformed: 3 "
 	    "(24 bytes)\",\"TLS streams not read, for want of their "
 	    "secrets: 1\"]]");
