@@ -292,6 +292,7 @@ on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 	cap->counters.fragments++;
 	err =
 	    cap_fragments_add(cap->fragments, ip, cap->time_ns, &evicted_bytes);
+	cap->mark = cap->tcp.now;
 	if (evicted_bytes > 0)
 		cap_emit(cap, NULL, CAP_UP, CAP_LIMIT, evicted_bytes,
 		    "an IP datagram was not completed in time");
@@ -357,7 +358,6 @@ note_time(struct cap *cap, int64_t time_ns)
 		cap->time_ns += since_ns - cap->idle_ns;
 	cap->idle_ns = 0;
 	cap->tcp.now = mark;
-	cap->mark = mark;
 	if (cap->clock.suspect)
 		order_limit(cap);
 }

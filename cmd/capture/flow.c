@@ -99,7 +99,7 @@ static void
 account(struct cap *cap, struct flow *flow)
 {
 	size_t pending = 0, held = flow->unsynced.cap +
-	    marks_held_bytes(&flow->marks) + marks_held_bytes(&flow->tls_marks);
+	    (flow->marks.cap + flow->tls_marks.cap) * sizeof(struct marks_run);
 
 	if (flow->state == FLOW_RESYNC)
 		held += resync_held_bytes(&flow->resync);

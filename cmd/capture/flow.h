@@ -82,7 +82,7 @@ struct order {
 	uint64_t n_frames; /* handed over */
 	/*
 	 * A frame of this packet or a later one is handed over at once: nothing
-	 * waits, it is not late, and the clock has no steps.
+	 * waits or is held, it is not late, and the clock has no steps.
 	 */
 	uint64_t usual_from;
 	uint64_t last_packet; /* if not usual_from: the latest handed over */

@@ -65,11 +65,4 @@ marks_empty(const struct marks *marks)
 /* Takes all; frees the memory. */
 struct cap_mark marks_take_all(struct marks *marks);
 
-/* The memory that it holds, in bytes. */
-static inline size_t
-marks_held_bytes(const struct marks *marks)
-{
-	return marks->cap * sizeof(struct marks_run);
-}
-
 #endif

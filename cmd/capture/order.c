@@ -254,7 +254,8 @@ set_usual(struct cap *cap)
 	if (order->usual_from != UINT64_MAX)
 		order->last_packet = order->usual_from;
 	order->usual_from = UINT64_MAX;
-	if (order->limit == UINT64_MAX && order->n == 0 && cap->clock.n == 0)
+	if (order->limit == UINT64_MAX && order->n == 0 &&
+	    cap->clock.n == 0 && order->stale.first == NULL)
 		order->usual_from = order->last_packet;
 }
 

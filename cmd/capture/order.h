@@ -58,8 +58,7 @@ void order_note(struct cap *cap, struct stream *stream);
 static inline bool
 order_is_busy(const struct cap *cap)
 {
-	return cap->order.limit != UINT64_MAX || cap->order.n > 0 ||
-	    cap->order.stale.first != NULL;
+	return cap->order.usual_from == UINT64_MAX;
 }
 
 /* Notes which events must wait now. */

@@ -315,6 +315,7 @@ close_for(struct cap *cap, struct stream *s, const char *reason)
 {
 	bool reported = s->closing;
 
+	cap->mark = cap->tcp.now;
 	for (int dir = CAP_DOWN; dir >= CAP_UP && !s->closing; dir--) {
 		size_t held = held_bytes(s, dir);
 
