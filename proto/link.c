@@ -232,7 +232,7 @@ read_header(
 static inline enum bnet_codec_id
 codec_of(uint32_t flags)
 {
-	return flags & BNET_FRAME_F_ZLIB    ? BNET_CODEC_ZLIB
+	return flags & BNET_FRAME_F_ZLIB  ? BNET_CODEC_ZLIB
 	    : flags & BNET_FRAME_F_SNAPPY ? BNET_CODEC_SNAPPY
 					  : BNET_CODEC_NONE;
 }
@@ -446,8 +446,8 @@ bnet_link_missing_bytes(const struct bnet_link *link)
 }
 
 bool
-bnet_link_partial(
-    const struct bnet_link *link, struct bnet_packet *packet, uint64_t *of_bytes)
+bnet_link_partial(const struct bnet_link *link, struct bnet_packet *packet,
+    uint64_t *of_bytes)
 {
 	struct bnet_slice in = bnet_buf_slice(&link->in);
 	struct bnet_frame frame;
@@ -477,8 +477,7 @@ bnet_link_partial(
 	}
 	packet->wire_payload = bnet_slice_from(in, head);
 	packet->payload = packet->wire_payload;
-	*of_bytes =
-	    BNET_FRAME_WORD_BYTES + (uint64_t)frame.size_bytes - head;
+	*of_bytes = BNET_FRAME_WORD_BYTES + (uint64_t)frame.size_bytes - head;
 	return true;
 }
 

@@ -141,8 +141,8 @@ size_t bnet_link_missing_bytes(const struct bnet_link *link);
  * the size of the whole payload. Borrowed as bnet_link_pending(). Returns false
  * if its word or its out-of-band section is not whole.
  */
-bool bnet_link_partial(const struct bnet_link *link,
-    struct bnet_packet *packet, uint64_t *of_bytes);
+bool bnet_link_partial(const struct bnet_link *link, struct bnet_packet *packet,
+    uint64_t *of_bytes);
 
 /* Forget the incomplete frame: the next byte fed starts a frame. Plain only. */
 void bnet_link_reset(struct bnet_link *link);

@@ -248,8 +248,7 @@ on_segment(
 	if (seg->flags & TCP_SYN)
 		note_syn(s, (int)ref.dir, seg);
 	if (seg->flags & TCP_ACK)
-		tcp_acknowledge(
-		    &s->half[!ref.dir], seg->ack, cap->time_ns);
+		tcp_acknowledge(&s->half[!ref.dir], seg->ack, cap->time_ns);
 	if (!s->ignored) {
 		err = tcp_segment(
 		    &s->half[ref.dir], &cap->tcp, seg, cap->time_ns, &ref);
@@ -334,7 +333,7 @@ report_step(struct cap *cap, const struct clock_news *news)
 		.time_ns = news->mark.time_ns,
 		.packet = news->mark.packet,
 		.step_ns = news->step_ns,
-		.reason = news->once ? "one packet has another time"
+		.reason = news->once    ? "one packet has another time"
 		    : news->step_ns < 0 ? "the clock stepped back"
 					: "the clock stepped forward" };
 

@@ -54,15 +54,13 @@ step(struct cap_clock *clock, struct clock_news *news)
 	 */
 	if (clock->left.packet > 0 && lag_ns >= -BACK_NS &&
 	    lag_ns < -by_ns / 2) {
-		int64_t silence_ns =
-		    clock->back.time_ns - clock->left.time_ns;
+		int64_t silence_ns = clock->back.time_ns - clock->left.time_ns;
 
 		add(clock, clock->back.packet, clock->offset_ns + silence_ns);
 		clock->now_ns -= silence_ns;
 		if (lag_ns < clock->last.time_ns - clock->back.time_ns)
-			clock->offset_ns +=
-			    lag_ns - (clock->last.time_ns -
-					 clock->back.time_ns);
+			clock->offset_ns += lag_ns -
+			    (clock->last.time_ns - clock->back.time_ns);
 	} else {
 		clock->offset_ns += by_ns;
 	}

@@ -98,7 +98,8 @@ flow_of(const struct flow_ref *ref)
 static void
 account(struct cap *cap, struct flow *flow)
 {
-	size_t pending = 0, held = flow->unsynced.cap +
+	size_t pending = 0,
+	       held = flow->unsynced.cap +
 	    (flow->marks.cap + flow->tls_marks.cap) * sizeof(struct marks_run);
 
 	if (flow->state == FLOW_RESYNC)
@@ -263,10 +264,8 @@ feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 
 	if (!flow->ordered) {
 		if (bnet_link_order(flow->link) == BNET_ORDER_AUTO)
-			bnet_link_set_order(
-			    flow->link, ref->stream->pub.order);
-		flow->ordered =
-		    bnet_link_order(flow->link) != BNET_ORDER_AUTO;
+			bnet_link_set_order(flow->link, ref->stream->pub.order);
+		flow->ordered = bnet_link_order(flow->link) != BNET_ORDER_AUTO;
 	}
 	err = bnet_link_feed(flow->link, in, &sink, &used);
 	*left = bnet_slice_from(in, used);
@@ -663,8 +662,8 @@ plain_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
 	bool cut = kind == TCP_GAP_CUT, in_cut, in_frame = false;
 
 	if (bytes == 0 || !open_link(ref)) {
-		cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes,
-		    reason);
+		cap_emit(
+		    ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
 		return;
 	}
 	if (cut && flow_of(ref)->state == FLOW_START)
@@ -674,8 +673,8 @@ plain_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
 	if (in_cut)
 		in_frame = gap_in_frame(ref, &bytes, cut);
 	if (bytes > 0)
-		cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes,
-		    reason);
+		cap_emit(
+		    ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
 	if (!in_cut)
 		in_frame = gap_in_frame(ref, &bytes, cut);
 	if (!in_frame)

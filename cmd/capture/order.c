@@ -26,8 +26,8 @@ deliver(struct cap *cap, struct cap_event *event)
 	struct order *order = &cap->order;
 	const struct cap_mark mark = { event->time_ns, event->packet };
 
-	event->clock_ns = cap->clock.n == 0 ? event->time_ns
-					    : clock_at(&cap->clock, mark);
+	event->clock_ns =
+	    cap->clock.n == 0 ? event->time_ns : clock_at(&cap->clock, mark);
 	if (event->type == CAP_FRAME) {
 		event->number = ++order->n_frames;
 		if (order->usual_from != UINT64_MAX) {
@@ -254,8 +254,8 @@ set_usual(struct cap *cap)
 	if (order->usual_from != UINT64_MAX)
 		order->last_packet = order->usual_from;
 	order->usual_from = UINT64_MAX;
-	if (order->limit == UINT64_MAX && order->n == 0 &&
-	    cap->clock.n == 0 && order->stale.first == NULL)
+	if (order->limit == UINT64_MAX && order->n == 0 && cap->clock.n == 0 &&
+	    order->stale.first == NULL)
 		order->usual_from = order->last_packet;
 }
 
@@ -307,8 +307,7 @@ judge(struct cap *cap, struct hold *hold)
 {
 	struct flow_ref ref = { cap, hold->stream, hold->dir };
 
-	tcp_judge(
-	    &ref.stream->half[ref.dir], &cap->tcp, cap->time_ns, &ref);
+	tcp_judge(&ref.stream->half[ref.dir], &cap->tcp, cap->time_ns, &ref);
 	order_note(cap, ref.stream);
 }
 
@@ -332,8 +331,7 @@ is_fresh(const struct cap *cap, struct hold *hold)
 	if (s->half[hold->dir].head == NULL ||
 	    !marks_empty(&s->flow[hold->dir].marks))
 		return false;
-	hold->since_ns =
-	    tcp_held_since(&s->half[hold->dir], &hold->packet);
+	hold->since_ns = tcp_held_since(&s->half[hold->dir], &hold->packet);
 	return cap->time_ns - hold->since_ns <= ORDER_NS;
 }
 

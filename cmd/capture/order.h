@@ -16,8 +16,8 @@
 #include "cmd/capture/flow.h"
 
 /* Hands over an event of the stream (NULL: of none), now or later. */
-void order_event(
-    struct cap *cap, struct stream *stream, struct cap_event *event);
+void
+order_event(struct cap *cap, struct stream *stream, struct cap_event *event);
 
 /*
  * The usual case of it: nothing waits, and the frame is not late. Returns true

@@ -173,8 +173,7 @@ judge(struct resync *resync, struct resync_chain *chain,
 	if (step == STEP_BAD)
 		return REJECTED;
 	if (last)
-		return is_enough_at_end(
-			   chain, bytes.len + resync->cut_bytes)
+		return is_enough_at_end(chain, bytes.len + resync->cut_bytes)
 		    ? ACCEPTED
 		    : REJECTED;
 	return OPEN;

@@ -568,8 +568,8 @@ hold_fresh(struct tcp_half *half, const struct tcp_shared *shared,
 	if (fresh->data.len > 0)
 		err = hold(half, shared, fresh->seq, fresh->data, arg);
 	if (err == BNET_OK && cut.len > 0)
-		err = hold(half, shared,
-		    fresh->seq + (uint32_t)fresh->data.len, cut, arg);
+		err = hold(half, shared, fresh->seq + (uint32_t)fresh->data.len,
+		    cut, arg);
 	return err;
 }
 

@@ -987,8 +987,8 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 		return true;
 	}
 	h->read_bytes += n;
-	h->used_bytes = h->taken_bytes +
-	    (size_t)(rec - bnet_buf_slice(&h->in).p) + n;
+	h->used_bytes =
+	    h->taken_bytes + (size_t)(rec - bnet_buf_slice(&h->in).p) + n;
 	in = (struct bnet_slice){ tls->out, n_out };
 	if (tls->version == TLS_1_3)
 		type = inner_type(&in);

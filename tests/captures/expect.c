@@ -589,8 +589,8 @@ expect_event(struct expect *x, const struct cap_event *event)
 		    event->cut_of > 0
 			? event->cut_of - event->frame->payload.len
 			: 0);
-	else if (event->type < CAP_N_LOSSES &&
-	    event->type != CAP_OVERLAP && stream != NULL)
+	else if (event->type < CAP_N_LOSSES && event->type != CAP_OVERLAP &&
+	    stream != NULL)
 		take_loss(x,
 		    &(struct loss){ .stream = stream->number,
 			.bytes = event->bytes,
@@ -844,7 +844,8 @@ compare_losses(struct expect *x, const struct way *way)
 	if (x->set.tls == way->conn)
 		return;
 	if (!way->pause &&
-	    (way->gap_bytes + way->cut_bytes < inner || way->gap_bytes > inner + outer)) {
+	    (way->gap_bytes + way->cut_bytes < inner ||
+		way->gap_bytes > inner + outer)) {
 		fprintf(x->report,
 		    "%u %s: gaps of %" PRIu64 " bytes were reported, not "
 		    "%" PRIu64 " to %" PRIu64 "\n",

@@ -252,8 +252,7 @@ START_TEST(test_mid_session)
 	check_frames(60);
 	for (size_t i = 0, k = 0; i < n_seen; i++)
 		if (seen[i].type == CAP_FRAME) {
-			ck_assert_int_eq(
-			    seen[i].time_ns, T0 + (int64_t)k * MS);
+			ck_assert_int_eq(seen[i].time_ns, T0 + (int64_t)k * MS);
 			ck_assert_uint_eq(seen[i].packet, ++k);
 		}
 }
@@ -294,8 +293,8 @@ static const struct clock_row {
 	{ "back by seconds", { -3 * S, 0 }, false, 1, { -3 * S, 0 }, true },
 	{ "back by an hour", { -3600 * S, 0 }, false, 1, { -3600 * S, 0 },
 	    true },
-	{ "back by years", { -99999999 * S, 0 }, false, 1,
-	    { -99999999 * S, 0 }, true },
+	{ "back by years", { -99999999 * S, 0 }, false, 1, { -99999999 * S, 0 },
+	    true },
 	{ "one ahead", { 200000000 * S, 0 }, true, 1, { 200000000 * S, 0 },
 	    true },
 	{ "one ahead by 2 s", { 2 * S, 0 }, true, 1, { 2 * S, 0 }, true },
@@ -303,8 +302,8 @@ static const struct clock_row {
 	{ "back twice", { -3600 * S, -3600 * S }, false, 2,
 	    { -3600 * S, -3600 * S }, true },
 	/* what looks like silence at first */
-	{ "ahead and back", { 3600 * S, -3600 * S }, false, 1,
-	    { -3600 * S, 0 }, false },
+	{ "ahead and back", { 3600 * S, -3600 * S }, false, 1, { -3600 * S, 0 },
+	    false },
 	{ "silence", { 3600 * S, 0 }, false, 0, { 0, 0 }, false },
 	{ "packets swapped", { -100 * MS, 100 * MS }, false, 0, { 0, 0 },
 	    false },
@@ -340,8 +339,8 @@ START_TEST(test_clock)
 			    seen[i].step_ns, row->told_ns[n] - 1 * MS);
 			ck_assert_int_le(
 			    seen[i].step_ns, row->told_ns[n] + 21 * MS);
-			ck_assert_uint_eq(seen[i].packet,
-			    row->straight ? 14 + n * 10 : 24);
+			ck_assert_uint_eq(
+			    seen[i].packet, row->straight ? 14 + n * 10 : 24);
 			n += row->straight;
 		}
 	n = 0;
@@ -422,8 +421,7 @@ START_TEST(test_reuse_without_syn)
 	ck_assert_uint_eq(cap_counters(tap.cap)->streams, row->n_streams);
 	if (row->n_streams == 2) {
 		ck_assert_uint_eq(count(CAP_FRAME), 6);
-		ck_assert_uint_eq(
-		    cap_counters(tap.cap)->retransmissions, 0);
+		ck_assert_uint_eq(cap_counters(tap.cap)->retransmissions, 0);
 	}
 }
 END_TEST
@@ -485,8 +483,8 @@ START_TEST(test_side)
 
 	if (row->syn)
 		conn_open(&tap, &conn);
-	conn_say(&tap, &conn, CAP_UP,
-	    (struct bnet_slice){ text, sizeof(text) }, 2000);
+	conn_say(&tap, &conn, CAP_UP, (struct bnet_slice){ text, sizeof(text) },
+	    2000);
 	conn_say(&tap, &conn, CAP_DOWN,
 	    (struct bnet_slice){ text, sizeof(text) }, 2000);
 	conn_close(&tap, &conn);
