@@ -22,15 +22,20 @@ PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
 PKGS_TEST = check jansson
 # readiness, watchdog and socket activation of the relay, where it is there
 PKGS_OPTIONAL := $(shell $(PKG_CONFIG) --exists libsystemd && echo libsystemd)
+# captures compressed with them, where they are there
+PKGS_CODEC := $(foreach p,libzstd liblz4,$(shell $(PKG_CONFIG) --exists $(p) \
+    && echo $(p)))
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes \
     -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef
 override CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-    $(if $(PKGS_OPTIONAL),-DHAVE_SYSTEMD)
+    $(if $(PKGS_OPTIONAL),-DHAVE_SYSTEMD) \
+    $(if $(filter libzstd,$(PKGS_CODEC)),-DHAVE_ZSTD) \
+    $(if $(filter liblz4,$(PKGS_CODEC)),-DHAVE_LZ4)
 ALL_CFLAGS = -std=c17 $(WARN) $(WERROR) -fPIC -fno-semantic-interposition \
     $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS) -pthread
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
-LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD)) -lm
+LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD) $(PKGS_CODEC)) -lm
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
 LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
@@ -443,6 +448,7 @@ lint-text: $(COMPLETION_BASH) $(COMPLETION_ZSH)
 	@shellcheck -s bash $(COMPLETION_BASH)
 	@for f in $(COMPLETION_ZSH); do zsh -n $$f || exit; done
 	@mandoc -Tlint -W warning man/*.[135]
+	@sh tests/tools/sentences.sh check
 	@! grep -nE '\<($(BANNED))\(' $(filter proto/% cmd/%,$(C_FILES))
 
 # proto/ is memory in, memory out: it may call these and nothing else.

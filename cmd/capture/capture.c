@@ -391,6 +391,30 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	return err;
 }
 
+size_t
+cap_waiting(const struct cap *cap)
+{
+	return cap->n_waiting;
+}
+
+void
+cap_tick(struct cap *cap, int64_t now_ns, bool grown)
+{
+	struct stream *s = cap->waiting, *next;
+	bool late;
+
+	for (; s != NULL; s = next) {
+		next = s->waiting_next;
+		if (s->waiting_since_ns == 0)
+			s->waiting_since_ns = now_ns;
+		late = now_ns - s->waiting_since_ns >= cap->set.key_wait_ns;
+		if (grown)
+			flow_retry_keys(cap, s, false);
+		if (late && s->waiting)
+			flow_retry_keys(cap, s, true);
+	}
+}
+
 /* No packet will tell whether the last one's time was right. */
 static void
 settle_clock(struct cap *cap)
@@ -400,13 +424,6 @@ settle_clock(struct cap *cap)
 	cap->mark = cap->tcp.now;
 	if (clock_settle(&cap->clock, &news))
 		report_step(cap, &news);
-}
-
-void
-cap_next_file(struct cap *cap)
-{
-	settle_clock(cap);
-	clock_restart(&cap->clock);
 }
 
 void

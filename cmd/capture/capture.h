@@ -122,7 +122,8 @@ struct cap_limits {
 struct cap_keylog;
 
 struct cap_settings {
-	uint16_t ports[CAP_PORTS_MAX]; /* of the listening side */
+	uint16_t ports[CAP_PORTS_MAX]; /* of the listening side, and */
+	uint16_t last_ports[CAP_PORTS_MAX]; /* ends of ranges; 0: no range */
 	size_t n_ports;
 	bool any_port; /* select by the first bytes */
 	enum bnet_order order; /* AUTO: detected */
@@ -131,6 +132,7 @@ struct cap_settings {
 	uint32_t payload_max_bytes; /* 0: the default, too */
 	struct cap_limits limits; /* 0 in a member: its default */
 	const struct cap_keylog *keylog; /* TLS secrets, or NULL; borrowed */
+	int64_t key_wait_ns; /* 0: the key log is complete; see cap_tick() */
 };
 
 struct cap_sink {
@@ -162,8 +164,14 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
  */
 void cap_idle(struct cap *cap, int64_t idle_ns);
 
-/* The next packet is of another file, whose clock may be another one. */
-void cap_next_file(struct cap *cap);
+/*
+ * While the key log grows: cap_waiting() streams hold records whose secret it
+ * lacks, each for key_wait_ns at most. Call cap_tick() now and then while there
+ * are any, with a monotonic clock; `grown`: the log has more secrets than at
+ * the last call.
+ */
+size_t cap_waiting(const struct cap *cap);
+void cap_tick(struct cap *cap, int64_t now_ns, bool grown);
 
 /* The capture has ended: reports everything that is held. */
 void cap_finish(struct cap *cap);

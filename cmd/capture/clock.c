@@ -130,11 +130,9 @@ clock_packet(
 	int64_t since_ns;
 
 	if (!clock->started) {
-		if (clock->last.packet == 0)
-			clock->now_ns = mark.time_ns;
 		clock->started = true;
 		clock->last = mark;
-		advance(clock);
+		clock->now_ns = mark.time_ns;
 		return false;
 	}
 	if (clock->suspect)
@@ -148,13 +146,6 @@ clock_packet(
 	}
 	advance(clock);
 	return stepped;
-}
-
-void
-clock_restart(struct cap_clock *clock)
-{
-	clock->started = false;
-	clock->left.packet = 0;
 }
 
 int64_t

@@ -59,9 +59,6 @@ clock_usual(struct cap_clock *clock, struct cap_mark mark)
 /* No packet comes for now: settles what is suspect. */
 bool clock_settle(struct cap_clock *clock, struct clock_news *news);
 
-/* Another clock from the next packet on; settle it first. */
-void clock_restart(struct cap_clock *clock);
-
 /* What the clock would have shown at that packet, without the steps. */
 int64_t clock_at(const struct cap_clock *clock, struct cap_mark mark);
 

@@ -25,8 +25,8 @@ look(struct seen *seen, struct source *source)
 	struct cap_ip ip;
 
 	while (source_next(source, &packet, err) == SOURCE_PACKET) {
-		(void)cap_layers_ip(source_linktype(source), packet.data,
-		    packet.wire_bytes, &ip);
+		(void)cap_layers_ip(
+		    packet.linktype, packet.data, packet.wire_bytes, &ip);
 		seen->packets++;
 		seen->tagged += ip.n_vlans > 0;
 		seen->tagged_twice += ip.n_vlans > 1;
@@ -44,7 +44,7 @@ look_again(struct seen *seen, const char *path)
 	if (strcmp(path, "-") == 0 || stat(path, &st) != 0 ||
 	    !S_ISREG(st.st_mode))
 		return false;
-	source = source_open_file(path, err);
+	source = source_open(&path, 1, NULL, err);
 	if (source == NULL)
 		return false;
 	look(seen, source);

@@ -76,6 +76,13 @@ cap_emit_frame(const struct flow_ref *ref, const struct bnet_packet *frame,
 		order_event(cap, stream, &event);
 }
 
+#define TLS_HANDSHAKE_RECORD 22
+#define TLS_CLIENT_HELLO 1
+
+static void
+begin_tls(const struct flow_ref *ref, struct bnet_slice hello, bool turned);
+static bool turn_in_unsynced(const struct flow_ref *ref);
+
 /* Called from within the stages, so their state is freed later. */
 static void
 cap_ignore(struct stream *stream)
@@ -100,7 +107,7 @@ account(struct cap *cap, struct flow *flow)
 {
 	size_t pending = 0,
 	       held = flow->unsynced.cap +
-	    (flow->marks.cap + flow->tls_marks.cap) * sizeof(struct marks_run);
+	    flow->marks.cap * sizeof(struct marks_run);
 
 	if (flow->state == FLOW_RESYNC)
 		held += resync_held_bytes(&flow->resync);
@@ -126,7 +133,6 @@ flow_free(struct cap *cap, struct flow *flow)
 	resync_free(&flow->resync);
 	bnet_buf_free(&flow->unsynced);
 	(void)marks_take_all(&flow->marks);
-	(void)marks_take_all(&flow->tls_marks);
 }
 
 size_t
@@ -158,13 +164,39 @@ frame_mark(const struct flow_ref *ref, const struct bnet_packet *packet)
 	return mark;
 }
 
+/* A direction has frames of that order. */
+static void
+ordered(const struct flow_ref *ref, enum bnet_order order)
+{
+	struct stream *s = ref->stream;
+	enum bnet_order others = s->flow[!ref->dir].order;
+
+	flow_of(ref)->order = order;
+	if (order != BNET_ORDER_AUTO && others != BNET_ORDER_AUTO &&
+	    order != others)
+		cap_emit(ref->cap, s, ref->dir, CAP_NOTE, 0,
+		    "the two directions have different byte orders");
+}
+
+/* What is known of it: by its own frames, or else those of the other side. */
+static enum bnet_order
+order_of(const struct flow_ref *ref)
+{
+	enum bnet_order own = flow_of(ref)->order;
+
+	return own != BNET_ORDER_AUTO ? own : ref->stream->pub.order;
+}
+
 static enum bnet_err
 on_packet(void *arg, const struct bnet_packet *packet)
 {
 	const struct flow_ref *ref = arg;
+	struct flow *flow = flow_of(ref);
 
-	if (ref->stream->pub.order == BNET_ORDER_AUTO)
-		ref->stream->pub.order = bnet_link_order(flow_of(ref)->link);
+	if (flow->order == BNET_ORDER_AUTO)
+		ordered(ref, bnet_link_order(flow->link));
+	if (flow->order != BNET_ORDER_AUTO)
+		ref->stream->pub.order = flow->order;
 	cap_emit_frame(ref, packet, frame_mark(ref, packet), 0);
 	return BNET_OK;
 }
@@ -186,7 +218,7 @@ open_link(const struct flow_ref *ref)
 	const struct cap_settings *set = &ref->cap->set;
 	struct flow *flow = flow_of(ref);
 	struct bnet_link_settings link_set = {
-		.order = ref->stream->pub.order,
+		.order = order_of(ref),
 		.frame_max_bytes = set->frame_max_bytes,
 		.payload_max_bytes = set->payload_max_bytes,
 	};
@@ -205,7 +237,9 @@ start_resync(const struct flow_ref *ref, bool at_start, const char *reason)
 	struct flow *flow = flow_of(ref);
 
 	resync_free(&flow->resync);
-	resync_init(&flow->resync, ref->stream->pub.order,
+	/* the other side may have another order */
+	resync_init(&flow->resync,
+	    flow->order != BNET_ORDER_AUTO ? flow->order : ref->cap->set.order,
 	    ref->cap->set.frame_max_bytes, at_start);
 	flow->state = FLOW_RESYNC;
 	flow->skip_reason = reason;
@@ -229,6 +263,7 @@ skip(struct flow *flow, size_t n)
 	flow->skipped_bytes += n;
 	flow->skip_mark =
 	    cap_mark_later(flow->skip_mark, marks_take(&flow->marks, n));
+	flow->searched -= n < flow->searched ? n : flow->searched;
 	bnet_buf_consume(&flow->unsynced, n);
 }
 
@@ -249,12 +284,9 @@ drop_unsynced(struct flow *flow)
 	(void)marks_take_all(&flow->marks);
 }
 
-/*
- * Feeds the link; *left is the rest when framing is lost. Then reports the
- * reason and returns false.
- */
-static bool
-feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
+static enum bnet_err
+feed_link(
+    const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 {
 	struct flow_ref arg = *ref;
 	const struct bnet_link_sink sink = { on_packet, on_bad, &arg };
@@ -264,18 +296,83 @@ feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 
 	if (!flow->ordered) {
 		if (bnet_link_order(flow->link) == BNET_ORDER_AUTO)
-			bnet_link_set_order(flow->link, ref->stream->pub.order);
+			bnet_link_set_order(flow->link, order_of(ref));
 		flow->ordered = bnet_link_order(flow->link) != BNET_ORDER_AUTO;
 	}
 	err = bnet_link_feed(flow->link, in, &sink, &used);
 	*left = bnet_slice_from(in, used);
-	if (err == BNET_OK)
-		return true;
+	return err;
+}
+
+#define HEAD_BYTES 16 /* a hello is known by 11, an order by 8 */
+
+/* The first bytes from where framing was lost on. */
+static struct bnet_slice
+head_of(
+    const struct flow *flow, struct bnet_slice left, uint8_t head[HEAD_BYTES])
+{
+	struct bnet_slice kept = bnet_link_pending(flow->link);
+	size_t n = kept.len < HEAD_BYTES ? kept.len : HEAD_BYTES;
+	size_t more = left.len < HEAD_BYTES - n ? left.len : HEAD_BYTES - n;
+
+	if (n > 0)
+		memcpy(head, kept.p, n);
+	if (more > 0)
+		memcpy(head + n, left.p, more);
+	return (struct bnet_slice){ head, n + more };
+}
+
+/*
+ * The first frame of a direction is none in the order of the other side: is it
+ * one in the other order? Then the link has that.
+ */
+static bool
+other_order(const struct flow_ref *ref, struct bnet_slice left)
+{
+	struct flow *flow = flow_of(ref);
+	uint8_t bytes[HEAD_BYTES];
+	struct bnet_slice head = head_of(flow, left, bytes), none;
+	enum bnet_order order = bnet_link_order(flow->link);
+	struct bnet_frame frame;
+	enum bnet_err err;
+	size_t used, n = bnet_link_pending(flow->link).len;
+
+	if (flow->order != BNET_ORDER_AUTO || n > HEAD_BYTES ||
+	    ref->cap->set.order != BNET_ORDER_AUTO ||
+	    order != ref->stream->pub.order)
+		return false;
+	order =
+	    order == BNET_ORDER_LITTLE ? BNET_ORDER_NETWORK : BNET_ORDER_LITTLE;
+	err = bnet_frame_decode(
+	    head, order, ref->cap->set.frame_max_bytes, &frame, &used);
+	if (err != BNET_OK && err != BNET_MORE)
+		return false;
+	bnet_link_reset(flow->link);
+	bnet_link_set_order(flow->link, order);
+	head.len = n;
+	return feed_link(ref, head, &none) == BNET_OK;
+}
+
+static void
+report_unframed(const struct flow_ref *ref, enum bnet_err err)
+{
 	cap_emit(ref->cap, ref->stream, ref->dir,
 	    err == BNET_ENOMEM || err == BNET_ELIMIT ? CAP_LIMIT
 						     : CAP_MALFORMED,
 	    0, bnet_strerror(err));
-	return false;
+}
+
+/*
+ * Feeds the link; *left is the rest when framing is lost. Returns the reason.
+ */
+static enum bnet_err
+feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
+{
+	enum bnet_err err = feed_link(ref, in, left);
+
+	if (err != BNET_OK && other_order(ref, *left))
+		err = feed_link(ref, *left, left);
+	return err;
 }
 
 /* ---- the PROXY header of a stream ---- */
@@ -358,6 +455,7 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 {
 	struct flow *flow = flow_of(ref);
 	struct bnet_slice left;
+	enum bnet_err err;
 
 	skip(flow, at);
 	if (ref->stream->pub.order == BNET_ORDER_AUTO)
@@ -368,13 +466,16 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 	bnet_link_reset(flow->link);
 	bnet_link_set_order(flow->link, order);
 	flow->pending.packet = 0;
-	if (feed(ref, bnet_buf_slice(&flow->unsynced), &left)) {
+	flow->searched = 0;
+	err = feed(ref, bnet_buf_slice(&flow->unsynced), &left);
+	if (err == BNET_OK) {
 		flow->pending = marks_take_all(&flow->marks);
 		drop_unsynced(flow);
 		resync_free(&flow->resync);
 		flow->state = FLOW_SYNCED;
 		return;
 	}
+	report_unframed(ref, err);
 	bnet_buf_consume(&flow->unsynced, flow->unsynced.len - left.len);
 	/* the bytes of the frame that was kept are dropped with the others */
 	(void)marks_take_to(&flow->marks, flow->marks.to - left.len);
@@ -442,7 +543,8 @@ resync_bytes(const struct flow_ref *ref, struct bnet_slice in)
 			return;
 		}
 	}
-	resync_on(ref, false);
+	if (!turn_in_unsynced(ref))
+		resync_on(ref, false);
 }
 
 /* Framing was lost: search the rest, from the second byte on. */
@@ -532,11 +634,156 @@ start(const struct flow_ref *ref)
 	}
 }
 
+/* ---- TLS after plain bytes ---- */
+
+/* Framing is lost, or never was a TLS hello. */
+static void
+unframed(const struct flow_ref *ref, struct bnet_slice left, enum bnet_err err)
+{
+	report_unframed(ref, err);
+	lose_sync(ref, left);
+}
+
+/*
+ * Does a TLS hello start here? A ServerHello alone is no reason: its client's
+ * came before.
+ */
+static enum cap_tls_looks
+hello_at(const struct flow_ref *ref, struct bnet_slice in)
+{
+	enum cap_tls_looks looks = cap_tls_looks_like(in);
+
+	if (flow_of(ref)->tls ||
+	    (in.len > 5 && in.p[5] != TLS_CLIENT_HELLO &&
+		ref->stream->tls == NULL))
+		return CAP_TLS_NO;
+	return looks;
+}
+
+/* The bytes in `unsynced` are a TLS hello, or may be one. */
+static void
+turn(const struct flow_ref *ref, enum cap_tls_looks looks)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_buf hello = flow->unsynced;
+
+	resync_free(&flow->resync);
+	flow->state = FLOW_TURNING;
+	if (looks != CAP_TLS_YES)
+		return;
+	report_skipped(ref);
+	/* the plaintext begins with a frame, if the stream is one of ours */
+	flow->state = ref->stream->undecided ? FLOW_START : FLOW_SYNCED;
+	bnet_buf_init(&flow->unsynced, hello.max);
+	(void)marks_take_all(&flow->marks);
+	begin_tls(ref, bnet_buf_slice(&hello), true);
+	bnet_buf_free(&hello);
+}
+
+/* Keeps what the link has not taken. Returns false when out of memory. */
+static bool
+keep_unframed(const struct flow_ref *ref, struct bnet_slice left)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (!keep(flow, bnet_link_pending(flow->link),
+		flow->pending.packet > 0 ? flow->pending : ref->cap->mark) ||
+	    !keep(flow, left, ref->cap->mark)) {
+		drop_unsynced(flow);
+		return false;
+	}
+	bnet_link_reset(flow->link);
+	flow->pending.packet = 0;
+	return true;
+}
+
+static void
+synced_bytes(const struct flow_ref *ref, struct bnet_slice in)
+{
+	struct flow *flow = flow_of(ref);
+	uint8_t bytes[HEAD_BYTES];
+	struct bnet_slice left, head;
+	enum cap_tls_looks looks = CAP_TLS_NO;
+	enum bnet_err err = feed(ref, in, &left);
+
+	/* the word of a hello may be that of a long frame, too */
+	head = bnet_link_pending(flow->link);
+	if (err == BNET_OK &&
+	    (head.len == 0 || *head.p != TLS_HANDSHAKE_RECORD || flow->tls))
+		return;
+	head = head_of(flow, left, bytes);
+	if (head.len > 0)
+		looks = hello_at(ref, head);
+	if (err == BNET_OK && looks != CAP_TLS_YES)
+		return;
+	if (looks != CAP_TLS_NO && keep_unframed(ref, left))
+		turn(ref, looks);
+	else if (err != BNET_OK)
+		unframed(ref, left, err);
+}
+
+static void
+turning_bytes(const struct flow_ref *ref, struct bnet_slice in)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_buf first;
+	struct bnet_slice left;
+	enum cap_tls_looks looks;
+	enum bnet_err err =
+	    keep(flow, in, ref->cap->mark) ? BNET_OK : BNET_ENOMEM;
+
+	looks = hello_at(ref, bnet_buf_slice(&flow->unsynced));
+	if (err == BNET_OK && looks != CAP_TLS_NO && in.len > 0) {
+		turn(ref, looks);
+		return;
+	}
+	/* it was none: the link says what is wrong */
+	first = flow->unsynced;
+	bnet_buf_init(&flow->unsynced, first.max);
+	(void)marks_take_all(&flow->marks);
+	flow->state = FLOW_SYNCED;
+	err = feed(ref, bnet_buf_slice(&first), &left);
+	if (err != BNET_OK)
+		unframed(ref, left, err);
+	bnet_buf_free(&first);
+}
+
+/*
+ * Looks for a hello among bytes that are no frames. Returns true if there is
+ * one, or its start.
+ */
+static bool
+turn_in_unsynced(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_slice in = bnet_buf_slice(&flow->unsynced), at;
+	enum cap_tls_looks looks;
+	const uint8_t *p;
+
+	for (; !flow->tls && flow->searched < in.len; flow->searched++) {
+		at = bnet_slice_from(in, flow->searched);
+		p = memchr(at.p, TLS_HANDSHAKE_RECORD, at.len);
+		if (p == NULL) {
+			flow->searched = in.len;
+			break;
+		}
+		flow->searched = (size_t)(p - in.p);
+		looks = hello_at(ref, bnet_slice_from(in, flow->searched));
+		if (looks == CAP_TLS_YES) {
+			skip(flow, flow->searched);
+			flow->searched = 0;
+			turn(ref, looks);
+		}
+		if (looks != CAP_TLS_NO)
+			return true;
+	}
+	return false;
+}
+
 static void
 plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow *flow = flow_of(ref);
-	struct bnet_slice left;
 
 	if (flow->link == NULL && !open_link(ref)) {
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, in.len,
@@ -552,8 +799,10 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	}
 	if (in.len > 0 && flow->state == FLOW_RESYNC)
 		resync_bytes(ref, in);
-	else if (in.len > 0 && !feed(ref, in, &left))
-		lose_sync(ref, left);
+	else if (in.len > 0 && flow->state == FLOW_TURNING)
+		turning_bytes(ref, in);
+	else if (in.len > 0)
+		synced_bytes(ref, in);
 	account(ref->cap, flow);
 }
 
@@ -759,28 +1008,32 @@ looks_like_record(struct bnet_slice in)
 	    (size_t)(in.p[3] << 8 | in.p[4]) <= TLS_RECORD_MAX_BYTES;
 }
 
-/* What TLS used last gets the mark of the packet that completed it. */
-static void
-use_tls_mark(const struct flow_ref *ref)
+static struct cap_tls_mark
+now_of(const struct cap *cap)
 {
-	struct cap_mark mark = marks_take_to(&flow_of(ref)->tls_marks,
-	    cap_tls_used_bytes(ref->stream->tls, ref->dir));
-
-	if (mark.packet > 0)
-		ref->cap->mark = mark;
+	return (struct cap_tls_mark){ cap->mark.time_ns, cap->mark.packet };
 }
 
+static void
+set_now(struct cap *cap, struct cap_tls_mark mark)
+{
+	cap->mark = (struct cap_mark){ mark.time_ns, mark.packet };
+}
+
+/* What waited in the TLS layer keeps the packet that it came with. */
 static void
 on_plain(void *arg, enum cap_dir dir, struct bnet_slice plaintext)
 {
 	struct flow_ref ref = *(const struct flow_ref *)arg;
-	const struct cap_mark mark = ref.cap->mark;
+	struct cap_tls_mark is = cap_tls_now(ref.stream->tls);
+	struct cap_tls_mark was = now_of(ref.cap);
 
 	ref.dir = dir;
-	use_tls_mark(&ref);
-	if (!ref.stream->ignored)
-		plain_bytes(&ref, plaintext);
-	ref.cap->mark = mark;
+	if (ref.stream->ignored)
+		return;
+	set_now(ref.cap, is);
+	plain_bytes(&ref, plaintext);
+	set_now(ref.cap, was);
 }
 
 static void
@@ -793,13 +1046,44 @@ on_lost(void *arg, enum cap_dir dir, uint64_t bytes, const char *reason)
 	if (ref.stream->tls_cut[dir] && ref.stream->pub.tls)
 		reason = "a TLS record that the snapshot length cut cannot be "
 			 "decrypted";
-	use_tls_mark(&ref);
 	if (!ref.stream->ignored)
 		plain_lost(&ref, bytes, reason);
 	ref.cap->mark = mark;
 }
 
-/* Updates the total over all streams. */
+void
+flow_wait_end(struct cap *cap, struct stream *s)
+{
+	if (!s->waiting)
+		return;
+	s->waiting = false;
+	cap->n_waiting--;
+	if (s->waiting_prev != NULL)
+		s->waiting_prev->waiting_next = s->waiting_next;
+	else
+		cap->waiting = s->waiting_next;
+	if (s->waiting_next != NULL)
+		s->waiting_next->waiting_prev = s->waiting_prev;
+	else
+		cap->waiting_last = s->waiting_prev;
+}
+
+static void
+wait_begin(struct cap *cap, struct stream *s)
+{
+	s->waiting = true;
+	s->waiting_since_ns = 0;
+	cap->n_waiting++;
+	s->waiting_next = NULL;
+	s->waiting_prev = cap->waiting_last;
+	if (s->waiting_prev != NULL)
+		s->waiting_prev->waiting_next = s;
+	else
+		cap->waiting = s;
+	cap->waiting_last = s;
+}
+
+/* Updates the total over all streams, and those that wait. */
 static void
 account_tls(const struct flow_ref *ref)
 {
@@ -808,29 +1092,45 @@ account_tls(const struct flow_ref *ref)
 
 	ref->cap->held_bytes += held - s->tls_held_bytes;
 	s->tls_held_bytes = held;
+	if (cap_tls_waiting(s->tls) == s->waiting)
+		return;
+	if (s->waiting)
+		flow_wait_end(ref->cap, s);
+	else
+		wait_begin(ref->cap, s);
 }
 
-/* Nothing will come of the bytes used so far. */
-static void
-drop_tls_marks(struct stream *s)
+static struct cap_tls_sink
+tls_sink(struct flow_ref *ref)
 {
-	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
-		(void)marks_take_to(&s->flow[dir].tls_marks,
-		    cap_tls_used_bytes(s->tls, (enum cap_dir)dir));
+	return (
+	    struct cap_tls_sink){ on_plain, on_lost, ref, now_of(ref->cap) };
 }
 
 static void
 feed_tls(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow_ref arg = *ref;
-	const struct cap_tls_sink sink = { on_plain, on_lost, &arg };
+	const struct cap_tls_sink sink = tls_sink(&arg);
 
-	marks_add(&flow_of(ref)->tls_marks, in.len, ref->cap->mark);
 	if (cap_tls_feed(ref->stream->tls, ref->dir, in, &sink) != BNET_OK)
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, in.len,
 		    bnet_strerror(BNET_ENOMEM));
-	drop_tls_marks(ref->stream);
 	account_tls(ref);
+}
+
+void
+flow_retry_keys(struct cap *cap, struct stream *s, bool give_up)
+{
+	struct flow_ref ref = { cap, s, CAP_UP };
+	const struct cap_tls_sink sink = tls_sink(&ref);
+
+	if (give_up)
+		cap_tls_wait(s->tls, false);
+	if (cap_tls_retry(s->tls, &sink) != BNET_OK)
+		cap_emit(
+		    cap, s, CAP_UP, CAP_LIMIT, 0, bnet_strerror(BNET_ENOMEM));
+	account_tls(&ref);
 }
 
 /* Feeds the first few bytes of the other direction, now that it is TLS. */
@@ -845,7 +1145,10 @@ feed_tls_kept(const struct flow_ref *ref)
 	other.dir = ref->dir == CAP_UP ? CAP_DOWN : CAP_UP;
 	flow = &other.stream->flow[other.dir];
 	first = flow->unsynced;
-	if (flow->state != FLOW_START || first.len == 0)
+	if (flow->state != FLOW_START || flow->tls)
+		return;
+	flow->tls = true;
+	if (first.len == 0)
 		return;
 	bnet_buf_init(&flow->unsynced, first.max);
 	ref->cap->mark = marks_take_all(&flow->marks);
@@ -861,6 +1164,31 @@ give_up(const struct flow_ref *ref, size_t bytes)
 	cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, bytes,
 	    bnet_strerror(BNET_ENOMEM));
 	cap_ignore(ref->stream);
+}
+
+/* The stream is TLS from here on: `hello` is the start of this direction's. */
+static void
+begin_tls(const struct flow_ref *ref, struct bnet_slice hello, bool turned)
+{
+	struct stream *s = ref->stream;
+	bool plain_before = turned || s->flow[!ref->dir].state != FLOW_START;
+
+	if (s->tls == NULL) {
+		s->tls = cap_tls_new(ref->cap->set.keylog);
+		if (s->tls == NULL) {
+			give_up(ref, hello.len);
+			return;
+		}
+		cap_tls_wait(s->tls, ref->cap->set.key_wait_ns > 0);
+		s->pub.tls = true;
+		if (plain_before)
+			cap_emit(ref->cap, s, ref->dir, CAP_NOTE, 0,
+			    "TLS starts after plain bytes");
+	}
+	flow_of(ref)->tls = true;
+	account(ref->cap, flow_of(ref)); /* the hello was in `unsynced` */
+	feed_tls(ref, hello);
+	feed_tls_kept(ref);
 }
 
 static enum cap_tls_looks
@@ -964,19 +1292,11 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 	bnet_buf_init(kept, first.max);
 	ref->cap->mark = cap_mark_later(
 	    ref->cap->mark, marks_take_all(&flow_of(ref)->marks));
-	if (looks == CAP_TLS_YES) {
-		s->tls = cap_tls_new(ref->cap->set.keylog);
-		if (s->tls == NULL)
-			give_up(ref, first.len);
-	}
-	s->pub.tls = s->tls != NULL;
-	if (s->tls != NULL)
-		feed_tls(ref, bnet_buf_slice(&first));
-	else if (!s->ignored)
+	if (looks == CAP_TLS_YES)
+		begin_tls(ref, bnet_buf_slice(&first), false);
+	else
 		plain_bytes(ref, bnet_buf_slice(&first));
 	bnet_buf_free(&first);
-	if (s->tls != NULL)
-		feed_tls_kept(ref);
 }
 
 void
@@ -986,7 +1306,7 @@ flow_bytes(const struct flow_ref *ref, struct bnet_slice in)
 
 	if (s->ignored)
 		return;
-	if (s->tls != NULL)
+	if (s->flow[ref->dir].tls)
 		feed_tls(ref, in);
 	else if (s->flow[ref->dir].state == FLOW_START)
 		judge_start(ref, in);
@@ -1002,6 +1322,8 @@ settle_start(const struct flow_ref *ref)
 	const struct cap_mark mark = ref->cap->mark;
 	struct bnet_buf first = flow->unsynced;
 
+	if (flow->state == FLOW_TURNING)
+		turning_bytes(ref, (struct bnet_slice){ NULL, 0 });
 	if (flow->state != FLOW_START || first.len == 0)
 		return;
 	bnet_buf_init(&flow->unsynced, first.max);
@@ -1016,16 +1338,16 @@ flow_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
     const char *reason)
 {
 	struct flow_ref arg = *ref;
-	const struct cap_tls_sink sink = { on_plain, on_lost, &arg };
+	const struct cap_tls_sink sink = tls_sink(&arg);
 	struct stream *s = ref->stream;
 
 	if (s->ignored)
 		return;
-	if (s->tls == NULL && gap_in_proxy(ref, bytes)) {
+	if (!flow_of(ref)->tls && gap_in_proxy(ref, bytes)) {
 		cap_emit(ref->cap, s, ref->dir, CAP_GAP, bytes, reason);
 		return;
 	}
-	if (s->tls == NULL) {
+	if (!flow_of(ref)->tls) {
 		settle_start(ref);
 		plain_gap(ref, bytes, kind, reason);
 		return;
@@ -1035,7 +1357,6 @@ flow_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
 	if (bytes > 0 && cap_tls_gap(s->tls, ref->dir, bytes, &sink) != BNET_OK)
 		cap_emit(ref->cap, s, ref->dir, CAP_LIMIT, 0,
 		    bnet_strerror(BNET_ENOMEM));
-	drop_tls_marks(s);
 	account_tls(ref);
 }
 
@@ -1043,7 +1364,7 @@ void
 flow_finish(struct cap *cap, struct stream *s)
 {
 	struct flow_ref ref = { cap, s, CAP_UP };
-	const struct cap_tls_sink sink = { on_plain, on_lost, &ref };
+	const struct cap_tls_sink sink = tls_sink(&ref);
 	struct cap_tls_status status;
 
 	if (s->tls != NULL) {
@@ -1061,4 +1382,6 @@ flow_finish(struct cap *cap, struct stream *s)
 		settle_start(&ref);
 		plain_finish(&ref, s->half[dir].fin);
 	}
+	if (s->flow[CAP_UP].order != BNET_ORDER_AUTO)
+		s->pub.order = s->flow[CAP_UP].order;
 }

@@ -31,11 +31,15 @@ enum flow_state {
 	FLOW_START = 0, /* no bytes yet, or too few to tell TLS */
 	FLOW_SYNCED, /* the next byte starts or continues a frame */
 	FLOW_RESYNC, /* searching for the start of a frame */
+	FLOW_TURNING, /* no frame, but perhaps a TLS hello: in `unsynced` */
 };
 
 /* One direction: turns bytes in order into frames. */
 struct flow {
 	enum flow_state state;
+	bool tls; /* its bytes go to stream->tls */
+	enum bnet_order order; /* of its own frames; AUTO: none yet */
+	size_t searched; /* bytes of `unsynced` that start no TLS hello */
 	struct bnet_link *link; /* NULL until the first byte */
 	struct resync resync;
 	struct bnet_buf unsynced; /* bytes to search; START: the first few */
@@ -47,7 +51,6 @@ struct flow {
 	bool cut; /* that frame is kept: the snapshot length cut its payload */
 	struct cap_mark pending; /* of the incomplete frame; packet 0: none */
 	struct marks marks; /* of `unsynced` */
-	struct marks tls_marks; /* of the TLS bytes that wait */
 	size_t held_bytes; /* as counted in cap->held_bytes */
 	bool ordered; /* the link knows the byte order */
 };
@@ -112,6 +115,10 @@ struct stream {
 	struct proxied *proxied; /* its PROXY header, or NULL */
 	struct cap_tls *tls;
 	bool tls_cut[2]; /* the snapshot length cut records */
+	bool waiting; /* for a secret; then in cap->waiting */
+	int64_t
+	    waiting_since_ns; /* of the clock of cap_tick(); 0: no tick yet */
+	struct stream *waiting_next, *waiting_prev;
 	size_t tls_held_bytes; /* as counted in cap->held_bytes */
 	struct stream *chain; /* next in the hash bucket */
 	struct stream *older, *newer; /* in its list, by last activity */
@@ -146,6 +153,8 @@ struct cap {
 	int64_t idle_ns; /* counted in time_ns since the last packet */
 	int64_t expire_ns; /* when streams_expire() has work again */
 	size_t held_bytes; /* by all streams */
+	struct stream *waiting, *waiting_last; /* for a secret, by its start */
+	size_t n_waiting;
 	int64_t time_ns; /* for waits; never steps; also counts idle time */
 	struct cap_mark mark; /* of the bytes that are processed */
 };
@@ -170,6 +179,12 @@ void cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
 void flow_bytes(const struct flow_ref *ref, struct bnet_slice in);
 void flow_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
     const char *reason);
+
+/* The key log has grown, or (give_up) a stream has waited for long enough. */
+void flow_retry_keys(struct cap *cap, struct stream *stream, bool give_up);
+
+/* Takes the stream off the list of those that wait for a secret. */
+void flow_wait_end(struct cap *cap, struct stream *stream);
 
 /* No more bytes will come, in either direction. */
 void flow_finish(struct cap *cap, struct stream *stream);

@@ -5,7 +5,6 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define SLOTS_MIN 64
 #define PROBLEM_CHARS 96
@@ -19,12 +18,25 @@ struct slot {
 	uint8_t secret[CAP_SECRET_MAX_BYTES];
 	uint8_t which; /* enum cap_secret */
 	uint8_t n_secret; /* 0: the slot is free */
+	bool used; /* found, and in the list of those */
+};
+
+/* A secret that was found; its slot may move. */
+struct use {
+	uint8_t random[CAP_RANDOM_BYTES];
+	uint8_t which;
+};
+
+struct uses {
+	struct use *at;
+	size_t n, n_room;
 };
 
 struct cap_keylog {
 	struct slot *slots; /* open addressing, linear probing */
 	size_t n_slots; /* a power of two, or 0 */
 	size_t n_used;
+	struct uses *uses; /* changes when secrets are found */
 	uint64_t seed; /* peers choose the randoms: prevents collisions */
 	size_t line;
 	char problem[PROBLEM_CHARS];
@@ -53,6 +65,11 @@ cap_keylog_new(void)
 
 	if (log == NULL)
 		return NULL;
+	log->uses = calloc(1, sizeof(*log->uses));
+	if (log->uses == NULL) {
+		free(log);
+		return NULL;
+	}
 	/* without randomness the table is only slower under attack */
 	if (RAND_bytes(seed, sizeof(seed)) == 1)
 		memcpy(&log->seed, seed, sizeof(seed));
@@ -73,6 +90,8 @@ cap_keylog_free(struct cap_keylog *log)
 	if (log == NULL)
 		return;
 	slots_free(log->slots, log->n_slots);
+	free(log->uses->at);
+	free(log->uses);
 	free(log);
 }
 
@@ -152,6 +171,7 @@ put(struct cap_keylog *log, const struct slot *entry)
 {
 	enum bnet_err err = reserve(log);
 	struct slot *slot;
+	bool used;
 
 	/* a full table can still replace the secret of an old entry */
 	if (err == BNET_ENOMEM || log->n_slots == 0)
@@ -162,8 +182,45 @@ put(struct cap_keylog *log, const struct slot *entry)
 			return err;
 		log->n_used++;
 	}
+	used = slot->used;
 	*slot = *entry;
+	slot->used = used;
 	return BNET_OK;
+}
+
+/* Without memory it is not in the list, and is tried again. */
+static void
+note_use(struct uses *uses, struct slot *slot)
+{
+	size_t n_room = uses->n_room == 0 ? 16 : 2 * uses->n_room;
+	struct use *at;
+
+	if (uses->n == uses->n_room) {
+		at = realloc(uses->at, n_room * sizeof(*at));
+		if (at == NULL)
+			return;
+		uses->at = at;
+		uses->n_room = n_room;
+	}
+	at = &uses->at[uses->n++];
+	memcpy(at->random, slot->random, sizeof(at->random));
+	at->which = slot->which;
+	slot->used = true;
+}
+
+/*
+ * All secrets of the session: a reader of what is written may want one before
+ * it was needed here.
+ */
+static void
+note_session(const struct cap_keylog *log, const uint8_t *random)
+{
+	for (unsigned int which = 0; which < CAP_N_SECRETS; which++) {
+		struct slot *slot = place(log, random, which);
+
+		if (slot->n_secret != 0 && !slot->used)
+			note_use(log->uses, slot);
+	}
 }
 
 bool
@@ -171,15 +228,51 @@ cap_keylog_find(const struct cap_keylog *log,
     const uint8_t random[CAP_RANDOM_BYTES], enum cap_secret which,
     struct bnet_slice *secret)
 {
-	const struct slot *slot;
+	struct slot *slot;
 
 	if (log->n_slots == 0)
 		return false;
 	slot = place(log, random, which);
 	if (slot->n_secret == 0)
 		return false;
+	if (!slot->used)
+		note_session(log, random);
 	*secret = (struct bnet_slice){ slot->secret, slot->n_secret };
 	return true;
+}
+
+static size_t
+put_hex(char *to, const uint8_t *p, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		to[2 * i] = digits[p[i] >> 4];
+		to[2 * i + 1] = digits[p[i] & 15];
+	}
+	return 2 * n;
+}
+
+size_t
+cap_keylog_used(
+    const struct cap_keylog *log, size_t i, char line[CAP_KEYLOG_LINE_CHARS])
+{
+	const struct label *label = labels;
+	const struct slot *slot;
+	size_t n;
+
+	if (i >= log->uses->n)
+		return 0;
+	slot = place(log, log->uses->at[i].random, log->uses->at[i].which);
+	while (label->which != slot->which)
+		label++;
+	n = (size_t)snprintf(line, CAP_KEYLOG_LINE_CHARS, "%s ", label->name);
+	n += put_hex(line + n, slot->random, sizeof(slot->random));
+	line[n++] = ' ';
+	n += put_hex(line + n, slot->secret, slot->n_secret);
+	line[n++] = '\n';
+	line[n] = '\0';
+	return n;
 }
 
 /* ---- text ---------------------------------------------------------------- */
@@ -376,185 +469,4 @@ cap_keylog_read(struct cap_keylog *log, FILE *f)
 	OPENSSL_cleanse(block, READ_BYTES);
 	free(block);
 	return err == BNET_OK && bad ? BNET_ETLS : err;
-}
-
-/* ---- the key log inside a pcapng file ---- */
-
-#define BLOCK_SECTION 0x0a0d0d0aU /* the same in both byte orders */
-#define BLOCK_PACKET_OLD 2
-#define BLOCK_PACKET_SIMPLE 3
-#define BLOCK_PACKET 6
-#define BLOCK_SECRETS 10
-#define SECRETS_TLS 0x544c534bU /* "TLSK" */
-#define ORDER_MAGIC 0x1a2b3c4dU
-#define FRAME_BYTES 12 /* around a body */
-#define HEAD_BYTES 8
-#define SECTION_BODY_MIN 16
-#define SECRETS_HEAD_BYTES 8 /* type and length of the secrets */
-
-struct reader {
-	FILE *f;
-	off_t at, end; /* of the next block; of the file */
-	bool big;
-	struct cap_keylog *log;
-	size_t n_blocks;
-	enum bnet_err lines; /* BNET_ETLS: a key log has a bad line */
-};
-
-static uint32_t
-u32(const struct reader *rd, const uint8_t *p)
-{
-	if (rd->big)
-		return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-		    (uint32_t)p[2] << 8 | p[3];
-	return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 |
-	    (uint32_t)p[1] << 8 | p[0];
-}
-
-/* Reads `n` bytes at offset `at`. */
-static bool
-read_at(struct reader *rd, off_t at, uint8_t *out, size_t n)
-{
-	return fseeko(rd->f, at, SEEK_SET) == 0 && fread(out, 1, n, rd->f) == n;
-}
-
-/* Reads the byte order of the section that starts at rd->at. */
-static bool
-section(struct reader *rd)
-{
-	uint8_t magic[4];
-
-	if (!read_at(rd, rd->at + HEAD_BYTES, magic, sizeof(magic)))
-		return false;
-	rd->big = false;
-	if (u32(rd, magic) == ORDER_MAGIC)
-		return true;
-	rd->big = true;
-	return u32(rd, magic) == ORDER_MAGIC;
-}
-
-static enum bnet_err
-secrets_text(struct reader *rd, off_t at, size_t n)
-{
-	uint8_t *text = malloc(n == 0 ? 1 : n);
-	enum bnet_err err = BNET_ECUT;
-
-	if (text == NULL)
-		return BNET_ENOMEM;
-	if (read_at(rd, at, text, n))
-		err = cap_keylog_add(rd->log, (struct bnet_slice){ text, n });
-	OPENSSL_cleanse(text, n);
-	free(text);
-	if (err != BNET_ETLS)
-		return err;
-	rd->lines = err; /* continue: other blocks may be good */
-	return BNET_OK;
-}
-
-/* Reads the secrets block at rd->at; all `n_body` bytes are in the file. */
-static enum bnet_err
-secrets(struct reader *rd, size_t n_body)
-{
-	uint8_t head[SECRETS_HEAD_BYTES];
-	size_t n;
-
-	if (n_body < sizeof(head) ||
-	    !read_at(rd, rd->at + HEAD_BYTES, head, sizeof(head)))
-		return BNET_ECUT;
-	if (u32(rd, head) != SECRETS_TLS)
-		return BNET_OK;
-	n = u32(rd, head + 4);
-	if (n > n_body - sizeof(head))
-		return BNET_ECUT;
-	if (n > CAP_PCAPNG_SECRETS_MAX_BYTES)
-		return BNET_ELIMIT;
-	rd->n_blocks++;
-	return secrets_text(rd, rd->at + HEAD_BYTES + (off_t)sizeof(head), n);
-}
-
-/* Reads one block. Returns BNET_CLOSED at the first packet and at the end. */
-static enum bnet_err
-block(struct reader *rd)
-{
-	uint8_t head[HEAD_BYTES];
-	uint32_t type, n;
-	enum bnet_err err = BNET_OK;
-
-	if (rd->at == rd->end)
-		return BNET_CLOSED;
-	if (!read_at(rd, rd->at, head, sizeof(head)))
-		return BNET_ECUT;
-	type = u32(rd, head);
-	if (type == BLOCK_SECTION && !section(rd))
-		return BNET_ECUT;
-	if (type == BLOCK_PACKET || type == BLOCK_PACKET_SIMPLE ||
-	    type == BLOCK_PACKET_OLD)
-		return BNET_CLOSED;
-	n = u32(rd, head + 4);
-	if (n < FRAME_BYTES || n % 4 != 0 || n > rd->end - rd->at ||
-	    (type == BLOCK_SECTION && n < FRAME_BYTES + SECTION_BODY_MIN))
-		return BNET_ECUT;
-	if (type == BLOCK_SECRETS)
-		err = secrets(rd, n - FRAME_BYTES);
-	rd->at += n;
-	return err;
-}
-
-static enum bnet_err
-blocks(struct reader *rd)
-{
-	enum bnet_err err;
-
-	do
-		err = block(rd);
-	while (err == BNET_OK);
-	if (err != BNET_CLOSED)
-		return err;
-	return rd->lines;
-}
-
-/* Is it a pcapng file, and seekable? */
-static bool
-opens(struct reader *rd)
-{
-	uint8_t head[HEAD_BYTES];
-	struct stat st;
-
-	if (fstat(fileno(rd->f), &st) != 0 || !S_ISREG(st.st_mode))
-		return false;
-	rd->at = ftello(rd->f);
-	rd->end = st.st_size;
-	return rd->at >= 0 && rd->at < rd->end &&
-	    read_at(rd, rd->at, head, sizeof(head)) &&
-	    u32(rd, head) == BLOCK_SECTION && section(rd);
-}
-
-enum bnet_err
-cap_pcapng_secrets(FILE *f, struct cap_keylog *log, size_t *n_blocks)
-{
-	struct reader rd = { .f = f, .log = log, .lines = BNET_OK };
-	off_t before = ftello(f);
-	enum bnet_err err = BNET_OK;
-
-	if (opens(&rd))
-		err = blocks(&rd);
-	*n_blocks = rd.n_blocks;
-	if (before >= 0 && fseeko(f, before, SEEK_SET) != 0)
-		err = BNET_ECUT;
-	return err;
-}
-
-enum bnet_err
-cap_pcapng_secrets_path(
-    const char *path, struct cap_keylog *log, size_t *n_blocks)
-{
-	FILE *f = fopen(path, "rb");
-	enum bnet_err err;
-
-	*n_blocks = 0;
-	if (f == NULL)
-		return BNET_ECUT;
-	err = cap_pcapng_secrets(f, log, n_blocks);
-	(void)fclose(f);
-	return err;
 }

@@ -22,8 +22,8 @@
 
 #define CAP_RANDOM_BYTES 32
 #define CAP_SECRET_MAX_BYTES 48 /* a hash of SHA-384; a master secret */
+#define CAP_KEYLOG_LINE_CHARS 256 /* of a line, with its NUL */
 #define CAP_KEYLOG_MAX_SECRETS (UINT32_C(1) << 20)
-#define CAP_PCAPNG_SECRETS_MAX_BYTES (64 << 20) /* per block */
 
 enum cap_secret {
 	CAP_SECRET_MASTER = 0, /* CLIENT_RANDOM: TLS 1.2 */
@@ -76,33 +76,12 @@ bool cap_keylog_find(const struct cap_keylog *log,
     const uint8_t random[CAP_RANDOM_BYTES], enum cap_secret which,
     struct bnet_slice *secret);
 
-/* ---- the key log inside a pcapng file ---- */
-
 /*
- *	| type u32 | total u32 | body ... | total u32 |
- *
- * libpcap reads pcapng but hides the Decryption Secrets Blocks, so they are
- * read here in advance, in either byte order. Only blocks before the first
- * packet count: later ones would come too late for a single pass.
+ * The `i`-th of the secrets of all sessions of which cap_keylog_find() has found
+ * one, as a line of a key log: each once, in order of first use. Returns 0 past
+ * the last, else the number of characters.
  */
-
-/*
- * Adds the secrets of the pcapng file that begins at the position of `f`, which
- * is restored. *n_blocks: the number of blocks with TLS secrets.
- *	BNET_OK		also if it is not a pcapng or not a regular file: then
- *			nothing is read, and *n_blocks is 0
- *	BNET_ECUT	reading failed, or a block is inconsistent or cut; the
- *			secrets before it were taken
- *	BNET_ELIMIT	a block is over the limit, or as cap_keylog_add()
- *	BNET_ETLS	a line is malformed; the good lines of all blocks were
- *			taken. cap_keylog_problem() describes the last block
- *	BNET_ENOMEM
- */
-BNET_MUST enum bnet_err
-cap_pcapng_secrets(FILE *f, struct cap_keylog *log, size_t *n_blocks);
-
-/* The same for a path; BNET_ECUT with errno set if it cannot be opened. */
-BNET_MUST enum bnet_err cap_pcapng_secrets_path(
-    const char *path, struct cap_keylog *log, size_t *n_blocks);
+size_t cap_keylog_used(
+    const struct cap_keylog *log, size_t i, char line[CAP_KEYLOG_LINE_CHARS]);
 
 #endif

@@ -149,6 +149,150 @@ enter(struct walk *w, enum next header, uint32_t id)
 	w->tunnel = h != 0 ? h : 1;
 }
 
+/* ---- IP ---- */
+
+/* The walk is at the data of an IP header that claims `ip_bytes` of it. */
+static void
+set_data(struct walk *w, size_t ip_bytes)
+{
+	if (w->in.len > ip_bytes)
+		w->in.len = ip_bytes;
+	w->sent_bytes = ip_bytes;
+}
+
+/* A new header, inside the one before, if any. */
+static void
+begin_ip(struct walk *w)
+{
+	struct cap_ip *ip = w->ip;
+	uint32_t v[4], ends = 0;
+
+	if (ip->protocol == 0) /* there is none: it is zero */
+		return;
+	/* the same id both ways */
+	memcpy(v, ip->src.ip, sizeof(v));
+	ends += v[0] ^ v[1] ^ v[2] ^ v[3];
+	memcpy(v, ip->dst.ip, sizeof(v));
+	ends += v[0] ^ v[1] ^ v[2] ^ v[3];
+	enter(w, NEXT_IP, ends);
+	w->wrapped = true;
+	memset(ip, 0, sizeof(*ip));
+}
+
+static enum next
+read_ipv4(struct walk *w)
+{
+	const uint8_t *p = w->in.p;
+	struct cap_ip *ip = w->ip;
+	size_t head_bytes, total_bytes;
+	uint16_t frag;
+
+	if (w->in.len < IPV4_BYTES || p[0] >> 4 != 4)
+		return END_BAD;
+	head_bytes = (size_t)(p[0] & 15) * 4;
+	total_bytes = get_u16(p + 2);
+	if (total_bytes == 0)
+		total_bytes = w->sent_bytes;
+	if (head_bytes < IPV4_BYTES || head_bytes > w->in.len ||
+	    total_bytes < head_bytes)
+		return END_BAD;
+	begin_ip(w);
+	frag = get_u16(p + 6);
+	ip->id = get_u16(p + 4);
+	ip->offset_bytes = (uint32_t)(frag & 0x1fff) * 8;
+	ip->more = (frag & 0x2000) != 0;
+	ip->fragment = ip->more || ip->offset_bytes != 0;
+	ip->protocol = p[9];
+	memcpy(ip->src.ip, p + 12, 4);
+	memcpy(ip->dst.ip, p + 16, 4);
+	step(w, head_bytes);
+	set_data(w, total_bytes - head_bytes);
+	return ip->fragment          ? END_FRAGMENT
+	    : ip->protocol == IP_TCP ? END_TCP
+				     : NEXT_IP_DATA;
+}
+
+/* Size of the extension header at `p`; 0: not one that is skipped. */
+static size_t
+extension_bytes(uint8_t next, const uint8_t *p)
+{
+	switch (next) {
+	case IP6_HOP_BY_HOP:
+	case IP6_ROUTING:
+	case IP6_DESTINATION:
+	case IP6_MOBILITY:
+		return ((size_t)p[1] + 1) * 8;
+	case IP_AUTH:
+		return ((size_t)p[1] + 2) * 4;
+	case IP6_FRAGMENT:
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Steps over the extension headers, starting with type ip->protocol; stops
+ * behind a fragment header.
+ */
+static bool
+step_extensions(struct walk *w)
+{
+	struct cap_ip *ip = w->ip;
+	size_t n;
+
+	for (int i = 0; i < IP6_HEADERS_MAX && !ip->fragment; i++) {
+		static const uint8_t any[2];
+		uint8_t next = ip->protocol;
+
+		if (extension_bytes(next, any) == 0)
+			break;
+		if (w->in.len < EXTENSION_BYTES)
+			return false;
+		n = extension_bytes(next, w->in.p);
+		if (n > w->in.len)
+			return false;
+		if (next == IP6_FRAGMENT) {
+			uint16_t frag = get_u16(w->in.p + 2);
+
+			ip->offset_bytes = frag & 0xfff8;
+			ip->more = (frag & 1) != 0;
+			ip->id = get_u32(w->in.p + 4);
+			/* an atomic fragment (RFC 6946) is complete */
+			ip->fragment = ip->more || ip->offset_bytes != 0;
+		}
+		ip->protocol = w->in.p[0];
+		step(w, n);
+	}
+	return true;
+}
+
+static enum next
+read_ipv6(struct walk *w)
+{
+	const uint8_t *p = w->in.p;
+	struct cap_ip *ip = w->ip;
+	size_t left_bytes;
+
+	if (w->in.len < IPV6_BYTES || p[0] >> 4 != 6)
+		return END_BAD;
+	begin_ip(w);
+	ip->src.v6 = ip->dst.v6 = true;
+	memcpy(ip->src.ip, p + 8, 16);
+	memcpy(ip->dst.ip, p + 24, 16);
+	left_bytes = get_u16(p + 4);
+	if (left_bytes == 0)
+		left_bytes = w->sent_bytes - IPV6_BYTES;
+	ip->protocol = p[6];
+	step(w, IPV6_BYTES);
+	set_data(w, left_bytes);
+	if (!step_extensions(w))
+		return END_BAD;
+	return ip->fragment          ? END_FRAGMENT
+	    : ip->protocol == IP_TCP ? END_TCP
+				     : NEXT_IP_DATA;
+}
+
 /* ---- Ethernet and what stands for it ---- */
 
 /* Tags: so many bytes, then the ethertype of what follows. */
@@ -157,11 +301,9 @@ static const struct tag_row {
 	uint8_t tag_bytes;
 	uint16_t id_mask; /* of the first two bytes */
 } tag_table[] = {
-	{ ETHERTYPE_VLAN, 2, 0xfff },
-	{ 0x88a8, 2, 0xfff }, /* 802.1ad */
+	{ ETHERTYPE_VLAN, 2, 0xfff }, { 0x88a8, 2, 0xfff }, /* 802.1ad */
 	{ 0x9100, 2, 0xfff }, /* older ones */
-	{ 0x9200, 2, 0xfff },
-	{ 0x9300, 2, 0xfff },
+	{ 0x9200, 2, 0xfff }, { 0x9300, 2, 0xfff },
 	{ 0x8926, 4, 0 }, /* VN-Tag */
 	{ 0x893f, 6, 0 }, /* 802.1BR */
 };
@@ -202,9 +344,9 @@ static enum next
 read_type(struct walk *w)
 {
 	if (w->type == ETHERTYPE_IPV4)
-		return NEXT_IPV4;
+		return read_ipv4(w);
 	if (w->type == ETHERTYPE_IPV6)
-		return NEXT_IPV6;
+		return read_ipv6(w);
 	if (w->type < ETHERTYPE_MIN)
 		return NEXT_LLC;
 	for (size_t i = 0; i < sizeof(tag_table) / sizeof(tag_table[0]); i++)
@@ -223,7 +365,7 @@ read_ether(struct walk *w)
 		return END_BAD;
 	w->type = get_u16(w->in.p + ETHER_BYTES - 2);
 	step(w, ETHER_BYTES);
-	return NEXT_TYPE;
+	return read_type(w);
 }
 
 /* SNAP (RFC 1042, 802.1H), or IPv4 with a SAP of its own. */
@@ -309,11 +451,12 @@ read_nsh(struct walk *w)
 static bool
 ip_fits(const struct walk *w, size_t at, bool *exactly)
 {
-	const uint8_t *p = w->in.p + at;
 	size_t left_bytes = w->sent_bytes - at, n;
+	const uint8_t *p;
 
 	if (w->in.len < at + IPV4_BYTES)
 		return false;
+	p = w->in.p + at;
 	if (p[0] >> 4 == 4) {
 		n = get_u16(p + 2);
 		n = n == 0 ? left_bytes : n; /* segmentation offload */
@@ -453,9 +596,8 @@ read_hdlc(struct walk *w)
 		return NEXT_PPP;
 	w->type = get_u16(w->in.p + 2);
 	step(w, 4);
-	return w->type < ETHERTYPE_MIN
-	    ? other(w, CAP_OTHER_ETHERTYPE, w->type)
-	    : NEXT_TYPE;
+	return w->type < ETHERTYPE_MIN ? other(w, CAP_OTHER_ETHERTYPE, w->type)
+				       : NEXT_TYPE;
 }
 
 /* RFC 2516: version and type, code (0: a session's data), session, length. */
@@ -515,8 +657,7 @@ step_gre(struct walk *w, uint16_t flags)
 	enter(w, NEXT_GRE, key);
 	n += flags & GRE_SEQUENCE ? 4 : 0;
 	n += v1 && (flags & GRE_ACK) ? 4 : 0;
-	return step_in(w, n) &&
-	    (!(flags & GRE_ROUTING) || step_gre_routing(w));
+	return step_in(w, n) && (!(flags & GRE_ROUTING) || step_gre_routing(w));
 }
 
 /* draft-foschiano-erspan; type I has no header, and GRE no sequence number. */
@@ -604,8 +745,7 @@ static const struct udp_row {
 } udp_table[] = {
 	{ 4789, NEXT_VXLAN },
 	{ 8472, NEXT_VXLAN }, /* Linux, where no port is given */
-	{ 4790, NEXT_VXLAN_GPE },
-	{ 6081, NEXT_GENEVE },
+	{ 4790, NEXT_VXLAN_GPE }, { 6081, NEXT_GENEVE },
 	{ 4754, NEXT_GRE }, /* RFC 8086 */
 	{ 6635, NEXT_MPLS }, /* RFC 7510 */
 };
@@ -689,150 +829,11 @@ read_geneve(struct walk *w)
 	enter(w, NEXT_GENEVE, get_u32(w->in.p + 4) >> 8);
 	if (!step_in(w, n))
 		return END_BAD;
-	return w->type < ETHERTYPE_MIN
-	    ? other(w, CAP_OTHER_ETHERTYPE, w->type)
-	    : NEXT_TYPE;
+	return w->type < ETHERTYPE_MIN ? other(w, CAP_OTHER_ETHERTYPE, w->type)
+				       : NEXT_TYPE;
 }
 
-/* ---- IP ---- */
-
-/* The walk is at the data of an IP header that claims `ip_bytes` of it. */
-static void
-set_data(struct walk *w, size_t ip_bytes)
-{
-	if (w->in.len > ip_bytes)
-		w->in.len = ip_bytes;
-	w->sent_bytes = ip_bytes;
-}
-
-/* A new header, inside the one before, if any. */
-static void
-begin_ip(struct walk *w)
-{
-	struct cap_ip *ip = w->ip;
-	uint32_t v[4], ends = 0;
-
-	if (ip->protocol != 0) {
-		/* the same id both ways */
-		memcpy(v, ip->src.ip, sizeof(v));
-		ends += v[0] ^ v[1] ^ v[2] ^ v[3];
-		memcpy(v, ip->dst.ip, sizeof(v));
-		ends += v[0] ^ v[1] ^ v[2] ^ v[3];
-		enter(w, NEXT_IP, ends);
-		w->wrapped = true;
-	}
-	memset(ip, 0, sizeof(*ip));
-}
-
-static enum next
-read_ipv4(struct walk *w)
-{
-	const uint8_t *p = w->in.p;
-	struct cap_ip *ip = w->ip;
-	size_t head_bytes, total_bytes;
-	uint16_t frag;
-
-	if (w->in.len < IPV4_BYTES || p[0] >> 4 != 4)
-		return END_BAD;
-	head_bytes = (size_t)(p[0] & 15) * 4;
-	total_bytes = get_u16(p + 2);
-	if (total_bytes == 0)
-		total_bytes = w->sent_bytes;
-	if (head_bytes < IPV4_BYTES || head_bytes > w->in.len ||
-	    total_bytes < head_bytes)
-		return END_BAD;
-	begin_ip(w);
-	frag = get_u16(p + 6);
-	ip->id = get_u16(p + 4);
-	ip->offset_bytes = (uint32_t)(frag & 0x1fff) * 8;
-	ip->more = (frag & 0x2000) != 0;
-	ip->fragment = ip->more || ip->offset_bytes != 0;
-	ip->protocol = p[9];
-	memcpy(ip->src.ip, p + 12, 4);
-	memcpy(ip->dst.ip, p + 16, 4);
-	step(w, head_bytes);
-	set_data(w, total_bytes - head_bytes);
-	return ip->fragment ? END_FRAGMENT : NEXT_IP_DATA;
-}
-
-/* Size of the extension header at `p`; 0: not one that is skipped. */
-static size_t
-extension_bytes(uint8_t next, const uint8_t *p)
-{
-	switch (next) {
-	case IP6_HOP_BY_HOP:
-	case IP6_ROUTING:
-	case IP6_DESTINATION:
-	case IP6_MOBILITY:
-		return ((size_t)p[1] + 1) * 8;
-	case IP_AUTH:
-		return ((size_t)p[1] + 2) * 4;
-	case IP6_FRAGMENT:
-		return 8;
-	default:
-		return 0;
-	}
-}
-
-/*
- * Steps over the extension headers, starting with type ip->protocol; stops
- * behind a fragment header.
- */
-static bool
-step_extensions(struct walk *w)
-{
-	struct cap_ip *ip = w->ip;
-	size_t n;
-
-	for (int i = 0; i < IP6_HEADERS_MAX && !ip->fragment; i++) {
-		static const uint8_t any[2];
-		uint8_t next = ip->protocol;
-
-		if (extension_bytes(next, any) == 0)
-			break;
-		if (w->in.len < EXTENSION_BYTES)
-			return false;
-		n = extension_bytes(next, w->in.p);
-		if (n > w->in.len)
-			return false;
-		if (next == IP6_FRAGMENT) {
-			uint16_t frag = get_u16(w->in.p + 2);
-
-			ip->offset_bytes = frag & 0xfff8;
-			ip->more = (frag & 1) != 0;
-			ip->id = get_u32(w->in.p + 4);
-			/* an atomic fragment (RFC 6946) is complete */
-			ip->fragment = ip->more || ip->offset_bytes != 0;
-		}
-		ip->protocol = w->in.p[0];
-		step(w, n);
-	}
-	return true;
-}
-
-static enum next
-read_ipv6(struct walk *w)
-{
-	const uint8_t *p = w->in.p;
-	struct cap_ip *ip = w->ip;
-	size_t left_bytes;
-
-	if (w->in.len < IPV6_BYTES || p[0] >> 4 != 6)
-		return END_BAD;
-	begin_ip(w);
-	ip->src.v6 = ip->dst.v6 = true;
-	memcpy(ip->src.ip, p + 8, 16);
-	memcpy(ip->dst.ip, p + 24, 16);
-	left_bytes = get_u16(p + 4);
-	if (left_bytes == 0)
-		left_bytes = w->sent_bytes - IPV6_BYTES;
-	ip->protocol = p[6];
-	step(w, IPV6_BYTES);
-	set_data(w, left_bytes);
-	if (!step_extensions(w))
-		return END_BAD;
-	return ip->fragment ? END_FRAGMENT : NEXT_IP_DATA;
-}
+/* ---- in IP ---- */
 
 static enum next
 read_ip(struct walk *w)
@@ -1157,23 +1158,59 @@ walk(struct walk *w, enum next next)
 	}
 }
 
+/*
+ * Most packets are TCP over IPv4 in Ethernet and nothing else: the walk would
+ * find the same, but take twice as long.
+ */
+static bool
+is_plain(int linktype, struct bnet_slice packet, struct cap_ip *ip)
+{
+	const uint8_t *p;
+	size_t total_bytes;
+
+	if (linktype != DLT_EN10MB ||
+	    packet.len < ETHER_BYTES + IPV4_BYTES + TCP_BYTES)
+		return false;
+	p = packet.p + ETHER_BYTES;
+	if (get_u16(p - 2) != ETHERTYPE_IPV4 || p[0] != 0x45 ||
+	    p[9] != IP_TCP || (get_u16(p + 6) & 0x3fff) != 0)
+		return false;
+	total_bytes = get_u16(p + 2);
+	if (total_bytes < IPV4_BYTES)
+		return false;
+	memcpy(ip->src.ip, p + 12, 4);
+	memcpy(ip->dst.ip, p + 16, 4);
+	ip->protocol = IP_TCP;
+	ip->tunnel = NO_TUNNEL;
+	ip->data = bnet_slice_from(packet, ETHER_BYTES + IPV4_BYTES);
+	total_bytes -= IPV4_BYTES;
+	if (ip->data.len > total_bytes)
+		ip->data.len = total_bytes;
+	ip->missing_bytes = total_bytes - ip->data.len;
+	return true;
+}
+
 enum cap_layer
 cap_layers_ip(int linktype, struct bnet_slice packet, size_t wire_bytes,
     struct cap_ip *ip)
 {
-	const struct link_row *row = find_link(linktype);
-	struct walk w = { .in = packet,
-		.sent_bytes =
-		    wire_bytes > packet.len ? wire_bytes : packet.len,
-		.tunnel = NO_TUNNEL,
-		.ip = ip };
+	const struct link_row *row;
+	struct walk w;
 
 	memset(ip, 0, sizeof(*ip));
-	if (row != NULL)
-		return walk(&w, row->next);
-	ip->other =
-	    (struct cap_other){ CAP_OTHER_LINKTYPE, (uint32_t)linktype };
-	return CAP_LAYER_OTHER;
+	if (is_plain(linktype, packet, ip))
+		return CAP_LAYER_TCP;
+	row = find_link(linktype);
+	if (row == NULL) {
+		ip->other = (struct cap_other){ CAP_OTHER_LINKTYPE,
+			(uint32_t)linktype };
+		return CAP_LAYER_OTHER;
+	}
+	w = (struct walk){ .in = packet,
+		.sent_bytes = wire_bytes > packet.len ? wire_bytes : packet.len,
+		.tunnel = NO_TUNNEL,
+		.ip = ip };
+	return walk(&w, row->next);
 }
 
 enum cap_layer

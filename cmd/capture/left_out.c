@@ -212,7 +212,10 @@ static const struct name_row ppp_names[] = {
 	{ 0, NULL },
 };
 
-enum { NO_NUMBER = 0, DECIMAL = 1 }; /* else: hexadecimal digits */
+enum {
+	NO_NUMBER = 0,
+	DECIMAL = 1
+}; /* else: hexadecimal digits */
 
 /* How the kinds are called, where the table of names has none. */
 static const struct kind_row {
@@ -233,8 +236,7 @@ static const struct kind_row {
 	    NULL },
 	{ CAP_OTHER_WLAN_ENCRYPTED, NO_NUMBER, "802.11 encrypted", NULL },
 	{ CAP_OTHER_WLAN_FRAGMENT, NO_NUMBER, "802.11 fragments", NULL },
-	{ CAP_OTHER_NESTED, NO_NUMBER, "too many headers in each other",
-	    NULL },
+	{ CAP_OTHER_NESTED, NO_NUMBER, "too many headers in each other", NULL },
 	{ KIND_TCP, DECIMAL, "TCP port", NULL }, /* the last one */
 };
 
@@ -361,8 +363,8 @@ list_row(void *arg, const char *name, uint64_t packets, bool looks_like)
 	if (tcp)
 		name += skip;
 	if (looks_like && list->n_hints++ < HINTS_MAX) {
-		append(&list->hints, "%s%s", list->n_hints > 1 ? ", " : "",
-		    name);
+		append(
+		    &list->hints, "%s%s", list->n_hints > 1 ? ", " : "", name);
 		append(
 		    &list->ports, "%s%s", list->n_hints > 1 ? "," : "", name);
 	}
@@ -440,16 +442,14 @@ tell_frameless(const struct teller *to)
 		append(&s, "there are no packets");
 	else if (n->segments > 0)
 		append(&s,
-		    "no frames in %" PRIu64 " bytes of %" PRIu64
-		    " TCP segments",
-		    n->segment_bytes, n->segments);
+		    "no frames in the %" PRIu64 " bytes of %" PRIu64
+		    " TCP stream%s",
+		    n->segment_bytes, n->streams, n->streams == 1 ? "" : "s");
 	else if (n->streams > 0)
-		append(&s,
-		    "%" PRIu64 " TCP streams have no payload in this capture",
-		    n->streams);
+		append(&s, "no payload in %" PRIu64 " TCP stream%s", n->streams,
+		    n->streams == 1 ? "" : "s");
 	else if (n->fragments > 0 && packets > 0)
-		append(&s,
-		    "%" PRIu64 " IP fragments make up no whole datagram",
+		append(&s, "%" PRIu64 " IP fragments make up no whole datagram",
 		    n->fragments);
 	else
 		return;

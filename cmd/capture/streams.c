@@ -271,6 +271,7 @@ streams_release(struct cap *cap, struct stream *s)
 		tcp_drop(&s->half[dir], &cap->tcp);
 		flow_free(cap, &s->flow[dir]);
 	}
+	flow_wait_end(cap, s);
 	cap_tls_free(s->tls);
 	s->tls = NULL;
 	cap->held_bytes -= s->tls_held_bytes;
@@ -358,7 +359,13 @@ streams_expire(struct cap *cap)
 	 */
 	while ((s = streams->closing.oldest) != NULL &&
 	    cap->time_ns - s->seen_ns > LINGER_NS)
-		if ((s->half[0].ended && s->half[1].ended) || !rest(cap, s))
+		if (s->waiting) {
+			/* a pipe may be faster than the key log */
+			s->seen_ns = cap->time_ns;
+			unlist(streams, s);
+			enlist(streams, s);
+		} else if ((s->half[0].ended && s->half[1].ended) ||
+		    !rest(cap, s))
 			streams_close(cap, s);
 	while ((s = streams->open.oldest) != NULL &&
 	    cap->time_ns - s->seen_ns > cap->set.limits.idle_ns)

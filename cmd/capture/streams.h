@@ -72,8 +72,11 @@ void streams_make_room(struct cap *cap);
 static inline bool
 cap_port_listed(const struct cap *cap, uint16_t port)
 {
-	for (size_t i = 0; i < cap->set.n_ports; i++)
-		if (cap->set.ports[i] == port)
+	const struct cap_settings *set = &cap->set;
+
+	for (size_t i = 0; i < set->n_ports; i++)
+		if (set->ports[i] == port ||
+		    (set->ports[i] < port && port <= set->last_ports[i]))
 			return true;
 	return false;
 }

@@ -9,6 +9,7 @@
 #include "cmd/capture/tls.h"
 
 #include "cmd/capture/tls_crypt.h"
+#include "cmd/capture/tls_hello.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -49,10 +50,19 @@ struct tls_messages {
 	bool lost; /* after a hole: the start of a message is unknown */
 };
 
+/* The bytes before stream offset `end` came with that packet, or before. */
+struct tls_mark {
+	uint64_t end;
+	struct cap_tls_mark packet;
+};
+
 struct tls_half {
 	struct bnet_buf in; /* not processed yet */
+	uint64_t in_at; /* offset of in[0] in the bytes kept */
+	struct bnet_buf marks; /* struct tls_mark: of the bytes in `in` */
 	bool hole; /* missing_bytes are missing at in[hole_at] */
 	bool blocked; /* the next record needs the other side's hello */
+	bool waiting; /* or a secret that the key log does not have yet */
 	bool synced; /* a record starts at in[0] + skip_bytes */
 	bool hello; /* the hello of this side is known */
 	bool retry; /* expected: this side asked for another hello */
@@ -75,8 +85,6 @@ struct tls_half {
 	uint64_t unreported_bytes; /* lost but not reported yet */
 	const char *unreported_reason; /* if this is not NULL */
 	uint64_t records, read_bytes, lost_bytes, plain_bytes;
-	uint64_t taken_bytes; /* of those fed */
-	uint64_t used_bytes; /* and with the current record */
 };
 
 struct cap_tls {
@@ -91,6 +99,9 @@ struct cap_tls {
 	uint64_t budget_bytes; /* for trial decryption */
 	enum cap_tls_state state;
 	const char *reason;
+	bool wait; /* the key log may still grow */
+	uint64_t horizon; /* records of later packets have to wait */
+	struct cap_tls_mark now; /* of what is being reported */
 	uint8_t *out; /* plaintext of one record; only during a call */
 	const struct cap_tls_sink *sink; /* likewise */
 };
@@ -143,6 +154,88 @@ tls_lose(struct cap_tls *tls, enum cap_dir dir, uint64_t n, const char *reason)
 	h->lost_bytes += n;
 }
 
+/* ---- the packets of what is held ---- */
+
+#define MARKS_MAX_BYTES (4096 * sizeof(struct tls_mark))
+
+/*
+ * The bytes that are still held came with this packet. Without room for more
+ * marks, the last one covers these bytes, too.
+ */
+static void
+mark_held(struct tls_half *h, const struct cap_tls_mark *packet)
+{
+	struct tls_mark mark = { h->in_at + h->in.len, *packet }, last;
+	struct bnet_slice bytes = { (const uint8_t *)&mark, sizeof(mark) };
+	uint8_t *at = NULL;
+
+	if (h->in.len == 0) {
+		bnet_buf_clear(&h->marks);
+		return;
+	}
+	if (h->marks.len > 0) {
+		at = h->marks.p + h->marks.at + h->marks.len - sizeof(mark);
+		memcpy(&last, at, sizeof(last));
+	}
+	if ((at == NULL || last.packet.packet != packet->packet) &&
+	    bnet_buf_append(&h->marks, bytes) == BNET_OK)
+		return;
+	if (at != NULL)
+		memcpy(at, &mark, sizeof(mark));
+}
+
+/*
+ * Sets tls->now for a record of `n` bytes at `rec`, a pointer into the held: the
+ * packet that completed it is the latest of those that brought its bytes.
+ */
+static void
+mark_find(struct cap_tls *tls, struct tls_half *h, const uint8_t *rec, size_t n)
+{
+	uint64_t at = h->in_at + (uint64_t)(rec - bnet_buf_slice(&h->in).p);
+	uint64_t end = at + n;
+	struct tls_mark mark;
+
+	tls->now =
+	    h->marks.len == 0 ? tls->sink->now : (struct cap_tls_mark){ 0, 0 };
+	while (h->marks.len > 0) {
+		memcpy(&mark, bnet_buf_slice(&h->marks).p, sizeof(mark));
+		if (mark.end > at && mark.packet.packet > tls->now.packet)
+			tls->now = mark.packet;
+		if (mark.end >= end)
+			return;
+		bnet_buf_consume(&h->marks, sizeof(mark));
+	}
+	if (tls->now.packet == 0) /* out of memory when it was held */
+		tls->now = tls->sink->now;
+}
+
+/* The packet that completed the next record; 0: there is none. */
+static uint64_t
+mark_next(const struct tls_half *h)
+{
+	struct bnet_slice in = bnet_buf_slice(&h->in);
+	struct bnet_slice marks = bnet_buf_slice(&h->marks);
+	uint64_t end = h->in_at + TLS_HEAD_BYTES;
+	struct tls_mark mark = { 0 };
+
+	if (in.len == 0 || h->dead != NULL)
+		return 0;
+	if (in.len >= TLS_HEAD_BYTES)
+		end += (uint64_t)in.p[3] << 8 | in.p[4];
+	for (; marks.len > 0; marks = bnet_slice_from(marks, sizeof(mark))) {
+		memcpy(&mark, marks.p, sizeof(mark));
+		if (mark.end >= end)
+			break;
+	}
+	return mark.packet.packet;
+}
+
+struct cap_tls_mark
+cap_tls_now(const struct cap_tls *tls)
+{
+	return tls->now;
+}
+
 /* Ends the reading of this direction, or of both. */
 static void
 tls_kill(struct cap_tls *tls, enum cap_dir dir, enum cap_tls_state state,
@@ -170,84 +263,6 @@ tls_kill_both(struct cap_tls *tls, enum cap_tls_state state, const char *reason)
 
 /* ---- messages ---- */
 
-#define EXT_TRUNCATED_HMAC 4
-#define EXT_ENCRYPT_THEN_MAC 22
-#define EXT_EARLY_DATA 42
-#define EXT_SUPPORTED_VERSIONS 43
-
-/* A cursor over data from a peer. Errors stick; past the end it yields 0. */
-struct rd {
-	const uint8_t *p, *end;
-	bool bad;
-};
-
-static struct bnet_slice
-rd_bytes(struct rd *rd, size_t n)
-{
-	struct bnet_slice s = { rd->p, n };
-
-	if (rd->bad || n > (size_t)(rd->end - rd->p)) {
-		rd->bad = true;
-		return (struct bnet_slice){ NULL, 0 };
-	}
-	rd->p += n;
-	return s;
-}
-
-static uint32_t
-rd_uint(struct rd *rd, size_t n)
-{
-	struct bnet_slice s = rd_bytes(rd, n);
-	uint32_t v = 0;
-
-	for (size_t i = 0; i < s.len; i++)
-		v = v << 8 | s.p[i];
-	return v;
-}
-
-/* The contents of a vector with a length of `n` bytes. */
-static struct bnet_slice
-rd_vector(struct rd *rd, size_t n)
-{
-	return rd_bytes(rd, rd_uint(rd, n));
-}
-
-/*
- * A reader of `in`. An empty slice may have a NULL pointer; NULL + 0 is
- * undefined.
- */
-static struct rd
-rd_of(struct bnet_slice in)
-{
-	static const uint8_t nothing[1];
-	const uint8_t *p = in.len == 0 ? nothing : in.p;
-
-	return (struct rd){ p, p + in.len, false };
-}
-
-/* The next extension; returns false at the end, good or bad. */
-static bool
-rd_extension(struct rd *rd, uint32_t *type, struct bnet_slice *body)
-{
-	if (rd->bad || rd->p == rd->end)
-		return false;
-	*type = rd_uint(rd, 2);
-	*body = rd_vector(rd, 2);
-	return !rd->bad;
-}
-
-/* Extensions may be missing entirely; then the reader is empty. */
-static struct rd
-rd_extensions(struct rd *rd)
-{
-	struct rd exts = rd_of((struct bnet_slice){ NULL, 0 });
-
-	if (rd->p != rd->end)
-		exts = rd_of(rd_vector(rd, 2));
-	exts.bad = rd->bad;
-	return exts;
-}
-
 /* Drops an incomplete message. */
 static void
 tls_messages_reset(struct tls_messages *messages, bool lost)
@@ -262,54 +277,31 @@ tls_messages_reset(struct tls_messages *messages, bool lost)
 static bool
 client_hello(struct cap_tls *tls, struct bnet_slice in)
 {
-	struct rd rd = rd_of(in), exts;
-	struct bnet_slice random, body;
-	bool early = false;
-	uint32_t type;
+	struct tls_hello hello;
 
-	(void)rd_uint(&rd, 2); /* the legacy version */
-	random = rd_bytes(&rd, CAP_RANDOM_BYTES);
-	(void)rd_vector(&rd, 1); /* session id */
-	(void)rd_vector(&rd, 2); /* cipher suites */
-	(void)rd_vector(&rd, 1); /* compression methods */
-	exts = rd_extensions(&rd);
-	while (rd_extension(&exts, &type, &body))
-		early = early || type == EXT_EARLY_DATA;
-	if (rd.bad || exts.bad)
+	if (!tls_hello_client(in, &hello))
 		return false;
 	if (tls_hellos(tls) && tls->version == TLS_1_3)
 		return true; /* 1.3 has no second handshake */
-	memcpy(tls->randoms.of[CAP_UP], random.p, random.len);
-	tls->early_data = tls->early_data || early;
+	memcpy(tls->randoms.of[CAP_UP], hello.random, CAP_RANDOM_BYTES);
+	tls->early_data = tls->early_data || hello.early_data;
 	tls->half[CAP_UP].hello = true;
 	return true;
 }
 
-/* The random of a HelloRetryRequest, RFC 8446 4.1.3. */
-static const uint8_t retry_random[CAP_RANDOM_BYTES] = { 0xcf, 0x21, 0xad, 0x74,
-	0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2,
-	0xc8, 0xa8, 0x33, 0x9c };
-
-/* What the ServerHello says. */
-struct agreement {
-	uint32_t version, suite, compression;
-	bool encrypt_then_mac, truncated_hmac;
-};
-
 static void
-agreed(struct cap_tls *tls, const struct agreement *on)
+agreed(struct cap_tls *tls, const struct tls_hello *on)
 {
 	const char *wrong;
 
-	tls->version = (uint16_t)on->version;
-	tls->suite_id = (uint16_t)on->suite;
+	tls->version = on->version;
+	tls->suite_id = on->suite;
 	tls->half[CAP_DOWN].hello = true;
 	wrong = tls_suite_find(tls->version, tls->suite_id, &tls->suite);
 	tls->suite.encrypt_then_mac = on->encrypt_then_mac;
 	if (tls->version < TLS_1_0 || tls->version > TLS_1_3)
 		wrong = "TLS version not supported: only 1.0 to 1.3";
-	else if (wrong == NULL && on->compression != 0)
+	else if (wrong == NULL && on->compressed)
 		wrong = "TLS compression not supported";
 	else if (wrong == NULL && on->truncated_hmac &&
 	    tls->suite.mac != TLS_MAC_AEAD)
@@ -321,33 +313,19 @@ agreed(struct cap_tls *tls, const struct agreement *on)
 static bool
 server_hello(struct cap_tls *tls, struct bnet_slice in)
 {
-	struct rd rd = rd_of(in), exts;
-	struct bnet_slice random, body;
-	struct agreement on = { .version = rd_uint(&rd, 2) };
-	uint32_t type;
+	struct tls_hello hello;
 
-	random = rd_bytes(&rd, CAP_RANDOM_BYTES);
-	(void)rd_vector(&rd, 1); /* session id */
-	on.suite = rd_uint(&rd, 2);
-	on.compression = rd_uint(&rd, 1);
-	exts = rd_extensions(&rd);
-	while (rd_extension(&exts, &type, &body)) {
-		if (type == EXT_SUPPORTED_VERSIONS && body.len == 2)
-			on.version = (uint32_t)body.p[0] << 8 | body.p[1];
-		on.encrypt_then_mac |= type == EXT_ENCRYPT_THEN_MAC;
-		on.truncated_hmac |= type == EXT_TRUNCATED_HMAC;
-	}
-	if (rd.bad || exts.bad)
+	if (!tls_hello_server(in, &hello))
 		return false;
-	if (memcmp(random.p, retry_random, sizeof(retry_random)) == 0) {
+	if (hello.retry) {
 		tls->half[CAP_DOWN].retry = true;
 		return true; /* the final hello follows */
 	}
 	if (tls->half[CAP_DOWN].hello &&
-	    (tls->version == TLS_1_3 || on.version == TLS_1_3))
+	    (tls->version == TLS_1_3 || hello.version == TLS_1_3))
 		return true;
-	memcpy(tls->randoms.of[CAP_DOWN], random.p, random.len);
-	agreed(tls, &on);
+	memcpy(tls->randoms.of[CAP_DOWN], hello.random, CAP_RANDOM_BYTES);
+	agreed(tls, &hello);
 	return true;
 }
 
@@ -750,6 +728,8 @@ opened:
 
 static const char tls_missing[] = "bytes are missing";
 
+static const char tls_too_much[] = "more than is held until it can be read";
+
 static const char tls_no_start[] =
     "the start of the TLS session is not in the capture";
 
@@ -758,8 +738,7 @@ static void
 tls_take(struct tls_half *h, size_t n)
 {
 	bnet_buf_consume(&h->in, n);
-	h->taken_bytes += n;
-	h->used_bytes = h->taken_bytes;
+	h->in_at += n;
 	if (h->hole)
 		h->hole_at -= n;
 }
@@ -841,8 +820,8 @@ tls_hole_cross(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice before)
 		cross_record(tls, dir, before);
 	else
 		tls_keys_missed(h, h->missing_bytes);
-	tls_lose(tls, dir, before.len + h->dropped_bytes, tls_missing);
-	h->taken_bytes += h->dropped_bytes;
+	tls_lose(tls, dir, before.len + h->dropped_bytes,
+	    h->dropped_bytes > 0 ? tls_too_much : tls_missing);
 	tls_take(h, before.len);
 	h->dropped_bytes = 0;
 	h->hole = false;
@@ -972,6 +951,7 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 	enum tls_opened opened;
 	size_t n_out = 0;
 
+	mark_find(tls, h, rec, n);
 	opened = tls_keys_open(tls, dir, rec, in, &n_out);
 	if (h->synced || opened != TLS_NOT_OPENED)
 		tls_opener_chain(&h->now, in);
@@ -987,14 +967,13 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 		return true;
 	}
 	h->read_bytes += n;
-	h->used_bytes =
-	    h->taken_bytes + (size_t)(rec - bnet_buf_slice(&h->in).p) + n;
 	in = (struct bnet_slice){ tls->out, n_out };
 	if (tls->version == TLS_1_3)
 		type = inner_type(&in);
 	/* 0-RTT has one handshake message only, EndOfEarlyData */
 	if (opened == TLS_OPENED || type == TLS_DATA)
 		contents(tls, dir, type, in);
+	tls->now = tls->sink->now;
 	return true;
 }
 
@@ -1178,7 +1157,6 @@ tls_step(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in, bool last,
 #define BUDGET_FIRST (UINT64_C(8) << 20)
 #define BUDGET_BYTES (UINT64_C(256) << 20)
 #define BUDGET_EACH 64
-#define IN_MAX_BYTES CAP_TLS_HOLD_BYTES
 
 struct cap_tls *
 cap_tls_new(const struct cap_keylog *keylog)
@@ -1190,8 +1168,10 @@ cap_tls_new(const struct cap_keylog *keylog)
 	tls->keylog = keylog;
 	tls->reason = "";
 	tls->budget_bytes = BUDGET_FIRST;
+	tls->horizon = UINT64_MAX;
 	for (int dir = 0; dir < 2; dir++) {
-		bnet_buf_init(&tls->half[dir].in, IN_MAX_BYTES);
+		bnet_buf_init(&tls->half[dir].in, CAP_TLS_HOLD_BYTES);
+		bnet_buf_init(&tls->half[dir].marks, MARKS_MAX_BYTES);
 		tls->half[dir].synced = true;
 	}
 	return tls;
@@ -1206,6 +1186,7 @@ cap_tls_free(struct cap_tls *tls)
 		struct tls_half *h = &tls->half[dir];
 
 		bnet_buf_free(&h->in);
+		bnet_buf_free(&h->marks);
 		bnet_buf_free(&h->messages.hello);
 		tls_opener_free(&h->now);
 		tls_opener_free(&h->next);
@@ -1231,13 +1212,42 @@ discard(struct cap_tls *tls, enum cap_dir dir)
 
 	if (h->in.len > 0 || h->hole)
 		tls_lose(tls, dir, h->in.len + h->dropped_bytes, h->dead);
-	h->taken_bytes += h->in.len + h->dropped_bytes;
-	h->used_bytes = h->taken_bytes;
 	h->dropped_bytes = 0;
 	h->hole = false;
-	h->blocked = false;
+	h->blocked = h->waiting = false;
 	bnet_buf_free(&h->in);
+	bnet_buf_free(&h->marks);
 	tls_messages_reset(&h->messages, true);
+}
+
+static bool
+has_secret(const struct cap_tls *tls, enum cap_secret which)
+{
+	struct bnet_slice s;
+
+	return tls->keylog != NULL &&
+	    cap_keylog_find(tls->keylog, tls->randoms.of[CAP_UP], which, &s);
+}
+
+/* Does the next step need a secret that may still come? */
+static bool
+lacks_secret(const struct cap_tls *tls, enum cap_dir dir, struct bnet_slice in)
+{
+	const struct tls_half *h = &tls->half[dir];
+	bool v13 = tls->version == TLS_1_3;
+
+	if (!tls->wait || !tls_hellos(tls))
+		return false;
+	if (h->level != TLS_PLAIN)
+		return h->advance && h->level == TLS_HANDSHAKE &&
+		    !has_secret(tls, label(dir, TLS_TRAFFIC));
+	if (!h->advance && !h->hole && h->synced &&
+	    (!v13 || in.len == 0 || in.p[0] != TLS_DATA))
+		return false;
+	if (!v13)
+		return !has_secret(tls, CAP_SECRET_MASTER);
+	return !has_secret(tls, label(dir, TLS_HANDSHAKE)) &&
+	    !has_secret(tls, label(dir, TLS_TRAFFIC));
 }
 
 /* Processes all it can. last: no more bytes will come. */
@@ -1253,6 +1263,10 @@ drain(struct cap_tls *tls, enum cap_dir dir, bool last)
 		in = bnet_buf_slice(&h->in);
 		if (h->hole)
 			in.len = h->hole_at;
+		h->waiting = lacks_secret(tls, dir, in);
+		if (h->waiting ||
+		    (tls->horizon != UINT64_MAX && mark_next(h) > tls->horizon))
+			return;
 		step = tls_step(tls, dir, in, last || h->hole, &used);
 		tls_take(h, used);
 		h->blocked = step == TLS_BLOCKED;
@@ -1287,6 +1301,7 @@ static enum bnet_err
 begin(struct cap_tls *tls, const struct cap_tls_sink *sink)
 {
 	tls->sink = sink;
+	tls->now = sink->now;
 	tls->out = malloc(TLS_BODY_MAX_BYTES);
 	return tls->out == NULL ? BNET_ENOMEM : BNET_OK;
 }
@@ -1308,8 +1323,8 @@ feed_half(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
 	while (bytes.len > 0 && h->dead == NULL) {
 		struct bnet_slice part = bytes;
 
-		if (part.len > IN_MAX_BYTES - h->in.len)
-			part.len = IN_MAX_BYTES - h->in.len;
+		if (part.len > h->in.max - h->in.len)
+			part.len = h->in.max - h->in.len;
 		err = BNET_ELIMIT;
 		if (part.len > 0)
 			err = bnet_buf_append(&h->in, part);
@@ -1320,12 +1335,10 @@ feed_half(struct cap_tls *tls, enum cap_dir dir, struct bnet_slice bytes)
 		}
 		bytes = bnet_slice_from(bytes, part.len);
 		drain_both(tls, dir);
+		mark_held(h, &tls->sink->now);
 	}
 	if (bytes.len > 0)
 		tls_lose(tls, dir, bytes.len, h->dead);
-	h->taken_bytes += bytes.len;
-	if (bytes.len > 0)
-		h->used_bytes = h->taken_bytes;
 	return BNET_OK;
 }
 
@@ -1360,11 +1373,57 @@ cap_tls_gap(struct cap_tls *tls, enum cap_dir dir, uint64_t missing_bytes,
 	return err;
 }
 
+void
+cap_tls_wait(struct cap_tls *tls, bool wait)
+{
+	tls->wait = wait;
+	for (int dir = 0; dir < 2 && wait; dir++)
+		tls->half[dir].in.max = CAP_TLS_WAIT_BYTES;
+}
+
+bool
+cap_tls_waiting(const struct cap_tls *tls)
+{
+	return tls->half[CAP_UP].waiting || tls->half[CAP_DOWN].waiting;
+}
+
+/* The first packet that completes a record of either direction; 0: none. */
+static uint64_t
+first_packet(const struct cap_tls *tls)
+{
+	uint64_t up = mark_next(&tls->half[CAP_UP]);
+	uint64_t down = mark_next(&tls->half[CAP_DOWN]);
+
+	return up == 0 || (down != 0 && down < up) ? down : up;
+}
+
+enum bnet_err
+cap_tls_retry(struct cap_tls *tls, const struct cap_tls_sink *sink)
+{
+	enum bnet_err err = begin(tls, sink);
+	uint64_t first, last = 0;
+
+	/* in the order of the capture, as long as that gets on */
+	while (err == BNET_OK && (first = first_packet(tls)) > last) {
+		last = tls->horizon = first;
+		drain(tls, CAP_UP, false);
+		drain(tls, CAP_DOWN, false);
+	}
+	tls->horizon = UINT64_MAX;
+	if (err == BNET_OK) {
+		drain(tls, CAP_UP, false);
+		drain(tls, CAP_DOWN, false);
+	}
+	finish(tls);
+	return err;
+}
+
 static void
 end(struct cap_tls *tls, enum cap_dir dir)
 {
 	struct tls_half *h = &tls->half[dir];
 
+	tls->wait = false;
 	drain(tls, dir, true);
 	if (h->blocked) {
 		tls_kill_both(tls, CAP_TLS_NO_START, tls_no_start);
@@ -1408,14 +1467,9 @@ cap_tls_status(const struct cap_tls *tls, struct cap_tls_status *status)
 	}
 }
 
-uint64_t
-cap_tls_used_bytes(const struct cap_tls *tls, enum cap_dir dir)
-{
-	return tls->half[dir].used_bytes;
-}
-
 size_t
 cap_tls_memory_bytes(const struct cap_tls *tls)
 {
-	return tls->half[CAP_UP].in.cap + tls->half[CAP_DOWN].in.cap;
+	return tls->half[CAP_UP].in.cap + tls->half[CAP_DOWN].in.cap +
+	    tls->half[CAP_UP].marks.cap + tls->half[CAP_DOWN].marks.cap;
 }

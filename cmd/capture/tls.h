@@ -11,11 +11,14 @@
  * 7366). All cryptography is OpenSSL's; suites that it lacks are named.
  *
  * A direction ahead of the hello that its keys require is held, up to
- * CAP_TLS_HOLD_BYTES. After a hole the next record is found by trial: the tag
+ * a limit. After a hole the next record is found by trial: the tag
  * proves the record and its sequence number. A budget limits all trials, so
  * that a hostile capture cannot cause much work with few bytes. A hole that
  * hides two key changes in one direction is not crossed: the bytes after it are
  * reported as lost.
+ *
+ * While the key log may still grow (cap_tls_wait), records whose secret is not
+ * there are held likewise. What was held keeps the packet that completed it.
  *
  * Every byte fed is counted as read, reported as lost, or still held. Owns the
  * held bytes of both directions, and the keys; called by flow.c.
@@ -30,7 +33,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CAP_TLS_HOLD_BYTES ((size_t)256 * 1024) /* limit per direction */
+/* Limits per direction: of what waits for the other hello, and for a secret. */
+#define CAP_TLS_HOLD_BYTES ((size_t)256 * 1024)
+#define CAP_TLS_WAIT_BYTES ((size_t)4 << 20)
 #define CAP_TLS_PLAIN_MAX_BYTES (16384 + 2048) /* of one record */
 
 enum cap_tls_looks {
@@ -70,7 +75,13 @@ struct cap_tls_status {
 	uint64_t held_bytes[2]; /* waiting, including an open hole */
 };
 
-/* Called during feed, gap and end; must not call those. */
+/* A packet of the capture. */
+struct cap_tls_mark {
+	int64_t time_ns;
+	uint64_t packet; /* its number */
+};
+
+/* Called during feed, gap, retry and end; must not call those. */
 struct cap_tls_sink {
 	/* The application data of one record, never empty. Borrowed. */
 	void (*plain)(void *arg, enum cap_dir dir, struct bnet_slice plaintext);
@@ -83,6 +94,7 @@ struct cap_tls_sink {
 	void (*lost)(
 	    void *arg, enum cap_dir dir, uint64_t bytes, const char *reason);
 	void *arg;
+	struct cap_tls_mark now; /* the packet of this call */
 };
 
 struct cap_tls;
@@ -105,6 +117,20 @@ BNET_MUST enum bnet_err cap_tls_feed(struct cap_tls *tls, enum cap_dir dir,
 /* `missing_bytes` of a direction are not in the capture. Returns as feed. */
 BNET_MUST enum bnet_err cap_tls_gap(struct cap_tls *tls, enum cap_dir dir,
     uint64_t missing_bytes, const struct cap_tls_sink *sink);
+
+/*
+ * wait: the key log may still get the secret, so hold records without one.
+ * cap_tls_waiting(): some are held for that. cap_tls_retry() looks again, as it
+ * is to be done when the log has grown, or to give up with wait false. Returns
+ * as feed.
+ */
+void cap_tls_wait(struct cap_tls *tls, bool wait);
+bool cap_tls_waiting(const struct cap_tls *tls);
+BNET_MUST enum bnet_err
+cap_tls_retry(struct cap_tls *tls, const struct cap_tls_sink *sink);
+
+/* In a call of the sink: the packet that completed what is reported. */
+struct cap_tls_mark cap_tls_now(const struct cap_tls *tls);
 
 /* No more bytes will come: reports what is held, and every remaining loss. */
 BNET_MUST enum bnet_err

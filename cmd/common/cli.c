@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static const char *program = "bluenet";
 
@@ -20,13 +24,56 @@ cli_standard_fds(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-			(void)open("/dev/null", O_RDWR); /* the lowest: fd */
+			/* the lowest: fd */
+			(void)open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* The first error of standard output; later calls of stdio forget it. */
+static int output_error;
+
+static void
+flush(void)
+{
+	errno = 0;
+	if ((fflush(stdout) != 0 || ferror(stdout)) && output_error == 0)
+		output_error = errno != 0 ? errno : EIO;
+}
+
+/* Has its reader gone? Tells what stdio wrote, and failed at, on its own. */
+static bool
+reader_is_gone(void)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+bool
+cli_output_ok(int error)
+{
+	static bool told;
+
+	if (error == 0 || error == EPIPE || (error == EIO && reader_is_gone()))
+		return true;
+	if (!told)
+		cli_warn("standard output: %s",
+		    error == EBADF ? "closed" : strerror(error));
+	told = true;
+	return false;
+}
+
+bool
+cli_flush(void)
+{
+	flush();
+	return cli_output_ok(output_error);
 }
 
 static void
 say(const char *fmt, va_list ap)
 {
-	fflush(stdout);
+	flush();
 	fprintf(stderr, "%s: ", program);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);

@@ -3,6 +3,8 @@
 #ifndef COMMON_CLI_H
 #define COMMON_CLI_H
 
+#include <stdbool.h>
+
 #define CLI_ERR_CHARS 512
 
 /* The same in every tool that has the case. */
@@ -18,10 +20,22 @@ enum cli_exit {
 void cli_name(const char *name);
 
 /*
- * Call before opening anything: redirects closed standard descriptors to
- * /dev/null, so that no other file gets their numbers.
+ * Call before opening anything. Gives closed standard descriptors to /dev/null,
+ * so that no other file gets their numbers; standard output for reading only,
+ * so that what is written there fails. Ignores SIGPIPE: a reader that is gone
+ * is found by cli_flush().
  */
 void cli_standard_fds(void);
+
+/*
+ * Writes what standard output holds. Returns false, with a message the first
+ * time, if that or something before failed; a reader that is gone is no
+ * failure.
+ */
+bool cli_flush(void);
+
+/* The same for an errno of one's own writing to standard output; 0: none. */
+bool cli_output_ok(int error);
 
 /*
  * Makes foreign text safe to print: control characters, DEL and C1, which a

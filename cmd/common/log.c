@@ -190,15 +190,33 @@ length(const struct log_field *field)
 	    field->text, field->text_bytes < max ? field->text_bytes : max);
 }
 
+/* The largest unit that leaves a whole part, and what counts of the rest. */
 static bool
-add_seconds(struct line *line, int64_t v_ns)
+add_time(struct line *line, int64_t v_ns)
 {
+	static const struct unit {
+		uint64_t ns;
+		const char *name;
+	} units[] = { { 1000000000, "s" }, { 1000000, "ms" }, { 1000, "us" },
+		{ 1, "ns" } };
 	uint64_t ns = v_ns < 0 ? 0 - (uint64_t)v_ns : (uint64_t)v_ns;
+	const struct unit *unit = units;
+	unsigned thousandths;
 	char text[40];
+	size_t n;
 
-	snprintf(text, sizeof(text), "%s%" PRIu64 ".%09" PRIu64,
-	    v_ns < 0 ? "-" : "", ns / NS_PER_S, ns % NS_PER_S);
-	return add(line, text, strlen(text));
+	if (v_ns == 0)
+		return add(line, "0s", 2);
+	while (ns < unit->ns)
+		unit++;
+	thousandths = (unsigned)(ns % unit->ns * 1000 / unit->ns);
+	n = (size_t)snprintf(text, sizeof(text), "%s%" PRIu64 ".%03u",
+	    v_ns < 0 ? "-" : "", ns / unit->ns, thousandths);
+	while (text[n - 1] == '0')
+		n--;
+	if (text[n - 1] == '.')
+		n--;
+	return add(line, text, n) && add(line, unit->name, strlen(unit->name));
 }
 
 static bool
@@ -219,7 +237,7 @@ add_value(struct line *line, const struct log_field *field)
 		snprintf(text, sizeof(text), "0x%08" PRIx64, field->u64);
 		break;
 	default:
-		return add_seconds(line, field->i64);
+		return add_time(line, field->i64);
 	}
 	return add(line, text, strlen(text));
 }

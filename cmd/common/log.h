@@ -47,7 +47,7 @@ enum log_kind {
 	LOG_KIND_U64,
 	LOG_KIND_I64,
 	LOG_KIND_HEX,
-	LOG_KIND_SECONDS,
+	LOG_KIND_TIME,
 };
 
 /* One key and value; use the macros below. */
@@ -77,10 +77,10 @@ struct log_field {
 /* 0x and eight digits, like a key. */
 #define LOG_HEX(name, v) \
 	((struct log_field){ .key = (name), .kind = LOG_KIND_HEX, .u64 = (v) })
-/* Nanoseconds, formatted as seconds: 0.001500000. */
-#define LOG_SECONDS(name, v_ns) \
+/* Nanoseconds, in the unit that fits, to a thousandth: 1.5ms, 90s. */
+#define LOG_TIME(name, v_ns) \
 	((struct log_field){ \
-	    .key = (name), .kind = LOG_KIND_SECONDS, .i64 = (v_ns) })
+	    .key = (name), .kind = LOG_KIND_TIME, .i64 = (v_ns) })
 
 /* One place in the source that logs. */
 struct log_site {

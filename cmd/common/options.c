@@ -403,7 +403,7 @@ add_address(const struct option_row *row, struct option_addresses *list,
 /* Splits a list at commas and passes each word to `take`. */
 static bool
 each_word(const char *text,
-    bool (*take)(void *to, const struct option_row *row, const char *word,
+    bool (*take)(void *to, const struct option_row *row, char *word,
 	char err[OPTION_ERR_CHARS]),
     void *to, const struct option_row *row, char err[OPTION_ERR_CHARS])
 {
@@ -422,7 +422,7 @@ each_word(const char *text,
 }
 
 static bool
-take_cidr(void *to, const struct option_row *row, const char *word,
+take_cidr(void *to, const struct option_row *row, char *word,
     char err[OPTION_ERR_CHARS])
 {
 	struct option_cidrs *list = to;
@@ -436,7 +436,7 @@ take_cidr(void *to, const struct option_row *row, const char *word,
 }
 
 static bool
-take_codec(void *to, const struct option_row *row, const char *word,
+take_codec(void *to, const struct option_row *row, char *word,
     char err[OPTION_ERR_CHARS])
 {
 	uint32_t *codecs = to;
@@ -461,21 +461,31 @@ set_codecs(uint32_t *codecs, const char *text, char err[OPTION_ERR_CHARS])
 }
 
 static bool
-take_port(void *to, const struct option_row *row, const char *word,
+take_port(void *to, const struct option_row *row, char *word,
     char err[OPTION_ERR_CHARS])
 {
 	struct option_ports *ports = to;
-	uint64_t port;
+	uint64_t first, last;
+	char *dash = strchr(word, '-');
 
 	(void)row;
 	if (strcmp(word, "any") == 0)
 		return ports->any = true;
-	if (!take_number(word, 1, UINT16_MAX, &port, err))
+	if (dash != NULL)
+		*dash = '\0';
+	if (!take_number(word, 1, UINT16_MAX, &first, err) ||
+	    !take_number(
+		dash != NULL ? dash + 1 : word, 1, UINT16_MAX, &last, err))
 		return option_expected(err,
-		    "ports from 1 to 65535, or any, with commas between them");
+		    "ports from 1 to 65535, ranges such as 26000-26010, or"
+		    " any, with commas between them");
+	if (first > last)
+		return option_expected(
+		    err, "the first port of a range to be below its last");
 	if (is_full(ports->n, OPTION_PORTS_MAX, err))
 		return false;
-	ports->at[ports->n++] = (uint16_t)port;
+	ports->at[ports->n++] =
+	    (struct option_port_range){ (uint16_t)first, (uint16_t)last };
 	return true;
 }
 
@@ -947,6 +957,19 @@ refuse_option(struct option_reading *reading, int c, char **argv)
 		refuse_name(reading, given);
 }
 
+/* The word behind a letter that may have one, taken off the command line. */
+static char *
+word_behind(const struct option_row *row, int c, int argc, char *const *argv)
+{
+	if (c >= LONG_BASE || row->type != OPTION_IS_OWN || row->arg != NULL ||
+	    optind >= argc)
+		return NULL;
+	for (size_t i = 0; row->words != NULL && row->words[i] != NULL; i++)
+		if (strcmp(row->words[i], argv[optind]) == 0)
+			return argv[optind++];
+	return NULL;
+}
+
 /* Stops at the first mistake, because the words after it are ambiguous. */
 static void
 read_command_line(struct option_reading *reading, int argc, char **argv)
@@ -963,8 +986,12 @@ read_command_line(struct option_reading *reading, int argc, char **argv)
 		-1) {
 		if (c == ':' || c == '?')
 			refuse_option(reading, c, argv);
-		else
+		else if (optarg != NULL)
 			take_option(reading, c, optarg);
+		else
+			take_option(reading, c,
+			    word_behind(
+				row_of(reading->program, c), c, argc, argv));
 	}
 	reading->words = argv + optind;
 	reading->n_words = argc - optind;
@@ -996,8 +1023,8 @@ options_answer(const struct option_reading *reading)
 	else
 		printf("%s " BNET_VERSION "\n", reading->program->name);
 	options_free(reading->program, reading->opt);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		exit(CLI_FAILED);
 	exit(CLI_OK);
 }
 

@@ -62,8 +62,12 @@ struct option_cidrs {
 	size_t n;
 };
 
+struct option_port_range {
+	uint16_t first, last; /* inclusive */
+};
+
 struct option_ports {
-	uint16_t at[OPTION_PORTS_MAX];
+	struct option_port_range at[OPTION_PORTS_MAX];
 	size_t n;
 	bool any;
 };
@@ -112,7 +116,11 @@ struct option_row {
 	unsigned mine; /* bits for the program */
 	size_t at, bytes; /* the member of the program's struct */
 	uint64_t min, max;
-	const char *const *words; /* ends with NULL */
+	/*
+	 * Ends with NULL. Of an OWN without `arg`: one of these may follow the
+	 * letter as a word of its own.
+	 */
+	const char *const *words;
 	/*
 	 * Returns false on error: `err` says what was expected. `text` is NULL
 	 * without an argument.
@@ -167,7 +175,7 @@ struct option_row {
 	.complete = "zlib snappy zlib,snappy none"
 #define OPTION_PORTS(T, member) \
 	.type = OPTION_IS_PORTS, OPTION_AT(T, member, struct option_ports), \
-	.complete = "26000 any"
+	.complete = "26000 26000-26010 any"
 #define OPTION_ADDRESSES(T, member, n_max) \
 	.type = OPTION_IS_ADDRESSES, \
 	OPTION_AT(T, member, struct option_addresses), .max = (n_max)

@@ -36,7 +36,5 @@ main(int argc, char **argv)
 		completion_bash(programs[i], stdout);
 	else
 		completion_zsh(programs[i], stdout);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
-	return CLI_OK;
+	return cli_flush() ? CLI_OK : CLI_FAILED;
 }

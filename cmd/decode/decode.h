@@ -7,9 +7,12 @@
 #define DECODE_DECODE_H
 
 #include "cmd/capture/keylog.h"
+#include "cmd/capture/keylog_follow.h"
 #include "cmd/capture/source.h"
 #include "cmd/common/keys.h"
 #include "cmd/common/outbuf.h"
+#include "cmd/decode/columns.h"
+#include "cmd/decode/export.h"
 #include "cmd/decode/options.h"
 #include "cmd/decode/output.h"
 #include "cmd/decode/save.h"
@@ -21,10 +24,14 @@ struct decode {
 	struct source *src;
 	struct cap *cap;
 	struct cap_keylog *keylog;
+	struct keylog_follow *key_follow; /* NULL: the key logs are complete */
 	struct keys *keys;
 	struct filter *filter; /* NULL: everything passes */
 	struct statistics *stats; /* NULL: none */
 	struct save *save; /* NULL: no -w */
+	struct decode_export *export; /* NULL: no --export */
+	struct columns *columns; /* NULL: no -e */
+	bool narrow; /* --first, --last or --follow */
 	struct bnet_buf store; /* for decoding the current message */
 	struct bnet_message message;
 	struct output output;
@@ -34,6 +41,7 @@ struct decode {
 	bool lines; /* records are shown */
 	bool names, messages; /* needed by an output */
 	uint64_t n_shown;
+	bool followed; /* something of --follow's stream was shown */
 	bool done; /* -c was reached, or the reader is gone */
 	bool interrupted; /* by a signal */
 	bool lossy; /* some of the input was bad */

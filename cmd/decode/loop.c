@@ -6,6 +6,7 @@
 #include "cmd/decode/progress.h"
 
 #include <signal.h>
+#include <time.h>
 
 #define ROLE_MASK 0xffu /* bits of cap_stream.user: a bnet_role, */
 #define MATCHED 0x100u /* and whether a record passed the filter */
@@ -40,6 +41,29 @@ decode_message(struct decode *d, struct record *record)
 		    (d->message.u.hello.role & ROLE_MASK);
 }
 
+/* Is it in the window, and of the stream to be followed? */
+static bool
+is_wanted(const struct decode *d, const struct cap_event *event)
+{
+	if (d->opt.window.on && !window_has(&d->opt.window, event->time_ns))
+		return false;
+	return d->opt.follow == FOLLOW_NOT ||
+	    (event->stream != NULL &&
+		event->stream->number == d->opt.follow_stream);
+}
+
+static void
+show(struct decode *d, const struct record *record)
+{
+	if (d->stats != NULL)
+		statistics_record(d->stats, record);
+	if (d->export != NULL)
+		export_record(d->export, record);
+	if (d->lines)
+		d->output.format->record(&d->output, record);
+	d->followed = true;
+}
+
 static void
 on_event(void *arg, const struct cap_event *event)
 {
@@ -53,14 +77,12 @@ on_event(void *arg, const struct cap_event *event)
 		if (d->messages)
 			decode_message(d, &record);
 	}
-	if (d->done || (d->filter != NULL && !filter_match(d->filter, &record)))
+	if (d->done || (d->narrow && !is_wanted(d, event)) ||
+	    (d->filter != NULL && !filter_match(d->filter, &record)))
 		return;
 	if (event->stream != NULL)
 		event->stream->user |= MATCHED;
-	if (d->stats != NULL)
-		statistics_record(d->stats, &record);
-	if (d->lines)
-		d->output.format->record(&d->output, &record);
+	show(d, &record);
 	if (event->type == CAP_FRAME && ++d->n_shown == d->opt.count)
 		d->done = true;
 }
@@ -103,8 +125,6 @@ catch_signals(struct decode *d)
 	breakable = d->src;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	sa.sa_handler = SIG_IGN; /* report a closed pipe as a write error */
-	sigaction(SIGPIPE, &sa, NULL);
 }
 
 static void
@@ -114,8 +134,10 @@ one_packet(struct decode *d, const struct source_packet *packet)
 	struct cap_stream *stream;
 	bool matches;
 
-	if (cap_packet(d->cap, source_linktype(d->src), packet->time_ns,
-		packet->data, packet->wire_bytes, &stream) != BNET_OK) {
+	if (d->opt.window.on && cap_counters(d->cap)->packets == 0)
+		window_begin(&d->opt.window, packet->time_ns);
+	if (cap_packet(d->cap, packet->linktype, packet->time_ns, packet->data,
+		packet->wire_bytes, &stream) != BNET_OK) {
 		cli_warn("out of memory: a packet was not decoded");
 		d->exit_code = CLI_FAILED;
 	}
@@ -139,19 +161,46 @@ check_writing(struct decode *d)
 
 	if (d->save != NULL && save_failed(d->save, err))
 		d->done = true;
+	if (d->export != NULL && export_problem(d->export) != NULL)
+		d->done = true;
 	if (d->out.error != 0)
 		d->done = true;
 }
 
-/* Flushes the output; returns false if the reader is gone. */
+/* Streams wait for their secret: has the key log got it? */
+static void
+wait_for_keys(struct decode *d, bool force)
+{
+	int64_t now_ns;
+	bool grown;
+
+	if (d->key_follow == NULL || cap_waiting(d->cap) == 0)
+		return;
+	now_ns = clock_now_ns();
+	grown = keylog_follow_poll(d->key_follow, now_ns, force);
+	cap_tick(d->cap, now_ns, grown);
+}
+
+/* Live: nothing that is still to come can be in the window. */
+static bool
+is_over(const struct decode *d)
+{
+	const struct window *window = &d->opt.window;
+
+	return d->opt.iface != NULL && window->last.kind != WINDOW_NONE &&
+	    clock_unix_ns() > window->to_ns;
+}
+
+/* Flushes the output; returns false when reading is to end. */
 static bool
 flush(struct decode *d)
 {
+	wait_for_keys(d, false);
 	out_flush(&d->out);
 	if (d->save != NULL)
 		save_flush(d->save);
 	check_writing(d);
-	return !d->done;
+	return !d->done && !is_over(d);
 }
 
 /*
@@ -183,6 +232,19 @@ flush_in_time(struct decode *d)
 	flush(d);
 }
 
+/* The source has ended, but a secret may still come in its time. */
+static void
+wait_at_end(struct decode *d)
+{
+	const struct timespec pause = { 0, KEYLOG_FOLLOW_NS / 2 };
+
+	while (cap_waiting(d->cap) > 0 && !d->done && !interrupted) {
+		if (flush(d))
+			(void)nanosleep(&pause, NULL);
+	}
+	wait_for_keys(d, true);
+}
+
 static bool
 is_lossy(const struct cap_counters *n)
 {
@@ -202,16 +264,20 @@ loop(struct decode *d)
 
 	progress_init(&progress, &d->opt, d->src);
 	source_on_idle(d->src, idle, d);
-	while (!d->done && !interrupted) {
+	if (d->opt.iface != NULL) /* until the first packet has come */
+		window_begin(&d->opt.window, clock_unix_ns());
+	while (!d->done && !interrupted && !is_over(d)) {
 		result = source_next(d->src, &packet, err);
 		if (result != SOURCE_PACKET)
 			break;
 		d->idle_since_ns = 0;
 		one_packet(d, &packet);
+		wait_for_keys(d, false);
 		flush_in_time(d);
 		progress_step(&progress, d->src);
 		check_writing(d);
 	}
+	wait_at_end(d);
 	d->interrupted = interrupted != 0;
 	/* an interruption does not lose the data in progress */
 	d->lossy = is_lossy(cap_counters(d->cap));

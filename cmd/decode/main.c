@@ -5,6 +5,7 @@
 #include "cmd/capture/left_out.h"
 #include "cmd/common/cli.h"
 #include "cmd/decode/decode.h"
+#include "cmd/decode/follow.h"
 #include "cmd/decode/json.h"
 #include "cmd/decode/privileges.h"
 #include "cmd/decode/text.h"
@@ -39,6 +40,10 @@ load_keylog(struct decode *d, const char *path)
 	FILE *f = fopen(path, "r");
 	enum bnet_err err;
 
+	if (f == NULL && errno == ENOENT && d->key_follow != NULL) {
+		cli_warn("--keylog: %s: not there yet", path);
+		return;
+	}
 	if (f == NULL)
 		cli_die("--keylog: %s: %s", path, strerror(errno));
 	err = cap_keylog_read(d->keylog, f);
@@ -88,6 +93,33 @@ add_statistics(struct decode *d)
 			cli_usage("-z: %s", err);
 }
 
+static void
+make_columns(struct decode *d)
+{
+	char err[FILTER_REF_ERR_CHARS];
+	const char *bad;
+
+	if (d->opt.fields.n == 0)
+		return;
+	d->columns = columns_new(&d->opt, &bad, err);
+	if (d->columns == NULL && bad == NULL)
+		cli_die("out of memory");
+	if (d->columns == NULL)
+		cli_usage("-e: %s", err);
+}
+
+static const struct output_format *
+format_of(const struct decode_options *opt)
+{
+	if (opt->follow != FOLLOW_NOT)
+		return &output_follow;
+	if (opt->output == OUTPUT_JSON)
+		return &output_json;
+	return opt->output == OUTPUT_FIELDS || opt->output == OUTPUT_CSV
+	    ? &output_columns
+	    : &output_text;
+}
+
 /* Are the outputs packets only? */
 static bool
 writes_to_stdout(const struct decode_options *opt)
@@ -103,7 +135,8 @@ set_output(struct decode *d)
 
 	d->lines =
 	    !opt->quiet && opt->output != OUTPUT_NONE && !writes_to_stdout(opt);
-	d->names = d->lines || d->filter != NULL ||
+	d->narrow = opt->window.on || opt->follow != FOLLOW_NOT;
+	d->names = d->lines || d->filter != NULL || d->export != NULL ||
 	    (needs & STATISTICS_NEEDS_KEY_NAME);
 	d->messages =
 	    d->lines || d->filter != NULL || (needs & STATISTICS_NEEDS_MESSAGE);
@@ -111,11 +144,13 @@ set_output(struct decode *d)
 	    opt->line_buffered || isatty(STDOUT_FILENO));
 	d->output = (struct output){ .out = &d->out,
 		.opt = opt,
-		.format =
-		    opt->output == OUTPUT_JSON ? &output_json : &output_text,
+		.format = format_of(opt),
+		.columns = d->columns,
 		.color = opt->color == WHEN_ALWAYS ||
 		    (opt->color == WHEN_AUTO && isatty(STDOUT_FILENO) &&
 			getenv("NO_COLOR") == NULL) };
+	if (d->lines && d->columns != NULL)
+		columns_header(&d->output);
 }
 
 /* "-" is the standard descriptor `fd`. */
@@ -133,13 +168,14 @@ refuse_same_file(const struct decode_options *opt)
 {
 	struct stat in, out;
 
-	if (opt->read_path == NULL || opt->write_path == NULL ||
-	    !is_regular(opt->read_path, STDIN_FILENO, &in) ||
+	if (opt->write_path == NULL ||
 	    !is_regular(opt->write_path, STDOUT_FILENO, &out))
 		return;
-	if (in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-		cli_usage(
-		    "-w: %s: it is the file that is read", opt->write_path);
+	for (size_t i = 0; i < opt->n_paths; i++)
+		if (is_regular(opt->paths[i], STDIN_FILENO, &in) &&
+		    in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+			cli_usage("-w: %s: it is the file that is read",
+			    opt->write_path);
 }
 
 static void
@@ -153,25 +189,79 @@ drop_privileges(const struct decode_options *opt)
 		cli_die("-Z: %s", err);
 }
 
+/* gave_up: this process was root before. */
+static void
+open_save(struct decode *d, bool gave_up)
+{
+	const struct decode_options *opt = &d->opt;
+	char err[SOURCE_ERR_CHARS];
+
+	if (opt->write_path == NULL ||
+	    save_open(&d->save, opt->write_path, source_linktype(d->src),
+		d->keylog, err))
+		return;
+	if (gave_up && errno == EACCES)
+		cli_die("-w: %s: root was given up for %s (-Z)", err,
+		    opt->user != NULL ? opt->user : PRIVILEGES_USER);
+	cli_die("-w: %s", err);
+}
+
 static void
 open_source(struct decode *d)
 {
 	const struct decode_options *opt = &d->opt;
+	bool was_root = geteuid() == 0;
 	char err[SOURCE_ERR_CHARS];
 
 	refuse_same_file(opt);
 	d->src = opt->iface != NULL
 	    ? source_open_live(opt->iface, (int)opt->snaplen, err)
-	    : source_open_file(opt->read_path, err);
+	    : source_open(opt->paths, opt->n_paths, d->keylog, err);
 	if (d->src == NULL)
 		cli_die("%s", err);
 	if (opt->iface != NULL)
 		drop_privileges(opt);
 	if (opt->bpf != NULL && !source_filter(d->src, opt->bpf, err))
 		cli_usage("%s", err);
-	if (opt->write_path != NULL &&
-	    !save_open(&d->save, opt->write_path, source_linktype(d->src), err))
-		cli_die("-w: %s", err);
+	open_save(d, was_root && geteuid() != 0);
+	if (opt->export_path == NULL)
+		return;
+	d->export = export_open(opt->export_path, opt->export_max, err);
+	if (d->export == NULL)
+		cli_die("--export: %s", err);
+}
+
+/* Is all that there will be in files? */
+static bool
+all_is_there(const struct decode_options *opt)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < opt->n_paths; i++)
+		if (!is_regular(opt->paths[i], STDIN_FILENO, &st))
+			return false;
+	return opt->iface == NULL;
+}
+
+/*
+ * Live, and on a pipe, the key log may grow while packets come; what is in a
+ * file has been written.
+ */
+static void
+follow_keylogs(struct decode *d)
+{
+	struct decode_options *opt = &d->opt;
+
+	if (opt->keylogs.n == 0 || all_is_there(opt))
+		opt->cap.key_wait_ns = 0;
+	if (opt->cap.key_wait_ns == 0)
+		return;
+	d->key_follow = keylog_follow_new(d->keylog);
+	for (size_t i = 0; i < opt->keylogs.n && d->key_follow != NULL; i++)
+		if (!keylog_follow_add(d->key_follow, opt->keylogs.at[i]))
+			cli_die("out of memory");
+	if (d->key_follow == NULL)
+		cli_die("out of memory");
 }
 
 static void
@@ -180,27 +270,9 @@ load_secrets(struct decode *d)
 	d->keylog = cap_keylog_new();
 	if (d->keylog == NULL)
 		cli_die("out of memory");
+	follow_keylogs(d);
 	for (size_t i = 0; i < d->opt.keylogs.n; i++)
 		load_keylog(d, d->opt.keylogs.at[i]);
-}
-
-/* A pcapng file may contain the secrets of its streams. */
-static void
-load_embedded_secrets(struct decode *d)
-{
-	const char *path = d->opt.read_path;
-	struct stat st;
-	size_t n_blocks;
-	enum bnet_err err;
-
-	/* only a regular file can be opened a second time */
-	if (path == NULL || strcmp(path, "-") == 0 || stat(path, &st) != 0 ||
-	    !S_ISREG(st.st_mode))
-		return;
-	err = cap_pcapng_secrets_path(path, d->keylog, &n_blocks);
-	if (err != BNET_OK)
-		cli_warn(
-		    "%s: its decryption secrets: %s", path, bnet_strerror(err));
 }
 
 /* ---- the end ---- */
@@ -231,12 +303,11 @@ warn_line(void *arg, const char *text)
 static void
 warn_filtered(const struct decode *d)
 {
-	const char *path = d->opt.read_path;
 	char text[FILTER_HINT_CHARS];
 
-	if (path == NULL)
+	if (d->opt.n_paths == 0)
 		return;
-	filter_hint(&path, 1, d->opt.bpf, text);
+	filter_hint(d->opt.paths, d->opt.n_paths, d->opt.bpf, text);
 	cli_warn("%s", text);
 }
 
@@ -257,6 +328,9 @@ print_summary(const struct decode *d)
 		fprintf(stderr, "%llu packets read, %llu frames\n",
 		    (unsigned long long)n->packets,
 		    (unsigned long long)n->events[CAP_FRAME]);
+	if (d->opt.iface == NULL && source_dropped(d->src) > 0)
+		cli_warn("%llu packets were dropped during the capture",
+		    (unsigned long long)source_dropped(d->src));
 	/* -c and a reader that is gone have ended it early */
 	if (!d->done && n->packets == 0 && d->opt.bpf != NULL)
 		warn_filtered(d);
@@ -266,6 +340,38 @@ print_summary(const struct decode *d)
 		cli_warn("%llu TLS streams could not be decrypted: their"
 			 " secrets are not there (--keylog)",
 		    (unsigned long long)n->keyless_streams);
+}
+
+static void
+finish_export(struct decode *d)
+{
+	char err[EXPORT_ERR_CHARS];
+	uint64_t left = d->export != NULL ? export_left_out(d->export) : 0;
+
+	if (!export_close(d->export, err)) {
+		cli_warn("--export: %s", err);
+		d->exit_code = CLI_FAILED;
+	}
+	if (left > 0) {
+		cli_warn("--export: %llu payloads were not written:"
+			 " --export-max is %llu",
+		    (unsigned long long)left,
+		    (unsigned long long)d->opt.export_max);
+		if (d->exit_code == CLI_OK)
+			d->exit_code = CLI_LOSSY;
+	}
+}
+
+/* A stream that is not there is no empty stream. */
+static void
+check_followed(struct decode *d)
+{
+	if (d->opt.follow == FOLLOW_NOT || d->followed || d->interrupted)
+		return;
+	cli_warn("--follow: nothing to show of stream %llu"
+		 " (-z streams lists the streams)",
+	    (unsigned long long)d->opt.follow_stream);
+	d->exit_code = CLI_FAILED;
 }
 
 static void
@@ -285,13 +391,11 @@ finish_writing(struct decode *d)
 		if (d->exit_code == CLI_OK)
 			d->exit_code = CLI_LOSSY;
 	}
+	finish_export(d);
+	check_followed(d);
 	filter_warn_over(d->filter);
-	if (fflush(stdout) != 0 && d->out.error == 0)
-		d->out.error = errno;
-	if (d->out.error != 0 && d->out.error != EPIPE) {
-		cli_warn("standard output: %s", strerror(d->out.error));
+	if (!cli_output_ok(d->out.error) || !cli_flush())
 		d->exit_code = CLI_FAILED;
-	}
 }
 
 static void
@@ -300,7 +404,9 @@ free_all(struct decode *d)
 	cap_free(d->cap);
 	statistics_free(d->stats);
 	filter_free(d->filter);
+	columns_free(d->columns);
 	keys_free(d->keys);
+	keylog_follow_free(d->key_follow);
 	cap_keylog_free(d->keylog);
 	bnet_buf_free(&d->store);
 	source_close(d->src);
@@ -315,9 +421,7 @@ list_interfaces(struct decode *d)
 	decode_options_free(&d->opt);
 	if (!source_list(stdout, err))
 		cli_die("%s", err);
-	if (fflush(stdout) != 0)
-		cli_die("standard output: %s", strerror(errno));
-	return CLI_OK;
+	return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
 int
@@ -333,11 +437,11 @@ main(int argc, char **argv)
 		return list_interfaces(&d);
 	bnet_buf_init(&d.store, MESSAGE_STORE_BYTES);
 	compile_filter(&d);
+	make_columns(&d);
 	add_statistics(&d);
 	load_keys(&d);
 	load_secrets(&d);
 	open_source(&d);
-	load_embedded_secrets(&d);
 	set_output(&d);
 	decode_run(&d);
 	print_statistics(&d);

@@ -5,6 +5,7 @@
 
 #include "cmd/capture/capture.h"
 #include "cmd/common/options.h"
+#include "cmd/decode/window.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,8 @@
 enum option_output {
 	OUTPUT_TEXT = 0,
 	OUTPUT_JSON,
+	OUTPUT_FIELDS,
+	OUTPUT_CSV,
 	OUTPUT_NONE,
 };
 
@@ -24,6 +27,8 @@ enum option_time {
 	TIME_EPOCH,
 	TIME_DELTA,
 	TIME_DATE,
+	TIME_UTC_CLOCK,
+	TIME_UTC_DATE,
 };
 
 enum option_when {
@@ -37,12 +42,36 @@ enum option_payload {
 	PAYLOAD_HEX,
 };
 
+enum option_follow {
+	FOLLOW_NOT = 0,
+	FOLLOW_TEXT,
+	FOLLOW_HEX,
+	FOLLOW_RAW,
+};
+
+enum option_occurrence {
+	OCCURRENCE_ALL = 0,
+	OCCURRENCE_FIRST,
+	OCCURRENCE_LAST,
+};
+
+/* -E; 0: the default of the format */
+struct option_columns {
+	bool header;
+	char separator, aggregator;
+	char quote; /* 'n': never, 0: where it is needed */
+	enum option_occurrence occurrence;
+};
+
 struct decode_options {
-	char *read_path; /* exactly one of these two is set, or list */
+	/* exactly one of the two is set, or list_ifaces */
+	const char **paths; /* -r and the files behind it; n_paths */
 	char *iface;
+	size_t n_paths;
+	struct option_texts reads; /* -r */
 	bool list_ifaces;
 	char *capture_filter; /* -f */
-	char *bpf; /* -f and the operands combined, or NULL */
+	char *bpf; /* -f and the other operands combined, or NULL */
 	char *filter; /* -Y */
 	uint64_t count; /* 0: all */
 	enum option_output output;
@@ -51,6 +80,14 @@ struct decode_options {
 	char *write_path;
 	char *user; /* -Z */
 	enum option_time time;
+	bool time_given;
+	struct option_texts fields; /* -e */
+	struct option_columns columns;
+	enum option_follow follow;
+	uint64_t follow_stream;
+	char *export_path;
+	uint64_t export_max;
+	struct window window;
 	enum option_when color, progress;
 	uint32_t snaplen;
 	struct option_texts stats, keys, keylogs;
@@ -61,7 +98,7 @@ struct decode_options {
 extern const struct option_program decode_program;
 
 /*
- * Fills *opt; release it with decode_options_free(). Exits after --help,
+ * Fills *opt, which may refer to argv; release it with decode_options_free(). Exits after --help,
  * --version, and the lists of "-z help" and "-Y help", and on bad usage.
  */
 void decode_options_parse(struct decode_options *opt, int argc, char **argv);

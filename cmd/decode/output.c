@@ -66,7 +66,10 @@ put_time(struct output *output, int64_t time_ns, const char *format,
 			output->second_chars = (size_t)snprintf(output->time,
 			    sizeof(output->time), "%lld.", (long long)s);
 		} else {
-			localtime_r(&s, &tm);
+			if (output->opt->time >= TIME_UTC_CLOCK)
+				gmtime_r(&s, &tm);
+			else
+				localtime_r(&s, &tm);
 			output->second_chars = strftime(
 			    output->time, sizeof(output->time), format, &tm);
 		}
@@ -110,7 +113,10 @@ output_time(struct output *output, int64_t time_ns, int64_t clock_ns)
 		put_time(output, time_ns, NULL, 6);
 	else if (how != TIME_NONE)
 		put_time(output, time_ns,
-		    how == TIME_DATE ? "%Y-%m-%d %H:%M:%S." : "%H:%M:%S.", 6);
+		    how == TIME_DATE || how == TIME_UTC_DATE
+			? "%Y-%m-%d %H:%M:%S."
+			: "%H:%M:%S.",
+		    6);
 }
 
 const char *

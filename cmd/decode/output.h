@@ -19,6 +19,8 @@ struct output {
 	size_t time_chars, second_chars; /* belongs to `second` */
 	int64_t second;
 	int64_t previous_ns; /* -ttt */
+	bool followed; /* --follow has shown the ends of its stream */
+	const struct columns *columns; /* of -o fields and csv, or NULL */
 };
 
 struct output_format {

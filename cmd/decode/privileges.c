@@ -9,12 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define USER_DEFAULT "nobody"
-
 bool
 privileges_drop(const char *user, char *err)
 {
-	const char *name = user != NULL ? user : USER_DEFAULT;
+	const char *name = user != NULL ? user : PRIVILEGES_USER;
 	struct passwd *pw;
 
 	if (geteuid() != 0)

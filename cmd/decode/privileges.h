@@ -8,8 +8,10 @@
 
 #include <stdbool.h>
 
+#define PRIVILEGES_USER "nobody" /* the default */
+
 /*
- * As root, continues as `user` (NULL: nobody); otherwise does nothing. Returns
+ * As root, continues as `user` (NULL: PRIVILEGES_USER); otherwise does nothing. Returns
  * false on failure and sets `err` (SOURCE_ERR_CHARS).
  */
 bool privileges_drop(const char *user, char *err);

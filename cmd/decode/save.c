@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/decode/save.h"
 
+#include "cmd/capture/keylog.h"
+#include "cmd/capture/pcapng_writer.h"
 #include "cmd/common/map.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define NS_PER_S INT64_C(1000000000)
-#define SNAPLEN 262144
+#define SECRETS_AT_ONCE 8 /* in a block */
 #define STREAMS_MAX MAP_ENTRIES_MAX
 
 struct waiting {
@@ -18,6 +21,7 @@ struct waiting {
 	int64_t time_ns;
 	size_t wire_bytes;
 	size_t len;
+	int linktype;
 	uint8_t data[];
 };
 
@@ -29,93 +33,157 @@ struct entry {
 };
 
 struct save {
-	pcap_t *pcap;
+	FILE *f; /* what is written to; closed by the dumper, if there is one */
+	pcap_t *pcap; /* pcap: these three */
 	pcap_dumper_t *dumper;
+	int linktype;
+	struct pcapng_writer writer; /* pcapng: these three */
+	const struct cap_keylog *log;
+	size_t n_secrets; /* written */
 	char path[200];
 	bool is_stdout;
-	int error; /* errno of the first failure */
+	int error; /* errno of the first failure; or */
+	const char *problem;
 	struct map waits; /* streams that did not match yet */
 	size_t held_bytes;
 	uint64_t n_dropped; /* from streams that matched later */
 };
 
-/* libpcap closes its file, but standard output must stay open. */
-static pcap_dumper_t *
-dump_stdout(pcap_t *pcap)
+static bool
+is_pcapng(const char *path)
+{
+	static const char ending[] = ".pcapng";
+	size_t n = strlen(path), n_ending = sizeof(ending) - 1;
+
+	return n > n_ending && strcmp(path + n - n_ending, ending) == 0;
+}
+
+/* The file gets closed, but standard output must stay open. */
+static FILE *
+open_stdout(void)
 {
 	int fd = dup(STDOUT_FILENO);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
-	pcap_dumper_t *dumper = f == NULL ? NULL : pcap_dump_fopen(pcap, f);
 
-	if (dumper == NULL && f != NULL)
-		fclose(f);
-	else if (f == NULL && fd >= 0)
+	if (f == NULL && fd >= 0) {
 		close(fd);
-	return dumper;
+		errno = EBADF; /* it is closed: see cli_standard_fds() */
+	}
+	return f;
 }
 
-static pcap_dumper_t *
-dump(struct save *save, const char *path, char *err)
+/* Begins the file. Returns false when out of memory. */
+static bool
+begin(struct save *save, const char *path)
 {
-	pcap_dumper_t *dumper;
-
-	errno = 0;
-	dumper = save->is_stdout ? dump_stdout(save->pcap)
-				 : pcap_dump_open(save->pcap, path);
-	if (dumper == NULL && save->is_stdout)
-		snprintf(err, SOURCE_ERR_CHARS, "%s: %s", save->path,
-		    strerror(errno));
-	else if (dumper == NULL)
-		snprintf(
-		    err, SOURCE_ERR_CHARS, "%.300s", pcap_geterr(save->pcap));
-	return dumper;
+	if (is_pcapng(path)) {
+		pcapng_writer_begin(&save->writer, save->f);
+		return true;
+	}
+	save->pcap = pcap_open_dead_with_tstamp_precision(
+	    save->linktype, SOURCE_SNAPLEN_MAX, PCAP_TSTAMP_PRECISION_NANO);
+	if (save->pcap != NULL)
+		save->dumper = pcap_dump_fopen(save->pcap, save->f);
+	return save->dumper != NULL;
 }
 
 bool
-save_open(struct save **out, const char *path, int linktype, char *err)
+save_open(struct save **out, const char *path, int linktype,
+    const struct cap_keylog *log, char *err)
 {
 	struct save *save = calloc(1, sizeof(*save));
+	int error;
 
 	*out = NULL;
 	if (save == NULL ||
 	    !map_init(&save->waits, sizeof(struct entry), 1, STREAMS_MAX)) {
 		snprintf(err, SOURCE_ERR_CHARS, "out of memory");
 		free(save);
+		errno = ENOMEM;
 		return false;
 	}
 	save->is_stdout = strcmp(path, "-") == 0;
+	save->linktype = linktype;
+	save->log = log;
 	snprintf(save->path, sizeof(save->path), "%s",
 	    save->is_stdout ? "standard output" : path);
-	save->pcap = pcap_open_dead_with_tstamp_precision(
-	    linktype, SNAPLEN, PCAP_TSTAMP_PRECISION_NANO);
-	if (save->pcap == NULL)
-		snprintf(err, SOURCE_ERR_CHARS, "out of memory");
-	else
-		save->dumper = dump(save, path, err);
-	if (save->dumper == NULL) {
-		(void)save_close(save, NULL);
-		return false;
+	save->f = save->is_stdout ? open_stdout() : fopen(path, "wb");
+	error = errno;
+	if (save->f != NULL && begin(save, path)) {
+		*out = save;
+		return true;
 	}
-	*out = save;
-	return true;
+	if (save->f == NULL)
+		snprintf(err, SOURCE_ERR_CHARS, "%s: %s", save->path,
+		    save->is_stdout && error == EBADF ? "closed"
+						      : strerror(error));
+	else
+		snprintf(err, SOURCE_ERR_CHARS, "out of memory");
+	if (save->f != NULL && save->dumper == NULL)
+		fclose(save->f);
+	save->f = NULL;
+	(void)save_close(save, NULL);
+	errno = error;
+	return false;
+}
+
+/* The secrets stand before the packets for which they were needed. */
+static void
+write_secrets(struct save *save)
+{
+	char lines[SECRETS_AT_ONCE * CAP_KEYLOG_LINE_CHARS];
+	size_t n, all;
+
+	if (save->log == NULL)
+		return;
+	do {
+		for (all = 0; all <= sizeof(lines) - CAP_KEYLOG_LINE_CHARS;
+		     all += n) {
+			n = cap_keylog_used(
+			    save->log, save->n_secrets, lines + all);
+			if (n == 0)
+				break;
+			save->n_secrets++;
+		}
+		if (all > 0)
+			pcapng_writer_secrets(&save->writer,
+			    (struct bnet_slice){ (const uint8_t *)lines, all });
+	} while (all > 0);
+	OPENSSL_cleanse(lines, sizeof(lines));
 }
 
 static void
-write_one(struct save *save, int64_t time_ns, size_t wire_bytes,
-    struct bnet_slice data)
+write_pcap(struct save *save, const struct source_packet *packet)
 {
 	struct pcap_pkthdr head = {
-		.ts = { .tv_sec = (time_t)(time_ns / NS_PER_S),
-		    .tv_usec = (suseconds_t)(time_ns % NS_PER_S) },
-		.caplen = (bpf_u_int32)data.len,
-		.len = (bpf_u_int32)wire_bytes,
+		.ts = { .tv_sec = (time_t)(packet->time_ns / NS_PER_S),
+		    .tv_usec = (suseconds_t)(packet->time_ns % NS_PER_S) },
+		.caplen = (bpf_u_int32)packet->data.len,
+		.len = (bpf_u_int32)packet->wire_bytes,
 	};
 
-	if (save->error != 0)
+	if (packet->linktype != save->linktype)
+		save->problem = "packets of several link types do not fit into"
+				" a pcap file: expected a name that ends in"
+				" .pcapng";
+	else
+		pcap_dump((u_char *)save->dumper, &head, packet->data.p);
+}
+
+static void
+write_one(struct save *save, const struct source_packet *packet)
+{
+	if (save->error != 0 || save->problem != NULL)
 		return;
 	errno = 0;
-	pcap_dump((u_char *)save->dumper, &head, data.p);
-	if (ferror(pcap_dump_file(save->dumper)))
+	if (save->dumper != NULL) {
+		write_pcap(save, packet);
+	} else {
+		write_secrets(save);
+		if (!pcapng_writer_packet(&save->writer, packet))
+			save->problem = "too many link types";
+	}
+	if (ferror(save->f))
 		save->error = errno != 0 ? errno : EIO;
 }
 
@@ -150,6 +218,7 @@ wait(struct save *save, struct entry *entry, const struct source_packet *packet)
 	w->time_ns = packet->time_ns;
 	w->wire_bytes = packet->wire_bytes;
 	w->len = packet->data.len;
+	w->linktype = packet->linktype;
 	memcpy(w->data, packet->data.p, w->len);
 	if (entry->tail != NULL)
 		entry->tail->next = w;
@@ -189,8 +258,12 @@ save_packet(struct save *save, uint64_t number, bool matches,
 	entry = map_find(&save->waits, &number);
 	if (entry != NULL) {
 		for (struct waiting *w = entry->head; w != NULL; w = w->next)
-			write_one(save, w->time_ns, w->wire_bytes,
-			    (struct bnet_slice){ w->data, w->len });
+			write_one(save,
+			    &(const struct source_packet){
+				.time_ns = w->time_ns,
+				.data = { w->data, w->len },
+				.wire_bytes = w->wire_bytes,
+				.linktype = w->linktype });
 		save->n_dropped += entry->n_dropped;
 		forget(save, entry);
 	}
@@ -200,7 +273,7 @@ save_packet(struct save *save, uint64_t number, bool matches,
 void
 save_any(struct save *save, const struct source_packet *packet)
 {
-	write_one(save, packet->time_ns, packet->wire_bytes, packet->data);
+	write_one(save, packet);
 }
 
 void
@@ -216,17 +289,17 @@ void
 save_flush(struct save *save)
 {
 	errno = 0;
-	if (save->error == 0 && pcap_dump_flush(save->dumper) != 0)
+	if (save->error == 0 && fflush(save->f) != 0)
 		save->error = errno != 0 ? errno : EIO;
 }
 
 bool
 save_failed(const struct save *save, char *err)
 {
-	if (save->error == 0)
+	if (save->error == 0 && save->problem == NULL)
 		return false;
-	snprintf(
-	    err, SOURCE_ERR_CHARS, "%s: %s", save->path, strerror(save->error));
+	snprintf(err, SOURCE_ERR_CHARS, "%s: %s", save->path,
+	    save->problem != NULL ? save->problem : strerror(save->error));
 	return true;
 }
 
@@ -243,11 +316,14 @@ save_close(struct save *save, char *err)
 
 	if (save == NULL)
 		return true;
-	if (save->dumper != NULL) {
+	if (save->f != NULL) {
 		save_flush(save);
 		ok = (save->is_stdout && save->error == EPIPE) ||
 		    !save_failed(save, err);
-		pcap_dump_close(save->dumper);
+		if (save->dumper != NULL)
+			pcap_dump_close(save->dumper);
+		else
+			fclose(save->f);
 	}
 	for (size_t i = 0; i < save->waits.n_made; i++) {
 		struct entry *entry = map_at(&save->waits, i);

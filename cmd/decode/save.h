@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * save - the packets of matching streams, written as pcap (-w).
+ * save - the packets of matching streams, written as pcap or, with their TLS
+ * secrets, as pcapng (-w).
  *
  * A stream matches once one of its records passes the filter. Earlier packets
  * wait, up to SAVE_STREAM_BYTES; beyond that the oldest are dropped. Owns the
@@ -16,11 +17,16 @@
 
 struct save;
 
+struct cap_keylog;
+
 /*
- * Opens the file; "-" is standard output. Returns false if it cannot be
- * created, and sets `err` (SOURCE_ERR_CHARS).
+ * Opens the file; "-" is standard output. It is pcapng if its name ends in
+ * ".pcapng", and then holds the secrets of `log` (borrowed, or NULL) that were
+ * used; else it is pcap, and all packets have to be of `linktype`. Returns
+ * false if it cannot be created: errno is set, and `err` (SOURCE_ERR_CHARS).
  */
-bool save_open(struct save **save, const char *path, int linktype, char *err);
+bool save_open(struct save **save, const char *path, int linktype,
+    const struct cap_keylog *log, char *err);
 
 /* Saves a packet of stream `number`; `matches`: the stream has matched. */
 void save_packet(struct save *save, uint64_t number, bool matches,

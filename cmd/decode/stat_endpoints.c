@@ -4,7 +4,8 @@
  *
  * A destination has a kind (node, client, ...); a frame with forks goes to each
  * of its fork ids, which are clients. A source is only an id: the header does
- * not say whether it is a node or a client.
+ * not say whether it is a node or a client. Each row tells the directions
+ * apart: a capture at a relay has a forwarded packet on its way in and out.
  */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
@@ -26,7 +27,7 @@ struct key {
 
 struct row {
 	struct key key;
-	uint64_t frames, bytes;
+	uint64_t frames[2], bytes[2]; /* by enum cap_dir */
 };
 
 struct endpoints {
@@ -59,7 +60,8 @@ endpoints_new(const char *arg, char *err, size_t err_bytes)
 }
 
 static void
-count(struct endpoints *st, const struct key *key, uint64_t bytes)
+count(struct endpoints *st, const struct key *key, enum cap_dir dir,
+    uint64_t bytes)
 {
 	uint64_t words[3] = { key->role, key->dest_type, key->id };
 	struct row *row = st->last[key->role];
@@ -70,8 +72,8 @@ count(struct endpoints *st, const struct key *key, uint64_t bytes)
 		if (row != st->rows.others)
 			st->last[key->role] = row;
 	}
-	row->frames++;
-	row->bytes += bytes;
+	row->frames[dir]++;
+	row->bytes[dir] += bytes;
 }
 
 static void
@@ -79,6 +81,7 @@ endpoints_record(void *state, const struct record *record)
 {
 	struct endpoints *st = state;
 	const struct bnet_packet *frame = record->event->frame;
+	const enum cap_dir dir = record->event->dir;
 	struct bnet_bits_rd forks;
 	uint64_t bytes;
 
@@ -87,18 +90,18 @@ endpoints_record(void *state, const struct record *record)
 	bytes = stat_wire_bytes(frame);
 	count(st,
 	    &(struct key){ ROLE_SOURCE, 0, (uint64_t)frame->header.source },
-	    bytes);
+	    dir, bytes);
 	if (frame->header.forks == 0)
 		count(st,
 		    &(struct key){ ROLE_DEST, (uint64_t)frame->header.dest_type,
 			(uint64_t)frame->header.dest },
-		    bytes);
+		    dir, bytes);
 	forks = frame->forks;
 	for (uint32_t i = 0; i < frame->header.forks && !forks.bad; i++)
 		count(st,
 		    &(struct key){
 			ROLE_DEST, BNET_DEST_CLIENT, bnet_bits_u64(&forks) },
-		    bytes);
+		    dir, bytes);
 }
 
 /* Orders sources first, then destinations by kind, then by id. */
@@ -126,7 +129,30 @@ static const struct table_column columns[] = {
 	{ .name = "bytes_sent", .head = "bytes sent" },
 	{ .name = "frames_received", .head = "frames received" },
 	{ .name = "bytes_received", .head = "bytes received" },
+	/* a relay's capture has a packet in both: as it came and as it went */
+	{ .name = "frames_up", .head = "frames up" },
+	{ .name = "frames_down", .head = "frames down" },
+	{ .name = "bytes_up", .head = "", .in = TABLE_JSON },
+	{ .name = "bytes_down", .head = "", .in = TABLE_JSON },
 };
+
+/* Both directions together, in two columns. */
+static void
+print_sums(struct table *table, const struct row *row)
+{
+	table_u64(table, row->frames[CAP_UP] + row->frames[CAP_DOWN]);
+	table_u64(table, row->bytes[CAP_UP] + row->bytes[CAP_DOWN]);
+}
+
+/* The last four columns. */
+static void
+print_ways(struct table *table, const struct row *row)
+{
+	table_u64(table, row->frames[CAP_UP]);
+	table_u64(table, row->frames[CAP_DOWN]);
+	table_u64(table, row->bytes[CAP_UP]);
+	table_u64(table, row->bytes[CAP_DOWN]);
+}
 
 static void
 print_row(struct table *table, const struct row *row)
@@ -150,8 +176,12 @@ print_row(struct table *table, const struct row *row)
 		table_null(table);
 		table_null(table);
 	}
-	table_u64(table, row->frames);
-	table_u64(table, row->bytes);
+	print_sums(table, row);
+	if (row->key.role == ROLE_SOURCE) {
+		table_null(table);
+		table_null(table);
+	}
+	print_ways(table, row);
 }
 
 static void
@@ -166,8 +196,8 @@ print_others(struct table *table, const struct map *rows)
 	table_null(table);
 	table_null(table);
 	table_null(table);
-	table_u64(table, others->frames);
-	table_u64(table, others->bytes);
+	print_sums(table, others);
+	print_ways(table, others);
 	table_note(table,
 	    "only the first %zu endpoints have a row; (others) counts frames "
 	    "from and to the rest",

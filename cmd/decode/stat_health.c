@@ -203,6 +203,10 @@ add_verdict(struct table *table, const struct cap_counters *counters)
 		table_note(table,
 		    "verdict: nothing lost, but packets left out: %" PRIu64,
 		    left_out);
+	else if (counters->keyless_streams > 0)
+		table_note(table,
+		    "verdict: nothing lost, but TLS streams not read: %" PRIu64,
+		    counters->keyless_streams);
 	else
 		table_note(table, "verdict: clean");
 }

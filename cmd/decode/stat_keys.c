@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* -z keys: the frames by application key. */
+/* -z keys: the frames by application key, and by direction. */
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
 #include "cmd/stats/summary.h"
@@ -9,7 +9,7 @@
 struct row {
 	uint64_t key; /* its 32 bits */
 	const char *name; /* borrowed; or NULL */
-	uint64_t bytes;
+	uint64_t frames[2], bytes[2]; /* by enum cap_dir */
 	struct tally payload;
 	uint64_t latency_sum_ms, latency_max_ms;
 };
@@ -77,7 +77,8 @@ keys_record(void *state, const struct record *record)
 		if (frame->header.latency_ms > row->latency_max_ms)
 			row->latency_max_ms = frame->header.latency_ms;
 	}
-	row->bytes += stat_wire_bytes(frame);
+	row->frames[record->event->dir]++;
+	row->bytes[record->event->dir] += stat_wire_bytes(frame);
 	tally_add(&row->payload, frame->payload.len);
 }
 
@@ -109,7 +110,18 @@ static const struct table_column columns[] = {
 	    .unit = "ms",
 	    .decimals = 1 },
 	{ .name = "latency_max_ms", .head = "latency max", .unit = "ms" },
+	/* a relay's capture has a packet in both: as it came and as it went */
+	{ .name = "frames_up", .head = "frames up" },
+	{ .name = "frames_down", .head = "frames down" },
+	{ .name = "bytes_up", .head = "", .in = TABLE_JSON },
+	{ .name = "bytes_down", .head = "", .in = TABLE_JSON },
 };
+
+static uint64_t
+bytes_of(const struct row *row)
+{
+	return row->bytes[CAP_UP] + row->bytes[CAP_DOWN];
+}
 
 /* Adds the columns after name and key. */
 static void
@@ -119,15 +131,22 @@ print_numbers(struct table *table, const struct row *row, uint64_t total_bytes,
 	uint64_t n = row->payload.count;
 
 	table_u64(table, n);
-	table_u64(table, row->bytes);
-	table_f64(table, stat_percent(row->bytes, total_bytes));
+	table_u64(table, bytes_of(row));
+	table_f64(table, stat_percent(bytes_of(row), total_bytes));
 	table_u64(table, row->payload.min);
 	table_f64(table, tally_mean(&row->payload));
 	table_u64(table, row->payload.max);
-	if (!latency)
-		return;
-	table_f64(table, (double)row->latency_sum_ms / (double)n);
-	table_u64(table, row->latency_max_ms);
+	if (latency) {
+		table_f64(table, (double)row->latency_sum_ms / (double)n);
+		table_u64(table, row->latency_max_ms);
+	} else {
+		table_null(table);
+		table_null(table);
+	}
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		table_u64(table, row->frames[dir]);
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		table_u64(table, row->bytes[dir]);
 }
 
 static void
@@ -163,11 +182,11 @@ static uint64_t
 total_bytes_of(const struct keys *st)
 {
 	const struct row *others = st->rows.others, *row;
-	uint64_t total = st->none.bytes + others->bytes;
+	uint64_t total = bytes_of(&st->none) + bytes_of(others);
 
 	for (size_t i = 0; i < st->rows.n; i++) {
 		row = map_at(&st->rows, i);
-		total += row->bytes;
+		total += bytes_of(row);
 	}
 	return total;
 }

@@ -408,15 +408,15 @@ put_headerless(struct outbuf *out, const struct cap_event *event)
 		    out, "  %zu out-of-band bytes, no header", frame->oob.len);
 }
 
-static void
-put_hex(struct outbuf *out, struct bnet_slice bytes)
+void
+text_dump(struct outbuf *out, const char *margin, struct bnet_slice bytes)
 {
 	for (size_t at = 0; at < bytes.len; at += HEX_ROW_BYTES) {
 		char ascii[HEX_ROW_BYTES];
 		size_t n = bytes.len - at;
 
 		n = n < HEX_ROW_BYTES ? n : HEX_ROW_BYTES;
-		out_printf(out, "\t0x%04zx: ", at);
+		out_printf(out, "%s0x%04zx: ", margin, at);
 		for (size_t i = 0; i < HEX_ROW_BYTES; i++) {
 			if (i % 2 == 0)
 				OUT_LIT(out, " ");
@@ -554,8 +554,8 @@ text_frame(struct output *output, const struct record *record)
 		verbose_frame(output, record);
 	if (output->opt->hex) {
 		if (frame->has_oob && !frame->has_header)
-			put_hex(out, frame->oob);
-		put_hex(out, frame->payload);
+			text_dump(out, "\t", frame->oob);
+		text_dump(out, "\t", frame->payload);
 	}
 }
 

@@ -10,12 +10,14 @@
 #include "cmd/engine/conn.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/common/looks_like.h"
 #include "cmd/common/proxy_protocol.h"
 #include "cmd/engine/send.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -785,36 +787,66 @@ ended(struct engine_conn *conn)
 	}
 }
 
+/*
+ * The reason for a stream whose first bytes are no frame: it may be another
+ * protocol. `in` was fed from its start, or from the byte that failed.
+ */
+static void
+note_look(struct engine_conn *conn, struct bnet_slice in)
+{
+	struct bnet_slice pending = bnet_link_pending(conn->link);
+	uint8_t bytes[LOOKS_LIKE_BYTES];
+	char text[64];
+	size_t n = 0;
+	const char *look;
+
+	if (counter_get(&conn->sendq->packets_in) != 0)
+		return;
+	for (; n < pending.len && n < sizeof(bytes); n++)
+		bytes[n] = pending.p[n];
+	for (size_t i = 0; i < in.len && n < sizeof(bytes); i++)
+		bytes[n++] = in.p[i];
+	look = looks_like((struct bnet_slice){ bytes, n });
+	if (look == NULL)
+		return;
+	snprintf(text, sizeof(text), "this looks like %s", look);
+	conn_set_reason(conn, text);
+}
+
 /* The alert gives the peer the reason; we cannot wait until it arrives. */
 static void
-tls_failed(struct engine_conn *conn)
+tls_failed(struct engine_conn *conn, struct bnet_slice in)
 {
 	struct bnet_slice alert;
 
 	conn_set_reason(conn, bnet_tls_reason(bnet_link_tls(conn->link)));
+	if (conn->state == CONN_OPENING)
+		note_look(conn, in);
 	if (bnet_link_output(conn->link, &alert) == BNET_OK && alert.len > 0)
 		(void)send(conn->fd, alert.p, alert.len, MSG_NOSIGNAL);
 	conn_end(conn, ENGINE_END_TLS);
 }
 
 static void
-link_failed(struct engine_conn *conn, enum bnet_err err)
+link_failed(struct engine_conn *conn, enum bnet_err err, struct bnet_slice in)
 {
 	switch (err) {
 	case BNET_CLOSED:
 		ended(conn);
 		break;
 	case BNET_ESIZE:
+		note_look(conn, in);
 		broken(conn, ENGINE_END_OVERSIZE);
 		break;
 	case BNET_ERESERVED:
 	case BNET_ECODECS:
 	case BNET_EOOB:
 		conn_set_reason(conn, bnet_strerror(err));
+		note_look(conn, in);
 		broken(conn, ENGINE_END_MALFORMED);
 		break;
 	case BNET_ETLS:
-		tls_failed(conn);
+		tls_failed(conn, in);
 		break;
 	default:
 		conn_set_reason(conn, bnet_strerror(err));
@@ -869,7 +901,9 @@ feed(struct engine_conn *conn, struct bnet_slice in)
 		hold(conn, bnet_slice_from(in, used));
 	} else if (err != BNET_OK &&
 	    (conn->state == CONN_OPEN || conn->state == CONN_OPENING)) {
-		link_failed(conn, err);
+		/* TLS has taken what it did not like */
+		link_failed(conn, err,
+		    err == BNET_ETLS ? in : bnet_slice_from(in, used));
 	} else {
 		note_incomplete(conn, n_packets);
 	}

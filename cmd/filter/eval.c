@@ -2,6 +2,7 @@
 /* Runs the program of a filter on a record. */
 #include "cmd/filter/eval.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,6 @@ filter_regexes_new(void)
 		filter_regexes_free(r);
 		return NULL;
 	}
-	(void)pcre2_set_match_limit(r->limits, REGEX_STEPS_MAX);
 	(void)pcre2_set_depth_limit(r->limits, REGEX_DEPTH_MAX);
 	(void)pcre2_set_heap_limit(r->limits, REGEX_HEAP_MAX_KIB);
 	return r;
@@ -77,14 +77,26 @@ filter_regex_new(
 	return regex;
 }
 
+/* PCRE2 counts anew at each place of the subject where a match may begin. */
+static uint32_t
+steps_of(size_t subject_len)
+{
+	const size_t steps = REGEX_STEPS_ALL_MAX / (subject_len + 1);
+
+	if (steps > REGEX_STEPS_MAX)
+		return REGEX_STEPS_MAX;
+	return steps < REGEX_STEPS_MIN ? REGEX_STEPS_MIN : (uint32_t)steps;
+}
+
 bool
 filter_regex_match(struct filter_regexes *r, const pcre2_code *regex,
     struct bnet_slice subject)
 {
 	PCRE2_SPTR text = subject.p != NULL ? subject.p : (PCRE2_SPTR) "";
-	int rc =
-	    pcre2_match(regex, text, subject.len, 0, 0, r->data, r->limits);
+	int rc;
 
+	(void)pcre2_set_match_limit(r->limits, steps_of(subject.len));
+	rc = pcre2_match(regex, text, subject.len, 0, 0, r->data, r->limits);
 	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
 		r->n_over++;
 	return rc >= 0;
@@ -116,26 +128,31 @@ base_of(const struct record *r, enum filter_base base)
 		return frame && e->frame->has_header ? &e->frame->header : NULL;
 	case BASE_RECORD:
 		return r;
+	case BASE_ANY_MESSAGE:
 	case BASE_MESSAGE:
 		break;
 	}
 	return NULL;
 }
 
-/* The field itself. */
+/* The field itself; not for one in a list. */
 static const void *
 place_of(const struct record *r, const struct filter_row *row)
 {
 	const char *base;
 
-	if (row->base <= BASE_MESSAGE)
+	if (row->base < BASE_ANY_MESSAGE) {
 		base = base_of(r, row->base);
-	else if (r->message != NULL &&
-	    (int)r->message->type == (int)row->base - BASE_MESSAGE)
-		base = (const char *)r->message;
-	else
+		return base == NULL ? NULL : base + row->offset;
+	}
+	if (r->message == NULL)
 		return NULL;
-	return base == NULL ? NULL : base + row->offset;
+	if (row->base == BASE_ANY_MESSAGE)
+		row = filter_row_of(row, r->message->type);
+	if (row == NULL ||
+	    (int)r->message->type != (int)row->base - BASE_MESSAGE)
+		return NULL;
+	return (const char *)r->message + row->offset;
 }
 
 static const char *
@@ -162,10 +179,10 @@ port_of(const struct record *r, bool dst, uint64_t *v)
 }
 
 /* Loads a number as ranges store it: signed ones with the top bit flipped. */
-static bool
-number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
+static inline bool
+load_number(const struct record *r, const struct filter_row *row,
+    const void *at, uint64_t *v)
 {
-	const void *at = place_of(r, row);
 	const struct bnet_header *h = at;
 
 	if (at == NULL)
@@ -193,6 +210,9 @@ number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
 	case LOAD_I64:
 		*v = (uint64_t) * (const int64_t *)at ^ FILTER_BIAS;
 		return true;
+	case LOAD_IS_SET:
+		*v = ((const struct bnet_string *)at)->len_bytes > 0;
+		return true;
 	case LOAD_PORT_SRC:
 	case LOAD_PORT_DST:
 		return port_of(r, row->load == LOAD_PORT_DST, v);
@@ -201,11 +221,27 @@ number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
 	}
 }
 
-static bool
-bytes_of(
-    const struct record *r, const struct filter_row *row, struct bnet_slice *s)
+/* An end without its port, and without the brackets of IPv6. */
+static struct bnet_slice
+ip_of(const struct record *r, bool dst)
 {
-	const void *at = place_of(r, row);
+	size_t len;
+	const char *end = end_of(r, dst, &len);
+
+	while (len > 0 && end[len - 1] != ':')
+		len--;
+	len -= len > 0;
+	if (len > 1 && end[0] == '[') {
+		end++;
+		len -= 2;
+	}
+	return (struct bnet_slice){ (const void *)end, len };
+}
+
+static inline bool
+load_bytes(const struct record *r, const struct filter_row *row, const void *at,
+    struct bnet_slice *s)
+{
 	const struct bnet_string *string = at;
 	const char *c;
 
@@ -229,9 +265,165 @@ bytes_of(
 		c = end_of(r, row->load == LOAD_END_DST, &s->len);
 		s->p = (const void *)c;
 		return true;
+	case LOAD_IP_SRC:
+	case LOAD_IP_DST:
+		*s = ip_of(r, row->load == LOAD_IP_DST);
+		return true;
 	default:
 		return false;
 	}
+}
+
+/* Takes the slice; returns false if it is not wholly there. */
+static bool
+cut(const struct filter_ref *ref, struct bnet_slice *s)
+{
+	int64_t len = (int64_t)s->len;
+	int64_t from = ref->from < 0 ? len + ref->from : ref->from;
+
+	if (from < 0 || from > len || ref->len > len - from)
+		return false;
+	*s = bnet_slice_from(*s, (size_t)from);
+	if (ref->len >= 0)
+		s->len = (size_t)ref->len;
+	return true;
+}
+
+/* The only value of a field that can have no more than one. */
+static bool
+number_of(const struct record *r, const struct filter_row *row, uint64_t *v)
+{
+	return load_number(r, row, place_of(r, row), v);
+}
+
+static bool
+bytes_of(
+    const struct record *r, const struct filter_ref *ref, struct bnet_slice *s)
+{
+	return load_bytes(r, ref->row, place_of(r, ref->row), s) &&
+	    (!ref->sliced || cut(ref, s));
+}
+
+/* ---- fields of several values ---- */
+
+typedef bool filter_visit(void *arg, const struct filter_value *value);
+
+static bool
+each_id(const struct record *r, filter_visit *visit, void *arg)
+{
+	const struct bnet_header *h = base_of(r, BASE_HEADER);
+	struct filter_value v = { 0 };
+	struct bnet_bits_rd ids;
+
+	if (h == NULL || h->forks == 0)
+		return false;
+	ids = r->event->frame->forks;
+	for (uint32_t i = 0; i < h->forks && !ids.bad; i++) {
+		v.number = bnet_bits_u64(&ids);
+		if (visit(arg, &v))
+			return true;
+	}
+	return false;
+}
+
+static bool
+each_end(const struct filter_row *row, const struct record *r,
+    filter_visit *visit, void *arg)
+{
+	struct filter_value v = { 0 };
+	const char *end;
+
+	for (int dst = 0; dst < 2 && r->event->stream != NULL; dst++) {
+		if (row->load == LOAD_END_BOTH) {
+			end = end_of(r, dst, &v.bytes.len);
+			v.bytes.p = (const void *)end;
+		} else if (!port_of(r, dst, &v.number)) {
+			continue;
+		}
+		if (visit(arg, &v))
+			return true;
+	}
+	return false;
+}
+
+/* Loads and visits the value at `at`. */
+static bool
+visit_at(const struct filter_ref *ref, const struct record *r, const void *at,
+    filter_visit *visit, void *arg)
+{
+	struct filter_value v = { 0 };
+
+	if (filter_row_number(ref->row)
+		? !load_number(r, ref->row, at, &v.number)
+		: !load_bytes(r, ref->row, at, &v.bytes) ||
+		    (ref->sliced && !cut(ref, &v.bytes)))
+		return false;
+	return visit(arg, &v);
+}
+
+static bool
+each_element(const struct filter_ref *ref, const struct record *r,
+    filter_visit *visit, void *arg)
+{
+	const struct bnet_field *list = ref->row->list;
+	const char *of = (const char *)r->message, *element;
+	uint32_t n;
+
+	if (of == NULL ||
+	    (int)r->message->type != (int)ref->row->base - BASE_MESSAGE)
+		return false;
+	memcpy(&n, of + list->at, sizeof(n));
+	memcpy(&element, of + list->list->p_at, sizeof(element));
+	for (uint32_t i = 0; i < n && element != NULL;
+	     i++, element += list->list->element_bytes)
+		if (visit_at(ref, r, element + ref->row->offset, visit, arg))
+			return true;
+	return false;
+}
+
+bool
+filter_each(const struct filter_ref *ref, const struct record *r,
+    bool (*visit)(void *arg, const struct filter_value *value), void *arg)
+{
+	const struct filter_row *row = ref->row;
+	struct filter_ref own = *ref;
+
+	if (row->load == LOAD_IDS)
+		return each_id(r, visit, arg);
+	if (row->load == LOAD_END_BOTH || row->load == LOAD_PORT_BOTH)
+		return each_end(row, r, visit, arg);
+	if (row->base == BASE_ANY_MESSAGE && row->many) {
+		if (r->message == NULL)
+			return false;
+		own.row = filter_row_of(row, r->message->type);
+		return own.row != NULL && each_element(&own, r, visit, arg);
+	}
+	if (row->list != NULL)
+		return each_element(ref, r, visit, arg);
+	return visit_at(ref, r, place_of(r, row), visit, arg);
+}
+
+/* ---- tests ---- */
+
+/* A test of a field of several values. */
+struct many {
+	const struct filter *f;
+	const struct filter_insn *insn;
+	bool some; /* there is a value */
+};
+
+/*
+ * Tests each value: true if any passes or, with !=, if there are some and all
+ * are others.
+ */
+static bool
+test_many(const struct filter *f, const struct filter_insn *insn,
+    const struct record *r, filter_visit *visit)
+{
+	struct many m = { f, insn, false };
+	const bool passed = filter_each(&insn->ref, r, visit, &m);
+
+	return insn->negate ? m.some && !passed : passed;
 }
 
 static bool
@@ -253,19 +445,12 @@ in_ranges(const struct filter *f, const struct filter_insn *insn, uint64_t v)
 }
 
 static bool
-test_ids(const struct filter *f, const struct filter_insn *insn,
-    const struct record *r)
+visit_ranges(void *arg, const struct filter_value *v)
 {
-	const struct bnet_header *h = base_of(r, BASE_HEADER);
-	struct bnet_bits_rd ids;
+	struct many *m = arg;
 
-	if (h == NULL || h->forks == 0)
-		return false;
-	ids = r->event->frame->forks;
-	for (uint32_t i = 0; i < h->forks && !ids.bad; i++)
-		if (in_ranges(f, insn, bnet_bits_u64(&ids)))
-			return !insn->negate;
-	return insn->negate;
+	m->some = true;
+	return in_ranges(m->f, m->insn, v->number);
 }
 
 static bool
@@ -274,9 +459,9 @@ test_ranges(const struct filter *f, const struct filter_insn *insn,
 {
 	uint64_t v;
 
-	if (insn->row->load == LOAD_IDS)
-		return test_ids(f, insn, r);
-	return number_of(r, insn->row, &v) &&
+	if (insn->ref.row->many)
+		return test_many(f, insn, r, visit_ranges);
+	return number_of(r, insn->ref.row, &v) &&
 	    in_ranges(f, insn, v) != insn->negate;
 }
 
@@ -285,13 +470,71 @@ test_words(const struct filter_insn *insn, const struct record *r)
 {
 	uint64_t v;
 
-	return number_of(r, insn->row, &v) && v < 64 &&
+	return number_of(r, insn->ref.row, &v) && v < 64 &&
 	    (insn->words >> v & 1) != 0;
+}
+
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+static bool
+is_ipv4(const uint8_t ip[16])
+{
+	return memcmp(ip, mapped, sizeof(mapped)) == 0;
+}
+
+bool
+filter_address_read(struct bnet_slice text, uint8_t ip[16])
+{
+	char copy[INET6_ADDRSTRLEN];
+
+	if (text.len == 0 || text.len >= sizeof(copy))
+		return false;
+	memcpy(copy, text.p, text.len);
+	copy[text.len] = '\0';
+	if (strlen(copy) != text.len)
+		return false;
+	if (strchr(copy, ':') != NULL)
+		return inet_pton(AF_INET6, copy, ip) == 1;
+	memcpy(ip, mapped, sizeof(mapped));
+	return inet_pton(AF_INET, copy, ip + sizeof(mapped)) == 1;
+}
+
+/* An address, or an end with its port, without that. */
+static struct bnet_slice
+without_port(struct bnet_slice s)
+{
+	const uint8_t *close;
+	const uint8_t *colon = s.len > 0 ? memchr(s.p, ':', s.len) : NULL;
+
+	if (s.len > 0 && s.p[0] == '[') {
+		close = memchr(s.p, ']', s.len);
+		s = bnet_slice_from(s, 1);
+		s.len = close != NULL ? (size_t)(close - s.p) : 0;
+	} else if (colon != NULL &&
+	    memchr(colon + 1, ':', s.len - (size_t)(colon + 1 - s.p)) == NULL) {
+		s.len = (size_t)(colon - s.p);
+	}
+	return s;
+}
+
+static bool
+in_block(struct bnet_slice s, const char *bytes, const struct filter_text *t)
+{
+	struct filter_block block;
+	uint8_t ip[16];
+
+	memcpy(&block, bytes + t->at, sizeof(block));
+	return filter_address_read(without_port(s), ip) &&
+	    is_ipv4(ip) == is_ipv4(block.lo) && /* ::/0 covers IPv6 only */
+	    memcmp(ip, block.lo, sizeof(ip)) >= 0 &&
+	    memcmp(ip, block.hi, sizeof(ip)) <= 0;
 }
 
 static bool
 equals(struct bnet_slice s, const char *bytes, const struct filter_text *t)
 {
+	if (t->block)
+		return in_block(s, bytes, t);
 	if (t->prefix ? s.len < t->len : s.len != t->len)
 		return false;
 	return t->len == 0 || memcmp(s.p, bytes + t->at, t->len) == 0;
@@ -305,15 +548,13 @@ holds(struct bnet_slice s, const char *bytes, const struct filter_text *t)
 	return memmem(s.p, s.len, bytes + t->at, t->len) != NULL;
 }
 
+/* Does the value pass, apart from `negate`? */
 static bool
-test_bytes(const struct filter *f, const struct filter_insn *insn,
-    const struct record *r)
+passes(
+    const struct filter *f, const struct filter_insn *insn, struct bnet_slice s)
 {
 	const struct filter_text *t;
-	struct bnet_slice s;
 
-	if (!bytes_of(r, insn->row, &s))
-		return false;
 	if (insn->op == OP_REGEX)
 		return filter_regex_match(f->regexes, insn->regex, s);
 	t = f->texts + insn->first;
@@ -321,8 +562,29 @@ test_bytes(const struct filter *f, const struct filter_insn *insn,
 		return holds(s, f->bytes, t);
 	for (size_t i = 0; i < insn->n; i++)
 		if (equals(s, f->bytes, &t[i]))
-			return !insn->negate;
-	return insn->negate;
+			return true;
+	return false;
+}
+
+static bool
+visit_bytes(void *arg, const struct filter_value *v)
+{
+	struct many *m = arg;
+
+	m->some = true;
+	return passes(m->f, m->insn, v->bytes);
+}
+
+static bool
+test_bytes(const struct filter *f, const struct filter_insn *insn,
+    const struct record *r)
+{
+	struct bnet_slice s;
+
+	if (insn->ref.row->many)
+		return test_many(f, insn, r, visit_bytes);
+	return bytes_of(r, &insn->ref, &s) &&
+	    passes(f, insn, s) != insn->negate;
 }
 
 bool

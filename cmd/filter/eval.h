@@ -31,12 +31,18 @@ struct filter_range {
 struct filter_text {
 	size_t at, len; /* in filter->bytes; followed by a NUL */
 	bool prefix; /* anything may follow it */
+	bool block; /* it is a struct filter_block */
+};
+
+/* Addresses from lo to hi; IPv4 as ::ffff:a.b.c.d. */
+struct filter_block {
+	uint8_t lo[16], hi[16];
 };
 
 struct filter_insn {
 	enum filter_op op;
 	bool negate; /* inverts, but only if the field exists */
-	const struct filter_row *row;
+	struct filter_ref ref;
 	size_t first, n; /* ranges or texts */
 	uint64_t words;
 	pcre2_code *regex; /* owned */
@@ -48,7 +54,9 @@ struct filter_insn {
  * counted.
  */
 #define REGEX_TOTAL_MAX_BYTES (1 << 20) /* compiled size, per filter */
-#define REGEX_STEPS_MAX 100000
+#define REGEX_STEPS_MAX 100000 /* from one place of the subject, */
+#define REGEX_STEPS_MIN 500
+#define REGEX_STEPS_ALL_MAX 1000000000 /* and roughly from all of them */
 #define REGEX_DEPTH_MAX 10000
 #define REGEX_HEAP_MAX_KIB 4096
 
@@ -90,6 +98,32 @@ filter_n_over(const struct filter *filter)
 {
 	return filter->regexes == NULL ? 0 : filter->regexes->n_over;
 }
+
+/* A value of a field: a number, bytes, or none. */
+struct filter_value {
+	uint64_t number; /* top bit flipped if filter_row_signed() */
+	struct bnet_slice bytes; /* of strings, addresses and bytes */
+};
+
+/*
+ * Calls visit() with each value that the field has in the record, in order,
+ * until it returns true. Returns whether it did. The bytes are borrowed from
+ * the record.
+ */
+bool filter_each(const struct filter_ref *ref, const struct record *record,
+    bool (*visit)(void *arg, const struct filter_value *value), void *arg);
+
+/* Are the values of the row numbers, or else bytes? */
+static inline bool
+filter_row_number(const struct filter_row *row)
+{
+	return row->field.type <= FILTER_WORD;
+}
+
+/*
+ * Reads an address, without a port, as IPv6. Returns false if it is none.
+ */
+bool filter_address_read(struct bnet_slice text, uint8_t ip[16]);
 
 /* Does the record pass? Uses no recursion, and no memory except PCRE2's. */
 bool filter_match(const struct filter *filter, const struct record *record);

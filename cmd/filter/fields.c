@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/filter/fields.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct filter_word type_words[] = {
@@ -51,15 +52,20 @@ static const struct filter_word dest_words[] = {
 };
 
 /* The messages and their fields, from the table of the library. */
-#define MESSAGE_ROWS_MAX 64
+#define MESSAGE_ROWS_MAX 128
 #define MESSAGE_NAME_CHARS 40
+#define MESSAGE_TYPE_PREFIX "message."
 
 static struct {
 	struct filter_word words[BNET_N_MSGS]; /* the last one ends the list */
 	struct filter_row rows[MESSAGE_ROWS_MAX];
 	char names[MESSAGE_ROWS_MAX][MESSAGE_NAME_CHARS];
-	size_t n_rows;
+	size_t n_rows, n_own; /* those after n_own are of any message */
+	/* of those: the row of each type, as its number + 1; 0: none */
+	uint8_t of_type[MESSAGE_ROWS_MAX][BNET_N_MSGS];
 } messages;
+
+_Static_assert(MESSAGE_ROWS_MAX < UINT8_MAX, "numbers of rows fit");
 
 _Static_assert((int)BNET_N_MSGS <= 64, "words are bits of a uint64_t");
 
@@ -67,11 +73,12 @@ _Static_assert(sizeof(enum cap_event_type) == sizeof(uint32_t) &&
 	sizeof(enum bnet_order) == sizeof(uint32_t),
     "LOAD_ENUM reads 32 bits");
 
-#define EVENT(member) offsetof(struct cap_event, member)
-#define STREAM(member) offsetof(struct cap_stream, member)
-#define PACKET(member) offsetof(struct bnet_packet, member)
-#define HEADER(member) offsetof(struct bnet_header, member)
-#define RECORD(member) offsetof(struct record, member)
+/* The place of a field in the struct of its base. */
+#define EVENT(member) .offset = offsetof(struct cap_event, member)
+#define STREAM(member) .offset = offsetof(struct cap_stream, member)
+#define PACKET(member) .offset = offsetof(struct bnet_packet, member)
+#define HEADER(member) .offset = offsetof(struct bnet_header, member)
+#define RECORD(member) .offset = offsetof(struct record, member)
 
 /* clang-format off */
 static const struct filter_row rows[] = {
@@ -90,13 +97,21 @@ static const struct filter_row rows[] = {
 	    "up: from the side that opened the connection", dir_words },
 	    BASE_EVENT_STREAM, LOAD_ENUM, EVENT(dir) },
 	{ { "src", FILTER_ADDRESS, "", "the sender's end", NULL },
-	    BASE_STREAM, LOAD_END_SRC, 0 },
-	{ { "src_port", FILTER_NUMBER, "", "TCP port of src", NULL },
-	    BASE_STREAM, LOAD_PORT_SRC, 0 },
+	    BASE_STREAM, LOAD_END_SRC, .offset = 0 },
+	{ { "src.ip", FILTER_IP, "", "address of src", NULL },
+	    BASE_STREAM, LOAD_IP_SRC, .offset = 0 },
+	{ { "src.port", FILTER_NUMBER, "", "TCP port of src", NULL },
+	    BASE_STREAM, LOAD_PORT_SRC, .offset = 0 },
 	{ { "dst", FILTER_ADDRESS, "", "the receiver's end", NULL },
-	    BASE_STREAM, LOAD_END_DST, 0 },
-	{ { "dst_port", FILTER_NUMBER, "", "TCP port of dst", NULL },
-	    BASE_STREAM, LOAD_PORT_DST, 0 },
+	    BASE_STREAM, LOAD_END_DST, .offset = 0 },
+	{ { "dst.ip", FILTER_IP, "", "address of dst", NULL },
+	    BASE_STREAM, LOAD_IP_DST, .offset = 0 },
+	{ { "dst.port", FILTER_NUMBER, "", "TCP port of dst", NULL },
+	    BASE_STREAM, LOAD_PORT_DST, .offset = 0 },
+	{ { "addr", FILTER_ADDRESS, "", "src and dst; any may fit", NULL },
+	    BASE_STREAM, LOAD_END_BOTH, 0, .many = true },
+	{ { "port", FILTER_NUMBER, "", "TCP port of both; any may fit", NULL },
+	    BASE_STREAM, LOAD_PORT_BOTH, 0, .many = true },
 	{ { "client_src", FILTER_ADDRESS, "",
 	    "the client's, by a PROXY header", NULL },
 	    BASE_STREAM, LOAD_CSTR, STREAM(client_src) },
@@ -113,6 +128,11 @@ static const struct filter_row rows[] = {
 	{ { "oob_len", FILTER_NUMBER, "bytes", "of the out-of-band section",
 	    NULL },
 	    BASE_FRAME, LOAD_SIZE, PACKET(oob.len) },
+	{ { "trailing_len", FILTER_NUMBER, "bytes", "of that behind the header",
+	    NULL },
+	    BASE_FRAME, LOAD_SIZE, PACKET(trailing_bytes) },
+	{ { "oob", FILTER_BYTES, "", "the out-of-band section", NULL },
+	    BASE_FRAME, LOAD_SLICE, PACKET(oob) },
 	{ { "header", FILTER_BOOL, "", "there is a BlueNet header",
 	    bool_words },
 	    BASE_FRAME, LOAD_BOOL, PACKET(has_header) },
@@ -132,7 +152,7 @@ static const struct filter_row rows[] = {
 	{ { "forks", FILTER_NUMBER, "", "number of fork ids", NULL },
 	    BASE_HEADER, LOAD_U32, HEADER(forks) },
 	{ { "fork_ids", FILTER_NUMBER, "", "client ids; any may fit", NULL },
-	    BASE_FRAME, LOAD_IDS, 0 },
+	    BASE_FRAME, LOAD_IDS, 0, .many = true },
 	{ { "serial", FILTER_NUMBER, "", "serial number", NULL },
 	    BASE_HEADER, LOAD_U32, HEADER(serial) },
 	{ { "latency_ms", FILTER_NUMBER, "ms", "over the hops so far", NULL },
@@ -143,7 +163,7 @@ static const struct filter_row rows[] = {
 	{ { "timestamp", FILTER_NUMBER, "", "not 0: a ping", NULL },
 	    BASE_HEADER, LOAD_U64, HEADER(timestamp) },
 	{ { "ping", FILTER_NUMBER, "", "that a pong carries", NULL },
-	    BASE_HEADER, LOAD_PONG_PING, 0 },
+	    BASE_HEADER, LOAD_PONG_PING, .offset = 0 },
 	{ { "payload_len", FILTER_NUMBER, "bytes",
 	    "of the payload, decompressed", NULL },
 	    BASE_FRAME, LOAD_SIZE, PACKET(payload.len) },
@@ -162,11 +182,23 @@ static const struct filter_row rows[] = {
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/*
- * Selects how to load a field of a message; returns false if it is not offered.
- */
-static bool
-message_row(const struct bnet_field *field, struct filter_row *row)
+/* Other names of fields. */
+static const struct {
+	const char *name, *means;
+} aliases[] = {
+	{ "src_port", "src.port" },
+	{ "dst_port", "dst.port" },
+	{ "src.addr", "src.ip" },
+	{ "dst.addr", "dst.ip" },
+	{ "message.type", "message" },
+};
+
+#define N_ALIASES (sizeof(aliases) / sizeof(aliases[0]))
+#define HEADER_PREFIX "header."
+
+/* Selects how to load a field of a message. */
+static void
+set_kind(struct filter_row *row, const struct bnet_field *field)
 {
 	static const struct {
 		enum filter_type type;
@@ -181,47 +213,117 @@ message_row(const struct bnet_field *field, struct filter_row *row)
 		[BNET_FIELD_LIST] = { FILTER_NUMBER, LOAD_U32 },
 	};
 
-	if (field->secret)
-		return false;
 	row->field.type = kinds[field->kind].type;
+	row->load = kinds[field->kind].load;
+	if (field->secret) { /* as in JSON: only whether it is there */
+		row->field.type = FILTER_BOOL;
+		row->load = LOAD_IS_SET;
+	}
 	row->field.unit = row->field.description = "";
 	row->field.words = row->field.type == FILTER_BOOL ? bool_words : NULL;
-	row->load = kinds[field->kind].load;
 	row->offset = field->at;
-	return true;
+}
+
+/* Adds one more row; returns its number, SIZE_MAX if there is no room. */
+static size_t
+add_row(const struct filter_row *row, const char *of, const char *list,
+    const char *name)
+{
+	const size_t at = messages.n_rows;
+
+	if (at == MESSAGE_ROWS_MAX)
+		return SIZE_MAX;
+	snprintf(messages.names[at], MESSAGE_NAME_CHARS, "%s.%s%s%s", of, list,
+	    *list != '\0' ? "." : "", name);
+	messages.rows[at] = *row;
+	messages.rows[at].field.name = messages.names[at];
+	messages.n_rows++;
+	return at;
+}
+
+static void
+add_field(enum bnet_message_type type, const struct bnet_field *field,
+    const struct bnet_field *list)
+{
+	static const char prefix[] = "bluenet.";
+	const char *name = bnet_message_name(type) + sizeof(prefix) - 1;
+	struct filter_row row = { .base = (enum filter_base)(
+				      BASE_MESSAGE + (int)type),
+		.many = list != NULL,
+		.list = list };
+
+	set_kind(&row, field);
+	(void)add_row(&row, name, list != NULL ? list->name : "",
+	    field->list == NULL ? field->name : "n");
 }
 
 static void
 add_message(enum bnet_message_type type)
 {
 	static const char prefix[] = "bluenet.";
-	const char *name = bnet_message_name(type) + sizeof(prefix) - 1;
-	size_t n, at;
+	size_t n;
 	const struct bnet_field *field = bnet_message_fields(type, &n);
 
-	messages.words[type - 1] = (struct filter_word){ name, type };
+	messages.words[type - 1] =
+	    (struct filter_word){ bnet_message_name(type) + sizeof(prefix) - 1,
+		    type };
 	for (; n > 0; n--, field++) {
-		struct filter_row row = { .base = (enum filter_base)(
-					      BASE_MESSAGE + (int)type) };
-
-		at = messages.n_rows;
-		if (at == MESSAGE_ROWS_MAX || !message_row(field, &row))
-			continue;
-		snprintf(messages.names[at], MESSAGE_NAME_CHARS, "%s.%s", name,
-		    field->list == NULL ? field->name : "n");
-		row.field.name = messages.names[at];
-		messages.rows[messages.n_rows++] = row;
+		add_field(type, field, NULL);
+		for (size_t i = 0;
+		     field->list != NULL && i < field->list->n_fields; i++)
+			add_field(type, &field->list->fields[i], field);
 	}
+}
+
+/* "hello.name" is "name" of any message. */
+static const char *
+name_in_message(const struct filter_row *row)
+{
+	return strchr(row->field.name, '.') + 1;
+}
+
+/* Finds or adds the row for any message that has the name and type of `row`. */
+static size_t
+any_row(const struct filter_row *row)
+{
+	const char *name = name_in_message(row);
+	struct filter_row any = *row;
+
+	for (size_t i = messages.n_own; i < messages.n_rows; i++)
+		if (strcmp(name_in_message(&messages.rows[i]), name) == 0)
+			return messages.rows[i].load == row->load ? i
+								  : SIZE_MAX;
+	any.base = BASE_ANY_MESSAGE;
+	any.list = NULL;
+	any.offset = messages.n_rows;
+	return add_row(&any, "message", "", name);
 }
 
 /* Builds the rows from the table of the library, once. */
 static void
 messages_init(void)
 {
+	size_t any;
+
 	if (messages.n_rows > 0)
 		return;
 	for (int type = BNET_MSG_NONE + 1; type < BNET_N_MSGS; type++)
 		add_message((enum bnet_message_type)type);
+	messages.n_own = messages.n_rows;
+	for (size_t i = 0; i < messages.n_own; i++) {
+		any = any_row(&messages.rows[i]);
+		if (any != SIZE_MAX)
+			messages.of_type[any][(int)messages.rows[i].base -
+			    BASE_MESSAGE] = (uint8_t)(i + 1);
+	}
+}
+
+const struct filter_row *
+filter_row_of(const struct filter_row *row, enum bnet_message_type type)
+{
+	const uint8_t at = messages.of_type[row->offset][type];
+
+	return at == 0 ? NULL : &messages.rows[at - 1];
 }
 
 static const struct filter_row *
@@ -239,17 +341,41 @@ filter_field(size_t i)
 	return i < N_ROWS ? &row_at(i)->field : NULL;
 }
 
-const struct filter_row *
-filter_row_find(const char *name, size_t len)
+static bool
+is_name(const char *name, const char *text, size_t len)
 {
+	return strlen(name) == len && memcmp(name, text, len) == 0;
+}
+
+/* Is it a member of JSON's "header"? */
+static bool
+is_of_header(const struct filter_row *row)
+{
+	return row->base == BASE_HEADER || row->load == LOAD_IDS ||
+	    strcmp(row->field.name, "key_name") == 0;
+}
+
+static const struct filter_row *
+find_row(const char *name, size_t len)
+{
+	const size_t prefix = strlen(HEADER_PREFIX);
+	const bool in_header =
+	    len > prefix && memcmp(name, HEADER_PREFIX, prefix) == 0;
 	const struct filter_row *row;
 
+	for (size_t i = 0; i < N_ALIASES; i++)
+		if (is_name(aliases[i].name, name, len))
+			return find_row(
+			    aliases[i].means, strlen(aliases[i].means));
 	for (size_t i = 0; (row = row_at(i)) != NULL; i++)
-		if (strlen(row->field.name) == len &&
-		    memcmp(row->field.name, name, len) == 0)
+		if (is_name(row->field.name, name, len) ||
+		    (in_header && is_of_header(row) &&
+			is_name(row->field.name, name + prefix, len - prefix)))
 			return row;
 	return NULL;
 }
+
+/* ---- "did you mean" ---- */
 
 /* Longer than any name; longer input is not near any name. */
 #define NEAR_CHARS 24
@@ -295,12 +421,13 @@ distance(const char *a, size_t a_len, const char *name)
 	return least(row[len], start + 1);
 }
 
-const char *
-filter_row_nearest(const char *name, size_t len)
+/* The name that was probably meant, or NULL. */
+static const char *
+nearest(const char *name, size_t len)
 {
 	const struct filter_row *row;
 	const char *best = NULL, *its;
-	size_t best_distance = len / 3 + 2, d;
+	size_t best_distance = len < 4 ? 2 : len / 3 + 2, d;
 
 	if (len > NEAR_CHARS)
 		return NULL;
@@ -319,6 +446,106 @@ filter_row_nearest(const char *name, size_t len)
 	return best;
 }
 
+/* ---- a field and its slice ---- */
+
+static bool
+no_field(const char *text, size_t len, char *err)
+{
+	const char *near = nearest(text, len);
+	const int shown = len > NEAR_CHARS * 2 ? NEAR_CHARS * 2 : (int)len;
+
+	if (near == NULL)
+		snprintf(err, FILTER_REF_ERR_CHARS,
+		    "unknown field \"%.*s%s\" (-Y help lists them)", shown,
+		    text, (size_t)shown < len ? "..." : "");
+	else
+		snprintf(err, FILTER_REF_ERR_CHARS,
+		    "unknown field \"%.*s\": did you mean \"%s\"?", shown, text,
+		    near);
+	return false;
+}
+
+/* Reads a number of up to nine digits; advances *s. */
+static bool
+slice_number(const char **s, const char *end, int64_t *v)
+{
+	const bool negative = *s < end && **s == '-';
+	int n = 0;
+
+	*s += negative;
+	for (*v = 0; *s < end && **s >= '0' && **s <= '9' && n < 9; n++)
+		*v = *v * 10 + (*(*s)++ - '0');
+	*v = negative ? -*v : *v;
+	return n > 0;
+}
+
+/* Reads "FROM", "FROM:LEN", "FROM-TO", ":LEN", "FROM:" up to `end`. */
+static bool
+read_slice(const char **s, const char *end, struct filter_ref *ref)
+{
+	int64_t to;
+
+	ref->from = 0;
+	ref->len = 1;
+	if (*s < end && **s != ':' && !slice_number(s, end, &ref->from))
+		return false;
+	if (*s == end)
+		return end[-1] != '[';
+	if (**s == ':') {
+		(*s)++;
+		ref->len = -1;
+		return *s == end ||
+		    (slice_number(s, end, &ref->len) && ref->len > 0 &&
+			*s == end);
+	}
+	if (*(*s)++ != '-' || !slice_number(s, end, &to) || *s != end ||
+	    (to < 0) != (ref->from < 0) || to < ref->from)
+		return false;
+	ref->len = to - ref->from + 1;
+	return true;
+}
+
+static bool
+parse_slice(const char *text, size_t len, size_t at, struct filter_ref *ref,
+    char *err, size_t *at_bytes)
+{
+	const enum filter_type type = ref->row->field.type;
+	const char *s = text + at + 1, *end = text + len - 1;
+
+	*at_bytes = at;
+	if (type != FILTER_BYTES && type != FILTER_STRING) {
+		snprintf(err, FILTER_REF_ERR_CHARS,
+		    "%s is no bytes and no string: it has no slices",
+		    ref->row->field.name);
+		return false;
+	}
+	ref->sliced = true;
+	if (*end != ']')
+		s = text + len; /* a blank follows, or nothing */
+	else if (read_slice(&s, end, ref))
+		return true;
+	*at_bytes = (size_t)(s - text);
+	snprintf(err, FILTER_REF_ERR_CHARS,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:] or"
+	    " [:LENGTH], without blanks");
+	return false;
+}
+
+bool
+filter_ref_parse(const char *text, size_t len, struct filter_ref *ref,
+    char err[FILTER_REF_ERR_CHARS], size_t *at_bytes)
+{
+	const char *open = memchr(text, '[', len);
+	const size_t name_len = open != NULL ? (size_t)(open - text) : len;
+
+	*ref = (struct filter_ref){ .row = find_row(text, name_len) };
+	*at_bytes = 0;
+	if (ref->row == NULL)
+		return no_field(text, name_len, err);
+	return open == NULL ||
+	    parse_slice(text, len, name_len, ref, err, at_bytes);
+}
+
 /* ---- what -Y help prints ---- */
 
 static const struct {
@@ -330,7 +557,8 @@ static const struct {
 	[FILTER_WORD] = { "word", "== != in contains matches" },
 	[FILTER_STRING] = { "string", "== != in contains matches" },
 	[FILTER_ADDRESS] = { "address", "== != in contains matches" },
-	[FILTER_BYTES] = { "bytes", "== != in contains" },
+	[FILTER_IP] = { "ip", "== != in contains matches" },
+	[FILTER_BYTES] = { "bytes", "== != in contains matches" },
 };
 
 const char *
@@ -358,7 +586,9 @@ print_message_fields(FILE *f)
 	const struct filter_row *row;
 	size_t at = LINE_CHARS, n;
 
-	fputs("\nFields of session messages, see bluenet-wire(5):", f);
+	fputs("\nFields of session messages, see bluenet-wire(5); message.FIELD"
+	      " is that of\nwhichever message has it:",
+	    f);
 	for (size_t i = N_ROWS; (row = row_at(i)) != NULL; i++) {
 		n = strlen(row->field.name) + 1;
 		if (at + n > LINE_CHARS) {
@@ -411,8 +641,18 @@ filter_help(FILE *f)
 	      "  Tests are joined by && (and), || (or), ! (not) and"
 	      " parentheses.\n\nValues:\n"
 	      "  -5  0x9f9003c1  zlib  \"text \\\" \\\\ \\n \\x0a\""
-	      "  \"127.0.0.1:26000\"  0a:0b:0c\n"
-	      "  in { 1, 5..9 }  in { \"a\", \"b\" }\n"
+	      "  0a:0b:0c\n"
+	      "  1795386162.5  \"2026-11-30 12:00\""
+	      "  \"2026-11-30 12:00:05.25 +02:00\"\n"
+	      "  127.0.0.1  \"127.0.0.1:26000\"  10.0.0.0/8  fd00::/8"
+	      "  [::1]:26000\n"
+	      "  in { 1, 5..9 }  in { \"a\", \"b\" }"
+	      "  in { 10.0.0.1..10.0.0.9 }\n"
+	      "\nA part of bytes and strings: payload[0:4] == 01:02:03:04"
+	      " (OFFSET:LENGTH),\n[FROM-TO], [OFFSET], [OFFSET:], [:LENGTH];"
+	      " a negative offset is from the end.\nNames have aliases as in"
+	      " JSON (header.dest, message.type), and src_port and\ndst_port"
+	      " are src.port and dst.port.\n"
 	      "\nA comparison with a field that is not there is false, also"
 	      " with !=.\nA field alone is true when it is there and neither"
 	      " 0, empty, false nor none.\n",

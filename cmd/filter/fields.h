@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fields - the names that -Y knows: the type of each, its place in a record,
- * and its description for -Y help. One table, plus the fields of session
- * messages from the table of the library; filter.c and eval.c read it.
+ * fields - the names that -Y and -e know: the type of each, its place in a
+ * record, and its description for -Y help. One table, plus the fields of
+ * session messages from the table of the library. filter.c and eval.c read it,
+ * and the columns of the decoder.
+ *
+ * The members of JSON have the names that they have there, with dots between
+ * the levels: header.dest, message.code; "header." may be left out.
  */
 #ifndef FILTER_FIELDS_H
 #define FILTER_FIELDS_H
@@ -16,11 +20,12 @@
 
 enum filter_type {
 	FILTER_NUMBER, /* whole: decimal, or 0x and hexadecimal digits */
-	FILTER_TIME, /* seconds since 1970, up to 9 decimals */
+	FILTER_TIME, /* seconds since 1970, up to 9 decimals, or a date */
 	FILTER_BOOL, /* true, false, 1, 0 */
 	FILTER_WORD, /* one of `words` */
 	FILTER_STRING,
-	FILTER_ADDRESS, /* "ADDR:PORT", or "ADDR" for any port */
+	FILTER_ADDRESS, /* "ADDR:PORT", "ADDR" for any port, "ADDR/BITS" */
+	FILTER_IP, /* "ADDR", "ADDR/BITS" */
 	FILTER_BYTES, /* "text", or hexadecimal bytes: 0a:0b:0c */
 	FILTER_N_TYPES
 };
@@ -48,6 +53,7 @@ enum filter_base {
 	BASE_FRAME, /* the packet */
 	BASE_HEADER,
 	BASE_RECORD,
+	BASE_ANY_MESSAGE, /* the row of the message's type, see filter_row_of() */
 	BASE_MESSAGE, /* + a bnet_message_type: the message, if of that type */
 };
 
@@ -62,20 +68,37 @@ enum filter_load {
 	LOAD_I64,
 	LOAD_PORT_SRC, /* number of the event's end */
 	LOAD_PORT_DST,
+	LOAD_PORT_BOTH,
 	LOAD_IDS, /* the fork ids */
+	LOAD_IS_SET, /* struct bnet_string: is it not empty? */
 	LOAD_CSTR,
 	LOAD_SLICE,
 	LOAD_STRING, /* struct bnet_string */
 	LOAD_END_SRC,
 	LOAD_END_DST,
+	LOAD_END_BOTH,
+	LOAD_IP_SRC, /* the end without its port */
+	LOAD_IP_DST,
 };
 
 struct filter_row {
 	struct filter_field field;
 	enum filter_base base;
 	enum filter_load load;
-	size_t offset; /* in the struct of `base` */
+	size_t offset; /* in the struct of `base`, or in an element of `list` */
+	bool many; /* it may have several values */
+	const struct bnet_field *list; /* of a message; NULL: not in a list */
 };
+
+/* A field as it is written in an expression: "payload[0:4]". */
+struct filter_ref {
+	const struct filter_row *row;
+	bool sliced; /* of bytes and strings; then: */
+	int64_t from; /* negative: from the end */
+	int64_t len; /* negative: up to the end */
+};
+
+#define FILTER_REF_ERR_CHARS 192
 
 /* Signed numbers are stored with the top bit flipped, so that they sort. */
 #define FILTER_BIAS (UINT64_C(1) << 63)
@@ -86,10 +109,18 @@ filter_row_signed(const struct filter_row *row)
 	return row->load == LOAD_I64 || row->load == LOAD_KEY;
 }
 
-const struct filter_row *filter_row_find(const char *name, size_t len);
+/*
+ * Reads the name of a field, and a slice behind it. Returns false if there is
+ * none such: `err` says why, and *at_bytes is the place in `text`.
+ */
+bool filter_ref_parse(const char *text, size_t len, struct filter_ref *ref,
+    char err[FILTER_REF_ERR_CHARS], size_t *at_bytes);
 
-/* The name that was probably meant, or NULL. */
-const char *filter_row_nearest(const char *name, size_t len);
+/*
+ * The row of BASE_ANY_MESSAGE for messages of this type; NULL: they lack it.
+ */
+const struct filter_row *
+filter_row_of(const struct filter_row *row, enum bnet_message_type type);
 
 /* In the order of the manual, without those of messages; NULL past the last. */
 const struct filter_field *filter_field(size_t i);

@@ -9,8 +9,6 @@
 #include "cmd/ping/offline.h"
 #include "cmd/ping/options.h"
 
-#include <signal.h>
-
 int
 main(int argc, char **argv)
 {
@@ -21,7 +19,6 @@ main(int argc, char **argv)
 	cli_standard_fds();
 	ping_options_parse(&opt, argc, argv);
 	offline_check(&opt);
-	signal(SIGPIPE, SIG_IGN);
 	code = opt.mode == PING_MEASURE ? ending_code(ping_run(&opt))
 					: offline_run(&opt);
 	if (!ending_is_stuck())

@@ -72,14 +72,6 @@ read_logs(const struct ping_options *opt, char **paths, size_t n_paths)
 }
 
 static int
-written(bool ok)
-{
-	if (!ok)
-		cli_warn("standard output: %s", strerror(errno));
-	return ok ? CLI_OK : CLI_FAILED;
-}
-
-static int
 run_from(const struct ping_options *opt)
 {
 	const struct report_settings settings = {
@@ -88,8 +80,10 @@ run_from(const struct ping_options *opt)
 		.percentiles = opt->percentiles,
 	};
 	struct series *series = read_logs(opt, opt->words, opt->n_words);
-	int code = written(report_print(stdout, series, &settings));
+	int code;
 
+	(void)report_print(stdout, series, &settings);
+	code = cli_flush() ? CLI_OK : CLI_FAILED;
 	if (offline_end(opt, series) != CLI_OK)
 		code = CLI_FAILED;
 	series_free(series);
@@ -111,8 +105,9 @@ compare(const struct ping_options *opt, const struct series *before,
 	bool worse;
 	int code;
 
-	code = written(
-	    compare_print(stdout, before, after, &settings, &worse, &n_layers));
+	(void)compare_print(
+	    stdout, before, after, &settings, &worse, &n_layers);
+	code = cli_flush() ? CLI_OK : CLI_FAILED;
 	if (n_layers == 0)
 		cli_warn("%s and %s: no layer was measured in both",
 		    opt->words[0], opt->words[1]);

@@ -15,6 +15,7 @@
 #include "cmd/ping/report.h"
 #include "cmd/ping/screen.h"
 #include "cmd/ping/series_log.h"
+#include "cmd/session/orders.h"
 #include "cmd/stats/table.h"
 #include "proto/message.h"
 
@@ -38,6 +39,7 @@ struct run {
 	unsigned report_state;
 	bool running; /* print rows as their buckets close */
 	int signal_fd;
+	bool order_reported; /* the byte order of the relay was */
 	bool words_reported; /* unmatched words were reported */
 	int64_t draw_at_ns;
 	bool interrupted;
@@ -556,7 +558,7 @@ anything(struct run *run)
 static int
 end_run(struct run *run)
 {
-	bool ok = true;
+	bool ok;
 	int code;
 
 	if (run->report_state != 0)
@@ -564,12 +566,10 @@ end_run(struct run *run)
 	if (run->opt->verbose && anything(run))
 		putchar('\n');
 	if (anything(run))
-		ok = report_print(stdout, run->series, &run->report);
+		(void)report_print(stdout, run->series, &run->report);
 	if (!ending_is_stuck())
 		tables(run);
-	ok = fflush(stdout) == 0 && ferror(stdout) == 0 && ok;
-	if (!ok)
-		cli_warn("standard output: %s", strerror(errno));
+	ok = cli_flush();
 	code = ending_is_stuck() ? CLI_STUCK : verdict(run);
 	ok = files_close(run) && ok;
 	if (anything(run))
@@ -637,10 +637,22 @@ take_all(struct run *run)
 	take_hiccups(run);
 	(void)series_tick(
 	    run->series, measure_wall_ns(run->measure, clock_now_ns()));
-	fflush(stdout);
+	(void)cli_flush();
 }
 
 /* ---- running ---- */
+
+/* Once: the relay has one byte order. */
+static void
+report_order(struct run *run)
+{
+	if (run->order_reported || run->view.order == BNET_ORDER_AUTO ||
+	    run->screen != NULL)
+		return;
+	run->order_reported = true;
+	cli_warn("%s: relay speaks %s order", run->opt->relay,
+	    orders_name(run->view.order));
+}
 
 /* Report names without a target; they are pinged if they appear later. */
 static void
@@ -687,6 +699,7 @@ loop(struct run *run)
 		(void)poll(fds, 2, LOOK_MS);
 		run->interrupted = process_signalled(run->signal_fd);
 		take_all(run);
+		report_order(run);
 		report_words(run);
 		if (!draw(run))
 			run->interrupted = true;

@@ -23,6 +23,8 @@
 #include <string.h>
 #include <time.h>
 
+#define JSON_EXACT_MAX (UINT64_C(1) << 53) /* a double holds all up to it */
+
 /* ---- counters ---- */
 
 enum row_kind {
@@ -300,6 +302,8 @@ void
 links_json_link(struct text *out, const struct link_view *link, bool first)
 {
 	text_printf(out, "%s\n{\"id\":%" PRIu64, first ? "" : ",", link->id);
+	if (link->id > JSON_EXACT_MAX)
+		text_printf(out, ",\"id_text\":\"%" PRIu64 "\"", link->id);
 	member_str(
 	    out, "role", link->role == BNET_ROLE_NODE ? "node" : "client");
 	member_str(out, "name", link->name);
@@ -568,8 +572,8 @@ say_where(const struct http *http)
 
 	printf(
 	    "bluenet-relay: metrics on %s\n", address_format(&address, text));
-	if (fflush(stdout) != 0)
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		exit(CLI_FAILED);
 }
 
 void

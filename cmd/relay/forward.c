@@ -194,8 +194,8 @@ send_any(struct passing *p)
 	if (failed != NULL)
 		return failed;
 	failed = &no_destination;
-	while ((entry = routes_any(p->relay->routes, p->in->header.key,
-		    &turn)) != NULL) {
+	while ((entry = routes_any(
+		    p->relay->routes, p->in->header.key, &turn)) != NULL) {
 		struct peer *peer = (struct peer *)(void *)entry;
 
 		if (atomic_load_explicit(&peer->silent, memory_order_relaxed)) {
@@ -233,11 +233,11 @@ note(struct failures *failures, const struct outcome *failed, uint64_t id)
 }
 
 static void
-count_copies(struct passing *p, const struct failures *failures)
+count_copies(struct passing *p, uint64_t n)
 {
-	counter_add(&worker_of(p->relay, p->worker)
-			 ->counters[RELAY_COPIES_REFUSED],
-	    failures->n);
+	struct relay_worker *own = worker_of(p->relay, p->worker);
+
+	counter_add(&own->counters[RELAY_COPIES_REFUSED], n);
 }
 
 static void
@@ -264,7 +264,7 @@ done_many(
 
 	relay_count(worker_of(p->relay, p->worker),
 	    none ? failures->first->counter : ok);
-	count_copies(p, failures);
+	count_copies(p, failures->n);
 	report_failures(p->relay, p->conn, p->in, failures);
 }
 
@@ -345,7 +345,7 @@ fan_out_here(struct passing *p, struct failures *failures)
 
 	engine_each_conn(p->worker, to_client_here, &fan);
 	*failures = fan.failures;
-	count_copies(p, failures);
+	count_copies(p, failures->n);
 }
 
 /* Report it, and free its place. */
@@ -364,7 +364,8 @@ broadcast_end(struct relay *relay, struct engine_worker *worker,
 static struct broadcast_open *
 broadcast_place(struct relay *relay, struct engine_worker *worker)
 {
-	struct broadcast_open *open = worker_of(relay, worker)->broadcasts->open;
+	struct broadcast_open *open =
+	    worker_of(relay, worker)->broadcasts->open;
 	struct broadcast_open *oldest = &open[0];
 
 	for (size_t i = 0; i < BROADCASTS_MAX && oldest->ticket != 0; i++)
@@ -436,9 +437,7 @@ note_lost(struct passing *p, struct failures *failures, unsigned n_lost)
 {
 	for (unsigned i = 0; i < n_lost; i++)
 		note(failures, &of_sent[ENGINE_MEMORY], 0);
-	counter_add(&worker_of(p->relay, p->worker)
-			 ->counters[RELAY_COPIES_REFUSED],
-	    n_lost);
+	count_copies(p, n_lost);
 }
 
 static void

@@ -102,12 +102,16 @@ static const enum relay_counter of_end[ENGINE_N_ENDS] = {
 static void
 log_closed(struct engine_conn *conn, enum relay_counter why)
 {
-	const struct peer *peer = peer_of(conn);
+	struct peer *peer = peer_of(conn);
+	const struct address *from = engine_conn_peer(conn);
 	const char *reason = engine_conn_reason(conn);
 	const char *word = metrics_closed_word(why);
 
 	if (reason[0] == '\0')
 		reason = NULL;
+	/* one that failed during the handshake was never ready */
+	if (peer->address[0] == '\0' && from != NULL)
+		(void)address_format(from, peer->address);
 	if (peer->entry.id == 0)
 		log_info("connection closed", LOG_STR("peer", peer->address),
 		    LOG_STR("why", word), LOG_STR("reason", reason));

@@ -31,8 +31,8 @@ say(const char *what, const struct address *address, const char *kind)
 
 	printf("bluenet-relay: %s on %s%s\n", what,
 	    address_format(address, text), kind);
-	if (fflush(stdout) != 0)
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		exit(CLI_FAILED);
 }
 
 /* ---- instead of running ---- */
@@ -45,8 +45,8 @@ make_token(const struct relay_options *opt)
 	if (!credentials_make_token(opt->make_token, opt->make_token_name,
 		stdout, err, sizeof(err)))
 		cli_usage("--make-token: %s", err);
-	if (fflush(stdout) != 0)
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		exit(CLI_FAILED);
 }
 
 /* ---- listening ---- */

@@ -4,8 +4,8 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/option_file.h"
 #include "cmd/engine/engine.h"
+#include "cmd/relay/ids.h"
 #include "cmd/relay/limits.h"
-#include "cmd/relay/routes.h"
 #include "proto/frame.h"
 
 #include <stdlib.h>
@@ -59,6 +59,11 @@ static const struct option_row rows[] = {
 	    OPTION_NUMBER(OPT, nodes_from, 1, ID_MAX), .initial = "1" },
 	{ "ids", 0, "N", "have N ids for clients, and N for nodes",
 	    OPTION_NUMBER(OPT, n_ids, 1, IDS_MAX), .initial = "65536" },
+
+	{ "id-rest", 0, "TIME",
+	    "give out an id again only after this time, while others are free",
+	    OPTION_TIME(OPT, id_rest_ns, 0, TIME_MAX_NS), .initial = "60s",
+	    .flags = OPTION_RELOAD },
 
 	{ "tokens", 0, "FILE", "accept nodes with a token in FILE",
 	    OPTION_PATH(OPT, tokens), .flags = OPTION_RELOAD,

@@ -46,6 +46,7 @@ struct relay_options {
 	char *name, *environment;
 	uint64_t clients_from, nodes_from; /* the first id of each block */
 	uint64_t n_ids; /* in each block */
+	int64_t id_rest_ns;
 
 	uint64_t n_threads; /* 0: one per core */
 	char *config;

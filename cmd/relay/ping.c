@@ -179,8 +179,8 @@ ping_pong(struct relay *relay, struct engine_conn *conn,
 		return;
 	}
 	relay_count(own, RELAY_PONGS_RECEIVED);
-	atomic_store_explicit(&peer->latency_us, peer->latency.smooth_us,
-	    memory_order_relaxed);
+	atomic_store_explicit(
+	    &peer->latency_us, peer->latency.smooth_us, memory_order_relaxed);
 	if (latency_due(&peer->latency, now_us))
 		ask(relay, conn);
 	/* a pong carries a ping here; our reply has none, which ends this */

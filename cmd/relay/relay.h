@@ -47,7 +47,6 @@ enum peer_state {
 struct peer {
 	struct route_entry entry; /* role, id; first */
 	bool hello; /* it sent a hello: it takes session messages */
-	bool owned_id; /* its credentials name this very id */
 	uint32_t codecs; /* bits of the codecs it offered */
 	char name[RELAY_NAME_BYTES];
 	char identity[CREDENTIALS_IDENTITY_CHARS];

@@ -1,117 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/relay/routes.h"
 
+#include "cmd/common/clock.h"
+#include "cmd/relay/ids.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-
-#define WORD_BITS 64
-#define WORDS_FIRST 4
-
-struct ids {
-	uint64_t from;
-	uint32_t n;
-	uint64_t *words; /* owned; bit set: taken */
-	uint32_t n_words; /* ids past them are all free */
-	uint32_t full; /* this many words at the start are all taken */
-};
-
-struct ids *
-ids_new(uint64_t from, uint32_t n)
-{
-	struct ids *ids;
-
-	if (from == 0 || n == 0 || n > IDS_MAX ||
-	    from > (uint64_t)INT64_MAX - (n - 1))
-		return NULL;
-	ids = calloc(1, sizeof(*ids));
-	if (ids != NULL) {
-		ids->from = from;
-		ids->n = n;
-	}
-	return ids;
-}
-
-void
-ids_free(struct ids *ids)
-{
-	if (ids == NULL)
-		return;
-	free(ids->words);
-	free(ids);
-}
-
-bool
-ids_cover(const struct ids *ids, uint64_t id)
-{
-	return id >= ids->from && id - ids->from < ids->n;
-}
-
-/* Make room for word `at`; the size at least doubles. */
-static bool
-grow(struct ids *ids, uint32_t at)
-{
-	uint32_t n = ids->n_words == 0 ? WORDS_FIRST : ids->n_words;
-	uint64_t *words;
-
-	if (at < ids->n_words)
-		return true;
-	while (n <= at)
-		n *= 2;
-	words = realloc(ids->words, n * sizeof(*words));
-	if (words == NULL)
-		return false;
-	memset(words + ids->n_words, 0, (n - ids->n_words) * sizeof(*words));
-	ids->words = words;
-	ids->n_words = n;
-	return true;
-}
-
-static bool
-take_bit(struct ids *ids, uint32_t bit)
-{
-	uint64_t mask = UINT64_C(1) << bit % WORD_BITS;
-
-	if (!grow(ids, bit / WORD_BITS) || (ids->words[bit / WORD_BITS] & mask))
-		return false;
-	ids->words[bit / WORD_BITS] |= mask;
-	return true;
-}
-
-uint64_t
-ids_take_lowest(struct ids *ids)
-{
-	uint32_t bit;
-
-	while (ids->full < ids->n_words && ids->words[ids->full] == UINT64_MAX)
-		ids->full++;
-	bit = ids->full * WORD_BITS;
-	if (ids->full < ids->n_words)
-		bit += (uint32_t)__builtin_ctzll(~ids->words[ids->full]);
-	if (bit >= ids->n || !take_bit(ids, bit))
-		return 0;
-	return ids->from + bit;
-}
-
-bool
-ids_take(struct ids *ids, uint64_t id)
-{
-	return ids_cover(ids, id) && take_bit(ids, (uint32_t)(id - ids->from));
-}
-
-void
-ids_release(struct ids *ids, uint64_t id)
-{
-	uint32_t bit = (uint32_t)(id - ids->from), at = bit / WORD_BITS;
-	uint64_t mask = UINT64_C(1) << bit % WORD_BITS;
-
-	if (!ids_cover(ids, id) || at >= ids->n_words ||
-	    !(ids->words[at] & mask))
-		return;
-	ids->words[at] &= ~mask;
-	if (at < ids->full)
-		ids->full = at;
-}
 
 #define BUCKETS 1024 /* initially; the table grows */
 
@@ -178,6 +73,15 @@ routes_new(uint64_t clients_from, uint64_t nodes_from, uint32_t n_ids)
 		return routes;
 	routes_free(routes);
 	return NULL;
+}
+
+void
+routes_set_rest(struct routes *routes, int64_t rest_ns)
+{
+	pthread_mutex_lock(&routes->lock);
+	ids_set_rest(routes->ids[BNET_ROLE_CLIENT], rest_ns);
+	ids_set_rest(routes->ids[BNET_ROLE_NODE], rest_ns);
+	pthread_mutex_unlock(&routes->lock);
 }
 
 /* Waits without a limit for a table that is being resized. */
@@ -458,11 +362,12 @@ add_locked(struct routes *routes, struct route_entry *entry, uint64_t wanted_id,
     struct route_entry **old)
 {
 	struct ids *ids = routes->ids[entry->role];
+	bool may_rest = entry->role == BNET_ROLE_NODE || entry->owns_id;
 	uint64_t id = wanted_id;
 
 	*old = NULL;
 	if (id == 0) {
-		id = ids_take_lowest(ids);
+		id = ids_take_lowest(ids, clock_now_ns());
 		if (id == 0)
 			return ROUTES_NO_ID;
 		list(routes, entry, id, NULL);
@@ -471,8 +376,9 @@ add_locked(struct routes *routes, struct route_entry *entry, uint64_t wanted_id,
 	*old = routes_find(routes, entry->role, id);
 	if (*old != NULL && !may_replace(*old, entry))
 		return ROUTES_TAKEN;
-	if (*old == NULL && ids_cover(ids, id) && !ids_take(ids, id))
-		return ROUTES_TAKEN; /* reserved, such as the relay's own */
+	if (*old == NULL && ids_cover(ids, id) &&
+	    !ids_take(ids, id, may_rest, clock_now_ns()))
+		return ROUTES_TAKEN; /* it rests, or is the relay's own */
 	list(routes, entry, id, *old);
 	return *old == NULL ? ROUTES_ADDED : ROUTES_REPLACED;
 }
@@ -498,7 +404,8 @@ routes_remove(struct routes *routes, struct route_entry *entry)
 	if (entry->listed) {
 		(void)cds_lfht_del(routes->table, &entry->node);
 		unlist(routes, entry);
-		ids_release(routes->ids[entry->role], entry->id);
+		ids_release(
+		    routes->ids[entry->role], entry->id, clock_now_ns());
 	}
 	pthread_mutex_unlock(&routes->lock);
 }
@@ -509,7 +416,7 @@ routes_reserve(struct routes *routes, enum bnet_role role, uint64_t id)
 	bool ok;
 
 	pthread_mutex_lock(&routes->lock);
-	ok = ids_take(routes->ids[role], id);
+	ok = ids_take(routes->ids[role], id, true, 0);
 	pthread_mutex_unlock(&routes->lock);
 	return ok;
 }

@@ -27,6 +27,7 @@ struct route_entry {
 	struct engine_sendq *sendq;
 	int32_t *keys; /* registered; owned by routes.c */
 	size_t n_keys;
+	bool owns_id; /* its credentials name the id that it wants */
 	bool listed; /* under the lock: in the table */
 };
 
@@ -36,6 +37,9 @@ struct routes;
 struct routes *
 routes_new(uint64_t clients_from, uint64_t nodes_from, uint32_t n_ids);
 void routes_free(struct routes *routes);
+
+/* How long an id rests after its link has gone; at first, 0. */
+void routes_set_rest(struct routes *routes, int64_t rest_ns);
 
 /* The link with that id, or NULL. */
 struct route_entry *
@@ -50,8 +54,8 @@ struct routes_turn {
  * The next node in turn for ANY packets of `key`. Called again with the same
  * `turn`, the one after it: NULL once each was seen, or if there is none.
  */
-struct route_entry *routes_any(
-    struct routes *routes, int32_t key, struct routes_turn *turn);
+struct route_entry *
+routes_any(struct routes *routes, int32_t key, struct routes_turn *turn);
 
 /* Visit all listed entries, in no order; `each` returns false to stop. */
 void routes_each(struct routes *routes,
@@ -72,7 +76,7 @@ enum routes_added {
 /*
  * List an entry whose role and sendq are set, under `wanted_id`; 0: the
  * lowest free id of the role's block. entry->id is set before any thread can
- * find it. If an entry has that id already, `may_replace` decides, called
+ * find it. A client gets an id that rests only if it owns that id. If an entry has that id already, `may_replace` decides, called
  * under the lock.
  */
 enum routes_added
@@ -96,39 +100,5 @@ void routes_remove(struct routes *routes, struct route_entry *entry);
  */
 bool
 routes_register(struct routes *routes, struct route_entry *entry, int32_t key);
-
-/* ---- ids ---- */
-
-/*
- * The ids of a relay's block that are taken.
- *
- * Small ids make small headers, so the lowest free id is given out. One bit
- * per id, up to the most in use at a time: at most IDS_MAX / 8 bytes.
- *
- * Ids outside of the block, which a node may ask for, are not tracked.
- * Not thread-safe: the caller holds a lock.
- */
-#define IDS_MAX (1 << 20) /* ids per block */
-
-struct ids;
-
-/*
- * The block [from, from + n): from is at least 1, n is 1 to IDS_MAX, and every
- * id fits an i64. NULL if that does not hold, or when out of memory.
- */
-struct ids *ids_new(uint64_t from, uint32_t n);
-void ids_free(struct ids *ids); /* NULL is allowed */
-
-/* Is the id in the block, taken or not? */
-bool ids_cover(const struct ids *ids, uint64_t id);
-
-/* Take the lowest free id. 0: none is free, or out of memory. */
-uint64_t ids_take_lowest(struct ids *ids);
-
-/* Take that id. False: it is taken, not in the block, or out of memory. */
-bool ids_take(struct ids *ids, uint64_t id);
-
-/* Release an id; does nothing if it is free or not in the block. */
-void ids_release(struct ids *ids, uint64_t id);
 
 #endif

@@ -52,6 +52,7 @@ config_limits(struct relay *relay, const struct relay_options *opt)
 	};
 
 	limits_set(relay->limits, &set);
+	routes_set_rest(relay->routes, opt->id_rest_ns);
 }
 
 static bool
@@ -174,7 +175,7 @@ drain(struct run *run, bool at_once)
 
 	service_stopping("draining");
 	log_info("draining", LOG_U64("connections", limits_open(relay->limits)),
-	    LOG_SECONDS("timeout", at_once ? 0 : timeout_ns));
+	    LOG_TIME("timeout", at_once ? 0 : timeout_ns));
 	atomic_store(&relay->draining, true);
 	engine_stop_listening(relay->engine);
 	to_all_workers(relay, RELAY_MESSAGE_DRAIN);
@@ -207,7 +208,7 @@ tick(struct run *run)
 	if (stuck_ns < STUCK_NS)
 		service_watchdog();
 	else
-		log_error("a worker is stuck", LOG_SECONDS("for", stuck_ns));
+		log_error("a worker is stuck", LOG_TIME("for", stuck_ns));
 }
 
 /* Call before any thread starts, so that all inherit the mask. */
@@ -219,7 +220,6 @@ run_block_signals(struct run *run)
 	sigaddset(&run->signals, SIGTERM);
 	sigaddset(&run->signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
 }
 
 /* Run until a signal ends it. */

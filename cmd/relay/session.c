@@ -64,7 +64,7 @@ wrong_token(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
 	if (wait_ns > 0)
 		log_warn("wrong tokens, so the address has to wait",
 		    LOG_STR("peer", peer_of(conn)->address),
-		    LOG_SECONDS("wait", wait_ns));
+		    LOG_TIME("wait", wait_ns));
 }
 
 static enum access
@@ -144,7 +144,7 @@ access_may_replace(
 	const struct peer *was = (const struct peer *)(const void *)old;
 	const struct peer *is = (const struct peer *)(const void *)entry;
 
-	if (entry->role == BNET_ROLE_CLIENT && !is->owned_id)
+	if (entry->role == BNET_ROLE_CLIENT && !entry->owns_id)
 		return false;
 	return strcmp(was->identity, is->identity) == 0 ||
 	    strcmp(was->identity, "open") == 0;
@@ -251,7 +251,8 @@ list(struct relay *relay, struct engine_conn *conn, uint64_t wanted_id)
 	struct peer *peer = peer_of(conn);
 	struct route_entry *old;
 	enum routes_added added;
-	bool wish = peer->entry.role == BNET_ROLE_CLIENT && !peer->owned_id;
+	bool wish =
+	    peer->entry.role == BNET_ROLE_CLIENT && !peer->entry.owns_id;
 
 	peer->entry.sendq = engine_conn_sendq(conn);
 	if (wish && wanted_id != 0 &&
@@ -325,7 +326,7 @@ take_hello(struct relay *relay, struct engine_conn *conn,
 	peer->hello = true;
 	peer->entry.role = (enum bnet_role)hello->role;
 	peer->codecs = hello->codecs & opt->codecs;
-	peer->owned_id = grant->id != 0;
+	peer->entry.owns_id = grant->id != 0;
 	memcpy(peer->identity, grant->identity, sizeof(peer->identity));
 	/* payloads are forwarded as they came: the engine compresses nothing */
 	engine_conn_set_peer(

@@ -205,6 +205,7 @@ take_start(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 /* ---- the table ---- */
 
 static const char *const whens[] = { "auto", "always", "never", NULL };
+static const char *const rules[] = { "ours", "stock", NULL };
 static const char *const orders[] = { "auto", "little", "network", NULL };
 static const char *const roles[] = { "clients", "nodes", "all", NULL };
 static const char *const pacings[] = { "open", "closed", "hybrid", NULL };
@@ -235,9 +236,9 @@ static const struct option_row rows[] = {
 	{ "filter", 'Y', "EXPR", "play only the frames that match; 'help' lists"
 	    " the fields", OPTION_TEXT(OPT, filter, 0, EXPRESSION_MAX),
 	    .mine = READ, .complete = "help" },
-	{ "port", 'p', "PORTS", "read the streams to these ports, or to any",
+	{ "port", 'p', "PORTS", "read the streams to these ports and ranges of ports, or to any",
 	    OPTION_PORTS(OPT, ports), .shown = "26000", .mine = READ },
-	{ "order", 0, "ORDER", "assume this byte order",
+	{ "order", 0, "ORDER", "assume this byte order in the capture",
 	    OPTION_WORD(OPT, cap.order, orders), .initial = "auto",
 	    .mine = READ },
 	{ "keylog", 0, "FILE", "decrypt TLS with the secrets in FILE (NSS key log)",
@@ -304,6 +305,13 @@ static const struct option_row rows[] = {
 	    OPTION_TEXT(OPT, tls_host, 0, OPTION_TEXT_MAX), .mine = PEER,
 	    .complete = "@hosts" },
 	CLIENT_ROWS(OPT, client, PEER),
+	{ "target-order", 0, "ORDER",
+	    "speak this byte order; auto finds it out",
+	    OPTION_WORD(OPT, target_order, orders), .initial = "auto",
+	    .mine = PEER | REPORTED },
+	{ "no-probe", 0, NULL,
+	    "do not ask the target for its environment first",
+	    OPTION_FLAG(OPT, no_probe), .mine = PEER },
 
 	{ "max-lateness", 0, "TIME", "exit with 4 if frames are later than TIME",
 	    OPTION_TIME(OPT, max_late_ns, 1000, LONG_NS), .initial = "10ms",
@@ -319,8 +327,11 @@ static const struct option_row rows[] = {
 	    OPTION_PATH(OPT, html), .mine = OUTPUT },
 	{ "diff", 0, NULL, "compare the answers; exit with 1 if they differ",
 	    OPTION_FLAG(OPT, diff), .mine = PLAYED },
-	{ "ignore", 0, "LIST", "make --diff ignore these: payload[0:8],...",
+	{ "ignore", 0, "LIST",
+	    "make --diff ignore these: payload[0:8],payload[-4:],...",
 	    OPTION_TEXT(OPT, ignore, 0, EXPRESSION_MAX), .mine = PLAYED },
+	{ "stock", 0, NULL, "make --diff ignore what stock peers change",
+	    OPTION_FLAG(OPT, stock), .mine = PLAYED },
 	{ "merge", 0, NULL, "add up the --report files of shards",
 	    OPTION_FLAG(OPT, merge), .mine = IN(REPLAY_MERGE) },
 	{ "progress", 0, "WHEN", "show the progress",
@@ -336,6 +347,13 @@ static const struct option_row rows[] = {
 	    .group = "Scenarios" },
 	{ "scenario-only", 0, "GLOB", "run only scenarios whose names match",
 	    OPTION_TEXT(OPT, scenario_only, 0, OPTION_TEXT_MAX),
+	    .mine = SCENARIO },
+	{ "only", 0, "RULES", "run only scenarios of these rules",
+	    OPTION_WORD(OPT, scenario_rules, rules), .initial = "ours",
+	    .mine = SCENARIO },
+	{ "scenario-relay", 0, "COMMAND",
+	    "start relays with COMMAND, each with the options it needs",
+	    OPTION_TEXT(OPT, scenario_relay, 1, OPTION_TEXT_MAX),
 	    .mine = SCENARIO },
 	{ "scenario-timeout", 0, "TIME", "fail an expectation after TIME",
 	    OPTION_TIME(OPT, scenario_timeout_ns, NS_PER_MS, LONG_NS),
@@ -370,7 +388,10 @@ const struct option_program replay_program = {
 	    "       bluenet-replay --dry-run [options] CAPTURE..."
 	    " [TARGET[:PORT]]\n"
 	    "       bluenet-replay --merge [options] REPORT...\n"
-	    "       bluenet-replay --scenario PATH [options] TARGET[:PORT]",
+	    "       bluenet-replay --scenario PATH [options] TARGET[:PORT]\n"
+	    "       bluenet-replay --scenario PATH --scenario-relay COMMAND"
+	    " [options]\n"
+	    "                      [TARGET[:PORT]]",
 	.about = "Replay the clients of a capture against another cluster, and"
 		 " report whether the cluster or the injector fell behind.",
 	.ending = "Exit status: 0 success; 1 differences, failed scenarios or"
@@ -410,9 +431,12 @@ static const struct {
 	const char *a, *needs;
 } needs[] = {
 	{ "ignore", "diff" },
+	{ "stock", "diff" },
 	{ "stagger", "clients" },
 	{ "tls-host", "tls" },
 	{ "scenario-only", "scenario" },
+	{ "only", "scenario" },
+	{ "scenario-relay", "scenario" },
 	{ "scenario-timeout", "scenario" },
 };
 
@@ -447,7 +471,8 @@ check_operands(struct option_reading *reading, const struct replay_options *opt)
 {
 	if (opt->target != NULL)
 		client_target_check(reading, "TARGET", opt->target);
-	if (opt->mode == REPLAY_SCENARIO && opt->target == NULL)
+	if (opt->mode == REPLAY_SCENARIO && opt->target == NULL &&
+	    opt->scenario_relay == NULL)
 		options_refuse(
 		    reading, "scenario", "expected one TARGET[:PORT]");
 	if (opt->mode == REPLAY_SCENARIO || opt->n_captures > 0)
@@ -536,7 +561,10 @@ derive(struct replay_options *opt)
 	opt->nodes = opt->roles != 0;
 	opt->cap.any_port = opt->ports.any;
 	opt->cap.n_ports = opt->ports.n;
-	memcpy(opt->cap.ports, opt->ports.at, sizeof(opt->ports.at));
+	for (size_t i = 0; i < opt->ports.n; i++) {
+		opt->cap.ports[i] = opt->ports.at[i].first;
+		opt->cap.last_ports[i] = opt->ports.at[i].last;
+	}
 	if (opt->asap)
 		opt->timing = REPLAY_ASAP;
 	else if (opt->rate > 0)
@@ -551,8 +579,8 @@ list_fields(struct replay_options *opt)
 		return;
 	filter_help(stdout);
 	replay_options_free(opt);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		exit(CLI_FAILED);
 	exit(REPLAY_OK);
 }
 

@@ -61,6 +61,13 @@ struct replay_node_map {
 	uint64_t from, to;
 };
 
+/* Whose rules a scenario tests; in the order of the words of --only. */
+enum replay_rules {
+	REPLAY_RULES_OURS,
+	REPLAY_RULES_STOCK,
+	REPLAY_N_RULES
+};
+
 struct replay_options {
 	enum replay_mode mode;
 	bool dry_run, merge; /* as given; `mode` is derived */
@@ -105,6 +112,8 @@ struct replay_options {
 	struct client_options client;
 	char *tls_host; /* name in the certificate; NULL: from the target */
 	struct option_cidrs allow;
+	int target_order; /* enum bnet_order; AUTO: find out */
+	bool no_probe;
 
 	/* results */
 	int64_t max_late_ns; /* 10 ms */
@@ -112,6 +121,7 @@ struct replay_options {
 	char *report, *log, *html; /* paths, or NULL */
 	bool diff;
 	char *ignore; /* masks of --diff, or NULL; diff_masks_parse() */
+	bool stock; /* diff_masks_stock() */
 	int progress; /* enum replay_when */
 	bool quiet; /* no coverage report, no progress */
 	bool verbose; /* report each step */
@@ -121,6 +131,8 @@ struct replay_options {
 	/* --scenario */
 	char *scenario; /* a folder or a file */
 	char *scenario_only; /* glob of names to run, or NULL */
+	int scenario_rules; /* enum replay_rules: whose to run */
+	char *scenario_relay; /* command that starts a relay, or NULL */
 	int64_t scenario_timeout_ns; /* per expectation; 5 s */
 };
 

@@ -26,5 +26,4 @@ struct around {
 /* `list`: the names, outermost first. An unknown one ends the program. */
 void around(struct around *packet, const char *list);
 
-
 #endif

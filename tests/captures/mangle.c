@@ -954,8 +954,8 @@ emit_around_fragments(
 			.type = packet->type };
 
 		memcpy(part.p, packet->p, PKT_IP4_BYTES);
-		memcpy(part.p + PKT_IP4_BYTES,
-		    packet->p + PKT_IP4_BYTES + from, n);
+		memcpy(part.p + PKT_IP4_BYTES, packet->p + PKT_IP4_BYTES + from,
+		    n);
 		pkt_put16(part.p + 2, (uint32_t)part.n);
 		pkt_put16(part.p + 6,
 		    (uint32_t)(from / 8) | (from + n < all ? 0x2000u : 0));

@@ -285,7 +285,7 @@ run(struct decode *d, const char *path, struct trial_result *result)
 	stderr = open_memstream(&result->warnings, &n);
 	if (stderr == NULL)
 		err(1, "memory");
-	d->src = source_open_file(path, why);
+	d->src = source_open(&path, 1, NULL, why);
 	if (d->src == NULL) {
 		cli_warn("%s", why); /* cli_die(), were this the program */
 		d->exit_code = CLI_FAILED;

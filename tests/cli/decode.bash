@@ -70,3 +70,9 @@ fit() {
 		inputs | select(s::valid($schema[0]) | not) |
 		"does not fit: \(.)"'
 }
+
+# bytes HEX: blanks in it do not count.
+bytes() {
+	# shellcheck disable=SC2059 # escapes
+	printf "$(tr -d ' \n\t' <<<"$1" | sed 's/../\\x&/g')"
+}

@@ -76,7 +76,7 @@ load decode
 	decode 2 -r "$plain" --memory
 	says "--memory: expected BYTES after it"
 	decode 2 -r "$plain" -o xml
-	says "\"xml\": expected one of text, json, none"
+	says "\"xml\": expected one of text, json, fields, csv, none"
 	decode 2 -r "$plain" --color sometimes
 	says "expected one of auto, always, never"
 	decode 2 -r "$plain" --time noon
@@ -250,8 +250,8 @@ load decode
 		else has("ping") | not end)' <<<"$output")" true
 	decode 0 -r "$plain" -q -z keys -o json
 	same "$(jq -c '.rows[] | select(.[0] == "BlueNet::pong") |
-		.[-2:]' <<<"$output")" '[null,null]'
-	same "$(jq -c '.rows[] | select(.[0] == "bluenet.echo") | .[-1]' \
+		.[8:10]' <<<"$output")" '[null,null]'
+	same "$(jq -c '.rows[] | select(.[0] == "bluenet.echo") | .[9]' \
 		<<<"$output")" 250
 }
 
@@ -659,9 +659,9 @@ caret() {
 	says "expected a pcap or pcapng file"
 	decode 1 -r "$fixtures/captures/plain.jsonl"
 	says "plain.jsonl: unknown file format"
-	gzip -c "$plain" >"$tmp/plain.pcap.gz"
-	decode 1 -r "$tmp/plain.pcap.gz"
-	says "plain.pcap.gz: unknown file format"
+	gzip -c "$fixtures/captures/plain.jsonl" >"$tmp/lines.gz"
+	decode 1 -r "$tmp/lines.gz"
+	says "lines.gz: unknown file format"
 	decode 1 -r - # nothing
 	says "standard input: "
 	[ -z "$output" ]
@@ -725,12 +725,6 @@ caret() {
 }
 
 # ---- captures made by hand
-
-# bytes HEX: blanks in it do not count.
-bytes() {
-	# shellcheck disable=SC2059 # escapes
-	printf "$(tr -d ' \n\t' <<<"$1" | sed 's/../\\x&/g')"
-}
 
 # le32 N: in hexadecimal.
 le32() {

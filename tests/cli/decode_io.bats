@@ -146,7 +146,7 @@ append() {
 }
 
 @test "closed standard descriptors: no file takes their place" {
-	"$decode" -r "$plain" -w "$tmp/w.pcap" <&- >&- 2>&-
+	"$decode" -r "$plain" -o none -w "$tmp/w.pcap" <&- >&- 2>&-
 	has_all "$tmp/w.pcap"
 	"$decode" -r "$plain" <&- >"$tmp/out"
 	same "$(wc -l <"$tmp/out")" "$(wc -l <"$BATS_FILE_TMPDIR/plain")"
@@ -174,6 +174,42 @@ trickle() {
 		shown+=$line$'\n'
 		n=$((n - 1))
 	done
+}
+
+# The key log is made after the whole of the capture went into the pipe.
+@test "a pipe: records wait for a key log that is not there yet" {
+	local capture=$fixtures/captures/tls13.pcap keys=$tmp/late
+	local file waits
+
+	mkfifo "$tmp/in"
+	"$decode" -r - --keylog "$keys" --keylog-wait 60s -o json \
+		<"$tmp/in" >"$tmp/out" 2>"$tmp/err" 3>&- &
+	waits=$!
+	cat "$capture" >"$tmp/in"
+	cp "$fixtures/captures/tls13.keys" "$keys.new"
+	mv "$keys.new" "$keys"
+	wait "$waits" || [ $? -eq 3 ]
+	grep -q 'late: not there yet' "$tmp/err"
+	# time, packet and all: as if it had been there from the start
+	"$decode" -r "$capture" --keylog "$keys" -o json >"$tmp/file" ||
+		[ $? -eq 3 ]
+	for file in out file; do
+		jq -c 'del(.number)' "$tmp/$file" | sort >"$tmp/$file.sorted"
+	done
+	cmp "$tmp/out.sorted" "$tmp/file.sorted"
+	[ "$(wc -l <"$tmp/file")" -gt 100 ]
+}
+
+@test "a pipe: a secret that never comes is waited for, but not for ever" {
+	local capture=$fixtures/captures/tls13.pcap
+
+	: >"$tmp/empty"
+	try "$decode" -r - --keylog "$tmp/empty" --keylog-wait 10ms \
+		< <(cat "$capture")
+	[ "$status" -eq 3 ]
+	[[ $output == *"no secret for it in the key log"* ]]
+	# in a file nothing is waited for
+	decode 3 -r "$capture" --keylog "$tmp/empty" --keylog-wait 3600s
 }
 
 # of_stdin: the decoder with the pipe as its standard input.
@@ -357,4 +393,83 @@ listen() {
 	decode 0 -D
 	grep -qE '^[0-9]+\.lo \[Loopback\]' <<<"$output" ||
 		skip "no loopback here: ${lines[*]}"
+}
+
+# ---- what is not decoded is said ----
+
+@test "a tunnel gives the frames of what is in it" {
+	local list
+
+	frames "$plain" >"$tmp/want"
+	for list in vxlan gre qinq,mpls pppoe erspan3,vlan; do
+		"$tools/mangle" "$plain" "$tmp/t.pcap" --around "$list" \
+			--segment 8000
+		frames "$tmp/t.pcap" | jq -c '.[1:]' >"$tmp/got"
+		jq -c '.[1:]' "$tmp/want" | cmp - "$tmp/got"
+		decode 0 -r "$tmp/t.pcap" -q -z health
+		same "$stderr" ''
+		[[ $output == *'verdict: clean'* ]]
+	done
+}
+
+@test "streams on other ports: which of them look like BlueNet" {
+	"$tools/mangle" "$plain" "$tmp/p.pcap" --port 26001
+	decode 0 -r "$tmp/p.pcap"
+	same "$output" ''
+	[[ $stderr == *': TCP streams on 26001 look like BlueNet: try -p 26001'* ]]
+	[[ $stderr == *' packets are TCP on other ports: 26001' ]]
+	decode 0 -r "$tmp/p.pcap" -q -z health
+	[[ $output == *'verdict: nothing decoded'* ]]
+	[[ $output == *'try -p 26001'* ]]
+	decode 0 -r "$tmp/p.pcap" -q -z health -o json
+	same "$(jq -c 'select(.name == "health.left_out") | .rows[0] |
+		[.[0], .[2]]' <<<"$output")" '["TCP port 26001","like BlueNet"]'
+	same "$(fit "$fixtures/decode.schema.json" <<<"$output")" ''
+	decode 0 -r "$tmp/p.pcap" -p 26001
+	same "$stderr" ''
+}
+
+@test "packets that are not TCP are named" {
+	# one of UDP, to the port of VXLAN but without a VNI, and one of ARP
+	{
+		bytes "d4c3b2a1 02000400 00000000 00000000 00000400 01000000"
+		bytes "00000000 00000000 32000000 32000000"
+		bytes "020000000001 020000000002 0800 45000024 00000000 40110000"
+		bytes "0a000001 0a000002 c350 12b5 0010 0000 0000000000002a00"
+		bytes "00000000 00000000 10000000 10000000"
+		bytes "020000000001 020000000002 0806 0001"
+	} >"$tmp/u.pcap"
+	decode 0 -r "$tmp/u.pcap"
+	same "$stderr" \
+		'bluenet-decode: 2 packets are not TCP: ARP (1), UDP port 4789 (1)'
+	decode 0 -r "$tmp/u.pcap" -q -z health
+	[[ $output == *'verdict: nothing decoded'* ]]
+	[[ $output == *'UDP port 4789'* ]]
+}
+
+@test "a capture filter that VLAN tags get past" {
+	local n
+
+	"$tools/mangle" "$plain" "$tmp/v.pcap" --vlan 7
+	n=$("$decode" -r "$tmp/v.pcap" -q -z health -o json |
+		jq '.rows[0][2]' | head -n 1)
+	decode 0 -r "$tmp/v.pcap" -f 'tcp port 26000'
+	same "$output" ''
+	same "$stderr" "bluenet-decode: the capture filter matched none of $n \
+packets; $n of them carry VLAN tags: try 'vlan and (tcp port 26000)'"
+	decode 0 -r "$tmp/v.pcap" -f 'vlan and (tcp port 26000)'
+	[ "${#lines[@]}" -gt 100 ]
+	same "$stderr" ''
+	"$tools/mangle" "$plain" "$tmp/v.pcap" --qinq 7,8
+	decode 0 -r "$tmp/v.pcap" -f 'port 26000'
+	[[ $stderr == *"try 'vlan and vlan and (port 26000)'" ]]
+	decode 0 -r "$tmp/v.pcap" -f 'vlan and vlan and (port 26000)'
+	[ "${#lines[@]}" -gt 100 ]
+	decode 0 -r "$tmp/v.pcap" -p 26000
+	[ "${#lines[@]}" -gt 100 ]
+	"$tools/mangle" "$plain" "$tmp/v.pcap" --around vxlan
+	decode 0 -r "$tmp/v.pcap" -f 'port 26000'
+	[[ $stderr == *'are in tunnels'*'try -p for the ports' ]]
+	decode 0 -r "$plain" -f 'port 1'
+	[[ $stderr == *'matched none of '*' packets' ]]
 }

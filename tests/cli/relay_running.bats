@@ -87,6 +87,35 @@ expect b packet payload=hello
 END
 }
 
+@test "an id rests before the next one gets it" {
+	printf 'id-rest = 1h\nids = 3\n' >"$tmp/conf"
+	start_relay --config "$tmp/conf"
+	play <<'END'
+connect a $r
+hello a
+expect a welcome id=1
+close a
+until grep -q 'msg="link down" id=1' $err
+connect b $r
+hello b
+expect b welcome id=2
+connect c $r
+hello c id=1
+expect c welcome id=3
+# no other is free
+connect d $r
+hello d
+expect d welcome id=1
+run printf 'id-rest = 0ms\nids = 3\n' > $tmp/conf; kill -HUP $pid
+until grep -q 'msg=.*reload' $err
+close b
+until grep -q 'msg="link down" id=2' $err
+connect e $r
+hello e id=2
+expect e welcome id=2
+END
+}
+
 @test "SIGHUP: a configuration that is wrong leaves the old in force" {
 	printf 'max-connections = 10\n' >"$tmp/relay.conf"
 	start_relay --config "$tmp/relay.conf"

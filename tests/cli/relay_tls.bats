@@ -255,6 +255,31 @@ END
 	run ! grep -r "${market#*.}" "$tmp"/*.err "$tmp"/*.out
 }
 
+@test "who comes to the wrong port: the log says who, and what it looks like" {
+	# shows PORT BYTES WHY LOOK: a line with the address of the peer
+	shows() {
+		exec 7<>"/dev/tcp/127.0.0.1/$1"
+		printf "$2" >&7
+		within grep -qE \
+			"connection closed.* peer=127.0.0.1:[0-9]+ why=$3 reason=\"this looks like $4\"" \
+			"$tmp/$pid.err"
+		exec 7>&-
+	}
+	start_tls -l 127.0.0.1:0
+	shows "${plain##*:}" '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' oversize TLS
+	shows "${plain##*:}" 'GET / HTTP/1.1\r\n\r\n' oversize HTTP
+	shows "${plain##*:}" 'SSH-2.0-OpenSSH_9.2\r\n' oversize SSH
+	shows "${tls##*:}" 'GET / HTTP/1.1\r\n\r\n' tls HTTP
+	shows "${tls##*:}" 'SSH-2.0-OpenSSH_9.2\r\n' tls SSH
+	shows "${tls##*:}" 'PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n' tls "a PROXY header"
+	# a handshake that is refused has an address, too
+	exec 7<>"/dev/tcp/127.0.0.1/${tls##*:}"
+	printf '\x15\x03\x01\x00\x02\x02\x28' >&7
+	within grep -qE 'closed.* peer=127.0.0.1:[0-9]+ why=tls reason="?[^t"]' \
+		"$tmp/$pid.err"
+	exec 7>&-
+}
+
 @test "wrong tokens: the address has to wait, and nobody else" {
 	local i market script=
 

@@ -105,7 +105,7 @@ a h --speed|--speed: expected X after it
 --allow 10.0.0.1/8 a h|--allow: "10.0.0.1/8": expected an address, or
 --start-at noon a h|--start-at: "noon": expected a time such as
 --start-at @5 a h|--start-at: "@5": expected a time in the future
---port 0 a h|--port: "0": expected ports from 1 to 65535, or any
+--port 0 a h|--port: "0": expected ports from 1 to 65535, ranges such as 26000-26010, or any
 -p x a h|-p: "x": expected ports
 --codec lz4 a h|--codec: "lz4": expected one of none, zlib, snappy
 --roles relays a h|--roles: "relays": expected one of clients, nodes, all
@@ -185,6 +185,26 @@ END
 	replay 0 -q --dry-run --compile "$tmp/beside" "$captures/plain.pcap"
 	same "$output" "$from_capture"
 	cmp "$tmp/tape" "$tmp/beside"
+}
+
+# A connection that begins in one file and goes on in another, compressed, and
+# named first.
+@test "--dry-run: a capture in two files is that of one" {
+	local mangle=${BNET_TOOLS:-$root/build/tools}/mangle
+
+	"$mangle" "$captures/stock.pcap" "$tmp/1.pcap" --segment 9000 \
+		--drop-packets 101-295 >/dev/null
+	"$mangle" "$captures/stock.pcap" "$tmp/2.pcap" --segment 9000 \
+		--drop-packets 1-100 >/dev/null
+	"$mangle" "$captures/stock.pcap" "$tmp/12.pcap" --segment 9000 \
+		>/dev/null
+	gzip "$tmp/2.pcap"
+	replay 0 --dry-run "$tmp/12.pcap"
+	local whole=$output
+	[ -n "$whole" ]
+	replay 0 --dry-run "$tmp/2.pcap.gz" "$tmp/1.pcap"
+	[ "$output" = "$whole" ]
+	says ", 295 packets"
 }
 
 @test "--compile: several captures, and standard input" {
@@ -351,4 +371,18 @@ word_at() {
 	done
 	replay 0 --dry-run "$captures/times-retransmit.pcap"
 	[[ $output == *"frames     60"* ]]
+}
+
+@test "what a capture holds in place of frames is said" {
+	local tools=${BNET_TOOLS:-$root/build/tools}
+
+	"$tools/mangle" "$captures/stock.pcap" "$tmp/p.pcap" \
+		--port 26001
+	replay 1 --dry-run -p 26000 "$tmp/p.pcap"
+	says 'TCP streams on 26001 look like BlueNet: try -p 26001'
+	"$tools/mangle" "$captures/stock.pcap" "$tmp/p.pcap" \
+		--around vlan
+	replay 1 --dry-run -f 'port 26000' "$tmp/p.pcap"
+	says "carry VLAN tags: try 'vlan and (port 26000)'"
+	replay 0 --dry-run "$tmp/p.pcap"
 }

@@ -57,7 +57,9 @@ static void
 feed(void *arg, enum cap_dir dir, struct bnet_slice bytes)
 {
 	struct run *run = arg;
-	struct cap_tls_sink sink = { on_plain, on_lost, run };
+	struct cap_tls_sink sink = {
+		.plain = on_plain, .lost = on_lost, .arg = run
+	};
 
 	run->fed[dir] += bytes.len;
 	MUST_HOLD(cap_tls_feed(run->tls, dir, bytes, &sink) == BNET_OK);
@@ -68,7 +70,9 @@ static void
 gap(void *arg, enum cap_dir dir, unsigned int n)
 {
 	struct run *run = arg;
-	struct cap_tls_sink sink = { on_plain, on_lost, run };
+	struct cap_tls_sink sink = {
+		.plain = on_plain, .lost = on_lost, .arg = run
+	};
 
 	MUST_HOLD(cap_tls_gap(run->tls, dir, n, &sink) == BNET_OK);
 	check(run);
@@ -78,7 +82,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct run run = { .tls = cap_tls_new(tls_write_keylog()) };
-	struct cap_tls_sink sink = { on_plain, on_lost, &run };
+	struct cap_tls_sink sink = {
+		.plain = on_plain, .lost = on_lost, .arg = &run
+	};
 	struct tls_write write = { .feed = feed, .gap = gap, .arg = &run };
 	struct cap_tls_status st;
 

@@ -21,7 +21,7 @@ n_inputs() {
 	fuzz_link_tls) echo 500 ;;
 	fuzz_capture_tls) echo 700 ;;
 	fuzz_tls_record) echo 1500 ;;
-	fuzz_capture) echo 2000 ;;
+	fuzz_capture | fuzz_layers) echo 2000 ;;
 	fuzz_report) echo 4000 ;;
 	fuzz_keylog | fuzz_scenario) echo 10000 ;;
 	*) echo 20000 ;;

@@ -28,6 +28,8 @@ libinih-dev|inih, for development|pc inih 53
 libsystemd-dev|libsystemd, for development|pc libsystemd 240
 libncurses-dev|ncurses with wide characters, for development|pc ncursesw 6
 libjansson-dev|jansson, for development|pc jansson 2.12
+libzstd-dev|zstd, for development|pc libzstd 1.4
+liblz4-dev|lz4, for development|pc liblz4 1.9
 curl|curl|cmd curl
 jq|jq|cmd jq
 EOF
@@ -57,6 +59,8 @@ procps|ps and pkill, for time limits in bats|cmd pkill
 strace|strace, to look at what a program does|cmd strace
 gdb|gdb, to show where a test that hangs is|cmd gdb
 zsh|zsh, for its completions|cmd zsh
+zstd|zstd, the command|cmd zstd
+lz4|lz4, the command|cmd lz4
 xxd|xxd, which the examples of a manual use|cmd xxd
 EOF
 }

@@ -216,6 +216,8 @@ test_times | sort -rn | head -n "$SHOWN" | awk '{
 }'
 
 # COUNTS: a file for the last line, for those who have more to say before it.
+# (Not by /dev/stdout: where that is a file, opening it again empties it.)
+[ -z "${COUNTS:-}" ] || exec >"$COUNTS"
 awk '
 /^[0-9]+%: Checks: / {
 	gsub(/[,:]/, "")
@@ -229,4 +231,4 @@ awk '
 END {
 	printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
 	exit failed > 0 || passed == 0
-}' "$logs"/*.log >"${COUNTS:-/dev/stdout}"
+}' "$logs"/*.log

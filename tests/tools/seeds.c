@@ -11,6 +11,7 @@
 #include "cmd/replay/tape/compile.h"
 #include "cmd/replay/report/json.h"
 #include "proto/bluenet.h"
+#include "tests/captures/around.h"
 #include "tests/captures/pkt.h"
 
 #include <ctype.h>
@@ -427,12 +428,12 @@ read_recording(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/captures/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL || cap == NULL)
 		errx(1, "%s", src == NULL ? why : "memory");
 	memset(s->n_of, 0, sizeof(s->n_of));
 	while (source_next(src, &packet, why) == SOURCE_PACKET)
-		must(cap_packet(cap, source_linktype(src), packet.time_ns,
+		must(cap_packet(cap, packet.linktype, packet.time_ns,
 		    packet.data, packet.wire_bytes, &stream));
 	cap_finish(cap);
 	bnet_buf_clear(&s->row); /* the next may be of the other order */
@@ -451,7 +452,7 @@ read_wire(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/captures/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL)
 		errx(1, "%s", why);
 	add_byte(&s->out, 0);
@@ -487,7 +488,7 @@ write_hostile(struct seeds *s, const char *name)
 
 	(void)snprintf(
 	    path, sizeof(path), "%s/hostile/%s.pcap", s->fixtures, name);
-	src = source_open_file(path, why);
+	src = source_open(&(const char *){ path }, 1, NULL, why);
 	if (src == NULL)
 		errx(1, "%s", why);
 	while (set < 5 && linktypes[set] != source_linktype(src))
@@ -813,7 +814,8 @@ write_pcapng(struct seeds *s, bool big)
 	add_block(s, 0x0a0d0d0a, section, sizeof(section), big);
 	add_block(s, 1, interface, sizeof(interface), big);
 	add_block(s, 10, secrets, 8 + n, big);
-	write_seed(s, "fuzz_keylog");
+	add_block(s, 4, "names", 5, big);
+	write_seed(s, "fuzz_pcapng");
 }
 
 static void
@@ -825,7 +827,8 @@ write_texts(struct seeds *s)
 
 	copy_file(s, "captures/tls13.keys", SIZE_MAX, "fuzz_keylog");
 	copy_file(s, "captures/tls13.keys", 600, "fuzz_keylog");
-	copy_file(s, "hostile/secrets-cut.pcapng", SIZE_MAX, "fuzz_keylog");
+	copy_file(s, "hostile/secrets-cut.pcapng", 2000, "fuzz_pcapng");
+	copy_file(s, "hostile/block-of-4-gib.pcapng", 1000, "fuzz_pcapng");
 	write_pcapng(s, false);
 	write_pcapng(s, true);
 	copy_file(s, "ping/after.hlog", SIZE_MAX, "fuzz_hdr_log");
@@ -840,6 +843,101 @@ write_texts(struct seeds *s)
 	copy_rows(s, "../tests/unit/test_filter.c", "fuzz_filter");
 	copy_rows(s, "../tests/unit/filter_bad.h", "fuzz_filter");
 	copy_rows(s, "../tests/unit/test_replay_diff_text.c", "fuzz_masks");
+}
+
+/* ---- headers in headers, for fuzz_layers ---- */
+
+static const char *const lists[] = { "vlan", "qinq,snap", "vntag,metadata",
+	"etag", "mpls3", "pw,vlan", "pw-bare", "pppoe", "pbb", "ipip,ipip6",
+	"etherip", "vxlan", "vxlan6,qinq", "gpe,mpls", "geneve,pppoe",
+	"geneve6", "geneve-options", "gre", "gre6", "gre-all", "teb", "gre-udp",
+	"mpls-udp", "erspan1", "erspan2", "erspan3" };
+
+/* Of other link types: the index in fuzz_layers' linktypes[], then bytes. */
+static const struct {
+	uint8_t linktype;
+	const char *head;
+	size_t n;
+} heads[] = {
+	{ 5, "\xff\x03\x00\x21", 4 },
+	{ 7, "\x11\x00\x00\x01\x00\x2c\x00\x21", 8 },
+	{ 8, "\x01\x03\x00\x21", 4 },
+	{ 9, "\x0f\x00\x08\x00", 4 },
+	{ 10, "\x00\x06\x41\x40", 4 },
+	{ 11,
+	    "\x02\x00\x00\x01\x05\x00\x0a\x00\x00\x00\x00\x00\x2c\x00"
+	    "\x09\x00",
+	    16 },
+	{ 12,
+	    "\x88\x02\x00\x00"
+	    "020000020000030000"
+	    "\x10\x00"
+	    "\x00\x00"
+	    "\xaa\xaa\x03\x00\x00\x00\x08\x00",
+	    34 },
+	{ 13,
+	    "\x00\x00\x09\x00\x02\x00\x00\x00\x20"
+	    "\x88\x02\x00\x00"
+	    "020000020000030000"
+	    "\x10\x00"
+	    "\x80\x00\x00\x00"
+	    "020000020000"
+	    "\x00\x30"
+	    "\xaa\xaa\x03\x00\x00\x00\x08\x00",
+	    59 },
+};
+
+/* The packet after its length and a byte; so many are missing at its end. */
+static void
+add_packet(struct seeds *s, const struct around *packet, size_t cut)
+{
+	uint8_t head[3];
+
+	pkt_put16(head, (uint32_t)(packet->n - cut));
+	head[2] = (uint8_t)cut;
+	add(&s->out, head, sizeof(head));
+	add(&s->out, packet->p, packet->n - cut);
+}
+
+static struct around
+small_packet(uint8_t *at)
+{
+	const struct pkt_tcp tcp = { .src = { 10, 0, 0, 1 },
+		.dst = { 10, 0, 0, 2 },
+		.sport = 40000,
+		.dport = 26000,
+		.flags = PKT_SYN };
+	struct around packet = { .p = at, .type = 0x0800 };
+
+	packet.n = pkt_write_tcp(at + PKT_IP4_BYTES, &tcp, false);
+	packet.n += pkt_write_ip4(at, &tcp, packet.n, 1, 0);
+	return packet;
+}
+
+static void
+write_layers(struct seeds *s)
+{
+	static uint8_t room[AROUND_ROOM + 100];
+	struct around packet;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		packet = small_packet(room + AROUND_ROOM);
+		around(&packet, lists[i]);
+		around(&packet, "ether");
+		add_byte(&s->out, 0);
+		add_packet(s, &packet, 0);
+		add_packet(s, &packet, 20);
+		write_seed(s, "fuzz_layers");
+	}
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		packet = small_packet(room + AROUND_ROOM);
+		packet.p -= heads[i].n;
+		packet.n += heads[i].n;
+		memcpy(packet.p, heads[i].head, heads[i].n);
+		add_byte(&s->out, heads[i].linktype);
+		add_packet(s, &packet, 0);
+		write_seed(s, "fuzz_layers");
+	}
 }
 
 int
@@ -874,6 +972,7 @@ main(int argc, char **argv)
 		write_hostile(&s, hostile[i]);
 	for (int i = 0; i < 4; i++)
 		write_fragments(&s, i & 1, i & 2);
+	write_layers(&s);
 	for (size_t i = 0; i < sizeof(tapes) / sizeof(tapes[0]); i++)
 		write_tape(&s, &tapes[i]);
 	for (int n = 0; n <= 40; n += 10)

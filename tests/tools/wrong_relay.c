@@ -4,13 +4,15 @@
  * ways that are named ("--wrong list" lists them): what the scenarios of a
  * conformance suite have to tell apart. It shares libbluenet with the relay,
  * and nothing else; it is for a suite, not for load. Plain TCP on loopback.
- * Says "wrong-relay: ready on ADDR:PORT"; runs until it is killed.
+ * It takes the options of bluenet-relay that scenarios ask for. Says
+ * "wrong-relay: ready on ADDR:PORT"; drains and ends on SIGTERM.
  */
 #include "tests/tools/wrong_relay_route.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,18 +20,26 @@
 
 /* ---- the beginning of a peer ---------------------------------------------- */
 
+/* A keepalive, with a ping or without. */
 static void
-send_ping(struct peer *p)
+send_keepalive(struct peer *p, bool ping)
 {
-	struct bnet_packet ping = { .has_oob = true,
+	struct bnet_packet keepalive = { .has_oob = true,
 		.has_header = true,
 		.header = { .source = RELAY_ID,
 		    .key = bnet_message_key(BNET_MSG_KEEPALIVE),
-		    .priority = true,
-		    .timestamp = now_ns() / 1000 } };
+		    .priority = true } };
 
-	if (p->hello)
-		peer_send(p, &ping);
+	if (!p->hello)
+		return;
+	p->keepalive_at_ns = mono_ns() + set.keepalive_ns;
+	if (ping) {
+		p->pinged_ns = mono_ns();
+		p->asked_us = (uint64_t)p->pinged_ns / 1000;
+		keepalive.header.timestamp = p->asked_us |
+		    (wrong[PING_WITH_BIT_63] ? BNET_TIMESTAMP_PING_BACK : 0);
+	}
+	(void)peer_send(p, &keepalive);
 }
 
 static void
@@ -52,9 +62,49 @@ send_pong(struct peer *p, uint64_t timestamp)
 		pong.header.timestamp++;
 	/* a stock peer's ping travels in the pong: its pong returns it */
 	pong.header.latency_ms = back && !p->hello ? 1 : 0;
-	peer_send(p, &pong);
+	(void)peer_send(p, &pong);
 	if (back)
-		send_ping(p);
+		send_keepalive(p, true);
+}
+
+static void
+on_pong(struct peer *p, const struct bnet_header *header)
+{
+	int64_t half_us, change_us;
+
+	if (p->asked_us == 0 || header->timestamp != p->asked_us)
+		return;
+	half_us = (mono_ns() / 1000 - (int64_t)p->asked_us) / 2;
+	change_us = p->latency_known ? half_us - p->latency_us : 0;
+	p->latency_us = !p->latency_known || wrong[LATENCY_NOT_SMOOTHED]
+	    ? half_us
+	    : p->latency_us + change_us / 3;
+	p->latency_known = true;
+	p->asked_us = 0;
+	if (header->latency_ms != 0 && !wrong[PONG_PING_IGNORED])
+		send_pong(p, header->latency_ms);
+	if (llabs(change_us) > 75000 && !wrong[LATENCY_NO_JUMP])
+		send_keepalive(p, true);
+}
+
+/* Keepalives, pings, silence. */
+static void
+tick(struct peer *p)
+{
+	int64_t now = mono_ns(), every_ns = set.keepalive_ns * 3 / 2;
+
+	if (!p->hello || p->id == 0)
+		return;
+	if (set.ping_ns < every_ns)
+		every_ns = set.ping_ns;
+	if (now - p->heard_ns >= 3 * set.keepalive_ns && !wrong[SILENT_STAYS]) {
+		p->leaving = true;
+		(void)shutdown(p->fd, SHUT_RDWR);
+	} else if (now - p->pinged_ns >= every_ns) {
+		send_keepalive(p, true);
+	} else if (now >= p->keepalive_at_ns) {
+		send_keepalive(p, false);
+	}
 }
 
 static void
@@ -95,7 +145,17 @@ on_hello(struct peer *p, const struct bnet_hello *hello)
 		refuse(p, BNET_CODE_VERSION);
 		return;
 	}
+	if (draining_ns != 0 && !wrong[DRAIN_WELCOME]) {
+		refuse(p, BNET_CODE_SHUTTING_DOWN);
+		return;
+	}
+	if (set.tokens && hello->role == BNET_ROLE_CLIENT &&
+	    !wrong[TOKENS_IGNORED]) {
+		refuse(p, BNET_CODE_NOT_AUTHORISED);
+		return;
+	}
 	p->hello = true;
+	p->frame_max_bytes = bnet_frame_max(hello->frame_max_bytes);
 	p->role = hello->role;
 	p->codecs = hello->codecs;
 	(void)snprintf(p->name, sizeof(p->name), "%.*s",
@@ -112,13 +172,13 @@ on_hello(struct peer *p, const struct bnet_hello *hello)
 		.relay_id = RELAY_ID,
 		.codecs = BNET_CODEC_ZLIB | BNET_CODEC_SNAPPY,
 		.frame_max_bytes = BNET_FRAME_MAX_BYTES,
-		.keepalive_ms = 20000,
+		.keepalive_ms = (uint32_t)(set.keepalive_ns / 1000000),
 		.environment = { "development", 11 },
 		.relay_name = { "wrong", 5 },
 		.time_ns = now_ns(),
 	};
 	peer_say(p, &welcome, BNET_DEST_HOP, 0);
-	send_ping(p);
+	send_keepalive(p, true);
 }
 
 /* True: it was the first packet, a hello, and is dealt with. */
@@ -139,6 +199,10 @@ first(struct peer *p, const struct bnet_packet *packet)
 			refuse(p, BNET_CODE_MALFORMED);
 		return true;
 	}
+	if ((set.require_hello || set.tokens) && !wrong[REQUIRE_NOTHING]) {
+		leave(p);
+		return true;
+	}
 	p->role = BNET_ROLE_CLIENT;
 	p->id = free_id(p->role);
 	return false;
@@ -151,13 +215,20 @@ on_packet(void *arg, const struct bnet_packet *packet)
 {
 	struct peer *p = arg;
 
+	p->heard_ns = mono_ns();
 	if (p->leaving || first(p, packet))
 		return BNET_OK;
+	if (packet->has_header && packet->header.key == 0 &&
+	    packet->header.timestamp != 0 && wrong[KEY_ZERO_ANSWERED])
+		send_pong(p, packet->header.timestamp);
 	if (!packet->has_header || packet->header.key == 0)
 		return BNET_OK; /* not BlueNet's: nowhere to send it */
 	if (packet->header.key == BNET_KEY_PONG &&
-	    packet->header.dest_type == BNET_DEST_HOP)
+	    (packet->header.dest_type == BNET_DEST_HOP ||
+		!wrong[PONG_PASSED_ON])) {
+		on_pong(p, &packet->header);
 		return BNET_OK;
+	}
 	if (packet->header.timestamp != 0)
 		send_pong(p, packet->header.timestamp);
 	route(p, packet);
@@ -177,8 +248,9 @@ on_bad(void *arg, const struct bnet_packet *packet, enum bnet_err why)
 		to = peer_find(BNET_ROLE_NODE, (uint64_t)packet->header.dest);
 	else if (packet->header.dest_type == BNET_DEST_CLIENT)
 		to = peer_find(BNET_ROLE_CLIENT, (uint64_t)packet->header.dest);
-	if (to != NULL && (to->codecs & packet->codec) != 0)
-		pass(p, to, packet);
+	if (to != NULL &&
+	    ((to->codecs & packet->codec) != 0 || wrong[CORRUPT_PASSED_ON]))
+		(void)pass(p, to, packet);
 	else
 		tell(p, packet, BNET_CODE_MALFORMED,
 		    (uint64_t)packet->header.dest);
@@ -219,8 +291,8 @@ peer_read(struct peer *p)
 static void
 peer_new(int fd)
 {
-	const struct bnet_link_settings set = {
-		.out_max_bytes = OUT_BYTES,
+	const struct bnet_link_settings link = {
+		.out_max_bytes = set.queue_bytes,
 		.frame_max_bytes =
 		    wrong[OVERSIZE_WAITS] ? BNET_FRAME_MAX_BYTES_TOP : 0,
 	};
@@ -228,8 +300,11 @@ peer_new(int fd)
 	for (struct peer *p = peers; fd >= 0 && p < peers + PEERS_MAX; p++) {
 		if (p->fd >= 0)
 			continue;
-		p->fd = fd;
-		if (bnet_link_new(&set, codecs, &p->link) != BNET_OK)
+		*p = (struct peer){ .fd = fd,
+			.frame_max_bytes = BNET_FRAME_MAX_BYTES,
+			.heard_ns = mono_ns(),
+			.ping_wanted = true };
+		if (bnet_link_new(&link, codecs, &p->link) != BNET_OK)
 			errx(1, "out of memory");
 		return;
 	}
@@ -254,6 +329,14 @@ listen_somewhere(void)
 	return fd;
 }
 
+static bool
+has_output(struct peer *p)
+{
+	struct bnet_slice out;
+
+	return bnet_link_output(p->link, &out) == BNET_OK && out.len > 0;
+}
+
 static void
 turn(int listener)
 {
@@ -261,15 +344,105 @@ turn(int listener)
 	    .events = POLLIN } };
 
 	for (int i = 0; i < PEERS_MAX; i++)
-		ready[i + 1] =
-		    (struct pollfd){ .fd = peers[i].fd, .events = POLLIN };
-	if (poll(ready, PEERS_MAX + 1, -1) < 0)
+		ready[i + 1] = (struct pollfd){ .fd = peers[i].fd,
+			.events = peers[i].fd >= 0 && has_output(&peers[i])
+			    ? POLLIN | POLLOUT
+			    : POLLIN };
+	if (poll(ready, PEERS_MAX + 1, 20) < 0)
 		return;
-	for (int i = 0; i < PEERS_MAX; i++)
-		if (ready[i + 1].revents != 0 && peers[i].fd >= 0)
+	for (int i = 0; i < PEERS_MAX; i++) {
+		if (peers[i].fd < 0)
+			continue;
+		if ((ready[i + 1].revents & POLLOUT) != 0)
+			peer_write(&peers[i]);
+		if ((ready[i + 1].revents & ~POLLOUT) != 0)
 			peer_read(&peers[i]);
+		else
+			tick(&peers[i]);
+	}
 	if (ready[0].revents != 0)
 		peer_new(accept(listener, NULL, NULL));
+}
+
+/* ---- its end -------------------------------------------------------------- */
+
+static volatile sig_atomic_t told_to_end;
+
+static void
+on_term(int sig)
+{
+	(void)sig;
+	told_to_end = 1;
+}
+
+/* True: all peers are gone, or the time is over. */
+static bool
+drained(void)
+{
+	struct bnet_message drain = { .type = BNET_MSG_DRAIN };
+	unsigned n = 0;
+
+	if (draining_ns == 0) {
+		draining_ns = mono_ns() + set.drain_ns;
+		drain.u.drain.seconds = (uint32_t)(set.drain_ns / 1000000000);
+		drain.u.drain.where =
+		    bnet_string_of(set.drain_to != NULL ? set.drain_to : "");
+		EACH_PEER(p)
+		if (p->id != 0 && !wrong[DRAIN_SILENT])
+			peer_say(p, &drain, BNET_DEST_HOP, 0);
+	}
+	EACH_PEER(p)
+	n++;
+	return n == 0 || mono_ns() >= draining_ns;
+}
+
+/* ---- options -------------------------------------------------------------- */
+
+/* 500ms, 2s, 10m */
+static int64_t
+time_of(const char *text)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	return (int64_t)(v *
+	    (strcmp(end, "ms") == 0         ? 1e6
+		    : strcmp(end, "m") == 0 ? 6e10
+					    : 1e9));
+}
+
+static bool
+set_option(const char *name, const char *value)
+{
+	if (strcmp(name, "--keepalive") == 0)
+		set.keepalive_ns = time_of(value);
+	else if (strcmp(name, "--ping-interval") == 0)
+		set.ping_ns = time_of(value);
+	else if (strcmp(name, "--drain-timeout") == 0)
+		set.drain_ns = time_of(value);
+	else if (strcmp(name, "--drain-to") == 0)
+		set.drain_to = value;
+	else if (strcmp(name, "--queue") == 0)
+		set.queue_bytes = strtoul(value, NULL, 0) << 10;
+	else if (strcmp(name, "--client-tokens") == 0)
+		set.tokens = true;
+	else
+		return false;
+	return true;
+}
+
+static bool
+set_flag(const char *name)
+{
+	if (strcmp(name, "--no-client-to-client") == 0)
+		set.no_client_to_client = true;
+	else if (strcmp(name, "--require-hello") == 0)
+		set.require_hello = true;
+	else if (strcmp(name, "--trace") == 0)
+		set.trace = true;
+	else
+		return false;
+	return true;
 }
 
 static void
@@ -293,11 +466,17 @@ main(int argc, char **argv)
 {
 	int listener;
 
-	for (int i = 1; i < argc; i += 2) {
-		if (strcmp(argv[i], "--wrong") != 0 || i + 1 == argc)
+	for (int i = 1; i < argc; i++) {
+		if (set_flag(argv[i]))
+			continue;
+		if (i + 1 < argc && strcmp(argv[i], "--wrong") == 0)
+			set_wrong(argv[++i]);
+		else if (i + 1 == argc || !set_option(argv[i], argv[i + 1]))
 			errx(2, "usage: wrong_relay [--wrong NAME]...");
-		set_wrong(argv[i + 1]);
+		else
+			i++;
 	}
+	(void)signal(SIGTERM, on_term);
 	for (int i = 0; i < PEERS_MAX; i++)
 		peers[i].fd = -1;
 	codecs = bnet_codecs_new();
@@ -307,6 +486,7 @@ main(int argc, char **argv)
 	bnet_buf_init(&store, MESSAGE_BYTES);
 	bnet_buf_init(&frame, OUT_BYTES);
 	listener = listen_somewhere();
-	for (;;)
+	while (!told_to_end || !drained())
 		turn(listener);
+	return 0;
 }

@@ -82,7 +82,50 @@ hold(struct peer *to, const struct bnet_packet *out)
 	return true;
 }
 
+/* A ping for a stock peer, with the packet that is for it. */
+static uint64_t
+ping_with(struct peer *to)
+{
+	if (!wrong[PING_EVERY_PACKET] && (to->hello || !to->ping_wanted))
+		return 0;
+	to->ping_wanted = false;
+	to->asked_us = (uint64_t)mono_ns() / 1000;
+	return to->asked_us |
+	    (wrong[PING_WITH_BIT_63] ? BNET_TIMESTAMP_PING_BACK : 0);
+}
+
+/* Trace: our own hop behind the others. */
 static void
+add_hop(struct bnet_packet *out)
+{
+	static struct bnet_buf traced;
+	static struct bnet_echo_hop hops[64];
+	struct bnet_message m;
+	size_t left;
+	uint32_t n;
+
+	if (!set.trace || wrong[TRACE_IGNORED] ||
+	    out->header.key != BNET_KEY_ECHO ||
+	    bnet_message_decode(
+		BNET_MSG_ECHO, out->payload, &m, &store, &left) != BNET_OK ||
+	    (m.u.echo.flags & BNET_ECHO_F_TRACE) == 0 || m.u.echo.n >= 64)
+		return;
+	n = m.u.echo.n++;
+	if (n > 0)
+		memcpy(hops, m.u.echo.hops, n * sizeof(hops[0]));
+	hops[n] = (struct bnet_echo_hop){ RELAY_ID, now_ns(), now_ns() };
+	m.u.echo.hops = hops;
+	if (traced.max == 0)
+		bnet_buf_init(&traced, MESSAGE_BYTES);
+	bnet_buf_clear(&traced);
+	if (bnet_message_encode(&m, &traced) != BNET_OK)
+		return;
+	out->payload = bnet_buf_slice(&traced);
+	out->codec = BNET_CODEC_NONE;
+}
+
+/* The code of an error, or 0. */
+static uint32_t
 pass(struct peer *from, struct peer *to, const struct bnet_packet *packet)
 {
 	struct bnet_packet out = {
@@ -92,19 +135,23 @@ pass(struct peer *from, struct peer *to, const struct bnet_packet *packet)
 	static uint64_t same[1];
 
 	if (wrong[DROP_EMPTY] && packet->payload.len == 0)
-		return;
+		return 0;
 	if (!wrong[KEEP_SOURCE])
 		header->source = (int64_t)from->id;
 	if (wrong[IDS_OF_32_BITS])
 		header->source = (int32_t)header->source;
 	if (!wrong[PING_PASSED_ON])
-		header->timestamp = 0;
+		header->timestamp = ping_with(to);
+	if (!wrong[LATENCY_NOT_ADDED])
+		header->latency_ms += (uint32_t)(to->latency_us / 1000);
 	if (wrong[SERIAL_DROPPED])
 		header->serial = 0;
 	if (header->dest_type == BNET_DEST_NODE)
 		header->priority = true;
 	if (wrong[PRIORITY_DROPPED])
 		header->priority = false;
+	if (header->dest_type != BNET_DEST_CLIENT)
+		header->forks = 0;
 	if (header->forks > 0) {
 		same[0] = to->id;
 		header->forks = wrong[FORKS_NOT_CLEARED] ? 1 : 0;
@@ -112,13 +159,18 @@ pass(struct peer *from, struct peer *to, const struct bnet_packet *packet)
 		out.fork_ids = same;
 	}
 	set_payload(from, to, packet, &out);
+	add_hop(&out);
+	if (out.payload.len > to->frame_max_bytes && !wrong[MAX_FRAME_IGNORED])
+		return BNET_CODE_TOO_LARGE;
 	if (hold(to, &out))
-		return;
-	peer_send(to, &out);
+		return 0;
+	if (!peer_send(to, &out))
+		return wrong[OVERLOAD_SILENT] ? 0 : BNET_CODE_OVERLOADED;
 	if (held_for != NULL) {
-		peer_send(held_for, &held);
+		(void)peer_send(held_for, &held);
 		held_for = NULL;
 	}
+	return 0;
 }
 
 static void
@@ -132,7 +184,7 @@ to_forks(struct peer *from, const struct bnet_packet *packet)
 		id = bnet_bits_u64(&forks);
 		to = peer_find(BNET_ROLE_CLIENT, id);
 		if (to != NULL)
-			pass(from, to, packet);
+			(void)pass(from, to, packet);
 		else if (first_bad == 0)
 			first_bad = id;
 	}
@@ -159,7 +211,9 @@ any_of(int32_t key)
 	for (unsigned i = 0; i < PEERS_MAX; i++) {
 		struct peer *p = &peers[(from + i) % PEERS_MAX];
 
-		if (p->fd < 0 || p->leaving || !has_key(p, key))
+		if (p->fd < 0 || p->leaving || !has_key(p, key) ||
+		    (mono_ns() - p->heard_ns >= 2 * set.keepalive_ns &&
+			!wrong[ANY_TO_THE_SILENT]))
 			continue;
 		last = (unsigned)(p - peers);
 		return p;
@@ -173,7 +227,7 @@ to_all_clients(struct peer *from, const struct bnet_packet *packet)
 	EACH_PEER(p)
 	if (p->role == BNET_ROLE_CLIENT ||
 	    (wrong[BROADCAST_TO_NODES] && p != from))
-		pass(from, p, packet);
+		(void)pass(from, p, packet);
 }
 
 /* ---- messages ------------------------------------------------------------- */
@@ -215,9 +269,24 @@ on_echo(struct peer *p, struct bnet_message *echo)
 	echo->u.echo.received_ns = now_ns();
 	echo->u.echo.replied_ns = now_ns();
 	peer_say(p, echo,
-	    (echo->u.echo.flags & BNET_ECHO_F_NODE) != 0 ? BNET_DEST_NODE
-							 : BNET_DEST_CLIENT,
+	    (echo->u.echo.flags & BNET_ECHO_F_NODE) != 0 &&
+		    !wrong[ECHO_NO_FLAG_4]
+		? BNET_DEST_NODE
+		: BNET_DEST_CLIENT,
 	    (int64_t)p->id);
+}
+
+static void
+on_second_hello(struct peer *p, const struct bnet_packet *packet)
+{
+	struct bnet_message welcome = { .type = BNET_MSG_WELCOME };
+
+	welcome.u.welcome.version = 1;
+	welcome.u.welcome.id = p->id;
+	if (wrong[SECOND_HELLO])
+		peer_say(p, &welcome, BNET_DEST_HOP, 0);
+	else
+		tell(p, packet, BNET_CODE_REFUSED, 0);
 }
 
 static void
@@ -242,8 +311,11 @@ local(struct peer *p, const struct bnet_packet *packet)
 		on_roster(p, &message.u.roster);
 	else if (type == BNET_MSG_ECHO)
 		on_echo(p, &message);
-	else if (type == BNET_MSG_DISCARD && wrong[DISCARD_ANSWERED])
+	else if (type == BNET_MSG_DISCARD && wrong[DISCARD_ANSWERED] &&
+	    packet->payload.len > 0) /* not that of a fence */
 		tell(p, packet, BNET_CODE_NO_DESTINATION, 0);
+	else if (type == BNET_MSG_HELLO)
+		on_second_hello(p, packet);
 	else if (type == BNET_MSG_REGISTER && p->role != BNET_ROLE_NODE)
 		tell(p, packet, BNET_CODE_REFUSED, 0);
 	else if (type == BNET_MSG_REGISTER && p->n_keys < KEYS_MAX &&
@@ -254,17 +326,34 @@ local(struct peer *p, const struct bnet_packet *packet)
 /* ---- routing -------------------------------------------------------------- */
 
 static void
-route_one(struct peer *from, const struct bnet_packet *packet, uint32_t role,
-    struct peer *any)
+route_one(struct peer *from, const struct bnet_packet *packet, struct peer *to)
 {
-	struct peer *to =
-	    any != NULL ? any : peer_find(role, (uint64_t)packet->header.dest);
+	uint32_t code = BNET_CODE_NO_DESTINATION;
 
 	if (to != NULL)
-		pass(from, to, packet);
-	else
-		tell(from, packet, BNET_CODE_NO_DESTINATION,
-		    (uint64_t)packet->header.dest);
+		code = pass(from, to, packet);
+	if (code != 0)
+		tell(from, packet, code, (uint64_t)packet->header.dest);
+}
+
+/* The next in turn that has room for it. */
+static void
+route_any(struct peer *from, const struct bnet_packet *packet)
+{
+	struct peer *to;
+	uint32_t code = BNET_CODE_NO_DESTINATION;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PEERS_MAX; i++)
+		n += peers[i].fd >= 0 && has_key(&peers[i], packet->header.key);
+	do {
+		to = any_of(packet->header.key);
+		if (to != NULL)
+			code = pass(from, to, packet);
+	} while (to != NULL && code == BNET_CODE_OVERLOADED && n-- > 1 &&
+	    !wrong[ANY_TO_THE_FULL]);
+	if (code != 0)
+		tell(from, packet, code, (uint64_t)packet->header.dest);
 }
 
 static void
@@ -273,6 +362,11 @@ route(struct peer *from, const struct bnet_packet *packet)
 	const struct bnet_header *header = &packet->header;
 	bool node = from->role == BNET_ROLE_NODE;
 
+	if (header->forks > 0 && !node && !wrong[FORKS_FROM_CLIENTS] &&
+	    !(wrong[FORKS_TO_NODES] && header->dest_type != BNET_DEST_CLIENT)) {
+		tell(from, packet, BNET_CODE_REFUSED, (uint64_t)header->dest);
+		return;
+	}
 	switch (header->dest_type) {
 	case BNET_DEST_HOP:
 		local(from, packet);
@@ -281,13 +375,17 @@ route(struct peer *from, const struct bnet_packet *packet)
 		if (header->dest == RELAY_ID)
 			local(from, packet);
 		else
-			route_one(from, packet, BNET_ROLE_NODE, NULL);
+			route_one(from, packet,
+			    peer_find(BNET_ROLE_NODE, (uint64_t)header->dest));
 		break;
 	case BNET_DEST_CLIENT:
-		if (header->forks == 0)
-			route_one(from, packet, BNET_ROLE_CLIENT, NULL);
-		else if (node || wrong[FORKS_FROM_CLIENTS])
+		if (header->forks > 0)
 			to_forks(from, packet);
+		else if (node || !set.no_client_to_client ||
+		    wrong[CLIENT_TO_CLIENT])
+			route_one(from, packet,
+			    peer_find(
+				BNET_ROLE_CLIENT, (uint64_t)header->dest));
 		else
 			tell(from, packet, BNET_CODE_REFUSED,
 			    (uint64_t)header->dest);
@@ -300,7 +398,7 @@ route(struct peer *from, const struct bnet_packet *packet)
 			    (uint64_t)header->dest);
 		break;
 	case BNET_DEST_ANY:
-		route_one(from, packet, 0, any_of(header->key));
+		route_any(from, packet);
 		break;
 	default:
 		tell(from, packet, BNET_CODE_NO_DESTINATION,

@@ -64,7 +64,7 @@ static const struct bad_row {
 	    "unknown field \"destination\": did you mean \"dest\"?" },
 	{ "a_very_long_field_name_that_is_nothing_at_all_and_goes_on =="
 	  " 1", 1,
-	    "unknown field \"a_very_long_field_name_that_is_nothing_at..."
+	    "unknown field \"a_very_long_field_name_that_is_nothing_at_all_an..."
 	    "\" (-Y help lists them)" },
 	{ "key_name < 5", 10,
 	    "key_name is a string: \"<\" does not fit it, but == != in co"
@@ -200,19 +200,19 @@ static const struct bad_row {
 	{ "key in { 0x1..5 }", 10,
 	    "both ends of a range of keys are to be 0x... or neither" },
 	{ "time == \"now\"", 9,
-	    "time is seconds since 1970 with at most 9 decimals, not \"no"
+	    "time is seconds since 1970 with at most 9 decimals, or a date such as \"2026-11-30 12:00\", not \"no"
 	    "w\"" },
 	{ "time == 0x10", 9,
-	    "time is seconds since 1970 with at most 9 decimals, not \"0x"
+	    "time is seconds since 1970 with at most 9 decimals, or a date such as \"2026-11-30 12:00\", not \"0x"
 	    "10\"" },
 	{ "time > 1.1234567890", 8,
-	    "time is seconds since 1970 with at most 9 decimals, not \"1."
+	    "time is seconds since 1970 with at most 9 decimals, or a date such as \"2026-11-30 12:00\", not \"1."
 	    "1234567890\"" },
 	{ "time > 1.", 8,
-	    "time is seconds since 1970 with at most 9 decimals, not \"1."
+	    "time is seconds since 1970 with at most 9 decimals, or a date such as \"2026-11-30 12:00\", not \"1."
 	    "\"" },
 	{ "time == .5", 9,
-	    "time is seconds since 1970 with at most 9 decimals, not \".5"
+	    "time is seconds since 1970 with at most 9 decimals, or a date such as \"2026-11-30 12:00\", not \".5"
 	    "\"" },
 	{ "time > 9223372037", 8,
 	    "\"9223372037\" is out of range: times are -9223372036.854775"
@@ -224,31 +224,31 @@ static const struct bad_row {
 	    "\"-99999999999\" is out of range: times are -9223372036.8547"
 	    "75807 to 9223372036.854775807" },
 	{ "src == \"localhost\"", 8,
-	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BITS, not "
 	    "\"localhost\"" },
 	{ "src == 127.0.0.1:65536", 8,
-	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BITS, not "
 	    "\"127.0.0.1:65536\"" },
 	{ "src == 127.0.0.1:", 8,
-	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BITS, not "
 	    "\"127.0.0.1:\"" },
 	{ "src == 127.0.0", 8,
-	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BITS, not "
 	    "\"127.0.0\"" },
 	{ "src == [::1", 8,
-	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BITS, not "
 	    "\"[::1\"" },
 	{ "src == \"::1]:5\"", 8,
-	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BITS, not "
 	    "\"::1]:5\"" },
 	{ "src == \"\"", 8,
-	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BITS, not "
 	    "\"\"" },
 	{ "src < 127.0.0.1", 5,
 	    "src is an address: \"<\" does not fit it, but == != in conta"
 	    "ins matches do" },
 	{ "src == (", 8,
-	    "src is an address: expected \"ADDR\" or \"ADDR:PORT\", not "
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BITS, not "
 	    "\"(\"" },
 	{ "payload == 5", 12,
 	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
@@ -259,12 +259,17 @@ static const struct bad_row {
 	{ "payload == 0a-0b", 12,
 	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
 	    "h as 0a:0b:0c, not \"0a-0b\"" },
-	{ "payload matches \"x\"", 9,
-	    "payload is bytes: \"matches\" does not fit it, but == != in "
-	    "contains do" },
+	{ "payload matches 0a", 17,
+	    "expected a regular expression in double quotes, not \"0a\"" },
 	{ "payload < \"x\"", 9,
 	    "payload is bytes: \"<\" does not fit it, but == != in contai"
-	    "ns do" },
+	    "ns matches do" },
+	{ "payload == 0x123", 12,
+	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
+	    "h as 0a:0b:0c, not \"0x123\"" },
+	{ "payload == 0x", 12,
+	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
+	    "h as 0a:0b:0c, not \"0x\"" },
 	{ "payload contains 0a:0b:", 18,
 	    "payload is bytes: expected \"text\" or hexadecimal bytes suc"
 	    "h as 0a:0b:0c, not \"0a:0b:\"" },
@@ -339,6 +344,121 @@ static const struct bad_row {
 	    "\254\350\252\236\346\227\245\346\234\254\350\252\236\346\227"
 	    "\245\346\234\254\350\252\236\346\227\245\346\234\254\350\252"
 	    "\236..." },
+	{ "payload[", 9,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[]", 9,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[0:4", 12,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[a:4] == 00", 9,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[0:0] == 00", 12,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[0:-1] == 00", 13,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[4-1] == 00", 12,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[0: 4] == 00", 11,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[-1-2] == 00", 13,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[1:2:3] == 00", 12,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "payload[12345678901:1]", 19,
+	    "a slice is [OFFSET:LENGTH], [FROM-TO], [OFFSET], [OFFSET:]"
+	    " or [:LENGTH], without blanks" },
+	{ "size[0:1] == 5", 5,
+	    "size is no bytes and no string: it has no slices" },
+	{ "src[0:1] == \"1\"", 4,
+	    "src is no bytes and no string: it has no slices" },
+	{ "paylod[0:4] == 00", 1,
+	    "unknown field \"paylod\": did you mean \"payload\"?" },
+	{ "message.cde == 5", 1,
+	    "unknown field \"message.cde\": did you mean \"message.code"
+	    "\"?" },
+	{ "message.code == five", 17,
+	    "message.code is a number, not \"five\"" },
+	{ "message.token == \"x\"", 18,
+	    "message.token is true or false, not \"x\"" },
+	{ "header.destt == 7", 1,
+	    "unknown field \"header.destt\": did you mean \"header\"?" },
+	{ "src == 10.0.0.0/33", 8,
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BI"
+	    "TS, not \"10.0.0.0/33\"" },
+	{ "src == 10.0.0.0/", 8,
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BI"
+	    "TS, not \"10.0.0.0/\"" },
+	{ "src == 10.0.0/8", 8,
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BI"
+	    "TS, not \"10.0.0/8\"" },
+	{ "src == fd00::/129", 8,
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BI"
+	    "TS, not \"fd00::/129\"" },
+	{ "src == 10.0.0.0/8:26000", 8,
+	    "src is an address: expected ADDR, \"ADDR:PORT\" or ADDR/BI"
+	    "TS, not \"10.0.0.0/8:26000\"" },
+	{ "dst == 10.1.2.3/8", 8,
+	    "\"10.1.2.3/8\" has bits behind its first 8: did you mean 1"
+	    "0.0.0.0/8?" },
+	{ "addr == fd00::1/64", 9,
+	    "\"fd00::1/64\" has bits behind its first 64: did you mean "
+	    "fd00::/64?" },
+	{ "src.ip == \"10.0.0.1:5\"", 11,
+	    "src.ip is an address without a port: expected ADDR or ADDR"
+	    "/BITS, not \"10.0.0.1:5\"" },
+	{ "src.ip == [::1]:5", 11,
+	    "src.ip is an address without a port: expected ADDR or ADDR"
+	    "/BITS, not \"[::1]:5\"" },
+	{ "src.ip < 10.0.0.1", 8,
+	    "src.ip is an address: \"<\" does not fit it, but == != in "
+	    "contains matches do" },
+	{ "src in { 10.0.0.9..10.0.0.1 }", 10,
+	    "the range is empty: its first end is above its last" },
+	{ "src in { 10.0.0.1..x }", 20,
+	    "expected an address without a port as the last of the rang"
+	    "e" },
+	{ "src in { 10.0.0.1:5..10.0.0.9 }", 10,
+	    "expected an address without a port as the first of the ran"
+	    "ge" },
+	{ "src in { 10.0.0.1..10.0.0.2..10.0.0.3 }", 28,
+	    "expected a comma or }, not a third end of a range" },
+	{ "src in { 10.0.0.0/8..11.0.0.0 }", 20,
+	    "expected a comma or }, not a third end of a range" },
+	{ "time > \"2026-02-30\"", 8,
+	    "\"2026-02-30\" is no time: that month has no such day" },
+	{ "time > 2026-13-01", 8,
+	    "\"2026-13-01\" is no time: there is no such month" },
+	{ "time > \"2026-11-30 24:00\"", 8,
+	    "\"2026-11-30 24:00\" is no time: there is no such time of "
+	    "day" },
+	{ "time > \"12:00\"", 8,
+	    "\"12:00\" is no time: a date is to precede the time of day" },
+	{ "time > 12:00:05", 8,
+	    "\"12:00:05\" is no time: a date is to precede the time of "
+	    "day" },
+	{ "time > \"2026-11-30 12:00 CET\"", 8,
+	    "\"2026-11-30 12:00 CET\" is no time: a zone is Z, UTC or s"
+	    "uch as +02:00" },
+	{ "time > \"2262-01-01\"", 8,
+	    "\"2262-01-01\" is no time: the year is to be from 1678 to "
+	    "2261" },
+	{ "time > \"2026-11-30 12:00:00.1234567890\"", 8,
+	    "\"2026-11-30 12:00:00.1234567890\" is no time: a second ha"
+	    "s at most 9 decimals" },
+	{ "time > 2026-11-30 12:00", 19,
+	    "expected &&, || or the end, not \"12:00\"" },
+	{ "time in { \"2026-12-01\"..\"2026-11-01\" }", 11,
+	    "the range is empty: its first end is above its last" },
 	/* clang-format on */
 };
 

@@ -26,6 +26,7 @@ struct records {
 	struct cap_event events[N_RECS];
 	struct record r[N_RECS];
 	struct bnet_message messages[2]; /* of REC_ECHO, REC_FULL */
+	struct bnet_echo_hop hops[2];
 	uint8_t ids[64];
 };
 
@@ -145,8 +146,11 @@ records_init(struct records *recs)
 	recs->r[REC_FULL].key_name = "BlueNet::pong";
 	recs->r[REC_ECHO].key_name = "bluenet.echo";
 	recs->r[REC_ECHO].message_type = BNET_MSG_ECHO;
+	recs->hops[0] = (struct bnet_echo_hop){ .id = 41, .out_ns = 9 };
+	recs->hops[1] = (struct bnet_echo_hop){ .id = 42, .out_ns = 10 };
 	recs->messages[0] = (struct bnet_message){ .type = BNET_MSG_ECHO,
-		.u.echo = { .cookie = 7, .flags = 3, .n = 2 } };
+		.u.echo = {
+		    .cookie = 7, .flags = 3, .n = 2, .hops = recs->hops } };
 	recs->r[REC_ECHO].message = &recs->messages[0];
 	recs->messages[1] = (struct bnet_message){ .type = BNET_MSG_ERROR,
 		.u.error = { .code = 3,

@@ -4,6 +4,7 @@
  * bytes, two byte orders.
  */
 #include "tests/unit/packets.h"
+#include "tests/unit/tls_talk.h"
 
 static struct tap tap;
 static struct conn conn;
@@ -266,6 +267,178 @@ START_TEST(test_proxy_cut)
 }
 END_TEST
 
+/* ---- two byte orders ---- */
+
+static const enum bnet_order orders[] = { BNET_ORDER_LITTLE,
+	BNET_ORDER_NETWORK };
+
+/* Either side first, in either order, however cut; start: with its SYN. */
+static void
+both_orders(enum bnet_order up, size_t segment, enum cap_dir first, bool start)
+{
+	enum cap_dir dir = first;
+
+	if (start)
+		conn_open(&tap, &conn);
+	for (int i = 0; i < 4; i++, dir = !dir) {
+		put_frames(dir == CAP_UP ? up : BNET_ORDER_LITTLE, FRAMES);
+		say(dir, segment, bytes.len, 0);
+	}
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	for (dir = CAP_UP; dir <= CAP_DOWN; dir++) {
+		tap_expect(&tap, "frames", dir, CAP_FRAME, 2 * FRAMES,
+		    2 * FRAMES_BYTES);
+		tap_expect(&tap, "bad", dir, CAP_MALFORMED, 0, 0);
+		tap_expect(&tap, "skip", dir, CAP_SKIP, 0, 0);
+	}
+	ck_assert_uint_eq(tap.told.n[0][CAP_NOTE] + tap.told.n[1][CAP_NOTE],
+	    up != BNET_ORDER_LITTLE);
+	if (up != BNET_ORDER_LITTLE)
+		ck_assert_str_eq(tap.reason,
+		    "the two directions have different byte orders");
+}
+
+START_TEST(test_orders)
+{
+	both_orders(orders[_i & 1], segments[_i >> 2],
+	    _i & 2 ? CAP_DOWN : CAP_UP, true);
+}
+END_TEST
+
+START_TEST(test_orders_no_start)
+{
+	both_orders(orders[_i & 1], segments[_i >> 2],
+	    _i & 2 ? CAP_DOWN : CAP_UP, false);
+}
+END_TEST
+
+/* ---- TLS after plain bytes ---- */
+
+static struct talk talk;
+
+/* Plain bytes of each side, the server's first if `banner`; then TLS. */
+static const struct turn_row {
+	const char *name;
+	const char *text[2];
+	uint32_t n_frames[2];
+	bool banner;
+	enum bnet_order order;
+} turn_rows[] = {
+	{ "lines", { "STARTTLS\r\n", "220 ready\r\n" }, { 0, 0 }, false,
+	    BNET_ORDER_LITTLE },
+	{ "a banner", { "STARTTLS\r\n", "220 ready\r\n" }, { 0, 0 }, true,
+	    BNET_ORDER_LITTLE },
+	{ "a banner only", { NULL, "220 ready\r\n" }, { 0, 0 }, true,
+	    BNET_ORDER_LITTLE },
+	{ "SSLRequest", { "\1\1\1\x8\x4\xd2\x16\x2f", "S" }, { 0, 0 }, false,
+	    BNET_ORDER_LITTLE },
+	{ "frames", { NULL, NULL }, { 3, 2 }, false, BNET_ORDER_LITTLE },
+	{ "frames, network", { NULL, NULL }, { 3, 2 }, false,
+	    BNET_ORDER_NETWORK },
+	{ "frames of the client", { NULL, NULL }, { 3, 0 }, false,
+	    BNET_ORDER_LITTLE },
+	{ "frames of the client, network", { NULL, NULL }, { 3, 0 }, false,
+	    BNET_ORDER_NETWORK },
+	{ "frames of the server", { NULL, NULL }, { 0, 2 }, true,
+	    BNET_ORDER_LITTLE },
+	{ "a PROXY header, lines",
+	    { "PROXY TCP4 192.0.2.9 10.0.0.2 51000 26000\r\nSTARTTLS\r\n",
+		"220 ready\r\n" },
+	    { 0, 0 }, false, BNET_ORDER_LITTLE },
+	{ "a PROXY header, frames",
+	    { "PROXY TCP4 192.0.2.9 10.0.0.2 51000 26000\r\n", NULL }, { 2, 1 },
+	    false, BNET_ORDER_NETWORK },
+};
+
+static void
+say_plain(const struct turn_row *row, enum cap_dir dir, size_t segment)
+{
+	if (row->text[dir] != NULL)
+		put_text(row->text[dir]);
+	put_frames(row->order, row->n_frames[dir]);
+	say(dir, segment, bytes.len, 0);
+}
+
+/* The frames go through TLS. */
+static void
+say_sealed(enum bnet_order order, enum cap_dir dir)
+{
+	put_frames(order, FRAMES);
+	ck_assert_int_eq(
+	    SSL_write(talk.ssl[dir], bytes.p + bytes.at, (int)bytes.len),
+	    (int)bytes.len);
+	bnet_buf_clear(&bytes);
+	(void)talk_carry(&talk, dir);
+	talk_settle(&talk);
+}
+
+static void
+say_flights(size_t segment)
+{
+	for (size_t i = 0; i < talk.n_flights; i++) {
+		const struct talk_flight *f = &talk.flights[i];
+
+		put(talk.wire.p + f->at, f->len);
+		say(f->dir, segment, bytes.len, 0);
+	}
+}
+
+START_TEST(test_turn)
+{
+	static const int versions[] = { TLS1_3_VERSION, TLS1_2_VERSION };
+	const struct turn_row *row = &turn_rows[_i / (2 * N_SEGMENTS)];
+	size_t segment = segments[_i / 2 % N_SEGMENTS];
+
+	tap_free(&tap);
+	talk_init(&talk, versions[_i % 2], NULL);
+	talk_connect(&talk);
+	talk_shake(&talk);
+	say_sealed(row->order, CAP_UP);
+	say_sealed(row->order, CAP_DOWN);
+	talk_close(&talk);
+	set.keylog = talk.keylog;
+	tap_open(&tap, &set);
+	conn_open(&tap, &conn);
+	say_plain(row, row->banner ? CAP_DOWN : CAP_UP, segment);
+	say_plain(row, row->banner ? CAP_UP : CAP_DOWN, segment);
+	say_flights(segment);
+	ck_assert(tap.stream->tls);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	for (int dir = 0; dir < 2; dir++) {
+		ck_assert_msg(
+		    tap.told.n[dir][CAP_FRAME] == row->n_frames[dir] + FRAMES,
+		    "%s: %d: %llu frames, last %s", row->name, dir,
+		    (unsigned long long)tap.told.n[dir][CAP_FRAME], tap.reason);
+		if (row->text[dir] == NULL)
+			ck_assert_uint_eq(tap.told.n[dir][CAP_SKIP] +
+				tap.told.n[dir][CAP_MALFORMED],
+			    0);
+	}
+	ck_assert_uint_eq(tap.told.n[0][CAP_NOTE] + tap.told.n[1][CAP_NOTE], 1);
+	talk_free(&talk);
+}
+END_TEST
+
+/* What begins like a hello after frames, and is none, is a bad frame. */
+START_TEST(test_no_turn)
+{
+	conn_open(&tap, &conn);
+	put_frames(BNET_ORDER_NETWORK, 2);
+	put_hex("160301ff0001000099");
+	if (_i & 1)
+		put_frames(BNET_ORDER_NETWORK, 9);
+	say(CAP_UP, segments[_i >> 1], bytes.len, 0);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	tap_expect(&tap, "bad", CAP_UP, CAP_MALFORMED, 1, 0);
+	ck_assert_uint_eq(tap.told.n[CAP_UP][CAP_FRAME], _i & 1 ? 2 + 9 : 2);
+	tap_expect(&tap, "bad", CAP_UP, CAP_SKIP, 1, 9);
+	tap_expect(&tap, "bad", CAP_UP, CAP_NOTE, 0, 0);
+}
+END_TEST
+
 static Suite *
 capture_start_suite(void)
 {
@@ -280,6 +453,11 @@ capture_start_suite(void)
 	tcase_add_loop_test(tc, test_proxy_then_loss, 0, UNIT_ROWS(proxy_rows));
 	tcase_add_test(tc, test_proxy_twice);
 	tcase_add_loop_test(tc, test_proxy_cut, 0, UNIT_ROWS(proxy_rows));
+	tcase_add_loop_test(tc, test_orders, 0, 4 * N_SEGMENTS);
+	tcase_add_loop_test(tc, test_orders_no_start, 0, 4 * N_SEGMENTS);
+	tcase_add_loop_test(
+	    tc, test_turn, 0, UNIT_ROWS(turn_rows) * 2 * N_SEGMENTS);
+	tcase_add_loop_test(tc, test_no_turn, 0, 2 * N_SEGMENTS);
 	return suite;
 }
 

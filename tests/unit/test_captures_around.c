@@ -40,29 +40,30 @@ goes_over(const char *link, const char *name)
 	return true;
 }
 
+/* A small one: what is tried is many. */
+#define MADE .gen = "--frames 400 --frame-bytes 500 --streams 2"
+
 /* What is tried with each of the names. */
 static const struct way {
 	const char *options;
 	struct trial trial;
 } ways[] = {
-	{ "", { .recordings = "plain stock" } },
-	{ "--ipv6", { .recordings = "stock" } },
-	{ "--segment 8900 --trailer 7 --reorder 8", { .n_seeds = 1 } },
+	{ "", { .recordings = "stock" } },
+	{ "--ipv6", { MADE } },
+	{ "--segment 8900 --trailer 7 --reorder 8", { MADE, .n_seeds = 1 } },
 	{ "--segment 1448 --duplicate 10 --overlap 10 --rst --seq-wrap",
-	    { .recordings = "plain", .n_seeds = 1 } },
+	    { MADE, .n_seeds = 1 } },
 	{ "--ipv6 --exthdr --segment 1400 --reorder 6 --trailer 40",
-	    { .recordings = "net", .n_seeds = 1 } },
-	{ "--segment 4000 --fragment 1480 --fragment-reorder",
-	    { .recordings = "plain" } },
-	{ "--ipv6 --segment 4000 --fragment 1400", { .recordings = "net" } },
+	    { MADE, .n_seeds = 1 } },
+	{ "--segment 4000 --fragment 1480 --fragment-reorder", { MADE } },
+	{ "--ipv6 --segment 4000 --fragment 1400", { MADE } },
 	{ "--segment 1448 --drop-random 2",
-	    { .recordings = "plain", .n_seeds = 1, .kind = TRIAL_LOSSY } },
+	    { MADE, .n_seeds = 1, .kind = TRIAL_LOSSY } },
 	{ "--segment 1448 --reorder 8 --drop-random 2",
-	    { .recordings = "stock", .n_seeds = 1, .kind = TRIAL_LOSSY } },
-	{ "--cut-start 20", { .recordings = "plain", .kind = TRIAL_LOSSY } },
-	{ "--ipv6 --cut-start 40",
-	    { .recordings = "net", .kind = TRIAL_LOSSY } },
-	{ "--snaplen 1500", { .recordings = "plain", .kind = TRIAL_LOSSY } },
+	    { MADE, .n_seeds = 1, .kind = TRIAL_LOSSY } },
+	{ "--cut-start 20", { MADE, .kind = TRIAL_LOSSY } },
+	{ "--ipv6 --cut-start 40", { MADE, .kind = TRIAL_LOSSY } },
+	{ "--snaplen 1000", { MADE, .kind = TRIAL_LOSSY } },
 };
 
 #define OPTIONS_CHARS 300
@@ -74,8 +75,8 @@ START_TEST(test_around)
 	struct trial trial = way->trial;
 	char options[OPTIONS_CHARS];
 
-	(void)snprintf(options, sizeof(options), "--around %s %s", name,
-	    way->options);
+	(void)snprintf(
+	    options, sizeof(options), "--around %s %s", name, way->options);
 	trial.mangle = options;
 	trial_run(&trial);
 }
@@ -87,7 +88,7 @@ START_TEST(test_links)
 	const char *link = links[(size_t)_i / UNIT_ROWS(lists)];
 	const char *list = lists[(size_t)_i % UNIT_ROWS(lists)];
 	const char *version = strcmp(list, "mpls") == 0 ? "" : "--ipv6";
-	struct trial trial = { .recordings = "plain" };
+	struct trial trial = { MADE };
 	char options[OPTIONS_CHARS];
 
 	if (!goes_over(link, list) && list[0] != '\0' &&
@@ -106,7 +107,8 @@ END_TEST
 
 /* The tunnel's own packets are fragments, the last one first. */
 static const struct trial outer_fragments[] = {
-	{ .mangle = "--segment 4000 --around vxlan --around-fragment 1400" },
+	{ .mangle = "--segment 4000 --around vxlan --around-fragment 1400",
+	    .recordings = "net" },
 	{ .mangle = "--segment 4000 --around geneve --around-fragment 1400"
 		    " --ipv6 --reorder 5",
 	    .n_seeds = 1 },
@@ -129,8 +131,7 @@ make_suite(void)
 	Suite *suite = suite_create("captures_around");
 	TCase *tc = unit_case(suite, "around");
 
-	tcase_add_loop_test(
-	    tc, test_around, 0, UNIT_ROWS(names) * UNIT_ROWS(ways));
+	tcase_add_loop_test(tc, test_around, 0, UNIT_ROWS(names));
 	tcase_add_loop_test(
 	    unit_case(suite, "links"), test_links, 0, UNIT_ROWS(links) * 4);
 	TRIAL_ADD(suite, outer_fragments);

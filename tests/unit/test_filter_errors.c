@@ -16,6 +16,9 @@ static const char *const good[] = {
 	"src == [::1]:26000 || dst in { \"127.0.0.1\", 10.0.0.1:5 } || src",
 	"key in { 0x1..0x9f9003c1, -5 } and time >= 1763850858.296242 or key",
 	"!(source in { -5..5, 7, 9..18446744073709551615 } && !fork_ids)",
+	"payload[-4:4] == 0x70696e67 && key_name[0-3] == \"Blue\" || oob[2:]",
+	"src.ip in { 10.0.0.0/8, ::1..::9 } and addr == fd00::/8 and port",
+	"time > \"2026-11-30 12:00:05.25 +02:00\" && message.hops.id == 5",
 	"key_name matches \"[[:alpha:]]+(x{2,9}|[^]a-z]*)?\" or reason "
 	"contains \"x\"",
 };

@@ -22,6 +22,7 @@
 	X(fuzz_hdr_log) \
 	X(fuzz_header) \
 	X(fuzz_keylog) \
+	X(fuzz_layers) \
 	X(fuzz_link) \
 	X(fuzz_link_tls) \
 	X(fuzz_masks) \

@@ -37,6 +37,10 @@ static const struct link_view views[] = {
 	    .tls = BNET_TLS_1_2,
 	},
 	{ .id = 2, .role = BNET_ROLE_CLIENT, .name = "", .address = "" },
+	{ .id = UINT64_C(9007199254740993),
+	    .role = BNET_ROLE_NODE,
+	    .name = "",
+	    .address = "" },
 };
 
 /* The links of the first `n` views; to be given back. */
@@ -69,7 +73,7 @@ END_TEST
 
 START_TEST(members)
 {
-	json_t *root = parsed(3), *want;
+	json_t *root = parsed(4), *want;
 	json_t *got = json_array_get(json_object_get(root, "links"), 0);
 
 	want = json_pack("{si ss ss ss si si si si si sI s[ss] ss ss sb ss}",
@@ -81,6 +85,11 @@ START_TEST(members)
 	    "2026-01-02T03:04:05Z");
 	ck_assert_ptr_nonnull(want);
 	ck_assert(json_equal(got, want));
+	/* a reader with doubles would take this id for the one below it */
+	ck_assert_str_eq(
+	    json_string_value(json_object_get(
+		json_array_get(json_object_get(root, "links"), 3), "id_text")),
+	    "9007199254740993");
 	json_decref(want);
 	json_decref(root);
 }

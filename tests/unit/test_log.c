@@ -36,9 +36,13 @@ static const struct format_row {
 	{ LOG_I64("id", INT64_MIN), " id=-9223372036854775808" },
 	{ LOG_HEX("key", 0x9f9003c1), " key=0x9f9003c1" },
 	{ LOG_HEX("key", 1), " key=0x00000001" },
-	{ LOG_SECONDS("after", 1500000), " after=0.001500000" },
-	{ LOG_SECONDS("after", -INT64_C(2000000001)), " after=-2.000000001" },
-	{ LOG_SECONDS("after", INT64_MIN), " after=-9223372036.854775808" },
+	{ LOG_TIME("after", 0), " after=0s" },
+	{ LOG_TIME("after", 1), " after=1ns" },
+	{ LOG_TIME("after", 999999), " after=999.999us" },
+	{ LOG_TIME("after", INT64_C(90000000000)), " after=90s" },
+	{ LOG_TIME("after", 1500000), " after=1.5ms" },
+	{ LOG_TIME("after", -INT64_C(2000000001)), " after=-2s" },
+	{ LOG_TIME("after", INT64_MIN), " after=-9223372036.854s" },
 };
 
 START_TEST(test_format)

@@ -291,10 +291,12 @@ static const struct {
 	    "--codecs: \"zlib,\": expected zlib, snappy,"
 	    " zlib,snappy or none\n" },
 	{ "-p 1,x",
-	    "-p: \"1,x\": expected ports from 1 to 65535, or any, with"
+	    "-p: \"1,x\": expected ports from 1 to 65535, ranges"
+	    " such as 26000-26010, or any, with"
 	    " commas between them\n" },
 	{ "-p 0",
-	    "-p: \"0\": expected ports from 1 to 65535, or any, with"
+	    "-p: \"0\": expected ports from 1 to 65535, ranges"
+	    " such as 26000-26010, or any, with"
 	    " commas between them\n" },
 	{ "-l x",
 	    "-l: \"x\": expected HOST:PORT, [IPv6 ADDRESS]:PORT or"

@@ -27,6 +27,17 @@ static const struct {
 	{ "scenario a\nsection 1\nsection 2\n", ":3: repeated: section" },
 	{ HEAD, ":3: no commands in scenario a-1" },
 	{ HEAD "needs money\n", ":4: expected 'needs node', not: money" },
+	{ HEAD "rules theirs\n",
+	    ":4: expected 'rules ours stock', not: theirs" },
+	{ HEAD "rules\n", ":4: expected 'rules ours stock', not: " },
+	{ HEAD "with -k\n",
+	    ":4: expected options of a relay such as --keepalive 1s, not:"
+	    " -k" },
+	{ HEAD "with --capture x\n",
+	    ":4: expected options of a relay such as --keepalive 1s, not:"
+	    " --capture x" },
+	{ HEAD "with --trace\nwith --trace\n", ":5: repeated: with" },
+	{ HEAD "terminate\n", ":4: expected 'with OPTIONS' before terminate" },
 	{ HEAD "jion a $r\n", ":4: unknown command jion" },
 	{ HEAD "repeat 3 jion a $r\n", ":4: unknown command jion" },
 	{ HEAD "raw a file=/etc/passwd\n",

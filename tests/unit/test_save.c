@@ -16,7 +16,8 @@ static void
 setup(void)
 {
 	temp_setup();
-	ck_assert_msg(save_open(&save, temp_path, DLT_RAW, err), "%s", err);
+	ck_assert_msg(
+	    save_open(&save, temp_path, DLT_RAW, NULL, err), "%s", err);
 }
 
 /* A packet whose bytes say which it is. */
@@ -28,6 +29,7 @@ put_sized(uint64_t stream, bool matches, uint32_t id, size_t n)
 		.time_ns = INT64_C(1700000000123456789) + id,
 		.data = { bytes, n },
 		.wire_bytes = n + 5,
+		.linktype = DLT_RAW,
 	};
 
 	ck_assert_ptr_nonnull(bytes);
@@ -51,7 +53,7 @@ expect(const uint32_t *ids, size_t n)
 	uint32_t id;
 
 	ck_assert_msg(save_close(save, err), "%s", err);
-	src = source_open_file(temp_path, err);
+	src = source_open(&(const char *){ temp_path }, 1, NULL, err);
 	ck_assert_msg(src != NULL, "%s", err);
 	ck_assert_int_eq(source_linktype(src), DLT_RAW);
 	for (size_t i = 0; i < n; i++) {
@@ -161,7 +163,8 @@ START_TEST(test_no_place)
 {
 	struct save *none = NULL;
 
-	ck_assert(!save_open(&none, "/no/such/place/x.pcap", DLT_RAW, err));
+	ck_assert(
+	    !save_open(&none, "/no/such/place/x.pcap", DLT_RAW, NULL, err));
 	ck_assert_ptr_null(none);
 	ck_assert_msg(strstr(err, "/no/such/place/x.pcap") != NULL, "%s", err);
 	ck_assert(save_close(NULL, err));
@@ -175,7 +178,8 @@ START_TEST(test_full)
 	ck_assert(save_close(save, err));
 	if (access("/dev/full", W_OK) != 0)
 		return; /* not Linux */
-	ck_assert_msg(save_open(&save, "/dev/full", DLT_RAW, err), "%s", err);
+	ck_assert_msg(
+	    save_open(&save, "/dev/full", DLT_RAW, NULL, err), "%s", err);
 	for (uint32_t i = 0; i < (uint32_t)_i; i++)
 		put_sized(1, true, i, 60000);
 	if (_i > 0)
@@ -190,13 +194,14 @@ static enum bnet_err
 save_some(void *arg)
 {
 	static const uint8_t bytes[100];
-	const struct source_packet packet = { .data = { bytes, 100 },
-		.wire_bytes = 100 };
+	const struct source_packet packet = {
+		.data = { bytes, 100 }, .wire_bytes = 100, .linktype = DLT_RAW
+	};
 	struct save *own;
 	uint64_t n_dropped;
 
 	(void)arg;
-	if (!save_open(&own, temp_path, DLT_RAW, err))
+	if (!save_open(&own, temp_path, DLT_RAW, NULL, err))
 		return BNET_ENOMEM;
 	save_packet(own, 1, false, &packet);
 	save_packet(own, 1, true, &packet);

@@ -183,7 +183,8 @@ END_TEST
 #define KEY_COLUMNS \
 	"[\"key_name\",\"key\",\"frames\",\"bytes\",\"bytes_percent\"," \
 	"\"payload_min\",\"payload_avg\",\"payload_max\"," \
-	"\"latency_avg_ms\",\"latency_max_ms\"]"
+	"\"latency_avg_ms\",\"latency_max_ms\",\"frames_up\"," \
+	"\"frames_down\",\"bytes_up\",\"bytes_down\"]"
 
 START_TEST(keys)
 {
@@ -195,7 +196,7 @@ START_TEST(keys)
 	tell_frame(st, &stream, CAP_UP, T0, &frame, "BlueNet::pong");
 	frame = headed(BNET_KEY_PONG, 10);
 	frame.header.latency_ms = 21;
-	tell_frame(st, &stream, CAP_UP, T0, &frame, "BlueNet::pong");
+	tell_frame(st, &stream, CAP_DOWN, T0, &frame, "BlueNet::pong");
 	frame = headed(-2, 23);
 	tell_frame(st, &stream, CAP_UP, T0, &frame, NULL);
 	frame = headed(0, 3);
@@ -205,10 +206,10 @@ START_TEST(keys)
 	check_table(st, NULL, "keys",
 	    "[" KEY_COLUMNS ",["
 	    "[\"BlueNet::pong\",-1807880710,2,47,24.2,3,6.5,10,null,"
-	    "null],"
-	    "[\"(no key)\",0,1,20,10.3,3,3.0,3,0.0,0],"
-	    "[\"0xfffffffe\",-2,1,40,20.6,23,23.0,23,0.0,0],"
-	    "[\"(no header)\",null,1,87,44.8,0,0.0,0,null,null]]]");
+	    "null,1,1,20,27],"
+	    "[\"(no key)\",0,1,20,10.3,3,3.0,3,0.0,0,1,0,20,0],"
+	    "[\"0xfffffffe\",-2,1,40,20.6,23,23.0,23,0.0,0,1,0,40,0],"
+	    "[\"(no header)\",null,1,87,44.8,0,0.0,0,null,null,1,0,87,0]]]");
 	check_text(st, NULL);
 	statistics_free(st);
 }
@@ -216,7 +217,8 @@ END_TEST
 
 #define ENDPOINT_COLUMNS \
 	"[\"kind\",\"id\",\"frames_sent\",\"bytes_sent\"," \
-	"\"frames_received\",\"bytes_received\"]"
+	"\"frames_received\",\"bytes_received\",\"frames_up\"," \
+	"\"frames_down\",\"bytes_up\",\"bytes_down\"]"
 
 static void
 tell_dest(
@@ -257,14 +259,14 @@ START_TEST(endpoints)
 	tell_frame(st, &stream, CAP_UP, T0, &frame, NULL);
 	check_table(st, NULL, "endpoints",
 	    "[" ENDPOINT_COLUMNS ",["
-	    "[\"source\",-3,1,20,null,null],"
-	    "[\"source\",7,1,20,null,null],"
-	    "[\"source\",12,4,80,null,null],"
-	    "[\"type -9\",-9223372036854775808,null,null,1,20],"
-	    "[\"node\",7,null,null,2,40],"
-	    "[\"client\",12,null,null,3,60],"
-	    "[\"client\",9223372036854775807,null,null,1,20],"
-	    "[\"any\",0,null,null,1,20]]]");
+	    "[\"source\",-3,1,20,null,null,1,0,20,0],"
+	    "[\"source\",7,1,20,null,null,1,0,20,0],"
+	    "[\"source\",12,4,80,null,null,4,0,80,0],"
+	    "[\"type -9\",-9223372036854775808,null,null,1,20,1,0,20,0],"
+	    "[\"node\",7,null,null,2,40,2,0,40,0],"
+	    "[\"client\",12,null,null,3,60,3,0,60,0],"
+	    "[\"client\",9223372036854775807,null,null,1,20,1,0,20,0],"
+	    "[\"any\",0,null,null,1,20,1,0,20,0]]]");
 	check_text(st, NULL);
 	statistics_free(st);
 	bnet_buf_free(&ids);
@@ -296,9 +298,11 @@ static const struct {
 	    "[\"(others)\",null,null,null,null,null,null,null,null,null,4464,"
 	    "89280,0,0,0,0]",
 	    "only the first 65536 streams have a row" },
-	{ "keys", "[\"(others)\",null,4464,89280,6.4,3,3.0,3,0.0,0]",
+	{ "keys",
+	    "[\"(others)\",null,4464,89280,6.4,3,3.0,3,0.0,0,4464,0,89280,0]",
 	    "only the first 65536 keys have a row" },
-	{ "endpoints", "[\"(others)\",null,null,null,4465,89300]",
+	{ "endpoints",
+	    "[\"(others)\",null,null,null,4465,89300,4465,0,89300,0]",
 	    "only the first 65536 endpoints have a row" },
 	{ "io,1ms", "[\"(others)\",null,null,4464,89280,0,0,0,0]",
 	    "only the first 65536 intervals with traffic have a row" },

@@ -3,7 +3,7 @@
  * Holes anywhere in a captured TLS connection: exactly the messages that have
  * a byte in the hole are lost, and all others decrypt.
  */
-#include "tests/unit/tls_talk.h"
+#include "tests/unit/tls_heard.h"
 
 static const struct {
 	int version;
@@ -24,7 +24,9 @@ static const struct {
 static struct talk talk;
 static struct heard heard;
 static struct cap_tls *tls;
-static struct cap_tls_sink sink = { heard_plain, heard_lost, &heard };
+static struct cap_tls_sink sink = { .plain = heard_plain,
+	.lost = heard_lost,
+	.arg = &heard };
 
 struct hole {
 	enum cap_dir dir;

@@ -34,9 +34,9 @@ send_at(const struct pkt_tcp *tcp, const char *list, bool down)
 {
 	static uint8_t room[AROUND_ROOM + 4096];
 	static uint32_t id;
-	struct around packet = { .p = room + AROUND_ROOM,
-		.type = 0x0800,
-		.down = down };
+	struct around packet = {
+		.p = room + AROUND_ROOM, .type = 0x0800, .down = down
+	};
 	struct cap_stream *stream;
 	struct bnet_slice copy;
 
@@ -51,13 +51,15 @@ send_at(const struct pkt_tcp *tcp, const char *list, bool down)
 	}
 	copy = unit_copy(packet.p, packet.n);
 	UNIT_MUST(cap_packet(tap.cap, DLT_EN10MB, tap.time_ns += 1000, copy,
-		      copy.len, &stream) == BNET_OK, "refused");
+		      copy.len, &stream) == BNET_OK,
+	    "refused");
 	unit_free(copy);
 }
 
 /* At every point of the path. */
 static void
-send_segment(struct sender *s, enum cap_dir dir, uint8_t flags, struct bnet_slice data)
+send_segment(
+    struct sender *s, enum cap_dir dir, uint8_t flags, struct bnet_slice data)
 {
 	struct pkt_tcp tcp = { .src = { 10, 0, 0, dir == CAP_UP ? 1 : 2 },
 		.dst = { 10, 0, 0, dir == CAP_UP ? 2 : 1 },
@@ -72,8 +74,8 @@ send_segment(struct sender *s, enum cap_dir dir, uint8_t flags, struct bnet_slic
 	for (int i = 0; i < 2; i++)
 		if (s->around[i] != NULL)
 			send_at(&tcp, s->around[i], dir == CAP_DOWN);
-	s->seq[dir] += (uint32_t)data.len +
-	    ((flags & (PKT_SYN | PKT_FIN)) != 0 ? 1 : 0);
+	s->seq[dir] +=
+	    (uint32_t)data.len + ((flags & (PKT_SYN | PKT_FIN)) != 0 ? 1 : 0);
 }
 
 static void
@@ -93,7 +95,8 @@ send_frame(struct sender *s, enum cap_dir dir)
 	memset(frame, 0, 4);
 	frame[0] = (uint8_t)n;
 	memcpy(frame + 4, s->word, n);
-	send_segment(s, dir, PKT_ACK | PKT_PSH, (struct bnet_slice){ frame, 4 + n });
+	send_segment(
+	    s, dir, PKT_ACK | PKT_PSH, (struct bnet_slice){ frame, 4 + n });
 	s->n_frames++;
 }
 
@@ -240,8 +243,8 @@ START_TEST(test_fragments_of_tenants)
 			.flags = PKT_SYN };
 
 		memset(tcp_bytes[i], 0, sizeof(tcp_bytes[i]));
-		tcp.options = (struct bnet_slice){ (const uint8_t *)"\1\1\1\1",
-			4 };
+		tcp.options =
+		    (struct bnet_slice){ (const uint8_t *)"\1\1\1\1", 4 };
 		pkt_write_tcp(tcp_bytes[i], &tcp, false);
 	}
 	for (uint32_t i = 0; i < 4; i++) {
@@ -253,12 +256,13 @@ START_TEST(test_fragments_of_tenants)
 		memset(packet, 2, 12);
 		pkt_put32(packet + 12, UINT32_C(0x81000001) + vlan);
 		pkt_put16(packet + 16, 0x0800);
-		at += pkt_write_ip4(packet + at, &tcp, bytes, 77,
-		    last ? 2 : 0x2000);
+		at += pkt_write_ip4(
+		    packet + at, &tcp, bytes, 77, last ? 2 : 0x2000);
 		memcpy(packet + at, tcp_bytes[vlan] + (last ? 16 : 0), bytes);
 		UNIT_MUST(cap_packet(tap.cap, DLT_EN10MB, 1,
 			      (struct bnet_slice){ packet, at + bytes },
-			      at + bytes, &stream) == BNET_OK, "refused");
+			      at + bytes, &stream) == BNET_OK,
+		    "refused");
 	}
 	ck_assert_uint_eq(n->fragments, 4);
 	ck_assert_uint_eq(n->datagrams, 2);
@@ -285,7 +289,8 @@ START_TEST(test_fragments_of_udp)
 	for (uint32_t id = 0; id < 1000; id++) {
 		pkt_write_ip4(packet, &tcp, 16, id, 0x2000 | 185);
 		packet[9] = 17;
-		UNIT_MUST(tap_raw(&tap, packet, 36, SIZE_MAX) == BNET_OK, "refused");
+		UNIT_MUST(
+		    tap_raw(&tap, packet, 36, SIZE_MAX) == BNET_OK, "refused");
 	}
 	pkt_write_ip4(packet, &tcp, 4, 7, 2);
 	memcpy(packet + 20, whole + 16, 4);
@@ -332,7 +337,8 @@ START_TEST(test_aggregate)
 	for (size_t len = 0; len <= at; len++)
 		UNIT_MUST(cap_packet(tap.cap, DLT_IEEE802_11, 1,
 			      (struct bnet_slice){ packet, len }, at,
-			      &stream) == BNET_OK, "refused");
+			      &stream) == BNET_OK,
+		    "refused");
 	ck_assert_uint_eq(n->streams, 3);
 	ck_assert_uint_eq(n->not_tcp, 0);
 	tap_finish(&tap);
@@ -366,7 +372,8 @@ START_TEST(test_nested)
 		around(&ether, "ether");
 		UNIT_MUST(cap_packet(tap.cap, DLT_EN10MB, 1,
 			      (struct bnet_slice){ ether.p, ether.n }, ether.n,
-			      &stream) == BNET_OK, "refused");
+			      &stream) == BNET_OK,
+		    "refused");
 	}
 	ck_assert_uint_eq(n->packets, 200);
 	ck_assert_uint_eq(n->bad_packets, 0);
@@ -407,7 +414,8 @@ START_TEST(test_lies)
 			copy = unit_copy(packet.p, len);
 			packet.p[at] = was;
 			UNIT_MUST(cap_packet(tap.cap, DLT_EN10MB, 1, copy,
-				      packet.n, &stream) == BNET_OK, "refused");
+				      packet.n, &stream) == BNET_OK,
+			    "refused");
 			unit_free(copy);
 		}
 	tap_finish(&tap);

@@ -3,12 +3,14 @@
 #ifndef TESTS_TLS_LISTEN_H
 #define TESTS_TLS_LISTEN_H
 
-#include "tests/unit/tls_talk.h"
+#include "tests/unit/tls_heard.h"
 
 static struct talk talk;
 static struct heard heard;
 static struct cap_tls *tls;
-static struct cap_tls_sink sink = { heard_plain, heard_lost, &heard };
+static struct cap_tls_sink sink = { .plain = heard_plain,
+	.lost = heard_lost,
+	.arg = &heard };
 
 static inline void
 listen_with(const struct cap_keylog *keylog)

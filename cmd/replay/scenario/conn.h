@@ -54,6 +54,7 @@ int64_t peer_deadline(void);
 struct peer_defaults {
 	const struct session_target *target; /* its TLS; NULL: plain */
 	const char *token; /* NULL: none */
+	enum bnet_order order; /* AUTO: little */
 };
 
 extern struct peer_defaults peer_defaults;

@@ -264,20 +264,27 @@ peer_put_key(FILE *f, int32_t key)
 }
 
 static void
-peer_put_dest(FILE *f, int64_t type, int64_t id)
+peer_put_dest(FILE *f, const char *name, int64_t type, int64_t id)
 {
-	if (type == BNET_DEST_HOP && id == 0)
-		fputs(" dest=hop", f);
-	else if (type == BNET_DEST_NODE)
-		fprintf(f, " dest=node:%" PRId64, id);
-	else if (type == BNET_DEST_CLIENT)
-		fprintf(f, " dest=client:%" PRId64, id);
-	else if (type == BNET_DEST_BROADCAST && id == 0)
-		fputs(" dest=broadcast", f);
-	else if (type == BNET_DEST_ANY && id == 0)
-		fputs(" dest=any", f);
-	else
-		fprintf(f, " dest=type:%" PRId64 ":%" PRId64, type, id);
+	static const struct {
+		int64_t type;
+		const char *word;
+		bool alone; /* where its id is 0 */
+	} kinds[] = { { BNET_DEST_HOP, "hop", true },
+		{ BNET_DEST_NODE, "node", false },
+		{ BNET_DEST_CLIENT, "client", false },
+		{ BNET_DEST_BROADCAST, "broadcast", true },
+		{ BNET_DEST_ANY, "any", true } };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (kinds[i].type != type || (kinds[i].alone && id != 0))
+			continue;
+		fprintf(f, " %s=%s", name, kinds[i].word);
+		if (!kinds[i].alone)
+			fprintf(f, ":%" PRId64, id);
+		return;
+	}
+	fprintf(f, " %s=type:%" PRId64 ":%" PRId64, name, type, id);
 }
 
 /* A value holds no blank. */
@@ -375,7 +382,8 @@ peer_put_message(FILE *f, const struct bnet_message *m, int32_t *key)
 			*key = *(const int32_t *)value;
 			peer_put_key(f, *key);
 		} else if (strcmp(field->name, "dest") == 0) {
-			peer_put_dest(f, m->u.error.dest_type, m->u.error.dest);
+			peer_put_dest(
+			    f, "dest", m->u.error.dest_type, m->u.error.dest);
 		} else if (field->kind == BNET_FIELD_LIST) {
 			peer_put_list(f, field, m);
 		} else {
@@ -397,6 +405,28 @@ peer_kind(const struct bnet_packet *p, enum bnet_err bad, bool message)
 	    strlen("bluenet.");
 }
 
+/* The unused bits of the header's last byte, as a number. */
+static uint32_t
+unused_bits(const struct bnet_packet *p)
+{
+	struct bnet_bits_rd rd;
+
+	bnet_bits_read(&rd,
+	    (struct bnet_slice){ p->oob.p, p->oob.len - p->trailing_bytes });
+	(void)bnet_bits_i64(&rd);
+	(void)bnet_bits_i64(&rd);
+	(void)bnet_bits_i64(&rd);
+	(void)bnet_bits_i32(&rd);
+	(void)bnet_bits_u32(&rd);
+	(void)bnet_bits_u32(&rd);
+	(void)bnet_bits_u32(&rd);
+	(void)bnet_bits_bool(&rd);
+	(void)bnet_bits_u64(&rd);
+	for (uint32_t i = 0; i < p->header.forks; i++)
+		(void)bnet_bits_u64(&rd);
+	return bnet_bits_raw(&rd, (uint32_t)bnet_bits_left(&rd) % 8);
+}
+
 static void
 peer_put_packet(FILE *f, const struct bnet_packet *p, bool message)
 {
@@ -408,10 +438,11 @@ peer_put_packet(FILE *f, const struct bnet_packet *p, bool message)
 		    " timestamp=%" PRIu64 " serial=%u forks=%u",
 		    h->source, h->latency_ms, h->priority, h->timestamp,
 		    h->serial, h->forks);
-		if (!message) {
+		fprintf(f, " unused=%u", unused_bits(p));
+		if (!message)
 			peer_put_key(f, h->key);
-			peer_put_dest(f, h->dest_type, h->dest);
-		}
+		peer_put_dest(
+		    f, message ? "to" : "dest", h->dest_type, h->dest);
 	}
 	fprintf(f, " codec=%s size=%zu wire=%u oob=%zu trailing=%zu",
 	    bnet_codec_name(p->codec), p->payload.len, p->size_bytes,

@@ -8,6 +8,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/replay/scenario/conn.h"
+#include "cmd/replay/scenario/relay.h"
 #include "cmd/replay/scenario/script.h"
 
 #include <ctype.h>
@@ -27,6 +28,7 @@
 #define SHOWN_LINES 12
 #define LINE_SHOWN_CHARS 200
 #define LOOK_MS 100
+#define PROBE_NS INT64_C(5000000000) /* at least */
 #define NS_PER_S 1e9
 #define LIMIT_FACTOR 4 /* of all expectations of a scenario together */
 
@@ -137,6 +139,61 @@ take_once(struct reading *r, char **where, const char *what, const char *text)
 	return *where != NULL || bad(r, "out of memory", "");
 }
 
+/* rules ours stock */
+static bool
+take_rules(struct reading *r, struct scenario *s, char *rest)
+{
+	char *save = NULL, *word = strtok_r(rest, BLANK, &save);
+
+	for (; word != NULL; word = strtok_r(NULL, BLANK, &save)) {
+		if (strcmp(word, "ours") == 0)
+			s->rules[REPLAY_RULES_OURS] = true;
+		else if (strcmp(word, "stock") == 0)
+			s->rules[REPLAY_RULES_STOCK] = true;
+		else
+			return bad(
+			    r, "expected 'rules ours stock', not: ", word);
+	}
+	return s->rules[REPLAY_RULES_OURS] || s->rules[REPLAY_RULES_STOCK] ||
+	    bad(r, "expected 'rules ours stock', not: ", rest);
+}
+
+/*
+ * with --OPTION [VALUE]...: they go to a shell, and to a program that writes
+ * files, so a scenario can say little: see is_harmless().
+ */
+static bool
+is_harmless(const char *options)
+{
+	static const char nothing[] = "/dev/null";
+	static const char *const known[] = { "--drain-timeout", "--drain-to",
+		"--hello-timeout", "--keepalive", "--max-frame",
+		"--max-payload", "--no-client-to-client", "--overload",
+		"--ping-interval", "--queue", "--require-hello", "--threads",
+		"--trace", "--codecs", "--ids", "--client-tokens" };
+	size_t len;
+
+	if (strspn(options, "abcdefghijklmnopqrstuvwxyz0123456789-.,:KM /") !=
+		strlen(options) ||
+	    strncmp(options, "--", 2) != 0)
+		return false;
+	for (const char *p = options; (p = strchr(p, '/')) != NULL;
+	     p += strlen(nothing))
+		if (strncmp(p, nothing, strlen(nothing)) != 0)
+			return false;
+	for (; (options = strstr(options, "--")) != NULL; options += len) {
+		bool found = false;
+
+		len = strcspn(options, BLANK);
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+			found |= strlen(known[i]) == len &&
+			    memcmp(known[i], options, len) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 /* True: it is a line of the head, and *ok says whether it is good. */
 static bool
 take_head(struct reading *r, const char *word, char *rest, bool *ok)
@@ -148,7 +205,8 @@ take_head(struct reading *r, const char *word, char *rest, bool *ok)
 		return true;
 	}
 	if (strcmp(word, "section") != 0 && strcmp(word, "about") != 0 &&
-	    strcmp(word, "needs") != 0)
+	    strcmp(word, "needs") != 0 && strcmp(word, "rules") != 0 &&
+	    strcmp(word, "with") != 0)
 		return false;
 	if (s == NULL || strcmp(s->file, r->file) != 0)
 		*ok = bad(r, "expected 'scenario NAME' before ", word);
@@ -158,6 +216,15 @@ take_head(struct reading *r, const char *word, char *rest, bool *ok)
 		*ok = is_section(rest)
 		    ? take_once(r, &s->section, word, rest)
 		    : bad(r, "expected a section such as 4.3, not: ", rest);
+	else if (strcmp(word, "rules") == 0)
+		*ok = take_rules(r, s, rest);
+	else if (strcmp(word, "with") == 0)
+		*ok = is_harmless(rest)
+		    ? take_once(r, &s->with, word, rest)
+		    : bad(r,
+			  "expected options of a relay such as"
+			  " --keepalive 1s, not: ",
+			  rest);
 	else if (strcmp(rest, "node") == 0)
 		s->needs_node = *ok = true;
 	else
@@ -184,6 +251,8 @@ check_line(struct reading *r, const char *line)
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, BLANK), text);
 	if (peer_command(word) == NULL)
 		return bad(r, "unknown command ", word);
+	if (strcmp(word, "terminate") == 0 && current(r)->with == NULL)
+		return bad(r, "expected 'with OPTIONS' before ", word);
 	if (strstr(text, " file=") != NULL)
 		return bad(r, "scenarios cannot read files: ", text);
 	for (const char *p = text; *p != '\0'; p++)
@@ -339,6 +408,7 @@ scenarios_free(struct scenarios *scenarios)
 		free(s->name);
 		free(s->section);
 		free(s->about);
+		free(s->with);
 	}
 	free(scenarios->list);
 	*scenarios = (struct scenarios){ NULL, 0 };
@@ -356,13 +426,27 @@ enum outcome {
 
 struct suite {
 	const struct replay_options *opt;
-	const struct address *address;
-	char where[ADDRESS_CHARS]; /* the same in words: $r */
+	const struct address *address; /* of the target, or NULL */
+	const struct session_target *target;
+	char where[ADDRESS_CHARS]; /* of the relay at hand: $r */
+	struct scenario_relay relay; /* that one, if we started it */
+	bool nodes; /* it admits nodes */
+	bool probing; /* what runs is a probe of ours */
+	size_t number; /* of the last result */
 	const volatile int *stop;
 	FILE *out;
 	char said[SAID_MAX_BYTES + 1]; /* by the last one */
 	size_t n_said;
 };
+
+/* Of an expectation. A probe is no expectation: a slow relay is there. */
+static int64_t
+limit_ns(const struct suite *suite)
+{
+	int64_t ns = suite->opt->scenario_timeout_ns;
+
+	return suite->probing && ns < PROBE_NS ? PROBE_NS : ns;
+}
 
 /* ---- in the process of a scenario ---- */
 
@@ -373,9 +457,10 @@ play(const struct suite *suite, const struct scenario *s, int fd)
 	(void)signal(SIGTERM, SIG_DFL);
 	if (dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
 		_exit(PEER_SCRIPT_WRONG);
-	peer_timeout_s = (double)suite->opt->scenario_timeout_ns / NS_PER_S;
+	peer_timeout_s = (double)limit_ns(suite) / NS_PER_S;
 	peer_reads_files = false; /* they would go to the target */
 	peer_var_set("r", suite->where);
+	peer_relay = suite->relay.pid;
 	peer_begin();
 	for (size_t i = 0; i < s->n_lines; i++) {
 		peer_line = s->lines[i].number;
@@ -446,7 +531,6 @@ outcome_of(struct suite *suite, int status, bool ended)
 static enum outcome
 run_one(struct suite *suite, const struct scenario *s)
 {
-	int64_t limit_ns = suite->opt->scenario_timeout_ns * LIMIT_FACTOR;
 	int pipes[2], status = 0;
 	bool ended;
 	pid_t pid;
@@ -464,7 +548,8 @@ run_one(struct suite *suite, const struct scenario *s)
 		play(suite, s, pipes[1]);
 	}
 	close(pipes[1]);
-	ended = attend(suite, pipes[0], clock_now_ns() + limit_ns);
+	ended = attend(
+	    suite, pipes[0], clock_now_ns() + limit_ns(suite) * LIMIT_FACTOR);
 	if (!ended)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -525,6 +610,17 @@ report(struct suite *suite, size_t number, const struct scenario *s,
 
 /* ---- the suite ---- */
 
+static bool
+run_probe(struct suite *suite, const struct scenario *probe)
+{
+	enum outcome outcome;
+
+	suite->probing = true;
+	outcome = run_one(suite, probe);
+	suite->probing = false;
+	return outcome == PASSED;
+}
+
 /* Are nodes let in, with the token that we have? */
 static bool
 takes_nodes(struct suite *suite)
@@ -533,7 +629,7 @@ takes_nodes(struct suite *suite)
 	struct scenario_line line = { 1, text };
 	const struct scenario probe = { .lines = &line, .n_lines = 1 };
 
-	return run_one(suite, &probe) == PASSED;
+	return run_probe(suite, &probe);
 }
 
 static bool
@@ -543,7 +639,7 @@ still_accepts(struct suite *suite)
 	struct scenario_line line = { 1, text };
 	const struct scenario probe = { .lines = &line, .n_lines = 1 };
 
-	return run_one(suite, &probe) == PASSED &&
+	return run_probe(suite, &probe) &&
 	    strstr(suite->said, "unreachable") == NULL;
 }
 
@@ -551,8 +647,12 @@ static bool
 is_wanted(const struct suite *suite, const struct scenario *s)
 {
 	const char *only = suite->opt->scenario_only;
+	int rules = suite->opt->scenario_rules;
+	bool whose = s->rules[rules] ||
+	    (rules == REPLAY_RULES_OURS && !s->rules[REPLAY_RULES_STOCK]);
 
-	return only == NULL || fnmatch(only, s->name, FNM_EXTMATCH) == 0;
+	return whose &&
+	    (only == NULL || fnmatch(only, s->name, FNM_EXTMATCH) == 0);
 }
 
 static size_t
@@ -565,77 +665,174 @@ count_wanted(const struct suite *suite, const struct scenarios *all)
 	return n;
 }
 
+static void
+skip(struct suite *suite, const struct scenario *s, const char *why,
+    const char *what)
+{
+	fprintf(suite->out, "ok %zu - %s # SKIP %s%s\n", ++suite->number,
+	    s->name, why, what);
+}
+
+/* ---- groups: the scenarios that need the same relay ---- */
+
+static bool
+same_group(const struct scenario *a, const struct scenario *b)
+{
+	return a->with == NULL || b->with == NULL
+	    ? a->with == b->with
+	    : strcmp(a->with, b->with) == 0;
+}
+
+static bool
+begins_group(const struct suite *suite, const struct scenarios *all, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (is_wanted(suite, &all->list[i]) &&
+		    same_group(&all->list[i], &all->list[at]))
+			return false;
+	return is_wanted(suite, &all->list[at]);
+}
+
+/* Make a relay for these scenarios the one at hand. False: it did not start. */
+static bool
+take_relay(struct suite *suite, const struct scenario *first)
+{
+	const char *command = suite->opt->scenario_relay;
+	char err[SCENARIO_RELAY_ERR_CHARS];
+
+	scenario_relay_stop(&suite->relay);
+	if (first->with == NULL && suite->address != NULL) {
+		peer_defaults.target = suite->target;
+		address_format(suite->address, suite->where);
+	} else {
+		peer_defaults.target = NULL; /* plain */
+		if (!scenario_relay_start(&suite->relay, command,
+			first->with != NULL ? first->with : "",
+			suite->opt->verbose, err)) {
+			cli_warn("--scenario-relay: %s %s: %s", command,
+			    first->with != NULL ? first->with : "", err);
+			return false;
+		}
+		memcpy(suite->where, suite->relay.where, sizeof(suite->where));
+	}
+	suite->nodes = suite->opt->scenario_rules == REPLAY_RULES_OURS &&
+	    takes_nodes(suite);
+	return true;
+}
+
+static bool
+ends_relay(const struct scenario *s)
+{
+	for (size_t i = 0; i < s->n_lines; i++)
+		if (strcmp(s->lines[i].text, "terminate") == 0)
+			return true;
+	return false;
+}
+
+/* Run one and report it. Returns an exit code; *go_on: the next may follow. */
+static int
+run_and_report(struct suite *suite, const struct scenario *s, bool *go_on)
+{
+	enum outcome outcome = run_one(suite, s);
+
+	if (outcome == STOPPED)
+		return REPLAY_OK;
+	report(suite, ++suite->number, s, outcome);
+	if (ends_relay(s)) {
+		*go_on = take_relay(suite, s);
+		if (!*go_on)
+			return REPLAY_NOT_CONNECTED;
+	}
+	if (outcome == PASSED)
+		return REPLAY_OK;
+	if (!still_accepts(suite)) {
+		fprintf(suite->out,
+		    "Bail out! nobody accepts connections at %s\n",
+		    suite->where);
+		*go_on = false;
+	}
+	return outcome == WRONG ? REPLAY_USAGE : REPLAY_DIFFERENT;
+}
+
+/* A mistake in a file says more than a difference. */
+static int
+worse(int a, int b)
+{
+	return a == REPLAY_USAGE || b == REPLAY_OK ? a : b;
+}
+
+static int
+run_group(struct suite *suite, const struct scenarios *all,
+    const struct scenario *first, bool *go_on)
+{
+	bool there = first->with == NULL && suite->address != NULL;
+	int code = REPLAY_OK;
+
+	if (suite->opt->scenario_relay != NULL)
+		there = true;
+	*go_on = !there || take_relay(suite, first);
+	if (!*go_on)
+		return REPLAY_NOT_CONNECTED;
+	for (const struct scenario *s = first;
+	     s < all->list + all->n && *go_on && *suite->stop == 0; s++) {
+		if (!is_wanted(suite, s) || !same_group(s, first))
+			continue;
+		if (!there)
+			skip(suite, s, "needs a relay started with ", s->with);
+		else if (s->needs_node && !suite->nodes)
+			skip(suite, s, "nodes are not admitted", "");
+		else
+			code = worse(code, run_and_report(suite, s, go_on));
+	}
+	return code;
+}
+
 /* Returns an exit code. */
 static int
 run_all(struct suite *suite, const struct scenarios *all)
 {
-	bool nodes = takes_nodes(suite);
 	int code = REPLAY_OK;
-	enum outcome outcome;
-	size_t number = 0;
+	bool go_on = true;
 
 	fprintf(
 	    suite->out, "TAP version 13\n1..%zu\n", count_wanted(suite, all));
-	for (size_t i = 0; i < all->n && *suite->stop == 0; i++) {
-		const struct scenario *s = &all->list[i];
-
-		if (!is_wanted(suite, s))
-			continue;
-		number++;
-		if (s->needs_node && !nodes) {
-			fprintf(suite->out,
-			    "ok %zu - %s # SKIP nodes are not admitted\n",
-			    number, s->name);
-			continue;
-		}
-		outcome = run_one(suite, s);
-		if (outcome == STOPPED)
-			break;
-		report(suite, number, s, outcome);
-		if (outcome == PASSED)
-			continue;
-		code = outcome == WRONG ? REPLAY_USAGE
-		    : code == REPLAY_OK ? REPLAY_DIFFERENT
-					: code;
-		if (!still_accepts(suite)) {
-			fprintf(suite->out,
-			    "Bail out! nobody accepts connections at %s\n",
-			    suite->where);
-			return REPLAY_DIFFERENT;
-		}
-	}
+	for (size_t i = 0; i < all->n && go_on && *suite->stop == 0; i++)
+		if (begins_group(suite, all, i))
+			code = worse(
+			    code, run_group(suite, all, &all->list[i], &go_on));
+	scenario_relay_stop(&suite->relay);
 	return *suite->stop > 0 ? REPLAY_DIFFERENT : code;
 }
 
 int
 scenario_run(const struct replay_options *opt, const struct address *address,
     const struct session_target *target, const char *token,
-    const volatile int *stop, FILE *out)
+    enum bnet_order order, const volatile int *stop, FILE *out)
 {
 	static struct suite suite;
 	struct scenarios all;
 	char err[SCENARIO_ERR_CHARS];
 	int code;
 
-	suite = (struct suite){
-		.opt = opt, .address = address, .stop = stop, .out = out
-	};
-	address_format(address, suite.where);
-	peer_defaults = (struct peer_defaults){ target, token };
+	suite = (struct suite){ .opt = opt,
+		.address = address,
+		.target = target,
+		.stop = stop,
+		.out = out };
+	peer_defaults = (struct peer_defaults){ target, token, order };
 	if (!scenarios_read(&all, opt->scenario, err)) {
 		cli_warn("%s", err);
 		return REPLAY_USAGE;
 	}
 	if (count_wanted(&suite, &all) == 0) {
-		cli_warn("--scenario-only: '%s' matches no scenario in"
-			 " %s",
-		    opt->scenario_only, opt->scenario);
+		cli_warn("--scenario-only: '%s' matches no scenario of these"
+			 " rules in %s",
+		    opt->scenario_only != NULL ? opt->scenario_only : "*",
+		    opt->scenario);
 		code = REPLAY_USAGE;
 	} else {
 		code = run_all(&suite, &all);
 	}
 	scenarios_free(&all);
-	if (fflush(out) != 0 || ferror(out))
-		cli_die("standard output: %s", strerror(errno));
-	return code;
+	return cli_flush() || code != REPLAY_OK ? code : CLI_FAILED;
 }

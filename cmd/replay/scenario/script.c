@@ -11,6 +11,7 @@
 
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -841,6 +842,17 @@ cmd_timeout(struct peer_args *args)
 		peer_wrong("timeout: seconds, not '%s'", text);
 }
 
+pid_t peer_relay;
+
+/* As an operator does: the relay drains, and ends. */
+static void
+cmd_terminate(struct peer_args *args)
+{
+	(void)args;
+	if (peer_relay <= 0 || kill(peer_relay, SIGTERM) != 0)
+		peer_wrong("terminate: there is no relay of ours");
+}
+
 static void
 cmd_mute(struct peer_args *args)
 {
@@ -874,6 +886,7 @@ static const struct peer_command commands[] = {
 	{ "roster", peer_message_send, false },
 	{ "send", peer_send, false },
 	{ "set", cmd_set, false },
+	{ "terminate", cmd_terminate, false },
 	{ "timeout", cmd_timeout, false },
 	{ NULL, NULL, false },
 };

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct peer_command {
 	const char *name; /* NULL ends a table */
@@ -35,6 +36,9 @@ void peer_extend(
 const struct peer_command *peer_command(const char *name);
 /* Command i of the language; NULL past the last. */
 const char *peer_command_name(size_t i);
+
+/* The relay that `terminate` ends; 0: none. */
+extern pid_t peer_relay;
 
 void peer_begin(void);
 void peer_run_line(const char *line);

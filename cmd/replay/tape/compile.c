@@ -6,7 +6,6 @@
  */
 #include "cmd/replay/tape/compile.h"
 
-#include "cmd/capture/keylog.h"
 #include "cmd/capture/filter_hint.h"
 #include "cmd/capture/keylog.h"
 #include "cmd/capture/left_out.h"
@@ -445,6 +444,22 @@ note_request(struct frame *frame, uint64_t at)
 	(void)pairing_sent(&frame->cs->pairing, &request);
 }
 
+/* The code as a flag of the request; 0: the answer is not an error. */
+static uint32_t
+error_flag(struct compile_frames *frames, const struct bnet_packet *packet)
+{
+	struct bnet_message message;
+	uint32_t code;
+	size_t left;
+
+	if (bnet_message_type(packet->header.key) != BNET_MSG_ERROR ||
+	    bnet_message_decode(BNET_MSG_ERROR, packet->payload, &message,
+		&frames->store, &left) != BNET_OK)
+		return 0;
+	code = message.u.error.code;
+	return code <= TAPE_R_ERROR_MAX ? code << TAPE_R_ERROR_SHIFT : 0;
+}
+
 /*
  * Returns false for the answer to a frame that is left out: it will not come.
  */
@@ -459,7 +474,8 @@ note_answer(struct compile_frames *frames, struct frame *frame)
 		return true;
 	if (request.user == LEFT_OUT)
 		return false;
-	tape_write_flags(&frames->writer, request.user, TAPE_R_ANSWERED);
+	tape_write_flags(&frames->writer, request.user,
+	    TAPE_R_ANSWERED | error_flag(frames, frame->packet));
 	frame->record.flags |= TAPE_R_ANSWER;
 	cs->n_answered++;
 	cs->session.n_answered++;
@@ -605,7 +621,7 @@ look_through(struct cap *cap, struct source *source)
 	struct cap_stream *stream;
 
 	while (source_next(source, &packet, err) == SOURCE_PACKET)
-		if (cap_packet(cap, source_linktype(source), packet.time_ns,
+		if (cap_packet(cap, packet.linktype, packet.time_ns,
 			packet.data, packet.wire_bytes, &stream) != BNET_OK)
 			return;
 }
@@ -628,31 +644,30 @@ are_files(const struct compile_settings *set)
  */
 static void
 compile_find_ports(const struct compile_settings *set,
-    const struct cap_keylog *keylog, struct cap_settings *cap)
+    struct cap_keylog *keylog, struct cap_settings *cap)
 {
 	struct cap_settings any = *cap;
 	struct ports ports = { .n = 0 };
 	const struct cap_sink sink = { on_port_event, NULL, &ports };
 	char err[SOURCE_ERR_CHARS];
+	struct source *source;
 	struct cap *found;
 
 	any.keylog = keylog;
 	found = are_files(set) ? cap_new(&any, &sink) : NULL;
 	if (found == NULL)
 		return;
-	for (size_t i = 0; i < set->n_paths; i++) {
-		struct source *source = source_open_file(set->paths[i], err);
-
-		if (source != NULL &&
-		    (set->bpf == NULL || source_filter(source, set->bpf, err)))
-			look_through(found, source);
-		source_close(source);
-	}
+	source = source_open(set->paths, set->n_paths, keylog, err);
+	if (source != NULL &&
+	    (set->bpf == NULL || source_filter(source, set->bpf, err)))
+		look_through(found, source);
+	source_close(source);
 	cap_finish(found);
 	cap_free(found);
 	if (ports.n == 0 || ports.too_many)
 		return;
 	memcpy(cap->ports, ports.found, sizeof(ports.found));
+	memset(cap->last_ports, 0, sizeof(cap->last_ports));
 	cap->n_ports = ports.n;
 	cap->any_port = false;
 }
@@ -717,18 +732,7 @@ load_keylog(struct compile *c, const char *path)
 static bool
 load_secrets(struct compile *c)
 {
-	const struct compile_settings *set = c->set;
-	struct stat st;
-	size_t n_blocks;
-
-	if (set->keylog != NULL && !load_keylog(c, set->keylog))
-		return false;
-	/* errors are reported when the capture is read */
-	for (size_t i = 0; i < set->n_paths; i++)
-		if (stat(set->paths[i], &st) == 0 && S_ISREG(st.st_mode))
-			(void)!cap_pcapng_secrets_path(
-			    set->paths[i], c->keylog, &n_blocks);
-	return true;
+	return c->set->keylog == NULL || load_keylog(c, c->set->keylog);
 }
 
 /* ---- events of the streams ---- */
@@ -816,8 +820,7 @@ settle_doubt(struct compile *c)
 }
 
 static void
-one_packet(struct compile *c, struct source *source,
-    const struct source_packet *packet)
+one_packet(struct compile *c, const struct source_packet *packet)
 {
 	struct cap_stream *stream = NULL;
 	struct capture_session *cs;
@@ -828,8 +831,8 @@ one_packet(struct compile *c, struct source *source,
 		c->frames.start_ns = packet->time_ns;
 		c->head.start_ns = packet->time_ns;
 	}
-	if (cap_packet(c->cap, source_linktype(source), packet->time_ns,
-		packet->data, packet->wire_bytes, &stream) != BNET_OK)
+	if (cap_packet(c->cap, packet->linktype, packet->time_ns, packet->data,
+		packet->wire_bytes, &stream) != BNET_OK)
 		c->no_memory = true;
 	settle_doubt(c);
 	at_ns = cap_clock_at(c->cap, packet->time_ns, c->n_packets);
@@ -872,22 +875,20 @@ static bool
 read_all(struct compile *c, struct source *source)
 {
 	enum source_result result = SOURCE_PACKET;
-	uint64_t n_before = c->n_packets;
 	struct source_packet packet;
 
 	breakable = source;
-	cap_next_file(c->cap);
 	while (!interrupted && !c->no_memory && c->frames.writer.error == 0) {
 		result = source_next(source, &packet, c->err);
 		if (result != SOURCE_PACKET)
 			break;
-		one_packet(c, source, &packet);
+		one_packet(c, &packet);
 		progress(c, source);
 	}
 	breakable = NULL;
 	if (c->no_memory)
 		return fail(c, "compiling", "out of memory");
-	if (result == SOURCE_ERROR && c->n_packets > n_before) {
+	if (result == SOURCE_ERROR && c->n_packets > 0) {
 		/* possibly truncated: the part that was read is useful */
 		cli_warn("%s: using what could be read", c->err);
 		return true;
@@ -898,17 +899,14 @@ read_all(struct compile *c, struct source *source)
 static bool
 read_captures(struct compile *c)
 {
-	struct source *source;
-	bool ok = true;
+	const struct compile_settings *set = c->set;
+	struct source *source =
+	    source_open(set->paths, set->n_paths, c->keylog, c->err);
+	bool ok = source != NULL &&
+	    (set->bpf == NULL || source_filter(source, set->bpf, c->err)) &&
+	    read_all(c, source);
 
-	for (size_t i = 0; ok && !interrupted && i < c->set->n_paths; i++) {
-		source = source_open_file(c->set->paths[i], c->err);
-		ok = source != NULL &&
-		    (c->set->bpf == NULL ||
-			source_filter(source, c->set->bpf, c->err)) &&
-		    read_all(c, source);
-		source_close(source);
-	}
+	source_close(source);
 	cap_finish(c->cap);
 	settle_doubt(c);
 	if (interrupted)

@@ -1,0 +1,281 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# bluenet-decode and several files, compressed files, pcapng: one capture in
+# order of time, however it was written.
+# shellcheck disable=SC2154,SC2030,SC2031 # bats and decode.bash set it
+
+load decode
+
+# A capture, and three parts of it: packets 1-100, 101-150 and the rest.
+setup_file() {
+	local n
+
+	load decode
+	setup
+	cd "$BATS_FILE_TMPDIR" || return
+	"$tools/mangle" "$net" whole.pcap --segment 700 >/dev/null
+	n=$("$decode" -r whole.pcap -q -o json -z health |
+		jq '.rows[] | select(.[0] == "packets")[2]')
+	"$tools/mangle" "$net" 1.pcap --segment 700 \
+		--drop-packets "101-$n" >/dev/null
+	"$tools/mangle" "$net" 2.pcap --segment 700 \
+		--drop-packets "1-100,151-$n" >/dev/null
+	"$tools/mangle" "$net" 3.pcap --segment 700 \
+		--drop-packets 1-150 >/dev/null
+	# every second packet, so that the times of the two overlap
+	"$tools/mangle" "$net" odd.pcap --segment 700 --drop-packets \
+		"$(seq -s , 2 2 "$n")" >/dev/null
+	"$tools/mangle" "$net" even.pcap --segment 700 --drop-packets \
+		"$(seq -s , 1 2 "$n")" >/dev/null
+	"$tools/mangle" "$net" 2.pcapng --segment 700 --pcapng --big-endian \
+		--drop-packets "1-100,151-$n" >/dev/null
+	"$tools/mangle" "$net" whole.pcapng --segment 700 --pcapng >/dev/null
+	"$tools/mangle" "$net" raw.pcapng --segment 700 --pcapng --link raw \
+		--drop-packets "1-100" >/dev/null
+	"$tools/mangle" "$net" ether.pcapng --segment 700 --pcapng \
+		--drop-packets "101-$n" >/dev/null
+	head -c 24 whole.pcap >none.pcap
+	"$decode" -r whole.pcap -o json >whole.json
+}
+
+# whole ARG...: what they read is the whole capture, with its packet numbers.
+whole() {
+	decode 0 "$@" -o json
+	cmp - <(printf '%s\n' "$output") <"$BATS_FILE_TMPDIR/whole.json"
+}
+
+# stdin FILE ARG...: the same on standard input.
+stdin() {
+	local file=$1
+
+	shift
+	"$decode" -r - "$@" -o json <"$file" | cmp - whole.json
+}
+
+# sorted ARG...: its frames, of equal times in any order
+sorted() {
+	"$decode" "$@" -o json --payload hex | jq -c 'del(.packet, .number,
+		.stream)' | sort
+}
+
+@test "several files are one capture, in any order" {
+	cd "$BATS_FILE_TMPDIR"
+	whole -r 1.pcap -r 2.pcap -r 3.pcap
+	whole -r 3.pcap -r 1.pcap -r 2.pcap
+	whole -r 1.pcap 2.pcap 3.pcap
+	whole -r [123].pcap
+	stdin 3.pcap 2.pcap 1.pcap
+	whole -r <(cat 3.pcap) <(cat 1.pcap) 2.pcap
+	whole -r 1.pcap 2.pcapng 3.pcap
+	# those without packets
+	whole -r none.pcap 1.pcap 2.pcap 3.pcap none.pcap
+	: >"$tmp/empty.pcap"
+	whole -r "$tmp/empty.pcap" 1.pcap "$tmp/empty.pcap" 2.pcap 3.pcap
+	says "$tmp/empty.pcap: an empty file: left out"
+}
+
+@test "files whose times overlap are merged" {
+	cd "$BATS_FILE_TMPDIR"
+	same "$(sorted -r odd.pcap even.pcap)" "$(sorted -r whole.pcap)"
+	same "$(sorted -r even.pcap -r odd.pcap)" "$(sorted -r whole.pcap)"
+	# the same one twice: nothing but retransmissions
+	same "$(sorted -r whole.pcap whole.pcap)" "$(sorted -r whole.pcap)"
+}
+
+@test "many files are not open at once" {
+	local i n
+
+	cd "$BATS_FILE_TMPDIR"
+	n=$("$decode" -r whole.pcap -q -o json -z health |
+		jq '.rows[] | select(.[0] == "packets")[2]')
+	for ((i = 1; i <= 40; i++)); do
+		"$tools/mangle" "$net" "$tmp/$((100 + i)).pcap" --segment 700 \
+			--drop-packets "1-$((10 * i)),$((10 * i + 11))-$n" \
+			>/dev/null
+		cp none.pcap "$tmp/none$i.pcap"
+	done
+	"$tools/mangle" "$net" "$tmp/100.pcap" --segment 700 \
+		--drop-packets "11-$n" >/dev/null
+	"$tools/mangle" "$net" "$tmp/141.pcap" --segment 700 \
+		--drop-packets "1-410" >/dev/null
+	ulimit -n 16
+	whole -r "$tmp"/*.pcap
+}
+
+@test "operands: first files, then a filter" {
+	cd "$BATS_FILE_TMPDIR"
+	whole -r 1.pcap 2.pcap 3.pcap tcp port 26000
+	whole -r 1.pcap -f "tcp port 26000" 2.pcap 3.pcap
+	whole -r whole.pcap "tcp port 26000"
+	whole -r whole.pcap tcp
+	mkdir -p "$tmp/d/tcp"
+	cd "$tmp/d" # a directory is no file
+	whole -r "$BATS_FILE_TMPDIR/whole.pcap" tcp
+	decode 1 -r "$plain" "$tmp/missing.pcap"
+	says "$tmp/missing.pcap: No such file or directory"
+	decode 2 -r "$plain" tcp prt 1
+	says "capture filter 'tcp prt 1'"
+	decode 2 -r - -r - <"$plain"
+	says "--read: standard input can be read only once"
+	decode 2 -i lo -i any
+	says "--interface: given twice"
+}
+
+@test "a file among several that is cut: the others are read, exit 1" {
+	cd "$BATS_FILE_TMPDIR"
+	head -c -100 2.pcap >"$tmp/cut.pcap"
+	decode 1 -r 1.pcap "$tmp/cut.pcap" 3.pcap -o json
+	says "$tmp/cut.pcap: after packet "
+	[ "$(wc -l <<<"$output")" -gt 100 ]
+	decode 1 -r 1.pcap "$root/README.md"
+	says "README.md: unknown file format"
+}
+
+@test "gzip, zstd, lz4: by content, also on standard input" {
+	local tool fast
+
+	cd "$BATS_FILE_TMPDIR"
+	for tool in gzip zstd lz4; do
+		need "$tool" "$tool"
+		fast=-1
+		[ "$tool" != lz4 ] || fast=-B4 # blocks of 64 KiB
+		"$tool" "$fast" -q -c whole.pcap >"$tmp/w.pcap"
+		decode 0 -r "$tmp/w.pcap" -o none ||
+			[[ $stderr == *"which this build lacks"* ]] || return
+		[[ $stderr != *"which this build lacks"* ]] || continue
+		whole -r "$tmp/w.pcap"
+		stdin "$tmp/w.pcap"
+		whole -r <(cat "$tmp/w.pcap")
+		"$tool" "$fast" -q -c whole.pcapng >"$tmp/w.pcapng"
+		whole -r "$tmp/w.pcapng"
+		whole -r <(cat "$tmp/w.pcapng")
+		# two members
+		(head -c 5000 whole.pcap | "$tool" "$fast" -q -c &&
+			tail -c +5001 whole.pcap | "$tool" "$fast" -q -c) >"$tmp/two"
+		whole -r "$tmp/two"
+		# several, some of them compressed
+		"$tool" "$fast" -q -c 2.pcap >"$tmp/2"
+		whole -r 1.pcap "$tmp/2" 3.pcap
+		# cut: what can be read, then the error
+		head -c -5000 "$tmp/w.pcap" >"$tmp/cut"
+		decode 1 -r "$tmp/cut"
+		says "$tmp/cut: after packet "
+		says ": the $tool data is cut"
+		[ "${#lines[@]}" -gt 1 ]
+	done
+}
+
+@test "gzip that is corrupt, or followed by something" {
+	cd "$BATS_FILE_TMPDIR"
+	gzip -c whole.pcap >"$tmp/w.gz"
+	{
+		head -c 100000 "$tmp/w.gz"
+		head -c 100 /dev/zero
+		tail -c +100101 "$tmp/w.gz"
+	} >"$tmp/bad.gz"
+	decode 1 -r "$tmp/bad.gz"
+	says "$tmp/bad.gz: after packet "
+	[ "${#lines[@]}" -gt 1 ]
+	# its checksum
+	(head -c -8 "$tmp/w.gz" && printf 12345678) >"$tmp/sum.gz"
+	decode 1 -r "$tmp/sum.gz" -o json
+	says ": corrupt gzip data"
+	cmp - <(printf '%s\n' "$output") <whole.json
+	(cat "$tmp/w.gz" && head -c 1000 /dev/zero) >"$tmp/padded.gz"
+	whole -r "$tmp/padded.gz"
+	(cat "$tmp/w.gz" && echo something) >"$tmp/more.gz"
+	decode 1 -r "$tmp/more.gz" -o json
+	says "something follows the gzip data"
+	cmp - <(printf '%s\n' "$output") <whole.json
+	# the header only, and nothing
+	head -c 10 "$tmp/w.gz" >"$tmp/head.gz"
+	decode 1 -r "$tmp/head.gz"
+	says "$tmp/head.gz: the gzip data is cut"
+}
+
+@test "pcapng: two sections, of other orders and link types" {
+	cd "$BATS_FILE_TMPDIR"
+	cat 1.pcap >"$tmp/1.pcap"
+	cat ether.pcapng raw.pcapng >"$tmp/two.pcapng"
+	whole -r "$tmp/two.pcapng"
+	stdin "$tmp/two.pcapng"
+	whole -r "$tmp/two.pcapng" -f "tcp port 26000"
+	whole -r raw.pcapng ether.pcapng
+	decode 0 -r "$tmp/two.pcapng" -f "tcp port 1" -o json
+	[ -z "$output" ]
+	# a pcap file has one link type, a pcapng file as many as there are
+	decode 1 -r "$tmp/two.pcapng" -o none -w "$tmp/w.pcap"
+	says "packets of several link types do not fit into a pcap file"
+	decode 0 -r "$tmp/two.pcapng" -o none -w "$tmp/w.pcapng"
+	whole -r "$tmp/w.pcapng"
+}
+
+@test "-w pcapng: with the secrets that were used, and no others" {
+	local tls=$fixtures/captures/tls13 other
+
+	other=$(printf 'CLIENT_RANDOM %064d %096d' 7 7)
+	(cat "$tls.keys" && echo "$other") >"$tmp/keys"
+	decode 3 -r "$tls.pcap" --keylog "$tmp/keys" -w "$tmp/w.pcapng"
+	local all=$output
+	decode 3 -r "$tmp/w.pcapng"
+	same "$output" "$all"
+	# as they come
+	same "$("$decode" -r - <"$tmp/w.pcapng")" "$all"
+	# shellcheck disable=SC2002 # a pipe is what is tested
+	same "$(cat "$tmp/w.pcapng" | "$decode" -r -)" "$all"
+	[[ $all == *" > "* ]]
+	run ! grep -q "${other##* }" "$tmp/w.pcapng"
+	# what is not decrypted has no secrets
+	decode 0 -r "$plain" --keylog "$tmp/keys" -o none -w "$tmp/p.pcapng"
+	run ! grep -q SECRET "$tmp/p.pcapng"
+	decode 0 -r "$plain"
+	same "$("$decode" -r "$tmp/p.pcapng")" "$output"
+}
+
+# read_all FILE...: the lines are those of $tmp/all.
+read_all() {
+	decode 3 -r "$@" -o json
+	cmp - "$tmp/all" <<<"$output"
+}
+
+# Secrets behind the packets that they are for, in a file and compressed.
+@test "pcapng: secrets at the end of the file" {
+	local tls=$fixtures/captures/tls13
+
+	"$tools/mangle" "$tls.pcap" "$tmp/t.pcapng" --pcapng >/dev/null
+	"$tools/mangle" "$tls.pcap" "$tmp/s.pcapng" --pcapng --secrets \
+		"$tls.keys" --drop-packets "1-$("$decode" -r "$tls.pcap" -q \
+			-o json -z health 2>/dev/null |
+			jq '.rows[] | select(.[0] == "packets")[2]')" \
+		>/dev/null
+	decode 3 -r "$tmp/t.pcapng" --keylog "$tls.keys" -o json
+	printf '%s\n' "$output" >"$tmp/all"
+	cat "$tmp/t.pcapng" "$tmp/s.pcapng" >"$tmp/ts.pcapng"
+	read_all "$tmp/ts.pcapng"
+	"$decode" -r - -o json <"$tmp/ts.pcapng" | cmp - "$tmp/all"
+	gzip "$tmp/ts.pcapng"
+	read_all "$tmp/ts.pcapng.gz"
+	# in another file
+	read_all "$tmp/t.pcapng" "$tmp/s.pcapng"
+}
+
+@test "pcapng: drops that its statistics report" {
+	cd "$BATS_FILE_TMPDIR"
+	{
+		cat whole.pcapng
+		# statistics of interface 0: isb_ifdrop 5, isb_osdrop 2
+		printf '\5\0\0\0\60\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+		printf '\5\0\10\0\5\0\0\0\0\0\0\0\7\0\10\0\2\0\0\0\0\0\0\0'
+		printf '\60\0\0\0'
+	} >"$tmp/d.pcapng"
+	whole -r "$tmp/d.pcapng"
+	says "7 packets were dropped during the capture"
+}
+
+@test "-w where only root may write says that root was given up" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	mkdir -m 700 "$tmp/private"
+	decode 1 -i lo -w "$tmp/private/w.pcap"
+	says "w.pcap: Permission denied: root was given up for nobody (-Z)"
+}
