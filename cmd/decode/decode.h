@@ -39,6 +39,7 @@ struct decode {
 	struct output output;
 	struct outbuf out; /* standard output */
 	int64_t flushed_ns; /* live: the last time lines were written */
+	int64_t idle_since_ns; /* no packet came since; 0: one has come */
 	bool lines; /* records are shown */
 	bool names, messages; /* needed by an output */
 	uint64_t n_shown;

@@ -13,6 +13,7 @@ static const struct filter_word type_words[] = {
 	{ "limit", CAP_LIMIT },
 	{ "proxy", CAP_PROXY },
 	{ "note", CAP_NOTE },
+	{ "clock", CAP_CLOCK },
 	{ NULL, 0 },
 };
 
