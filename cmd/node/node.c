@@ -266,6 +266,8 @@ attempt(struct node_link *link)
 		.scratch = &node->scratch[link->worker],
 		.hooks = &session_hooks,
 		.owner = link,
+		.order = (enum bnet_order)node->opt.order,
+		.orders = &node->orders,
 		.codecs = node->opt.codecs,
 	};
 	char why[256];
@@ -405,15 +407,14 @@ up(struct node_link *link)
 	link->was_up = true;
 }
 
-/* Our only ping here is the fence; the session knows its own pings. */
-static bool
-on_pong(void *owner, const struct bnet_header *header)
+/* The fence; the session knows its other pings. */
+static void
+on_own_pong(void *owner, uint64_t ping)
 {
 	struct node_link *link = owner;
 
-	if (link->fence_by_ns != 0 && header->timestamp == link->fence)
+	if (link->fence_by_ns != 0 && ping == link->fence)
 		up(link);
-	return false;
 }
 
 static void
@@ -475,11 +476,25 @@ on_count(void *owner, enum session_count what)
 	stats_count(&link->node->stats, stats[what]);
 }
 
+static void
+on_order(void *owner, enum bnet_order order)
+{
+	const struct node_link *link = owner;
+
+	if (order == BNET_ORDER_NETWORK)
+		log_warn("relay speaks network order",
+		    LOG_STR("relay", relay_of(link)));
+	else
+		log_warn("relay speaks little order",
+		    LOG_STR("relay", relay_of(link)));
+}
+
 static const struct session_hooks session_hooks = {
+	.order = on_order,
 	.up = on_welcome,
 	.refused = on_refuse,
 	.drained = on_drain,
-	.pong = on_pong,
+	.own_pong = on_own_pong,
 	.lost = on_lost,
 	.counted = on_count,
 };
@@ -658,7 +673,7 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 
 	(void)arg;
 	reply_drop(link);
-	if (session_closed(&link->session, stop ? ENGINE_END_OWNER : end))
+	if (session_closed(&link->session, end, !stop))
 		return;
 	if (!was_up && !link->given_up && !link->drained && !stop) {
 		link_failed(link, reason);

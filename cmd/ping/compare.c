@@ -6,6 +6,7 @@
 #include "cmd/ping/compare.h"
 
 #include "cmd/ping/report.h"
+#include "cmd/stats/summary.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -497,6 +498,7 @@ compare_text(FILE *file, const struct series *before,
 {
 	bool two_times = times_differ(before, after, layer);
 	struct compare_pair pair = { 0 };
+	char lost[2][SUMMARY_PERCENT_CHARS];
 
 	if (title)
 		fprintf(file, "%sLayer: %s\n", layer == PING_NET ? "" : "\n",
@@ -509,8 +511,9 @@ compare_text(FILE *file, const struct series *before,
 	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		print_statement(file, compare_names[i], &result->factors[i]);
 	if (result->lost_before > 0 || result->lost_after > 0)
-		fprintf(file, "lost %.3g %% before, %.3g %% after\n",
-		    100 * result->lost_before, 100 * result->lost_after);
+		fprintf(file, "lost %s before, %s after\n",
+		    summary_percent(lost[0], result->lost_before),
+		    summary_percent(lost[1], result->lost_after));
 	if (result->worse)
 		fputs("after is worse, by more than the tolerance\n", file);
 }

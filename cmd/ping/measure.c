@@ -43,6 +43,8 @@ struct measure {
 	char reason[MEASURE_REASON_CHARS];
 	struct session_target relay;
 	struct session session;
+	struct orders orders;
+	enum bnet_order order; /* found, if not the usual one */
 	bool was_up;
 	int64_t start_ns; /* of the schedule; 0: not started */
 	int64_t stop_ns; /* of new slots; INT64_MAX: never */
@@ -56,6 +58,7 @@ struct measure {
 	struct timers timers; /* of targets, and: */
 	struct timer tick, keep; /* ours; the session's */
 	struct flights flights;
+	uint64_t pong_n; /* the flight that the next pong should answer */
 	struct trace trace;
 	struct session_scratch scratch;
 	struct measure_events events[2]; /* one is being filled */
@@ -168,6 +171,7 @@ measure_take(struct measure *m, size_t *n, struct measure_view *view)
 		.state = m->state,
 		.was_up = m->was_up,
 		.roster_known = m->targets.roster > 0,
+		.order = m->order,
 		.n_targets = n_pinged(&m->targets),
 		.n_waiting = m->n_waiting,
 		.n_overflow = m->n_overflow,
@@ -580,26 +584,28 @@ is_from(const struct flight *flight, int64_t source)
 	    (int64_t)(target->role == TARGET_PAIR ? target->from : target->id);
 }
 
-/*
- * The answer to `cookie` from `source`; `echo` is NULL for a pong. False: it is
- * not for one of our pings, or no longer known.
- */
-static bool
-send_answered(struct measure *m, uint64_t cookie, int64_t source,
-    const struct bnet_echo *echo)
+/* `echo` is NULL for a pong. */
+static void
+take_answer(
+    struct measure *m, struct flight *flight, const struct bnet_echo *echo)
 {
-	struct flight *flight = flights_find(&m->flights, cookie);
-	int64_t came_ns;
+	int64_t came_ns = came_at(m, flight);
 
-	if (flight == NULL || !is_from(flight, source) ||
-	    flight->target->role == TARGET_PAIR)
-		return false;
-	came_ns = came_at(m, flight);
 	if (flight->state == FLIGHT_WAITING)
 		take_first(m, flight, came_ns, echo);
 	else
 		take_another(m, flight, came_ns);
-	return true;
+}
+
+/* An echo reply from `source`, which answers one of our echoes or none. */
+static void
+send_answered(struct measure *m, int64_t source, const struct bnet_echo *echo)
+{
+	struct flight *flight = flights_find(&m->flights, echo->cookie);
+
+	if (flight != NULL && is_from(flight, source) &&
+	    flight->target->role != TARGET_PAIR && m->opt->hop != PING_HOP_PING)
+		take_answer(m, flight, echo);
 }
 
 /* The round trip that a node reports for its ping of another. */
@@ -844,10 +850,7 @@ keep_arm(struct measure *m)
 	measure_arm(m);
 }
 
-/*
- * A stock peer ignores the hello and answers header pings, so these start
- * without waiting for a welcome. False: the connection is lost.
- */
+/* False: the connection is lost. */
 static bool
 say_hello(struct measure *m, struct engine_conn *conn)
 {
@@ -859,11 +862,31 @@ say_hello(struct measure *m, struct engine_conn *conn)
 	};
 
 	m->state = MEASURE_GREETED;
-	if (!session_ready(&m->session, conn, &hello))
-		return false;
-	if (m->opt->hop == PING_HOP_PING)
-		up(m);
-	return true;
+	return session_ready(&m->session, conn, &hello);
+}
+
+/*
+ * A stock peer ignores the hello and answers header pings, so these start
+ * without waiting for a welcome.
+ */
+static void
+on_open(void *owner)
+{
+	struct measure *m = owner;
+
+	if (m->opt->hop != PING_HOP_PING || m->state != MEASURE_GREETED)
+		return;
+	up(m);
+	keep_arm(m);
+}
+
+static void
+on_order(void *owner, enum bnet_order order)
+{
+	struct measure *m = owner;
+
+	m->order = order;
+	measure_wake(m);
 }
 
 static void
@@ -886,10 +909,47 @@ on_refuse(void *owner, const struct bnet_refuse *refuse)
 	measure_fail(owner, why);
 }
 
+/*
+ * The flight that a pong answers. Pongs come in the order of the pings, so one
+ * whose timestamp says nothing answers the next flight. A relay that sent a
+ * welcome returns timestamps as they were.
+ */
+static struct flight *
+pong_flight(struct measure *m, uint64_t timestamp)
+{
+	uint64_t cookie = timestamp & ~BNET_TIMESTAMP_PING_BACK;
+	struct flight *flight = cookie <= FLIGHT_COOKIE_MASK
+	    ? flights_find(&m->flights, cookie)
+	    : NULL;
+
+	if (flight != NULL || m->session.state == SESSION_UP)
+		return flight;
+	for (; m->pong_n < m->flights.next; m->pong_n++) {
+		flight =
+		    flights_find(&m->flights, m->pong_n & FLIGHT_COOKIE_MASK);
+		if (flight != NULL && flight->n == m->pong_n &&
+		    flight->state != FLIGHT_ANSWERED)
+			return flight;
+	}
+	return NULL;
+}
+
+/* A pong answers a header ping only: it says nothing of an echo. */
 static bool
 on_pong(void *owner, const struct bnet_header *header)
 {
-	return send_answered(owner, header->timestamp, header->source, NULL);
+	struct measure *m = owner;
+	struct flight *flight;
+
+	if (m->opt->hop != PING_HOP_PING)
+		return false;
+	flight = pong_flight(m, header->timestamp);
+	if (flight == NULL)
+		return false;
+	if (flight->n >= m->pong_n)
+		m->pong_n = flight->n + 1;
+	take_answer(m, flight, NULL);
+	return true;
 }
 
 static void
@@ -899,6 +959,8 @@ on_lost(void *owner, const char *why)
 }
 
 static const struct session_hooks session_hooks = {
+	.open = on_open,
+	.order = on_order,
 	.up = on_welcome,
 	.refused = on_refuse,
 	.pong = on_pong,
@@ -964,8 +1026,7 @@ on_echo_reply(
 	(void)conn;
 	if (bnet_message_decode(BNET_MSG_ECHO_REPLY, packet->payload, &message,
 		&m->scratch.store, &left) == BNET_OK)
-		(void)send_answered(m, message.u.echo.cookie,
-		    packet->header.source, &message.u.echo);
+		send_answered(m, packet->header.source, &message.u.echo);
 }
 
 static void
@@ -1019,7 +1080,7 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
 	struct measure *m = arg;
 
-	if (session_closed(&m->session, end) || end == ENGINE_END_OWNER)
+	if (session_closed(&m->session, end, true) || end == ENGINE_END_OWNER)
 		return; /* another try, measure_stop(), or reported */
 	measure_fail(m, session_end_text(conn, end));
 }
@@ -1265,6 +1326,8 @@ make_session(struct measure *m)
 		.scratch = &m->scratch,
 		.hooks = &session_hooks,
 		.owner = m,
+		.order = (enum bnet_order)opt->order,
+		.orders = &m->orders,
 		.connect_timeout_ns = CONNECT_TIMEOUT_NS,
 		.welcome_timeout_ns = opt->hop == PING_HOP_PING ? -1 : 0,
 		.answers_echo = true,
@@ -1273,6 +1336,8 @@ make_session(struct measure *m)
 	if (opt->deadline_ns != 0 && opt->deadline_ns < CONNECT_TIMEOUT_NS)
 		set.connect_timeout_ns = opt->deadline_ns;
 	m->relay.tls = m->files->tls;
+	m->pong_n = 1; /* as flights are numbered */
+	orders_init(&m->orders);
 	session_scratch_init(&m->scratch);
 	session_init(&m->session, &set);
 }
@@ -1324,6 +1389,7 @@ measure_free(struct measure *m)
 	flights_free(&m->flights);
 	timers_free(&m->timers);
 	session_scratch_free(&m->scratch);
+	orders_free(&m->orders);
 	free(m->events[0].list);
 	free(m->events[1].list);
 	if (m->event_fd >= 0)

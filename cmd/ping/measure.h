@@ -20,6 +20,7 @@
 #include "cmd/ping/clock_offset.h"
 #include "cmd/ping/options.h"
 #include "cmd/ping/target.h"
+#include "proto/frame.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,6 +58,7 @@ struct measure_view {
 	char reason[MEASURE_REASON_CHARS]; /* MEASURE_FAILED */
 	bool was_up;
 	bool roster_known; /* a complete one came */
+	enum bnet_order order; /* of the relay, if not the usual; or AUTO */
 	size_t n_targets; /* being pinged */
 	uint64_t n_waiting; /* pings neither answered nor lost */
 	uint64_t n_overflow; /* events dropped for lack of room */

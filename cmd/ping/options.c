@@ -10,6 +10,8 @@
 
 static const char *const outputs[] = { "text", "json", "csv", NULL };
 static const char *const layers[] = { "net", "service", "both", NULL };
+/* by enum bnet_order */
+static const char *const orders[] = { "auto", "little", "network", NULL };
 static const char *const hops[] = { "ping", "echo", NULL };
 
 #define OPT struct ping_options
@@ -78,6 +80,10 @@ static const struct option_row rows[] = {
 	    OPTION_NUMBER(OPT, as_id, 0, INT64_MAX), .group = "Identity" },
 	{ "name", 0, "NAME", "show this name to the relay",
 	    OPTION_TEXT(OPT, name, 0, NAME_CHARS), .initial = "bluenet-ping" },
+
+	{ "order", 0, "ORDER", "speak this byte order; auto finds it out",
+	    OPTION_WORD(OPT, order, orders), .initial = "auto",
+	    .group = "Connection" },
 
 	{ "tls", 0, NULL, "use TLS", OPTION_FLAG(OPT, client.tls),
 	    .group = "Authentication" },

@@ -54,6 +54,7 @@ struct ping_options {
 	int output; /* enum ping_output */
 	int layers; /* enum ping_layers */
 	int hop; /* enum ping_hop */
+	int order; /* enum bnet_order */
 	bool clients, mesh;
 	bool poisson, spin, trace;
 	bool verbose, live;

@@ -7,6 +7,7 @@
 
 #include "cmd/common/json.h"
 #include "cmd/ping/cluster_table.h"
+#include "cmd/stats/summary.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -144,12 +145,13 @@ print_counts(FILE *file, const struct series_cell *cell)
 		"out of order", "never sent" };
 	uint64_t n_lost = cell->counts[PING_LOST];
 	uint64_t n_asked = cell->due.sums.count + n_lost;
+	char percent[SUMMARY_PERCENT_CHARS];
 
 	fprintf(file, "%" PRIu64 " answered, %" PRIu64 " lost",
 	    cell->due.sums.count, n_lost);
 	if (n_lost > 0)
-		fprintf(file, " (%.2g %%)",
-		    100.0 * (double)n_lost / (double)n_asked);
+		fprintf(file, " (%s)",
+		    summary_percent(percent, (double)n_lost / (double)n_asked));
 	for (unsigned i = PING_LATE; i < PING_COUNTS; i++)
 		if (cell->counts[i] > 0)
 			fprintf(

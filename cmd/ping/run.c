@@ -15,6 +15,7 @@
 #include "cmd/ping/report.h"
 #include "cmd/ping/screen.h"
 #include "cmd/ping/series_log.h"
+#include "cmd/session/orders.h"
 #include "cmd/stats/table.h"
 #include "proto/message.h"
 
@@ -38,6 +39,7 @@ struct run {
 	unsigned report_state;
 	bool running; /* print rows as their buckets close */
 	int signal_fd;
+	bool order_reported; /* the byte order of the relay was */
 	bool words_reported; /* unmatched words were reported */
 	int64_t draw_at_ns;
 	bool interrupted;
@@ -640,6 +642,18 @@ take_all(struct run *run)
 
 /* ---- running ---- */
 
+/* Once: the relay has one byte order. */
+static void
+report_order(struct run *run)
+{
+	if (run->order_reported || run->view.order == BNET_ORDER_AUTO ||
+	    run->screen != NULL)
+		return;
+	run->order_reported = true;
+	cli_warn("%s: relay speaks %s order", run->opt->relay,
+	    orders_name(run->view.order));
+}
+
 /* Report names without a target; they are pinged if they appear later. */
 static void
 report_words(struct run *run)
@@ -685,6 +699,7 @@ loop(struct run *run)
 		(void)poll(fds, 2, LOOK_MS);
 		run->interrupted = process_signalled(run->signal_fd);
 		take_all(run);
+		report_order(run);
 		report_words(run);
 		if (!draw(run))
 			run->interrupted = true;

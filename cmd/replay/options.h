@@ -112,6 +112,8 @@ struct replay_options {
 	struct client_options client;
 	char *tls_host; /* name in the certificate; NULL: from the target */
 	struct option_cidrs allow;
+	int target_order; /* enum bnet_order; AUTO: find out */
+	bool no_probe;
 
 	/* results */
 	int64_t max_late_ns; /* 10 ms */
@@ -119,6 +121,7 @@ struct replay_options {
 	char *report, *log, *html; /* paths, or NULL */
 	bool diff;
 	char *ignore; /* masks of --diff, or NULL; diff_masks_parse() */
+	bool stock; /* diff_masks_stock() */
 	int progress; /* enum replay_when */
 	bool quiet; /* no coverage report, no progress */
 	bool verbose; /* report each step */

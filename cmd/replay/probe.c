@@ -80,7 +80,16 @@ on_refuse(void *owner, const struct bnet_refuse *refuse)
 	answered(a, PROBE_REFUSED);
 }
 
+static void
+on_order(void *owner, enum bnet_order order)
+{
+	struct attempt *a = owner;
+
+	a->probe->order = order;
+}
+
 static const struct session_hooks session_hooks = {
+	.order = on_order,
 	.up = on_welcome,
 	.refused = on_refuse,
 };
@@ -157,7 +166,7 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 	(void)arg;
 	if (!a->answered && end != ENGINE_END_OWNER)
 		set_reason(a, conn, end, a->session.conn != NULL);
-	if (!session_closed(&a->session, end))
+	if (!session_closed(&a->session, end, !a->answered))
 		over(a);
 }
 
@@ -210,6 +219,9 @@ probe_run(const struct probe_settings *set, struct probe *probe)
 		.scratch = &a.scratch,
 		.hooks = &session_hooks,
 		.owner = &a,
+		.order = set->order,
+		.first = set->first,
+		.orders = set->orders,
 		.connect_timeout_ns = set->connect_timeout_ns,
 		.welcome_timeout_ns = set->welcome_timeout_ns,
 	};

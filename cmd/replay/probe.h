@@ -3,11 +3,13 @@
  * probe - one connection before the load: does the target answer, and who is
  * it?
  *
- * The probe sends a hello, waits a few seconds for the welcome, and closes.
+ * The probe sends a hello, waits for the welcome, and closes. It also finds out
+ * the byte order of the target.
  */
 #ifndef REPLAY_PROBE_H
 #define REPLAY_PROBE_H
 
+#include "cmd/session/orders.h"
 #include "cmd/session/target.h"
 #include "proto/message.h"
 
@@ -15,10 +17,13 @@
 
 struct probe_settings { /* all members are borrowed */
 	const struct session_target *target;
+	struct orders *orders; /* the byte order is kept here */
+	enum bnet_order order; /* speak this; AUTO: find out */
+	enum bnet_order first; /* AUTO: try this one first */
 	const char *token; /* "": none */
 	enum bnet_role role; /* role in the hello */
 	int64_t connect_timeout_ns; /* per address, including TLS */
-	int64_t welcome_timeout_ns;
+	int64_t welcome_timeout_ns; /* in both orders together */
 };
 
 enum probe_result {
@@ -32,6 +37,7 @@ enum probe_result {
 struct probe {
 	enum probe_result result;
 	struct address address; /* the last one tried */
+	enum bnet_order order; /* found, if not the first; or AUTO */
 	/* From the welcome; unprintable characters are '?'. */
 	char environment[PROBE_TEXT_CHARS], name[PROBE_TEXT_CHARS];
 	char reason[PROBE_TEXT_CHARS]; /* for the other outcomes; may be "" */

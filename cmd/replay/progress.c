@@ -28,6 +28,7 @@ replay_progress_init(
 	*progress = (struct replay_progress){
 		.bar = opt->progress == REPLAY_ALWAYS ||
 		    (opt->progress == REPLAY_AUTO && isatty(STDERR_FILENO)),
+		.verbose = opt->verbose,
 		.off = opt->progress == REPLAY_NEVER || opt->quiet,
 		.shown_ns = clock_now_ns(),
 	};
@@ -61,6 +62,13 @@ show(struct replay_progress *progress, const char *line)
 	fprintf(stderr, "\r%s\033[K", line);
 	fflush(stderr);
 	progress->drawn = true;
+}
+
+void
+replay_progress_wait(struct replay_progress *progress, const char *what)
+{
+	if (progress->bar || progress->verbose)
+		show(progress, what);
 }
 
 void

@@ -17,6 +17,7 @@
 struct replay_progress {
 	bool bar; /* one redrawn line; false: separate lines */
 	bool off;
+	bool verbose;
 	bool drawn; /* a drawn line must be erased */
 	int64_t shown_ns; /* the last time it was shown; monotonic */
 	int64_t at_ns; /* run time at shown_ns */
@@ -42,6 +43,9 @@ void replay_progress_init(
  */
 void replay_progress_read(struct replay_progress *progress, uint64_t done_bytes,
     uint64_t total_bytes);
+
+/* Says what is waited for, on the line that is redrawn, or with --verbose. */
+void replay_progress_wait(struct replay_progress *progress, const char *what);
 
 /* Is the next update due? */
 bool replay_progress_due(const struct replay_progress *progress);

@@ -28,6 +28,7 @@
 #include "cmd/replay/scenario/run.h"
 #include "cmd/replay/tape/compile.h"
 #include "cmd/replay/tape/coverage.h"
+#include "cmd/session/orders.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +44,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define PROBE_CONNECT_NS (5 * NS_PER_S)
-#define PROBE_WELCOME_NS (3 * NS_PER_S)
+#define PROBE_WELCOME_NS (2 * NS_PER_S)
 #define LOOK_NS (NS_PER_S / 20)
 #define AHEAD_NS (NS_PER_S / 10) /* the threads are ready within this time */
 #define DESCRIPTORS_OURS 64 /* besides the connections */
@@ -56,6 +57,7 @@ struct run {
 	struct client_files files;
 	struct session_target target;
 	struct address reached; /* the one that the probe reached */
+	struct orders orders; /* what the target was found to speak */
 	struct tape *tape;
 	struct plan plan;
 };
@@ -84,6 +86,7 @@ catch_signals(void)
 	sigaddset(&action.sa_mask, SIGTERM);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* report a file size limit as an error */
 }
 
@@ -156,25 +159,45 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 	return REPLAY_USAGE;
 }
 
+/* Once: either the probe or a session finds out. */
+static void
+warn_order(const struct run *run, enum bnet_order order)
+{
+	if (order != BNET_ORDER_AUTO && !run->opt->quiet)
+		cli_warn("%s: relay speaks %s order", run->opt->target,
+		    orders_name(order));
+}
+
 /*
  * Probes the target. A refused hello ends the run, unless `goes_on` says why it
  * may continue; a production target always ends it. Returns REPLAY_OK to
  * continue; otherwise the reason has been printed.
  */
 static int
-run_probe(struct run *run, enum bnet_role role, const char *goes_on)
+run_probe(struct run *run, enum bnet_role role, enum bnet_order first,
+    const char *goes_on)
 {
 	const struct probe_settings set = {
 		.target = &run->target,
+		.orders = &run->orders,
+		.order = (enum bnet_order)run->opt->target_order,
+		.first = first,
 		.token = run->files.token,
 		.role = role,
 		.connect_timeout_ns = PROBE_CONNECT_NS,
 		.welcome_timeout_ns = PROBE_WELCOME_NS,
 	};
+	struct replay_progress progress;
 	struct probe probe;
 
+	replay_progress_init(&progress, run->opt);
+	replay_progress_wait(&progress,
+	    "waiting for the target to name its environment (2 s at most,"
+	    " none with --no-probe)");
 	probe_run(&set, &probe);
+	replay_progress_end(&progress);
 	run->reached = probe.address;
+	warn_order(run, probe.order);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
 	return judge(run, &probe, goes_on);
@@ -513,7 +536,10 @@ run_report(
 	report_print_text(report, run->keys, stdout);
 	ok = write_outputs(run, report) &&
 	    (diff == NULL || diff_found(diff)->unlooked == 0);
-	ok = cli_flush() && ok;
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		cli_warn("standard output: %s", strerror(errno));
+		ok = false;
+	}
 	return code_of(report, ok);
 }
 
@@ -546,20 +572,39 @@ run_merge(struct run *run)
 
 /* ---- before the start ---- */
 
-/* Connects as a client, or as a node if only nodes are played. */
+static bool
+is_loopback(const struct session_target *target)
+{
+	bool loopback = true;
+
+	for (size_t i = 0; i < target->n_addresses; i++)
+		loopback =
+		    loopback && address_is_loopback(&target->addresses[i]);
+	return loopback;
+}
+
+/*
+ * Connects as a client, or as a node if only nodes are played. On this machine,
+ * nothing is asked of a target that the capture shows as a stock one.
+ */
 static int
 probe(struct run *run)
 {
-	bool stock = true, nodes = run->plan.n > 0;
+	bool stock = true, nodes = run->plan.n > 0, network = run->plan.n > 0;
 
 	for (uint32_t i = 0; i < run->plan.n; i++) {
 		const struct tape_session *session =
 		    tape_session(run->tape, run->plan.vclients[i].session);
 
-		stock = stock && (session->flags & TAPE_S_HELLO) == 0;
+		stock = stock &&
+		    (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) == 0;
 		nodes = nodes && session->role == BNET_ROLE_NODE;
+		network = network && session->order == BNET_ORDER_NETWORK;
 	}
+	if (run->opt->no_probe || (stock && is_loopback(&run->target)))
+		return REPLAY_OK;
 	return run_probe(run, nodes ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+	    network ? BNET_ORDER_NETWORK : BNET_ORDER_LITTLE,
 	    stock ? "all sessions are stock clients, which say none" : NULL);
 }
 
@@ -674,6 +719,7 @@ watch_play(struct watch *watch)
 	}
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
+	warn_order(watch->run, watch->last.order);
 	play_stop(watch->play);
 }
 
@@ -763,7 +809,9 @@ exit_code(const struct watch *watch, int code)
 	if (run_interrupts >= 2)
 		return 128 + run_signal;
 	if (code == REPLAY_NOT_CONNECTED)
-		cli_warn("no session connected to %s: %s",
+		cli_warn("%s %s: %s",
+		    play_reached(watch->play) ? "no session connected to"
+					      : "cannot connect to",
 		    watch->run->opt->target,
 		    reason[0] != '\0' ? reason : "no reason given");
 	return code;
@@ -779,6 +827,7 @@ play(struct run *run)
 		.plan = &run->plan,
 		.target = &run->target,
 		.token = run->files.token,
+		.orders = &run->orders,
 		.masks = run->opt->diff ? &run->masks : NULL,
 	};
 	struct report *report = calloc(1, sizeof(*report));
@@ -857,6 +906,8 @@ parse_masks(struct run *run)
 
 	if (!diff_masks_parse(&run->masks, run->opt->ignore, err))
 		cli_usage("--ignore: %s", err);
+	if (run->opt->stock && !diff_masks_stock(&run->masks))
+		cli_usage("--ignore: too many fields for --stock");
 }
 
 static void
@@ -887,6 +938,27 @@ find_target(struct run *run)
 
 /* ---- modes ---- */
 
+/* What the peers speak whose rules are tested. */
+static enum bnet_order
+usual_order(const struct run *run)
+{
+	return run->opt->scenario_rules == REPLAY_RULES_STOCK
+	    ? BNET_ORDER_NETWORK
+	    : BNET_ORDER_LITTLE;
+}
+
+/* In which scenarios speak where they do not say: a relay of ours takes both. */
+static enum bnet_order
+target_order(struct run *run)
+{
+	struct order_found found = orders_find(&run->orders, &run->reached);
+
+	if (run->opt->target_order != BNET_ORDER_AUTO)
+		return (enum bnet_order)run->opt->target_order;
+	return found.any || found.order == BNET_ORDER_AUTO ? usual_order(run)
+							   : found.order;
+}
+
 /* Goes on after a relay that does not greet: that is a case worth testing. */
 static int
 scenarios(struct run *run)
@@ -895,14 +967,19 @@ scenarios(struct run *run)
 
 	if (run->opt->target == NULL) /* those of --scenario-relay */
 		return scenario_run(run->opt, NULL, &run->target,
-		    run->files.token, &run_interrupts, stdout);
+		    run->files.token, target_order(run), &run_interrupts,
+		    stdout);
 	if (!run_target_is_safe(run))
 		return code;
-	code = run_probe(run, BNET_ROLE_CLIENT, "scenarios may expect that");
+	run->reached = run->target.addresses[0];
+	code = run->opt->no_probe
+	    ? REPLAY_OK
+	    : run_probe(run, BNET_ROLE_CLIENT, usual_order(run),
+		  "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
 	return scenario_run(run->opt, &run->reached, &run->target,
-	    run->files.token, &run_interrupts, stdout);
+	    run->files.token, target_order(run), &run_interrupts, stdout);
 }
 
 static void
@@ -934,8 +1011,8 @@ dry_run(struct run *run)
 	dry_run_print(&what, stdout);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
-	if (!cli_flush())
-		return CLI_FAILED;
+	if (fflush(stdout) != 0 || ferror(stdout))
+		cli_die("standard output: %s", strerror(errno));
 	return run->target.n_addresses == 0 || run_target_is_safe(run)
 	    ? REPLAY_OK
 	    : REPLAY_USAGE;
@@ -990,6 +1067,7 @@ run_free(struct run *run)
 	tape_close(run->tape);
 	filter_free(run->filter);
 	client_files_free(&run->files);
+	orders_free(&run->orders);
 	keys_free(run->keys);
 }
 
@@ -1000,6 +1078,7 @@ replay_run(const struct replay_options *opt)
 	int code;
 
 	run = (struct run){ .opt = opt };
+	orders_init(&run.orders);
 	compile_filter(&run);
 	parse_masks(&run);
 	load_keys(&run);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In this order: sending; pings and pongs; messages from the relay; echoes;
- * timers; the life of the connection. Owns nothing but the counters.
+ * In this order: sending; pings and pongs; the byte order of the peer; messages
+ * from the relay; echoes; timers; the life of the connection. Owns nothing but
+ * the counters.
  */
 #include "cmd/session/session.h"
 
@@ -19,6 +20,9 @@
 #define SILENT_PERIODS 3
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
 #define WHY_CHARS 64
+#define ORDER_TIMEOUT_NS INT64_C(1000000000)
+#define ORDER_PATIENCE 3 /* the second order waits so much longer */
+#define ORDER_TRIES 3 /* the first order, the other one, the first again */
 
 void
 session_scratch_init(struct session_scratch *scratch)
@@ -98,16 +102,34 @@ session_say(struct session *s, const struct bnet_message *message)
 
 /* ---- pings and pongs ---- */
 
+void
+session_note_ping(struct session *s, uint64_t ping)
+{
+	s->pings[s->n_pings++ % SESSION_PINGS_MAX] =
+	    ping & ~BNET_TIMESTAMP_PING_BACK;
+	s->pinged_ns = now_ns(s);
+}
+
+/* Send a message with a ping; returns its timestamp. */
+static uint64_t
+say_ping(struct session *s, const struct bnet_message *message, bool *said)
+{
+	uint64_t ping = (uint64_t)now_ns(s) / US_NS | SESSION_OWN_PING;
+
+	*said = say(s, message, ping);
+	if (*said)
+		session_note_ping(s, ping);
+	return ping;
+}
+
 uint64_t
 session_ping(struct session *s)
 {
 	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
-	uint64_t ping = (uint64_t)now_ns(s) / US_NS | SESSION_OWN_PING;
+	bool said;
 
 	/* a full queue already gives the relay something to read */
-	if (say(s, &keepalive, ping))
-		s->pings[s->n_pings++ % SESSION_PINGS_MAX] = ping;
-	return ping;
+	return say_ping(s, &keepalive, &said);
 }
 
 static void
@@ -136,17 +158,28 @@ take_ping(struct session *s, uint64_t timestamp)
 		(void)session_ping(s);
 }
 
-/* True if it answers one of our pings; each ping is answered once. */
-static bool
-is_expected(struct session *s, uint64_t timestamp)
+bool
+session_ping_is(uint64_t ping, uint64_t pong)
 {
-	for (unsigned i = 0; timestamp != 0 && i < SESSION_PINGS_MAX; i++) {
-		if (s->pings[i] != timestamp)
+	pong &= ~BNET_TIMESTAMP_PING_BACK;
+	return ping != 0 &&
+	    (pong == ping ||
+		(pong != 0 && pong <= UINT32_MAX && (uint32_t)ping == pong));
+}
+
+/* The ping that a pong answers; each ping is answered once. 0: none. */
+static uint64_t
+answered_ping(struct session *s, uint64_t pong)
+{
+	for (unsigned i = 0; i < SESSION_PINGS_MAX; i++) {
+		uint64_t ping = s->pings[i];
+
+		if (!session_ping_is(ping, pong))
 			continue;
 		s->pings[i] = 0;
-		return true;
+		return ping;
 	}
-	return false;
+	return 0;
 }
 
 /*
@@ -156,16 +189,157 @@ is_expected(struct session *s, uint64_t timestamp)
 static void
 take_pong(struct session *s, const struct bnet_header *header)
 {
-	bool ours = is_expected(s, header->timestamp);
+	const struct session_hooks *hooks = s->set.hooks;
+	uint64_t answered = answered_ping(s, header->timestamp);
 	/* a pong carries a ping here; our reply has none, which ends this */
 	uint64_t ping = header->latency_ms;
+	bool ours = answered != 0;
 
-	if (s->set.hooks->pong != NULL)
-		ours = s->set.hooks->pong(s->set.owner, header) || ours;
+	if (ours && hooks->own_pong != NULL)
+		hooks->own_pong(s->set.owner, answered);
+	else if (!ours && hooks->pong != NULL)
+		ours = hooks->pong(s->set.owner, header);
 	if (!ours)
 		count(s, SESSION_FORGED);
 	else if (ping != 0)
 		send_pong(s, ping);
+}
+
+/* ---- the byte order of the peer ---- */
+
+static enum bnet_order
+first_order(const struct session *s)
+{
+	return s->set.first == BNET_ORDER_AUTO ? BNET_ORDER_LITTLE
+					       : s->set.first;
+}
+
+static enum bnet_order
+other_order(enum bnet_order order)
+{
+	return order == BNET_ORDER_NETWORK ? BNET_ORDER_LITTLE
+					   : BNET_ORDER_NETWORK;
+}
+
+static struct order_found
+known_order(const struct session *s)
+{
+	if (s->set.orders == NULL)
+		return (struct order_found){ .order = BNET_ORDER_AUTO };
+	return orders_find(s->set.orders, session_address(s));
+}
+
+/* A stock client that got no answer speaks on; others need not ask again. */
+static void
+be_open(struct session *s)
+{
+	if (s->is_open)
+		return;
+	s->is_open = true;
+	if (s->asking && s->state == SESSION_DOWN && s->set.orders != NULL)
+		(void)orders_keep(
+		    s->set.orders, session_address(s), s->order, false);
+	if (s->set.hooks->open != NULL)
+		s->set.hooks->open(s->set.owner);
+}
+
+/* The order for the first connection to an address. */
+static void
+choose_order(struct session *s)
+{
+	struct order_found found = known_order(s);
+
+	s->n_orders = 1;
+	s->first_closed = false;
+	s->asking = false;
+	s->order = s->set.order;
+	if (s->order != BNET_ORDER_AUTO)
+		return;
+	s->asking = found.order == BNET_ORDER_AUTO || found.doubtful;
+	s->order = first_order(s);
+	if (found.order != BNET_ORDER_AUTO && !found.any)
+		s->order = found.order;
+}
+
+/* Is there an order that did not fail yet? */
+static bool
+has_another(const struct session *s)
+{
+	return s->asking && s->n_orders < ORDER_TRIES &&
+	    !(s->n_orders == 2 && s->first_closed);
+}
+
+/*
+ * When to stop waiting. The peer may be slow, so the second order waits longer.
+ * 0: do not wait, or not again.
+ */
+static int64_t
+order_deadline_ns(const struct session *s, int64_t at_ns)
+{
+	int64_t timeout_ns = s->set.order_timeout_ns != 0
+	    ? s->set.order_timeout_ns
+	    : ORDER_TIMEOUT_NS;
+
+	if (!s->asking || s->n_orders == ORDER_TRIES)
+		return 0;
+	return at_ns + (s->n_orders == 1 ? 1 : ORDER_PATIENCE) * timeout_ns;
+}
+
+/* Whatever came first: only who can read us, or speaks like us, is read. */
+static void
+hear(struct session *s)
+{
+	bool news = s->order != first_order(s);
+
+	s->heard = true;
+	if (!s->asking)
+		return;
+	s->asking = false;
+	s->order_at_ns = 0;
+	if (s->set.orders != NULL &&
+	    !orders_keep(s->set.orders, session_address(s), s->order, false))
+		news = false;
+	if (news && s->set.hooks->order != NULL)
+		s->set.hooks->order(s->set.owner, s->order);
+	be_open(s);
+}
+
+/* A relay that sends a welcome understands both. */
+static void
+note_welcome(struct session *s)
+{
+	if (s->set.order == BNET_ORDER_AUTO && s->set.orders != NULL)
+		(void)orders_keep(
+		    s->set.orders, session_address(s), s->order, true);
+}
+
+/* Ends of a peer that cannot read us, or whom we cannot read. */
+static bool
+is_misunderstood(enum engine_end end)
+{
+	return end == ENGINE_END_PEER || end == ENGINE_END_CUT ||
+	    end == ENGINE_END_IO || end == ENGINE_END_MALFORMED ||
+	    end == ENGINE_END_OVERSIZE;
+}
+
+/* The connection ended without an answer: is there another order to try? */
+static bool
+may_switch(struct session *s, enum engine_end end, bool greeted)
+{
+	bool closed = !s->switching && is_misunderstood(end);
+
+	if (!s->asking || s->n_orders == ORDER_TRIES ||
+	    (!s->switching && !closed))
+		return false;
+	/* who closes on both either wants no hello, or no question at all */
+	if (!has_another(s) && greeted)
+		return false;
+	s->asking = has_another(s);
+	if (s->n_orders == 1)
+		s->first_closed = closed;
+	s->n_orders++;
+	s->order = other_order(s->order);
+	return true;
 }
 
 /* ---- messages from the relay ---- */
@@ -207,6 +381,7 @@ take_welcome(struct session *s, const struct bnet_welcome *welcome)
 	s->deadline_ns = 0;
 	s->id = welcome->id;
 	s->relay_id = welcome->relay_id;
+	note_welcome(s);
 	engine_conn_set_peer(s->conn,
 	    codec_for(welcome->codecs & s->set.codecs),
 	    bnet_frame_max(welcome->frame_max_bytes));
@@ -285,6 +460,7 @@ session_packet(struct session *s, const struct bnet_packet *packet)
 	const struct bnet_header *header = &packet->header;
 	enum bnet_message_type type;
 
+	hear(s);
 	if (!packet->has_header || header->key == 0)
 		return false;
 	if (header->key == BNET_KEY_PONG) {
@@ -327,6 +503,8 @@ session_next_ns(const struct session *s)
 		at_ns = s->deadline_ns;
 	if (s->keepalive_at_ns != 0 && s->keepalive_at_ns < at_ns)
 		at_ns = s->keepalive_at_ns;
+	if (s->order_at_ns != 0 && s->order_at_ns < at_ns)
+		at_ns = s->order_at_ns;
 	return at_ns;
 }
 
@@ -344,6 +522,25 @@ is_silent(struct session *s, int64_t at_ns)
 	return true;
 }
 
+/*
+ * At most one ping in SESSION_PING_GAP_NS, except after a silent period: if the
+ * last ping was answered, another one asks whether the peer is still there.
+ */
+static void
+keep_alive(struct session *s, int64_t at_ns)
+{
+	const struct bnet_message keepalive = { .type = BNET_MSG_KEEPALIVE };
+	int64_t heard_ns = engine_conn_last_in_ns(s->conn);
+	bool silent = at_ns - heard_ns >= s->keepalive_ns;
+
+	if (s->pinged_ns == 0 || at_ns - s->pinged_ns >= SESSION_PING_GAP_NS ||
+	    (silent && heard_ns > s->pinged_ns))
+		(void)session_ping(s);
+	else
+		(void)session_say(s, &keepalive);
+	s->keepalive_at_ns = at_ns + s->keepalive_ns;
+}
+
 bool
 session_timer(struct session *s, int64_t at_ns)
 {
@@ -354,12 +551,20 @@ session_timer(struct session *s, int64_t at_ns)
 		lose(s, "no welcome in time");
 		return false;
 	}
+	if (s->order_at_ns != 0 && s->order_at_ns <= at_ns) {
+		s->order_at_ns = 0;
+		s->switching = has_another(s);
+		if (s->switching) {
+			engine_conn_cut(s->conn);
+			return false;
+		}
+		be_open(s);
+	}
 	if (s->keepalive_at_ns == 0 || s->keepalive_at_ns > at_ns)
 		return true;
 	if (is_silent(s, at_ns))
 		return false;
-	(void)session_ping(s);
-	s->keepalive_at_ns = at_ns + s->keepalive_ns;
+	keep_alive(s, at_ns);
 	return true;
 }
 
@@ -372,26 +577,35 @@ session_init(struct session *s, const struct session_settings *set)
 }
 
 static bool
-connect_next(struct session *s)
+connect_now(struct session *s)
 {
 	const struct session_target *target = s->set.target;
-	struct engine_connect set = {
+	const struct engine_connect set = {
+		.address = *session_address(s),
 		.tls = target->tls,
 		.tls_host = target->host,
 		.timeout_ns = s->set.connect_timeout_ns,
-		.order = s->set.order,
+		.order = s->order,
 		.worker = s->worker,
 		.user = s->set.owner,
 	};
 
-	if (s->n_tried == target->n_addresses)
-		return false;
-	set.address = target->addresses[s->n_tried++];
 	s->state = SESSION_CONNECTING;
+	s->heard = s->switching = false;
 	if (engine_connect(s->engine, &set))
 		return true;
 	s->state = SESSION_DOWN;
 	return false;
+}
+
+static bool
+connect_next(struct session *s)
+{
+	if (s->n_tried == s->set.target->n_addresses)
+		return false;
+	s->n_tried++;
+	choose_order(s);
+	return connect_now(s);
 }
 
 bool
@@ -411,44 +625,65 @@ session_address(const struct session *s)
 	return &s->set.target->addresses[s->n_tried > 0 ? s->n_tried - 1 : 0];
 }
 
-bool
-session_ready(
-    struct session *s, struct engine_conn *conn, const struct bnet_hello *hello)
+/* False: no room to send it. */
+static bool
+say_hello(struct session *s, const struct bnet_hello *hello)
 {
-	struct bnet_message message = { .type = BNET_MSG_HELLO };
+	struct bnet_message message = { .type = BNET_MSG_HELLO,
+		.u.hello = *hello };
 	int64_t timeout_ns = s->set.welcome_timeout_ns;
+	bool said;
 
-	s->conn = conn;
-	s->state = SESSION_DOWN;
-	if (hello == NULL)
-		return true;
 	s->state = SESSION_GREETED;
 	if (timeout_ns == 0)
 		timeout_ns = WELCOME_TIMEOUT_NS;
-	if (timeout_ns > 0)
+	if (timeout_ns > 0 && s->deadline_ns == 0)
 		s->deadline_ns = now_ns(s) + timeout_ns;
-	message.u.hello = *hello;
 	if (hello->version == 0)
 		message.u.hello.version = BNET_PROTOCOL_VERSION;
 	if (hello->role == 0)
 		message.u.hello.role = BNET_ROLE_CLIENT;
 	if (hello->frame_max_bytes == 0)
 		message.u.hello.frame_max_bytes = BNET_FRAME_MAX_BYTES;
-	if (session_say(s, &message))
-		return true;
-	lose(s, "no room to send the hello");
-	return false;
+	if (!s->asking)
+		return session_say(s, &message);
+	(void)say_ping(s, &message, &said);
+	return said;
 }
 
-/* Only before ready(): after that the relay did accept a connection. */
 bool
-session_closed(struct session *s, enum engine_end end)
+session_ready(
+    struct session *s, struct engine_conn *conn, const struct bnet_hello *hello)
+{
+	s->conn = conn;
+	s->state = SESSION_DOWN;
+	if (hello == NULL && s->asking)
+		(void)session_ping(s);
+	if (hello != NULL && !say_hello(s, hello)) {
+		lose(s, "no room to send the hello");
+		return false;
+	}
+	s->order_at_ns = order_deadline_ns(s, now_ns(s));
+	if (s->order_at_ns == 0)
+		be_open(s);
+	return true;
+}
+
+/* Another address only before ready(): later the relay took a connection. */
+bool
+session_closed(struct session *s, enum engine_end end, bool retry)
 {
 	bool came_up = s->state != SESSION_CONNECTING;
+	bool greeted = s->state == SESSION_GREETED;
 
 	s->conn = NULL;
 	s->state = SESSION_DOWN;
-	return !came_up && end != ENGINE_END_OWNER && connect_next(s);
+	s->order_at_ns = 0;
+	if (retry && came_up && may_switch(s, end, greeted))
+		return connect_now(s);
+	if (greeted && !s->heard && !s->asking && s->set.orders != NULL)
+		orders_doubt(s->set.orders, session_address(s));
+	return retry && !came_up && end != ENGINE_END_OWNER && connect_next(s);
 }
 
 const char *

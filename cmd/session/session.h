@@ -13,6 +13,13 @@
  * single timer of the connection, and every packet that session_packet() does
  * not take.
  *
+ * Who speaks first has to find out the byte order of the peer. The first
+ * packet carries a header ping, which any peer answers that can read it. If no
+ * packet comes in time, or the peer closes, the session connects again and
+ * tries the other order, then the first one once more. Nothing but the hello
+ * and that ping is sent before open(), so nothing is lost or sent twice. A
+ * peer that answers in neither order is spoken to in the first one.
+ *
  * A plain struct, embedded in the owner's data for a connection. From
  * session_ready() to session_closed() only the worker of the connection may
  * use it. No packet causes an allocation. For bluenet-ping, bluenet-node and
@@ -22,13 +29,15 @@
 #define SESSION_H
 
 #include "cmd/engine/engine.h"
+#include "cmd/session/orders.h"
 #include "cmd/session/target.h"
 #include "proto/message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SESSION_PINGS_MAX 8 /* our own pings that may still get a pong */
+#define SESSION_PINGS_MAX 64 /* pings that may still get a pong */
+#define SESSION_PING_GAP_NS INT64_C(30000000000) /* between two keepalives */
 
 /*
  * This bit of a timestamp marks a ping of the session itself; an owner that
@@ -56,14 +65,29 @@ enum session_count {
  * hook must not cut the connection; engine_conn_finish() is allowed.
  */
 struct session_hooks {
+	/*
+	 * The owner may send: the byte order of the peer is known, or none got
+	 * an answer. Once, from session_ready() or later.
+	 */
+	void (*open)(void *owner);
+	/*
+	 * The peer speaks this order, not the one to try first. Once for each
+	 * address in `orders`.
+	 */
+	void (*order)(void *owner, enum bnet_order order);
 	/* Limits and keepalives are already in force. */
 	void (*up)(void *owner, const struct bnet_welcome *welcome);
 	/* The relay refused the hello, and closes next. */
 	void (*refused)(void *owner, const struct bnet_refuse *refuse);
 	/* NULL: session_packet() leaves it to the owner. */
 	void (*drained)(void *owner, const struct bnet_drain *drain);
-	/* Any pong. True: it answers a ping of the owner. */
+	/*
+	 * A pong that answers no ping of the session. True: it answers a ping
+	 * that the owner keeps itself.
+	 */
 	bool (*pong)(void *owner, const struct bnet_header *header);
+	/* A pong for this ping, of session_ping() or session_note_ping(). */
+	void (*own_pong)(void *owner, uint64_t ping);
 	/* The session cut it: closed() comes with ENGINE_END_OWNER. */
 	void (*lost)(void *owner, const char *why);
 	/* n[what] has grown. */
@@ -82,10 +106,13 @@ struct session_settings {
 	struct session_scratch *scratch; /* of the worker; borrowed */
 	const struct session_hooks *hooks;
 	void *owner; /* also the `user` of the connection */
-	enum bnet_order order; /* of what we send; little */
+	enum bnet_order order; /* of what we send; AUTO: find out */
+	enum bnet_order first; /* AUTO: try this one first; little */
+	struct orders *orders; /* what was found; NULL: it is not kept */
+	int64_t order_timeout_ns; /* no answer means another order; 1 s */
 	uint32_t codecs; /* bits: codecs to send with, if the relay accepts */
 	int64_t connect_timeout_ns; /* per address; engine.h's default */
-	int64_t welcome_timeout_ns; /* 15 s; negative: none */
+	int64_t welcome_timeout_ns; /* from the first hello; 15 s; < 0: none */
 	bool answers_echo; /* of both layers, immediately */
 };
 
@@ -96,9 +123,18 @@ struct session {
 	size_t n_tried; /* addresses of the target tried so far */
 	enum session_state state;
 	struct engine_conn *conn; /* NULL: none, or still connecting */
+	enum bnet_order order; /* that of this connection */
+	unsigned n_orders; /* connections to this address to find it out */
+	bool asking; /* for the order: no packet came yet */
+	bool is_open; /* open() was called */
+	bool heard; /* a packet came on this connection */
+	bool switching; /* we cut it to try the other order */
+	bool first_closed; /* the peer closed on the first order */
+	int64_t order_at_ns; /* when to try the other order; 0: never */
 	uint64_t id, relay_id; /* of the welcome */
 	int64_t deadline_ns; /* of the welcome; 0: none */
 	int64_t keepalive_ns, keepalive_at_ns; /* 0: none */
+	int64_t pinged_ns; /* when the last ping was sent; 0: none was */
 	uint64_t pings[SESSION_PINGS_MAX]; /* timestamps; 0: answered */
 	unsigned n_pings;
 	uint64_t n[SESSION_N_COUNTS];
@@ -124,16 +160,18 @@ const struct address *session_address(const struct session *s);
 /*
  * For ready(): send the hello. Members that are 0 get the usual values: this
  * version, a client, the default frame limit. A NULL hello sends none, like a
- * stock client. False: the connection is lost, as for session_timer().
+ * stock client. Each connection that the session makes is ready() again, and
+ * needs the same hello. False: the connection is lost, as for session_timer().
  */
 bool session_ready(struct session *s, struct engine_conn *conn,
     const struct bnet_hello *hello);
 
 /*
- * For closed(). True: it connects to the next address, since this one did not
- * reach ready(). False: the connection is over.
+ * For closed(). True: it connects again, to the next address, since this one
+ * did not reach ready(), or to the same one in the other byte order. False: the
+ * connection is over; always so if it may not `retry`.
  */
-bool session_closed(struct session *s, enum engine_end end);
+bool session_closed(struct session *s, enum engine_end end, bool retry);
 
 /* The reason as text: the connection's own, or the meaning of `end`. */
 const char *session_end_text(struct engine_conn *conn, enum engine_end end);
@@ -146,8 +184,9 @@ void session_refused_text(
 int64_t session_next_ns(const struct session *s);
 
 /*
- * For timer(), at any time. False: the connection was lost and cut; closed()
- * has run, and may have freed the session.
+ * For timer(), at any time. False: the connection was cut, because it is lost
+ * or to try the other byte order; closed() has run, and may have freed the
+ * session.
  */
 bool session_timer(struct session *s, int64_t now_ns);
 
@@ -174,6 +213,19 @@ bool session_say(struct session *s, const struct bnet_message *message);
 
 /* Send a keepalive with a ping now; returns the timestamp of its pong. */
 uint64_t session_ping(struct session *s);
+
+/*
+ * The owner sent a packet with this ping, which is neither 0 nor has
+ * SESSION_OWN_PING: expect its pong. Of more than SESSION_PINGS_MAX the oldest
+ * are forgotten.
+ */
+void session_note_ping(struct session *s, uint64_t ping);
+
+/*
+ * Is this the timestamp that a pong returns for that ping? Stock peers return
+ * it as it was, with bit 63 set, or only its lower 32 bits.
+ */
+bool session_ping_is(uint64_t ping, uint64_t pong);
 
 /*
  * Make the reply to an echo: to the source that the relay wrote, in the space

@@ -2,6 +2,7 @@
 #include "cmd/stats/summary.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /*
  * Welford's method: sums distances from a moving mean, so that large values
@@ -46,6 +47,26 @@ summary_stddev(const struct summary *sum)
 	if (sum->count < 2)
 		return 0;
 	return sqrt(sum->m2 / (double)sum->count);
+}
+
+const char *
+summary_percent(char text[SUMMARY_PERCENT_CHARS], double share)
+{
+	double percent = 100 * share;
+	int decimals = percent >= 9.95 ? 0 : 1;
+
+	if (percent > 0 && percent < 0.0001)
+		(void)snprintf(text, SUMMARY_PERCENT_CHARS, "<0.0001 %%");
+	else if (percent > 99 && percent < 100)
+		(void)snprintf(text, SUMMARY_PERCENT_CHARS, "%.1f %%",
+		    percent < 99.9 ? percent : 99.9);
+	else {
+		for (double p = percent; p > 0 && p < 0.995; p *= 10)
+			decimals++;
+		(void)snprintf(text, SUMMARY_PERCENT_CHARS, "%.*f %%",
+		    percent > 0 ? decimals : 0, percent);
+	}
+	return text;
 }
 
 double

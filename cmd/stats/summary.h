@@ -29,6 +29,14 @@ void summary_merge(struct summary *sum, const struct summary *from);
 /* Of the population, as ping's mdev; 0 if count is below 2. */
 double summary_stddev(const struct summary *sum);
 
+#define SUMMARY_PERCENT_CHARS 16
+
+/*
+ * "33 %", "0.12 %", "99.9 %": a share of 0 to 1 with two digits and no
+ * exponent; "0 %" and "100 %" only where it is exactly that. Returns `text`.
+ */
+const char *summary_percent(char text[SUMMARY_PERCENT_CHARS], double share);
+
 struct tally {
 	uint64_t count;
 	uint64_t sum;

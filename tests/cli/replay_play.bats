@@ -67,11 +67,39 @@ run sleep 0.3'
 	replays 0 "$tmp/a.pcap" "$plain"
 	same "$(report .counts.answered)" 2
 	stop_relay "$pid"
-	# those who said hello: the probe, and the node
-	same "$(frames "$tmp/target.pcap" 'message == hello' .dir | wc -l)" 2
+	# who said hello: the node; there is no probe
+	same "$(frames "$tmp/target.pcap" 'message == hello' .dir | wc -l)" 1
 	same "$(frames "$tmp/target.pcap" "$up")" "$(frames "$tmp/a.pcap" "$up")"
 	same "$(frames "$tmp/target.pcap" "$up" .order)" \
 		"$(frames "$tmp/a.pcap" "$up" .order)"
+}
+
+# Of what the capture shows, too, nobody is to blame.
+@test "an error that was captured is as in the capture; another is not" {
+	record a <<-'EOT'
+		join ann $r name=ann
+		send ann dest=node:7 key=market::quote payload=one
+		await ann packet key=market::quote
+		send ann dest=node:999 key=market::quote payload=lost
+		await ann error code=3
+	EOT
+	start_target
+	replays 0 --diff "$tmp/a.pcap" "$plain"
+	[[ $output == *'1 answered, 0 not, 1 with an error as in the capture'* ]]
+	[[ $output == *'1 no such destination (code 3), as in the capture'* ]]
+	[[ $output != *'the cluster: '* ]]
+	same "$(report '.counts.unanswered, .counts.errors,
+		.errors_as_captured[3]' | xargs)" '0 1 1'
+	# node 7 is not there: its error is news
+	stop_relay "$pid"
+	start_relay
+	replays 0 "$tmp/a.pcap" "$plain"
+	[[ $output == *'0 answered, 1 not, 1 with an error as in the capture'* ]]
+	[[ $output == *'2 no such destination (code 3), 1 of them as in the'* ]]
+	[[ $output == *'the cluster: 1 request without an answer; 1 error'* ]]
+	"$build/bluenet-replay" --merge "$tmp/r.json" >"$tmp/merged"
+	grep -q '2 no such destination (code 3), 1 of them as in the capture' \
+		"$tmp/merged"
 }
 
 quotes='

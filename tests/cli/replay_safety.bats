@@ -128,8 +128,9 @@ moved_capture() {
 # ---- the probe
 
 @test "production is refused: 2, and nothing was played" {
+	record_hello
 	start_relay --environment Production
-	replays 2 -q "$(stock)" "$plain"
+	replays 2 -q -p any "$tmp/hello.pcap" "$plain"
 	says "refused: $plain "
 	says "says environment=Production"
 	same "$(metric accepts_total)" 1 # the probe
@@ -155,7 +156,24 @@ moved_capture() {
 	# stock clients say none, so that is not the same case
 	replays 0 -q --max-lateness 1h --answer-timeout 10ms --token market.secret \
 		"$(stock)" "$plain"
-	says "continuing, as all sessions are stock clients"
+	# nor is it asked for, on this machine
+	[[ $stderr != *hello* ]]
+}
+
+@test "the probe: none that nobody needs, and none with --no-probe" {
+	start_relay
+	replays 0 -q --max-lateness 1h --answer-timeout 10ms "$(stock)" "$plain"
+	same "$(metric accepts_total)" 3 # the sessions
+	stop_relay "$pid"
+	record_hello
+	start_relay
+	replays 0 -q -p any --max-lateness 1h --answer-timeout 10ms --no-probe \
+		"$tmp/hello.pcap" "$plain"
+	same "$(metric accepts_total)" 1
+	replays 0 -v -p any --max-lateness 1h --answer-timeout 10ms \
+		"$tmp/hello.pcap" "$plain"
+	same "$(metric accepts_total)" 3 # a probe and the session
+	says 'waiting for the target to name its environment (2 s at most'
 }
 
 @test "our token is sent, and never the one of the capture" {
@@ -239,7 +257,7 @@ is_playing() {
 	within grep -q 'starting in' "$tmp/said"
 	kill -INT "$replay_pid"
 	ends 130
-	same "$(metric accepts_total)" 1
+	same "$(metric accepts_total)" 0
 }
 
 # ---- how far it is

@@ -9,27 +9,10 @@
 
 load relay
 load replay
+load stock
 
 setup_file() {
 	make_certificates
-}
-
-# start_stock ROLE [OPTION...]: $plain, $nodes; what it says is in $tmp/stock.
-start_stock() {
-	"$tools/stock" "$@" >"$tmp/stock" 2>"$tmp/stock.err" 3>&- &
-	pid=$!
-	children+=("$pid")
-	within grep -qs ready "$tmp/stock"
-	plain=$(sed -n 's/^stock: ready on //p' "$tmp/stock")
-	nodes=$(sed -n 's/^stock: nodes on //p' "$tmp/stock")
-}
-
-# heard PATTERN: an application of it was told so, or will be.
-heard() {
-	within grep -qE "$1" "$tmp/stock" || {
-		cat "$tmp/stock"
-		return 1
-	}
 }
 
 # ---- the double

@@ -17,14 +17,22 @@ check(const struct diff_masks *masks)
 		const struct diff_mask *mask = &masks->masks[i];
 
 		MUST_HOLD((size_t)mask->field < DIFF_N_FIELDS);
+		if (mask->last != 0) {
+			MUST_HOLD(mask->from == 0 && mask->to == 0);
+			MUST_HOLD(diff_byte_is_masked(
+			    masks, UINT64_MAX - 1, UINT64_MAX, false));
+			continue;
+		}
 		if (mask->from == 0 && mask->to == 0) {
 			MUST_HOLD(fields & DIFF_BIT(mask->field));
 			continue;
 		}
 		MUST_HOLD(mask->to == 0 || mask->from < mask->to);
-		MUST_HOLD(diff_byte_is_masked(masks, mask->from));
+		MUST_HOLD(
+		    diff_byte_is_masked(masks, mask->from, UINT64_MAX, false));
 		if (mask->to != 0)
-			MUST_HOLD(diff_byte_is_masked(masks, mask->to - 1));
+			MUST_HOLD(diff_byte_is_masked(
+			    masks, mask->to - 1, UINT64_MAX, false));
 	}
 }
 

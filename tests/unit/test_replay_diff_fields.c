@@ -66,6 +66,17 @@ static const struct {
 	{ "payload[4:]", "12345678", "1234zzzzzzzz", false },
 	{ "payload[4:]", "12345678", "123", true },
 	{ "payload[4:8]", "12345678", "12345678x", true },
+	/* from the end of the longer one */
+	{ "payload[-4:]", "12345678", "1234abcd", false },
+	{ "payload[-4:]", "12345678", "123?abcd", true },
+	{ "payload[-4:]", "1234", "1234abcd", false },
+	{ "payload[-4:]", "1234abcd", "1234", false },
+	{ "payload[-4:]", "1234", "1235abcd", true },
+	{ "payload[-4:]", "1234", "1234abcde", true },
+	{ "payload[-8:]", "1234", "1234abcdefgh", false },
+	{ "payload[-4:]", "12", "abc", false },
+	{ "payload[-18446744073709551615:]", "12345678", "abc", false },
+	{ "payload[0:1],payload[-4:]", "12345678", "x234abcd", false },
 	{ "missing,extra,order", "1", "2", true },
 };
 
@@ -82,6 +93,69 @@ START_TEST(payload_masks)
 	packet_in(&h, text(payloads[_i].received));
 	ended();
 	counts(payloads[_i].captured, wanted);
+}
+END_TEST
+
+/* What stock hops append, and what is no work of theirs. */
+static const struct {
+	int32_t key;
+	const char *captured, *received;
+	bool differ; /* with --stock */
+	bool is_stock; /* without it */
+	uint64_t n_bytes;
+} hops[] = {
+	{ KEY, "12345678", "12345678abcd", false, true, 4 },
+	{ KEY, "12345678abcd", "12345678efgh", false, true, 4 },
+	{ KEY, "12345678abcd", "12345678", false, true, 4 },
+	{ KEY, "", "abcd", false, true, 4 },
+	{ KEY, "12345678", "12345678abcdefgh", true, true, 8 },
+	{ KEY, "12345678abcd", "1234567?efgh", true, true, 8 },
+	{ KEY, "1234", "abcd", false, false, 0 },
+	{ KEY, "12345678efgh", "1234", true, false, 0 }, /* just shorter */
+	{ KEY, "12345678", "abcd5678", true, false, 0 },
+	{ KEY, "1", "12345678901234567890", true, false, 0 },
+	{ 0, "12345678", "12345678abcd", true, false, 0 }, /* not keyed */
+};
+
+START_TEST(stock_hops)
+{
+	const struct bnet_header h = header(hops[_i].key);
+
+	for (int with = 0; with < 2; with++) {
+		if (with == 1) {
+			teardown();
+			setup();
+			ck_assert(diff_masks_stock(&masks));
+		}
+		made_frame(&made, 0, CAP_DOWN, &h, text(hops[_i].captured),
+		    (struct tape_record){ .at_ns = 1 });
+		open_tape();
+		packet_in(&h, text(hops[_i].received));
+		ended();
+		if (with == 1) {
+			ck_assert_int_eq(diff_total(diff) > 0, hops[_i].differ);
+			continue;
+		}
+		ck_assert_uint_eq(diff_total(diff), 1);
+		ck_assert_int_eq(diff_is_stock(diff), hops[_i].is_stock);
+		ck_assert_uint_eq(
+		    diff_found(diff)->stock_bytes, hops[_i].n_bytes);
+	}
+}
+END_TEST
+
+/* One difference of another kind, and it is not the path. */
+START_TEST(stock_hops_and_more)
+{
+	struct bnet_header h = header(KEY);
+
+	captured(0, KEY, "ab");
+	open_tape();
+	packet_in(&h, text("a1234"));
+	ck_assert(diff_is_stock(diff));
+	ended(); /* b is missing */
+	ck_assert_uint_eq(diff_total(diff), 2);
+	ck_assert(!diff_is_stock(diff));
 }
 END_TEST
 
@@ -321,6 +395,8 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, one_field, 0, UNIT_ROWS(fields));
 	tcase_add_loop_test(tc, payload_masks, 0, UNIT_ROWS(payloads));
+	tcase_add_loop_test(tc, stock_hops, 0, UNIT_ROWS(hops));
+	tcase_add_test(tc, stock_hops_and_more);
 	tcase_add_test(tc, kinds_masked);
 	tcase_add_loop_test(tc, codecs, 0, 4);
 	tcase_add_test(tc, no_header);

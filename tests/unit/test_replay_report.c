@@ -211,11 +211,25 @@ START_TEST(tables)
 	send(30, S, MS, false);
 	results_answered(&report->results, 0, 7, 5 * MS);
 	results_error(&report->results, S, 7, 3);
+	results_error(&report->results, S, 7, 4);
+	results_error(&report->results, S, 7, 5);
+	results_error(&report->results, S, 7, 5);
+	results_error(&report->results, S, 7, 99);
+	results_error_captured(&report->results, 4);
+	results_error_captured(&report->results, 5);
 	report->length_ns = 2 * S;
 	text = printed();
 	ck_assert_ptr_nonnull(strstr(text, "hour.pcap to relay:4000\n"));
 	ck_assert_ptr_nonnull(strstr(text, "60 frames, 6.00 kB, 30 frames a"));
-	ck_assert_ptr_nonnull(strstr(text, "1 x 3 no such destination"));
+	ck_assert_ptr_nonnull(strstr(text, "1 no such destination (code 3)\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(text, "1 refused (code 4), as in the capture\n"));
+	ck_assert_ptr_nonnull(strstr(
+	    text, "2 overloaded (code 5), 1 of them as in the capture\n"));
+	ck_assert_ptr_nonnull(strstr(text, "1 any other code\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(text, "not, 2 with an error as in the capture\n"));
+	ck_assert_ptr_nonnull(strstr(text, "the cluster: 3 errors\n"));
 	ck_assert_ptr_nonnull(strstr(text, "0x00000007"));
 	ck_assert_ptr_nonnull(strstr(text, "\n  00:00:01"));
 	free(text);

@@ -13,11 +13,16 @@
 #define WHY_CHARS 128
 #define OWNER_PING 3 /* the timestamp of a ping of the owner's */
 #define NS_PER_MS INT64_C(1000000)
+#define PERIOD_MS 10000
+#define KEY_PERIODS 6
 #define NS_PER_HOUR (3600000 * NS_PER_MS)
 
 /* ---- the owner of a session ---- */
 
 enum event {
+	EVENT_OPEN,
+	EVENT_ORDER,
+	EVENT_OWN_PONG,
 	EVENT_UP,
 	EVENT_REFUSED,
 	EVENT_DRAINED,
@@ -32,6 +37,9 @@ static struct session session;
 static struct session_scratch scratch;
 static struct session_target target;
 static struct bnet_hello hello;
+static bool stock; /* it says no hello */
+static bool asks; /* the byte order is at stake */
+static struct orders found_orders;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below */
 static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
@@ -40,6 +48,7 @@ static uint32_t code; /* of refuse; or the seconds of drain */
 static int codec;
 static unsigned frame_max_bytes;
 static char why[WHY_CHARS]; /* refused, drained, lost */
+static enum bnet_order found;
 
 static void
 note(unsigned *n)
@@ -79,6 +88,31 @@ set_why(uint32_t number, const struct bnet_string *text)
 	snprintf(why, sizeof(why), "%.*s", (int)text->len_bytes,
 	    text->p != NULL ? text->p : "");
 	pthread_mutex_unlock(&lock);
+}
+
+static void
+opened(void *owner)
+{
+	(void)owner;
+	note(&events[EVENT_OPEN]);
+}
+
+static void
+ordered(void *owner, enum bnet_order order)
+{
+	(void)owner;
+	pthread_mutex_lock(&lock);
+	found = order;
+	pthread_mutex_unlock(&lock);
+	note(&events[EVENT_ORDER]);
+}
+
+static void
+own_pong(void *owner, uint64_t ping)
+{
+	(void)owner;
+	ck_assert_uint_ne(ping & SESSION_OWN_PING, 0);
+	note(&events[EVENT_OWN_PONG]);
 }
 
 static void
@@ -141,6 +175,9 @@ counted(void *owner, enum session_count what)
 }
 
 static const struct session_hooks session_hooks = {
+	.open = opened,
+	.order = ordered,
+	.own_pong = own_pong,
 	.up = up,
 	.refused = refused,
 	.drained = drained,
@@ -163,17 +200,27 @@ static void
 ready(void *arg, struct engine_conn *conn)
 {
 	(void)arg;
-	if (session_ready(&session, conn, &hello))
+	if (session_ready(&session, conn, stock ? NULL : &hello))
 		arm();
+}
+
+/* As if three keepalive periods passed. */
+static void
+pass_periods(int64_t now_ns)
+{
+	for (int i = 1; i <= 3; i++)
+		ck_assert(session_timer(
+		    &session, now_ns + i * PERIOD_MS * NS_PER_MS));
 }
 
 static void
 packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 {
 	(void)arg;
-	(void)conn;
 	if (!session_packet(&session, packet))
 		note(&events[EVENT_PACKET]);
+	if (packet->header.key == KEY_PERIODS)
+		pass_periods(engine_worker_now_ns(engine_conn_worker(conn)));
 	arm();
 }
 
@@ -191,7 +238,7 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
 	(void)arg;
 	(void)conn;
-	if (!session_closed(&session, end))
+	if (!session_closed(&session, end, true))
 		note(&events[EVENT_CLOSED]);
 }
 
@@ -208,6 +255,8 @@ static int listen_fd = -1, peer_fd = -1;
 static struct bnet_codecs *codecs;
 static struct bnet_link *peer;
 static struct bnet_header came; /* what await() found */
+static uint64_t keepalives[8]; /* timestamps of those that came */
+static unsigned n_keepalives;
 static struct bnet_message said;
 static struct bnet_buf store;
 
@@ -248,6 +297,9 @@ look(void *arg, const struct bnet_packet *in)
 	enum bnet_message_type type = bnet_message_type(in->header.key);
 	size_t left;
 
+	if (in->has_header && type == BNET_MSG_KEEPALIVE)
+		keepalives[n_keepalives++ % UNIT_ROWS(keepalives)] =
+		    in->header.timestamp;
 	if (wanted->came || !in->has_header || in->header.key != wanted->key)
 		return BNET_OK;
 	wanted->came = true;
@@ -359,10 +411,14 @@ reset(void)
 	memset(&session, 0, sizeof(session));
 	memset(&target, 0, sizeof(target));
 	memset(&hello, 0, sizeof(hello));
+	orders_init(&found_orders);
+	stock = asks = false;
+	found = BNET_ORDER_AUTO;
 	memset(events, 0, sizeof(events));
 	memset(counts, 0, sizeof(counts));
 	memset(&said, 0, sizeof(said));
 	code = 0;
+	n_keepalives = 0;
 	codec = 0;
 	frame_max_bytes = 0;
 	why[0] = '\0';
@@ -383,6 +439,8 @@ begin(struct session_settings set)
 	set.owner = &session;
 	if (set.hooks == NULL)
 		set.hooks = &session_hooks;
+	if (!asks && set.order == BNET_ORDER_AUTO)
+		set.order = BNET_ORDER_LITTLE;
 	session_init(&session, &set);
 	engine = engine_new(&engine_set);
 	ck_assert_ptr_nonnull(engine);
@@ -572,7 +630,7 @@ START_TEST(clients_can_not_play_the_relay)
 	say_as(&message,
 	    (struct bnet_header){ .dest_type = BNET_DEST_CLIENT, .dest = 7 });
 	await_n(&counts[SESSION_FOREIGN], 1);
-	for (int i = 0; i < N_EVENTS; i++)
+	for (int i = EVENT_UP; i < N_EVENTS; i++)
 		ck_assert_uint_eq(seen(&events[i]), 0);
 	end();
 }
@@ -602,6 +660,22 @@ START_TEST(keepalive_is_a_ping)
 	ck_assert_int_eq(came.dest_type, BNET_DEST_HOP);
 	ck_assert_uint_ne(came.timestamp & SESSION_OWN_PING, 0);
 	ck_assert_uint_eq(came.timestamp & BNET_TIMESTAMP_PING_BACK, 0);
+	end();
+}
+END_TEST
+
+/* One ping in 30 s, whatever the keepalive period is. */
+START_TEST(pings_are_rare)
+{
+	const struct bnet_header header = { .key = KEY_PERIODS };
+
+	greeted((struct session_settings){ 0 });
+	welcome(0, 0, PERIOD_MS);
+	put(&header, (struct bnet_slice){ NULL, 0 });
+	while (n_keepalives < 3)
+		await(BNET_MSG_KEEPALIVE);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(keepalives[i] != 0, i != 1);
 	end();
 }
 END_TEST
@@ -720,7 +794,6 @@ static const struct {
 	enum bnet_order set;
 	uint8_t first, last; /* of the word; the frame is short */
 } orders[] = {
-	{ BNET_ORDER_AUTO, 1, 0 },
 	{ BNET_ORDER_LITTLE, 1, 0 },
 	{ BNET_ORDER_NETWORK, 0, 1 },
 };
@@ -775,6 +848,234 @@ START_TEST(dial)
 }
 END_TEST
 
+/* ---- the byte order of a peer that is dialled ---- */
+
+static struct session_settings
+asking(int64_t timeout_ns)
+{
+	asks = true;
+	return (struct session_settings){ .orders = &found_orders,
+		.order_timeout_ns = timeout_ns };
+}
+
+/* The next connection, up to the first message, which has this order. */
+static void
+next_peer(enum bnet_order wanted, bool pings)
+{
+	static const struct bnet_link_settings set = { 0 };
+
+	bnet_link_free(peer);
+	if (peer_fd >= 0)
+		close(peer_fd);
+	if (codecs == NULL)
+		codecs = bnet_codecs_new();
+	peer_fd = accept(listen_fd, NULL, NULL);
+	ck_assert_int_ge(peer_fd, 0);
+	unit_err("link", bnet_link_new(&set, codecs, &peer), BNET_OK);
+	await(stock ? BNET_MSG_KEEPALIVE : BNET_MSG_HELLO);
+	ck_assert_int_eq(bnet_link_order(peer), wanted);
+	ck_assert_int_eq((came.timestamp & SESSION_OWN_PING) != 0, pings);
+	ck_assert_uint_eq(came.timestamp & BNET_TIMESTAMP_PING_BACK, 0);
+}
+
+static void
+same_events(unsigned n_open, unsigned n_order)
+{
+	ck_assert_uint_eq(seen(&events[EVENT_OPEN]), n_open);
+	ck_assert_uint_eq(seen(&events[EVENT_ORDER]), n_order);
+}
+
+/* Connect once more, when the last connection is over. */
+static void
+again(void)
+{
+	const struct session_settings set = session.set;
+
+	await_n(&events[EVENT_CLOSED], 1);
+	memset(events, 0, sizeof(events));
+	session_init(&session, &set);
+	ck_assert(session_connect(&session, engine, 0));
+}
+
+static void
+hang_up(void)
+{
+	close(peer_fd);
+	peer_fd = -1;
+}
+
+/* Nothing is sent before the answer but the hello; then it is said once. */
+START_TEST(other_order)
+{
+	begin(asking(NS_PER_HOUR));
+	next_peer(BNET_ORDER_LITTLE, true);
+	same_events(0, 0);
+	next_peer(BNET_ORDER_NETWORK, true);
+	same_events(0, 0);
+	send_pong(came.timestamp, 0);
+	await_n(&events[EVENT_OPEN], 1);
+	await_n(&events[EVENT_OWN_PONG], 1);
+	same_events(1, 1);
+	ck_assert_int_eq(found, BNET_ORDER_NETWORK);
+	hang_up();
+	again(); /* it is known now, so nothing is asked */
+	next_peer(BNET_ORDER_NETWORK, false);
+	await_n(&events[EVENT_OPEN], 1);
+	same_events(1, 0);
+	end();
+}
+END_TEST
+
+/* Nobody ever answers: the first order, the other, and the first for good. */
+START_TEST(no_order)
+{
+	stock = _i == 1;
+	begin(asking(NS_PER_MS));
+	next_peer(BNET_ORDER_LITTLE, true);
+	await_end();
+	next_peer(BNET_ORDER_NETWORK, true);
+	await_end();
+	next_peer(BNET_ORDER_LITTLE, true);
+	await_n(&events[EVENT_OPEN], 1);
+	send_pong(came.timestamp, 0); /* late, but an answer */
+	await_n(&events[EVENT_OWN_PONG], 1);
+	same_events(1, 0);
+	end();
+}
+END_TEST
+
+START_TEST(first_order)
+{
+	begin(asking(NS_PER_HOUR));
+	next_peer(BNET_ORDER_LITTLE, true);
+	welcome(0, 0, 0);
+	await_n(&events[EVENT_UP], 1);
+	same_events(1, 0);
+	ck_assert(orders_find(&found_orders, &target.addresses[0]).any);
+	end();
+}
+END_TEST
+
+/* The order of the capture comes first, and is no news. */
+START_TEST(order_to_begin_with)
+{
+	struct session_settings set = asking(NS_PER_HOUR);
+
+	set.first = BNET_ORDER_NETWORK;
+	begin(set);
+	next_peer(BNET_ORDER_NETWORK, true);
+	send_pong(came.timestamp, 0);
+	await_n(&events[EVENT_OPEN], 1);
+	same_events(1, 0);
+	end();
+}
+END_TEST
+
+/* With a hello, who closes on both wants none of us. */
+START_TEST(closed_on_both)
+{
+	begin(asking(NS_PER_HOUR));
+	next_peer(BNET_ORDER_LITTLE, true);
+	next_peer(BNET_ORDER_NETWORK, true);
+	hang_up();
+	await_n(&events[EVENT_CLOSED], 1);
+	same_events(0, 0);
+	end();
+}
+END_TEST
+
+/* A stock client goes on without a question, and asks no more. */
+START_TEST(closed_on_a_question)
+{
+	struct bnet_header header = { .key = 5 };
+
+	stock = true;
+	begin(asking(NS_PER_HOUR));
+	next_peer(BNET_ORDER_LITTLE, true);
+	next_peer(BNET_ORDER_NETWORK, true);
+	hang_up();
+	await_n(&events[EVENT_OPEN], 1);
+	peer_fd = accept(listen_fd, NULL, NULL);
+	ck_assert_int_ge(peer_fd, 0);
+	bnet_link_reset(peer);
+	bnet_link_set_order(peer, BNET_ORDER_LITTLE);
+	put(&header, (struct bnet_slice){ NULL, 0 });
+	await_n(&events[EVENT_PACKET], 1);
+	same_events(1, 0);
+	hang_up();
+	await_n(&events[EVENT_CLOSED], 1);
+	end();
+}
+END_TEST
+
+/* A peer that speaks first says what it speaks. */
+START_TEST(peer_speaks_first)
+{
+	const struct bnet_header header = { .key = 5 };
+
+	begin(asking(NS_PER_HOUR));
+	next_peer(BNET_ORDER_LITTLE, true);
+	bnet_link_set_order(peer, BNET_ORDER_NETWORK);
+	put(&header, (struct bnet_slice){ (const uint8_t *)"abcde", 5 });
+	await_end();
+	next_peer(BNET_ORDER_NETWORK, true);
+	put(&header, (struct bnet_slice){ NULL, 0 });
+	await_n(&events[EVENT_OPEN], 1);
+	same_events(1, 1);
+	end();
+}
+END_TEST
+
+/* One that does not answer in the order that it had is asked again. */
+START_TEST(order_in_doubt)
+{
+	struct session_settings set = asking(NS_PER_HOUR);
+
+	begin(set);
+	next_peer(BNET_ORDER_LITTLE, true);
+	next_peer(BNET_ORDER_NETWORK, true);
+	send_pong(came.timestamp, 0);
+	await_n(&events[EVENT_OPEN], 1);
+	hang_up();
+	again();
+	next_peer(BNET_ORDER_NETWORK, false);
+	hang_up(); /* without a word */
+	again();
+	next_peer(BNET_ORDER_NETWORK, true);
+	next_peer(BNET_ORDER_LITTLE, true);
+	send_pong(came.timestamp, 0);
+	await_n(&events[EVENT_OPEN], 1);
+	same_events(1, 0); /* that is the usual one */
+	end();
+}
+END_TEST
+
+static const struct {
+	uint64_t ping, pong;
+	bool is;
+} returned[] = {
+	{ 77, 77, true },
+	{ 77, 78, false },
+	{ 77, BNET_TIMESTAMP_PING_BACK | 77, true },
+	{ UINT64_C(0x4000123456789abc), UINT64_C(0x4000123456789abc), true },
+	{ UINT64_C(0x4000123456789abc), 0x56789abc, true },
+	{ UINT64_C(0x4000123456789abc), BNET_TIMESTAMP_PING_BACK | 0x56789abc,
+	    true },
+	{ UINT64_C(0x4000123456789abc), UINT64_C(0x123456789abc), false },
+	{ UINT64_C(0x4000123400000000), 0, false },
+	{ 0, 0, false },
+	{ 0, BNET_TIMESTAMP_PING_BACK, false },
+};
+
+START_TEST(timestamps_of_pongs)
+{
+	for (int i = 0; i < UNIT_ROWS(returned); i++)
+		UNIT_MUST(session_ping_is(returned[i].ping, returned[i].pong) ==
+			returned[i].is,
+		    "row %d", i);
+}
+END_TEST
+
 static Suite *
 session_suite(void)
 {
@@ -795,6 +1096,7 @@ session_suite(void)
 	tc = unit_case(suite, "pings");
 	tcase_add_checked_fixture(tc, reset, NULL);
 	tcase_add_test(tc, keepalive_is_a_ping);
+	tcase_add_test(tc, pings_are_rare);
 	tcase_add_test(tc, silence);
 	tcase_add_test(tc, forged_pong);
 	tcase_add_test(tc, pong_of_its_own);
@@ -807,6 +1109,17 @@ session_suite(void)
 	tcase_add_loop_test(tc, order, 0, UNIT_ROWS(orders));
 	tcase_add_test(tc, addresses_in_turn);
 	tcase_add_test(tc, dial);
+	tc = unit_case(suite, "order");
+	tcase_add_checked_fixture(tc, reset, NULL);
+	tcase_add_test(tc, other_order);
+	tcase_add_loop_test(tc, no_order, 0, 2);
+	tcase_add_test(tc, first_order);
+	tcase_add_test(tc, order_to_begin_with);
+	tcase_add_test(tc, closed_on_both);
+	tcase_add_test(tc, closed_on_a_question);
+	tcase_add_test(tc, peer_speaks_first);
+	tcase_add_test(tc, order_in_doubt);
+	tcase_add_test(tc, timestamps_of_pongs);
 	return suite;
 }
 

@@ -95,6 +95,33 @@ START_TEST(tally)
 }
 END_TEST
 
+static const struct {
+	double share;
+	const char *text;
+} percents[] = {
+	{ 0, "0 %" },
+	{ 1, "100 %" },
+	{ 0.9999999, "99.9 %" },
+	{ 0.9951, "99.5 %" },
+	{ 0.5, "50 %" },
+	{ 1.0 / 3, "33 %" },
+	{ 0.0994, "9.9 %" },
+	{ 0.09961, "10 %" },
+	{ 0.032258, "3.2 %" },
+	{ 0.0012345, "0.12 %" },
+	{ 0.0000123, "0.0012 %" },
+	{ 1e-9, "<0.0001 %" },
+};
+
+START_TEST(percent)
+{
+	char text[SUMMARY_PERCENT_CHARS];
+
+	ck_assert_str_eq(
+	    summary_percent(text, percents[_i].share), percents[_i].text);
+}
+END_TEST
+
 static Suite *
 summary_suite(void)
 {
@@ -106,6 +133,7 @@ summary_suite(void)
 	tcase_add_test(tc, stable);
 	tcase_add_loop_test(tc, merge, 0, 2);
 	tcase_add_test(tc, tally);
+	tcase_add_loop_test(tc, percent, 0, UNIT_ROWS(percents));
 	return suite;
 }
 

@@ -118,7 +118,7 @@ const char *const diff_field_names[DIFF_N_FIELDS] = {
 static bool
 is_range(const struct diff_mask *mask)
 {
-	return mask->from != 0 || mask->to != 0;
+	return mask->from != 0 || mask->to != 0 || mask->last != 0;
 }
 
 uint32_t
@@ -132,14 +132,23 @@ diff_masked_fields(const struct diff_masks *masks)
 	return bits;
 }
 
+static bool
+covers(const struct diff_mask *mask, uint64_t i, uint64_t n_bytes)
+{
+	if (mask->last != 0)
+		return i >= n_bytes || mask->last >= n_bytes - i;
+	return i >= mask->from && (mask->to == 0 || i < mask->to);
+}
+
 bool
-diff_byte_is_masked(const struct diff_masks *masks, uint64_t i)
+diff_byte_is_masked(
+    const struct diff_masks *masks, uint64_t i, uint64_t n_bytes, bool keyed)
 {
 	for (size_t m = 0; m < masks->n; m++) {
 		const struct diff_mask *mask = &masks->masks[m];
 
-		if (is_range(mask) && i >= mask->from &&
-		    (mask->to == 0 || i < mask->to))
+		if (is_range(mask) && (keyed || !mask->keyed) &&
+		    covers(mask, i, n_bytes))
 			return true;
 	}
 	return false;
@@ -187,12 +196,18 @@ take_digits(const char *p, uint64_t *v)
 
 /*
  * Parses "[FROM:TO]" up to `end`; either number may be missing, but not both.
+ * "[-N:]" counts from the end.
  */
 static bool
 take_range(const char *p, const char *end, struct diff_mask *mask)
 {
 	bool open_ended;
 
+	if (p[1] == '-') {
+		p = take_digits(p + 2, &mask->last);
+		return p != NULL && mask->last != 0 && p == end - 2 &&
+		    p[0] == ':' && p[1] == ']';
+	}
 	p = take_digits(p + 1, &mask->from);
 	if (p == NULL || *p != ':')
 		return false;
@@ -228,7 +243,8 @@ take_item(struct diff_mask *mask, const char *text, const char *item, size_t n,
 		return true;
 	return wrong(text, item, n,
 	    "expected payload[FROM:TO], bytes from 0, TO one past the last:"
-	    " payload[0:8], payload[8:], payload[:8]",
+	    " payload[0:8], payload[8:], payload[:8]; or the last ones:"
+	    " payload[-4:]",
 	    err);
 }
 
@@ -239,8 +255,8 @@ diff_masks_parse(
 	const char *item = text;
 
 	*masks = (struct diff_masks){
-		.masks = { { DIFF_F_LATENCY, 0, 0 },
-		    { DIFF_F_TIMESTAMP, 0, 0 } },
+		.masks = { { .field = DIFF_F_LATENCY },
+		    { .field = DIFF_F_TIMESTAMP } },
 		.n = 2,
 	};
 	while (item != NULL) {
@@ -252,6 +268,19 @@ diff_masks_parse(
 			return false;
 		item = item[n] == ',' ? item + n + 1 : NULL;
 	}
+	return true;
+}
+
+bool
+diff_masks_stock(struct diff_masks *masks)
+{
+	if (masks->n + 2 > DIFF_MASKS_MAX)
+		return false;
+	masks->masks[masks->n++] = (struct diff_mask){
+		.field = DIFF_F_PAYLOAD, .last = DIFF_HOP_BYTES, .keyed = true
+	};
+	masks->masks[masks->n++] =
+	    (struct diff_mask){ .field = DIFF_F_TRAILING };
 	return true;
 }
 
@@ -461,8 +490,8 @@ message_values(struct diff *diff, const struct diff_frame *frame,
 
 /* The first byte that differs and is not masked; UINT64_MAX: none. */
 static uint64_t
-first_difference(
-    const struct diff *diff, struct bnet_slice a, struct bnet_slice b)
+first_difference(const struct diff *diff, struct bnet_slice a,
+    struct bnet_slice b, bool keyed)
 {
 	size_t n = a.len < b.len ? a.len : b.len;
 	size_t longer = a.len < b.len ? b.len : a.len;
@@ -471,7 +500,8 @@ first_difference(
 		return UINT64_MAX;
 	for (size_t i = 0; i < longer; i++)
 		if ((i >= n || a.p[i] != b.p[i]) &&
-		    !(diff->ranges && diff_byte_is_masked(diff->masks, i)))
+		    !(diff->ranges &&
+			diff_byte_is_masked(diff->masks, i, longer, keyed)))
 			return i;
 	return UINT64_MAX;
 }
@@ -491,8 +521,8 @@ payloads_differ(struct diff *diff, struct diff_frame *captured,
 	n = message_values(diff, captured, a);
 	if (n > 0 && message_values(diff, received, b) == n)
 		return memcmp(a, b, n * sizeof(a[0])) != 0;
-	return first_difference(diff, captured->payload, received->payload) !=
-	    UINT64_MAX;
+	return first_difference(diff, captured->payload, received->payload,
+		   captured->key != 0) != UINT64_MAX;
 }
 
 /*
@@ -544,8 +574,8 @@ diff_show(struct diff *diff, struct diff_example *example,
 	uint64_t at = 0;
 
 	if (captured != NULL && received != NULL)
-		at = first_difference(
-		    diff, captured->payload, received->payload);
+		at = first_difference(diff, captured->payload,
+		    received->payload, captured->key != 0);
 	at = at == UINT64_MAX ? 0 : at - at % (DIFF_HEX_BYTES / 2);
 	if (captured != NULL)
 		show_side(diff, &example->captured, captured, at);
@@ -637,6 +667,9 @@ diff_merge(struct diff *diff, const struct diff *from)
 	merge_key(diff->found.keys.others, from->found.keys.others);
 	diff->found.compared += from->found.compared;
 	diff->found.unlooked += from->found.unlooked;
+	diff->found.stock += from->found.stock;
+	if (from->found.stock_bytes > diff->found.stock_bytes)
+		diff->found.stock_bytes = from->found.stock_bytes;
 	for (size_t k = 0; k < DIFF_N_KINDS; k++)
 		diff->found.counts[k] += from->found.counts[k];
 	for (size_t i = 0; i < from->found.n_examples; i++)
@@ -653,6 +686,16 @@ diff_total(const struct diff *diff)
 	for (size_t k = 0; k < DIFF_N_KINDS; k++)
 		n += diff->found.counts[k];
 	return n;
+}
+
+bool
+diff_is_stock(const struct diff *diff)
+{
+	const struct diff_found *found = &diff->found;
+	uint64_t n = diff_total(diff);
+
+	return n > 0 && found->stock == n &&
+	    found->counts[DIFF_PAYLOAD] + found->counts[DIFF_HEADER] == n;
 }
 
 const struct diff_found *
@@ -907,6 +950,38 @@ take_equal(const struct arrival *a, struct diff_place at)
 	diff_set_state(a->diff, a->cursor, at.i, DIFF_RECEIVED);
 }
 
+/*
+ * Count a difference that may be the work of stock hops. The bytes that they
+ * append are whole hops, behind a payload that is the same.
+ */
+static void
+note_stock(struct diff *diff, const struct diff_frame *captured,
+    const struct diff_frame *received, uint32_t fields)
+{
+	uint64_t a = captured->payload.len, b = received->payload.len;
+	uint64_t longer = a > b ? a : b, at, n_bytes = 0;
+
+	if ((fields &
+		~(DIFF_BIT(DIFF_F_PAYLOAD) | DIFF_BIT(DIFF_F_TRAILING))) != 0 ||
+	    captured->key == 0)
+		return;
+	if ((fields & DIFF_BIT(DIFF_F_PAYLOAD)) != 0) {
+		at = first_difference(
+		    diff, captured->payload, received->payload, true);
+		if (at == UINT64_MAX)
+			return; /* of a message, compared by its fields */
+		n_bytes = (longer - at + DIFF_HOP_BYTES - 1) / DIFF_HOP_BYTES *
+		    DIFF_HOP_BYTES;
+	}
+	/* of a way without stock hops, the payloads are the shorter ones */
+	if (n_bytes > (a > b ? 1 : DIFF_HOPS_MAX) * DIFF_HOP_BYTES ||
+	    n_bytes > longer || (n_bytes == longer && a == b && n_bytes > 0))
+		return;
+	diff->found.stock++;
+	if (n_bytes > diff->found.stock_bytes)
+		diff->found.stock_bytes = n_bytes;
+}
+
 static void
 take_different(const struct arrival *a, struct diff_place at)
 {
@@ -921,13 +996,14 @@ take_different(const struct arrival *a, struct diff_place at)
 		kind = DIFF_PAYLOAD;
 	else if ((fields & DIFF_HEADER_BITS) != 0)
 		kind = DIFF_HEADER;
+	diff_load_payload(a->diff, &captured);
+	note_stock(a->diff, &captured, a->frame, fields);
 	example = diff_count_one(a->diff, kind, a->session, a->cursor->key);
 	if (example != NULL) {
 		example->vclient = a->state;
 		example->index = a->cursor->base_index + at.i;
 		example->received_index = a->cursor->n_received;
 		example->fields = fields;
-		diff_load_payload(a->diff, &captured);
 		diff_show(a->diff, example, &captured, a->frame);
 	}
 	diff_set_state(
@@ -1055,8 +1131,7 @@ diff_new(const struct tape *tape, const struct diff_masks *masks)
 	diff->masks = masks;
 	diff->masked = diff_masked_fields(masks);
 	for (size_t i = 0; i < masks->n; i++)
-		diff->ranges = diff->ranges || masks->masks[i].from != 0 ||
-		    masks->masks[i].to != 0;
+		diff->ranges = diff->ranges || is_range(&masks->masks[i]);
 	bnet_buf_init(&diff->plain, BNET_PAYLOAD_MAX_BYTES);
 	bnet_buf_init(&diff->store, MESSAGE_MAX_BYTES);
 	diff->codecs = bnet_codecs_new();

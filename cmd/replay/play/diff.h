@@ -25,12 +25,20 @@
 #include <stdint.h>
 
 #define DIFF_MASKS_MAX 64
+#define DIFF_HOP_BYTES 4 /* a stock hop appends so many to a keyed payload */
+#define DIFF_HOPS_MAX 4 /* on a way that is taken for a stock one */
 #define DIFF_EXAMPLES_MAX 10 /* shown in full */
 
 /* A part of a frame that --ignore leaves out. */
 struct diff_mask {
 	int field; /* row of the field table */
 	uint64_t from, to; /* payload[from:to]; to 0: up to its end */
+	/*
+	 * Not 0: payload[-last:], the last bytes of the longer one of the two
+	 * payloads. So what the longer one has at its end can be garbage.
+	 */
+	uint64_t last;
+	bool keyed; /* only of frames with a key */
 };
 
 struct diff_masks {
@@ -39,7 +47,7 @@ struct diff_masks {
 };
 
 /*
- * Parses "serial,payload[0:8]": names of header fields, header (its presence),
+ * Parses "serial,payload[0:8],payload[-4:]": names of header fields, header (its presence),
  * trailing (bytes after it), codec, payload, missing, extra, order. latency_ms
  * and timestamp are always masked; `text` may be NULL to mask only those.
  * Returns false on bad input: err says what is wrong, where, and what is
@@ -48,9 +56,20 @@ struct diff_masks {
 bool diff_masks_parse(
     struct diff_masks *masks, const char *text, char err[CLI_ERR_CHARS]);
 
+/*
+ * --stock: adds the masks for one stock hop on the way, which appends
+ * DIFF_HOP_BYTES to keyed payloads, and leaves headers behind the header of a
+ * forked copy. False: too many masks.
+ */
+bool diff_masks_stock(struct diff_masks *masks);
+
 uint32_t diff_masked_fields(const struct diff_masks *masks);
-/* Does a mask of payload bytes cover byte `i`? */
-bool diff_byte_is_masked(const struct diff_masks *masks, uint64_t i);
+/*
+ * Does a mask of payload bytes cover byte `i` of two payloads, the longer of
+ * which has n_bytes?
+ */
+bool diff_byte_is_masked(
+    const struct diff_masks *masks, uint64_t i, uint64_t n_bytes, bool keyed);
 
 enum diff_kind {
 	DIFF_MISSING = 0, /* captured, not received */
@@ -169,12 +188,20 @@ struct diff_found {
 	uint64_t counts[DIFF_N_KINDS];
 	uint64_t compared; /* frames received */
 	uint64_t unlooked; /* skipped for lack of memory */
+	/*
+	 * Differences that stock hops make: of DIFF_HOPS_MAX hops at most, in
+	 * the last bytes of a keyed payload, and behind a header. How many
+	 * bytes of a payload at most.
+	 */
+	uint64_t stock, stock_bytes;
 	struct diff_example examples[DIFF_EXAMPLES_MAX];
 	size_t n_examples;
 };
 
 const struct diff_found *diff_found(const struct diff *diff);
 uint64_t diff_total(const struct diff *diff); /* of all kinds */
+/* There are differences, and each may be the work of stock hops. */
+bool diff_is_stock(const struct diff *diff);
 
 extern const char *const diff_field_names[DIFF_N_FIELDS];
 

@@ -38,7 +38,8 @@ play_publish(struct play_worker *worker)
 	    n[RESULTS_SESSIONS_REFUSED] + n[RESULTS_SESSIONS_CUT];
 	seen->sent = n[RESULTS_FRAMES_SENT];
 	seen->received = n[RESULTS_FRAMES_RECEIVED];
-	seen->errors = n[RESULTS_ERRORS];
+	seen->errors =
+	    n[RESULTS_ERRORS] - results_errors_captured(&worker->results);
 	seen->held = n[RESULTS_HELD];
 	seen->late_p99_ns = hdr_quantile(&worker->window, 0.99);
 	seen->late_max_ns = worker->window_max_ns;
@@ -82,6 +83,7 @@ play_progress(struct play *play, struct play_progress *progress)
 		    larger(progress->late_max_ns, seen->late_max_ns);
 	}
 	progress->sessions_planned = play->n_planned;
+	progress->order = play->order;
 	progress->over = is_over(play);
 	pthread_mutex_unlock(&play->lock);
 	progress->production = atomic_load(&play->production);
@@ -169,6 +171,20 @@ wait_for_vclients(struct play *play)
 	return wait_for(play, INT64_MAX, true);
 }
 
+/*
+ * The first session finds out the byte order of the target, if nobody has. The
+ * others wait for it, so that they connect once each; play_settled() moves the
+ * whole run.
+ */
+static void
+wait_for_order(struct play *play)
+{
+	pthread_mutex_lock(&play->lock);
+	while (!play->stop && !atomic_load(&play->settled))
+		(void)pthread_cond_wait(&play->changed, &play->lock);
+	pthread_mutex_unlock(&play->lock);
+}
+
 static bool
 start_round(struct play *play, int64_t start_ns)
 {
@@ -180,7 +196,8 @@ start_round(struct play *play, int64_t start_ns)
 	pthread_mutex_unlock(&play->lock);
 	round = id_map_new_round(&play->ids);
 	for (uint32_t i = 0; i < plan->n; i++) {
-		int64_t at_ns = start_ns + plan->vclients[i].start_ns;
+		int64_t at_ns =
+		    start_ns + play->behind_ns + plan->vclients[i].start_ns;
 
 		if (!wait_until(play, at_ns))
 			return false;
@@ -188,6 +205,8 @@ start_round(struct play *play, int64_t start_ns)
 			play_set_reason(play, "out of memory");
 			return false;
 		}
+		if (!atomic_load(&play->settled))
+			wait_for_order(play);
 	}
 	return true;
 }
@@ -201,6 +220,8 @@ start_rounds(struct play *play)
 	for (uint64_t i = 0; opt->loop == 0 || i < opt->loop; i++) {
 		if (!start_round(play, start_ns) || play->set.plan->n == 0)
 			return;
+		start_ns += play->behind_ns; /* the first round was late */
+		play->behind_ns = 0;
 		start_ns = opt->timing == REPLAY_ASAP
 		    ? 0
 		    : start_ns + play->set.plan->length_ns;
@@ -406,10 +427,24 @@ play_new(const struct play_settings *set)
 	return NULL;
 }
 
+/* Each address may answer in another order; one that is known is enough. */
+static bool
+order_is_known(struct play *play)
+{
+	const struct session_target *target = play->set.target;
+	bool known = play->set.opt->target_order != BNET_ORDER_AUTO;
+
+	for (size_t i = 0; i < target->n_addresses && !known; i++)
+		known = orders_find(play->set.orders, &target->addresses[i])
+			    .order != BNET_ORDER_AUTO;
+	return known;
+}
+
 bool
 play_start(struct play *play, int64_t start_ns)
 {
 	play->start_ns = start_ns;
+	atomic_store(&play->settled, order_is_known(play));
 	if (!engine_start(play->engine))
 		return false;
 	errno = pthread_create(&play->connector, NULL, connector, play);
@@ -462,6 +497,12 @@ const char *
 play_environment(const struct play *play)
 {
 	return play->environment;
+}
+
+bool
+play_reached(const struct play *play)
+{
+	return atomic_load(&play->reached);
 }
 
 const char *

@@ -14,6 +14,7 @@
 #include "cmd/replay/play/plan.h"
 #include "cmd/replay/play/results.h"
 #include "cmd/replay/tape/tape.h"
+#include "cmd/session/orders.h"
 #include "cmd/session/target.h"
 
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct play_settings {
 	const struct plan *plan;
 	const struct session_target *target;
 	const char *token; /* NUL-terminated; "": none */
+	struct orders *orders; /* of the target, as far as they are known */
 	const struct diff_masks *masks; /* NULL: without --diff */
 };
 
@@ -48,6 +50,7 @@ struct play_progress {
 	uint64_t held; /* sends delayed by the peer */
 	int64_t late_p99_ns, late_max_ns; /* since the last call */
 	bool production; /* a welcome named production: nothing more is sent */
+	enum bnet_order order; /* of the target, if not the captured; or AUTO */
 	bool over; /* nothing is left to do */
 };
 
@@ -73,6 +76,8 @@ bool play_results(struct play *play, struct results *results);
 struct diff *play_diff(struct play *play); /* NULL without --diff; owned */
 /* The environment from the welcome, or "". */
 const char *play_environment(const struct play *play);
+/* Did any session get a connection, accepted or not? */
+bool play_reached(const struct play *play);
 /* The reason of the first failed session, or "". */
 const char *play_reason(const struct play *play);
 

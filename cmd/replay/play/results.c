@@ -307,6 +307,22 @@ results_error(
 }
 
 void
+results_error_captured(struct results *results, uint32_t code)
+{
+	results->captured_errors[code < RESULTS_CODES ? code : 0]++;
+}
+
+uint64_t
+results_errors_captured(const struct results *results)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < RESULTS_CODES; i++)
+		n += results->captured_errors[i];
+	return n;
+}
+
+void
 results_ready(struct results *results, int64_t latency_ns)
 {
 	results->counts[RESULTS_SESSIONS_READY]++;
@@ -393,8 +409,10 @@ results_merge(struct results *results, const struct results *from)
 	ok = merge_keys(results, from) && ok;
 	for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
 		results->counts[i] += from->counts[i];
-	for (unsigned i = 0; i < RESULTS_CODES; i++)
+	for (unsigned i = 0; i < RESULTS_CODES; i++) {
 		results->errors[i] += from->errors[i];
+		results->captured_errors[i] += from->captured_errors[i];
+	}
 	hdr_merge(&results->late, &from->late);
 	hdr_merge(&results->latency, &from->latency);
 	hdr_merge(&results->connect, &from->connect);

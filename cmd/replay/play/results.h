@@ -54,7 +54,7 @@ enum results_count {
 	RESULTS_UNSENT, /* of cut and stopped sessions */
 	RESULTS_UNSENDABLE, /* too large for this peer */
 	RESULTS_ANSWERED, /* * requests */
-	RESULTS_UNANSWERED, /* * no answer in time, or an error */
+	RESULTS_UNANSWERED, /* * no answer in time, or another error */
 	RESULTS_ERRORS, /* * bluenet.error, all codes */
 	RESULTS_BAD, /* frames received with a bad payload */
 	RESULTS_N_COUNTS
@@ -82,6 +82,7 @@ struct results_key {
 struct results {
 	uint64_t counts[RESULTS_N_COUNTS];
 	uint64_t errors[RESULTS_CODES];
+	uint64_t captured_errors[RESULTS_CODES]; /* of these: as captured */
 	struct hdr late; /* every send: ns after it was due */
 	struct hdr latency; /* every answer: ns after its request was due */
 	struct hdr connect; /* every session: ns from due to ready */
@@ -126,6 +127,15 @@ void results_unanswered(struct results *results, int64_t due_ns, int32_t key);
 /* A bluenet.error about a frame of `key` was received. */
 void results_error(
     struct results *results, int64_t at_ns, int32_t key, uint32_t code);
+
+/*
+ * That error answered its request in the capture, too: it is counted in
+ * addition to results_error(), in place of results_unanswered().
+ */
+void results_error_captured(struct results *results, uint32_t code);
+
+/* Of all codes. */
+uint64_t results_errors_captured(const struct results *results);
 
 /* A session became ready latency_ns after it was due. */
 void results_ready(struct results *results, int64_t latency_ns);

@@ -20,6 +20,29 @@ play_ended(struct play *play)
 	pthread_mutex_unlock(&play->lock);
 }
 
+bool
+play_settled(struct play *play, int64_t late_ns)
+{
+	if (atomic_load(&play->settled))
+		return false;
+	/* the connector waits, so this session is the only one */
+	pthread_mutex_lock(&play->lock);
+	play->start_ns += late_ns;
+	play->behind_ns = late_ns;
+	atomic_store(&play->settled, true);
+	pthread_cond_broadcast(&play->changed);
+	pthread_mutex_unlock(&play->lock);
+	return true;
+}
+
+void
+play_set_order(struct play *play, enum bnet_order order)
+{
+	pthread_mutex_lock(&play->lock);
+	play->order = order;
+	pthread_mutex_unlock(&play->lock);
+}
+
 void
 play_set_reason(struct play *play, const char *why)
 {

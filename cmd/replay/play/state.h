@@ -39,6 +39,7 @@ struct play {
 	unsigned n_workers;
 	struct id_map ids;
 	int64_t start_ns;
+	int64_t behind_ns; /* by which the sessions begin later; connector's */
 	pthread_t connector;
 	bool connector_runs;
 	pthread_mutex_t lock; /* for all below, and workers[].seen */
@@ -47,9 +48,12 @@ struct play {
 	bool connector_done;
 	uint64_t n_planned; /* of the rounds begun */
 	struct vclient *vclients; /* all that have not ended */
+	enum bnet_order order; /* found, if not that of the capture; or AUTO */
 	char environment[PLAY_ENVIRONMENT_CHARS];
 	char reason[PLAY_REASON_CHARS];
 	_Atomic uint64_t n_running; /* virtual clients that have not ended */
+	atomic_bool settled; /* the target's byte order is known, or never is */
+	atomic_bool reached; /* a session got a connection */
 	atomic_bool production;
 	atomic_bool
 	    stopping; /* virtual clients that become ready now end at once */
@@ -66,6 +70,16 @@ void play_message_all(struct play *play, uint32_t what);
 
 /* Reports that a virtual client has ended. */
 void play_ended(struct play *play);
+
+/*
+ * The byte order of the target is known, or was asked for in vain. If the first
+ * session reports it, nothing was sent yet: the run begins late_ns later, as if
+ * nobody had asked. False: it was reported before.
+ */
+bool play_settled(struct play *play, int64_t late_ns);
+
+/* Reports the byte order of a target that does not speak the captured one. */
+void play_set_order(struct play *play, enum bnet_order order);
 
 /* Reports a failure; only the first reason is kept. */
 void play_set_reason(struct play *play, const char *why);

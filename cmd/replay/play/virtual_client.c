@@ -58,6 +58,7 @@ struct vclient {
 	struct pairing pairing;
 	struct rewrite rewrite;
 	struct diff_vclient diff;
+	bool begun; /* it was counted as such */
 	bool refused;
 	bool opened; /* connected and accepted */
 	bool gave_up; /* no welcome, or nothing else, came in time */
@@ -107,6 +108,31 @@ vclient_give_up(struct vclient *vc, int64_t now_ns)
 
 /* ---- records ---- */
 
+static enum bnet_order
+order_of(const struct tape_session *session)
+{
+	return session->order == BNET_ORDER_NETWORK ? BNET_ORDER_NETWORK
+						    : BNET_ORDER_LITTLE;
+}
+
+/* The raw size before a zlib stream is in the byte order of the connection. */
+static bool
+reorder_size(struct play_worker *worker, struct bnet_packet *packet)
+{
+	struct bnet_slice in = packet->wire_payload;
+	uint8_t *p;
+
+	bnet_buf_clear(&worker->plain);
+	if (in.len < sizeof(uint32_t) ||
+	    bnet_buf_append(&worker->plain, in) != BNET_OK)
+		return false;
+	p = worker->plain.p + worker->plain.at;
+	for (size_t i = 0; i < sizeof(uint32_t); i++)
+		p[i] = in.p[sizeof(uint32_t) - 1 - i];
+	packet->wire_payload = bnet_buf_slice(&worker->plain);
+	return true;
+}
+
 /*
  * The payload as captured, or decompressed for the requested codec, so that the
  * engine compresses it. Returns false if it is corrupt: then it is sent
@@ -118,6 +144,7 @@ set_payload(struct vclient *vc, const struct tape_record *record,
 {
 	struct bnet_slice payload = tape_payload(record);
 	struct play_worker *worker = vc->worker;
+	bool reordered = order_of(vc->session) != vc->client.order;
 
 	if (record->codec == BNET_CODEC_NONE) {
 		packet->payload = payload;
@@ -126,7 +153,8 @@ set_payload(struct vclient *vc, const struct tape_record *record,
 	packet->codec = (enum bnet_codec_id)record->codec;
 	packet->wire_payload = payload;
 	if (vc->play->set.opt->codec == REPLAY_CODEC_AS_RECORDED)
-		return true;
+		return !reordered || record->codec != BNET_CODEC_ZLIB ||
+		    reorder_size(worker, packet);
 	if (bnet_codec_decode(engine_worker_codecs(worker->engine),
 		packet->codec, (enum bnet_order)vc->session->order, payload,
 		BNET_PAYLOAD_MAX_BYTES, &worker->plain) != BNET_OK)
@@ -139,11 +167,13 @@ set_payload(struct vclient *vc, const struct tape_record *record,
 /* The number of open requests is bounded; drops the oldest if needed. */
 static void
 expect_answer(struct vclient *vc, const struct bnet_packet *packet,
-    const struct bnet_header *header, int64_t due_ns)
+    const struct bnet_header *header, const struct tape_record *record,
+    int64_t due_ns)
 {
-	const struct pairing_request request = pairing_request(
+	struct pairing_request request = pairing_request(
 	    header, packet->codec, packet->payload, (uint64_t)due_ns);
 
+	request.error = tape_error(record);
 	if (vc->pairing.n >= OPEN_MAX)
 		vclient_give_up(vc, clock_now_ns());
 	if (!pairing_sent(&vc->pairing, &request))
@@ -227,7 +257,9 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 	/* size on the wire: the engine may have compressed it */
 	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
 	if ((record->flags & TAPE_R_ANSWERED) != 0)
-		expect_answer(vc, &packet, &header, due_ns);
+		expect_answer(vc, &packet, &header, record, due_ns);
+	if (header.timestamp != 0 && header.key != BNET_KEY_PONG)
+		session_note_ping(&vc->client, header.timestamp);
 	return VCLIENT_SENT;
 }
 
@@ -565,7 +597,10 @@ vclient_ready(struct vclient *vc, struct engine_conn *conn)
 {
 	int64_t now_ns = clock_now_ns();
 
-	results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	if (!vc->begun)
+		results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	vc->begun = true;
+	atomic_store(&vc->play->reached, true);
 	if (atomic_load(&vc->play->stopping) ||
 	    atomic_load(&vc->play->production)) {
 		vc->stopped = vc->draining = true;
@@ -575,12 +610,8 @@ vclient_ready(struct vclient *vc, struct engine_conn *conn)
 	}
 	vc->state = VCLIENT_GREETED;
 	vc->ready_ns = now_ns; /* preliminary, until the welcome */
-	if (!say_hello(vc, conn))
-		return;
-	if (says_hello(vc->session))
+	if (say_hello(vc, conn))
 		vclient_arm(vc, now_ns);
-	else
-		vclient_up(vc, now_ns);
 }
 
 void
@@ -600,6 +631,30 @@ vclient_stop(struct vclient *vc)
 }
 
 /* ---- received frames ---- */
+
+/* A stock client waits for nothing else. */
+static void
+on_open(void *owner)
+{
+	struct vclient *vc = owner;
+	int64_t late_ns = 0;
+
+	/* only what the question took, not connecting */
+	if (vc->client.n_orders > 1)
+		late_ns = clock_now_ns() - vc->start_ns;
+	if (play_settled(vc->play, late_ns > 0 ? late_ns : 0) && late_ns > 0)
+		vc->start_ns += late_ns;
+	if (!says_hello(vc->session) && vc->state == VCLIENT_GREETED)
+		vclient_up(vc, clock_now_ns());
+}
+
+static void
+on_order(void *owner, enum bnet_order order)
+{
+	const struct vclient *vc = owner;
+
+	play_set_order(vc->play, order);
+}
 
 static void
 on_welcome(void *owner, const struct bnet_welcome *welcome)
@@ -635,29 +690,27 @@ on_lost(void *owner, const char *why)
 }
 
 /*
- * Captured pings carry the time of their sending. A cookie invented by another
- * peer is not a time, and neither is a ping of the session itself.
+ * Captured pings carry the time of their sending, as rewrite.c set it; those of
+ * the session itself are not requests of the capture.
  */
-static bool
-on_pong(void *owner, const struct bnet_header *header)
+static void
+on_own_pong(void *owner, uint64_t ping)
 {
 	struct vclient *vc = owner;
-	int64_t now_ns = clock_now_ns(), sent_ns;
+	int64_t now_ns = clock_now_ns(), sent_ns = (int64_t)ping * US_NS;
 
-	if (header->timestamp > (uint64_t)now_ns / US_NS)
-		return false;
-	sent_ns = (int64_t)header->timestamp * US_NS;
-	if (sent_ns < vc->start_ns)
-		return false;
-	results_answered(&vc->worker->results, sent_ns - vc->play->start_ns,
-	    BNET_KEY_PONG, now_ns - sent_ns);
-	return true;
+	if ((ping & SESSION_OWN_PING) == 0)
+		results_answered(&vc->worker->results,
+		    sent_ns - vc->play->start_ns, BNET_KEY_PONG,
+		    now_ns - sent_ns);
 }
 
 static const struct session_hooks session_hooks = {
+	.open = on_open,
+	.order = on_order,
 	.up = on_welcome,
 	.refused = on_refuse,
-	.pong = on_pong,
+	.own_pong = on_own_pong,
 	.lost = on_lost,
 };
 
@@ -697,8 +750,11 @@ take_error(struct vclient *vc, const struct bnet_packet *packet)
 	    error->key, error->code);
 	if (!take_answer(vc, packet, &request))
 		return true;
-	results_unanswered(&vc->worker->results,
-	    (int64_t)request.user - vc->play->start_ns, request.key);
+	if (request.error != 0 && request.error == error->code)
+		results_error_captured(&vc->worker->results, error->code);
+	else
+		results_unanswered(&vc->worker->results,
+		    (int64_t)request.user - vc->play->start_ns, request.key);
 	vclient_answered(vc, now_ns);
 	return true;
 }
@@ -765,8 +821,11 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	int64_t now_ns = clock_now_ns();
 	int32_t key = packet->has_header ? header->key : 0;
 
-	results_received(&vc->worker->results, now_ns - vc->play->start_ns, key,
-	    (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);
+	/* the pong that tells the byte order was not in the capture */
+	if (!vc->client.asking || key != BNET_KEY_PONG)
+		results_received(&vc->worker->results,
+		    now_ns - vc->play->start_ns, key,
+		    (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);
 	if (vc->rewrite.id == 0 && packet->has_header)
 		learn_id(vc, header);
 	if (vc->worker->diff != NULL && vc->state >= VCLIENT_PLAYING)
@@ -797,7 +856,9 @@ connect_it(struct vclient *vc)
 		.scratch = &vc->worker->message,
 		.hooks = &session_hooks,
 		.owner = vc,
-		.order = (enum bnet_order)vc->session->order,
+		.order = (enum bnet_order)play->set.opt->target_order,
+		.first = order_of(vc->session),
+		.orders = play->set.orders,
 		.codecs =
 		    codec == REPLAY_CODEC_AS_RECORDED ? 0 : (uint32_t)codec,
 		.answers_echo = true,
@@ -903,6 +964,7 @@ free_vclient(struct vclient *vc)
 {
 	struct play *play = vc->play;
 
+	(void)play_settled(play, 0); /* or it never will be */
 	id_map_left(&play->ids, &vc->who, vc->rewrite.id);
 	pairing_free(&vc->pairing);
 	list_remove(vc);
@@ -914,6 +976,7 @@ static void
 why_not(struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 {
 	const char *reason = engine_conn_reason(conn);
+	bool tls = end == ENGINE_END_TLS && !vc->begun;
 	char why[PLAY_REASON_CHARS];
 
 	if (vc->refused || vc->stopped || vc->state == VCLIENT_CLOSING ||
@@ -923,7 +986,7 @@ why_not(struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 		reason = vc->state < VCLIENT_PLAYING
 		    ? "closed before it was welcome"
 		    : "closed by the cluster";
-	snprintf(why, sizeof(why), "%s", reason);
+	snprintf(why, sizeof(why), "%s%.200s", tls ? "TLS: " : "", reason);
 	play_set_reason(vc->play, why);
 }
 
@@ -943,9 +1006,14 @@ void
 vclient_closed(
     struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 {
-	if (session_closed(&vc->client, end))
+	bool retry = !vc->stopped && !vc->refused && !vc->gave_up &&
+	    vc->state < VCLIENT_PLAYING;
+
+	if (session_closed(&vc->client, end, retry)) {
+		vc->state = VCLIENT_CONNECTING;
 		return;
-	if (vc->state == VCLIENT_CONNECTING)
+	}
+	if (!vc->begun)
 		results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
 	if (end == ENGINE_END_OWNER && vc->state != VCLIENT_CLOSING &&
 	    !vc->gave_up)
@@ -991,7 +1059,7 @@ vclient_free_all(struct play *play)
 		struct results *results = &vc->worker->results;
 
 		/* the connection never began: see vclient_closed() */
-		results_count(results, RESULTS_SESSIONS_BEGUN, 1);
+		results_count(results, RESULTS_SESSIONS_BEGUN, !vc->begun);
 		results_count(results, RESULTS_SESSIONS_STOPPED, 1);
 		count_unsent(vc);
 		free_vclient(vc);

@@ -264,6 +264,24 @@ print_example(const struct diff_found *found, size_t i, const struct keys *keys,
 	}
 }
 
+/* Garbage of stock peers is no difference between two clusters. */
+static void
+print_stock(const struct diff *diff, FILE *out)
+{
+	uint64_t n_bytes = diff_found(diff)->stock_bytes;
+
+	if (!diff_is_stock(diff))
+		return;
+	fprintf(out,
+	    "\nAll differences are in bytes that stock peers append: the last"
+	    " %" PRIu64 " of payloads\nwith a key, and headers behind the"
+	    " header. To ignore them:\n    --stock",
+	    n_bytes);
+	if (n_bytes > DIFF_HOP_BYTES)
+		fprintf(out, " --ignore 'payload[-%" PRIu64 ":]'", n_bytes);
+	fputc('\n', out);
+}
+
 void
 diff_print(const struct diff *diff, const struct keys *keys, FILE *out)
 {
@@ -273,6 +291,7 @@ diff_print(const struct diff *diff, const struct keys *keys, FILE *out)
 	    "Differences: %" PRIu64 " in %" PRIu64 " frames received\n\n",
 	    diff_total(diff), found->compared);
 	print_table(found, keys, out);
+	print_stock(diff, out);
 	if (found->unlooked > 0)
 		fprintf(out,
 		    "%" PRIu64

@@ -440,16 +440,14 @@ keys_table(const struct report *report, const struct keys *keys, FILE *out)
 static void
 errors_list(const struct report *report, FILE *out)
 {
-	char text[REPORT_NUMBER_CHARS];
+	char line[REPORT_ERROR_CHARS];
 
 	if (report->results.counts[RESULTS_ERRORS] == 0)
 		return;
 	fputs("<h2>Errors</h2>\n<p>", out);
 	for (uint32_t code = 0; code < RESULTS_CODES; code++)
-		if (report->results.errors[code] > 0)
-			fprintf(out, "%s x %u, %s<br>\n",
-			    report_number(text, report->results.errors[code]),
-			    code, bnet_code_name(code));
+		if (report_error_line(report, code, line))
+			fprintf(out, "%s<br>\n", line);
 	fputs("</p>\n", out);
 }
 

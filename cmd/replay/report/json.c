@@ -310,10 +310,11 @@ report_of(const struct report *report, const struct keys *keys)
 {
 	const struct results *results = &report->results;
 
-	return json_pack("{ss si ss so so so so so so so so so so so so}",
+	return json_pack("{ss si ss so so so so so so so so so so so so so}",
 	    "type", "bluenet-replay report", "version", 1, "tool", BNET_VERSION,
 	    "run", run_of(report), "verdict", verdict_of(report), "counts",
-	    counts_of(results), "errors", errors_of(results->errors), "late",
+	    counts_of(results), "errors", errors_of(results->errors),
+	    "errors_as_captured", errors_of(results->captured_errors), "late",
 	    hdr_of(&results->late), "latency", hdr_of(&results->latency),
 	    "connect", hdr_of(&results->connect), "bucket_ns",
 	    ns_of(results->bucket_ns), "end_ns", ns_of(results->end_ns),
@@ -635,10 +636,11 @@ in_hdr(const struct in *up, const char *name, struct hdr *hdr)
 #define BUCKET_NS_MAX (INT64_MAX / (2 * RESULTS_BUCKETS_MAX))
 
 static bool
-read_errors(const struct in *up, uint64_t errors[RESULTS_CODES])
+read_errors(
+    const struct in *up, const char *name, uint64_t errors[RESULTS_CODES])
 {
 	struct in list;
-	bool ok = in_member(up, "errors", JSON_ARRAY, &list);
+	bool ok = in_member(up, name, JSON_ARRAY, &list);
 
 	if (ok && json_array_size(list.v) != RESULTS_CODES)
 		return in_bad(&list, "an array of %d numbers", RESULTS_CODES);
@@ -668,7 +670,7 @@ read_row(const struct in *at, struct results_row *row)
 			return false;
 		memcpy((char *)row + member->offset, &v, sizeof(v));
 	}
-	return read_errors(at, row->errors) &&
+	return read_errors(at, "errors", row->errors) &&
 	    read_row_hdr(at, "latency", &row->latency) &&
 	    read_row_hdr(at, "late", &row->late);
 }
@@ -726,6 +728,21 @@ read_keys(const struct in *top, struct results *results)
 	    read_row(&at, results_others(results));
 }
 
+/* Reports of earlier versions do not have it. */
+static bool
+read_captured_errors(const struct in *top, struct results *results)
+{
+	if (json_object_get(top->v, "errors_as_captured") == NULL)
+		return true;
+	if (!read_errors(top, "errors_as_captured", results->captured_errors))
+		return false;
+	for (size_t i = 0; i < RESULTS_CODES; i++)
+		if (results->captured_errors[i] > results->errors[i])
+			return in_bad(
+			    top, "no more errors_as_captured than errors");
+	return true;
+}
+
 static bool
 read_results(const struct in *top, struct results *results)
 {
@@ -742,7 +759,8 @@ read_results(const struct in *top, struct results *results)
 	for (unsigned i = 0; ok && i < RESULTS_N_COUNTS; i++)
 		ok = in_u64(&counts, report_count_names[i], UINT64_MAX,
 		    &results->counts[i]);
-	return ok && read_errors(top, results->errors) &&
+	return ok && read_errors(top, "errors", results->errors) &&
+	    read_captured_errors(top, results) &&
 	    in_hdr(top, "late", &results->late) &&
 	    in_hdr(top, "latency", &results->latency) &&
 	    in_hdr(top, "connect", &results->connect) &&

@@ -7,6 +7,7 @@
 #include "cmd/replay/report/report.h"
 
 #include "cmd/stats/hdr.h"
+#include "proto/message.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -437,6 +438,32 @@ complain_of_latency(const struct report *report, char *line, size_t line_chars)
 }
 
 bool
+report_error_line(
+    const struct report *report, uint32_t code, char line[REPORT_ERROR_CHARS])
+{
+	uint64_t n = report->results.errors[code];
+	uint64_t n_captured = report->results.captured_errors[code];
+	char all[REPORT_NUMBER_CHARS], part[REPORT_NUMBER_CHARS];
+	char what[64] = "any other code", captured[64] = "";
+
+	line[0] = '\0';
+	if (n == 0)
+		return false;
+	if (code != 0)
+		snprintf(what, sizeof(what), "%s (code %u)",
+		    bnet_code_name(code), code);
+	if (n_captured == n)
+		snprintf(captured, sizeof(captured), ", as in the capture");
+	else if (n_captured > 0)
+		snprintf(captured, sizeof(captured),
+		    ", %s of them as in the capture",
+		    report_number(part, n_captured));
+	snprintf(line, REPORT_ERROR_CHARS, "%s %s%s", report_number(all, n),
+	    what, captured);
+	return true;
+}
+
+bool
 report_cluster_line(const struct report *report, char *line, size_t line_chars)
 {
 	static const struct {
@@ -459,6 +486,8 @@ report_cluster_line(const struct report *report, char *line, size_t line_chars)
 	line[0] = '\0';
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		count = report->results.counts[rows[i].which];
+		if (rows[i].which == RESULTS_ERRORS)
+			count -= results_errors_captured(&report->results);
 		if (count > 0)
 			complain(line, line_chars, "%s %s",
 			    report_number(n, count),

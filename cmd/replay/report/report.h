@@ -65,11 +65,20 @@ report_verdict_line(const struct report *report, char *line, size_t line_chars);
 
 /*
  * Formats what the cluster did not keep up with, in one line without a newline:
- * frames held, requests without an answer, errors, sessions cut, growing
- * latency. Returns false with an empty line if there is none of these.
+ * frames held, requests without an answer, errors that were not in the capture,
+ * sessions cut, growing latency. Returns false with an empty line if there is none of these.
  */
 bool
 report_cluster_line(const struct report *report, char *line, size_t line_chars);
+
+#define REPORT_ERROR_CHARS 128
+
+/*
+ * Formats the errors of a code: "2 no such destination (code 3), 1 of them as
+ * in the capture". Returns false if there is none.
+ */
+bool report_error_line(
+    const struct report *report, uint32_t code, char line[REPORT_ERROR_CHARS]);
 
 void report_free(struct report *report); /* NULL is allowed */
 

@@ -129,6 +129,7 @@ print_frames(const struct report *report, FILE *out)
 	};
 	static const struct count_row bad[] = { { RESULTS_BAD, "bad" } };
 	const uint64_t *counts = report->results.counts;
+	uint64_t n_captured = results_errors_captured(&report->results);
 	char n[REPORT_NUMBER_CHARS], without[REPORT_NUMBER_CHARS];
 	int column;
 
@@ -139,9 +140,13 @@ print_frames(const struct report *report, FILE *out)
 	column = print_way(report, "received", RESULTS_FRAMES_RECEIVED,
 	    RESULTS_BYTES_RECEIVED, out);
 	print_counts(report, column, bad, 1, out);
-	fprintf(out, ROW_NAME "%s answered, %s not\n", "requests",
+	fprintf(out, ROW_NAME "%s answered, %s not", "requests",
 	    report_number(n, counts[RESULTS_ANSWERED]),
 	    report_number(without, counts[RESULTS_UNANSWERED]));
+	if (n_captured > 0)
+		fprintf(out, ", %s with an error as in the capture",
+		    report_number(n, n_captured));
+	fputc('\n', out);
 	if (report->diffed)
 		fprintf(out, ROW_NAME "%s differences in %s frames\n", "diff",
 		    report_number(n, report->differences),
@@ -151,13 +156,11 @@ print_frames(const struct report *report, FILE *out)
 static void
 print_errors(const struct report *report, FILE *out)
 {
-	char n[REPORT_NUMBER_CHARS];
+	char line[REPORT_ERROR_CHARS];
 
-	for (uint32_t i = 0; i < RESULTS_CODES; i++)
-		if (report->results.errors[i] > 0)
-			fprintf(out, ROW_NAME "%s x %u %s\n", "error",
-			    report_number(n, report->results.errors[i]), i,
-			    i == 0 ? "any other code" : bnet_code_name(i));
+	for (uint32_t code = 0; code < RESULTS_CODES; code++)
+		if (report_error_line(report, code, line))
+			fprintf(out, ROW_NAME "%s\n", "error", line);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "cmd/replay/scenario/conn.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/session/orders.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -306,9 +307,8 @@ peer_link(struct peer_conn *c, struct peer_args *args)
 		.out_max_bytes = PEER_OUT_MAX_BYTES,
 		.tls_host = peer_arg(args, "host", default_host()),
 		.frame_max_bytes = (uint32_t)peer_number(args, "limit", 0) };
-	bool network = peer_defaults.order == BNET_ORDER_NETWORK;
 	const char *order =
-	    peer_arg(args, "order", network ? "network" : "little");
+	    peer_arg(args, "order", orders_name(peer_defaults.order));
 
 	if (strcmp(order, "network") == 0)
 		set.order = BNET_ORDER_NETWORK;

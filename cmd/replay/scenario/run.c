@@ -807,7 +807,7 @@ run_all(struct suite *suite, const struct scenarios *all)
 int
 scenario_run(const struct replay_options *opt, const struct address *address,
     const struct session_target *target, const char *token,
-    const volatile int *stop, FILE *out)
+    enum bnet_order order, const volatile int *stop, FILE *out)
 {
 	static struct suite suite;
 	struct scenarios all;
@@ -819,9 +819,7 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 		.target = target,
 		.stop = stop,
 		.out = out };
-	peer_defaults = (struct peer_defaults){ target, token,
-		opt->scenario_rules == REPLAY_RULES_STOCK ? BNET_ORDER_NETWORK
-							  : BNET_ORDER_AUTO };
+	peer_defaults = (struct peer_defaults){ target, token, order };
 	if (!scenarios_read(&all, opt->scenario, err)) {
 		cli_warn("%s", err);
 		return REPLAY_USAGE;

@@ -20,13 +20,15 @@
 /*
  * Run each *.bns of opt->scenario (a folder, in the order of names, or one
  * file) against that address of the target, and print TAP version 13 to `out`.
- * `stop` is checked between steps. Returns an exit code: REPLAY_OK,
+ * A connection whose script names no byte order speaks `order`. `stop` is
+ * checked between steps. Returns an exit code: REPLAY_OK,
  * REPLAY_DIFFERENT if one fails, REPLAY_USAGE if a file is bad (reported with
  * file, line and what was expected), REPLAY_NOT_CONNECTED if nobody listens.
  */
-int scenario_run(const struct replay_options *opt,
-    const struct address *address, const struct session_target *target,
-    const char *token, const volatile int *stop, FILE *out);
+int
+scenario_run(const struct replay_options *opt, const struct address *address,
+    const struct session_target *target, const char *token,
+    enum bnet_order order, const volatile int *stop, FILE *out);
 
 /*
  * ---- scenarios as they stand in files ----

@@ -444,6 +444,22 @@ note_request(struct frame *frame, uint64_t at)
 	(void)pairing_sent(&frame->cs->pairing, &request);
 }
 
+/* The code as a flag of the request; 0: the answer is not an error. */
+static uint32_t
+error_flag(struct compile_frames *frames, const struct bnet_packet *packet)
+{
+	struct bnet_message message;
+	uint32_t code;
+	size_t left;
+
+	if (bnet_message_type(packet->header.key) != BNET_MSG_ERROR ||
+	    bnet_message_decode(BNET_MSG_ERROR, packet->payload, &message,
+		&frames->store, &left) != BNET_OK)
+		return 0;
+	code = message.u.error.code;
+	return code <= TAPE_R_ERROR_MAX ? code << TAPE_R_ERROR_SHIFT : 0;
+}
+
 /*
  * Returns false for the answer to a frame that is left out: it will not come.
  */
@@ -458,7 +474,8 @@ note_answer(struct compile_frames *frames, struct frame *frame)
 		return true;
 	if (request.user == LEFT_OUT)
 		return false;
-	tape_write_flags(&frames->writer, request.user, TAPE_R_ANSWERED);
+	tape_write_flags(&frames->writer, request.user,
+	    TAPE_R_ANSWERED | error_flag(frames, frame->packet));
 	frame->record.flags |= TAPE_R_ANSWER;
 	cs->n_answered++;
 	cs->session.n_answered++;

@@ -38,6 +38,7 @@ struct pairing_request {
 	uint64_t echo; /* cookie of an echo */
 	int32_t key;
 	uint32_t serial;
+	uint32_t error; /* for the caller, too; 0 at first */
 };
 
 #define PAIRING_DROPPED 8

@@ -108,7 +108,14 @@ enum tape_record_flags {
 	TAPE_R_ANSWER = 32, /* DOWN: answers a request of this session */
 	TAPE_R_MESSAGE = 64, /* a session message, dest_type HOP */
 	TAPE_R_FORKS = 128, /* has forks: a ref for each follows */
+	/*
+	 * UP: a byte from here on; if not 0, the answer is a bluenet.error with
+	 * this code.
+	 */
+	TAPE_R_ERROR_SHIFT = 24,
 };
+
+#define TAPE_R_ERROR_MAX 255 /* larger codes are not kept */
 
 struct tape_record {
 	uint64_t next; /* offset of the next in its chain; 0: none */
@@ -165,6 +172,13 @@ tape_next(const struct tape *tape, const struct tape_record *record);
 
 /* Has any chain ended at a record out of bounds? Safe in any thread. */
 bool tape_damaged(const struct tape *tape);
+
+/* UP: the code of the bluenet.error that answers it; 0: none does. */
+static inline uint32_t
+tape_error(const struct tape_record *record)
+{
+	return record->flags >> TAPE_R_ERROR_SHIFT;
+}
 
 /* The bytes after a record; valid while the tape is open. */
 static inline struct bnet_slice
