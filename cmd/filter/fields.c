@@ -169,7 +169,7 @@ static const struct filter_row rows[] = {
 	    "of the payload, decompressed", NULL },
 	    BASE_FRAME, LOAD_SIZE, PACKET(payload.len) },
 	{ { "cut_of", FILTER_NUMBER, "bytes",
-	    "of a frame that the snap length cut: its payload on the wire",
+	    "on the wire, of a payload that was cut",
 	    NULL },
 	    BASE_EVENT_CUT, LOAD_U64, EVENT(cut_of) },
 	{ { "payload", FILTER_BYTES, "", "the payload, decompressed", NULL },
