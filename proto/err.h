@@ -8,6 +8,10 @@
 #ifndef BNET_ERR_H
 #define BNET_ERR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if defined(__GNUC__)
 #define BNET_MUST __attribute__((warn_unused_result))
 #else
@@ -44,5 +48,9 @@ enum bnet_err {
  * the string is static.
  */
 const char *bnet_strerror(enum bnet_err err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

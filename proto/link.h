@@ -23,6 +23,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct bnet_packet {
 	uint32_t size_bytes; /* in: bytes after the word, on the wire */
 	enum bnet_codec_id codec; /* in: as received; out: see send */
@@ -218,5 +222,9 @@ struct bnet_tls *bnet_link_tls(struct bnet_link *link);
  */
 BNET_MUST enum bnet_err bnet_link_find_order(struct bnet_slice in,
     uint32_t frame_max_bytes, enum bnet_order *order, size_t *need_bytes);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -24,6 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNET_MARSHAL_DEPTH_MAX 1000 /* the ceiling, and the default */
 #define BNET_MARSHAL_STREAMS_MAX 16 /* depth of streams in streams */
 
@@ -68,5 +72,9 @@ bool bnet_marshal_is(struct bnet_slice in);
  */
 BNET_MUST enum bnet_err bnet_marshal_read(
     struct bnet_marshal *m, struct bnet_slice in, struct bnet_object *object);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -19,6 +19,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNET_TLS_ALPN "bluenet/1"
 /*
  * The default size in each direction. An idle server connection then takes
@@ -141,5 +145,9 @@ struct x509_st *bnet_tls_peer_cert(const struct bnet_tls *tls);
 
 /* Why it failed, in words; "" if it did not. Valid until bnet_tls_free(). */
 const char *bnet_tls_reason(const struct bnet_tls *tls);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
