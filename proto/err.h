@@ -40,6 +40,7 @@ enum bnet_err {
 	/* the caller's side */
 	BNET_ELIMIT, /* a buffer reached its ceiling */
 	BNET_ENOMEM,
+	BNET_ESETTINGS, /* a setting of a newer version of the library */
 	BNET_N_ERRS
 };
 

@@ -33,6 +33,7 @@ extern "C" {
 
 /* A member that is 0 or NULL takes its default. */
 struct bnet_marshal_settings {
+	size_t struct_bytes; /* sizeof; 0: the members of version 0.1 */
 	const struct bnet_strings *strings; /* the published table; borrowed */
 	uint32_t depth_max; /* BNET_MARSHAL_DEPTH_MAX */
 	uint32_t nodes_max; /* 4,194,304; 16 bytes each */
@@ -51,7 +52,10 @@ struct bnet_object {
 
 struct bnet_marshal;
 
-/* `set` may be NULL. Returns NULL when out of memory. */
+/*
+ * `set` may be NULL. Returns NULL when out of memory, or if a member is set
+ * that this version does not know.
+ */
 struct bnet_marshal *bnet_marshal_new(const struct bnet_marshal_settings *set);
 void bnet_marshal_free(struct bnet_marshal *m); /* NULL is allowed */
 
