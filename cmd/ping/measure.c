@@ -1335,7 +1335,7 @@ make_session(struct measure *m)
 
 	if (opt->deadline_ns != 0 && opt->deadline_ns < CONNECT_TIMEOUT_NS)
 		set.connect_timeout_ns = opt->deadline_ns;
-	m->relay.tls = m->files->tls;
+	session_target_use(&m->relay, m->files);
 	m->pong_n = 1; /* as flights are numbered */
 	orders_init(&m->orders);
 	session_scratch_init(&m->scratch);
