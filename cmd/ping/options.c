@@ -81,9 +81,10 @@ static const struct option_row rows[] = {
 	{ "name", 0, "NAME", "show this name to the relay",
 	    OPTION_TEXT(OPT, name, 0, NAME_CHARS), .initial = "bluenet-ping" },
 
+	{ "exit-on-loss", 0, NULL, "end when the relay is lost",
+	    OPTION_FLAG(OPT, exit_on_loss), .group = "Connection" },
 	{ "order", 0, "ORDER", "speak this byte order; auto finds it out",
-	    OPTION_WORD(OPT, order, orders), .initial = "auto",
-	    .group = "Connection" },
+	    OPTION_WORD(OPT, order, orders), .initial = "auto" },
 
 	{ "tls", 0, NULL, "use TLS", OPTION_FLAG(OPT, client.tls),
 	    .group = "Authentication" },

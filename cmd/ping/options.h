@@ -59,6 +59,7 @@ struct ping_options {
 	bool poisson, spin, trace;
 	bool verbose, live;
 	bool per_node, percentiles;
+	bool exit_on_loss;
 	bool as_node;
 	uint64_t as_id; /* 0: the relay chooses */
 	char *name;
