@@ -5,13 +5,16 @@
 
 #define BNET_VERSION "0.1.0"
 
+#include "batch.h"
 #include "bits.h"
+#include "brief.h"
 #include "buf.h"
 #include "codec.h"
 #include "err.h"
 #include "frame.h"
 #include "header.h"
 #include "link.h"
+#include "macho.h"
 #include "marshal.h"
 #include "marshal_write.h"
 #include "message.h"

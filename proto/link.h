@@ -135,6 +135,15 @@ struct bnet_slice bnet_link_pending(const struct bnet_link *link);
 /* How many more bytes that frame needs; 0 if that is not known yet. */
 size_t bnet_link_missing_bytes(const struct bnet_link *link);
 
+/*
+ * Describe the incomplete frame, whose rest will never come, in *packet: its
+ * header, and as payload what is there of it, still compressed. *of_bytes is
+ * the size of the whole payload. Borrowed as bnet_link_pending(). Returns false
+ * if its word or its out-of-band section is not whole.
+ */
+bool bnet_link_partial(const struct bnet_link *link, struct bnet_packet *packet,
+    uint64_t *of_bytes);
+
 /* Forget the incomplete frame: the next byte fed starts a frame. Plain only. */
 void bnet_link_reset(struct bnet_link *link);
 

@@ -114,9 +114,16 @@ const struct bnet_node *bnet_node_target(const struct bnet_node *node);
 const struct bnet_node *
 bnet_node_item(const struct bnet_node *node, uint32_t i);
 
-/* The value of a string key of a dict, with target; NULL if there is none. */
+/* The value of a string key of a dict or of pairs, with target; NULL: none. */
 const struct bnet_node *
 bnet_node_get(const struct bnet_node *node, const char *key);
+
+/*
+ * As bnet_node_get(); or the value of a row's column; or the "class", "state",
+ * "list" or "dict" of an instance. NULL: none.
+ */
+const struct bnet_node *
+bnet_node_part(const struct bnet_node *node, const char *name);
 
 /* Is it a string (or a global) that reads `text`? */
 bool bnet_node_is(const struct bnet_node *node, const char *text);

@@ -807,7 +807,7 @@ note_look(struct engine_conn *conn, struct bnet_slice in)
 	for (size_t i = 0; i < in.len && n < sizeof(bytes); i++)
 		bytes[n++] = in.p[i];
 	look = looks_like((struct bnet_slice){ bytes, n });
-	if (look == NULL)
+	if (look == NULL || (conn->is_tls && strcmp(look, "TLS") == 0))
 		return;
 	snprintf(text, sizeof(text), "this looks like %s", look);
 	conn_set_reason(conn, text);

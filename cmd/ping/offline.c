@@ -16,7 +16,7 @@ void
 offline_check(const struct ping_options *opt)
 {
 	char err[CLI_ERR_CHARS];
-	struct failif test;
+	struct threshold test;
 
 	for (size_t i = 0; i < opt->fail_ifs.n; i++)
 		if (!failif_parse(opt->fail_ifs.at[i], &test, err))
@@ -29,7 +29,7 @@ static int
 judge(const struct ping_options *opt, const struct series *series)
 {
 	char what[CLI_ERR_CHARS];
-	struct failif test;
+	struct threshold test;
 	int code = CLI_OK;
 
 	for (size_t i = 0; i < opt->fail_ifs.n; i++) {

@@ -137,7 +137,7 @@ text_row(FILE *file, const struct series *series, const struct series_row *row,
 	print_sums(file, time, &row->due);
 	for (unsigned i = 0; percentiles && i < SERIES_QUANTILES; i++)
 		print_cell(file,
-		    cluster_quantile_known(row->due.count, series_quantiles[i]),
+		    hdr_quantile_known(row->due.count, series_quantiles[i]),
 		    (double)row->quantiles_ns[i] / 1e9,
 		    CLUSTER_QUANTILE_DECIMALS);
 	for (unsigned i = 0; i < PING_COUNTS; i++)
@@ -388,7 +388,7 @@ json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
 		fprintf(file, ",\"%s\":%.9f", value_names[i],
 		    cluster_value(sums, (enum cluster_column)i));
 	for (unsigned i = 0; quantiles_ns != NULL && i < SERIES_QUANTILES; i++)
-		if (cluster_quantile_known(sums->count, series_quantiles[i]))
+		if (hdr_quantile_known(sums->count, series_quantiles[i]))
 			fprintf(file, ",\"%s\":%.9f", quantile_names[i],
 			    (double)quantiles_ns[i] / 1e9);
 	fputc('}', file);
@@ -501,7 +501,7 @@ report_csv_row(FILE *file, const struct series *series,
 	csv_values(file, &row->due);
 	for (unsigned i = 0; i < SERIES_QUANTILES; i++)
 		csv_number(file,
-		    cluster_quantile_known(row->due.count, series_quantiles[i]),
+		    hdr_quantile_known(row->due.count, series_quantiles[i]),
 		    (double)row->quantiles_ns[i]);
 	csv_values(file, &row->sent);
 	for (unsigned i = 0; i < PING_COUNTS; i++)

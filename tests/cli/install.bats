@@ -57,6 +57,7 @@ embed() {
 	    include/bluenet/bluenet.h share/man/man1/bluenet-decode.1 \
 	    share/man/man1/bluenet-relay.1 share/man/man1/bluenet-node.1 \
 	    share/man/man3/bluenet.3 share/man/man5/bluenet-wire.5 \
+	    share/man/man5/bluenet-marshal.5 \
 	    share/bash-completion/completions/bluenet-decode \
 	    share/bash-completion/completions/bluenet-relay \
 	    share/zsh/site-functions/_bluenet-decode \

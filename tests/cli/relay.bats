@@ -55,7 +55,7 @@ END
 }
 
 @test "welcome: the id that a node wants, else the lowest that is free" {
-	start_relay
+	start_relay --id-rest 0ms
 	play <<'END'
 join a $r
 join b $r

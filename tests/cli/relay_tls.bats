@@ -259,7 +259,7 @@ END
 	# shows PORT BYTES WHY LOOK: a line with the address of the peer
 	shows() {
 		exec 7<>"/dev/tcp/127.0.0.1/$1"
-		printf "$2" >&7
+		printf %b "$2" >&7
 		within grep -qE \
 			"connection closed.* peer=127.0.0.1:[0-9]+ why=$3 reason=\"this looks like $4\"" \
 			"$tmp/$pid.err"

@@ -49,7 +49,7 @@ START_TEST(holds)
 {
 	struct series *series = example(true);
 	char err[CLI_ERR_CHARS] = "";
-	struct failif test;
+	struct threshold test;
 
 	ck_assert_msg(failif_parse(tests[_i].text, &test, err), "%s", err);
 	ck_assert_msg(failif_true(&test, series, err) == tests[_i].holds,
@@ -78,7 +78,7 @@ static const struct {
 START_TEST(errors)
 {
 	char err[CLI_ERR_CHARS] = "";
-	struct failif test;
+	struct threshold test;
 
 	ck_assert_msg(
 	    !failif_parse(bad[_i].text, &test, err), "%s: taken", bad[_i].text);
@@ -90,7 +90,7 @@ START_TEST(says_what)
 {
 	struct series *series = example(true);
 	char what[CLI_ERR_CHARS];
-	struct failif test;
+	struct threshold test;
 
 	ck_assert(failif_parse("max>5ms", &test, what));
 	ck_assert(failif_true(&test, series, what));
@@ -104,7 +104,7 @@ START_TEST(no_answer)
 {
 	struct series *series = example(false);
 	char what[CLI_ERR_CHARS];
-	struct failif test;
+	struct threshold test;
 
 	ck_assert(failif_parse("p99>5ms", &test, what));
 	ck_assert(failif_true(&test, series, what));

@@ -77,7 +77,7 @@ static const struct {
 
 START_TEST(quantile_known)
 {
-	ck_assert(cluster_quantile_known(known[_i].count, known[_i].q) ==
+	ck_assert(hdr_quantile_known(known[_i].count, known[_i].q) ==
 	    known[_i].known);
 }
 END_TEST
