@@ -67,6 +67,7 @@ struct ping_options {
 	char *log, *samples, *plot; /* files; NULL: none */
 	double tolerance; /* of --compare, a fraction: 0.05 */
 	struct option_texts fail_ifs;
+	bool allow_undecided;
 	struct client_options client;
 };
 

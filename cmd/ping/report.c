@@ -376,14 +376,17 @@ json_string(FILE *file, const char *s)
 	fputc('"', file);
 }
 
-/* ,"due":{...}; nothing if there are no samples. */
+/* ,"due":{...}; null if there are no samples, as a quantile of too few. */
 static void
 json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
     const int64_t *quantiles_ns)
 {
-	if (sums->count == 0)
+	fprintf(file, ",\"%s\":", name);
+	if (sums->count == 0) {
+		fputs("null", file);
 		return;
-	fprintf(file, ",\"%s\":{\"count\":%" PRIu64, name, sums->count);
+	}
+	fprintf(file, "{\"count\":%" PRIu64, sums->count);
 	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, ",\"%s\":%.9f", value_names[i],
 		    cluster_value(sums, (enum cluster_column)i));
@@ -391,6 +394,8 @@ json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
 		if (hdr_quantile_known(sums->count, series_quantiles[i]))
 			fprintf(file, ",\"%s\":%.9f", quantile_names[i],
 			    (double)quantiles_ns[i] / 1e9);
+		else
+			fprintf(file, ",\"%s\":null", quantile_names[i]);
 	fputc('}', file);
 }
 
@@ -398,8 +403,10 @@ json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
 static void
 json_clock(FILE *file, const struct series_row *row)
 {
-	if (row->up.count == 0)
+	if (row->up.count == 0) {
+		fputs(",\"clock\":null", file);
 		return;
+	}
 	fprintf(file,
 	    ",\"clock\":{\"count\":%" PRIu64 ",\"up_average_s\":%.9f"
 	    ",\"down_average_s\":%.9f,\"error_average_s\":%.9f"
