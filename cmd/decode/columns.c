@@ -142,7 +142,7 @@ static void
 put_time(struct output *output, bool as_given, int64_t time_ns)
 {
 	if (as_given)
-		output_time(output, time_ns);
+		output_time(output, time_ns, time_ns);
 	else
 		output_epoch(output, time_ns);
 	if (!as_given || output->opt->time != TIME_NONE)

@@ -447,6 +447,10 @@ json_frame(struct output *output, const struct record *record)
 	put_header(out, record);
 	OUT_LIT(out, ",\"payload_len\":");
 	out_u64(out, event->frame->payload.len);
+	if (event->cut_of > 0) {
+		OUT_LIT(out, ",\"cut_of\":");
+		out_u64(out, event->cut_of);
+	}
 	if (record->message != NULL) {
 		OUT_LIT(out, ",\"message\":");
 		json_message(out, record->message);
@@ -480,6 +484,10 @@ json_record(struct output *output, const struct record *record)
 	put_ends(out, event);
 	OUT_LIT(out, ",\"bytes\":");
 	out_u64(out, event->bytes);
+	if (event->type == CAP_CLOCK) {
+		OUT_LIT(out, ",\"step_ns\":");
+		out_i64(out, event->step_ns);
+	}
 	OUT_LIT(out, ",\"reason\":");
 	out_json(out, event->reason, strlen(event->reason));
 	OUT_LIT(out, "}");

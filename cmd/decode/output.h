@@ -30,7 +30,7 @@ struct output_format {
 };
 
 /* Formats the event's time as selected with -t into output->time. */
-void output_time(struct output *output, int64_t time_ns);
+void output_time(struct output *output, int64_t time_ns, int64_t clock_ns);
 
 /* The same for JSON: "seconds.nanoseconds". */
 void output_epoch(struct output *output, int64_t time_ns);

@@ -124,7 +124,7 @@ asked(struct echo *st, const struct record *record, const uint64_t *key)
 			return;
 		}
 	}
-	w->time_ns = record->event->time_ns;
+	w->time_ns = record->event->clock_ns;
 	w->target = target;
 	w->older = st->newest;
 	w->newer = NULL;
@@ -142,7 +142,7 @@ answered(struct echo *st, const struct record *record, const uint64_t *key)
 		return;
 	}
 	summary_add(&w->target->time_s,
-	    (double)stat_since_ns(record->event->time_ns, w->time_ns) /
+	    (double)stat_since_ns(record->event->clock_ns, w->time_ns) /
 		NS_PER_S);
 	forget(st, w);
 }

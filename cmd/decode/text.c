@@ -214,7 +214,7 @@ put_where(struct output *output, const struct cap_event *event)
 
 	if (output->opt->time != TIME_NONE) {
 		paint(output, PAINT_TIME);
-		output_time(output, event->time_ns);
+		output_time(output, event->time_ns, event->clock_ns);
 		out_short(out, output->time, output->time_chars);
 		paint(output, PAINT_OFF);
 		OUT_LIT(out, " ");
@@ -333,13 +333,24 @@ put_key(struct output *output, const struct record *record)
 	paint(output, PAINT_OFF);
 }
 
-/* "zlib 395->700", or only the length. */
+/* "zlib 395->700", only the length, or "cut at 74 of 1205". */
 static void
-put_sizes(struct outbuf *out, const struct bnet_packet *frame)
+put_sizes(struct outbuf *out, const struct cap_event *event)
 {
+	const struct bnet_packet *frame = event->frame;
+
 	if (frame->codec != BNET_CODEC_NONE) {
 		out_str(out, bnet_codec_name(frame->codec));
 		OUT_LIT(out, " ");
+	}
+	if (event->cut_of > 0) {
+		OUT_LIT(out, "cut at ");
+		out_u64(out, frame->payload.len);
+		OUT_LIT(out, " of ");
+		out_u64(out, event->cut_of);
+		return;
+	}
+	if (frame->codec != BNET_CODEC_NONE) {
 		out_u64(out, frame->wire_payload.len);
 		OUT_LIT(out, "->");
 	}
@@ -421,10 +432,12 @@ put_payload(struct output *output, const struct payload *payload, size_t from)
 
 /* A frame without a BlueNet header belongs to the application. */
 static void
-put_headerless(struct outbuf *out, const struct bnet_packet *frame)
+put_headerless(struct outbuf *out, const struct cap_event *event)
 {
+	const struct bnet_packet *frame = event->frame;
+
 	OUT_LIT(out, "machoNet  ");
-	put_sizes(out, frame);
+	put_sizes(out, event);
 	if (frame->has_oob)
 		out_printf(
 		    out, "  %zu out-of-band bytes, no header", frame->oob.len);
@@ -541,7 +554,7 @@ verbose_frame(struct output *output, const struct record *record)
 	if (frame->has_header)
 		verbose_header(output, record);
 	field(out, "payload");
-	put_sizes(out, frame);
+	put_sizes(out, event);
 	OUT_LIT(out, " bytes");
 	out_line(out);
 	if (record->message != NULL)
@@ -557,7 +570,7 @@ text_frame(struct output *output, const struct record *record, size_t from)
 	struct outbuf *out = output->out;
 
 	if (!frame->has_header) {
-		put_headerless(out, frame);
+		put_headerless(out, record->event);
 		put_payload(output, record->payload, from);
 		out_line(out);
 	} else {
@@ -567,7 +580,7 @@ text_frame(struct output *output, const struct record *record, size_t from)
 		OUT_LIT(out, "  ");
 		put_key(output, record);
 		OUT_LIT(out, "  ");
-		put_sizes(out, frame);
+		put_sizes(out, record->event);
 		put_marks(out, &frame->header);
 		if (frame->trailing_bytes > 0)
 			out_printf(out, "  +%zu bytes after the header",
@@ -603,8 +616,12 @@ text_record(struct output *output, const struct record *record)
 	out_str(out, output_event_name(event->type));
 	if (bad)
 		paint(output, PAINT_OFF);
-	out_printf(out, " %llu bytes: %s", (unsigned long long)event->bytes,
-	    event->reason);
+	if (event->type == CAP_CLOCK)
+		out_printf(out, " %+.6f s: %s", (double)event->step_ns / 1e9,
+		    event->reason);
+	else
+		out_printf(out, " %llu bytes: %s",
+		    (unsigned long long)event->bytes, event->reason);
 	if (event->type == CAP_PROXY && event->stream->client_src != NULL)
 		out_printf(out, ", client %s", event->stream->client_src);
 	out_line(out);

@@ -827,6 +827,9 @@ note_look(struct engine_conn *conn, struct bnet_slice in)
 	look = looks_like((struct bnet_slice){ bytes, n });
 	if (look == NULL || (conn->is_tls && strcmp(look, "TLS") == 0))
 		return;
+	/* that it is TLS is no news where we speak it: why it failed is */
+	if (bnet_link_tls(conn->link) != NULL && strcmp(look, "TLS") == 0)
+		return;
 	snprintf(text, sizeof(text), "this looks like %s", look);
 	conn_set_reason(conn, text);
 }

@@ -386,7 +386,7 @@ judge_counts(const struct attempt *at, const struct trial_result *r)
 {
 	static const char *const names[CAP_N_EVENTS] = { "frames", "gaps",
 		"skips", "overlaps", "malformed", "limits", "PROXY headers",
-		"notes" };
+		"notes", "clock steps" };
 	const struct trial *row = at->row;
 
 	for (int i = 0; i < CAP_N_EVENTS; i++) {

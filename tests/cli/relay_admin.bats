@@ -259,8 +259,8 @@ END
 		skip "tcpdump cannot capture here"
 	play <<'END'
 mute
-join a $t tls
-join b $t tls12
+join a $t tls insecure
+join b $t tls12 insecure
 flood a count=20 dest=client:$b.id key=app payload=size:300
 collect total=20 b:packet
 END

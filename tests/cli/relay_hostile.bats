@@ -214,7 +214,7 @@ await silent @(closed|reset|cut)
 connect some $t
 raw some 160301
 await some @(closed|reset|cut)
-join good $t tls
+join good $t tls insecure
 END
 }
 
