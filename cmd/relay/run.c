@@ -6,13 +6,15 @@
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/capture.h"
-#include "cmd/relay/secrets.h"
 #include "cmd/relay/service.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
+#define S_NS INT64_C(1000000000)
+#define DAY_S INT64_C(86400)
+#define WARN_BEFORE_S (14 * DAY_S) /* the end of a certificate */
 #define TICK_NS INT64_C(1000000000)
 #define STEP_NS INT64_C(10000000) /* between checks while draining */
 #define FLUSH_MAX_NS INT64_C(2000000000) /* for writing queues at the end */
@@ -60,7 +62,7 @@ config_limits(struct relay *relay, const struct relay_options *opt)
 static bool
 read_again(struct run *run, struct relay_config *fresh,
     struct option_changes *changes, struct bnet_tls_ctx **tls,
-    int64_t *expires_s, char err[RELAY_ERR_CHARS])
+    struct secrets_ends *ends, char err[RELAY_ERR_CHARS])
 {
 	struct relay_config *old = config_of(run->relay);
 	struct option_reading reading;
@@ -73,7 +75,7 @@ read_again(struct run *run, struct relay_config *fresh,
 	}
 	return config_load(fresh, err) &&
 	    secrets_tls(
-		&fresh->opt, run->keylog, run->keylog_arg, tls, expires_s, err);
+		&fresh->opt, run->keylog, run->keylog_arg, tls, ends, err);
 }
 
 /* No thread uses the old configuration any more. */
@@ -132,13 +134,13 @@ reload(struct run *run)
 	struct option_changes changes;
 	struct bnet_tls_ctx *tls;
 	char err[RELAY_ERR_CHARS] = "out of memory";
-	int64_t expires_s = 0;
+	struct secrets_ends ends = { 0 };
 
 	service_reloading();
 	if (relay->record != NULL)
 		record_again(relay->record);
 	if (fresh == NULL ||
-	    !read_again(run, fresh, &changes, &tls, &expires_s, err)) {
+	    !read_again(run, fresh, &changes, &tls, &ends, err)) {
 		log_error(
 		    "not reloaded, going on as before", LOG_STR("reason", err));
 		relay_count(&relay->app_worker, RELAY_RELOADS_FAILED);
@@ -150,7 +152,9 @@ reload(struct run *run)
 	run->check_links = true;
 	check_links(run);
 	bnet_tls_ctx_free(tls);
-	atomic_store(&relay->cert_expires_s, expires_s);
+	run->ends = ends;
+	run->warn_at_s = 0;
+	atomic_store(&relay->cert_expires_s, ends.cert_s);
 	relay_count(&relay->app_worker, RELAY_RELOADS_OK);
 	log_info("reloaded, certificates and tokens too",
 	    LOG_STR("options", changes.now[0] != '\0' ? changes.now : NULL));
@@ -253,12 +257,39 @@ drain(struct run *run, bool at_once)
 /* ---- the loop ---- */
 
 static void
+warn_of_end(const char *option, int64_t ends_s, int64_t now_s)
+{
+	if (ends_s == 0 || ends_s - now_s > WARN_BEFORE_S)
+		return;
+	if (ends_s > now_s)
+		log_warn("a certificate ends soon", LOG_STR("option", option),
+		    LOG_TIME("in", (ends_s - now_s) * S_NS));
+	else
+		log_error("a certificate has ended", LOG_STR("option", option),
+		    LOG_TIME("ago", (now_s - ends_s) * S_NS));
+}
+
+/* Once a day, and after each reload. */
+static void
+warn_of_ends(struct run *run)
+{
+	int64_t now_s = clock_unix_ns() / S_NS;
+
+	if (now_s < run->warn_at_s)
+		return;
+	run->warn_at_s = now_s + DAY_S;
+	warn_of_end("cert", run->ends.cert_s, now_s);
+	warn_of_end("ca", run->ends.ca_s, now_s);
+}
+
+static void
 tick(struct run *run)
 {
 	int64_t stuck_ns =
 	    clock_now_ns() - engine_oldest_turn_ns(run->relay->engine);
 
 	log_tick();
+	warn_of_ends(run);
 	check_links(run);
 	if (stuck_ns < STUCK_NS)
 		service_watchdog();
