@@ -253,7 +253,7 @@ reload_log_level() {
 	again 'log-level = info'
 	play <<<'join loud $r name=loud'
 	within grep -q 'link down.*name=loud' "$tmp/$pid.err"
-	! grep 'name=quiet' "$tmp/$pid.err"
+	run ! grep 'name=quiet' "$tmp/$pid.err"
 }
 
 reload_verbose() {
