@@ -36,6 +36,9 @@
 /* A pause ends after this, in case its RECORD_RESUME was lost. */
 #define PAUSE_NS INT64_C(30000000000)
 
+/* Reads for handshakes in a turn: one costs as much as many packets. */
+#define HANDSHAKES_A_TURN 4
+
 #define READ_FEW_BYTES 512 /* the smallest read, when memory is short */
 #define WIRE_BYTES ((size_t)64 << 10) /* encrypted at a time */
 #define WIRE_FEW_BYTES ((size_t)4 << 10) /* the same, when memory is short */
@@ -1337,6 +1340,18 @@ conn_read_again(struct engine_conn *conn)
 		conn_read(conn);
 }
 
+/* Is it in a handshake whose turn it is not? Then it is ready in the next. */
+static bool
+put_off(struct engine_conn *conn)
+{
+	if (!conn->is_tls || conn->state != CONN_OPENING ||
+	    conn->connect_timeout_ns != 0 ||
+	    conn->worker->n_handshakes++ < HANDSHAKES_A_TURN)
+		return false;
+	conn_list_ready(conn);
+	return true;
+}
+
 void
 conn_event(struct source *source, uint32_t events)
 {
@@ -1352,7 +1367,7 @@ conn_event(struct source *source, uint32_t events)
 	}
 	if ((events & EPOLLOUT) != 0 && (conn->out.len > 0 || conn->is_tls))
 		sendq_mark_dirty(conn);
-	if ((events & ~(uint32_t)EPOLLOUT) != 0)
+	if ((events & ~(uint32_t)EPOLLOUT) != 0 && !put_off(conn))
 		conn_read(conn);
 }
 
@@ -1369,7 +1384,8 @@ conn_read_ready(struct engine_worker *worker)
 		if (conn->starved)
 			sendq_mark_dirty(conn); /* maybe in writing */
 		conn->starved = false;
-		conn_read_again(conn);
+		if (!put_off(conn))
+			conn_read_again(conn);
 	}
 }
 

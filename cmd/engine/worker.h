@@ -52,6 +52,7 @@ struct engine_worker {
 	struct engine_conn *ready, *dead;
 	struct timers timers;
 	bool starved; /* a connection waits for budget */
+	unsigned n_handshakes; /* reads for TLS handshakes in this turn */
 	uint8_t *read_buf;
 
 	/* send.c */

@@ -60,6 +60,7 @@ struct relay_options {
 	/* timeouts */
 	int64_t handshake_timeout_ns, hello_timeout_ns, frame_timeout_ns;
 	int64_t keepalive_ns, ping_interval_ns, drain_timeout_ns;
+	int64_t drain_spread_ns;
 	char *drain_to;
 
 	/* limits */
