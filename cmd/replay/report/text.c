@@ -89,6 +89,7 @@ print_sessions(const struct report *report, FILE *out)
 		{ RESULTS_SESSIONS_FAILED, "failed" },
 		{ RESULTS_SESSIONS_REFUSED, "refused" },
 		{ RESULTS_SESSIONS_CUT, "cut" },
+		{ RESULTS_SESSIONS_STOCK, "without hello" },
 	};
 	char n[REPORT_NUMBER_CHARS];
 	int column;
@@ -125,6 +126,7 @@ print_frames(const struct report *report, FILE *out)
 	static const struct count_row unsent[] = {
 		{ RESULTS_UNSENT, "not sent" },
 		{ RESULTS_UNSENDABLE, "too large" },
+		{ RESULTS_NOT_FOR_STOCK, "not for a stock peer" },
 		{ RESULTS_HELD, "held up" },
 	};
 	static const struct count_row bad[] = { { RESULTS_BAD, "bad" } };
