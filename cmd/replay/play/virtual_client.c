@@ -851,8 +851,8 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	int64_t now_ns = clock_now_ns();
 	int32_t key = packet->has_header ? header->key : 0;
 
-	/* the pong that tells the byte order was not in the capture */
-	if (!vc->client.asking || key != BNET_KEY_PONG)
+	/* the pong for the ping of the hello was not in the capture */
+	if (vc->state != VCLIENT_GREETED || key != BNET_KEY_PONG)
 		results_received(&vc->worker->results,
 		    now_ns - vc->play->start_ns, key,
 		    (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);
