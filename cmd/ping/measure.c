@@ -956,7 +956,8 @@ on_pong(void *owner, const struct bnet_header *header)
 static void
 on_stock(void *owner)
 {
-	measure_fail(owner, "a stock peer: it sends no welcome, and answers"
+	measure_fail(owner,
+	    "a stock peer: it sends no welcome, and answers"
 	    " header pings only, which --hop ping measures");
 }
 

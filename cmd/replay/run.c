@@ -158,8 +158,8 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 			    target,
 			    run->opt->target_order == BNET_ORDER_AUTO
 				? "little or network"
-				: orders_name((enum bnet_order)
-					  run->opt->target_order));
+				: orders_name(
+				      (enum bnet_order)run->opt->target_order));
 		return REPLAY_OK;
 	case PROBE_STOCK:
 		warn_stock(run, "; its environment is unknown");

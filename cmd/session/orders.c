@@ -80,8 +80,8 @@ orders_keep(struct orders *orders, const struct address *address,
 }
 
 void
-orders_stock(struct orders *orders, const struct address *address,
-    enum bnet_order order)
+orders_stock(
+    struct orders *orders, const struct address *address, enum bnet_order order)
 {
 	struct order_found *known;
 

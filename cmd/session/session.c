@@ -362,12 +362,14 @@ static void
 no_welcome(const struct session *s, char why[WHY_CHARS])
 {
 	if (s->ponged)
-		snprintf(why, WHY_CHARS, "no welcome in time, but an answer to"
+		snprintf(why, WHY_CHARS,
+		    "no welcome in time, but an answer to"
 		    " a header ping: this is a stock peer");
 	else if (s->heard)
 		snprintf(why, WHY_CHARS, "no welcome in time");
 	else
-		snprintf(why, WHY_CHARS, "no welcome in time, nor an answer to"
+		snprintf(why, WHY_CHARS,
+		    "no welcome in time, nor an answer to"
 		    " a header ping, in %s%s order",
 		    s->n_orders > 1 ? "little or " : "",
 		    s->n_orders > 1 ? "network" : orders_name(s->order));

@@ -768,8 +768,8 @@ read_results(const struct in *top, struct results *results)
 		return in_no_memory(top);
 	for (unsigned i = 0; ok && i < RESULTS_N_COUNTS; i++)
 		ok = (is_new_count(i) &&
-			 json_object_get(
-			     counts.v, report_count_names[i]) == NULL) ||
+			 json_object_get(counts.v, report_count_names[i]) ==
+			     NULL) ||
 		    in_u64(&counts, report_count_names[i], UINT64_MAX,
 			&results->counts[i]);
 	return ok && read_errors(top, "errors", results->errors) &&
