@@ -1073,6 +1073,15 @@ on_pong(void *owner, const struct bnet_header *header)
 	return true;
 }
 
+/* Its welcome was awaited, so more than header pings was asked for. */
+static void
+on_stock(void *owner)
+{
+	measure_fail(owner,
+	    "a stock peer: it sends no welcome, and answers"
+	    " header pings only, which --hop ping measures");
+}
+
 static void
 on_lost(void *owner, const char *why)
 {
@@ -1085,6 +1094,7 @@ static const struct session_hooks session_hooks = {
 	.up = on_welcome,
 	.refused = on_refuse,
 	.pong = on_pong,
+	.stock = on_stock,
 	.lost = on_lost,
 };
 

@@ -88,8 +88,18 @@ on_order(void *owner, enum bnet_order order)
 	a->probe->order = order;
 }
 
+static void
+on_stock(void *owner)
+{
+	struct attempt *a = owner;
+
+	if (!a->answered)
+		answered(a, PROBE_STOCK);
+}
+
 static const struct session_hooks session_hooks = {
 	.order = on_order,
+	.stock = on_stock,
 	.up = on_welcome,
 	.refused = on_refuse,
 };

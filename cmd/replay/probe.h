@@ -29,7 +29,8 @@ struct probe_settings { /* all members are borrowed */
 enum probe_result {
 	PROBE_WELCOME = 0,
 	PROBE_REFUSED, /* bluenet.refuse */
-	PROBE_SILENT, /* connected, but no welcome: a stock cluster */
+	PROBE_SILENT, /* connected, but no answer at all */
+	PROBE_STOCK, /* answered a ping, but sent no welcome: a stock peer */
 	PROBE_CLOSED, /* closed or reset the connection after our hello */
 	PROBE_NOBODY, /* no connection, or no TLS */
 };

@@ -129,6 +129,16 @@ refused(const struct probe *probe, const char *target, const char *goes_on)
 	return goes_on != NULL ? REPLAY_OK : REPLAY_NOT_CONNECTED;
 }
 
+/* Once: either the probe or a session finds out. */
+static void
+warn_stock(const struct run *run, const char *more)
+{
+	if (!run->opt->quiet)
+		cli_warn("%s: the target is a stock peer: sessions are played"
+			 " without hello%s",
+		    run->opt->target, more);
+}
+
 static int
 judge(const struct run *run, const struct probe *probe, const char *goes_on)
 {
@@ -143,9 +153,17 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 		return refused(probe, target, goes_on);
 	case PROBE_SILENT:
 		if (!run->opt->quiet)
-			cli_warn("%s: no welcome, as from a stock cluster: its"
-				 " environment is unknown",
-			    target);
+			cli_warn("%s: no answer to a hello, nor to a header"
+				 " ping, in %s order: the environment is"
+				 " unknown",
+			    target,
+			    run->opt->target_order == BNET_ORDER_AUTO
+				? "little or network"
+				: orders_name(
+				      (enum bnet_order)run->opt->target_order));
+		return REPLAY_OK;
+	case PROBE_STOCK:
+		warn_stock(run, "; its environment is unknown");
 		return REPLAY_OK;
 	case PROBE_WELCOME:
 		break;
@@ -730,6 +748,8 @@ watch_play(struct watch *watch)
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
 	warn_order(watch->run, watch->last.order);
+	if (watch->last.stock)
+		warn_stock(watch->run, "");
 	play_stop(watch->play);
 }
 

@@ -20,6 +20,8 @@
  * and that ping is sent before open(), so nothing is lost or sent twice. A
  * peer that answers in neither order is spoken to in the first one.
  *
+ * A stock peer answers that ping, and never the hello: see the hook stock().
+ *
  * A plain struct, embedded in the owner's data for a connection. From
  * session_ready() to session_closed() only the worker of the connection may
  * use it. No packet causes an allocation. For bluenet-ping, bluenet-node and
@@ -75,6 +77,12 @@ struct session_hooks {
 	 * address in `orders`.
 	 */
 	void (*order)(void *owner, enum bnet_order order);
+	/*
+	 * A stock peer: it answered the ping of the hello, and sent no welcome
+	 * in time; or an earlier session found that, and this one said no
+	 * hello. It goes on as a stock client, after open(). NULL: it is lost.
+	 */
+	void (*stock)(void *owner);
 	/* Limits and keepalives are already in force. */
 	void (*up)(void *owner, const struct bnet_welcome *welcome);
 	/* The relay refused the hello, and closes next. */
@@ -128,6 +136,8 @@ struct session {
 	bool asking; /* for the order: no packet came yet */
 	bool is_open; /* open() was called */
 	bool heard; /* a packet came on this connection */
+	bool ponged; /* a pong for a ping of ours did */
+	bool is_stock; /* the peer: see the hook */
 	bool switching; /* we cut it to try the other order */
 	bool first_closed; /* the peer closed on the first order */
 	int64_t order_at_ns; /* when to try the other order; 0: never */

@@ -84,6 +84,7 @@ play_progress(struct play *play, struct play_progress *progress)
 	}
 	progress->sessions_planned = play->n_planned;
 	progress->order = play->order;
+	progress->stock = atomic_load(&play->stock_found);
 	progress->over = is_over(play);
 	pthread_mutex_unlock(&play->lock);
 	progress->production = atomic_load(&play->production);

@@ -51,6 +51,7 @@ struct play_progress {
 	int64_t late_p99_ns, late_max_ns; /* since the last call */
 	bool production; /* a welcome named production: nothing more is sent */
 	enum bnet_order order; /* of the target, if not the captured; or AUTO */
+	bool stock; /* a session found that the target is a stock peer */
 	bool over; /* nothing is left to do */
 };
 

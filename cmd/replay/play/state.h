@@ -55,6 +55,8 @@ struct play {
 	char reason[PLAY_REASON_CHARS];
 	_Atomic uint64_t n_running; /* virtual clients that have not ended */
 	atomic_bool settled; /* the target's byte order is known, or never is */
+	atomic_bool stock; /* the target is a stock peer, so has no ids */
+	atomic_bool stock_found; /* by a session, not before the run */
 	atomic_bool reached; /* a session got a connection */
 	atomic_bool production;
 	atomic_bool

@@ -76,14 +76,37 @@ enum vclient_sent {
 	VCLIENT_LATER, /* no room now */
 };
 
+static bool
+says_hello(const struct tape_session *session)
+{
+	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
+}
+
 /* ---- records and answers ---- */
+
+/* A stock peer would take a session message for its application's. */
+static bool
+is_for_relay_of_ours(struct vclient *vc)
+{
+	if (!vc->client.is_stock || (vc->next->flags & TAPE_R_MESSAGE) == 0 ||
+	    !says_hello(vc->session))
+		return false;
+	results_count(&vc->worker->results, RESULTS_NOT_FOR_STOCK, 1);
+	vc->n_answers += (vc->next->flags & TAPE_R_ANSWERED) != 0;
+	return true;
+}
 
 static void
 vclient_skip_unsent(struct vclient *vc)
 {
-	while (vc->next != NULL && !plan_is_sent(vc->next)) {
+	while (vc->next != NULL) {
+		if (!plan_is_sent(vc->next))
+			vc->n_skipped++;
+		else if (is_for_relay_of_ours(vc))
+			vc->n_sent++; /* it has a counter of its own */
+		else
+			return;
 		vc->next = tape_next(vc->play->set.tape, vc->next);
-		vc->n_skipped++;
 	}
 }
 
@@ -459,7 +482,8 @@ comes_ns(const struct vclient *vc, uint32_t ref)
 {
 	const struct play *play = vc->play;
 
-	if (ref >= tape_head(play->set.tape)->n_sessions ||
+	if (atomic_load(&play->stock) ||
+	    ref >= tape_head(play->set.tape)->n_sessions ||
 	    !says_hello(tape_session(play->set.tape, ref)) ||
 	    !id_map_is_coming(&play->ids, vc->who.round, ref, vc->plan->clone))
 		return 0;
@@ -753,6 +777,21 @@ on_welcome(void *owner, const struct bnet_welcome *welcome)
 		vclient_up(vc, clock_now_ns());
 }
 
+/* The rest of the session is that of a stock client: its id is not known. */
+static void
+on_stock(void *owner)
+{
+	struct vclient *vc = owner;
+
+	atomic_store(&vc->play->stock, true);
+	if (vc->client.n_pings > 0) /* of its own hello */
+		atomic_store(&vc->play->stock_found, true);
+	results_count(&vc->worker->results, RESULTS_SESSIONS_STOCK, 1);
+	vclient_skip_unsent(vc);
+	if (vc->state == VCLIENT_GREETED)
+		vclient_up(vc, clock_now_ns());
+}
+
 static void
 on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
@@ -794,6 +833,7 @@ on_own_pong(void *owner, uint64_t ping)
 static const struct session_hooks session_hooks = {
 	.open = on_open,
 	.order = on_order,
+	.stock = on_stock,
 	.up = on_welcome,
 	.refused = on_refuse,
 	.own_pong = on_own_pong,
@@ -910,8 +950,8 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	int64_t now_ns = clock_now_ns();
 	int32_t key = packet->has_header ? header->key : 0;
 
-	/* the pong that tells the byte order was not in the capture */
-	if (!vc->client.asking || key != BNET_KEY_PONG)
+	/* the pong for the ping of the hello was not in the capture */
+	if (vc->state != VCLIENT_GREETED || key != BNET_KEY_PONG)
 		results_received(&vc->worker->results,
 		    now_ns - vc->play->start_ns, key,
 		    (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);

@@ -60,6 +60,7 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_SESSIONS_CUT] = "sessions_cut",
 	[RESULTS_SESSIONS_DONE] = "sessions_done",
 	[RESULTS_SESSIONS_STOPPED] = "sessions_stopped",
+	[RESULTS_SESSIONS_STOCK] = "sessions_without_hello",
 	[RESULTS_FRAMES_SENT] = "frames_sent",
 	[RESULTS_BYTES_SENT] = "bytes_sent",
 	[RESULTS_FRAMES_RECEIVED] = "frames_received",
@@ -67,6 +68,7 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_HELD] = "held",
 	[RESULTS_UNSENT] = "unsent",
 	[RESULTS_UNSENDABLE] = "unsendable",
+	[RESULTS_NOT_FOR_STOCK] = "not_for_stock",
 	[RESULTS_ANSWERED] = "answered",
 	[RESULTS_UNANSWERED] = "unanswered",
 	[RESULTS_ERRORS] = "errors",
@@ -794,6 +796,14 @@ read_captured_errors(const struct in *top, struct results *results)
 	return true;
 }
 
+/* Reports of earlier versions do not have these. */
+static bool
+is_new_count(unsigned which)
+{
+	return which == RESULTS_SESSIONS_STOCK ||
+	    which == RESULTS_NOT_FOR_STOCK || which >= RESULTS_PLANNED;
+}
+
 static bool
 read_results(const struct in *top, struct results *results)
 {
@@ -808,7 +818,7 @@ read_results(const struct in *top, struct results *results)
 	if (!results_init(results, bucket_ns))
 		return in_no_memory(top);
 	for (unsigned i = 0; ok && i < RESULTS_N_COUNTS; i++)
-		ok = (i >= RESULTS_PLANNED && /* not in older reports */
+		ok = (is_new_count(i) &&
 			 json_object_get(counts.v, report_count_names[i]) ==
 			     NULL) ||
 		    in_u64(&counts, report_count_names[i], UINT64_MAX,

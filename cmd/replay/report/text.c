@@ -90,6 +90,7 @@ print_sessions(const struct report *report, FILE *out)
 		{ RESULTS_SESSIONS_REFUSED, "refused" },
 		{ RESULTS_SESSIONS_CUT, "cut" },
 		{ RESULTS_SESSIONS_INJECTOR, "failed here" },
+		{ RESULTS_SESSIONS_STOCK, "without hello" },
 	};
 	char n[REPORT_NUMBER_CHARS];
 	int column;
@@ -126,6 +127,7 @@ print_frames(const struct report *report, FILE *out)
 	static const struct count_row unsent[] = {
 		{ RESULTS_SKIPPED, "made anew" },
 		{ RESULTS_UNSENDABLE, "too large" },
+		{ RESULTS_NOT_FOR_STOCK, "not for a stock peer" },
 		{ RESULTS_UNSENT_NOT_CONNECTED, "not connected" },
 		{ RESULTS_UNSENT_CUT, "cut" },
 		{ RESULTS_UNSENT_STOPPED, "stopped" },
