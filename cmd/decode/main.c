@@ -490,6 +490,7 @@ main(int argc, char **argv)
 	set_output(&d);
 	open_payloads(&d);
 	decode_run(&d);
+	cap_dropped(d.cap, source_dropped(d.src));
 	print_statistics(&d);
 	print_summary(&d);
 	finish_writing(&d);
