@@ -425,7 +425,7 @@ BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 # clang's, which is the fuzzers'.
 #: lint - warnings, cppcheck, formats, manuals, proto/ without I/O, no circles
 .PHONY: lint
-lint: lint-cc lint-c lint-text lint-proto lint-calls
+lint: lint-cc lint-c lint-text lint-proto lint-abi lint-calls
 
 .PHONY: lint-cc
 lint-cc:
@@ -460,13 +460,23 @@ lint-proto: $(LIB_A)
 	    LC_ALL=C sort -u | LC_ALL=C comm -13 proto/externals.ok - | \
 	    (! grep .)
 
-#: format - clang-format all C files
+# Programs that were compiled against the last release run with this library.
+.PHONY: lint-abi
+lint-abi: $(LIB_A) $(LIB_SO)
+	@sh tests/tools/abi.sh check $(LIB_SO)
+
+#: abi - describe the binary interface of libbluenet, at a release
+.PHONY: abi
+abi: $(LIB_SO)
+	@sh tests/tools/abi.sh write $(LIB_SO)
+
 # No two files call each other; nothing is public that need not be.
 .PHONY: lint-calls
 lint-calls:
 	@$(MAKE) -j$(JOBS) WERROR=-Werror objects
 	@sh tests/tools/check-calls.sh $(BUILD)
 
+#: format - clang-format all C files
 .PHONY: format
 format:
 	clang-format -i $(C_FILES)

@@ -144,9 +144,12 @@ complete_bash() {
 
 @test "the shared library exports bnet_ names only" {
 	run bash -c "nm -D --defined-only '$prefix/lib/libbluenet.so' |
-	    awk '{ print \$3 }' | grep -v '^bnet_'"
+	    awk '\$2 != \"A\" { print \$3 }' | grep -v '^bnet_'"
 	[ -z "$output" ]
 	readelf -d "$prefix/lib/libbluenet.so" | grep -q 'libbluenet.so.0'
+	# with a version each
+	run ! bash -c "nm -D --defined-only '$prefix/lib/libbluenet.so' |
+	    awk '\$2 != \"A\"' | grep -v '@@BLUENET_[0-9.]*\$'"
 }
 
 # example COMPILER OPTION...: the example of bluenet(3), compiled without a
