@@ -221,6 +221,21 @@ join n $r role=node id=7
 END
 }
 
+@test "a private key that anybody may read is refused, at a reload, too" {
+	cp "$certs/server.pem" "$certs/server.key" "$tmp"
+	chmod 640 "$tmp/server.key"
+	start_relay -L 127.0.0.1:0 --cert "$tmp/server.pem" \
+		--key "$tmp/server.key"
+	chmod 644 "$tmp/server.key"
+	kill -HUP "$pid"
+	within grep -q 'not reloaded.*anybody may read it (mode 644)' \
+		"$tmp/$pid.err"
+	play <<<'join a $t tls'
+	relay_says 1 -L 127.0.0.1:0 --cert "$tmp/server.pem" \
+		--key "$tmp/server.key"
+	says "anybody may read it"
+}
+
 # ---- tokens
 
 @test "a node with a token" {
