@@ -75,12 +75,12 @@ reload_accept_rate() {
 reload_ca() {
 	begin
 	play <<'END'
-connect n $t tls cert=$c/node7.pem key=$c/node7.key
+connect n $t tls insecure cert=$c/node7.pem key=$c/node7.key
 hello n role=node id=7
 await n refuse code=2
 END
 	again "ca = $certs/ca.pem"
-	play <<<'join n $t tls role=node id=7 cert=$c/node7.pem key=$c/node7.key'
+	play <<<'join n $t tls insecure role=node id=7 cert=$c/node7.pem key=$c/node7.key'
 }
 
 served_by() {
@@ -128,12 +128,12 @@ reload_tokens() {
 	market=$(token market 7 "$tmp/tokens")
 	begin
 	play market="$market" <<'END'
-connect n $t tls
+connect n $t tls insecure
 hello n role=node id=7 token=$market
 await n refuse code=2
 END
 	again "tokens = $tmp/tokens"
-	play market="$market" <<<'join n $t tls role=node id=7 token=$market'
+	play market="$market" <<<'join n $t tls insecure role=node id=7 token=$market'
 }
 
 reload_keep_revoked() {
@@ -149,7 +149,7 @@ reload_keep_revoked() {
 	cp "$tmp/conf" "$tmp/revoke"
 	cp "$tmp/was" "$tmp/conf"
 	play market="$market" <<'END'
-join n $t tls role=node id=7 token=$market
+join n $t tls insecure role=node id=7 token=$market
 join a $r
 run cp $tmp/keep $tmp/conf; kill -HUP $pid
 until grep -q 'msg=.*reloaded' $err

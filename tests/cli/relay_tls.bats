@@ -230,7 +230,7 @@ END
 	kill -HUP "$pid"
 	within grep -q 'not reloaded.*anybody may read it (mode 644)' \
 		"$tmp/$pid.err"
-	play <<<'join a $t tls'
+	play <<<'join a $t tls insecure'
 	relay_says 1 -L 127.0.0.1:0 --cert "$tmp/server.pem" \
 		--key "$tmp/server.key"
 	says "anybody may read it"
