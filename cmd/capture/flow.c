@@ -166,8 +166,7 @@ frame_mark(const struct flow_ref *ref, const struct bnet_packet *packet)
 
 /* A direction has frames of that order, from `at` on. */
 static void
-ordered(
-    const struct flow_ref *ref, enum bnet_order order, struct cap_mark at)
+ordered(const struct flow_ref *ref, enum bnet_order order, struct cap_mark at)
 {
 	struct stream *s = ref->stream;
 	enum bnet_order others = s->flow[!ref->dir].order;
