@@ -583,6 +583,8 @@ run_merge(struct run *run)
 		cli_warn("%" PRIu32 " of %" PRIu32 " shards are missing",
 		    report->of_shards - report->n_shards, report->of_shards);
 	code = run_report(run, report, NULL);
+	if (code == REPLAY_OK && report->n_shards < report->of_shards)
+		code = REPLAY_DIFFERENT;
 	report_free(report);
 	return code;
 }

@@ -65,7 +65,8 @@ browse() {
 		send ann dest=node:7 key=<b>bold</b>& payload=one
 	EOT
 	start_relay
-	replays 0 --html "$tmp/page.html" --keys "$tmp/names" --asap \
+	# nobody is there to answer
+	replays 1 --html "$tmp/page.html" --keys "$tmp/names" --asap \
 		"$tmp/a.pcap" "$plain"
 	grep -qF '<td>&lt;b&gt;bold&lt;/b&gt;&amp;</td>' "$tmp/page.html"
 	run ! grep -F '<b>bold' "$tmp/page.html"

@@ -125,6 +125,29 @@ metric_above() {
 	[[ $output != *'  latency '* ]]
 }
 
+@test "--merge: a shard that is missing: 1; how far apart they began is said" {
+	local capture=$fixtures/captures/replay-one-way.pcap
+
+	start_relay
+	start_nodes --id 7
+	for shard in 0 1; do
+		replays 0 --asap --clients 8 --shard "$shard/2" "$capture" \
+			"$plain"
+		cp "$tmp/r.json" "$tmp/$shard.json"
+	done
+	run -1 "$replay" --merge "$tmp/1.json"
+	[[ $output == *'1 of 2 shards are missing'* ]]
+	replays_merged() {
+		"$replay" --merge --report "$tmp/r.json" "$@"
+	}
+	run -0 replays_merged "$tmp/1.json" "$tmp/0.json"
+	[[ $output == *'2 of 2, which began '*' apart: times count from'* ]]
+	# strings, since they are above 2^53
+	same "$(report .run.apart_ns)" "$(($(jq -r .run.start_ns "$tmp/1.json") - \
+		$(jq -r .run.start_ns "$tmp/0.json")))"
+	same "$(report '.counts.answered, .counts.planned' | xargs)" '480 488'
+}
+
 # ---- what is lacking here
 
 @test "too few descriptors: refused before the run, with the number: 4" {
