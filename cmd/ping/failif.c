@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/ping/failif.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum kind {
 	KIND_MIN,
@@ -24,6 +26,7 @@ static const struct threshold_metric metrics[] = {
 	{ "p99.9", THRESHOLD_TIME, KIND_QUANTILE, 0.999 },
 	{ "lost", THRESHOLD_COUNT, KIND_LOST, 0 },
 	{ "lost%", THRESHOLD_PERCENT, KIND_LOST_PERCENT, 0 },
+	{ "loss", THRESHOLD_PERCENT, KIND_LOST_PERCENT, 0 },
 };
 
 static const struct threshold_table table = {
@@ -62,31 +65,60 @@ measured(const struct threshold_metric *metric, const struct series_cell *cell)
 	}
 }
 
-bool
-failif_true(const struct threshold *test, const struct series *series,
+static enum threshold_result
+undecided(const struct threshold *test, enum ping_layer layer, uint64_t count,
+    char *what)
+{
+	snprintf(what, CLI_ERR_CHARS,
+	    "%.100s: undecided: %llu answered at layer %s, and %s needs %.0f",
+	    test->text, (unsigned long long)count, ping_layer_names[layer],
+	    test->metric->name, ceil(HDR_TAIL / (1 - test->metric->q) - 1e-6));
+	return THRESHOLD_UNDECIDED;
+}
+
+static enum threshold_result
+result_of(const struct threshold *test, enum ping_layer layer,
+    const struct series_cell *cell, char *what)
+{
+	char value[THRESHOLD_VALUE_CHARS];
+	uint64_t count = cell->due.sums.count;
+	double v;
+
+	if (test->metric->kind == KIND_QUANTILE &&
+	    !hdr_quantile_known(count, test->metric->q))
+		return undecided(test, layer, count, what);
+	v = measured(test->metric, cell);
+	if (!threshold_holds(test, v))
+		return THRESHOLD_FALSE;
+	snprintf(what, CLI_ERR_CHARS, "%.100s: %s is %s at layer %s",
+	    test->text, test->metric->name, threshold_value(test, v, value),
+	    ping_layer_names[layer]);
+	return THRESHOLD_TRUE;
+}
+
+enum threshold_result
+failif_result(const struct threshold *test, const struct series *series,
     char what[CLI_ERR_CHARS])
 {
+	enum threshold_result result = THRESHOLD_FALSE, of_layer;
 	bool of_time = test->metric->unit == THRESHOLD_TIME, any = false;
-	char value[THRESHOLD_VALUE_CHARS];
 	const struct series_cell *cell;
-	double v;
+	char reason[CLI_ERR_CHARS];
 
 	for (unsigned i = 0; i < PING_LAYERS; i++) {
 		cell = series_total(series, SERIES_ALL, (enum ping_layer)i);
 		if (cell == NULL || (of_time && cell->due.sums.count == 0))
 			continue;
 		any = true;
-		v = measured(test->metric, cell);
-		if (!threshold_holds(test, v))
+		of_layer = result_of(test, (enum ping_layer)i, cell, reason);
+		if (of_layer == THRESHOLD_FALSE || result == THRESHOLD_TRUE)
 			continue;
-		snprintf(what, CLI_ERR_CHARS, "%.100s: %s is %s at layer %s",
-		    test->text, test->metric->name,
-		    threshold_value(test, v, value), ping_layer_names[i]);
-		return true;
+		result = of_layer;
+		memcpy(what, reason, sizeof(reason));
 	}
 	if (!of_time || any)
-		return false;
+		return result;
 	snprintf(what, CLI_ERR_CHARS, "%.100s: there was no answer at all",
 	    test->text);
-	return true;
+	return THRESHOLD_TRUE;
 }
