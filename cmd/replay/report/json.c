@@ -253,9 +253,10 @@ shards_of(const struct report *report)
 static json_t *
 run_of(const struct report *report)
 {
-	return json_pack("{si so so so so so so so so so so sb sb sb so so}",
-	    "failure", report->failure, "target", text_of(report->target),
-	    "captures", text_of(report->captures), "how", text_of(report->how),
+	return json_pack("{so si so so so so so so so so so so sb sb sb so so}",
+	    "apart_ns", ns_of(report->apart_ns), "failure", report->failure,
+	    "target", text_of(report->target), "captures",
+	    text_of(report->captures), "how", text_of(report->how),
 	    "environment", text_of(report->environment), "start_ns",
 	    ns_of(report->start_ns), "length_ns", ns_of(report->length_ns),
 	    "max_lateness_ns", ns_of(report->max_late_ns), "of_shards",
@@ -859,12 +860,15 @@ read_shards(const struct in *run, struct report *report)
 	return true;
 }
 
-/* Older reports have none. */
+/* Older reports have none of these. */
 static bool
-read_failure(const struct in *run, struct report *report)
+read_newer(const struct in *run, struct report *report)
 {
 	uint64_t v = 0;
 
+	if (json_object_get(run->v, "apart_ns") != NULL &&
+	    !in_ns(run, "apart_ns", INT64_MAX, &report->apart_ns))
+		return false;
 	if (json_object_get(run->v, "failure") != NULL &&
 	    !in_u64(run, "failure", INT_MAX, &v))
 		return false;
@@ -889,7 +893,7 @@ read_run(const struct in *top, struct report *report)
 	    in_u64(&run, "sessions", UINT64_MAX, &report->sessions) &&
 	    in_bool(&run, "scheduled", &report->scheduled) &&
 	    in_bool(&run, "interrupted", &report->interrupted) &&
-	    read_failure(&run, report) &&
+	    read_newer(&run, report) &&
 	    in_bool(&run, "diffed", &report->diffed) &&
 	    in_u64(&run, "compared", UINT64_MAX, &report->compared) &&
 	    in_u64(&run, "differences", UINT64_MAX, &report->differences);
