@@ -624,6 +624,10 @@ verdict(struct run *run)
 	if (view->n_overflow > 0)
 		cli_warn("%llu samples were not recorded: output was blocked",
 		    (unsigned long long)view->n_overflow);
+	if (view->state == MEASURE_REFUSED) {
+		cli_warn("--as-node: %s", view->reason);
+		return CLI_FAILED;
+	}
 	if (view->state == MEASURE_FAILED) {
 		cli_warn("%s %s: %s",
 		    view->was_up ? "lost the relay" : "cannot reach the relay",

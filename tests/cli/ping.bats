@@ -208,6 +208,22 @@ answered() {
 	same "$(answered_from - <<<"$output")" "sol"
 }
 
+@test "--as-node does not displace a node; --force does" {
+	run_relay
+	run_node --name sol --id 8
+	pings 1 --as-node 8 -c 1 -i 20ms "$plain"
+	says "--as-node: 8 is the id of sol, which is connected"
+	[[ $stderr == *"--force"* && $stderr != *"no node is there"* ]]
+	[ -z "$output" ]
+	# it is still there, and other ids are free
+	pings 0 --as-node 9 -c 3 -i 20ms -v "$plain"
+	same "$(answered_from - <<<"$output")" "sol"
+	pings 1 --as-node 8 --force -c 1 "$plain"
+	says "no node is there"
+	pings 0 --as-node 0 --hop ping -c 1 "$plain"
+	pings 0 --as-node 9 --hop ping -c 1 "$plain"
+}
+
 @test "--mesh: every node to every other" {
 	run_relay
 	run_node --count 3 --name sol
