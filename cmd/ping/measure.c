@@ -29,7 +29,7 @@
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
 #define LOCK_SLICE_NS INT64_C(100000000)
 #define BACKOFF_MIN_NS INT64_C(100000000)
-#define BACKOFF_MAX_NS INT64_C(10000000000)
+#define BACKOFF_MAX_NS INT64_C(2000000000) /* an outage is not made longer */
 
 /* A list that the worker fills and the caller takes. */
 struct measure_events {

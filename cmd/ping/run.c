@@ -914,7 +914,8 @@ prepare(struct run *run, const struct ping_options *opt)
 		return;
 	run->screen = screen_open();
 	if (run->screen == NULL)
-		cli_usage("--live: expected a terminal");
+		cli_usage("--live: expected a terminal on which the cursor can"
+			  " be placed");
 }
 
 static void
