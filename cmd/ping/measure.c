@@ -1574,7 +1574,7 @@ make_session(struct measure *m)
 
 	if (opt->deadline_ns != 0 && opt->deadline_ns < CONNECT_TIMEOUT_NS)
 		set.connect_timeout_ns = opt->deadline_ns;
-	m->relay.tls = m->files->tls;
+	session_target_use(&m->relay, m->files);
 	m->backoff = (struct backoff){ .min_ns = BACKOFF_MIN_NS,
 		.max_ns = BACKOFF_MAX_NS };
 	m->backoff_rnd = random_stream((uint64_t)clock_now_ns(), 0);

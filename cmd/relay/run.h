@@ -15,6 +15,8 @@ struct run {
 	bnet_tls_keylog *keylog; /* NULL: none */
 	void *keylog_arg;
 	sigset_t signals;
+	bool check_links; /* workers are to check who may stay */
+	unsigned n_checks; /* that they were told */
 };
 
 void run_block_signals(struct run *run);

@@ -937,7 +937,7 @@ find_target(struct run *run)
 
 	if (opt->target == NULL)
 		return;
-	run->target.tls = run->files.tls;
+	session_target_use(&run->target, &run->files);
 	if (!session_resolve(
 		&run->target, opt->target, REPLAY_PORT, why, sizeof(why))) {
 		cli_warn("%s%s",

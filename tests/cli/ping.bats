@@ -604,9 +604,9 @@ has_rows() {
 	run_node --tls --ca "$certs/ca.pem" --cert "$certs/node7.pem" \
 		--key "$certs/node7.key" --name sol
 	pings 0 --tls --ca "$certs/ca.pem" -c 3 -i 20ms "$tls"
-	pings 0 --tls --cert "$certs/any.pem" --key "$certs/any.key" \
-		--as-node 9 -c 3 -i 20ms "$tls"
-	pings 3 --tls --as-node 9 -c 1 "$tls"
+	pings 0 --tls --ca "$certs/ca.pem" --cert "$certs/any.pem" \
+		--key "$certs/any.key" --as-node 9 -c 3 -i 20ms "$tls"
+	pings 3 --tls --ca "$certs/ca.pem" --as-node 9 -c 1 "$tls"
 	says "credentials are needed"
 	pings 3 --tls --ca "$certs/other.pem" -c 1 "$tls"
 	says "cannot reach the relay $tls: "
@@ -620,10 +620,39 @@ has_rows() {
 	grep '^market[.]' "$tmp/made" >"$tmp/secret"
 	run_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
 		--key "$certs/server.key" --client-tokens "$tmp/tokens"
-	pings 0 --tls --token-file "$tmp/secret" --hop echo -c 1 "$tls"
-	pings 0 --tls --token "$(<"$tmp/secret")" --hop echo -c 1 "$tls"
-	pings 3 --tls --token market.00 --hop echo -c 1 "$tls"
+	pings 0 --tls --ca "$certs/ca.pem" --token-file "$tmp/secret" \
+		--hop echo -c 1 "$tls"
+	pings 0 --tls --ca "$certs/ca.pem" --token "$(<"$tmp/secret")" \
+		--hop echo -c 1 "$tls"
+	pings 3 --tls --ca "$certs/ca.pem" --token market.00 --hop echo -c 1 \
+		"$tls"
 	says "refused: not authorised"
+	[[ $stderr != *market.00* ]]
+}
+
+@test "--tls: the CAs of the system vouch for the name, or --tls-insecure" {
+	run_relay -L 0.0.0.0:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key"
+	tls=127.0.0.1:${tls##*:}
+	export SSL_CERT_DIR=$tmp/none SSL_CERT_FILE=$certs/ca.pem
+	pings 0 --tls --hop echo -c 1 "$tls"
+	pings 0 --tls --hop echo -c 1 "localhost:${tls##*:}"
+	# one that they vouch for, by another name
+	pings 3 --tls --hop echo -c 1 "127.0.0.2:${tls##*:}"
+	says "cannot reach the relay"
+	says "IP address mismatch"
+	SSL_CERT_FILE=$certs/other.pem
+	pings 3 --tls --token market.00 --hop echo -c 1 "$tls"
+	says "certificate not accepted: unable to get local issuer certificate"
+	pings 0 --tls --tls-insecure --hop echo -c 1 "$tls"
+	says "--tls-insecure: the peer is not verified"
+	pings 0 --tls --tls-insecure --token market.00 --hop echo -c 1 "$tls"
+	says "whoever answers or listens can take the token"
+}
+
+@test "a token goes to another machine over TLS only" {
+	pings 3 --token market.00 -c 1 203.0.113.1:1
+	says "203.0.113.1:1: a token goes to another machine over --tls only"
 	[[ $stderr != *market.00* ]]
 }
 
