@@ -13,8 +13,10 @@
 #include "cmd/common/clock.h"
 #include "cmd/replay/tape/pairing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more than that waits */
@@ -67,6 +69,7 @@ struct vclient {
 	bool gave_up; /* no welcome, or nothing else, came in time */
 	bool draining; /* asked to end soon */
 	bool stopped; /* stopped before it was done */
+	int failure; /* errno: what we lacked for it; 0: nothing */
 	bool waits; /* `next` is for a client that is not connected yet */
 };
 
@@ -939,13 +942,17 @@ static bool
 connect_it(struct vclient *vc)
 {
 	struct play *play = vc->play;
-	int codec = play->set.opt->codec;
+	const struct replay_options *opt = play->set.opt;
+	int codec = opt->codec;
 	const struct session_settings set = {
 		.target = play->set.target,
+		.source = opt->n_sources > 0
+		    ? &opt->sources[vc->index % opt->n_sources]
+		    : NULL,
 		.scratch = &vc->worker->message,
 		.hooks = &session_hooks,
 		.owner = vc,
-		.order = (enum bnet_order)play->set.opt->target_order,
+		.order = (enum bnet_order)opt->target_order,
 		.first = order_of(vc->session),
 		.orders = play->set.orders,
 		.codecs =
@@ -1075,6 +1082,8 @@ is_lost(struct vclient *vc, enum engine_end end)
 static enum results_count
 outcome(struct vclient *vc, enum engine_end end)
 {
+	if (vc->failure != 0)
+		return RESULTS_SESSIONS_INJECTOR;
 	if (vc->refused)
 		return RESULTS_SESSIONS_REFUSED;
 	if (vc->stopped)
@@ -1133,8 +1142,9 @@ void
 vclient_closed(
     struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 {
+	int failure = session_lacked(conn, end);
 	bool retry = !vc->stopped && !vc->refused && !vc->gave_up &&
-	    vc->state < VCLIENT_PLAYING;
+	    vc->state < VCLIENT_PLAYING && failure == 0;
 	enum results_count how;
 
 	if (session_closed(&vc->client, end, retry)) {
@@ -1143,6 +1153,9 @@ vclient_closed(
 	}
 	if (!vc->begun)
 		results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	vc->failure = failure;
+	if (failure != 0)
+		play_set_failure(vc->play, failure);
 	if (end == ENGINE_END_OWNER && vc->state != VCLIENT_CLOSING &&
 	    !vc->gave_up)
 		vc->stopped = true; /* we quit, not the cluster */
@@ -1170,7 +1183,10 @@ vclient_cut(struct vclient *vc, struct engine_conn *conn)
 void
 vclient_no_conn(struct vclient *vc)
 {
-	play_set_reason(vc->play, "out of memory or descriptors");
+	int error = errno;
+
+	play_set_failure(vc->play, error);
+	play_set_reason(vc->play, strerror(error));
 	if (vc->worker->diff != NULL)
 		diff_ended(
 		    vc->worker->diff, &vc->diff, vc->plan->session, NULL);
