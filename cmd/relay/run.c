@@ -5,6 +5,7 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
+#include "cmd/relay/admin.h"
 #include "cmd/relay/secrets.h"
 #include "cmd/relay/service.h"
 
@@ -15,6 +16,7 @@
 #define TICK_NS INT64_C(1000000000)
 #define STEP_NS INT64_C(10000000) /* between checks while draining */
 #define FLUSH_NS INT64_C(2000000000) /* for writing queues at the end */
+#define MEMORY_SAID_NS INT64_C(30000000000)
 #define STUCK_NS INT64_C(10000000000) /* a longer turn means a stuck worker */
 
 /* ---- configuration ---- */
@@ -198,6 +200,26 @@ drain(struct run *run, bool at_once)
 
 /* ---- the loop ---- */
 
+/* Say that memory is short, when that begins and every so often. */
+static void
+tick_memory(struct run *run)
+{
+	struct relay *relay = run->relay;
+	int64_t now_ns = clock_now_ns();
+
+	if (!admin_memory_is_short(relay)) {
+		run->memory_said_ns = 0;
+		return;
+	}
+	if (run->memory_said_ns != 0 &&
+	    now_ns - run->memory_said_ns < MEMORY_SAID_NS)
+		return;
+	run->memory_said_ns = now_ns;
+	log_warn("memory is short: see the largest holders in /links",
+	    LOG_U64("taken", engine_memory_reserved(relay->engine)),
+	    LOG_U64("budget", config_of(relay)->opt.memory_bytes));
+}
+
 static void
 tick(struct run *run)
 {
@@ -205,6 +227,7 @@ tick(struct run *run)
 	    clock_now_ns() - engine_oldest_turn_ns(run->relay->engine);
 
 	log_tick();
+	tick_memory(run);
 	if (stuck_ns < STUCK_NS)
 		service_watchdog();
 	else
