@@ -52,8 +52,8 @@ next_cap(size_t cap)
 		return SIZE_MAX;
 	if (cap < BUF_LONG_BYTES)
 		return cap * 2;
-	return cap + (cap / 4 + BUF_PAGE_BYTES - 1) / BUF_PAGE_BYTES *
-	    BUF_PAGE_BYTES;
+	return cap +
+	    (cap / 4 + BUF_PAGE_BYTES - 1) / BUF_PAGE_BYTES * BUF_PAGE_BYTES;
 }
 
 size_t

@@ -44,8 +44,8 @@ uint32_t
 budget_place(const struct address *addr)
 {
 	struct address_key key = address_key(addr);
-	uint64_t x = (key.words[0] + 1) * UINT64_C(0x9e3779b97f4a7c15) ^
-	    key.words[1];
+	uint64_t x =
+	    (key.words[0] + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ key.words[1];
 
 	x = (x ^ x >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
 	return (uint32_t)(x >> 32) % BUDGET_ADDRESSES;
@@ -67,11 +67,10 @@ budget_frame_may_grow(struct budget *budget, uint32_t place)
 	    atomic_load_explicit(&budget->max_bytes, memory_order_relaxed),
 	    FRAMES_QUOTIENT, budget->frame_bytes);
 
-	return atomic_load_explicit(&budget->frames_bytes,
-		   memory_order_relaxed) < max &&
+	return atomic_load_explicit(
+		   &budget->frames_bytes, memory_order_relaxed) < max &&
 	    atomic_load_explicit(
-		&budget->of_address[place],
-		memory_order_relaxed) <
+		&budget->of_address[place], memory_order_relaxed) <
 	    share(max, ADDRESS_QUOTIENT, budget->frame_bytes);
 }
 
@@ -82,8 +81,7 @@ budget_frame_holds(
 	atomic_fetch_add_explicit(
 	    &budget->frames_bytes, is - was, memory_order_relaxed);
 	atomic_fetch_add_explicit(
-	    &budget->of_address[place], is - was,
-	    memory_order_relaxed);
+	    &budget->of_address[place], is - was, memory_order_relaxed);
 }
 
 bool

@@ -47,8 +47,8 @@ struct budget {
 };
 
 /* False: the limit of that purpose would be exceeded; nothing is taken. */
-bool budget_take(
-    struct budget *budget, uint64_t n_bytes, enum budget_for purpose);
+bool
+budget_take(struct budget *budget, uint64_t n_bytes, enum budget_for purpose);
 void budget_give(struct budget *budget, uint64_t n_bytes);
 
 /* Where an address is counted: addresses that it groups, and a few others. */

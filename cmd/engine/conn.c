@@ -492,12 +492,12 @@ reserve(struct engine_conn *conn, size_t n)
 static void
 tell_held(struct engine_conn *conn)
 {
-	size_t held = bnet_link_memory_bytes(conn->link) + conn->out.cap +
-	    conn->held.cap;
+	size_t held =
+	    bnet_link_memory_bytes(conn->link) + conn->out.cap + conn->held.cap;
 
 	if (held != conn->told_bytes)
-		atomic_store_explicit(&conn->sendq->held_bytes, held,
-		    memory_order_relaxed);
+		atomic_store_explicit(
+		    &conn->sendq->held_bytes, held, memory_order_relaxed);
 	conn->told_bytes = held;
 }
 

@@ -61,7 +61,8 @@ struct engine_conn {
 	size_t rate_bytes;
 	int64_t stood_ns; /* we do not read, for want of memory; 0: we do */
 	int64_t write_since_ns; /* nothing could be written; 0: it could */
-	int64_t write_look_ns; /* when `unread_bytes` was; 0: not since a write */
+	int64_t
+	    write_look_ns; /* when `unread_bytes` was; 0: not since a write */
 	int unread_bytes; /* that the kernel has for it */
 	int64_t blocked_since_ns; /* not all could; 0: it could */
 	int64_t user_timer_ns; /* 0: none */

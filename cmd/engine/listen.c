@@ -21,7 +21,8 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_A_TURN 64
-#define UNSENT_BYTES (128 << 10) /* that the kernel takes ahead of the network */
+#define UNSENT_BYTES \
+	(128 << 10) /* that the kernel takes ahead of the network */
 
 struct engine_listener {
 	struct source source;
@@ -147,8 +148,8 @@ bound_kernel(const struct engine_listener *listener)
 		(void)setsockopt(listener->fd[i], IPPROTO_TCP,
 		    TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 		if (ahead > 0)
-			(void)setsockopt(listener->fd[i], SOL_SOCKET,
-			    SO_RCVBUF, &ahead, sizeof(ahead));
+			(void)setsockopt(listener->fd[i], SOL_SOCKET, SO_RCVBUF,
+			    &ahead, sizeof(ahead));
 	}
 }
 

@@ -98,8 +98,9 @@ batch_record(struct batch *batch, struct budget *budget,
 	size_t need = sizeof(*record) + room_bytes;
 
 	if (!budget_buf_room(budget, &batch->bytes, need,
-		is_control(record, room_bytes) ? BUDGET_CONTROL
-						       : (enum budget_for)record->purpose))
+		is_control(record, room_bytes)
+		    ? BUDGET_CONTROL
+		    : (enum budget_for)record->purpose))
 		return false;
 	if (goes_on(batch, record))
 		return true;

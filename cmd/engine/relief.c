@@ -42,28 +42,27 @@ weigh(uint64_t n_bytes, int64_t since_ns, int64_t now_ns, bool desperate)
 static uint64_t
 weight_of(const struct engine_conn *conn, bool desperate)
 {
-	int64_t now_ns = conn->stood_ns != 0 ? conn->stood_ns
-					     : conn->worker->now_ns;
+	int64_t now_ns =
+	    conn->stood_ns != 0 ? conn->stood_ns : conn->worker->now_ns;
 
 	if (conn->trusted || conn->state != CONN_OPEN)
 		return 0;
-	return weigh(conn->part_bytes, conn->frame_since_ns, now_ns,
-		   desperate) +
+	return weigh(
+		   conn->part_bytes, conn->frame_since_ns, now_ns, desperate) +
 	    weigh(conn->out.cap, conn->blocked_since_ns, conn->worker->now_ns,
 		desperate);
 }
 
 /* The heaviest ones, in order. */
 static size_t
-find_heaviest(struct engine_worker *worker, bool desperate,
-    struct holder top[HEAVIEST])
+find_heaviest(
+    struct engine_worker *worker, bool desperate, struct holder top[HEAVIEST])
 {
 	size_t n = 0, at;
 
 	for (uint32_t i = 0; i < worker->n_slots; i++) {
 		struct engine_conn *conn = worker->slots[i].conn;
-		uint64_t weight =
-		    conn != NULL ? weight_of(conn, desperate) : 0;
+		uint64_t weight = conn != NULL ? weight_of(conn, desperate) : 0;
 
 		if (weight == 0 ||
 		    (n == HEAVIEST && weight <= top[n - 1].weight))
@@ -213,8 +212,7 @@ measure(struct engine_worker *worker)
 		if (worker->slots[i].conn != NULL &&
 		    worker->slots[i].conn->state != CONN_DEAD)
 			sum += socket_bytes(worker->slots[i].conn);
-	atomic_store_explicit(
-	    &worker->socket_bytes, sum, memory_order_relaxed);
+	atomic_store_explicit(&worker->socket_bytes, sum, memory_order_relaxed);
 }
 
 void

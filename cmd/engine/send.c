@@ -352,8 +352,7 @@ send_there(struct engine_worker *worker, struct engine_sendq *to,
 static enum budget_for
 purpose_of(struct engine_sendq *to, size_t waiting_bytes)
 {
-	bool trusted =
-	    atomic_load_explicit(&to->trusted, memory_order_relaxed);
+	bool trusted = atomic_load_explicit(&to->trusted, memory_order_relaxed);
 
 	if (waiting_bytes == 0)
 		return trusted ? BUDGET_NODE : BUDGET_FIRST;
@@ -407,9 +406,9 @@ enum engine_sent
 engine_post(
     struct engine *engine, uint64_t handle, const struct bnet_packet *packet)
 {
-	const struct record record = { .handle = handle,
-		.kind = RECORD_PACKET,
-		.purpose = BUDGET_FIRST };
+	const struct record record = {
+		.handle = handle, .kind = RECORD_PACKET, .purpose = BUDGET_FIRST
+	};
 	struct record_packet head = { .header = packet->header,
 		.payload_bytes = packet->payload.len };
 	struct bnet_slice pieces[] = {

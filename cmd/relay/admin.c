@@ -526,8 +526,8 @@ view(struct peer *peer)
 
 /* Keep the largest ones, in order. */
 static void
-note_largest(struct link_view top[LARGEST], size_t *n,
-    const struct link_view *link)
+note_largest(
+    struct link_view top[LARGEST], size_t *n, const struct link_view *link)
 {
 	size_t at = *n < LARGEST ? *n : LARGEST - 1;
 

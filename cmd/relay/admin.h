@@ -118,7 +118,7 @@ void links_json_begin(struct text *out);
 void
 links_json_link(struct text *out, const struct link_view *link, bool first);
 /* With those that hold the most memory, in order. */
-void links_json_end(
-    struct text *out, const struct link_view *largest, size_t n);
+void
+links_json_end(struct text *out, const struct link_view *largest, size_t n);
 
 #endif

@@ -237,8 +237,8 @@ count_copy(struct passing *p, const struct outcome *failed)
 }
 
 static void
-note(struct passing *p, struct failures *failures,
-    const struct outcome *failed, uint64_t id)
+note(struct passing *p, struct failures *failures, const struct outcome *failed,
+    uint64_t id)
 {
 	failures->n_all++;
 	if (failed == NULL)
@@ -344,7 +344,8 @@ to_client_here(void *arg, struct engine_conn *conn)
 
 	if (peer->state != PEER_UP || peer->entry.role != BNET_ROLE_CLIENT)
 		return;
-	note(fan->p, &fan->failures, send_copy(fan->p, &peer->entry), peer->entry.id);
+	note(fan->p, &fan->failures, send_copy(fan->p, &peer->entry),
+	    peer->entry.id);
 }
 
 static void

@@ -15,7 +15,8 @@ struct run {
 	bnet_tls_keylog *keylog; /* NULL: none */
 	void *keylog_arg;
 	sigset_t signals;
-	int64_t memory_said_ns; /* when we said that it is short; 0: it is not */
+	int64_t
+	    memory_said_ns; /* when we said that it is short; 0: it is not */
 };
 
 void run_block_signals(struct run *run);

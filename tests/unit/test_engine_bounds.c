@@ -321,8 +321,8 @@ START_TEST(half_frames)
 		watch_budget(&fix, set.memory_max_bytes);
 	}
 	FIX_WAIT(&fix, n_gone, N_STALLED);
-	ck_assert_uint_gt(fix.ends[ENGINE_END_FRAME_TIMEOUT] +
-		fix.ends[ENGINE_END_PRESSURE],
+	ck_assert_uint_gt(
+	    fix.ends[ENGINE_END_FRAME_TIMEOUT] + fix.ends[ENGINE_END_PRESSURE],
 	    0);
 	for (int i = 0; i < N_STALLED; i++)
 		close(fds[i]);
@@ -394,8 +394,8 @@ send_half(int fd)
 
 	bnet_order_put_u32(BNET_ORDER_LITTLE, bytes, CLAIM_BYTES);
 	for (size_t at = 0; at < sizeof(bytes);) {
-		ssize_t n = send(
-		    fd, bytes + at, sizeof(bytes) - at, MSG_NOSIGNAL);
+		ssize_t n =
+		    send(fd, bytes + at, sizeof(bytes) - at, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			return; /* it was ended meanwhile */

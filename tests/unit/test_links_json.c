@@ -79,9 +79,8 @@ START_TEST(members)
 
 	want = json_pack("{si ss ss ss si si si si si si sI s[ss] ss ss sb ss}",
 	    "id", 7, "role", "node", "name", "jita", "address",
-	    "10.0.0.1:40000", "queue_bytes", 5, "memory_bytes", 6,
-	    "latency_us", 1500,
-	    "packets_in", 1, "packets_out", 2, "bytes_in", 3, "bytes_out",
+	    "10.0.0.1:40000", "queue_bytes", 5, "memory_bytes", 6, "latency_us",
+	    1500, "packets_in", 1, "packets_out", 2, "bytes_in", 3, "bytes_out",
 	    (json_int_t)9007199254740993, "codecs", "zlib", "snappy", "order",
 	    "network", "tls", "1.3", "stock", 0, "since",
 	    "2026-01-02T03:04:05Z");
