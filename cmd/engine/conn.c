@@ -47,6 +47,8 @@
 #define FRAME_BYTES_A_S 1024
 #define FRAME_LOOKS 4 /* in the time that a frame has */
 
+#define STARVED_NS INT64_C(5000000) /* before we ask for budget again */
+
 #define READ_FEW_BYTES 512 /* the smallest read, when memory is short */
 #define WIRE_BYTES ((size_t)64 << 10) /* encrypted at a time */
 #define WIRE_FEW_BYTES ((size_t)4 << 10) /* the same, when memory is short */
@@ -299,12 +301,10 @@ engine_conn_cut(struct engine_conn *conn)
 	conn_end(conn, ENGINE_END_OWNER);
 }
 
-/* This list lasts into the next turn: it must not hold what is freed now. */
+/* These lists last into the next turn: they must not hold what is freed now. */
 static void
-forget_dead_ready(struct engine_worker *worker)
+forget_dead(struct engine_conn **at)
 {
-	struct engine_conn **at = &worker->ready;
-
 	while (*at != NULL) {
 		if ((*at)->state == CONN_DEAD)
 			*at = (*at)->next_ready;
@@ -320,7 +320,8 @@ conn_free_dead(struct engine_worker *worker)
 
 	if (worker->dead == NULL)
 		return;
-	forget_dead_ready(worker);
+	forget_dead(&worker->ready);
+	forget_dead(&worker->starving);
 	while ((conn = worker->dead) != NULL) {
 		worker->dead = conn->next_dead;
 		conn_free(conn, true);
@@ -428,16 +429,27 @@ conn_list_ready(struct engine_conn *conn)
 	conn->worker->ready = conn;
 }
 
+/*
+ * No budget: it asks again in a while. Not in the next turn, or those that wait
+ * would take the time of those that need no memory.
+ */
 static void
 conn_starve(struct engine_conn *conn)
 {
-	count(conn->worker, ENGINE_STARVED, 1);
+	struct engine_worker *worker = conn->worker;
+
+	count(worker, ENGINE_STARVED, 1);
 	if (conn->stood_ns == 0)
-		conn->stood_ns = conn->worker->now_ns;
-	conn->worker->pressed = true;
+		conn->stood_ns = worker->now_ns;
+	worker->pressed = true;
 	conn->starved = true;
-	conn->worker->starved = true;
-	conn_list_ready(conn);
+	if (conn->listed)
+		return;
+	if (worker->starving == NULL)
+		worker->feed_at_ns = worker->now_ns + STARVED_NS;
+	conn->listed = true;
+	conn->next_ready = worker->starving;
+	worker->starving = conn;
 }
 
 /* Memory is there again: the clock of its frame stood meanwhile. */
@@ -1487,13 +1499,11 @@ conn_event(struct source *source, uint32_t events)
 		conn_read(conn);
 }
 
-void
-conn_read_ready(struct engine_worker *worker)
+static void
+read_list(struct engine_conn *conn)
 {
-	struct engine_conn *conn = worker->ready, *next;
+	struct engine_conn *next;
 
-	worker->ready = NULL;
-	worker->starved = false;
 	for (; conn != NULL; conn = next) {
 		next = conn->next_ready;
 		conn->listed = false;
@@ -1502,6 +1512,20 @@ conn_read_ready(struct engine_worker *worker)
 		conn->starved = false;
 		conn_read_again(conn);
 	}
+}
+
+void
+conn_read_ready(struct engine_worker *worker)
+{
+	struct engine_conn *ready = worker->ready, *starving = NULL;
+
+	worker->ready = NULL;
+	if (worker->starving != NULL && worker->feed_at_ns <= worker->now_ns) {
+		starving = worker->starving;
+		worker->starving = NULL;
+	}
+	read_list(ready);
+	read_list(starving);
 }
 
 static enum engine_end

@@ -38,7 +38,7 @@ struct engine_conn {
 	uint32_t slot;
 	bool admitted, dirty, urgent, listed, paused, is_tls;
 	bool proxied, located; /* has a PROXY header; it arrived */
-	bool starved; /* in the list because there was no budget */
+	bool starved; /* listed because there was no budget */
 	bool yielded; /* paused, until the next turn */
 	bool hung_up; /* epoll reported an end or an error: read up to it */
 	bool eof; /* the peer will send no more */

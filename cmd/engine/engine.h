@@ -216,9 +216,10 @@ uint64_t engine_memory_reserved(struct engine *engine);
 int64_t engine_memory_short_ns(struct engine *engine);
 
 /*
- * What the kernel holds for the connections, in both directions: as of the last
- * call, since each worker measures its own after this.
+ * What the kernel holds for the connections, in both directions, as of the last
+ * engine_measure_sockets(): each worker does that in its next turn.
  */
+void engine_measure_sockets(struct engine *engine);
 uint64_t engine_socket_bytes(struct engine *engine);
 
 /*

@@ -27,7 +27,6 @@
 
 #define EVENTS_A_TURN 256
 #define FOR_EVER_NS INT64_C(1000000000000) /* longer than this is no limit */
-#define STARVED_NS INT64_C(5000000) /* before we ask for budget again */
 
 #define MEMORY_MAX_BYTES ((uint64_t)1 << 30)
 #define QUEUE_MAX_BYTES ((size_t)4 << 20)
@@ -345,10 +344,11 @@ sleep_ns(const struct engine_worker *worker)
 
 	if (worker->engine->set.spin)
 		return 0;
-	if (worker->starved)
-		return until_ns < STARVED_NS ? until_ns : STARVED_NS;
 	if (worker->ready != NULL || worker->dirty != NULL)
 		return 0;
+	if (worker->starving != NULL &&
+	    worker->feed_at_ns - worker->now_ns < until_ns)
+		until_ns = worker->feed_at_ns - worker->now_ns;
 	/* a sleeper wakes late: so wake early, and wait awake */
 	return until_ns - worker->engine->set.awake_ns;
 }
@@ -731,17 +731,22 @@ engine_memory_short_ns(struct engine *engine)
 	return atomic_load_explicit(&engine->short_ns, memory_order_relaxed);
 }
 
+void
+engine_measure_sockets(struct engine *engine)
+{
+	atomic_fetch_add(&engine->n_measured, 1);
+	for (unsigned i = 0; i < engine->n_workers; i++)
+		mailbox_wake(&engine->workers[i].mailbox);
+}
+
 uint64_t
 engine_socket_bytes(struct engine *engine)
 {
 	uint64_t sum = 0;
 
-	atomic_fetch_add(&engine->n_measured, 1);
-	for (unsigned i = 0; i < engine->n_workers; i++) {
+	for (unsigned i = 0; i < engine->n_workers; i++)
 		sum += atomic_load_explicit(
 		    &engine->workers[i].socket_bytes, memory_order_relaxed);
-		mailbox_wake(&engine->workers[i].mailbox);
-	}
 	return sum;
 }
 

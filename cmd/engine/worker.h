@@ -66,7 +66,8 @@ struct engine_worker {
 	uint32_t n_slots, cap_slots, free_slot;
 	struct engine_conn *ready, *dead;
 	struct timers timers;
-	bool starved; /* a connection waits for budget */
+	struct engine_conn *starving; /* wait for budget: a list of its own */
+	int64_t feed_at_ns; /* when they ask again */
 	uint8_t *read_buf;
 
 	/* send.c */

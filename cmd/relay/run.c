@@ -9,6 +9,7 @@
 #include "cmd/relay/secrets.h"
 #include "cmd/relay/service.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -17,6 +18,8 @@
 #define STEP_NS INT64_C(10000000) /* between checks while draining */
 #define FLUSH_NS INT64_C(2000000000) /* for writing queues at the end */
 #define MEMORY_SAID_NS INT64_C(30000000000)
+#define MEASURE_TICKS 5 /* between measurements of what the kernel holds */
+#define TRIM_BYTES ((uint64_t)16 << 20)
 #define STUCK_NS INT64_C(10000000000) /* a longer turn means a stuck worker */
 
 /* ---- configuration ---- */
@@ -220,6 +223,23 @@ tick_memory(struct run *run)
 	    LOG_U64("budget", config_of(relay)->opt.memory_bytes));
 }
 
+/*
+ * After a burst, what malloc() keeps between blocks in use goes back, too. It
+ * holds up those who allocate for a moment, so only for a good deal.
+ */
+static void
+tick_trim(struct run *run)
+{
+	uint64_t now = engine_memory_reserved(run->relay->engine);
+
+	if (now > run->memory_peak)
+		run->memory_peak = now;
+	if (run->memory_peak < TRIM_BYTES || now > run->memory_peak / 2)
+		return;
+	(void)malloc_trim(0);
+	run->memory_peak = now;
+}
+
 static void
 tick(struct run *run)
 {
@@ -228,6 +248,9 @@ tick(struct run *run)
 
 	log_tick();
 	tick_memory(run);
+	tick_trim(run);
+	if (run->n_ticks++ % MEASURE_TICKS == 0)
+		engine_measure_sockets(run->relay->engine);
 	if (stuck_ns < STUCK_NS)
 		service_watchdog();
 	else

@@ -15,8 +15,9 @@ struct run {
 	bnet_tls_keylog *keylog; /* NULL: none */
 	void *keylog_arg;
 	sigset_t signals;
-	int64_t
-	    memory_said_ns; /* when we said that it is short; 0: it is not */
+	uint64_t n_ticks;
+	uint64_t memory_peak; /* since memory went back to the system */
+	int64_t memory_said_ns; /* when we said that it is short; 0: not yet */
 };
 
 void run_block_signals(struct run *run);
