@@ -3,6 +3,7 @@
 #include "link.h"
 
 #include "codec_impl.h"
+#include "settings_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,22 +63,26 @@ set_limits(struct bnet_link *link, const struct bnet_link_settings *set)
 }
 
 enum bnet_err
-bnet_link_new(const struct bnet_link_settings *set, struct bnet_codecs *codecs,
-    struct bnet_link **out)
+bnet_link_new(const struct bnet_link_settings *theirs,
+    struct bnet_codecs *codecs, struct bnet_link **out)
 {
-	struct bnet_link *link = calloc(1, sizeof(*link));
+	struct bnet_link_settings set;
+	struct bnet_link *link;
 	enum bnet_err err = BNET_OK;
 
 	*out = NULL;
+	if (!bnet_settings_take(&set, sizeof(set), sizeof(set), theirs))
+		return BNET_ESETTINGS;
+	link = calloc(1, sizeof(*link));
 	if (link == NULL)
 		return BNET_ENOMEM;
 	link->codecs = codecs;
-	link->order = set->order;
-	link->codec = set->codec;
-	link->no_inflate = set->no_inflate;
-	set_limits(link, set);
-	if (set->tls != NULL) {
-		link->tls = bnet_tls_new(set->tls, set->tls_host);
+	link->order = set.order;
+	link->codec = set.codec;
+	link->no_inflate = set.no_inflate;
+	set_limits(link, &set);
+	if (set.tls != NULL) {
+		link->tls = bnet_tls_new(set.tls, set.tls_host);
 		err = link->tls == NULL ? BNET_ENOMEM
 					: bnet_tls_start(link->tls, &link->out);
 	}
@@ -229,6 +234,14 @@ read_header(
 	return true;
 }
 
+static inline enum bnet_codec_id
+codec_of(uint32_t flags)
+{
+	return flags & BNET_FRAME_F_ZLIB  ? BNET_CODEC_ZLIB
+	    : flags & BNET_FRAME_F_SNAPPY ? BNET_CODEC_SNAPPY
+					  : BNET_CODEC_NONE;
+}
+
 /* *delivered is false if memory ran out: the frame was not delivered. */
 static enum bnet_err
 deliver(struct bnet_link *link, const struct bnet_frame *frame,
@@ -238,9 +251,7 @@ deliver(struct bnet_link *link, const struct bnet_frame *frame,
 	enum bnet_err err;
 
 	packet.size_bytes = frame->size_bytes;
-	packet.codec = frame->flags & BNET_FRAME_F_ZLIB ? BNET_CODEC_ZLIB
-	    : frame->flags & BNET_FRAME_F_SNAPPY        ? BNET_CODEC_SNAPPY
-							: BNET_CODEC_NONE;
+	packet.codec = codec_of(frame->flags);
 	packet.has_oob = (frame->flags & BNET_FRAME_F_OOB) != 0;
 	packet.oob = frame->oob;
 	packet.fork_ids = NULL;
@@ -437,6 +448,42 @@ bnet_link_missing_bytes(const struct bnet_link *link)
 		&used) != BNET_MORE)
 		return 0;
 	return BNET_FRAME_WORD_BYTES + (size_t)frame.size_bytes - in.len;
+}
+
+bool
+bnet_link_partial(const struct bnet_link *link, struct bnet_packet *packet,
+    uint64_t *of_bytes)
+{
+	struct bnet_slice in = bnet_buf_slice(&link->in);
+	struct bnet_frame frame;
+	size_t used, head = BNET_FRAME_WORD_BYTES;
+	uint32_t oob_bytes;
+
+	if (link->order == BNET_ORDER_AUTO ||
+	    bnet_frame_decode(in, link->order, link->frame_max_bytes, &frame,
+		&used) != BNET_MORE ||
+	    in.len < BNET_FRAME_WORD_BYTES)
+		return false;
+	*packet = (struct bnet_packet){ .size_bytes = frame.size_bytes,
+		.codec = codec_of(frame.flags),
+		.has_oob = (frame.flags & BNET_FRAME_F_OOB) != 0 };
+	if (packet->has_oob) {
+		if (in.len < HEAD_BYTES)
+			return false;
+		oob_bytes = bnet_order_get_u32(link->order, in.p + head);
+		head = HEAD_BYTES;
+		if (in.len - head < oob_bytes)
+			return false;
+		packet->oob = (struct bnet_slice){ in.p + head, oob_bytes };
+		packet->has_header =
+		    bnet_header_decode(packet->oob, &packet->header,
+			&packet->forks, &packet->trailing_bytes) == BNET_OK;
+		head += oob_bytes;
+	}
+	packet->wire_payload = bnet_slice_from(in, head);
+	packet->payload = packet->wire_payload;
+	*of_bytes = BNET_FRAME_WORD_BYTES + (uint64_t)frame.size_bytes - head;
+	return true;
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include "codec.h"
 #include "row_impl.h"
+#include "settings_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,7 @@ struct bnet_marshal {
 	struct bnet_marshal_settings set;
 	struct bnet_node *nodes;
 	uint32_t n, cap;
+	uint32_t reserve; /* nodes that are kept for closing */
 	const uint8_t *p, *end; /* the stream at hand */
 	uint32_t depth; /* frames[depth] is the innermost container */
 	struct frame *frames; /* set.depth_max + 1 */
@@ -148,23 +150,31 @@ grown(void *p, uint32_t *cap, size_t bytes, uint32_t need, uint32_t max)
 	return p;
 }
 
-/* Room for `n` nodes more, and for those that close what is cut. */
 static bool
-room(struct bnet_marshal *m, uint32_t n)
+more_room(struct bnet_marshal *m, uint32_t n)
 {
-	const uint32_t reserve = NODES_SPARE + 2 * (m->set.depth_max + 2);
 	struct bnet_node *p;
 
 	if (n > m->set.nodes_max || m->n > m->set.nodes_max - n)
 		return stop(m, BNET_ELIMIT, "too many values");
-	if (m->cap - m->n >= n + reserve)
+	if (m->cap - m->n >= n + m->reserve)
 		return true;
-	p = grown(m->nodes, &m->cap, sizeof(*p), m->n + n + reserve,
-	    m->set.nodes_max + reserve);
+	p = grown(m->nodes, &m->cap, sizeof(*p), m->n + n + m->reserve,
+	    m->set.nodes_max + m->reserve);
 	if (p == NULL)
 		return no_memory(m);
 	m->nodes = p;
 	return true;
+}
+
+/*
+ * Room for `n` nodes more, and for those that close what is cut. What is
+ * allocated never is more than the ceiling and those.
+ */
+static inline bool
+room(struct bnet_marshal *m, uint32_t n)
+{
+	return m->cap >= m->n + n + m->reserve || more_room(m, n);
 }
 
 static inline struct bnet_node *
@@ -271,6 +281,8 @@ take_map(struct bnet_marshal *m, struct stream *s)
 {
 	uint32_t *slots, id;
 
+	if (s->n_map == 0)
+		return true;
 	if (!slots_room(m, s->n_map))
 		return false;
 	slots = m->slots + s->first_slot;
@@ -700,15 +712,88 @@ read_float(struct bnet_marshal *m)
 	return true;
 }
 
+/* How many bytes follow an opcode of a pickle, and what ends it. */
+enum {
+	PICKLE_LINE = 9, /* text, up to a newline */
+	PICKLE_LINES, /* twice that */
+	PICKLE_LEN1, /* a length of 1, 4 or 8 bytes, and that many */
+	PICKLE_LEN4,
+	PICKLE_LEN8,
+	PICKLE_UNKNOWN,
+};
+
+static unsigned
+pickle_operand(uint8_t code)
+{
+	static const struct {
+		const char *codes;
+		unsigned operand;
+	} rows[] = {
+		{ "()012NQRabdelostu}]\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92"
+		  "\x93\x94\x97\x98",
+		    0 },
+		{ "FILSVpgP", PICKLE_LINE },
+		{ "ci", PICKLE_LINES },
+		{ "Khq\x80\x82", 1 },
+		{ "M\x83", 2 },
+		{ "Jjr\x84", 4 },
+		{ "G\x95", 8 },
+		{ "UC\x8a\x8c", PICKLE_LEN1 },
+		{ "TXB\x8b", PICKLE_LEN4 },
+		{ "\x8d\x8e\x96", PICKLE_LEN8 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (code != 0 &&
+		    memchr(rows[i].codes, code, strlen(rows[i].codes)) != NULL)
+			return rows[i].operand;
+	return PICKLE_UNKNOWN;
+}
+
+/* Where the operand ends that starts at `p`; NULL: not before `end`. */
+static const uint8_t *
+pickle_skip(const uint8_t *p, const uint8_t *end, unsigned operand)
+{
+	const size_t left = (size_t)(end - p);
+	uint64_t n = operand;
+
+	switch (operand) {
+	case PICKLE_LINES:
+		p = memchr(p, '\n', left);
+		return p == NULL ? NULL : pickle_skip(p + 1, end, PICKLE_LINE);
+	case PICKLE_LINE:
+		p = memchr(p, '\n', left);
+		return p == NULL ? NULL : p + 1;
+	case PICKLE_LEN1:
+		n = left < 1 ? UINT32_MAX : 1 + (uint64_t)p[0];
+		break;
+	case PICKLE_LEN4:
+		n = left < 4 ? UINT32_MAX : 4 + (uint64_t)le32(p);
+		break;
+	case PICKLE_LEN8:
+		n = left < 8 || le64(p) > UINT32_MAX ? UINT64_MAX : 8 + le64(p);
+		break;
+	case PICKLE_UNKNOWN:
+		return NULL;
+	default:
+		break;
+	}
+	return n > left ? NULL : p + n;
+}
+
 /*
- * A pickle without a length ends at its own STOP. It is not looked into, so
- * what follows it in the stream is lost.
+ * A pickle without a length ends at its own STOP. Its opcodes are stepped
+ * over, none is carried out; where that finds no end, it is all the rest.
  */
 static bool
 read_pickler(struct bnet_marshal *m)
 {
-	(void)add_bytes(m, BNET_NODE_PICKLE, (size_t)(m->end - m->p));
-	return true;
+	const uint8_t *p = m->p;
+
+	while (p != NULL && p < m->end && *p != '.')
+		p = pickle_skip(p + 1, m->end, pickle_operand(*p));
+	p = p == NULL || p == m->end ? m->end : p + 1;
+	return add_bytes(m, BNET_NODE_PICKLE, (size_t)(p - m->p));
 }
 
 /* ---- containers ---- */
@@ -784,11 +869,11 @@ open_stream(struct bnet_marshal *m)
 static const struct layout *
 known_layout(const struct bnet_marshal *m, uint32_t descriptor)
 {
-	const struct layout *l = m->layouts + m->n_layouts;
+	uint32_t n = m->n_layouts;
 
-	for (int i = 0; i < LAYOUTS_TRIED && l > m->layouts; i++)
-		if ((--l)->descriptor == descriptor)
-			return l;
+	for (uint32_t i = 1; i <= LAYOUTS_TRIED && i <= n; i++)
+		if (m->layouts[n - i].descriptor == descriptor)
+			return &m->layouts[n - i];
 	return NULL;
 }
 
@@ -797,9 +882,9 @@ layout_room(struct bnet_marshal *m, uint32_t n_columns)
 {
 	void *p;
 
-	if (m->cap_columns - m->n_columns < n_columns) {
+	if (m->cap_columns - m->n_columns <= n_columns) {
 		p = grown(m->columns, &m->cap_columns, sizeof(*m->columns),
-		    m->n_columns + n_columns, UINT32_MAX / 16);
+		    m->n_columns + n_columns + 1, UINT32_MAX / 16);
 		if (p == NULL)
 			return no_memory(m);
 		m->columns = p;
@@ -1044,44 +1129,18 @@ go_on(struct bnet_marshal *m)
 
 /* ---- the loop ---- */
 
+#define BIT(type) (UINT64_C(1) << (type))
+#define LEAF_BYTES 10 /* of the longest short leaf, but for strings */
+
 /* What can be shared; the flag means nothing on others. */
 static inline bool
 can_share(uint8_t type)
 {
-	const uint64_t types = UINT64_C(1) << 0x02 | UINT64_C(1) << 0x13 |
-	    UINT64_C(1) << 0x14 | UINT64_C(1) << 0x15 | UINT64_C(1) << 0x16 |
-	    UINT64_C(1) << 0x17 | UINT64_C(1) << 0x21 | UINT64_C(1) << 0x22 |
-	    UINT64_C(1) << 0x23 | UINT64_C(1) << 0x25 | UINT64_C(1) << 0x27 |
-	    UINT64_C(1) << 0x2c | UINT64_C(1) << 0x2f;
+	const uint64_t types = BIT(0x02) | BIT(0x13) | BIT(0x14) | BIT(0x15) |
+	    BIT(0x16) | BIT(0x17) | BIT(0x21) | BIT(0x22) | BIT(0x23) |
+	    BIT(0x25) | BIT(0x27) | BIT(0x2c) | BIT(0x2f);
 
 	return (types >> type & 1) != 0;
-}
-
-/* What has no body; false: anything else. */
-static inline bool
-read_constant(struct bnet_marshal *m, uint8_t type)
-{
-	switch (type) {
-	case 0x01:
-		add(m, BNET_NODE_NONE)->v.i = 0;
-		return true;
-	case 0x07:
-	case 0x08:
-	case 0x09:
-		return add_int(m, (int64_t)type - 0x08);
-	case 0x0b:
-		add(m, BNET_NODE_FLOAT)->v.d = 0;
-		return true;
-	case 0x0e:
-	case 0x28:
-		return add_bytes(m, BNET_NODE_STR, 0);
-	case 0x1f:
-	case 0x20:
-		add(m, BNET_NODE_BOOL)->v.i = type == 0x1f;
-		return true;
-	default:
-		return false;
-	}
 }
 
 static bool
@@ -1122,9 +1181,32 @@ read_container(struct bnet_marshal *m, uint8_t type, bool shared)
 	}
 }
 
-/* What has bytes of its own, and no children; else a container. */
+/* What has no body: a byte that says all. */
+static inline bool
+read_constant(struct bnet_marshal *m, uint8_t type)
+{
+	switch (type) {
+	case 0x01:
+		add(m, BNET_NODE_NONE)->v.i = 0;
+		return true;
+	case 0x0b:
+		add(m, BNET_NODE_FLOAT)->v.d = 0;
+		return true;
+	case 0x0e:
+	case 0x28:
+		return add_bytes(m, BNET_NODE_STR, 0);
+	case 0x1f:
+	case 0x20:
+		add(m, BNET_NODE_BOOL)->v.i = type == 0x1f;
+		return true;
+	default:
+		return add_int(m, (int64_t)type - 0x08);
+	}
+}
+
+/* Bytes of its own, and no children. */
 static bool
-read_body(struct bnet_marshal *m, uint8_t type, bool shared)
+read_body(struct bnet_marshal *m, uint8_t type)
 {
 	switch (type) {
 	case 0x03:
@@ -1153,7 +1235,7 @@ read_body(struct bnet_marshal *m, uint8_t type, bool shared)
 	case 0x1b:
 		return read_ref(m);
 	default:
-		return read_container(m, type, shared);
+		return read_constant(m, type);
 	}
 }
 
@@ -1177,9 +1259,103 @@ read_shareable(struct bnet_marshal *m, uint8_t type, bool shared)
 		right = read_long(m);
 		break;
 	default:
-		return read_body(m, type, shared);
+		return read_body(m, type);
 	}
 	return right && (!shared || share(m, m->n - 1));
+}
+
+/* Opcodes with children, and those that are none. */
+static inline bool
+is_leaf(uint8_t type)
+{
+	const uint64_t others = BIT(0x00) | BIT(0x0c) | BIT(0x14) | BIT(0x15) |
+	    BIT(0x16) | BIT(0x17) | BIT(0x18) | BIT(0x19) | BIT(0x1d) |
+	    BIT(0x1e) | BIT(0x22) | BIT(0x23) | BIT(0x24) | BIT(0x25) |
+	    BIT(0x26) | BIT(0x27) | BIT(0x2a) | BIT(0x2b) | BIT(0x2c) |
+	    ~(BIT(0x30) - 1);
+
+	return (others >> type & 1) == 0;
+}
+
+/*
+ * The commonest leaf at `p`, which has LEAF_BYTES behind it: set the node, and
+ * return where the next one is. NULL: another one, or its bytes end later.
+ */
+static inline const uint8_t *
+short_leaf(const uint8_t *p, const uint8_t *end, struct bnet_node *node)
+{
+	const uint8_t type = *p & TYPE_MASK;
+	uint32_t n;
+
+	node->flags = 0;
+	node->n = 0;
+	switch (type) {
+	case 0x01:
+	case 0x1f:
+	case 0x20:
+		node->type = type == 0x01 ? BNET_NODE_NONE : BNET_NODE_BOOL;
+		node->v.i = type == 0x1f;
+		return p + 1;
+	case 0x04:
+		node->type = BNET_NODE_INT;
+		node->v.i = (int32_t)le32(p + 1);
+		return p + 5;
+	case 0x05:
+		node->type = BNET_NODE_INT;
+		node->v.i = (int16_t)(p[1] | p[2] << 8);
+		return p + 3;
+	case 0x06:
+		node->type = BNET_NODE_INT;
+		node->v.i = (int8_t)p[1];
+		return p + 2;
+	case 0x07:
+	case 0x08:
+	case 0x09:
+		node->type = BNET_NODE_INT;
+		node->v.i = (int64_t)type - 0x08;
+		return p + 1;
+	case 0x0a:
+		node->type = BNET_NODE_FLOAT;
+		node->v.d = le_double(p + 1);
+		return p + 9;
+	case 0x12:
+	case 0x29:
+		n = type == 0x29 ? 1 : p[1];
+		p += type == 0x29 ? 1 : 2;
+		if (n == LEN_LONG || n > (size_t)(end - p))
+			return NULL;
+		node->type = BNET_NODE_STR;
+		node->n = n;
+		node->v.p = p;
+		return p + n;
+	default:
+		return NULL;
+	}
+}
+
+/* Leaves as long as they are common ones, and more children are to come. */
+static inline void
+read_short_leaves(struct bnet_marshal *m)
+{
+	struct frame *f = &m->frames[m->depth];
+	const uint8_t *p = m->p, *next;
+	struct bnet_node *node, *last;
+	uint32_t left = f->left;
+
+	if (f->kind > IN_DICT || m->cap <= m->n + m->reserve)
+		return;
+	node = m->nodes + m->n;
+	last = m->nodes + (m->cap - m->reserve);
+	for (; left > 1 && node < last && m->end - p > LEAF_BYTES; left--) {
+		next = short_leaf(p, m->end, node);
+		if (next == NULL)
+			break;
+		p = next;
+		node++;
+	}
+	m->n = (uint32_t)(node - m->nodes);
+	m->p = p;
+	f->left = left;
 }
 
 /* One opcode, and what it holds; an object of none is complete. */
@@ -1190,6 +1366,7 @@ step(struct bnet_marshal *m)
 	bool shared;
 	uint8_t type;
 
+	read_short_leaves(m);
 	if (!have(m, 1) || !room(m, NODES_SPARE))
 		return false;
 	type = *m->p & TYPE_MASK;
@@ -1198,7 +1375,8 @@ step(struct bnet_marshal *m)
 		return read_checksum(m);
 	if (type == OP_MARK)
 		return read_mark(m) && complete(m);
-	if (!read_constant(m, type) && !read_shareable(m, type, shared))
+	if (!(is_leaf(type) ? read_shareable(m, type, shared)
+			    : read_container(m, type, shared)))
 		return false;
 	return m->depth != depth || complete(m);
 }
@@ -1265,8 +1443,11 @@ bnet_marshal_new(const struct bnet_marshal_settings *set)
 
 	if (m == NULL)
 		return NULL;
-	if (set != NULL)
-		m->set = *set;
+	if (set != NULL &&
+	    !bnet_settings_take(&m->set, sizeof(m->set), sizeof(m->set), set)) {
+		free(m);
+		return NULL;
+	}
 	if (m->set.strings == NULL)
 		m->set.strings = bnet_strings_builtin();
 	if (m->set.depth_max == 0 || m->set.depth_max > BNET_MARSHAL_DEPTH_MAX)
@@ -1276,6 +1457,7 @@ bnet_marshal_new(const struct bnet_marshal_settings *set)
 		    m->set.nodes_max == 0 ? NODES_MAX : NODES_TOP;
 	if (m->set.inflated_max_bytes == 0)
 		m->set.inflated_max_bytes = BNET_PAYLOAD_MAX_BYTES;
+	m->reserve = NODES_SPARE + 2 * (m->set.depth_max + 2);
 	bnet_buf_init(&m->blocks, BLOCKS_MAX_BYTES);
 	m->frames = calloc(m->set.depth_max + 1, sizeof(*m->frames));
 	if (m->frames == NULL) {

@@ -928,7 +928,7 @@ put_checksum(struct bnet_marshal_wr *w)
 	const struct bnet_slice rest =
 	    bnet_slice_from(all, w->start + at + sizeof(uint32_t));
 
-	patch(w, at, (uint32_t)adler32_z(1, rest.p, rest.len));
+	patch(w, at, (uint32_t)adler32(1, rest.p, (uInt)rest.len));
 }
 
 enum bnet_err

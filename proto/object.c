@@ -25,8 +25,9 @@ bnet_node_target(const struct bnet_node *node)
 	}
 }
 
-const struct bnet_node *
-bnet_node_item(const struct bnet_node *node, uint32_t i)
+/* Child `i` of a tuple or list, as it stands there; or NULL. */
+static const struct bnet_node *
+child_at(const struct bnet_node *node, uint32_t i)
 {
 	node = node != NULL ? bnet_node_target(node) : NULL;
 	if (node == NULL || i >= node->n ||
@@ -34,7 +35,14 @@ bnet_node_item(const struct bnet_node *node, uint32_t i)
 		return NULL;
 	for (node++; i > 0; i--)
 		node = bnet_node_next(node);
-	return bnet_node_target(node);
+	return node;
+}
+
+const struct bnet_node *
+bnet_node_item(const struct bnet_node *node, uint32_t i)
+{
+	node = child_at(node, i);
+	return node != NULL ? bnet_node_target(node) : NULL;
 }
 
 bool
@@ -48,17 +56,20 @@ bnet_node_is(const struct bnet_node *node, const char *text)
 const struct bnet_node *
 bnet_node_get(const struct bnet_node *node, const char *key)
 {
-	const struct bnet_node *value, *at;
+	const struct bnet_node *first, *second;
+	bool value_first;
 
 	node = node != NULL ? bnet_node_target(node) : NULL;
-	if (node == NULL || node->type != BNET_NODE_DICT)
+	if (node == NULL ||
+	    (node->type != BNET_NODE_DICT && node->type != BNET_NODE_PAIRS))
 		return NULL;
-	value = node + 1;
+	value_first = node->type == BNET_NODE_DICT;
+	first = node + 1;
 	for (uint32_t i = 0; i < node->n; i++) {
-		at = bnet_node_next(value);
-		if (bnet_node_is(at, key))
-			return bnet_node_target(value);
-		value = bnet_node_next(at);
+		second = bnet_node_next(first);
+		if (bnet_node_is(value_first ? second : first, key))
+			return bnet_node_target(value_first ? first : second);
+		first = bnet_node_next(second);
 	}
 	return NULL;
 }
@@ -85,7 +96,7 @@ parts_of(const struct bnet_node *node, struct bnet_instance *to)
 	args = bnet_node_item(tuple, reduce ? 1 : 0);
 	to->class_name =
 	    reduce ? bnet_node_item(tuple, 0) : bnet_node_item(args, 0);
-	to->state = bnet_node_item(tuple, reduce ? 2 : 1);
+	to->state = child_at(tuple, reduce ? 2 : 1);
 	if (to->class_name == NULL)
 		return false;
 	if (args == NULL || args->type != BNET_NODE_TUPLE)
@@ -151,6 +162,54 @@ bnet_node_column(const struct bnet_node *column, const struct bnet_node **name,
 	*name = bnet_node_item(column, 0);
 	return *name != NULL && (*name)->type == BNET_NODE_STR &&
 	    bnet_node_i64(bnet_node_item(column, 1), type);
+}
+
+/* ---- by name ---- */
+
+static const struct bnet_node *
+row_part(const struct bnet_node *row, const char *name)
+{
+	const struct bnet_node *columns = bnet_node_columns(row + 1);
+	const struct bnet_node *value = bnet_node_next(row + 1), *column;
+	const struct bnet_node *column_name;
+	int64_t type;
+
+	if (columns == NULL)
+		return NULL;
+	column = columns + 1;
+	for (uint32_t i = 0; i < row->n && i < columns->n; i++) {
+		if (bnet_node_column(column, &column_name, &type) &&
+		    bnet_node_is(column_name, name))
+			return bnet_node_target(value);
+		value = bnet_node_next(value);
+		column = bnet_node_next(column);
+	}
+	return NULL;
+}
+
+const struct bnet_node *
+bnet_node_part(const struct bnet_node *node, const char *name)
+{
+	const struct bnet_node *part = NULL;
+	struct bnet_instance instance;
+
+	node = node != NULL ? bnet_node_target(node) : NULL;
+	if (node == NULL)
+		return NULL;
+	if (node->type == BNET_NODE_ROW)
+		return row_part(node, name);
+	if (!bnet_node_is_container(node) ||
+	    !bnet_node_instance(node, &instance))
+		return bnet_node_get(node, name);
+	if (strcmp(name, "state") == 0)
+		part = instance.state;
+	else if (strcmp(name, "class") == 0)
+		part = instance.class_name;
+	else if (strcmp(name, "list") == 0)
+		part = instance.list;
+	else if (strcmp(name, "dict") == 0)
+		part = instance.dict;
+	return part != NULL ? bnet_node_target(part) : NULL;
 }
 
 /* ---- long integers ---- */

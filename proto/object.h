@@ -21,6 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum bnet_node_type {
 	BNET_NODE_NONE = 0,
 	BNET_NODE_BOOL, /* v.i */
@@ -114,9 +118,16 @@ const struct bnet_node *bnet_node_target(const struct bnet_node *node);
 const struct bnet_node *
 bnet_node_item(const struct bnet_node *node, uint32_t i);
 
-/* The value of a string key of a dict, with target; NULL if there is none. */
+/* The value of a string key of a dict or of pairs, with target; NULL: none. */
 const struct bnet_node *
 bnet_node_get(const struct bnet_node *node, const char *key);
+
+/*
+ * As bnet_node_get(); or the value of a row's column; or the "class", "state",
+ * "list" or "dict" of an instance. NULL: none.
+ */
+const struct bnet_node *
+bnet_node_part(const struct bnet_node *node, const char *name);
 
 /* Is it a string (or a global) that reads `text`? */
 bool bnet_node_is(const struct bnet_node *node, const char *text);
@@ -155,5 +166,9 @@ bool bnet_node_column(const struct bnet_node *column,
 #define BNET_LONG_MAX_BYTES 1024
 #define bnet_long_chars(n_bytes) ((size_t)(n_bytes)*5 / 2 + 12)
 size_t bnet_long_text(const struct bnet_node *node, char *text);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

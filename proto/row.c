@@ -105,11 +105,18 @@ bnet_row_layout(const struct bnet_node *columns, struct bnet_row_column *to,
 static uint64_t
 get(const uint8_t *p, uint32_t n)
 {
-	uint64_t v = 0;
+	uint64_t low;
 
-	for (uint32_t i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
+	switch (n) {
+	case 1:
+		return p[0];
+	case 2:
+		return (uint64_t)p[0] | (uint64_t)p[1] << 8;
+	default:
+		low = (uint64_t)p[0] | (uint64_t)p[1] << 8 |
+		    (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+		return n == 4 ? low : low | get(p + 4, 4) << 32;
+	}
 }
 
 static void

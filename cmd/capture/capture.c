@@ -3,6 +3,7 @@
 
 #include "cmd/capture/layers.h"
 #include "cmd/capture/left_out.h"
+#include "cmd/capture/order.h"
 #include "cmd/capture/streams.h"
 #include "cmd/capture/tls.h"
 
@@ -21,21 +22,35 @@
  * A late SYN belongs to a stream whose data starts at most this far after it.
  */
 #define LATE_SYN_BYTES (1 << 20)
+/*
+ * No window is so large that a segment lies this far from the expected one.
+ * Sequence numbers of a new connection are random, so both directions jump; a
+ * pause of the capture moves both forward, by less than half the space.
+ */
+#define WINDOW_BYTES (UINT32_C(1) << 24)
+#define PAUSE_BYTES (INT32_C(1) << 30)
 /* A RST is accepted within this distance of the expected sequence number. */
 #define RST_BYTES UINT32_C(4194304)
 
 /* ---- callbacks of tcp ---- */
 
 static void
-on_data(void *arg, struct bnet_slice data)
+on_data(void *arg, struct bnet_slice data, const struct cap_mark *mark)
 {
-	flow_bytes(arg, data);
+	const struct flow_ref *ref = arg;
+
+	ref->cap->mark = *mark;
+	flow_bytes(ref, data);
 }
 
 static void
-on_gap(void *arg, uint64_t bytes, const char *reason)
+on_gap(void *arg, uint64_t bytes, enum tcp_gap kind, const char *reason,
+    const struct cap_mark *mark)
 {
-	flow_gap(arg, bytes, reason);
+	const struct flow_ref *ref = arg;
+
+	ref->cap->mark = *mark;
+	flow_gap(ref, bytes, kind, reason);
 }
 
 static void
@@ -43,6 +58,7 @@ on_conflict(void *arg, uint64_t bytes, const char *reason)
 {
 	const struct flow_ref *ref = arg;
 
+	ref->cap->mark = ref->cap->tcp.now;
 	cap_emit(ref->cap, ref->stream, ref->dir, CAP_OVERLAP, bytes, reason);
 }
 
@@ -51,6 +67,7 @@ on_limit(void *arg, uint64_t bytes)
 {
 	const struct flow_ref *ref = arg;
 
+	ref->cap->mark = ref->cap->tcp.now;
 	cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, bytes,
 	    "too much is held out of order");
 }
@@ -73,6 +90,49 @@ is_reuse(const struct stream *s, int dir, const struct cap_segment *seg)
 	if (s->closing)
 		return true;
 	return half->started && half->next_seq - seg->seq - 1 > LATE_SYN_BYTES;
+}
+
+enum jump {
+	JUMP_NONE, /* within a window, or unknown */
+	JUMP_AHEAD, /* as after a pause of the capture */
+	JUMP_AWAY,
+};
+
+static enum jump
+jump(const struct tcp_half *half, uint32_t seq)
+{
+	int32_t by = (int32_t)(seq - half->next_seq);
+
+	if (!half->started ||
+	    seq - half->next_seq + WINDOW_BYTES < 2 * WINDOW_BYTES)
+		return JUMP_NONE;
+	return by > 0 && by < PAUSE_BYTES ? JUMP_AHEAD : JUMP_AWAY;
+}
+
+/*
+ * Is it of a new connection between the same ends, whose SYN is not in the
+ * capture? Then it acknowledges what the other side never sent, and lies beyond
+ * any window itself. One alone could be forged: the next one must continue it.
+ */
+static bool
+is_reuse_unseen(struct stream *s, int dir, const struct cap_segment *seg)
+{
+	enum jump by_seq, by_ack = JUMP_NONE;
+	bool knows_ack = (seg->flags & TCP_ACK) && s->half[!dir].started;
+
+	/* the usual case */
+	if (seg->seq - s->half[dir].next_seq + WINDOW_BYTES < 2 * WINDOW_BYTES)
+		return false;
+	if (seg->flags & (TCP_SYN | TCP_RST))
+		return false;
+	by_seq = jump(&s->half[dir], seg->seq);
+	if (by_seq == JUMP_NONE)
+		return false;
+	if (knows_ack)
+		by_ack = jump(&s->half[!dir], seg->ack);
+	if (by_seq == JUMP_AHEAD && by_ack != JUMP_AWAY)
+		return false;
+	return by_ack != JUMP_NONE || !knows_ack;
 }
 
 static void
@@ -107,7 +167,9 @@ stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
 	s = streams_find(&cap->streams, &key);
 	if (s != NULL && s->tunnel[sender != s->opener] != seg->tunnel)
 		s = streams_of_tunnel(&cap->streams, s, sender, seg);
-	if (s != NULL && is_reuse(s, sender != s->opener, seg)) {
+	if (s != NULL &&
+	    (is_reuse(s, sender != s->opener, seg) ||
+		is_reuse_unseen(s, sender != s->opener, seg))) {
 		streams_close(cap, s);
 		s = NULL;
 	}
@@ -155,7 +217,8 @@ segment_done(struct cap *cap, struct stream *s, enum cap_dir dir,
 	streams_touch(&cap->streams, s, closing);
 	if (s->ignored)
 		streams_release(cap, s);
-	streams_make_room(cap);
+	if (cap->held_bytes > cap->set.limits.total_bytes)
+		streams_make_room(cap);
 }
 
 static enum bnet_err
@@ -176,7 +239,8 @@ on_segment(
 		cap->counters.segments++;
 		cap->counters.segment_bytes += seg->data.len;
 	}
-	streams_expire(cap);
+	if (cap->time_ns >= cap->expire_ns)
+		streams_expire(cap);
 	err = stream_of(cap, seg, &ref.dir, &s);
 	if (s == NULL)
 		return err;
@@ -184,10 +248,14 @@ on_segment(
 	if (seg->flags & TCP_SYN)
 		note_syn(s, (int)ref.dir, seg);
 	if (seg->flags & TCP_ACK)
-		tcp_acknowledge(&s->half[!ref.dir], seg->ack);
-	if (!s->ignored)
+		tcp_acknowledge(&s->half[!ref.dir], seg->ack, cap->time_ns);
+	if (!s->ignored) {
 		err = tcp_segment(
 		    &s->half[ref.dir], &cap->tcp, seg, cap->time_ns, &ref);
+		if (order_may_change(s, ref.dir) ||
+		    (s->tls != NULL && order_may_change(s, !ref.dir)))
+			order_note(cap, s);
+	}
 	*out = s->ignored ? NULL : &s->pub;
 	segment_done(cap, s, ref.dir, seg);
 	/* eviction may have closed it, if it alone holds too much */
@@ -223,6 +291,7 @@ on_fragment(struct cap *cap, struct cap_ip *ip, enum cap_layer *layer)
 	cap->counters.fragments++;
 	err =
 	    cap_fragments_add(cap->fragments, ip, cap->time_ns, &evicted_bytes);
+	cap->mark = cap->tcp.now;
 	if (evicted_bytes > 0)
 		cap_emit(cap, NULL, CAP_UP, CAP_LIMIT, evicted_bytes,
 		    "an IP datagram was not completed in time");
@@ -256,6 +325,42 @@ on_layer(struct cap *cap, enum cap_layer layer, struct cap_ip *ip,
 	return BNET_OK;
 }
 
+static void
+report_step(struct cap *cap, const struct clock_news *news)
+{
+	struct cap_event event = { .type = CAP_CLOCK,
+		.dir = CAP_UP,
+		.time_ns = news->mark.time_ns,
+		.packet = news->mark.packet,
+		.step_ns = news->step_ns,
+		.reason = news->once    ? "one packet has another time"
+		    : news->step_ns < 0 ? "the clock stepped back"
+					: "the clock stepped forward" };
+
+	cap->counters.events[CAP_CLOCK]++;
+	order_event(cap, NULL, &event);
+}
+
+/* Waits are measured by a clock that does not step. */
+static void
+note_time(struct cap *cap, int64_t time_ns)
+{
+	const struct cap_mark mark = { time_ns, cap->counters.packets };
+	struct clock_news news;
+	int64_t before_ns = cap->clock.now_ns, since_ns;
+
+	if (!clock_usual(&cap->clock, mark) &&
+	    clock_packet(&cap->clock, mark, &news))
+		report_step(cap, &news);
+	since_ns = cap->clock.now_ns - before_ns;
+	if (since_ns > cap->idle_ns)
+		cap->time_ns += since_ns - cap->idle_ns;
+	cap->idle_ns = 0;
+	cap->tcp.now = mark;
+	if (cap->clock.suspect)
+		order_limit(cap);
+}
+
 enum bnet_err
 cap_packet(struct cap *cap, int linktype, int64_t time_ns,
     struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream)
@@ -266,8 +371,8 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	enum bnet_err err;
 
 	*stream = NULL;
-	cap->time_ns = time_ns;
-	cap->packet = ++n->packets;
+	n->packets++;
+	note_time(cap, time_ns);
 	n->packet_bytes += data.len;
 	n->cut_packets += data.len < wire_bytes;
 	layer = cap_layers_ip(linktype, data, wire_bytes, &ip);
@@ -275,6 +380,13 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
 	while (err == BNET_OK && ip.rest.len > 0) {
 		layer = cap_layers_rest(&ip);
 		err = on_layer(cap, layer, &ip, stream);
+	}
+	if (order_is_busy(cap)) {
+		order_step(cap);
+		streams_make_room(cap);
+		/* it may close the stream, if that alone holds too much */
+		if (cap->streams.last_hit == NULL)
+			*stream = NULL;
 	}
 	return err;
 }
@@ -303,12 +415,43 @@ cap_tick(struct cap *cap, int64_t now_ns, bool grown)
 	}
 }
 
-static struct stream *
-earlier(struct stream *a, struct stream *b)
+/* No packet will tell whether the last one's time was right. */
+static void
+settle_clock(struct cap *cap)
 {
-	if (a == NULL || b == NULL)
-		return a == NULL ? b : a;
-	return b->seen_ns < a->seen_ns ? b : a;
+	struct clock_news news;
+
+	cap->mark = cap->tcp.now;
+	if (clock_settle(&cap->clock, &news))
+		report_step(cap, &news);
+}
+
+void
+cap_idle(struct cap *cap, int64_t idle_ns)
+{
+	if (cap->counters.packets == 0 || idle_ns <= cap->idle_ns)
+		return;
+	cap->time_ns += idle_ns - cap->idle_ns;
+	cap->idle_ns = idle_ns;
+	settle_clock(cap);
+	streams_expire(cap);
+	order_step(cap);
+	streams_make_room(cap);
+}
+
+/* The stream whose last activity is the earliest; NULL: there is none. */
+static struct stream *
+earliest(struct stream *const *of, size_t n, size_t *which)
+{
+	struct stream *found = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (of[i] != NULL &&
+		    (found == NULL || of[i]->seen_ns < found->seen_ns)) {
+			found = of[i];
+			*which = i;
+		}
+	return found;
 }
 
 /* Ordered by last activity, so that the output is stable. */
@@ -316,18 +459,38 @@ void
 cap_finish(struct cap *cap)
 {
 	struct streams *streams = &cap->streams;
+	struct stream *of[] = { streams->closing.oldest, streams->open.oldest,
+		streams->silent.oldest, streams->dormant.oldest };
+	struct stream *s;
+	size_t which;
 
+	settle_clock(cap);
+	order_wait(cap);
+	while ((s = earliest(of, 4, &which)) != NULL) {
+		of[which] = s->newer;
+		streams_end(cap, s);
+	}
+	order_flush(cap);
 	while (streams->n > 0)
-		streams_close(cap,
-		    earlier(streams->closing.oldest,
-			earlier(
-			    streams->open.oldest, streams->dormant.oldest)));
+		streams_close(cap, streams_oldest(streams));
 }
 
 const struct cap_counters *
 cap_counters(const struct cap *cap)
 {
 	return &cap->counters;
+}
+
+int64_t
+cap_clock_at(const struct cap *cap, int64_t time_ns, uint64_t packet)
+{
+	return clock_at(&cap->clock, (struct cap_mark){ time_ns, packet });
+}
+
+bool
+cap_clock_suspect(const struct cap *cap)
+{
+	return cap->clock.suspect;
 }
 
 /* ---- setup ---- */
@@ -371,6 +534,7 @@ cap_new(const struct cap_settings *set, const struct cap_sink *sink)
 		.held_bytes = &cap->held_bytes,
 		.history = &cap->history,
 		.counters = &cap->counters };
+	cap->order.limit = UINT64_MAX;
 	cap->codecs = bnet_codecs_new();
 	cap->fragments = cap_fragments_new();
 	cap->left_out = left_out_new(cap->set.frame_max_bytes);
@@ -389,14 +553,15 @@ cap_free(struct cap *cap)
 {
 	if (cap == NULL)
 		return;
+	order_free(cap);
 	while (cap->streams.n > 0) {
-		struct stream *s = earlier(cap->streams.closing.oldest,
-		    earlier(
-			cap->streams.open.oldest, cap->streams.dormant.oldest));
+		struct stream *s = streams_oldest(&cap->streams);
+
 		streams_release(cap, s);
 		streams_remove(&cap->streams, s);
 	}
 	streams_free(&cap->streams);
+	clock_free(&cap->clock);
 	cap_fragments_free(cap->fragments);
 	left_out_free(cap->left_out);
 	bnet_codecs_free(cap->codecs);

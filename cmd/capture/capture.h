@@ -41,6 +41,7 @@ enum cap_event_type {
 	CAP_N_LOSSES, /* below it: frames, and what may be missing */
 	CAP_PROXY = CAP_N_LOSSES, /* a PROXY protocol header; bytes: its size */
 	CAP_NOTE, /* what a stream is, where that is unusual; nothing is lost */
+	CAP_CLOCK, /* the clock of the capture stepped: step_ns */
 	CAP_N_EVENTS
 };
 
@@ -61,13 +62,25 @@ struct cap_stream {
 struct cap_event {
 	enum cap_event_type type;
 	enum cap_dir dir;
-	int64_t time_ns; /* unix time of the packet */
-	uint64_t packet; /* packet number in the capture, from 1 */
+	/*
+	 * Unix time, and number from 1, of the packet that completed it; of a
+	 * gap, of the packet that showed it.
+	 */
+	int64_t time_ns;
+	uint64_t packet;
+	int64_t clock_ns; /* time_ns without the steps of the clock */
 	uint64_t number; /* FRAME: from 1 */
-	struct cap_stream *stream; /* NULL: a limit on the total */
+	struct cap_stream *stream; /* NULL: a limit on the total, or CLOCK */
 	uint64_t bytes;
 	const char *reason; /* static; not for FRAME */
 	const struct bnet_packet *frame; /* FRAME; borrowed for the call */
+	/*
+	 * FRAME: not 0 if the snapshot length cut its payload. Then it is the
+	 * size that was sent, and frame->payload what was captured, still
+	 * compressed.
+	 */
+	uint64_t cut_of;
+	int64_t step_ns; /* CLOCK: positive: forward */
 };
 
 struct left_out;
@@ -87,6 +100,13 @@ struct cap_counters {
 	uint64_t streams_no_start; /* beginning not captured */
 	uint64_t resets;
 	uint64_t keyless_streams; /* TLS without a secret */
+	uint64_t cut_frames; /* of the frames: cut by the snapshot length */
+	/*
+	 * Frames handed over after later ones, because bytes before them came
+	 * late, and by how much at most.
+	 */
+	uint64_t late_frames;
+	int64_t late_ns;
 	uint64_t events[CAP_N_EVENTS];
 	uint64_t event_bytes[CAP_N_EVENTS];
 	const struct left_out *left_out; /* not_tcp and other_ports; or NULL */
@@ -96,7 +116,7 @@ struct cap_limits {
 	size_t stream_bytes; /* out of order, per direction */
 	size_t total_bytes; /* in all streams together */
 	size_t n_streams; /* open at once */
-	int64_t idle_ns; /* a stream silent for this long is closed */
+	int64_t idle_ns; /* a stream silent for this long frees memory */
 };
 
 struct cap_keylog;
@@ -139,6 +159,12 @@ cap_packet(struct cap *cap, int linktype, int64_t time_ns,
     struct bnet_slice data, size_t wire_bytes, struct cap_stream **stream);
 
 /*
+ * The source has had no packet for `idle_ns` since the last one: what was
+ * awaited for long enough is given up and reported.
+ */
+void cap_idle(struct cap *cap, int64_t idle_ns);
+
+/*
  * While the key log grows: cap_waiting() streams hold records whose secret it
  * lacks, each for key_wait_ns at most. Call cap_tick() now and then while there
  * are any, with a monotonic clock; `grown`: the log has more secrets than at
@@ -151,6 +177,13 @@ void cap_tick(struct cap *cap, int64_t now_ns, bool grown);
 void cap_finish(struct cap *cap);
 
 const struct cap_counters *cap_counters(const struct cap *cap);
+
+/*
+ * What the clock would have shown at a packet without its steps, as far as they
+ * are known. Is the last packet suspect, so that the next one decides?
+ */
+int64_t cap_clock_at(const struct cap *cap, int64_t time_ns, uint64_t packet);
+bool cap_clock_suspect(const struct cap *cap);
 
 /* Does cap_packet() read this DLT_? */
 bool cap_linktype_known(int linktype);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/capture/flow.h"
 
+#include "cmd/capture/order.h"
 #include "cmd/capture/tls.h"
 #include "cmd/common/proxy_protocol.h"
 
@@ -15,8 +16,8 @@ cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
 {
 	struct cap_event event = { .type = type,
 		.dir = dir,
-		.time_ns = cap->time_ns,
-		.packet = cap->packet,
+		.time_ns = cap->mark.time_ns,
+		.packet = cap->mark.packet,
 		.bytes = bytes,
 		.reason = reason };
 
@@ -27,13 +28,29 @@ cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
 	}
 	cap->counters.events[type]++;
 	cap->counters.event_bytes[type] += bytes;
-	cap->sink.event(cap->sink.arg, &event);
+	order_event(cap, stream, &event);
 }
 
+/* Reports with another mark than that of the bytes processed. */
 static void
-cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
-    const struct bnet_packet *frame)
+cap_emit_at(const struct flow_ref *ref, enum cap_event_type type,
+    uint64_t bytes, const char *reason, struct cap_mark at)
 {
+	const struct cap_mark mark = ref->cap->mark;
+
+	if (at.packet > 0)
+		ref->cap->mark = at;
+	cap_emit(ref->cap, ref->stream, ref->dir, type, bytes, reason);
+	ref->cap->mark = mark;
+}
+
+/* Inlined, as all frames come here. */
+static inline __attribute__((always_inline)) void
+cap_emit_frame(const struct flow_ref *ref, const struct bnet_packet *frame,
+    struct cap_mark mark, uint64_t cut_of)
+{
+	struct cap *cap = ref->cap;
+	struct stream *stream = ref->stream;
 	struct cap_event event;
 
 	if (!stream->pub.recognised) {
@@ -41,16 +58,22 @@ cap_emit_frame(struct cap *cap, struct stream *stream, enum cap_dir dir,
 		cap->counters.streams_selected++;
 	}
 	event.type = CAP_FRAME;
-	event.dir = dir;
-	event.time_ns = cap->time_ns;
-	event.packet = cap->packet;
-	event.number = ++cap->counters.events[CAP_FRAME];
+	event.dir = ref->dir;
+	event.time_ns = mark.time_ns;
+	event.packet = mark.packet;
+	cap->counters.events[CAP_FRAME]++;
 	event.stream = &stream->pub;
 	event.bytes = BNET_FRAME_WORD_BYTES + (uint64_t)frame->size_bytes;
 	event.reason = NULL;
 	event.frame = frame;
+	event.cut_of = cut_of;
+	event.step_ns = 0;
 	cap->counters.event_bytes[CAP_FRAME] += event.bytes;
-	cap->sink.event(cap->sink.arg, &event);
+	cap->counters.cut_frames += cut_of > 0;
+	if (order_usual(cap, &event))
+		cap->sink.event(cap->sink.arg, &event);
+	else
+		order_event(cap, stream, &event);
 }
 
 #define TLS_HANDSHAKE_RECORD 22
@@ -82,10 +105,20 @@ flow_of(const struct flow_ref *ref)
 static void
 account(struct cap *cap, struct flow *flow)
 {
-	size_t held = flow->unsynced.cap + resync_held_bytes(&flow->resync);
+	size_t pending = 0,
+	       held = flow->unsynced.cap +
+	    flow->marks.cap * sizeof(struct marks_run);
 
+	if (flow->state == FLOW_RESYNC)
+		held += resync_held_bytes(&flow->resync);
 	if (flow->link != NULL)
-		held += bnet_link_pending(flow->link).len;
+		pending = bnet_link_pending(flow->link).len;
+	/* which packet completed the incomplete frame, as far as it is there */
+	if (pending == 0)
+		flow->pending.packet = 0;
+	else
+		flow->pending = cap_mark_later(flow->pending, cap->mark);
+	held += pending;
 	cap->held_bytes += held - flow->held_bytes;
 	flow->held_bytes = held;
 }
@@ -99,6 +132,7 @@ flow_free(struct cap *cap, struct flow *flow)
 	flow->link = NULL;
 	resync_free(&flow->resync);
 	bnet_buf_free(&flow->unsynced);
+	(void)marks_take_all(&flow->marks);
 }
 
 size_t
@@ -113,9 +147,26 @@ flow_kept(const struct flow *flow)
 
 /* ---- frames ---- */
 
-/* A direction has frames of that order. */
+/* The packet that completed the frame that ends here. */
+static inline struct cap_mark
+frame_mark(const struct flow_ref *ref, const struct bnet_packet *packet)
+{
+	struct flow *flow = flow_of(ref);
+	struct cap_mark mark = ref->cap->mark, taken;
+
+	if (!marks_empty(&flow->marks)) {
+		taken = marks_take(&flow->marks,
+		    BNET_FRAME_WORD_BYTES + (size_t)packet->size_bytes);
+		return taken.packet > 0 ? taken : mark;
+	}
+	mark = cap_mark_later(mark, flow->pending);
+	flow->pending.packet = 0;
+	return mark;
+}
+
+/* A direction has frames of that order, from `at` on. */
 static void
-ordered(const struct flow_ref *ref, enum bnet_order order)
+ordered(const struct flow_ref *ref, enum bnet_order order, struct cap_mark at)
 {
 	struct stream *s = ref->stream;
 	enum bnet_order others = s->flow[!ref->dir].order;
@@ -123,8 +174,8 @@ ordered(const struct flow_ref *ref, enum bnet_order order)
 	flow_of(ref)->order = order;
 	if (order != BNET_ORDER_AUTO && others != BNET_ORDER_AUTO &&
 	    order != others)
-		cap_emit(ref->cap, s, ref->dir, CAP_NOTE, 0,
-		    "the two directions have different byte orders");
+		cap_emit_at(ref, CAP_NOTE, 0,
+		    "the two directions have different byte orders", at);
 }
 
 /* What is known of it: by its own frames, or else those of the other side. */
@@ -141,12 +192,13 @@ on_packet(void *arg, const struct bnet_packet *packet)
 {
 	const struct flow_ref *ref = arg;
 	struct flow *flow = flow_of(ref);
+	struct cap_mark mark = frame_mark(ref, packet);
 
 	if (flow->order == BNET_ORDER_AUTO)
-		ordered(ref, bnet_link_order(flow->link));
+		ordered(ref, bnet_link_order(flow->link), mark);
 	if (flow->order != BNET_ORDER_AUTO)
 		ref->stream->pub.order = flow->order;
-	cap_emit_frame(ref->cap, ref->stream, ref->dir, packet);
+	cap_emit_frame(ref, packet, mark, 0);
 	return BNET_OK;
 }
 
@@ -155,9 +207,9 @@ on_bad(void *arg, const struct bnet_packet *packet, enum bnet_err why)
 {
 	const struct flow_ref *ref = arg;
 
-	cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
+	cap_emit_at(ref, CAP_MALFORMED,
 	    BNET_FRAME_WORD_BYTES + (uint64_t)packet->size_bytes,
-	    bnet_strerror(why));
+	    bnet_strerror(why), frame_mark(ref, packet));
 	return BNET_OK;
 }
 
@@ -200,17 +252,37 @@ report_skipped(const struct flow_ref *ref)
 	struct flow *flow = flow_of(ref);
 
 	if (flow->skipped_bytes > 0)
-		cap_emit(ref->cap, ref->stream, ref->dir, CAP_SKIP,
-		    flow->skipped_bytes, flow->skip_reason);
+		cap_emit_at(ref, CAP_SKIP, flow->skipped_bytes,
+		    flow->skip_reason, flow->skip_mark);
 	flow->skipped_bytes = 0;
+	flow->skip_mark.packet = 0;
 }
 
 static void
 skip(struct flow *flow, size_t n)
 {
 	flow->skipped_bytes += n;
+	flow->skip_mark =
+	    cap_mark_later(flow->skip_mark, marks_take(&flow->marks, n));
 	flow->searched -= n < flow->searched ? n : flow->searched;
 	bnet_buf_consume(&flow->unsynced, n);
+}
+
+/* Appends bytes to search; returns false if there is no room. */
+static bool
+keep(struct flow *flow, struct bnet_slice in, struct cap_mark mark)
+{
+	if (bnet_buf_append(&flow->unsynced, in) != BNET_OK)
+		return false;
+	marks_add(&flow->marks, in.len, mark);
+	return true;
+}
+
+static void
+drop_unsynced(struct flow *flow)
+{
+	bnet_buf_free(&flow->unsynced);
+	(void)marks_take_all(&flow->marks);
 }
 
 static enum bnet_err
@@ -223,8 +295,11 @@ feed_link(
 	enum bnet_err err;
 	size_t used;
 
-	if (bnet_link_order(flow->link) == BNET_ORDER_AUTO)
-		bnet_link_set_order(flow->link, order_of(ref));
+	if (!flow->ordered) {
+		if (bnet_link_order(flow->link) == BNET_ORDER_AUTO)
+			bnet_link_set_order(flow->link, order_of(ref));
+		flow->ordered = bnet_link_order(flow->link) != BNET_ORDER_AUTO;
+	}
 	err = bnet_link_feed(flow->link, in, &sink, &used);
 	*left = bnet_slice_from(in, used);
 	return err;
@@ -307,8 +382,7 @@ feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 struct proxied {
 	char src[ADDRESS_CHARS], dst[ADDRESS_CHARS];
 	const char *reason;
-	int64_t time_ns;
-	uint64_t packet;
+	struct cap_mark mark;
 	uint64_t bytes;
 	enum cap_dir dir;
 };
@@ -327,17 +401,14 @@ decided(const struct flow_ref *ref)
 {
 	const struct proxied *p = ref->stream->proxied;
 	struct cap *cap = ref->cap;
-	int64_t time_ns = cap->time_ns;
-	uint64_t packet = cap->packet;
+	const struct cap_mark mark = cap->mark;
 
 	ref->stream->undecided = false;
 	if (p == NULL)
 		return;
-	cap->time_ns = p->time_ns;
-	cap->packet = p->packet;
+	cap->mark = p->mark;
 	cap_emit(cap, ref->stream, p->dir, CAP_PROXY, p->bytes, p->reason);
-	cap->time_ns = time_ns;
-	cap->packet = packet;
+	cap->mark = mark;
 }
 
 static const char *
@@ -368,8 +439,7 @@ proxied(const struct flow_ref *ref, const struct proxy_header *header)
 	flow_free_proxied(s);
 	s->proxied = p;
 	*p = (struct proxied){ .reason = proxy_kind(header),
-		.time_ns = ref->cap->time_ns,
-		.packet = ref->cap->packet,
+		.mark = ref->cap->mark,
 		.bytes = header->n_bytes,
 		.dir = ref->dir };
 	if (header->source.len_bytes > 0)
@@ -396,16 +466,20 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 	report_skipped(ref);
 	bnet_link_reset(flow->link);
 	bnet_link_set_order(flow->link, order);
+	flow->pending.packet = 0;
 	flow->searched = 0;
 	err = feed(ref, bnet_buf_slice(&flow->unsynced), &left);
 	if (err == BNET_OK) {
-		bnet_buf_free(&flow->unsynced);
+		flow->pending = marks_take_all(&flow->marks);
+		drop_unsynced(flow);
 		resync_free(&flow->resync);
 		flow->state = FLOW_SYNCED;
 		return;
 	}
 	report_unframed(ref, err);
 	bnet_buf_consume(&flow->unsynced, flow->unsynced.len - left.len);
+	/* the bytes of the frame that was kept are dropped with the others */
+	(void)marks_take_to(&flow->marks, flow->marks.to - left.len);
 	start_resync(ref, false, "no frames");
 	if (flow->unsynced.len > 0)
 		skip(flow, 1);
@@ -463,9 +537,9 @@ resync_bytes(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow *flow = flow_of(ref);
 
-	if (bnet_buf_append(&flow->unsynced, in) != BNET_OK) {
+	if (!keep(flow, in, ref->cap->mark)) {
 		unsynced_full(ref);
-		if (bnet_buf_append(&flow->unsynced, in) != BNET_OK) {
+		if (!keep(flow, in, ref->cap->mark)) {
 			flow->skipped_bytes += in.len;
 			return;
 		}
@@ -482,10 +556,12 @@ lose_sync(const struct flow_ref *ref, struct bnet_slice left)
 	struct bnet_slice kept = bnet_link_pending(flow->link);
 
 	start_resync(ref, false, "no frames");
-	if (bnet_buf_append(&flow->unsynced, kept) != BNET_OK)
+	if (!keep(flow, kept,
+		flow->pending.packet > 0 ? flow->pending : ref->cap->mark))
 		flow->skipped_bytes += kept.len;
 	bnet_link_reset(flow->link);
-	if (bnet_buf_append(&flow->unsynced, left) != BNET_OK)
+	flow->pending.packet = 0;
+	if (!keep(flow, left, ref->cap->mark))
 		flow->skipped_bytes += left.len;
 	if (flow->unsynced.len > 0)
 		skip(flow, 1);
@@ -494,15 +570,52 @@ lose_sync(const struct flow_ref *ref, struct bnet_slice left)
 
 /* ---- callbacks of the earlier stages ---- */
 
+/*
+ * The snapshot length cut the frame in the link, but its header is there.
+ * Reports it with as much of its payload as was captured.
+ */
+static void
+report_cut(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_packet packet;
+	uint64_t of_bytes;
+
+	flow->cut = false;
+	if (bnet_link_partial(flow->link, &packet, &of_bytes)) {
+		if (ref->stream->pub.order == BNET_ORDER_AUTO)
+			ref->stream->pub.order = bnet_link_order(flow->link);
+		cap_emit_frame(ref, &packet,
+		    cap_mark_later(flow->skip_mark,
+			cap_mark_later(flow->pending, ref->cap->mark)),
+		    of_bytes);
+	}
+	flow->pending.packet = 0;
+	flow->skip_mark.packet = 0;
+	bnet_link_reset(flow->link);
+}
+
+/* The damaged frame ends here. */
+static void
+end_discard(const struct flow_ref *ref)
+{
+	if (flow_of(ref)->cut)
+		report_cut(ref);
+	else
+		report_skipped(ref);
+}
+
 static struct bnet_slice
-discard(struct flow *flow, struct bnet_slice in)
+discard(struct flow *flow, struct bnet_slice in, struct cap_mark mark)
 {
 	size_t n = in.len;
 
 	if (n > flow->discard_bytes)
 		n = (size_t)flow->discard_bytes;
 	flow->discard_bytes -= n;
-	flow->skipped_bytes += n;
+	if (!flow->cut)
+		flow->skipped_bytes += n;
+	flow->skip_mark = cap_mark_later(flow->skip_mark, mark);
 	return bnet_slice_from(in, n);
 }
 
@@ -563,6 +676,7 @@ turn(const struct flow_ref *ref, enum cap_tls_looks looks)
 	/* the plaintext begins with a frame, if the stream is one of ours */
 	flow->state = ref->stream->undecided ? FLOW_START : FLOW_SYNCED;
 	bnet_buf_init(&flow->unsynced, hello.max);
+	(void)marks_take_all(&flow->marks);
 	begin_tls(ref, bnet_buf_slice(&hello), true);
 	bnet_buf_free(&hello);
 }
@@ -573,13 +687,14 @@ keep_unframed(const struct flow_ref *ref, struct bnet_slice left)
 {
 	struct flow *flow = flow_of(ref);
 
-	if (bnet_buf_append(&flow->unsynced, bnet_link_pending(flow->link)) !=
-		BNET_OK ||
-	    bnet_buf_append(&flow->unsynced, left) != BNET_OK) {
-		bnet_buf_free(&flow->unsynced);
+	if (!keep(flow, bnet_link_pending(flow->link),
+		flow->pending.packet > 0 ? flow->pending : ref->cap->mark) ||
+	    !keep(flow, left, ref->cap->mark)) {
+		drop_unsynced(flow);
 		return false;
 	}
 	bnet_link_reset(flow->link);
+	flow->pending.packet = 0;
 	return true;
 }
 
@@ -615,7 +730,8 @@ turning_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	struct bnet_buf first;
 	struct bnet_slice left;
 	enum cap_tls_looks looks;
-	enum bnet_err err = bnet_buf_append(&flow->unsynced, in);
+	enum bnet_err err =
+	    keep(flow, in, ref->cap->mark) ? BNET_OK : BNET_ENOMEM;
 
 	looks = hello_at(ref, bnet_buf_slice(&flow->unsynced));
 	if (err == BNET_OK && looks != CAP_TLS_NO && in.len > 0) {
@@ -625,6 +741,7 @@ turning_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	/* it was none: the link says what is wrong */
 	first = flow->unsynced;
 	bnet_buf_init(&flow->unsynced, first.max);
+	(void)marks_take_all(&flow->marks);
 	flow->state = FLOW_SYNCED;
 	err = feed(ref, bnet_buf_slice(&first), &left);
 	if (err != BNET_OK)
@@ -669,7 +786,7 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow *flow = flow_of(ref);
 
-	if (!open_link(ref)) {
+	if (flow->link == NULL && !open_link(ref)) {
 		cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, in.len,
 		    bnet_strerror(BNET_ENOMEM));
 		return;
@@ -677,9 +794,9 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	if (flow->state == FLOW_START)
 		start(ref);
 	if (flow->discard_bytes > 0) {
-		in = discard(flow, in);
+		in = discard(flow, in, ref->cap->mark);
 		if (flow->discard_bytes == 0)
-			report_skipped(ref);
+			end_discard(ref);
 	}
 	if (in.len > 0 && flow->state == FLOW_RESYNC)
 		resync_bytes(ref, in);
@@ -690,34 +807,65 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 	account(ref->cap, flow);
 }
 
+/* A gap in the frame whose rest is being discarded. */
+static bool
+gap_in_discard(const struct flow_ref *ref, uint64_t *bytes)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (*bytes > flow->discard_bytes) {
+		if (!flow->cut)
+			return false;
+		/* the frame ends in what is missing, and others begin there */
+		*bytes -= flow->discard_bytes;
+		flow->discard_bytes = 0;
+		report_cut(ref);
+		return false;
+	}
+	flow->discard_bytes -= *bytes;
+	if (flow->cut)
+		*bytes = 0;
+	if (flow->discard_bytes == 0)
+		end_discard(ref);
+	return true;
+}
+
 /*
  * A gap inside a frame of known length loses only that frame: the next one
- * starts where it would have ended.
+ * starts where it would have ended. If the snapshot length made the gap, and
+ * the header is there, the frame is not lost. *bytes becomes what of the gap is
+ * not of such a frame.
  */
 static bool
-gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
+gap_in_frame(const struct flow_ref *ref, uint64_t *bytes, bool cut)
 {
 	struct flow *flow = flow_of(ref);
 	size_t kept, missing;
+	struct bnet_packet packet;
+	uint64_t of_bytes;
 
 	if (flow->link == NULL || flow->state != FLOW_SYNCED)
 		return false;
-	if (flow->discard_bytes > 0) {
-		if (bytes > flow->discard_bytes)
-			return false;
-		flow->discard_bytes -= bytes;
-		if (flow->discard_bytes == 0)
-			report_skipped(ref);
-		return true;
-	}
+	if (flow->discard_bytes > 0)
+		return gap_in_discard(ref, bytes);
 	kept = bnet_link_pending(flow->link).len;
 	missing = bnet_link_missing_bytes(flow->link);
-	if (missing == 0 || bytes > missing)
+	if (missing == 0)
+		return false;
+	if (cut && bnet_link_partial(flow->link, &packet, &of_bytes)) {
+		flow->cut = true;
+		flow->discard_bytes = missing;
+		return gap_in_discard(ref, bytes);
+	}
+	if (*bytes > missing)
 		return false;
 	bnet_link_reset(flow->link);
 	flow->skip_reason = "rest of a frame with a gap in it";
 	flow->skipped_bytes += kept;
-	flow->discard_bytes = missing - bytes;
+	/* it is lost since the gap was found, which has been reported */
+	flow->skip_mark = cap_mark_later(flow->pending, ref->cap->mark);
+	flow->pending.packet = 0;
+	flow->discard_bytes = missing - *bytes;
 	if (flow->discard_bytes == 0)
 		report_skipped(ref);
 	return true;
@@ -725,10 +873,15 @@ gap_in_frame(const struct flow_ref *ref, uint64_t bytes)
 
 /* No bytes follow directly: fewer frames are enough. */
 static void
-resync_to_the_end(const struct flow_ref *ref)
+resync_to_the_end(const struct flow_ref *ref, uint64_t cut_bytes)
 {
-	if (flow_of(ref)->state == FLOW_RESYNC)
-		resync_on(ref, true);
+	struct flow *flow = flow_of(ref);
+
+	if (flow->state != FLOW_RESYNC)
+		return;
+	flow->resync.cut_bytes = cut_bytes;
+	resync_on(ref, true);
+	flow->resync.cut_bytes = 0;
 }
 
 static void
@@ -736,24 +889,47 @@ resync_after_gap(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
-	flow->skipped_bytes += flow->unsynced.len;
-	bnet_buf_free(&flow->unsynced);
+	skip(flow, flow->unsynced.len);
+	drop_unsynced(flow);
 	if (flow->link != NULL) {
 		flow->skipped_bytes += bnet_link_pending(flow->link).len;
 		bnet_link_reset(flow->link);
 	}
+	if (flow->skipped_bytes > 0)
+		flow->skip_mark =
+		    cap_mark_later(flow->skip_mark, ref->cap->mark);
+	flow->pending.packet = 0;
 	flow->discard_bytes = 0;
 	start_resync(ref, false, "rest of a frame with a gap in it");
 }
 
+/*
+ * Bytes are missing. Those that the snapshot length cut from the payload of a
+ * frame whose header is there are no gap.
+ */
 static void
-plain_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+plain_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
+    const char *reason)
 {
-	cap_emit(ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
-	if (bytes == 0 || !open_link(ref))
+	bool cut = kind == TCP_GAP_CUT, in_cut, in_frame = false;
+
+	if (bytes == 0 || !open_link(ref)) {
+		cap_emit(
+		    ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
 		return;
-	resync_to_the_end(ref);
-	if (!gap_in_frame(ref, bytes))
+	}
+	if (cut && flow_of(ref)->state == FLOW_START)
+		start(ref);
+	resync_to_the_end(ref, cut ? bytes : 0);
+	in_cut = cut || flow_of(ref)->cut;
+	if (in_cut)
+		in_frame = gap_in_frame(ref, &bytes, cut);
+	if (bytes > 0)
+		cap_emit(
+		    ref->cap, ref->stream, ref->dir, CAP_GAP, bytes, reason);
+	if (!in_cut)
+		in_frame = gap_in_frame(ref, &bytes, cut);
+	if (!in_frame)
 		resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
 }
@@ -766,9 +942,28 @@ plain_lost(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 		    ref->cap, ref->stream, ref->dir, CAP_SKIP, bytes, reason);
 	if (!open_link(ref))
 		return;
-	resync_to_the_end(ref);
+	resync_to_the_end(ref, 0);
 	resync_after_gap(ref);
 	account(ref->cap, flow_of(ref));
+}
+
+/* The end comes inside a frame that is shown cut, if it was sent whole. */
+static void
+finish_cut(const struct flow_ref *ref, bool orderly)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_packet packet;
+	uint64_t of_bytes;
+
+	if (!orderly) {
+		report_cut(ref);
+		return;
+	}
+	if (bnet_link_partial(flow->link, &packet, &of_bytes))
+		cap_emit(ref->cap, ref->stream, ref->dir, CAP_MALFORMED,
+		    BNET_FRAME_WORD_BYTES + (uint64_t)packet.size_bytes -
+			flow->discard_bytes,
+		    "the stream ended inside a frame");
 }
 
 static void
@@ -781,8 +976,12 @@ plain_finish(const struct flow_ref *ref, bool orderly)
 		return;
 	if (flow->state == FLOW_RESYNC) {
 		resync_on(ref, true);
-		flow->skipped_bytes += flow->unsynced.len;
-		bnet_buf_free(&flow->unsynced);
+		skip(flow, flow->unsynced.len);
+		drop_unsynced(flow);
+	}
+	if (flow->cut) {
+		finish_cut(ref, orderly);
+		return;
 	}
 	report_skipped(ref);
 	kept = bnet_link_pending(flow->link);
@@ -815,14 +1014,13 @@ looks_like_record(struct bnet_slice in)
 static struct cap_tls_mark
 now_of(const struct cap *cap)
 {
-	return (struct cap_tls_mark){ cap->time_ns, cap->packet };
+	return (struct cap_tls_mark){ cap->mark.time_ns, cap->mark.packet };
 }
 
 static void
 set_now(struct cap *cap, struct cap_tls_mark mark)
 {
-	cap->time_ns = mark.time_ns;
-	cap->packet = mark.packet;
+	cap->mark = (struct cap_mark){ mark.time_ns, mark.packet };
 }
 
 /* What waited in the TLS layer keeps the packet that it came with. */
@@ -845,10 +1043,15 @@ static void
 on_lost(void *arg, enum cap_dir dir, uint64_t bytes, const char *reason)
 {
 	struct flow_ref ref = *(const struct flow_ref *)arg;
+	const struct cap_mark mark = ref.cap->mark;
 
 	ref.dir = dir;
+	if (ref.stream->tls_cut[dir] && ref.stream->pub.tls)
+		reason = "a TLS record that the snapshot length cut cannot be "
+			 "decrypted";
 	if (!ref.stream->ignored)
 		plain_lost(&ref, bytes, reason);
+	ref.cap->mark = mark;
 }
 
 void
@@ -938,6 +1141,7 @@ static void
 feed_tls_kept(const struct flow_ref *ref)
 {
 	struct flow_ref other = *ref;
+	const struct cap_mark mark = ref->cap->mark;
 	struct flow *flow;
 	struct bnet_buf first;
 
@@ -950,7 +1154,9 @@ feed_tls_kept(const struct flow_ref *ref)
 	if (first.len == 0)
 		return;
 	bnet_buf_init(&flow->unsynced, first.max);
+	ref->cap->mark = marks_take_all(&flow->marks);
 	feed_tls(&other, bnet_buf_slice(&first));
+	ref->cap->mark = mark;
 	bnet_buf_free(&first);
 }
 
@@ -1020,6 +1226,7 @@ take_proxy(const struct flow_ref *ref, struct bnet_buf *kept)
 		if (header.n_bytes == 0)
 			break; /* its end is unknown: frames are searched */
 		bnet_buf_consume(kept, header.n_bytes);
+		(void)marks_take(&flow_of(ref)->marks, header.n_bytes);
 	}
 	return looks != PROXY_PERHAPS;
 }
@@ -1062,7 +1269,7 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 	enum cap_tls_looks looks;
 
 	if (flow_of(ref)->discard_bytes > 0) {
-		in = discard(flow_of(ref), in);
+		in = discard(flow_of(ref), in, ref->cap->mark);
 		if (flow_of(ref)->discard_bytes == 0)
 			report_skipped(ref);
 		if (in.len == 0)
@@ -1073,7 +1280,7 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 		plain_bytes(ref, in);
 		return;
 	}
-	if (bnet_buf_append(kept, in) != BNET_OK) {
+	if (!keep(flow_of(ref), in, ref->cap->mark)) {
 		give_up(ref, kept->len + in.len);
 		return;
 	}
@@ -1086,6 +1293,8 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 		return;
 	first = *kept; /* plain_bytes() needs the buffer itself */
 	bnet_buf_init(kept, first.max);
+	ref->cap->mark = cap_mark_later(
+	    ref->cap->mark, marks_take_all(&flow_of(ref)->marks));
 	if (looks == CAP_TLS_YES)
 		begin_tls(ref, bnet_buf_slice(&first), false);
 	else
@@ -1113,6 +1322,7 @@ static void
 settle_start(const struct flow_ref *ref)
 {
 	struct flow *flow = &ref->stream->flow[ref->dir];
+	const struct cap_mark mark = ref->cap->mark;
 	struct bnet_buf first = flow->unsynced;
 
 	if (flow->state == FLOW_TURNING)
@@ -1120,12 +1330,15 @@ settle_start(const struct flow_ref *ref)
 	if (flow->state != FLOW_START || first.len == 0)
 		return;
 	bnet_buf_init(&flow->unsynced, first.max);
+	ref->cap->mark = marks_take_all(&flow->marks);
 	plain_bytes(ref, bnet_buf_slice(&first));
+	ref->cap->mark = mark;
 	bnet_buf_free(&first);
 }
 
 void
-flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
+flow_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
+    const char *reason)
 {
 	struct flow_ref arg = *ref;
 	const struct cap_tls_sink sink = tls_sink(&arg);
@@ -1139,10 +1352,11 @@ flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason)
 	}
 	if (!flow_of(ref)->tls) {
 		settle_start(ref);
-		plain_gap(ref, bytes, reason);
+		plain_gap(ref, bytes, kind, reason);
 		return;
 	}
 	cap_emit(ref->cap, s, ref->dir, CAP_GAP, bytes, reason);
+	s->tls_cut[ref->dir] |= kind == TCP_GAP_CUT;
 	if (bytes > 0 && cap_tls_gap(s->tls, ref->dir, bytes, &sink) != BNET_OK)
 		cap_emit(ref->cap, s, ref->dir, CAP_LIMIT, 0,
 		    bnet_strerror(BNET_ENOMEM));

@@ -13,7 +13,9 @@
 #define CAPTURE_FLOW_H
 
 #include "cmd/capture/capture.h"
+#include "cmd/capture/clock.h"
 #include "cmd/capture/layers.h"
+#include "cmd/capture/marks.h"
 #include "cmd/capture/resync.h"
 #include "cmd/capture/tcp.h"
 
@@ -43,9 +45,53 @@ struct flow {
 	struct bnet_buf unsynced; /* bytes to search; START: the first few */
 	uint64_t skipped_bytes; /* reported with the next frame */
 	const char *skip_reason;
+	struct cap_mark skip_mark; /* of the last byte skipped */
 	uint64_t discard_bytes; /* rest of a frame or PROXY header that a gap
 				   damaged */
+	bool cut; /* that frame is kept: the snapshot length cut its payload */
+	struct cap_mark pending; /* of the incomplete frame; packet 0: none */
+	struct marks marks; /* of `unsynced` */
 	size_t held_bytes; /* as counted in cap->held_bytes */
+	bool ordered; /* the link knows the byte order */
+};
+
+/* A direction that holds bytes, which came with `packet` or later. */
+struct hold {
+	enum hold_state {
+		HOLD_NONE = 0,
+		HOLD_FRESH, /* events of others wait for it */
+		HOLD_STALE, /* it has held them for too long */
+	} state;
+	enum cap_dir dir;
+	uint64_t packet;
+	uint64_t last_key; /* of its last event */
+	int64_t since_ns;
+	struct stream *stream;
+	struct hold *prev, *next;
+};
+
+struct hold_list {
+	struct hold *first, *last; /* oldest first */
+};
+
+struct order_entry;
+
+/* The events that wait for earlier ones. */
+struct order {
+	struct order_entry **heap;
+	size_t n, cap, bytes;
+	uint64_t serial;
+	uint64_t limit; /* events of this packet and later ones wait */
+	uint64_t n_frames; /* handed over */
+	/*
+	 * A frame of this packet or a later one is handed over at once: nothing
+	 * waits or is held, it is not late, and the clock has no steps.
+	 */
+	uint64_t usual_from;
+	uint64_t last_packet; /* if not usual_from: the latest handed over */
+	int64_t last_ns; /* its time, without steps */
+	int64_t check_ns, check_stale_ns; /* next time */
+	struct hold_list fresh, stale;
 };
 
 struct stream {
@@ -56,14 +102,19 @@ struct stream {
 	bool ignored; /* it carries none */
 	bool closing; /* both FINs or a RST were seen */
 	bool dormant; /* silent for a long time, holds nothing */
+	bool silent; /* silent for a long time, but holds something */
+	bool ended; /* everything was reported */
 	bool isn_known[2];
 	uint32_t isn[2];
 	uint32_t tunnel[2]; /* around the first segment each way; 0: none yet */
 	int64_t seen_ns;
 	struct tcp_half half[2];
 	struct flow flow[2];
+	struct hold hold[2];
+	size_t n_waiting; /* of its events, in the order */
 	struct proxied *proxied; /* its PROXY header, or NULL */
 	struct cap_tls *tls;
+	bool tls_cut[2]; /* the snapshot length cut records */
 	bool waiting; /* for a secret; then in cap->waiting */
 	int64_t
 	    waiting_since_ns; /* of the clock of cap_tick(); 0: no tick yet */
@@ -83,7 +134,7 @@ struct streams {
 	size_t n;
 	uint64_t n_ever;
 	uint64_t seed;
-	struct stream_list open, closing, dormant;
+	struct stream_list open, closing, dormant, silent;
 	struct stream *last_hit;
 };
 
@@ -97,11 +148,15 @@ struct cap {
 	struct cap_fragments *fragments;
 	struct left_out *left_out;
 	struct streams streams;
+	struct order order;
+	struct cap_clock clock;
+	int64_t idle_ns; /* counted in time_ns since the last packet */
+	int64_t expire_ns; /* when streams_expire() has work again */
 	size_t held_bytes; /* by all streams */
 	struct stream *waiting, *waiting_last; /* for a secret, by its start */
 	size_t n_waiting;
-	int64_t time_ns; /* of the current packet */
-	uint64_t packet; /* its number */
+	int64_t time_ns; /* for waits; never steps; also counts idle time */
+	struct cap_mark mark; /* of the bytes that are processed */
 };
 
 /* The `arg` of the sinks of the stages. */
@@ -122,7 +177,8 @@ void cap_emit(struct cap *cap, struct stream *stream, enum cap_dir dir,
  * Bytes of the TCP stream: decrypts them if they are TLS, and decodes frames.
  */
 void flow_bytes(const struct flow_ref *ref, struct bnet_slice in);
-void flow_gap(const struct flow_ref *ref, uint64_t bytes, const char *reason);
+void flow_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
+    const char *reason);
 
 /* The key log has grown, or (give_up) a stream has waited for long enough. */
 void flow_retry_keys(struct cap *cap, struct stream *stream, bool give_up);

@@ -33,6 +33,7 @@
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
+#define TCP_PSH 0x08
 #define TCP_ACK 0x10
 
 /* One end of a connection; IPv4 uses the first 4 bytes of ip. */

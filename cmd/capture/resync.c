@@ -173,7 +173,9 @@ judge(struct resync *resync, struct resync_chain *chain,
 	if (step == STEP_BAD)
 		return REJECTED;
 	if (last)
-		return is_enough_at_end(chain, bytes.len) ? ACCEPTED : REJECTED;
+		return is_enough_at_end(chain, bytes.len + resync->cut_bytes)
+		    ? ACCEPTED
+		    : REJECTED;
 	return OPEN;
 }
 

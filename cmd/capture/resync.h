@@ -27,6 +27,7 @@ struct resync {
 	size_t scanned; /* positions judged so far */
 	struct resync_chain *chain; /* the open ones */
 	size_t n_chains, cap_chains;
+	uint64_t cut_bytes; /* known to follow, but not captured; `last` only */
 	uint64_t n_steps; /* frames examined: a measure of the cost */
 };
 

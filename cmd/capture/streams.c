@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/capture/streams.h"
 
+#include "cmd/capture/order.h"
 #include "cmd/capture/tls.h"
 
 #include <arpa/inet.h>
@@ -11,8 +12,11 @@
 
 #define BUCKETS_MIN 1024
 #define BUCKETS_MAX (1 << 20)
+/* Clients do not use the ports below without asking for them. */
+#define SERVICE_PORTS 1024
 /* How long stray segments of a finished connection still belong to it. */
 #define LINGER_NS INT64_C(5000000000)
+#define EXPIRE_NS INT64_C(1000000) /* between looks at who is silent */
 
 /* A segment of the same connection is nearer than this. */
 #define FAR_BYTES (UINT32_C(1) << 24)
@@ -145,6 +149,8 @@ list_of(struct streams *streams, const struct stream *s)
 {
 	if (s->dormant)
 		return &streams->dormant;
+	if (s->silent)
+		return &streams->silent;
 	return s->closing ? &streams->closing : &streams->open;
 }
 
@@ -217,11 +223,12 @@ void
 streams_touch(struct streams *streams, struct stream *stream, bool closing)
 {
 	if (stream->newer == NULL && stream->closing == closing &&
-	    !stream->dormant)
+	    !(stream->dormant | stream->silent))
 		return;
 	unlist(streams, stream);
 	stream->closing = closing;
 	stream->dormant = false;
+	stream->silent = false;
 	enlist(streams, stream);
 }
 
@@ -230,7 +237,29 @@ streams_rest(struct streams *streams, struct stream *stream)
 {
 	unlist(streams, stream);
 	stream->dormant = true;
+	stream->silent = false;
 	enlist(streams, stream);
+}
+
+/* Nothing evicts it while there is memory, but then it goes first. */
+static void
+set_silent(struct streams *streams, struct stream *stream)
+{
+	unlist(streams, stream);
+	stream->silent = true;
+	enlist(streams, stream);
+}
+
+struct stream *
+streams_oldest(struct streams *streams)
+{
+	struct stream *s = streams->closing.oldest;
+
+	if (s == NULL)
+		s = streams->silent.oldest;
+	if (s == NULL)
+		s = streams->open.oldest;
+	return s != NULL ? s : streams->dormant.oldest;
 }
 
 /* ---- opening, closing, resting ---- */
@@ -250,14 +279,25 @@ streams_release(struct cap *cap, struct stream *s)
 }
 
 void
-streams_close(struct cap *cap, struct stream *s)
+streams_end(struct cap *cap, struct stream *s)
 {
+	if (s->ended)
+		return;
+	s->ended = true;
 	for (int dir = CAP_UP; dir <= CAP_DOWN && !s->ignored; dir++) {
 		struct flow_ref ref = { cap, s, (enum cap_dir)dir };
 
 		tcp_flush(&s->half[dir], &cap->tcp, &ref);
 	}
+	cap->mark = cap->tcp.now;
 	flow_finish(cap, s);
+}
+
+void
+streams_close(struct cap *cap, struct stream *s)
+{
+	streams_end(cap, s);
+	order_flush_stream(cap, s);
 	streams_release(cap, s);
 	if (cap->sink.closed != NULL)
 		cap->sink.closed(cap->sink.arg, &s->pub);
@@ -276,6 +316,7 @@ close_for(struct cap *cap, struct stream *s, const char *reason)
 {
 	bool reported = s->closing;
 
+	cap->mark = cap->tcp.now;
 	for (int dir = CAP_DOWN; dir >= CAP_UP && !s->closing; dir--) {
 		size_t held = held_bytes(s, dir);
 
@@ -312,6 +353,7 @@ streams_expire(struct cap *cap)
 	struct streams *streams = &cap->streams;
 	struct stream *s;
 
+	cap->expire_ns = cap->time_ns + EXPIRE_NS;
 	/*
 	 * a RST may be forged: a stream that holds nothing may still continue
 	 */
@@ -328,7 +370,7 @@ streams_expire(struct cap *cap)
 	while ((s = streams->open.oldest) != NULL &&
 	    cap->time_ns - s->seen_ns > cap->set.limits.idle_ns)
 		if (!rest(cap, s))
-			close_for(cap, s, "silent for too long");
+			set_silent(streams, s);
 }
 
 /* Evicts finished streams first, then those silent the longest. */
@@ -341,7 +383,7 @@ make_place(struct cap *cap)
 	if (s == NULL)
 		s = streams->dormant.oldest;
 	if (s == NULL)
-		s = streams->open.oldest;
+		s = streams_oldest(streams);
 	close_for(cap, s, "too many streams at once: the oldest is closed");
 }
 
@@ -352,11 +394,7 @@ streams_make_room(struct cap *cap)
 	struct stream *s;
 
 	while (cap->held_bytes > cap->set.limits.total_bytes) {
-		s = streams->closing.oldest;
-		if (s == NULL)
-			s = streams->open.oldest;
-		if (s == NULL)
-			s = streams->dormant.oldest;
+		s = streams_oldest(streams);
 		if (s == NULL)
 			break;
 		if (s->closing || s->dormant || !rest(cap, s))
@@ -364,18 +402,6 @@ streams_make_room(struct cap *cap)
 			    "the memory limit: the oldest stream that holds"
 			    " something is closed");
 	}
-}
-
-bool
-cap_port_listed(const struct cap *cap, uint16_t port)
-{
-	const struct cap_settings *set = &cap->set;
-
-	for (size_t i = 0; i < set->n_ports; i++)
-		if (set->ports[i] == port ||
-		    (set->ports[i] < port && port <= set->last_ports[i]))
-			return true;
-	return false;
 }
 
 /* Did the sender of the first segment seen open the connection? */
@@ -388,6 +414,28 @@ sender_opened(const struct cap *cap, const struct cap_segment *seg)
 	    cap_port_listed(cap, seg->src.port))
 		return cap_port_listed(cap, seg->dst.port);
 	return seg->src.port >= seg->dst.port;
+}
+
+/*
+ * The listed ports are those of listening sides. A SYN shows who listens;
+ * without one, a listed port may be a client's if the other is a service's.
+ */
+static void
+judge_ports(
+    const struct cap *cap, struct stream *s, const struct cap_segment *seg)
+{
+	const struct cap_end *server = &s->key.end[!s->opener];
+	const struct cap_end *client = &s->key.end[s->opener];
+	bool server_listed = cap_port_listed(cap, server->port);
+	bool known = (seg->flags & TCP_SYN) != 0;
+
+	if (known && !server_listed && !cap->set.any_port)
+		s->ignored = true;
+	else if (known || !server_listed)
+		s->undecided = cap->set.any_port && !server_listed;
+	else
+		s->undecided = client->port < SERVICE_PORTS &&
+		    !cap_port_listed(cap, client->port);
 }
 
 static void
@@ -415,9 +463,7 @@ streams_open(struct cap *cap, const struct stream_key *key, int sender,
 	cap->counters.streams++;
 	s->opener = (uint8_t)(sender_opened(cap, seg) ? sender : !sender);
 	s->pub.order = cap->set.order;
-	s->undecided = cap->set.any_port &&
-	    !cap_port_listed(cap, seg->src.port) &&
-	    !cap_port_listed(cap, seg->dst.port);
+	judge_ports(cap, s, seg);
 	write_end(s, 0, &key->end[s->opener]);
 	write_end(s, 1, &key->end[!s->opener]);
 	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)

@@ -50,19 +50,35 @@ void streams_rest(struct streams *streams, struct stream *stream);
 struct stream *streams_open(struct cap *cap, const struct stream_key *key,
     int sender, const struct cap_segment *seg);
 
-/* Reports everything that is held, and removes the stream. */
+/* The one to be closed first, when all are; NULL: there is none. */
+struct stream *streams_oldest(struct streams *streams);
+
+/* Reports everything that is held. */
+void streams_end(struct cap *cap, struct stream *stream);
+
+/* Ends the stream, hands over its events, and removes it. */
 void streams_close(struct cap *cap, struct stream *stream);
 
 /* Releases what it holds, without reporting it. */
 void streams_release(struct cap *cap, struct stream *stream);
 
-/* Closes finished streams and those silent for too long. */
+/* Closes finished streams; those silent for long free what they can. */
 void streams_expire(struct cap *cap);
 
 /* Closes streams that hold something until the total is within the limit. */
 void streams_make_room(struct cap *cap);
 
 /* Is it one of the requested ports? */
-bool cap_port_listed(const struct cap *cap, uint16_t port);
+static inline bool
+cap_port_listed(const struct cap *cap, uint16_t port)
+{
+	const struct cap_settings *set = &cap->set;
+
+	for (size_t i = 0; i < set->n_ports; i++)
+		if (set->ports[i] == port ||
+		    (set->ports[i] < port && port <= set->last_ports[i]))
+			return true;
+	return false;
+}
 
 #endif

@@ -75,18 +75,28 @@ history_free(struct history *history, struct history_budget *budget)
 
 /* ---- pieces ---- */
 
-/* How long an acknowledged hole is awaited, in segments and in time. */
-#define WAIT_SEGMENTS 256
-#define WAIT_NS INT64_C(3000000000)
+/*
+ * How long a hole is awaited once the receiver has acknowledged it: a capture
+ * may swap packets, and a sender that missed the acknowledgement sends again.
+ * In time since then, and in segments since it was found.
+ */
+#define PROVEN_NS INT64_C(500000000)
+#define PROVEN_SEGMENTS 256
+
+/*
+ * How long it is awaited when nobody acknowledges it: the other side is not in
+ * the capture, or was heard but has fallen silent. While it speaks and does not
+ * acknowledge the hole, the bytes will be sent again.
+ */
+#define UNHEARD_NS INT64_C(500000000)
+#define UNHEARD_SEGMENTS 2048
+#define SILENT_NS INT64_C(30000000000)
 
 /*
  * The beginning is awaited for a shorter time: until then there is no output.
  */
 #define START_SEGMENTS 64
-#define START_NS INT64_C(1000000000)
-
-/* If segments are captured partially, holes are normal. */
-#define CUT_SEGMENTS 4
+#define START_NS INT64_C(250000000)
 
 /* Limit per direction; pieces are searched linearly. */
 #define PIECES_MAX 4096
@@ -94,12 +104,20 @@ history_free(struct history *history, struct history_budget *budget)
 /* A FIN is accepted within this distance of the expected sequence number. */
 #define FIN_BYTES UINT32_C(67108864)
 
+#define NOT_PROVEN INT64_MIN
+
+/* A keep-alive comes after this long without data. */
+#define KEEPALIVE_NS INT64_C(1000000000)
+
 struct tcp_piece {
 	struct tcp_piece *next;
-	int64_t time_ns; /* arrival time, */
-	uint32_t segment; /* and n_segments at that time */
+	struct cap_mark mark; /* the packet that brought it */
+	int64_t time_ns; /* when it came, */
+	int64_t proven_ns; /* when all before it was acknowledged, */
+	uint32_t segment; /* and n_segments when it came */
 	uint32_t seq;
 	uint32_t len;
+	bool cut; /* the snapshot length cut it off: no data */
 	uint8_t data[];
 };
 
@@ -119,13 +137,29 @@ tcp_start(struct tcp_half *half, uint32_t seq)
 	half->next_seq = seq;
 }
 
-void
-tcp_acknowledge(struct tcp_half *half, uint32_t ack)
+/* Notes which of the pieces have nothing to wait for any more. */
+static void
+prove(struct tcp_half *half, int64_t time_ns)
 {
+	struct tcp_piece *piece = half->head;
+
+	for (; piece != NULL && distance(piece->seq, half->peer_ack) >= 0;
+	     piece = piece->next)
+		if (piece->proven_ns == NOT_PROVEN)
+			piece->proven_ns = time_ns;
+}
+
+void
+tcp_acknowledge(struct tcp_half *half, uint32_t ack, int64_t time_ns)
+{
+	half->heard_ns = time_ns;
+	half->heard = true;
 	if (half->acked && distance(half->peer_ack, ack) <= 0)
 		return;
 	half->acked = true;
 	half->peer_ack = ack;
+	if (half->head != NULL)
+		prove(half, time_ns);
 }
 
 static void
@@ -138,7 +172,7 @@ account(struct tcp_half *half, const struct tcp_shared *shared, ssize_t bytes)
 static ssize_t
 piece_bytes(const struct tcp_piece *piece)
 {
-	return (ssize_t)(sizeof(*piece) + piece->len);
+	return (ssize_t)(sizeof(*piece) + (piece->cut ? 0 : piece->len));
 }
 
 /* Removes the first piece. */
@@ -171,21 +205,31 @@ tcp_drop(struct tcp_half *half, const struct tcp_shared *shared)
 	history_free(&half->history, shared->history);
 }
 
-/* Inserts a copy of `data` after `after`; NULL: as the first. */
+/*
+ * Inserts a copy of `data` after `after`; NULL: as the first. Without bytes
+ * (p is NULL), it was cut off.
+ */
 static enum bnet_err
 insert(struct tcp_half *half, const struct tcp_shared *shared,
     struct tcp_piece *after, uint32_t seq, struct bnet_slice data)
 {
-	struct tcp_piece *piece = malloc(sizeof(*piece) + data.len);
+	size_t n = data.p != NULL ? data.len : 0;
+	struct tcp_piece *piece = malloc(sizeof(*piece) + n);
 	struct tcp_piece **link = after != NULL ? &after->next : &half->head;
 
 	if (piece == NULL)
 		return BNET_ENOMEM;
+	piece->mark = shared->now;
 	piece->time_ns = half->time_ns;
+	piece->proven_ns = NOT_PROVEN;
+	if (half->acked && distance(seq, half->peer_ack) >= 0)
+		piece->proven_ns = half->time_ns;
 	piece->segment = half->n_segments;
 	piece->seq = seq;
 	piece->len = (uint32_t)data.len;
-	memcpy(piece->data, data.p, data.len);
+	piece->cut = data.p == NULL;
+	if (n > 0)
+		memcpy(piece->data, data.p, n);
 	piece->next = *link;
 	*link = piece;
 	half->last_held = piece;
@@ -203,6 +247,8 @@ compare(struct tcp_piece *piece, uint32_t at, struct bnet_slice data,
 {
 	uint64_t differ = 0;
 
+	if (piece->cut || data.p == NULL)
+		return;
 	for (size_t i = 0; i < data.len; i++)
 		differ += piece->data[at + i] != data.p[i];
 	if (differ == 0)
@@ -215,6 +261,14 @@ compare(struct tcp_piece *piece, uint32_t at, struct bnet_slice data,
 	}
 	shared->sink->conflict(
 	    arg, differ, "sent twice with different contents, the first kept");
+}
+
+/* As bnet_slice_from(), also of bytes that are not there. */
+static struct bnet_slice
+rest_of(struct bnet_slice data, size_t n)
+{
+	return (struct bnet_slice){ data.p != NULL ? data.p + n : NULL,
+		data.len - n };
 }
 
 /*
@@ -255,7 +309,7 @@ hold(struct tcp_half *half, const struct tcp_shared *shared, uint32_t seq,
 				    arg);
 				shared->counters->retransmitted_bytes += n;
 				seq += (uint32_t)n;
-				data = bnet_slice_from(data, n);
+				data = rest_of(data, n);
 				continue;
 			}
 			n = n < (size_t)to_piece ? n : (size_t)to_piece;
@@ -264,18 +318,36 @@ hold(struct tcp_half *half, const struct tcp_shared *shared, uint32_t seq,
 		    (struct bnet_slice){ data.p, n });
 		before = before != NULL ? before->next : half->head;
 		seq += (uint32_t)n;
-		data = bnet_slice_from(data, n);
+		data = rest_of(data, n);
 	}
 	return err;
 }
 
 static void
 pass(struct tcp_half *half, const struct tcp_shared *shared,
-    struct bnet_slice data, void *arg)
+    struct bnet_slice data, const struct cap_mark *mark, void *arg)
 {
 	history_add(&half->history, shared->history, half->next_seq, data);
 	half->next_seq += (uint32_t)data.len;
-	shared->sink->data(arg, data);
+	shared->sink->data(arg, data, mark);
+}
+
+/* Passes on that bytes are cut off. */
+static void
+pass_cut(struct tcp_half *half, const struct tcp_shared *shared, size_t n,
+    const struct cap_mark *mark, void *arg)
+{
+	half->next_seq += (uint32_t)n;
+	history_break(&half->history);
+	shared->sink->gap(
+	    arg, n, TCP_GAP_CUT, "not captured (snapshot length)", mark);
+}
+
+static void
+note_ended(struct tcp_half *half)
+{
+	half->ended = half->fin && half->started &&
+	    distance(half->next_seq, half->fin_seq) <= 0;
 }
 
 /* Passes on the pieces that are now in order. */
@@ -291,27 +363,29 @@ drain(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 		if (old < 0 || old > (int32_t)piece->len)
 			old = (int32_t)piece->len; /* half the space away */
 		shared->counters->retransmitted_bytes += (uint32_t)old;
-		if (old < (int32_t)piece->len)
+		if (old < (int32_t)piece->len && piece->cut)
+			pass_cut(half, shared, piece->len - (uint32_t)old,
+			    &piece->mark, arg);
+		else if (old < (int32_t)piece->len)
 			pass(half, shared,
 			    (struct bnet_slice){
 				piece->data + old, piece->len - (uint32_t)old },
-			    arg);
+			    &piece->mark, arg);
 		free(piece);
 	}
-	half->ended = half->fin && half->started &&
-	    distance(half->next_seq, half->fin_seq) <= 0;
+	note_ended(half);
 }
 
 /* Gives up the hole before the first piece. */
 static void
-give_up(struct tcp_half *half, const struct tcp_shared *shared,
-    const char *reason, void *arg)
+give_up(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 {
 	uint32_t missing = half->head->seq - half->next_seq;
 
 	half->next_seq = half->head->seq;
 	history_break(&half->history);
-	shared->sink->gap(arg, missing, reason);
+	shared->sink->gap(arg, missing, TCP_GAP_LOST, "not in the capture",
+	    &half->head->mark);
 	drain(half, shared, arg);
 }
 
@@ -324,38 +398,49 @@ start_late(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 	half->no_start = true;
 	half->next_seq = half->head->seq;
 	shared->counters->streams_no_start++;
-	shared->sink->gap(
-	    arg, 0, "the beginning of the stream is not in the capture");
+	shared->sink->gap(arg, 0, TCP_GAP_START,
+	    "the beginning of the stream is not in the capture",
+	    &half->head->mark);
 	drain(half, shared, arg);
 }
 
-/*
- * Why to stop waiting for the hole before the first piece; NULL: keep waiting.
- */
-static const char *
-wait_is_over(const struct tcp_half *half)
+/* Is there a reason to stop waiting for the hole before the first piece? */
+static bool
+wait_is_over(const struct tcp_half *half, int64_t time_ns)
 {
 	const struct tcp_piece *piece = half->head;
 	uint32_t n_waited;
+	int64_t since_ns;
 
 	if (piece == NULL)
-		return NULL;
+		return false;
 	n_waited = half->n_segments - piece->segment + 1;
-	if (half->cut && n_waited >= CUT_SEGMENTS)
-		return "not captured (snapshot length)";
-	if (half->acked && distance(piece->seq, half->peer_ack) >= 0 &&
-	    (n_waited >= WAIT_SEGMENTS ||
-		half->time_ns - piece->time_ns >= WAIT_NS))
-		return "not in the capture";
-	return NULL;
+	if (piece->proven_ns != NOT_PROVEN)
+		return n_waited >= PROVEN_SEGMENTS ||
+		    time_ns - piece->proven_ns >= PROVEN_NS;
+	since_ns = time_ns - piece->time_ns;
+	if (half->heard && half->heard_ns >= piece->time_ns)
+		return time_ns - half->heard_ns >= SILENT_NS;
+	return since_ns >= UNHEARD_NS || n_waited >= UNHEARD_SEGMENTS;
+}
+
+int64_t
+tcp_held_since(const struct tcp_half *half, uint64_t *packet)
+{
+	const struct tcp_piece *piece, *oldest = half->head;
+
+	for (piece = half->head; piece != NULL; piece = piece->next)
+		if (piece->mark.packet < oldest->mark.packet)
+			oldest = piece;
+	*packet = oldest->mark.packet;
+	return oldest->time_ns;
 }
 
 /* Gives up holes that were awaited long enough, or that hold too much. */
-static void
-judge_wait(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
+void
+tcp_judge(struct tcp_half *half, const struct tcp_shared *shared,
+    int64_t time_ns, void *arg)
 {
-	const char *reason;
-
 	if (half->head == NULL)
 		return;
 	if (half->held_bytes > shared->held_max_bytes ||
@@ -367,14 +452,14 @@ judge_wait(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 		 */
 		while (half->held_bytes > shared->held_max_bytes / 2 ||
 		    half->n_pieces > PIECES_MAX / 2)
-			give_up(half, shared, "not in the capture", arg);
+			give_up(half, shared, arg);
 	}
 	if (!half->started &&
 	    (half->n_segments - half->first_segment + 1 >= START_SEGMENTS ||
-		half->time_ns - half->first_ns >= START_NS))
+		time_ns - half->first_ns >= START_NS))
 		start_late(half, shared, arg);
-	while (half->started && (reason = wait_is_over(half)) != NULL)
-		give_up(half, shared, reason, arg);
+	while (half->started && wait_is_over(half, time_ns))
+		give_up(half, shared, arg);
 }
 
 /* Tracks how far the sender got, even if that was not captured. */
@@ -397,17 +482,33 @@ note_end(struct tcp_half *half, const struct cap_segment *segment, uint32_t seq)
 	}
 }
 
+/*
+ * A keep-alive repeats the byte before the next one, with any contents, after
+ * everything was acknowledged. Real ones carry a zero, are not pushed, and come
+ * after a pause; one of these may be otherwise.
+ */
+static bool
+is_keepalive(const struct tcp_half *half, const struct cap_segment *segment,
+    uint32_t seq, int64_t now_ns)
+{
+	if (segment->data.len != 1 || segment->missing_bytes > 0 ||
+	    seq + 1 != half->next_seq || half->head != NULL ||
+	    (segment->flags & (TCP_SYN | TCP_FIN)) ||
+	    (half->acked && half->peer_ack != half->next_seq))
+		return false;
+	return (segment->data.p[0] == 0) + ((segment->flags & TCP_PSH) == 0) +
+	    (now_ns - half->unix_ns >= KEEPALIVE_NS) >=
+	    2;
+}
+
 /* Compares a retransmission with the bytes passed on earlier. */
 static void
 compare_old(struct tcp_half *half, const struct tcp_shared *shared,
     uint32_t seq, struct bnet_slice old, void *arg)
 {
-	uint64_t differ;
+	uint64_t differ =
+	    history_differs(&half->history, half->next_seq, seq, old);
 
-	/* a keep-alive repeats one byte before the next, with any contents */
-	if (old.len == 1 && seq + 1 == half->next_seq)
-		return;
-	differ = history_differs(&half->history, half->next_seq, seq, old);
 	if (differ > 0)
 		shared->sink->conflict(arg, differ,
 		    shared->overlap == CAP_OVERLAP_LAST
@@ -416,64 +517,119 @@ compare_old(struct tcp_half *half, const struct tcp_shared *shared,
 			: "sent twice with different contents, the first kept");
 }
 
-/* Drops the part of the data that was already passed on. */
+/* What of a segment is new: its data, and behind them what was cut off. */
+struct fresh {
+	uint32_t seq;
+	struct bnet_slice data;
+	size_t cut_bytes;
+};
+
+/* Drops what was already passed on. */
 static void
-trim_old(struct tcp_half *half, const struct tcp_shared *shared, uint32_t *seq,
-    struct bnet_slice *data, void *arg)
+trim_old(struct tcp_half *half, const struct tcp_shared *shared,
+    struct fresh *fresh, bool keepalive, void *arg)
 {
-	int32_t ahead = distance(half->next_seq, *seq);
-	size_t old;
+	int32_t ahead = distance(half->next_seq, fresh->seq);
+	size_t old, n;
 
 	if (ahead >= 0)
 		return;
 	old = (size_t) - (int64_t)ahead;
-	if (old > data->len)
-		old = data->len;
-	compare_old(
-	    half, shared, *seq, (struct bnet_slice){ data->p, old }, arg);
+	n = old < fresh->data.len ? old : fresh->data.len;
+	if (!keepalive)
+		compare_old(half, shared, fresh->seq,
+		    (struct bnet_slice){ fresh->data.p, n }, arg);
+	fresh->data = bnet_slice_from(fresh->data, n);
+	fresh->seq += (uint32_t)n;
+	old -= n;
+	n += old < fresh->cut_bytes ? old : fresh->cut_bytes;
+	old = old < fresh->cut_bytes ? old : fresh->cut_bytes;
+	fresh->cut_bytes -= old;
+	fresh->seq += (uint32_t)old;
 	shared->counters->retransmissions++;
-	shared->counters->retransmitted_bytes += old;
-	*seq += (uint32_t)old;
-	*data = bnet_slice_from(*data, old);
+	shared->counters->retransmitted_bytes += n;
+}
+
+/* Holds what is new, until what is before it comes. */
+static enum bnet_err
+hold_fresh(struct tcp_half *half, const struct tcp_shared *shared,
+    const struct fresh *fresh, int64_t time_ns, void *arg)
+{
+	const struct bnet_slice cut = { NULL, fresh->cut_bytes };
+	enum bnet_err err = BNET_OK;
+
+	if (half->head == NULL) {
+		half->first_segment = half->n_segments;
+		half->first_ns = time_ns;
+		half->heard = false;
+	}
+	if (half->started && fresh->seq != half->next_seq)
+		shared->counters->out_of_order++;
+	if (fresh->data.len > 0)
+		err = hold(half, shared, fresh->seq, fresh->data, arg);
+	if (err == BNET_OK && cut.len > 0)
+		err = hold(half, shared, fresh->seq + (uint32_t)fresh->data.len,
+		    cut, arg);
+	return err;
+}
+
+/* A segment that is not just the next one. */
+static enum bnet_err
+unusual(struct tcp_half *half, const struct tcp_shared *shared,
+    const struct cap_segment *segment, int64_t time_ns, void *arg)
+{
+	uint32_t seq = segment->seq + ((segment->flags & TCP_SYN) != 0);
+	struct fresh fresh = { seq, segment->data, segment->missing_bytes };
+	enum bnet_err err;
+	bool keepalive;
+
+	if (fresh.data.len + fresh.cut_bytes > 0) {
+		keepalive =
+		    is_keepalive(half, segment, seq, shared->now.time_ns);
+		half->time_ns = time_ns;
+		half->unix_ns = shared->now.time_ns;
+		half->n_segments++;
+		if (half->started)
+			trim_old(half, shared, &fresh, keepalive, arg);
+	}
+	if (fresh.data.len + fresh.cut_bytes > 0 && half->started &&
+	    half->head == NULL && fresh.seq == half->next_seq) {
+		if (fresh.data.len > 0)
+			pass(half, shared, fresh.data, &shared->now, arg);
+		if (fresh.cut_bytes > 0)
+			pass_cut(
+			    half, shared, fresh.cut_bytes, &shared->now, arg);
+		note_ended(half);
+		return BNET_OK;
+	}
+	if (fresh.data.len + fresh.cut_bytes > 0) {
+		err = hold_fresh(half, shared, &fresh, time_ns, arg);
+		if (err != BNET_OK)
+			return err;
+	}
+	if (half->started)
+		drain(half, shared, arg);
+	tcp_judge(half, shared, time_ns, arg);
+	return BNET_OK;
 }
 
 enum bnet_err
 tcp_segment(struct tcp_half *half, const struct tcp_shared *shared,
     const struct cap_segment *segment, int64_t time_ns, void *arg)
 {
-	struct bnet_slice data = segment->data;
 	uint32_t seq = segment->seq + ((segment->flags & TCP_SYN) != 0);
-	enum bnet_err err;
 
 	if (segment->flags & TCP_RST) /* its data is at most a message */
 		return BNET_OK;
 	note_end(half, segment, seq);
+	if (segment->data.len == 0 || segment->missing_bytes > 0 ||
+	    half->head != NULL || !half->started || seq != half->next_seq)
+		return unusual(half, shared, segment, time_ns, arg);
 	half->time_ns = time_ns;
-	half->n_segments += data.len > 0;
-	half->cut |= segment->missing_bytes > 0;
-	if (half->started && data.len > 0)
-		trim_old(half, shared, &seq, &data, arg);
-	if (data.len > 0 && half->started && half->head == NULL &&
-	    seq == half->next_seq) {
-		pass(half, shared, data, arg);
-		half->ended =
-		    half->fin && distance(half->next_seq, half->fin_seq) <= 0;
-		return BNET_OK;
-	}
-	if (data.len > 0) {
-		if (half->head == NULL) {
-			half->first_segment = half->n_segments;
-			half->first_ns = time_ns;
-		}
-		if (half->started && seq != half->next_seq)
-			shared->counters->out_of_order++;
-		err = hold(half, shared, seq, data, arg);
-		if (err != BNET_OK)
-			return err;
-	}
-	if (half->started)
-		drain(half, shared, arg);
-	judge_wait(half, shared, arg);
+	half->unix_ns = shared->now.time_ns;
+	half->n_segments++;
+	pass(half, shared, segment->data, &shared->now, arg);
+	note_ended(half);
 	return BNET_OK;
 }
 
@@ -502,12 +658,13 @@ tcp_flush(struct tcp_half *half, const struct tcp_shared *shared, void *arg)
 	if (half->started) /* started later, by the other side's SYN-ACK */
 		drain(half, shared, arg);
 	while (half->head != NULL)
-		give_up(half, shared, "not in the capture", arg);
+		give_up(half, shared, arg);
 	missing = missing_end(half) - half->next_seq;
 	if (half->started && missing > 0 && missing <= INT32_MAX) {
 		half->next_seq += missing;
-		shared->sink->gap(arg, missing,
-		    "the end of the stream is not in the capture");
+		shared->sink->gap(arg, missing, TCP_GAP_LOST,
+		    "the end of the stream is not in the capture",
+		    &shared->now);
 	}
 	half->ended = true;
 }

@@ -184,22 +184,30 @@ mark_held(struct tls_half *h, const struct cap_tls_mark *packet)
 		memcpy(at, &mark, sizeof(mark));
 }
 
-/* Sets tls->now for the record that ends at `end`, a pointer into the held. */
+/*
+ * Sets tls->now for a record of `n` bytes at `rec`, a pointer into the held: the
+ * packet that completed it is the latest of those that brought its bytes.
+ */
 static void
-mark_find(struct cap_tls *tls, struct tls_half *h, const uint8_t *end)
+mark_find(struct cap_tls *tls, struct tls_half *h, const uint8_t *rec, size_t n)
 {
-	uint64_t at = h->in_at + (uint64_t)(end - bnet_buf_slice(&h->in).p);
+	uint64_t at = h->in_at + (uint64_t)(rec - bnet_buf_slice(&h->in).p);
+	uint64_t end = at + n;
 	struct tls_mark mark;
 
-	tls->now = tls->sink->now;
+	tls->now =
+	    h->marks.len == 0 ? tls->sink->now : (struct cap_tls_mark){ 0, 0 };
 	while (h->marks.len > 0) {
 		memcpy(&mark, bnet_buf_slice(&h->marks).p, sizeof(mark));
-		if (mark.end >= at) {
+		if (mark.end > at && mark.packet.packet > tls->now.packet)
 			tls->now = mark.packet;
+		if (mark.end >= end)
 			return;
-		}
 		bnet_buf_consume(&h->marks, sizeof(mark));
 	}
+	/* its last bytes have just come; or there was no memory for a mark */
+	if (tls->now.packet == 0 || tls->sink->now.packet > tls->now.packet)
+		tls->now = tls->sink->now;
 }
 
 /* The packet that completed the next record; 0: there is none. */
@@ -944,7 +952,7 @@ take_sealed(struct cap_tls *tls, enum cap_dir dir, const uint8_t *rec, size_t n)
 	enum tls_opened opened;
 	size_t n_out = 0;
 
-	mark_find(tls, h, rec + n);
+	mark_find(tls, h, rec, n);
 	opened = tls_keys_open(tls, dir, rec, in, &n_out);
 	if (h->synced || opened != TLS_NOT_OPENED)
 		tls_opener_chain(&h->now, in);

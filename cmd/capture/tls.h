@@ -138,6 +138,12 @@ cap_tls_end(struct cap_tls *tls, const struct cap_tls_sink *sink);
 
 void cap_tls_status(const struct cap_tls *tls, struct cap_tls_status *status);
 
+/*
+ * How many of the bytes fed were used; while a sink is called, up to the end of
+ * the record that it is about.
+ */
+uint64_t cap_tls_used_bytes(const struct cap_tls *tls, enum cap_dir dir);
+
 /* The memory that currently holds ciphertext. */
 size_t cap_tls_memory_bytes(const struct cap_tls *tls);
 

@@ -1,20 +1,47 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The text is written at a pointer that the functions hand on: the buffer is
+ * looked at once a value, since there is always room for a short one.
+ */
 #include "cmd/common/object_json.h"
+
+#include "cmd/common/json.h"
 
 #include <stdlib.h>
 
-#define NODE_WORK 8 /* the least that a value costs */
+#define VALUE_WORK 8 /* the least that a value costs */
 #define LONG_WORK 16 /* bytes of a long number that cost one byte more each */
+#define PART_BYTES 256 /* of a string, between two looks at the buffer */
+#define WORD sizeof(uint64_t)
+#define HALF sizeof(uint32_t)
+#define BLANKS UINT64_C(0x2020202000000000) /* beside half a word */
+
+_Static_assert(PART_BYTES *JSON_CHAR_BYTES + WORD < OUTBUF_SPARE,
+    "escaped, a part of a string fits into what is spare");
 
 struct writer {
 	struct outbuf *out;
+	const char *full; /* past this, the buffer is written out */
 	uint64_t left; /* of the work; 0: nothing more is written */
 	unsigned depth;
 };
 
-static void put(struct writer *w, const struct bnet_node *node);
+static char *put(struct writer *w, char *o, const struct bnet_node *node);
 
-/* ---- bounds ---- */
+/* ---- the buffer, and bounds ---- */
+
+/* Where to go on, with the spare bytes free. */
+static inline char *
+spare(struct writer *w, char *o)
+{
+	if (o <= w->full)
+		return o;
+	w->out->n = (size_t)(o - w->out->p);
+	out_flush(w->out);
+	return w->out->p + w->out->n;
+}
+
+#define LIT(o, s) (memcpy((o), (s), sizeof(s) - 1), (o) + (sizeof(s) - 1))
 
 /* Takes it from what is left; false if that is not enough. */
 static inline bool
@@ -28,102 +55,239 @@ pay(struct writer *w, uint64_t work)
 	return true;
 }
 
-static void
-put_cut(struct writer *w, const char *why, size_t n)
+/* ---- text ---- */
+
+/* Is any of eight bytes below 0x20, above 0x7e, a quote or a backslash? */
+static inline bool
+needs_escape(uint64_t v)
 {
-	OUT_LIT(w->out, "{\"cut\":");
-	out_json(w->out, why, n);
-	OUT_LIT(w->out, "}");
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	const uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
+	const uint64_t del = v ^ ones * 0x7f;
+
+	return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones) |
+		    (del - ones)) &
+		   high) != 0;
 }
 
-/* Goes a level down; false, with a cut written, where that is too deep. */
-static bool
-enter(struct writer *w, unsigned levels)
+static inline bool
+is_ordinary(char c)
 {
-	static const char why[] = "too deep";
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
 
-	if (w->depth + levels > OBJECT_JSON_DEPTH_MAX) {
-		put_cut(w, why, sizeof(why) - 1);
-		return false;
+/* A part of a string. */
+static char *
+put_part(char *o, const char *s, size_t n)
+{
+	const char *end = s + n;
+	size_t used, n_text;
+	uint64_t v;
+	uint32_t half;
+
+	while (s < end) {
+		while ((size_t)(end - s) >= WORD) {
+			memcpy(&v, s, WORD);
+			if (needs_escape(v))
+				break;
+			memcpy(o, &v, WORD);
+			o += WORD;
+			s += WORD;
+		}
+		if ((size_t)(end - s) >= HALF) {
+			memcpy(&half, s, HALF);
+			if (!needs_escape(half | BLANKS)) {
+				memcpy(o, &half, HALF);
+				o += HALF;
+				s += HALF;
+			}
+		}
+		while (s < end && is_ordinary(*s))
+			*o++ = *s++;
+		if (s == end)
+			break;
+		used = json_char(s, (size_t)(end - s), o, &n_text);
+		s += used;
+		o += n_text;
 	}
-	w->depth += levels;
-	return true;
+	return o;
 }
 
-/* ---- values ---- */
-
-static void
-put_hex(struct writer *w, const struct bnet_node *node)
+/* Where a part can end, so that no character is cut in two. */
+static size_t
+part_bytes(const char *s, size_t n)
 {
-	if (node->type == BNET_NODE_PICKLE)
-		OUT_LIT(w->out, "{\"pickle\":\"");
-	else
-		OUT_LIT(w->out, "{\"bytes\":\"");
-	out_hex(w->out, node->v.p, node->n);
-	OUT_LIT(w->out, "\"}");
+	size_t part = PART_BYTES;
+
+	if (n <= PART_BYTES)
+		return n;
+	for (int back = 0; back < 3; back++)
+		if (((unsigned char)s[part] & 0xc0) == 0x80)
+			part--;
+	return part;
 }
 
-static void
-put_global(struct writer *w, const struct bnet_node *node)
+static inline char *
+put_string(struct writer *w, char *o, const struct bnet_node *node)
 {
-	OUT_LIT(w->out, "{\"global\":");
-	out_json(w->out, (const char *)node->v.p, node->n);
-	OUT_LIT(w->out, "}");
-}
+	const char *s = (const char *)node->v.p;
+	size_t left = node->n, part;
 
-static void
-put_long(struct writer *w, const struct bnet_node *node)
-{
-	static const char why[] = "a number too long";
-	char text[bnet_long_chars(BNET_LONG_MAX_BYTES)];
-
-	if (node->n > BNET_LONG_MAX_BYTES) {
-		put_cut(w, why, sizeof(why) - 1);
-		return;
+	*o++ = '"';
+	while (left > 0) {
+		part = part_bytes(s, left);
+		o = put_part(o, s, part);
+		s += part;
+		left -= part;
+		if (left > 0)
+			o = spare(w, o);
 	}
+	*o++ = '"';
+	return o;
+}
+
+static char *
+put_hex(struct writer *w, char *o, const struct bnet_node *node)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	o = node->type == BNET_NODE_PICKLE ? LIT(o, "{\"pickle\":\"")
+					   : LIT(o, "{\"bytes\":\"");
+	for (uint32_t i = 0; i < node->n; i++) {
+		*o++ = digits[node->v.p[i] >> 4];
+		*o++ = digits[node->v.p[i] & 15];
+		if (i % PART_BYTES == 0)
+			o = spare(w, o);
+	}
+	return LIT(o, "\"}");
+}
+
+static char *
+put_cut(struct writer *w, char *o, const char *why, size_t n)
+{
+	const struct bnet_node node = { .n = (uint32_t)n,
+		.v.p = (const uint8_t *)why };
+
+	o = LIT(o, "{\"cut\":");
+	o = put_string(w, o, &node);
+	*o++ = '}';
+	return o;
+}
+
+#define PUT_CUT(w, o, why) put_cut((w), (o), (why), sizeof(why) - 1)
+
+/* ---- numbers ---- */
+
+static const char pairs[] = "0001020304050607080910111213141516171819"
+			    "2021222324252627282930313233343536373839"
+			    "4041424344454647484950515253545556575859"
+			    "6061626364656667686970717273747576777879"
+			    "8081828384858687888990919293949596979899";
+
+static char *
+put_u64(char *o, uint64_t v)
+{
+	char text[20];
+	size_t at = sizeof(text);
+
+	if (v < 10) {
+		*o++ = (char)('0' + v);
+		return o;
+	}
+	while (v >= 100) {
+		at -= 2;
+		memcpy(text + at, pairs + v % 100 * 2, 2);
+		v /= 100;
+	}
+	if (v >= 10) {
+		at -= 2;
+		memcpy(text + at, pairs + v * 2, 2);
+	} else {
+		text[--at] = (char)('0' + v);
+	}
+	memcpy(o, text + at, sizeof(text) - at);
+	return o + (sizeof(text) - at);
+}
+
+static inline char *
+put_i64(char *o, int64_t v)
+{
+	if (v >= 0)
+		return put_u64(o, (uint64_t)v);
+	*o++ = '-';
+	return put_u64(o, UINT64_C(0) - (uint64_t)v);
+}
+
+static char *
+put_f64(struct writer *w, char *o, double v)
+{
+	w->out->n = (size_t)(o - w->out->p);
+	out_f64(w->out, v);
+	return w->out->p + w->out->n;
+}
+
+static char *
+put_long(struct writer *w, char *o, const struct bnet_node *node)
+{
+	if (node->n > BNET_LONG_MAX_BYTES)
+		return PUT_CUT(w, o, "a number too long");
 	(void)pay(w, (uint64_t)node->n * (node->n / LONG_WORK));
-	out_bytes(w->out, text, bnet_long_text(node, text));
+	return o + bnet_long_text(node, o);
 }
+
+_Static_assert(bnet_long_chars(BNET_LONG_MAX_BYTES) < OUTBUF_SPARE - 64,
+    "the longest number fits into what is spare");
 
 /* Ten-thousandths, with a digit after the point at least. */
-static void
-put_currency(struct writer *w, int64_t v)
+static char *
+put_currency(char *o, int64_t v)
 {
 	uint64_t u = v < 0 ? UINT64_C(0) - (uint64_t)v : (uint64_t)v;
-	char text[8];
 	unsigned part = (unsigned)(u % 10000);
-	int n = 5;
 
 	if (v < 0)
-		OUT_LIT(w->out, "-");
-	out_u64(w->out, u / 10000);
-	text[0] = '.';
+		*o++ = '-';
+	o = put_u64(o, u / 10000);
+	*o = '.';
 	for (int i = 4; i > 0; i--, part /= 10)
-		text[i] = (char)('0' + part % 10);
-	while (n > 2 && text[n - 1] == '0')
-		n--;
-	out_short(w->out, text, (size_t)n);
+		o[i] = (char)('0' + part % 10);
+	for (o += 5; o[-1] == '0' && o[-2] != '.'; o--)
+		;
+	return o;
 }
 
 /* ---- containers ---- */
 
+/* Goes some levels down; false where that is too deep. */
+static inline bool
+enter(struct writer *w, unsigned levels)
+{
+	if (w->depth + levels > OBJECT_JSON_DEPTH_MAX)
+		return false;
+	w->depth += levels;
+	return true;
+}
+
+#define TOO_DEEP(w, o) PUT_CUT((w), (o), "too deep")
+
 /* `n` nodes that follow each other. */
-static void
-put_array(struct writer *w, const struct bnet_node *node, uint32_t n)
+static char *
+put_array(struct writer *w, char *o, const struct bnet_node *node, uint32_t n)
 {
 	if (!enter(w, 1))
-		return;
-	OUT_LIT(w->out, "[");
+		return TOO_DEEP(w, o);
+	*o++ = '[';
 	for (uint32_t i = 0; i < n; i++) {
 		if (i > 0)
-			OUT_LIT(w->out, ",");
-		put(w, node);
+			*o++ = ',';
+		o = put(w, o, node);
 		if (w->left == 0)
 			break;
 		node = bnet_node_next(node);
 	}
-	OUT_LIT(w->out, "]");
+	*o++ = ']';
 	w->depth--;
+	return o;
 }
 
 /* Does it stand for something else when it is the only key? */
@@ -173,262 +337,232 @@ is_plain(struct entries e)
 	return n != 1 || !is_word(key);
 }
 
-static void
-put_object(struct writer *w, struct entries e)
+static char *
+put_object(struct writer *w, char *o, struct entries e)
 {
 	const struct bnet_node *key, *value;
 
 	if (!enter(w, 1))
-		return;
-	OUT_LIT(w->out, "{");
+		return TOO_DEEP(w, o);
+	*o++ = '{';
 	while (e.n > 0 && w->left > 0) {
 		take(&e, &key, &value);
 		(void)pay(w, key->n);
-		out_json(w->out, (const char *)key->v.p, key->n);
-		OUT_LIT(w->out, ":");
-		put(w, value);
+		o = spare(w, o);
+		o = put_string(w, o, key);
+		*o++ = ':';
+		o = put(w, o, value);
 		if (e.n > 0 && w->left > 0)
-			OUT_LIT(w->out, ",");
+			*o++ = ',';
 	}
-	OUT_LIT(w->out, "}");
+	*o++ = '}';
 	w->depth--;
+	return o;
 }
 
-static void
-put_dict(struct writer *w, struct entries e)
+static char *
+put_dict(struct writer *w, char *o, struct entries e)
 {
 	const struct bnet_node *key, *value;
 
 	if (!enter(w, 3))
-		return;
-	OUT_LIT(w->out, "{\"dict\":[");
+		return TOO_DEEP(w, o);
+	o = LIT(o, "{\"dict\":[");
 	while (e.n > 0 && w->left > 0) {
 		take(&e, &key, &value);
-		OUT_LIT(w->out, "[");
-		put(w, key);
-		OUT_LIT(w->out, ",");
-		put(w, value);
-		OUT_LIT(w->out, "]");
+		*o++ = '[';
+		o = put(w, o, key);
+		*o++ = ',';
+		o = put(w, o, value);
+		*o++ = ']';
 		if (e.n > 0 && w->left > 0)
-			OUT_LIT(w->out, ",");
+			*o++ = ',';
 	}
-	OUT_LIT(w->out, "]}");
 	w->depth -= 3;
+	return LIT(o, "]}");
 }
 
-static void
-put_entries(struct writer *w, const struct bnet_node *node)
+static char *
+put_entries(struct writer *w, char *o, const struct bnet_node *node)
 {
 	const struct entries e = { node + 1, node->n,
 		node->type == BNET_NODE_DICT };
 
-	if (is_plain(e))
-		put_object(w, e);
-	else
-		put_dict(w, e);
+	return is_plain(e) ? put_object(w, o, e) : put_dict(w, o, e);
 }
 
-/* A class by its name, if it has one. */
-static void
-put_class(struct writer *w, const struct bnet_node *node)
-{
-	if (node->type == BNET_NODE_GLOBAL)
-		out_json(w->out, (const char *)node->v.p, node->n);
-	else
-		put(w, node);
-}
-
-static void
-put_parts(struct writer *w, const struct bnet_instance *instance)
+static char *
+put_parts(struct writer *w, char *o, const struct bnet_instance *instance)
 {
 	if (instance->n_args > 0) {
-		OUT_LIT(w->out, ",\"args\":");
-		put_array(w, instance->args, instance->n_args);
+		o = LIT(o, ",\"args\":");
+		o = put_array(w, o, instance->args, instance->n_args);
 	}
 	if (instance->state != NULL) {
-		OUT_LIT(w->out, ",\"state\":");
-		put(w, instance->state);
+		o = LIT(o, ",\"state\":");
+		o = put(w, o, instance->state);
 	}
 	if (instance->list != NULL) {
-		OUT_LIT(w->out, ",\"list\":");
-		put_array(w, instance->list + 1, instance->list->n);
+		o = LIT(o, ",\"list\":");
+		o = put_array(w, o, instance->list + 1, instance->list->n);
 	}
 	if (instance->dict != NULL) {
-		OUT_LIT(w->out, ",\"dict\":");
-		put_entries(w, instance->dict);
+		o = LIT(o, ",\"dict\":");
+		o = put_entries(w, o, instance->dict);
 	}
+	return o;
 }
 
-static void
-put_instance(struct writer *w, const struct bnet_node *node)
+static char *
+put_instance(struct writer *w, char *o, const struct bnet_node *node)
 {
 	struct bnet_instance instance;
 
-	if (!bnet_node_instance(node, &instance)) {
-		/* cut, or of a shape that says nothing */
-		put_array(w, node + 1, bnet_node_children(node));
-		return;
-	}
+	/* cut, or of a shape that says nothing */
+	if (!bnet_node_instance(node, &instance))
+		return put_array(w, o, node + 1, bnet_node_children(node));
 	if (!enter(w, 2))
-		return;
-	OUT_LIT(w->out, "{\"instance\":{\"class\":");
-	put_class(w, instance.class_name);
-	put_parts(w, &instance);
-	OUT_LIT(w->out, "}}");
+		return TOO_DEEP(w, o);
+	o = LIT(o, "{\"instance\":{\"class\":");
+	if (instance.class_name->type == BNET_NODE_GLOBAL)
+		o = put_string(w, o, instance.class_name);
+	else
+		o = put(w, o, instance.class_name);
+	o = put_parts(w, o, &instance);
 	w->depth -= 2;
+	return LIT(o, "}}");
 }
 
-static void
-put_row(struct writer *w, const struct bnet_node *node)
+/* The name of a column: nearly all are a tuple of a string and a number. */
+static inline const struct bnet_node *
+column_name(const struct bnet_node *column)
+{
+	const struct bnet_node *name;
+	int64_t type;
+
+	if (column->type == BNET_NODE_TUPLE && column->n == 2 &&
+	    column[1].type == BNET_NODE_STR)
+		return column + 1;
+	return bnet_node_column(column, &name, &type) ? name : NULL;
+}
+
+static char *
+put_row(struct writer *w, char *o, const struct bnet_node *node)
 {
 	const struct bnet_node *columns = bnet_node_columns(node + 1);
 	const struct bnet_node *value = bnet_node_next(node + 1), *name;
-	const struct bnet_node *column = columns != NULL ? columns + 1 : NULL;
-	int64_t type;
+	const struct bnet_node *column;
 
-	if (columns == NULL) {
-		put_array(w, node + 1, 1 + node->n);
-		return;
-	}
+	if (columns == NULL)
+		return put_array(w, o, node + 1, 1 + node->n);
 	if (!enter(w, 2))
-		return;
-	OUT_LIT(w->out, "{\"row\":{");
+		return TOO_DEEP(w, o);
+	column = columns + 1;
+	o = LIT(o, "{\"row\":{");
 	for (uint32_t i = 0; i < node->n && w->left > 0; i++) {
-		if (!bnet_node_column(column, &name, &type))
+		name = column_name(column);
+		if (name == NULL)
 			break;
 		if (i > 0)
-			OUT_LIT(w->out, ",");
+			*o++ = ',';
 		(void)pay(w, name->n);
-		out_json(w->out, (const char *)name->v.p, name->n);
-		OUT_LIT(w->out, ":");
-		put(w, value);
+		o = put_string(w, spare(w, o), name);
+		*o++ = ':';
+		o = put(w, o, value);
 		value = bnet_node_next(value);
 		column = bnet_node_next(column);
 	}
-	OUT_LIT(w->out, "}}");
 	w->depth -= 2;
+	return LIT(o, "}}");
 }
 
 /* ---- any of them ---- */
 
-static void
-put_target(struct writer *w, const struct bnet_node *node)
+static char *
+put_target(struct writer *w, char *o, const struct bnet_node *node)
 {
-	static const char why[] = "a circle of references";
 	const struct bnet_node *target = bnet_node_target(node);
 
-	if (target != NULL)
-		put(w, target);
-	else
-		put_cut(w, why, sizeof(why) - 1);
+	if (target == NULL)
+		return PUT_CUT(w, o, "a circle of references");
+	return put(w, o, target);
 }
 
-static void
-put_container(struct writer *w, const struct bnet_node *node)
-{
-	switch (node->type) {
-	case BNET_NODE_TUPLE:
-	case BNET_NODE_LIST:
-		put_array(w, node + 1, node->n);
-		break;
-	case BNET_NODE_DICT:
-	case BNET_NODE_PAIRS:
-		put_entries(w, node);
-		break;
-	case BNET_NODE_ROW:
-		put_row(w, node);
-		break;
-	case BNET_NODE_INSTANCE:
-	case BNET_NODE_REDUCE:
-	case BNET_NODE_NEWOBJ:
-		put_instance(w, node);
-		break;
-	default:
-		put_target(w, node);
-	}
-}
-
-static void
-put_rare(struct writer *w, const struct bnet_node *node)
+static char *
+put_rare(struct writer *w, char *o, const struct bnet_node *node)
 {
 	switch (node->type) {
 	case BNET_NODE_UINT:
-		out_u64(w->out, node->v.u);
-		break;
+		return put_u64(o, node->v.u);
 	case BNET_NODE_LONG:
-		put_long(w, node);
-		break;
+		return put_long(w, o, node);
 	case BNET_NODE_CURRENCY:
-		put_currency(w, node->v.i);
-		break;
+		return put_currency(o, node->v.i);
 	case BNET_NODE_GLOBAL:
-		put_global(w, node);
-		break;
+		o = LIT(o, "{\"global\":");
+		o = put_string(w, o, node);
+		*o++ = '}';
+		return o;
 	case BNET_NODE_PICKLE:
 	case BNET_NODE_BYTES:
-		put_hex(w, node);
-		break;
-	case BNET_NODE_REF:
-		put_target(w, node);
-		break;
+		return put_hex(w, o, node);
 	case BNET_NODE_CUT:
-		put_cut(w, (const char *)node->v.p, node->n);
-		break;
+		return put_cut(w, o, (const char *)node->v.p, node->n);
+	case BNET_NODE_ROW:
+		return put_row(w, o, node);
+	case BNET_NODE_INSTANCE:
+	case BNET_NODE_REDUCE:
+	case BNET_NODE_NEWOBJ:
+		return put_instance(w, o, node);
 	default:
-		put_container(w, node);
+		return put_target(w, o, node);
 	}
 }
 
-static void
-put(struct writer *w, const struct bnet_node *node)
+/* The bytes that a leaf says it has. */
+static inline uint32_t
+bytes_of(const struct bnet_node *node)
 {
-	static const char why[] = "too long";
-	uint32_t n_bytes = node->type >= BNET_NODE_LONG &&
-		node->type <= BNET_NODE_PICKLE && node->type != BNET_NODE_FLOAT
-	    ? node->n
-	    : 0;
+	const uint32_t types = 1u << BNET_NODE_LONG | 1u << BNET_NODE_STR |
+	    1u << BNET_NODE_BYTES | 1u << BNET_NODE_GLOBAL |
+	    1u << BNET_NODE_PICKLE;
 
-	if (!pay(w, NODE_WORK + n_bytes)) {
-		put_cut(w, why, sizeof(why) - 1);
-		return;
-	}
+	return (types >> node->type & 1) != 0 ? node->n : 0;
+}
+
+static char *
+put(struct writer *w, char *o, const struct bnet_node *node)
+{
+	o = spare(w, o);
+	if (!pay(w, VALUE_WORK + bytes_of(node)))
+		return PUT_CUT(w, o, "too long");
 	switch (node->type) {
 	case BNET_NODE_NONE:
-		OUT_LIT(w->out, "null");
-		break;
+		return LIT(o, "null");
 	case BNET_NODE_BOOL:
-		if (node->v.i != 0)
-			OUT_LIT(w->out, "true");
-		else
-			OUT_LIT(w->out, "false");
-		break;
+		return node->v.i != 0 ? LIT(o, "true") : LIT(o, "false");
 	case BNET_NODE_INT:
-		out_i64(w->out, node->v.i);
-		break;
+		return put_i64(o, node->v.i);
 	case BNET_NODE_FLOAT:
-		out_f64(w->out, node->v.d);
-		break;
+		return put_f64(w, o, node->v.d);
 	case BNET_NODE_STR:
-		out_json(w->out, (const char *)node->v.p, node->n);
-		break;
+		return put_string(w, o, node);
+	case BNET_NODE_TUPLE:
+	case BNET_NODE_LIST:
+		return put_array(w, o, node + 1, node->n);
+	case BNET_NODE_DICT:
+	case BNET_NODE_PAIRS:
+		return put_entries(w, o, node);
 	default:
-		put_rare(w, node);
+		return put_rare(w, o, node);
 	}
 }
 
 void
 object_json(struct outbuf *out, const struct bnet_node *node, uint64_t work_max)
 {
-	struct writer w = { out, work_max, 0 };
+	struct writer w = { out, out->p + OUTBUF_BYTES, work_max, 0 };
+	char *o = put(&w, out->p + out->n, node);
 
-	put(&w, node);
-}
-
-void
-object_json_list(struct outbuf *out, const struct bnet_node *node, uint32_t n,
-    uint64_t work_max)
-{
-	struct writer w = { out, work_max, 0 };
-
-	put_array(&w, node, n);
+	out->n = (size_t)(spare(&w, o) - out->p);
 }

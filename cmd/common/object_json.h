@@ -20,8 +20,4 @@
 void object_json(
     struct outbuf *out, const struct bnet_node *node, uint64_t work_max);
 
-/* The same for `n` nodes that follow each other, as an array. */
-void object_json_list(struct outbuf *out, const struct bnet_node *node,
-    uint32_t n, uint64_t work_max);
-
 #endif

@@ -4,6 +4,7 @@
 #include "cmd/common/json.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,12 +184,17 @@ out_i64(struct outbuf *out, int64_t v)
 }
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
-#define DECIMALS_MAX 17
+#define DECIMALS_MAX 24 /* of a number above EXACT_MIN */
+#define SHORT_MAX 6 /* decimals that are tried first */
+#define EXACT_MIN 1e-5
+#define DIGITS_MAX 17
+
+__extension__ typedef unsigned __int128 u128;
 
 static void
 put_digits_f64(struct outbuf *out, uint64_t digits, unsigned n_decimals)
 {
-	char text[24];
+	char text[DECIMALS_MAX + 4];
 	size_t at = sizeof(text);
 
 	for (unsigned i = 0; i < n_decimals; i++, digits /= 10)
@@ -205,12 +211,11 @@ put_digits_f64(struct outbuf *out, uint64_t digits, unsigned n_decimals)
 static bool
 put_short_f64(struct outbuf *out, double v)
 {
-	static const double tens[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
-		1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17 };
+	static const double tens[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
 	double scaled;
 	uint64_t digits;
 
-	for (unsigned k = 1; k <= DECIMALS_MAX; k++) {
+	for (unsigned k = 1; k <= SHORT_MAX; k++) {
 		scaled = v * tens[k];
 		if (scaled >= EXACT_MAX)
 			return false;
@@ -223,13 +228,66 @@ put_short_f64(struct outbuf *out, double v)
 	return false;
 }
 
+static u128
+power(uint64_t base, int n)
+{
+	u128 v = 1;
+
+	while (n-- > 0)
+		v *= base;
+	return v;
+}
+
+/*
+ * Digits of v = m * 2^e by integers: with a power k of ten, v has 17 digits
+ * before the point; x is that, shifted left by s bits. Digits are dropped as
+ * long as what is left is nearer to v than half of m's last bit.
+ */
+static bool
+put_exact_f64(struct outbuf *out, double v)
+{
+	int e, k, s;
+	uint64_t m = (uint64_t)ldexp(frexp(v, &e), 53), ten = 1, q, cut;
+	u128 x, five;
+	unsigned n_cut = 0;
+
+	e -= 53;
+	k = DIGITS_MAX - 1 - (int)floor(log10(v));
+	s = -(e + k);
+	if (v < EXACT_MIN || k < 0 || s < 1)
+		return false;
+	five = power(5, k);
+	x = five * m;
+	for (q = (uint64_t)(x >> s); n_cut < DIGITS_MAX - 1;) {
+		uint64_t next = ten * 10;
+		u128 near;
+
+		cut = (q + next / 2) / next * next;
+		near = (u128)cut << s;
+		if (2 * (near > x ? near - x : x - near) >= five)
+			break;
+		ten = next;
+		n_cut++;
+	}
+	q = n_cut > 0 ? (q + ten / 2) / ten
+		      : (uint64_t)((x + ((u128)1 << (s - 1))) >> s);
+	for (; (int)n_cut > k; n_cut--)
+		q *= 10;
+	if ((int)n_cut == k) {
+		q *= 10;
+		n_cut--;
+	}
+	put_digits_f64(out, q, (unsigned)k - n_cut);
+	return true;
+}
+
 static void
 put_long_f64(struct outbuf *out, double v)
 {
 	char text[32];
 	int n = 0;
 
-	for (int digits = 15; digits <= 17; digits++) {
+	for (int digits = v < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		n = snprintf(text, sizeof(text), "%.*g", digits, v);
 		if (digits == 17 || strtod(text, NULL) == v)
 			break;
@@ -250,7 +308,7 @@ out_f64(struct outbuf *out, double v)
 		if (signbit(v))
 			OUT_LIT(out, "-");
 		v = fabs(v);
-		if (!put_short_f64(out, v))
+		if (!put_short_f64(out, v) && !put_exact_f64(out, v))
 			put_long_f64(out, v);
 	}
 }

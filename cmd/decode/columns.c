@@ -60,6 +60,15 @@ columns_new(const struct decode_options *opt, const char **bad, char *err)
 	return c;
 }
 
+bool
+columns_need_payload(const struct columns *columns)
+{
+	for (size_t i = 0; i < columns->n; i++)
+		if (filter_ref_payload(&columns->refs[i]))
+			return true;
+	return false;
+}
+
 void
 columns_free(struct columns *columns)
 {
@@ -133,7 +142,7 @@ static void
 put_time(struct output *output, bool as_given, int64_t time_ns)
 {
 	if (as_given)
-		output_time(output, time_ns);
+		output_time(output, time_ns, time_ns);
 	else
 		output_epoch(output, time_ns);
 	if (!as_given || output->opt->time != TIME_NONE)

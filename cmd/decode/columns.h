@@ -19,6 +19,9 @@ struct columns *
 columns_new(const struct decode_options *opt, const char **bad, char *err);
 void columns_free(struct columns *columns); /* NULL is allowed */
 
+/* Does a column show what a payload says? */
+bool columns_need_payload(const struct columns *columns);
+
 /* Writes the line of names if it was asked for. */
 void columns_header(struct output *output);
 

@@ -26,6 +26,8 @@ struct decode {
 	struct cap_keylog *keylog;
 	struct keylog_follow *key_follow; /* NULL: the key logs are complete */
 	struct keys *keys;
+	bool filter_payload; /* the filter reads payloads */
+	struct payload_reader *payloads; /* NULL: nothing wants to know */
 	struct filter *filter; /* NULL: everything passes */
 	struct statistics *stats; /* NULL: none */
 	struct save *save; /* NULL: no -w */
@@ -36,7 +38,10 @@ struct decode {
 	struct bnet_message message;
 	struct output output;
 	struct outbuf out; /* standard output */
+	size_t n_secrets; /* when streams last looked for theirs */
+	int64_t ticked_ns; /* the last cap_tick() */
 	int64_t flushed_ns; /* live: the last time lines were written */
+	int64_t idle_since_ns; /* no packet came since; 0: one has come */
 	bool lines; /* records are shown */
 	bool names, messages; /* needed by an output */
 	uint64_t n_shown;

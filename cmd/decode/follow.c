@@ -12,7 +12,7 @@ mark_of(const struct cap_event *event)
 static void
 put_stamp(struct output *output, const struct cap_event *event)
 {
-	output_time(output, event->time_ns);
+	output_time(output, event->time_ns, event->clock_ns);
 	if (output->opt->time == TIME_NONE)
 		return;
 	out_short(output->out, output->time, output->time_chars);

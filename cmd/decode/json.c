@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/decode/json.h"
 
+#include "cmd/common/object_json.h"
+
 #include <string.h>
 
 /* ---- the fields of session messages ---- */
@@ -298,6 +300,139 @@ put_hex(struct outbuf *out, const char *name, struct bnet_slice bytes)
 	OUT_LIT(out, "\"");
 }
 
+/* ---- payloads ---- */
+
+/* `name` and the node, where there is one. */
+static void
+put_node(struct outbuf *out, const char *name, const struct bnet_node *node)
+{
+	if (node == NULL)
+		return;
+	out_str(out, name);
+	object_json(out, node, OBJECT_JSON_WORK_MAX);
+}
+
+static void
+put_address(
+    struct outbuf *out, const char *name, const struct bnet_macho_address *a)
+{
+	const char *type = output_dest_name(a->type);
+
+	if (a->type < 0)
+		return;
+	out_str(out, name);
+	if (type != NULL)
+		out_json(out, type, strlen(type));
+	else
+		out_i64(out, a->type);
+	put_node(out, ",\"id\":", a->id);
+	put_node(out, ",\"service\":", a->service);
+	put_node(out, ",\"call_id\":", a->call_id);
+	put_node(out, ",\"event\":", a->broadcast);
+	put_node(out, ",\"narrowcast\":", a->narrowcast);
+	put_node(out, ",\"id_type\":", a->id_type);
+	OUT_LIT(out, "}");
+}
+
+static void
+put_macho_error(struct outbuf *out, const struct bnet_macho *m)
+{
+	const char *name = bnet_macho_error_name(m->code);
+
+	if (m->type != BNET_MACHO_ERRORRESPONSE)
+		return;
+	OUT_LIT(out, ",\"error\":");
+	out_json(out, name, strlen(name));
+	OUT_LIT(out, ",\"code\":");
+	out_i64(out, m->code);
+	name = bnet_macho_type_name(m->answered_type);
+	OUT_LIT(out, ",\"answered\":");
+	out_json(out, name, strlen(name));
+	put_node(out, ",\"exception\":", m->exception);
+}
+
+static void
+put_macho(struct outbuf *out, const struct bnet_macho *m)
+{
+	OUT_LIT(out, ",\"macho\":{\"type\":\"");
+	out_str(out, bnet_macho_type_name(m->type));
+	OUT_LIT(out, "\",\"number\":");
+	out_i64(out, m->type);
+	put_node(out, ",\"service\":", m->service);
+	put_node(out, ",\"method\":", m->method);
+	put_node(out, ",\"event\":", m->event);
+	if (m->has_call_id) {
+		OUT_LIT(out, ",\"call_id\":");
+		out_i64(out, m->call_id);
+	}
+	put_macho_error(out, m);
+	put_address(out, ",\"source\":{\"type\":", &m->source);
+	put_address(out, ",\"destination\":{\"type\":", &m->destination);
+	put_node(out, ",\"user_id\":", m->user_id);
+	put_node(out, ",\"args\":", m->args);
+	put_node(out, ",\"kwargs\":", m->kwargs);
+	put_node(out, ",\"result\":", m->result);
+	OUT_LIT(out, "}");
+}
+
+static void
+put_clock(struct outbuf *out, const char *type, const struct payload *p)
+{
+	OUT_LIT(out, ",\"clock\":{\"type\":\"");
+	out_str(out, type);
+	OUT_LIT(out, "\"");
+	if (p->kind != PAYLOAD_CLOCK_DETACH) {
+		OUT_LIT(out, ",\"sim_time\":");
+		out_i64(out, p->clock.sim_time);
+		OUT_LIT(out, ",\"dilation\":");
+		out_f64(out, p->clock.dilation);
+		OUT_LIT(out, ",\"wall_clock\":");
+		out_i64(out, p->clock.wall_clock);
+	}
+	OUT_LIT(out, "}");
+}
+
+static void
+put_object(struct outbuf *out, const struct payload *p)
+{
+	put_node(out, ",\"object\":", p->root);
+	if (p->reason[0] != '\0') {
+		OUT_LIT(out, ",\"object_error\":");
+		out_json(out, p->reason, strlen(p->reason));
+		OUT_LIT(out, ",\"object_error_at\":");
+		out_u64(out, p->at_byte);
+	}
+	if (p->kind == PAYLOAD_MACHO)
+		put_macho(out, &p->macho);
+}
+
+static void
+put_payload(struct outbuf *out, const struct payload *p)
+{
+	switch (p->kind) {
+	case PAYLOAD_OBJECT:
+	case PAYLOAD_MACHO:
+		put_object(out, p);
+		break;
+	case PAYLOAD_BATCH:
+		put_node(out, ",\"batch\":{\"event\":", p->root + 1);
+		put_node(out, ",\"args\":", bnet_node_next(p->root + 1));
+		OUT_LIT(out, "}");
+		break;
+	case PAYLOAD_CLOCK_INIT:
+		put_clock(out, "init", p);
+		break;
+	case PAYLOAD_CLOCK_UPDATE:
+		put_clock(out, "update", p);
+		break;
+	case PAYLOAD_CLOCK_DETACH:
+		put_clock(out, "detach", p);
+		break;
+	default:
+		break;
+	}
+}
+
 static void
 json_frame(struct output *output, const struct record *record)
 {
@@ -312,13 +447,19 @@ json_frame(struct output *output, const struct record *record)
 	put_header(out, record);
 	OUT_LIT(out, ",\"payload_len\":");
 	out_u64(out, event->frame->payload.len);
+	if (event->cut_of > 0) {
+		OUT_LIT(out, ",\"cut_of\":");
+		out_u64(out, event->cut_of);
+	}
 	if (record->message != NULL) {
 		OUT_LIT(out, ",\"message\":");
 		json_message(out, record->message);
 	} else if (record->message_type != BNET_MSG_NONE) {
 		OUT_LIT(out, ",\"message\":null");
 	}
-	if (output->opt->payload == PAYLOAD_HEX) {
+	if (output->opt->payload == SHOW_OBJECT && record->payload != NULL)
+		put_payload(out, record->payload);
+	if (output->opt->payload == SHOW_HEX) {
 		put_hex(out, ",\"payload\":\"", event->frame->payload);
 		put_hex(out, ",\"oob\":\"", event->frame->oob);
 	}
@@ -343,6 +484,10 @@ json_record(struct output *output, const struct record *record)
 	put_ends(out, event);
 	OUT_LIT(out, ",\"bytes\":");
 	out_u64(out, event->bytes);
+	if (event->type == CAP_CLOCK) {
+		OUT_LIT(out, ",\"step_ns\":");
+		out_i64(out, event->step_ns);
+	}
 	OUT_LIT(out, ",\"reason\":");
 	out_json(out, event->reason, strlen(event->reason));
 	OUT_LIT(out, "}");

@@ -29,13 +29,28 @@ decode_message(struct decode *d, struct record *record)
 	if (record->message_type == BNET_MSG_NONE)
 		return;
 	if (bnet_message_decode(record->message_type, frame->payload,
-		&d->message, &d->store, &left_bytes) != BNET_OK)
+		&d->message, &d->store, &left_bytes) != BNET_OK) {
+		if (record->event->cut_of > 0) /* not the sender's fault */
+			record->message_type = BNET_MSG_NONE;
 		return;
+	}
 	record->message = &d->message;
 	if (record->message_type == BNET_MSG_HELLO &&
 	    record->event->dir == CAP_UP)
 		stream->user = (stream->user & ~(uintptr_t)ROLE_MASK) |
 		    (d->message.u.hello.role & ROLE_MASK);
+}
+
+/* Reads what the payload of an application's frame says. */
+static void
+decode_payload(struct decode *d, struct record *record)
+{
+	const struct bnet_packet *frame = record->event->frame;
+	int32_t key = frame->has_header ? frame->header.key : 0;
+
+	if (key != BNET_KEY_PONG && bnet_message_type(key) == BNET_MSG_NONE)
+		record->payload =
+		    payload_read(d->payloads, key, frame->payload);
 }
 
 /* Is it in the window, and of the stream to be followed? */
@@ -74,9 +89,14 @@ on_event(void *arg, const struct cap_event *event)
 		if (d->messages)
 			decode_message(d, &record);
 	}
+	if (event->type == CAP_FRAME && d->filter_payload)
+		decode_payload(d, &record);
 	if (d->done || (d->narrow && !is_wanted(d, event)) ||
 	    (d->filter != NULL && !filter_match(d->filter, &record)))
 		return;
+	if (event->type == CAP_FRAME && d->payloads != NULL &&
+	    record.payload == NULL)
+		decode_payload(d, &record);
 	if (event->stream != NULL)
 		event->stream->user |= MATCHED;
 	show(d, &record);
@@ -164,18 +184,26 @@ check_writing(struct decode *d)
 		d->done = true;
 }
 
-/* Streams wait for their secret: has the key log got it? */
+/* Streams wait for their secret: has a key log or the capture brought it? */
 static void
 wait_for_keys(struct decode *d, bool force)
 {
+	size_t n_secrets;
 	int64_t now_ns;
 	bool grown;
 
-	if (d->key_follow == NULL || cap_waiting(d->cap) == 0)
+	if (cap_waiting(d->cap) == 0)
 		return;
 	now_ns = clock_now_ns();
-	grown = keylog_follow_poll(d->key_follow, now_ns, force);
-	cap_tick(d->cap, now_ns, grown);
+	grown = d->key_follow != NULL &&
+	    keylog_follow_poll(d->key_follow, now_ns, force);
+	n_secrets = cap_keylog_count(d->keylog);
+	grown = grown || n_secrets != d->n_secrets;
+	d->n_secrets = n_secrets;
+	if (grown || force || now_ns - d->ticked_ns >= KEYLOG_FOLLOW_NS) {
+		d->ticked_ns = now_ns;
+		cap_tick(d->cap, now_ns, grown);
+	}
 }
 
 /* Live: nothing that is still to come can be in the window. */
@@ -190,16 +218,28 @@ is_over(const struct decode *d)
 
 /* Flushes the output; returns false when reading is to end. */
 static bool
-flush(void *arg)
+flush(struct decode *d)
 {
-	struct decode *d = arg;
-
 	wait_for_keys(d, false);
 	out_flush(&d->out);
 	if (d->save != NULL)
 		save_flush(d->save);
 	check_writing(d);
 	return !d->done && !is_over(d);
+}
+
+/*
+ * No packet comes for now: what waits for earlier bytes does not wait for ever.
+ */
+static bool
+idle(void *arg)
+{
+	struct decode *d = arg;
+
+	if (d->idle_since_ns == 0)
+		d->idle_since_ns = clock_now_ns();
+	cap_idle(d->cap, clock_now_ns() - d->idle_since_ns);
+	return flush(d);
 }
 
 /* Flushes live output even if traffic never pauses. */
@@ -217,13 +257,14 @@ flush_in_time(struct decode *d)
 	flush(d);
 }
 
-/* The source has ended, but a secret may still come in its time. */
+/* The source has ended, but a key log may still bring a secret in time. */
 static void
 wait_at_end(struct decode *d)
 {
 	const struct timespec pause = { 0, KEYLOG_FOLLOW_NS / 2 };
 
-	while (cap_waiting(d->cap) > 0 && !d->done && !interrupted) {
+	while (d->key_follow != NULL && cap_waiting(d->cap) > 0 && !d->done &&
+	    !interrupted) {
 		if (flush(d))
 			(void)nanosleep(&pause, NULL);
 	}
@@ -235,7 +276,7 @@ is_lossy(const struct cap_counters *n)
 {
 	return n->events[CAP_GAP] + n->events[CAP_SKIP] +
 	    n->events[CAP_OVERLAP] + n->events[CAP_MALFORMED] +
-	    n->events[CAP_LIMIT] >
+	    n->events[CAP_LIMIT] + n->cut_frames >
 	    0;
 }
 
@@ -248,13 +289,14 @@ loop(struct decode *d)
 	enum source_result result = SOURCE_PACKET;
 
 	progress_init(&progress, &d->opt, d->src);
-	source_on_idle(d->src, flush, d);
+	source_on_idle(d->src, idle, d);
 	if (d->opt.iface != NULL) /* until the first packet has come */
 		window_begin(&d->opt.window, clock_unix_ns());
 	while (!d->done && !interrupted && !is_over(d)) {
 		result = source_next(d->src, &packet, err);
 		if (result != SOURCE_PACKET)
 			break;
+		d->idle_since_ns = 0;
 		one_packet(d, &packet);
 		wait_for_keys(d, false);
 		flush_in_time(d);

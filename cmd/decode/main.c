@@ -14,9 +14,11 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define WIDTH_NO_TERMINAL 160 /* characters */
 #define MESSAGE_STORE_BYTES ((size_t)64 << 20)
 
 /* ---- setting up ---- */
@@ -55,6 +57,33 @@ load_keylog(struct decode *d, const char *path)
 	else if (err != BNET_OK)
 		cli_die("--keylog: %s: %s", path, bnet_strerror(err));
 	fclose(f);
+}
+
+/* Payloads are read only where something shows or counts what they say. */
+static void
+open_payloads(struct decode *d)
+{
+	const struct decode_options *opt = &d->opt;
+	const unsigned needs =
+	    d->stats != NULL ? statistics_needs(d->stats) : 0;
+	char err[SOURCE_ERR_CHARS];
+	bool shown = d->lines &&
+	    (opt->output == OUTPUT_TEXT ||
+		(opt->output == OUTPUT_JSON && opt->payload == SHOW_OBJECT) ||
+		(d->columns != NULL && columns_need_payload(d->columns)));
+
+	d->filter_payload =
+	    d->filter != NULL && filter_needs_payload(d->filter);
+	shown = shown || d->filter_payload;
+	if (!shown && !(needs & STATISTICS_NEEDS_OBJECT))
+		return;
+	d->payloads = payload_reader_new(!shown);
+	if (d->payloads == NULL)
+		cli_die("out of memory");
+	if (opt->strings_path != NULL &&
+	    !payload_read_strings(
+		d->payloads, opt->strings_path, err, sizeof(err)))
+		cli_die("--strings: %s", err);
 }
 
 static void
@@ -127,6 +156,18 @@ writes_to_stdout(const struct decode_options *opt)
 	return opt->write_path != NULL && strcmp(opt->write_path, "-") == 0;
 }
 
+/* The columns of the terminal. */
+static size_t
+line_width(void)
+{
+	struct winsize size;
+
+	if (isatty(STDOUT_FILENO) &&
+	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return WIDTH_NO_TERMINAL;
+}
+
 static void
 set_output(struct decode *d)
 {
@@ -144,6 +185,7 @@ set_output(struct decode *d)
 	    opt->line_buffered || isatty(STDOUT_FILENO));
 	d->output = (struct output){ .out = &d->out,
 		.opt = opt,
+		.width = line_width(),
 		.format = format_of(opt),
 		.columns = d->columns,
 		.color = opt->color == WHEN_ALWAYS ||
@@ -219,6 +261,8 @@ open_source(struct decode *d)
 	    : source_open(opt->paths, opt->n_paths, d->keylog, err);
 	if (d->src == NULL)
 		cli_die("%s", err);
+	if (d->key_follow == NULL && !source_secrets_may_follow(d->src))
+		d->opt.cap.key_wait_ns = 0; /* every secret is there */
 	if (opt->iface != NULL)
 		drop_privileges(opt);
 	if (opt->bpf != NULL && !source_filter(d->src, opt->bpf, err))
@@ -252,9 +296,8 @@ follow_keylogs(struct decode *d)
 {
 	struct decode_options *opt = &d->opt;
 
-	if (opt->keylogs.n == 0 || all_is_there(opt))
-		opt->cap.key_wait_ns = 0;
-	if (opt->cap.key_wait_ns == 0)
+	if (opt->keylogs.n == 0 || all_is_there(opt) ||
+	    opt->cap.key_wait_ns == 0)
 		return;
 	d->key_follow = keylog_follow_new(d->keylog);
 	for (size_t i = 0; i < opt->keylogs.n && d->key_follow != NULL; i++)
@@ -406,6 +449,7 @@ free_all(struct decode *d)
 	filter_free(d->filter);
 	columns_free(d->columns);
 	keys_free(d->keys);
+	payload_reader_free(d->payloads);
 	keylog_follow_free(d->key_follow);
 	cap_keylog_free(d->keylog);
 	bnet_buf_free(&d->store);
@@ -443,6 +487,7 @@ main(int argc, char **argv)
 	load_secrets(&d);
 	open_source(&d);
 	set_output(&d);
+	open_payloads(&d);
 	decode_run(&d);
 	print_statistics(&d);
 	print_summary(&d);

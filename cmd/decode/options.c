@@ -25,7 +25,7 @@ static const char *const outputs[] = { "text", "json", "fields", "csv", "none",
 static const char *const whens[] = { "auto", "always", "never", NULL };
 static const char *const orders[] = { "auto", "little", "network", NULL };
 static const char *const overlaps[] = { "first", "last", NULL };
-static const char *const payloads[] = { "none", "hex", NULL };
+static const char *const payloads[] = { "none", "hex", "object", NULL };
 static const char *const times[] = { "time", "none", "epoch", "delta", "date",
 	"utc", "utc-date", NULL };
 
@@ -190,6 +190,9 @@ static const struct option_row rows[] = {
 	    .initial = "5s" },
 	{ "keys", 0, "FILE", "show the keys in FILE by name, one on each line",
 	    OPTION_TEXTS(OPT, keys, DECODE_LIST_MAX) },
+	{ "strings", 0, "FILE",
+	    "read marshal streams with the table of strings in FILE",
+	    OPTION_PATH(OPT, strings_path) },
 
 	{ "display-filter", 'Y', "EXPRESSION",
 	    "show only what matches; 'help' lists the fields",

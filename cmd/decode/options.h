@@ -38,8 +38,9 @@ enum option_when {
 };
 
 enum option_payload {
-	PAYLOAD_NONE = 0,
-	PAYLOAD_HEX,
+	SHOW_NONE = 0,
+	SHOW_HEX,
+	SHOW_OBJECT,
 };
 
 enum option_follow {
@@ -77,6 +78,7 @@ struct decode_options {
 	enum option_output output;
 	bool hex, verbose, quiet, line_buffered;
 	enum option_payload payload;
+	char *strings_path; /* --strings */
 	char *write_path;
 	char *user; /* -Z */
 	enum option_time time;

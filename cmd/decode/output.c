@@ -101,12 +101,12 @@ delta(struct output *output, int64_t time_ns)
 }
 
 void
-output_time(struct output *output, int64_t time_ns)
+output_time(struct output *output, int64_t time_ns, int64_t clock_ns)
 {
 	enum option_time how = output->opt->time;
 
 	if (how == TIME_DELTA) {
-		delta(output, time_ns);
+		delta(output, clock_ns);
 		return;
 	}
 	if (how == TIME_EPOCH)
@@ -139,7 +139,24 @@ output_event_name(enum cap_event_type type)
 		[CAP_LIMIT] = "limit",
 		[CAP_PROXY] = "proxy",
 		[CAP_NOTE] = "note",
+		[CAP_CLOCK] = "clock",
 	};
 
 	return names[type];
+}
+
+const char *
+output_dest_name(int64_t dest_type)
+{
+	static const char *const names[] = {
+		[BNET_DEST_HOP] = "hop",
+		[BNET_DEST_NODE] = "node",
+		[BNET_DEST_CLIENT] = "client",
+		[BNET_DEST_BROADCAST] = "broadcast",
+		[BNET_DEST_ANY] = "any",
+	};
+
+	if (dest_type < 0 || dest_type > BNET_DEST_ANY)
+		return NULL;
+	return names[dest_type];
 }

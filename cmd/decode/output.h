@@ -15,6 +15,7 @@ struct output {
 	struct outbuf *out;
 	const struct decode_options *opt;
 	bool color;
+	size_t width; /* characters of a line */
 	char time[64]; /* formatted time; its cached part up to the second */
 	size_t time_chars, second_chars; /* belongs to `second` */
 	int64_t second;
@@ -29,13 +30,16 @@ struct output_format {
 };
 
 /* Formats the event's time as selected with -t into output->time. */
-void output_time(struct output *output, int64_t time_ns);
+void output_time(struct output *output, int64_t time_ns, int64_t clock_ns);
 
 /* The same for JSON: "seconds.nanoseconds". */
 void output_epoch(struct output *output, int64_t time_ns);
 
 /* "client", "node", ... for a bnet_role; NULL: no name. */
 const char *output_role(uint32_t role);
+
+/* "node", "client", ... of a dest_type; NULL: no name. */
+const char *output_dest_name(int64_t dest_type);
 
 /* The name of a cap_event_type; static. */
 const char *output_event_name(enum cap_event_type type);

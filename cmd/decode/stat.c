@@ -30,19 +30,3 @@ stat_time(struct table *table, int64_t time_ns)
 	table_fmt(table, "%s%" PRIu64 ".%09" PRIu64, time_ns < 0 ? "-" : "",
 	    ns / NS_PER_S, ns % NS_PER_S);
 }
-
-const char *
-stat_dest_name(int64_t dest_type)
-{
-	static const char *const names[] = {
-		[BNET_DEST_HOP] = "hop",
-		[BNET_DEST_NODE] = "node",
-		[BNET_DEST_CLIENT] = "client",
-		[BNET_DEST_BROADCAST] = "broadcast",
-		[BNET_DEST_ANY] = "any",
-	};
-
-	if (dest_type < 0 || dest_type > BNET_DEST_ANY)
-		return NULL;
-	return names[dest_type];
-}

@@ -34,7 +34,7 @@ struct stat_ops {
 };
 
 extern const struct stat_ops stat_frames, stat_streams, stat_keys,
-    stat_endpoints, stat_io, stat_echo, stat_health;
+    stat_endpoints, stat_io, stat_echo, stat_health, stat_calls, stat_events;
 
 /* Prints and frees a table; a blank line precedes all but the first. */
 void stat_print(struct stat_out *to, struct table *table);
@@ -69,8 +69,5 @@ stat_since_ns(int64_t a, int64_t b)
 		return a < b ? INT64_MIN : INT64_MAX;
 	return since_ns;
 }
-
-/* "client", "node", ... of a dest_type; NULL if unknown. */
-const char *stat_dest_name(int64_t dest_type);
 
 #endif

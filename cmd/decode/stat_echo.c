@@ -8,6 +8,7 @@
  * on both sides if both are captured.
  */
 #include "cmd/common/map.h"
+#include "cmd/decode/output.h"
 #include "cmd/decode/stat.h"
 #include "cmd/stats/summary.h"
 
@@ -123,7 +124,7 @@ asked(struct echo *st, const struct record *record, const uint64_t *key)
 			return;
 		}
 	}
-	w->time_ns = record->event->time_ns;
+	w->time_ns = record->event->clock_ns;
 	w->target = target;
 	w->older = st->newest;
 	w->newer = NULL;
@@ -141,7 +142,7 @@ answered(struct echo *st, const struct record *record, const uint64_t *key)
 		return;
 	}
 	summary_add(&w->target->time_s,
-	    (double)stat_since_ns(record->event->time_ns, w->time_ns) /
+	    (double)stat_since_ns(record->event->clock_ns, w->time_ns) /
 		NS_PER_S);
 	forget(st, w);
 }
@@ -221,7 +222,7 @@ print_numbers(struct table *table, const struct target *target)
 static void
 print_target(struct table *table, const struct target *target)
 {
-	const char *name = stat_dest_name((int64_t)target->dest_type);
+	const char *name = output_dest_name((int64_t)target->dest_type);
 
 	table_row(table);
 	if (name != NULL)

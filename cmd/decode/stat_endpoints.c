@@ -8,6 +8,7 @@
  * apart: a capture at a relay has a forwarded packet on its way in and out.
  */
 #include "cmd/common/map.h"
+#include "cmd/decode/output.h"
 #include "cmd/decode/stat.h"
 
 #include <inttypes.h>
@@ -157,7 +158,7 @@ print_ways(struct table *table, const struct row *row)
 static void
 print_row(struct table *table, const struct row *row)
 {
-	const char *name = stat_dest_name((int64_t)row->key.dest_type);
+	const char *name = output_dest_name((int64_t)row->key.dest_type);
 
 	table_row(table);
 	if (row->key.role == ROLE_SOURCE)

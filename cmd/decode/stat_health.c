@@ -107,6 +107,8 @@ print_counters(struct table *table, const struct cap_counters *counters)
 		{ "streams decoded", AT(streams_selected), NO_BYTES },
 		{ "streams without start", AT(streams_no_start), NO_BYTES },
 		{ "TLS without secrets", AT(keyless_streams), NO_BYTES },
+		{ "frames cut short", AT(cut_frames), NO_BYTES },
+		{ "frames shown late", AT(late_frames), NO_BYTES },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -126,6 +128,7 @@ static const char *const event_names[CAP_N_EVENTS] = {
 	[CAP_LIMIT] = "limits",
 	[CAP_PROXY] = "PROXY headers",
 	[CAP_NOTE] = "notes",
+	[CAP_CLOCK] = "steps of the clock",
 };
 
 static void
@@ -153,7 +156,7 @@ print_events(struct table *table, const struct health *st,
 		print_row(table, event_names[i], NULL, counters->events[i]);
 		table_u64(table, counters->event_bytes[i]);
 		if (i == CAP_SKIP || i == CAP_MALFORMED || i == CAP_LIMIT ||
-		    i == CAP_NOTE)
+		    i == CAP_NOTE || i == CAP_CLOCK)
 			print_reasons(table, st, (enum cap_event_type)i);
 	}
 }
@@ -186,6 +189,9 @@ add_verdict(struct table *table, const struct cap_counters *counters)
 			    "%s %s: %" PRIu64 " (%" PRIu64 " bytes)",
 			    line[0] == '\0' ? "" : ",", event_names[i],
 			    counters->events[i], counters->event_bytes[i]);
+	if (counters->cut_frames > 0)
+		append(line, sizeof(line), "%s frames cut short: %" PRIu64,
+		    line[0] == '\0' ? "" : ",", counters->cut_frames);
 	if (counters->bad_packets > 0)
 		append(line, sizeof(line), "%s bad packets: %" PRIu64,
 		    line[0] == '\0' ? "" : ",", counters->bad_packets);
@@ -219,12 +225,19 @@ add_remarks(struct table *table, const struct cap_counters *counters)
 		    "streams that began before the capture" },
 		{ counters->cut_packets,
 		    "packets shorter in the capture than sent" },
+		{ counters->events[CAP_CLOCK],
+		    "steps of the clock, taken out of relative times" },
 	};
 
 	for (size_t i = 0; i < sizeof(remarks) / sizeof(remarks[0]); i++)
 		if (remarks[i].n > 0)
 			table_note(table, "%s: %" PRIu64, remarks[i].what,
 			    remarks[i].n);
+	if (counters->late_frames > 0)
+		table_note(table,
+		    "frames shown after later ones, because bytes before them"
+		    " were awaited: %" PRIu64 ", by up to %.3f s",
+		    counters->late_frames, (double)counters->late_ns / 1e9);
 }
 
 static void

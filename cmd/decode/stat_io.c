@@ -142,9 +142,9 @@ io_record(void *state, const struct record *record)
 	const struct cap_event *event = record->event;
 	struct row *row = st->row;
 
-	if (row == NULL || event->time_ns < st->from_ns ||
-	    event->time_ns >= st->to_ns)
-		row = find(st, event->time_ns);
+	if (row == NULL || event->clock_ns < st->from_ns ||
+	    event->clock_ns >= st->to_ns)
+		row = find(st, event->clock_ns);
 	if (event->type == CAP_FRAME) {
 		row->frames[event->dir]++;
 		row->bytes[event->dir] += stat_wire_bytes(event->frame);

@@ -12,7 +12,8 @@ struct row {
 	uint64_t number; /* the key */
 	uint64_t frames[2], bytes[2];
 	uint64_t losses, lost_bytes;
-	int64_t first_ns, last_ns;
+	int64_t first_ns, last_ns; /* as the clock showed */
+	int64_t first_clock_ns, last_clock_ns; /* without its steps */
 	char end[2][CAP_END_CHARS];
 	enum bnet_order order;
 	bool tls;
@@ -63,6 +64,7 @@ find(struct streams *st, const struct cap_event *event)
 	if (!row->seen) {
 		memcpy(row->end, stream->end, sizeof(row->end));
 		row->first_ns = row->last_ns = event->time_ns;
+		row->first_clock_ns = row->last_clock_ns = event->clock_ns;
 		row->seen = true;
 	}
 	st->last = row;
@@ -79,10 +81,13 @@ streams_record(void *state, const struct record *record)
 	if (row == NULL || event->stream == NULL ||
 	    row->number != event->stream->number)
 		row = find(st, event);
-	if (event->time_ns > row->last_ns)
+	if (event->clock_ns > row->last_clock_ns) {
 		row->last_ns = event->time_ns;
-	else if (event->time_ns < row->first_ns)
+		row->last_clock_ns = event->clock_ns;
+	} else if (event->clock_ns < row->first_clock_ns) {
 		row->first_ns = event->time_ns;
+		row->first_clock_ns = event->clock_ns;
+	}
 	if (event->type == CAP_FRAME) {
 		row->frames[event->dir]++;
 		row->bytes[event->dir] += stat_wire_bytes(event->frame);
@@ -133,9 +138,9 @@ print_stream(struct table *table, const struct row *row, int64_t start_ns)
 	table_str(table, row->tls ? "yes" : "no");
 	stat_time(table, row->first_ns);
 	stat_time(table, row->last_ns);
-	print_since(table, row->first_ns, start_ns);
-	print_since(table, row->last_ns, start_ns);
-	print_since(table, row->last_ns, row->first_ns);
+	print_since(table, row->first_clock_ns, start_ns);
+	print_since(table, row->last_clock_ns, start_ns);
+	print_since(table, row->last_clock_ns, row->first_clock_ns);
 	print_numbers(table, row);
 }
 
@@ -186,8 +191,8 @@ streams_print(const void *state, struct stat_out *to)
 	    sizeof(columns) / sizeof(columns[0]));
 	for (size_t i = 0; i < st->rows.n; i++) {
 		row = map_at(&st->rows, i);
-		if (row->first_ns < start_ns)
-			start_ns = row->first_ns;
+		if (row->first_clock_ns < start_ns)
+			start_ns = row->first_clock_ns;
 	}
 	for (size_t i = 0; rows != NULL && i < st->rows.n; i++)
 		print_stream(&table, rows[i], start_ns);

@@ -26,6 +26,8 @@ static const struct stat_ops *const all[] = {
 	&stat_endpoints,
 	&stat_io,
 	&stat_echo,
+	&stat_calls,
+	&stat_events,
 	&stat_health,
 };
 

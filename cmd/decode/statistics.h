@@ -26,6 +26,7 @@
 #define STATISTICS_NEEDS_PAYLOAD 1u /* decompressed: frame->payload */
 #define STATISTICS_NEEDS_KEY_NAME 2u
 #define STATISTICS_NEEDS_MESSAGE 4u
+#define STATISTICS_NEEDS_OBJECT 8u /* record->payload */
 
 struct statistics_info {
 	const char *name;

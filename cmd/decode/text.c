@@ -2,6 +2,7 @@
 #include "cmd/decode/text.h"
 
 #include "cmd/decode/json.h"
+#include "cmd/decode/object_text.h"
 
 /* ---- a session message in words ---- */
 
@@ -213,7 +214,7 @@ put_where(struct output *output, const struct cap_event *event)
 
 	if (output->opt->time != TIME_NONE) {
 		paint(output, PAINT_TIME);
-		output_time(output, event->time_ns);
+		output_time(output, event->time_ns, event->clock_ns);
 		out_short(out, output->time, output->time_chars);
 		paint(output, PAINT_OFF);
 		OUT_LIT(out, " ");
@@ -332,13 +333,24 @@ put_key(struct output *output, const struct record *record)
 	paint(output, PAINT_OFF);
 }
 
-/* "zlib 395->700", or only the length. */
+/* "zlib 395->700", only the length, or "cut at 74 of 1205". */
 static void
-put_sizes(struct outbuf *out, const struct bnet_packet *frame)
+put_sizes(struct outbuf *out, const struct cap_event *event)
 {
+	const struct bnet_packet *frame = event->frame;
+
 	if (frame->codec != BNET_CODEC_NONE) {
 		out_str(out, bnet_codec_name(frame->codec));
 		OUT_LIT(out, " ");
+	}
+	if (event->cut_of > 0) {
+		OUT_LIT(out, "cut at ");
+		out_u64(out, frame->payload.len);
+		OUT_LIT(out, " of ");
+		out_u64(out, event->cut_of);
+		return;
+	}
+	if (frame->codec != BNET_CODEC_NONE) {
 		out_u64(out, frame->wire_payload.len);
 		OUT_LIT(out, "->");
 	}
@@ -384,12 +396,48 @@ put_message(struct output *output, const struct record *record)
 	paint(output, PAINT_OFF);
 }
 
+/* The characters of the line so far, without its colours. */
+static size_t
+line_chars(const struct outbuf *out, size_t from)
+{
+	size_t n = 0;
+	bool escape = false;
+
+	for (size_t i = from; i < out->n; i++) {
+		if (out->p[i] == '\033')
+			escape = true;
+		n += !escape;
+		if (out->p[i] == 'm')
+			escape = false;
+	}
+	return n;
+}
+
+/* What the payload says, in what is left of the line. */
+static void
+put_payload(struct output *output, const struct payload *payload, size_t from)
+{
+	struct outbuf *out = output->out;
+	size_t used;
+
+	if (payload == NULL || payload->kind == PAYLOAD_OTHER)
+		return;
+	OUT_LIT(out, "  ");
+	used = line_chars(out, from < out->n ? from : 0);
+	paint(output, PAINT_MESSAGE);
+	payload_line(
+	    out, payload, used < output->width ? output->width - used : 0);
+	paint(output, PAINT_OFF);
+}
+
 /* A frame without a BlueNet header belongs to the application. */
 static void
-put_headerless(struct outbuf *out, const struct bnet_packet *frame)
+put_headerless(struct outbuf *out, const struct cap_event *event)
 {
+	const struct bnet_packet *frame = event->frame;
+
 	OUT_LIT(out, "machoNet  ");
-	put_sizes(out, frame);
+	put_sizes(out, event);
 	if (frame->has_oob)
 		out_printf(
 		    out, "  %zu out-of-band bytes, no header", frame->oob.len);
@@ -506,21 +554,24 @@ verbose_frame(struct output *output, const struct record *record)
 	if (frame->has_header)
 		verbose_header(output, record);
 	field(out, "payload");
-	put_sizes(out, frame);
+	put_sizes(out, event);
 	OUT_LIT(out, " bytes");
 	out_line(out);
 	if (record->message != NULL)
 		verbose_message(out, record->message);
+	if (record->payload != NULL)
+		payload_lines(out, record->payload);
 }
 
 static void
-text_frame(struct output *output, const struct record *record)
+text_frame(struct output *output, const struct record *record, size_t from)
 {
 	const struct bnet_packet *frame = record->event->frame;
 	struct outbuf *out = output->out;
 
 	if (!frame->has_header) {
-		put_headerless(out, frame);
+		put_headerless(out, record->event);
+		put_payload(output, record->payload, from);
 		out_line(out);
 	} else {
 		put_source(out, record);
@@ -529,12 +580,13 @@ text_frame(struct output *output, const struct record *record)
 		OUT_LIT(out, "  ");
 		put_key(output, record);
 		OUT_LIT(out, "  ");
-		put_sizes(out, frame);
+		put_sizes(out, record->event);
 		put_marks(out, &frame->header);
 		if (frame->trailing_bytes > 0)
 			out_printf(out, "  +%zu bytes after the header",
 			    frame->trailing_bytes);
 		put_message(output, record);
+		put_payload(output, record->payload, from);
 		out_line(out);
 	}
 	if (output->opt->verbose)
@@ -552,10 +604,11 @@ text_record(struct output *output, const struct record *record)
 	const struct cap_event *event = record->event;
 	const bool bad = event->type < CAP_N_LOSSES;
 	struct outbuf *out = output->out;
+	const size_t from = out->n;
 
 	put_where(output, event);
 	if (event->type == CAP_FRAME) {
-		text_frame(output, record);
+		text_frame(output, record, from);
 		return;
 	}
 	if (bad)
@@ -563,8 +616,12 @@ text_record(struct output *output, const struct record *record)
 	out_str(out, output_event_name(event->type));
 	if (bad)
 		paint(output, PAINT_OFF);
-	out_printf(out, " %llu bytes: %s", (unsigned long long)event->bytes,
-	    event->reason);
+	if (event->type == CAP_CLOCK)
+		out_printf(out, " %+.6f s: %s", (double)event->step_ns / 1e9,
+		    event->reason);
+	else
+		out_printf(out, " %llu bytes: %s",
+		    (unsigned long long)event->bytes, event->reason);
 	if (event->type == CAP_PROXY && event->stream->client_src != NULL)
 		out_printf(out, ", client %s", event->stream->client_src);
 	out_line(out);

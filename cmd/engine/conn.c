@@ -141,8 +141,6 @@ sendq_new(struct engine_worker *worker)
 	if (box == NULL)
 		return NULL;
 	box->sendq.worker = worker->index;
-	box->sendq.queue_max_bytes =
-	    atomic_load(&worker->engine->queue_max_bytes);
 	atomic_init(&box->sendq.frame_max_bytes, set->frame_max_bytes);
 	return &box->sendq;
 }
@@ -340,7 +338,7 @@ earlier(int64_t a_ns, int64_t b_ns)
 static int64_t
 frame_look_ns(const struct engine_conn *conn)
 {
-	int64_t timeout_ns = conn->worker->engine->set.frame_timeout_ns;
+	int64_t timeout_ns = frame_timeout(conn->worker);
 
 	if (conn->frame_since_ns == 0)
 		return 0;
@@ -411,10 +409,28 @@ engine_conn_finish(struct engine_conn *conn)
 	conn->end = ENGINE_END_OWNER;
 	conn->frame_since_ns = 0;
 	budget_free_buf(&conn->worker->engine->budget, &conn->held);
-	conn_set_deadline(conn,
-	    conn->worker->now_ns +
-		conn->worker->engine->set.handshake_timeout_ns);
+	conn_set_deadline(
+	    conn, conn->worker->now_ns + handshake_timeout(conn->worker));
 	sendq_mark_dirty(conn);
+}
+
+#define PROBES 3 /* of a connection that is idle, before it is given up */
+
+void
+engine_conn_set_patience(struct engine_conn *conn, int64_t patience_ns)
+{
+	unsigned ms = (unsigned)(patience_ns / 1000000);
+	int between_s = (int)(patience_ns / PROBES / 1000000000), n = PROBES;
+
+	if (between_s < 1)
+		between_s = 1;
+	(void)setsockopt(
+	    conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	(void)setsockopt(
+	    conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &between_s, sizeof(between_s));
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s,
+	    sizeof(between_s));
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
 }
 
 /* ---- for both directions ---- */
@@ -960,7 +976,10 @@ note_look(struct engine_conn *conn, struct bnet_slice in)
 	for (size_t i = 0; i < in.len && n < sizeof(bytes); i++)
 		bytes[n++] = in.p[i];
 	look = looks_like((struct bnet_slice){ bytes, n });
-	if (look == NULL)
+	if (look == NULL || (conn->is_tls && strcmp(look, "TLS") == 0))
+		return;
+	/* that it is TLS is no news where we speak it: why it failed is */
+	if (bnet_link_tls(conn->link) != NULL && strcmp(look, "TLS") == 0)
 		return;
 	snprintf(text, sizeof(text), "this looks like %s", look);
 	conn_set_reason(conn, text);
@@ -1548,7 +1567,7 @@ end_of_deadline(const struct engine_conn *conn)
 static bool
 frame_is_late(struct engine_conn *conn, int64_t now_ns)
 {
-	int64_t timeout_ns = conn->worker->engine->set.frame_timeout_ns;
+	int64_t timeout_ns = frame_timeout(conn->worker);
 	size_t len = bnet_link_pending(conn->link).len;
 	uint64_t want;
 

@@ -3,6 +3,7 @@
 #include "cmd/filter/eval.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,10 @@ base_of(const struct record *r, enum filter_base base)
 		return e;
 	case BASE_EVENT_FRAME:
 		return frame ? e : NULL;
+	case BASE_EVENT_CUT:
+		return frame && e->cut_of > 0 ? e : NULL;
+	case BASE_EVENT_CLOCK:
+		return e->type == CAP_CLOCK ? e : NULL;
 	case BASE_EVENT_LOSS:
 		return e->type != CAP_FRAME ? e : NULL;
 	case BASE_EVENT_STREAM:
@@ -128,6 +133,12 @@ base_of(const struct record *r, enum filter_base base)
 		return frame && e->frame->has_header ? &e->frame->header : NULL;
 	case BASE_RECORD:
 		return r;
+	case BASE_MACHO:
+		return r->payload != NULL && r->payload->kind == PAYLOAD_MACHO
+		    ? &r->payload->macho
+		    : NULL;
+	case BASE_OBJECT:
+		return r->payload != NULL ? r->payload->root : NULL;
 	case BASE_ANY_MESSAGE:
 	case BASE_MESSAGE:
 		break;
@@ -238,6 +249,95 @@ ip_of(const struct record *r, bool dst)
 	return (struct bnet_slice){ (const void *)end, len };
 }
 
+/* ---- values in the payload ---- */
+
+#define VALUE_CHARS 40
+
+/* A step of a path, ".key" or "[0]"; advances. NULL: there is none such. */
+static const struct bnet_node *
+step(const struct bnet_node *node, const char **path)
+{
+	const char *p = *path + 1;
+	char key[FILTER_PATH_CHARS];
+	size_t n = 0;
+	char *end;
+	unsigned long i;
+
+	if (**path == '[') {
+		i = strtoul(p, &end, 10);
+		*path = end + 1;
+		return end > p && *end == ']' && i < UINT32_MAX
+		    ? bnet_node_item(node, (uint32_t)i)
+		    : NULL;
+	}
+	for (; *p != '\0' && *p != '.' && *p != '['; p++)
+		key[n++] = *p;
+	key[n] = '\0';
+	*path = p;
+	return bnet_node_part(node, key);
+}
+
+/* The text of a leaf: strings as they are, numbers in decimal. */
+static bool
+leaf_text(const struct bnet_node *node, struct bnet_slice *s)
+{
+	static _Thread_local char text[VALUE_CHARS];
+	int n = 0;
+
+	switch (node->type) {
+	case BNET_NODE_STR:
+	case BNET_NODE_GLOBAL:
+		*s = (struct bnet_slice){ node->v.p, node->n };
+		return true;
+	case BNET_NODE_NONE:
+		n = snprintf(text, sizeof(text), "null");
+		break;
+	case BNET_NODE_BOOL:
+		n = snprintf(text, sizeof(text), "%s",
+		    node->v.i != 0 ? "true" : "false");
+		break;
+	case BNET_NODE_INT:
+		n = snprintf(text, sizeof(text), "%lld", (long long)node->v.i);
+		break;
+	case BNET_NODE_FLOAT:
+		n = snprintf(text, sizeof(text), "%.15g", node->v.d);
+		break;
+	default:
+		return false;
+	}
+	*s = (struct bnet_slice){ (const uint8_t *)text, (size_t)n };
+	return true;
+}
+
+static bool
+load_path(const struct bnet_node *node, const char *path, struct bnet_slice *s)
+{
+	node = node != NULL ? bnet_node_target(node) : NULL;
+	while (node != NULL && *path != '\0')
+		node = step(node, &path);
+	return node != NULL && leaf_text(node, s);
+}
+
+static bool
+load_node(const struct filter_row *row, const void *at, struct bnet_slice *s)
+{
+	const struct bnet_node *node;
+	const char *name;
+	int64_t number;
+
+	if (row->load == LOAD_NODE) {
+		memcpy(&node, at, sizeof(node));
+		return node != NULL && leaf_text(node, s);
+	}
+	memcpy(&number, at, sizeof(number));
+	if (row->load == LOAD_MACHO_ERROR && number < 0)
+		return false;
+	name = row->load == LOAD_MACHO_ERROR ? bnet_macho_error_name(number)
+					     : bnet_macho_type_name(number);
+	*s = (struct bnet_slice){ (const void *)name, strlen(name) };
+	return true;
+}
+
 static inline bool
 load_bytes(const struct record *r, const struct filter_row *row, const void *at,
     struct bnet_slice *s)
@@ -269,6 +369,10 @@ load_bytes(const struct record *r, const struct filter_row *row, const void *at,
 	case LOAD_IP_DST:
 		*s = ip_of(r, row->load == LOAD_IP_DST);
 		return true;
+	case LOAD_NODE:
+	case LOAD_MACHO_TYPE:
+	case LOAD_MACHO_ERROR:
+		return load_node(row, at, s);
 	default:
 		return false;
 	}
@@ -300,6 +404,8 @@ static bool
 bytes_of(
     const struct record *r, const struct filter_ref *ref, struct bnet_slice *s)
 {
+	if (ref->row->load == LOAD_PATH)
+		return load_path(place_of(r, ref->row), ref->path, s);
 	return load_bytes(r, ref->row, place_of(r, ref->row), s) &&
 	    (!ref->sliced || cut(ref, s));
 }
@@ -353,6 +459,8 @@ visit_at(const struct filter_ref *ref, const struct record *r, const void *at,
 {
 	struct filter_value v = { 0 };
 
+	if (ref->row->load == LOAD_PATH)
+		return load_path(at, ref->path, &v.bytes) && visit(arg, &v);
 	if (filter_row_number(ref->row)
 		? !load_number(r, ref->row, at, &v.number)
 		: !load_bytes(r, ref->row, at, &v.bytes) ||
@@ -585,6 +693,15 @@ test_bytes(const struct filter *f, const struct filter_insn *insn,
 		return test_many(f, insn, r, visit_bytes);
 	return bytes_of(r, &insn->ref, &s) &&
 	    passes(f, insn, s) != insn->negate;
+}
+
+bool
+filter_needs_payload(const struct filter *f)
+{
+	for (size_t i = 0; i < f->n_code; i++)
+		if (filter_ref_payload(&f->code[i].ref))
+			return true;
+	return false;
 }
 
 bool

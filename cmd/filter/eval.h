@@ -125,6 +125,9 @@ filter_row_number(const struct filter_row *row)
  */
 bool filter_address_read(struct bnet_slice text, uint8_t ip[16]);
 
+/* Does any test read record->payload? */
+bool filter_needs_payload(const struct filter *filter);
+
 /* Does the record pass? Uses no recursion, and no memory except PCRE2's. */
 bool filter_match(const struct filter *filter, const struct record *record);
 

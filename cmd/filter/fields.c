@@ -13,6 +13,7 @@ static const struct filter_word type_words[] = {
 	{ "limit", CAP_LIMIT },
 	{ "proxy", CAP_PROXY },
 	{ "note", CAP_NOTE },
+	{ "clock", CAP_CLOCK },
 	{ NULL, 0 },
 };
 
@@ -77,6 +78,7 @@ _Static_assert(sizeof(enum cap_event_type) == sizeof(uint32_t) &&
 #define STREAM(member) .offset = offsetof(struct cap_stream, member)
 #define PACKET(member) .offset = offsetof(struct bnet_packet, member)
 #define HEADER(member) .offset = offsetof(struct bnet_header, member)
+#define MACHO(member) .offset = offsetof(struct bnet_macho, member)
 #define RECORD(member) .offset = offsetof(struct record, member)
 
 /* clang-format off */
@@ -166,15 +168,39 @@ static const struct filter_row rows[] = {
 	{ { "payload_len", FILTER_NUMBER, "bytes",
 	    "of the payload, decompressed", NULL },
 	    BASE_FRAME, LOAD_SIZE, PACKET(payload.len) },
+	{ { "cut_of", FILTER_NUMBER, "bytes",
+	    "on the wire, of a payload that was cut",
+	    NULL },
+	    BASE_EVENT_CUT, LOAD_U64, EVENT(cut_of) },
 	{ { "payload", FILTER_BYTES, "", "the payload, decompressed", NULL },
 	    BASE_FRAME, LOAD_SLICE, PACKET(payload) },
 	{ { "message", FILTER_WORD, "", "name of the session message",
 	    messages.words },
 	    BASE_RECORD, LOAD_ENUM, RECORD(message_type) },
+	{ { "macho.type", FILTER_STRING, "",
+	    "of a machoNet packet: call, result, event, error, ...", NULL },
+	    BASE_MACHO, LOAD_MACHO_TYPE, MACHO(type) },
+	{ { "macho.service", FILTER_STRING, "", "that is called", NULL },
+	    BASE_MACHO, LOAD_NODE, MACHO(service) },
+	{ { "macho.method", FILTER_STRING, "", "that is called", NULL },
+	    BASE_MACHO, LOAD_NODE, MACHO(method) },
+	{ { "macho.event", FILTER_STRING, "", "name of a notification", NULL },
+	    BASE_MACHO, LOAD_NODE, MACHO(event) },
+	{ { "macho.call_id", FILTER_NUMBER, "",
+	    "of the call that is made or answered", NULL },
+	    BASE_MACHO, LOAD_I64, MACHO(call_id) },
+	{ { "macho.error", FILTER_STRING, "", "of an error: its name", NULL },
+	    BASE_MACHO, LOAD_MACHO_ERROR, MACHO(code) },
+	{ { "object", FILTER_STRING, "",
+	    "object.KEY[N]: a value in the payload, as text", NULL },
+	    BASE_OBJECT, LOAD_PATH, .offset = 0 },
 	{ { "reason", FILTER_STRING, "", "of what is no frame", NULL },
 	    BASE_EVENT_LOSS, LOAD_CSTR, EVENT(reason) },
 	{ { "bytes", FILTER_NUMBER, "bytes", "that the event took", NULL },
 	    BASE_EVENT_LOSS, LOAD_U64, EVENT(bytes) },
+	{ { "step_ns", FILTER_NUMBER, "ns", "of the clock; positive: forward",
+	    NULL },
+	    BASE_EVENT_CLOCK, LOAD_I64, EVENT(step_ns) },
 };
 
 /* clang-format on */
@@ -534,11 +560,20 @@ bool
 filter_ref_parse(const char *text, size_t len, struct filter_ref *ref,
     char err[FILTER_REF_ERR_CHARS], size_t *at_bytes)
 {
+	static const char object[] = "object";
+	const size_t n = sizeof(object) - 1;
 	const char *open = memchr(text, '[', len);
 	const size_t name_len = open != NULL ? (size_t)(open - text) : len;
 
-	*ref = (struct filter_ref){ .row = find_row(text, name_len) };
 	*at_bytes = 0;
+	if (len > n && len - n < FILTER_PATH_CHARS &&
+	    memcmp(text, object, n) == 0 &&
+	    (text[n] == '.' || text[n] == '[')) {
+		*ref = (struct filter_ref){ .row = find_row(object, n) };
+		memcpy(ref->path, text + n, len - n);
+		return true;
+	}
+	*ref = (struct filter_ref){ .row = find_row(text, name_len) };
 	if (ref->row == NULL)
 		return no_field(text, name_len, err);
 	return open == NULL ||

@@ -47,12 +47,16 @@ struct filter_field {
 enum filter_base {
 	BASE_EVENT,
 	BASE_EVENT_FRAME, /* the event, if it is a frame */
+	BASE_EVENT_CUT, /* the event, if it is a frame that the snap length cut */
 	BASE_EVENT_LOSS, /* the event, if it is not a frame */
+	BASE_EVENT_CLOCK, /* the event, if it is a step of the clock */
 	BASE_EVENT_STREAM, /* the event, if it has a stream */
 	BASE_STREAM,
 	BASE_FRAME, /* the packet */
 	BASE_HEADER,
 	BASE_RECORD,
+	BASE_MACHO, /* the machoNet packet in the payload */
+	BASE_OBJECT, /* the object in the payload */
 	BASE_ANY_MESSAGE, /* the row of the message's type, see filter_row_of() */
 	BASE_MESSAGE, /* + a bnet_message_type: the message, if of that type */
 };
@@ -79,6 +83,10 @@ enum filter_load {
 	LOAD_END_BOTH,
 	LOAD_IP_SRC, /* the end without its port */
 	LOAD_IP_DST,
+	LOAD_NODE, /* a string, through a pointer to its node */
+	LOAD_MACHO_TYPE, /* the name of a number */
+	LOAD_MACHO_ERROR,
+	LOAD_PATH, /* what the path of the reference leads to, as text */
 };
 
 struct filter_row {
@@ -90,15 +98,26 @@ struct filter_row {
 	const struct bnet_field *list; /* of a message; NULL: not in a list */
 };
 
+#define FILTER_PATH_CHARS 96
+
 /* A field as it is written in an expression: "payload[0:4]". */
 struct filter_ref {
 	const struct filter_row *row;
+	char path[FILTER_PATH_CHARS]; /* of LOAD_PATH: ".a.b[0]" */
 	bool sliced; /* of bytes and strings; then: */
 	int64_t from; /* negative: from the end */
 	int64_t len; /* negative: up to the end */
 };
 
 #define FILTER_REF_ERR_CHARS 192
+
+/* Does it read record->payload? */
+static inline bool
+filter_ref_payload(const struct filter_ref *ref)
+{
+	return ref->row != NULL &&
+	    (ref->row->base == BASE_MACHO || ref->row->base == BASE_OBJECT);
+}
 
 /* Signed numbers are stored with the top bit flipped, so that they sort. */
 #define FILTER_BIAS (UINT64_C(1) << 63)

@@ -7,6 +7,7 @@
 #define FILTER_RECORD_H
 
 #include "cmd/capture/capture.h"
+#include "cmd/common/payload.h"
 #include "proto/message.h"
 
 struct record {
@@ -15,6 +16,8 @@ struct record {
 	const char *key_name; /* NULL if unknown */
 	enum bnet_message_type message_type;
 	const struct bnet_message *message; /* NULL: none, or bad */
+	/* NULL: no frame of an application, or nothing wants to know */
+	const struct payload *payload;
 };
 
 #endif

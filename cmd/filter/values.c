@@ -793,8 +793,14 @@ add_word(struct filter_parse *p, struct filter_insn *insn)
 static bool
 add_string(struct filter_parse *p, struct filter_insn *insn)
 {
+	struct bnet_slice v = lex_value(p);
+	struct filter_text text;
 	char buf[FILTER_SHOW_CHARS];
 
+	/* object.a == 3 */
+	if (insn->ref.row->load == LOAD_PATH && p->tok.type == TOK_ATOM)
+		return lex_push_text(p, (const char *)v.p, v.len, &text) &&
+		    lex_text(p, insn, text) && lex_next(p);
 	if (p->tok.type != TOK_STRING)
 		return lex_fail(p, p->tok.at,
 		    "%s is %s: expected text in double quotes, not %s",

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define KEPT_SEAT_NS INT64_C(2000000000)
+
 /* ---- connections ---- */
 
 static bool
@@ -63,6 +65,22 @@ on_no_conn(void *arg, void *user, const struct address *from)
 	    &relay->admissions[RELAY_ADMITTED], 1, memory_order_relaxed);
 }
 
+/*
+ * In a seat that is kept for nodes, a connection has to say soon that it is
+ * one, so that silent ones do not keep nodes out.
+ */
+static int64_t
+hello_timeout(struct relay *relay)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+
+	if (opt->hello_timeout_ns > KEPT_SEAT_NS &&
+	    limits_open(relay->limits) >
+		opt->max_connections - opt->reserve_nodes)
+		return KEPT_SEAT_NS;
+	return opt->hello_timeout_ns;
+}
+
 static void
 on_ready(void *arg, struct engine_conn *conn)
 {
@@ -80,7 +98,7 @@ on_ready(void *arg, struct engine_conn *conn)
 		admin_open(relay, conn);
 	engine_conn_set_timer(conn,
 	    engine_worker_now_ns(engine_conn_worker(conn)) +
-		config_of(relay)->opt.hello_timeout_ns);
+		hello_timeout(relay));
 }
 
 static const enum relay_counter of_end[ENGINE_N_ENDS] = {
@@ -291,6 +309,12 @@ drain_one(void *arg, struct engine_conn *conn)
 }
 
 static void
+check_one(void *arg, struct engine_conn *conn)
+{
+	session_reloaded(arg, conn);
+}
+
+static void
 finish_one(void *arg, struct engine_conn *conn)
 {
 	(void)arg;
@@ -323,6 +347,10 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 		break;
 	case RELAY_MESSAGE_OVERLOADED:
 		with_conn(relay, worker, bytes, overloaded);
+		break;
+	case RELAY_MESSAGE_RELOADED:
+		engine_each_conn(worker, check_one, relay);
+		atomic_fetch_add(&relay->n_reloaded, 1);
 		break;
 	case RELAY_MESSAGE_DRAIN:
 		engine_each_conn(worker, drain_one, relay);

@@ -16,6 +16,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define TIME_MIN_NS (10 * NS_PER_MS)
 #define TIME_MAX_NS (86400000 * NS_PER_MS)
+#define RESERVE_QUOTIENT 100 /* 1 / this of the connections is for nodes */
 #define ID_MAX ((uint64_t)INT64_MAX)
 
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
@@ -70,6 +71,9 @@ static const struct option_row rows[] = {
 	    .group = "Who may connect" },
 	{ "client-tokens", 0, "FILE", "require of clients a token in FILE",
 	    OPTION_PATH(OPT, client_tokens), .flags = OPTION_RELOAD },
+	{ "keep-revoked", 0, NULL,
+	    "keep links whose token is gone after a reload",
+	    OPTION_FLAG(OPT, keep_revoked), .flags = OPTION_RELOAD },
 	{ "require-hello", 0, NULL, "refuse stock clients, which say no hello",
 	    OPTION_FLAG(OPT, require_hello) },
 	{ "no-client-to-client", 0, NULL,
@@ -114,6 +118,10 @@ static const struct option_row rows[] = {
 	{ "max-connections", 0, "N", "accept at most N connections at once",
 	    OPTION_NUMBER(OPT, max_connections, 1, LIMITS_OPEN_MAX),
 	    .initial = "10000", .flags = OPTION_RELOAD, .group = "Limits" },
+	{ "reserve-nodes", 0, "N",
+	    "keep N of the connections for nodes",
+	    OPTION_NUMBER(OPT, reserve_nodes, 0, LIMITS_OPEN_MAX),
+	    .shown = "a hundredth of them", .flags = OPTION_RELOAD },
 	{ "max-per-address", 0, "N",
 	    "accept at most N at once from one address; 0 is no limit",
 	    OPTION_NUMBER(OPT, max_per_address, 0, LIMITS_OPEN_MAX),
@@ -249,6 +257,12 @@ check(struct option_reading *reading, const struct relay_options *opt)
 	check_tls(reading, opt);
 	check_ids(reading, "clients-from", opt->clients_from, opt->n_ids);
 	check_ids(reading, "nodes-from", opt->nodes_from, opt->n_ids);
+	if (opt->reserve_nodes >= opt->max_connections)
+		options_refuse(reading, "reserve-nodes",
+		    "\"%llu\": expected less than --max-connections, which is"
+		    " %llu",
+		    (unsigned long long)opt->reserve_nodes,
+		    (unsigned long long)opt->max_connections);
 	if (opt->queue_bytes > opt->memory_bytes)
 		options_refuse(reading, "queue",
 		    "\"%llu\": expected at most --memory, which is %llu",
@@ -290,6 +304,8 @@ relay_options_read(struct relay_options *opt, struct option_reading *reading,
 	take_words(reading, opt);
 	if (opt->config != NULL)
 		option_file_read(reading, opt->config);
+	if (!options_given(reading, "reserve-nodes"))
+		opt->reserve_nodes = opt->max_connections / RESERVE_QUOTIENT;
 	check(reading, opt);
 	if (opt->verbose)
 		opt->log_level = LOG_LEVEL_DEBUG;

@@ -54,7 +54,7 @@ struct relay_options {
 
 	/* who is admitted */
 	bool insecure_listen, insecure_nodes, insecure_metrics;
-	bool require_hello, no_client_to_client;
+	bool require_hello, no_client_to_client, keep_revoked;
 	char *tokens, *client_tokens;
 
 	/* timeouts */
@@ -65,6 +65,7 @@ struct relay_options {
 
 	/* limits */
 	uint64_t max_connections;
+	uint64_t reserve_nodes; /* of them, for nodes */
 	uint64_t max_per_address, accept_rate; /* 0: no limit */
 	uint64_t frame_max_bytes, payload_max_bytes;
 	uint64_t threshold_bytes;

@@ -6,6 +6,7 @@
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/admin.h"
+#include "cmd/relay/capture.h"
 #include "cmd/relay/secrets.h"
 #include "cmd/relay/service.h"
 
@@ -101,10 +102,30 @@ take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
 	config_limits(relay, &fresh->opt);
 	engine_set_limits(relay->engine, fresh->opt.memory_bytes,
 	    (size_t)fresh->opt.queue_bytes);
+	engine_set_timeouts(relay->engine, fresh->opt.handshake_timeout_ns,
+	    fresh->opt.frame_timeout_ns);
 	log_set_level((enum log_level)fresh->opt.log_level);
 	atomic_store_explicit(&relay->config, fresh, memory_order_release);
 	/* do not wait for readers: a stuck worker would block SIGTERM */
 	rcu_later(&old->rcu, config_after_grace);
+}
+
+/*
+ * Let the workers check which links may stay. One check at a time, so that the
+ * barriers of the drain find room; a reload meanwhile is checked afterwards.
+ */
+static void
+check_links(struct run *run)
+{
+	struct relay *relay = run->relay;
+
+	if (!run->check_links ||
+	    atomic_load(&relay->n_reloaded) !=
+		run->n_checks * engine_n_workers(relay->engine) ||
+	    !engine_barrier(relay->engine, RELAY_MESSAGE_RELOADED))
+		return;
+	run->check_links = false;
+	run->n_checks++;
 }
 
 static void
@@ -118,6 +139,8 @@ reload(struct run *run)
 	int64_t expires_s = 0;
 
 	service_reloading();
+	if (relay->record != NULL)
+		record_again(relay->record);
 	if (fresh == NULL ||
 	    !read_again(run, fresh, &changes, &tls, &expires_s, err)) {
 		log_error(
@@ -128,6 +151,8 @@ reload(struct run *run)
 		return;
 	}
 	take_over(run, fresh, tls);
+	run->check_links = true;
+	check_links(run);
 	bnet_tls_ctx_free(tls);
 	atomic_store(&relay->cert_expires_s, expires_s);
 	relay_count(&relay->app_worker, RELAY_RELOADS_OK);
@@ -251,6 +276,7 @@ tick(struct run *run)
 	tick_trim(run);
 	if (run->n_ticks++ % MEASURE_TICKS == 0)
 		engine_measure_sockets(run->relay->engine);
+	check_links(run);
 	if (stuck_ns < STUCK_NS)
 		service_watchdog();
 	else

@@ -15,6 +15,8 @@ struct run {
 	bnet_tls_keylog *keylog; /* NULL: none */
 	void *keylog_arg;
 	sigset_t signals;
+	bool check_links; /* workers are to check who may stay */
+	unsigned n_checks; /* that they were told */
 	uint64_t n_ticks;
 	uint64_t memory_peak; /* since memory went back to the system */
 	int64_t memory_said_ns; /* when we said that it is short; 0: not yet */

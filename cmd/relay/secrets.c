@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* ---- files ---- */
@@ -25,6 +26,21 @@ file_free(struct file *file)
 		OPENSSL_cleanse(file->p, file->len);
 	free(file->p);
 	*file = (struct file){ NULL, 0 };
+}
+
+/* A private key that anybody on this machine may read is none. */
+static bool
+is_private(const char *path, FILE *f, char err[RELAY_ERR_CHARS])
+{
+	struct stat st;
+
+	if (fstat(fileno(f), &st) != 0 || (st.st_mode & S_IROTH) == 0 ||
+	    !S_ISREG(st.st_mode))
+		return true;
+	(void)snprintf(err, RELAY_ERR_CHARS,
+	    "--key: %s: anybody may read it (mode %03o): expected chmod o-r",
+	    path, (unsigned)st.st_mode & 07777);
+	return false;
 }
 
 static bool
@@ -45,7 +61,7 @@ read_all(FILE *f, struct file *file)
 
 /* A `path` of NULL gives an empty file. */
 static bool
-file_read(const char *what, const char *path, struct file *file,
+file_read(const char *what, const char *path, bool secret, struct file *file,
     char err[RELAY_ERR_CHARS])
 {
 	FILE *f;
@@ -59,6 +75,8 @@ file_read(const char *what, const char *path, struct file *file,
 	if (!ok)
 		(void)snprintf(err, RELAY_ERR_CHARS, "--%s: %s: %s", what, path,
 		    strerror(errno));
+	if (ok && secret)
+		ok = is_private(path, f, err);
 	if (f != NULL)
 		fclose(f);
 	return ok;
@@ -128,9 +146,9 @@ secrets_tls(const struct relay_options *opt, bnet_tls_keylog *keylog,
 	*expires_s = 0;
 	if (opt->cert == NULL)
 		return true;
-	ok = file_read("cert", opt->cert, &files[0], err) &&
-	    file_read("key", opt->key, &files[1], err) &&
-	    file_read("ca", opt->ca, &files[2], err) &&
+	ok = file_read("cert", opt->cert, false, &files[0], err) &&
+	    file_read("key", opt->key, true, &files[1], err) &&
+	    file_read("ca", opt->ca, false, &files[2], err) &&
 	    make_ctx(opt, files, keylog, keylog_arg, ctx, err);
 	if (ok)
 		*expires_s = expiry_of(&files[0]);

@@ -28,6 +28,8 @@ struct frame {
 	/* only of expected ones: */
 	uint64_t from, to; /* in the stream */
 	bool header;
+	/* only of decoded ones: cut, so only these are compared; or 0 */
+	size_t n_compared;
 };
 
 struct frames {
@@ -45,6 +47,7 @@ struct way {
 	size_t n_lost;
 	bool pause; /* it was long enough to give the stream up */
 	uint64_t n_events, gap_bytes;
+	uint64_t cut_bytes; /* of frames that were shown cut, at most */
 };
 
 struct ways {
@@ -437,13 +440,16 @@ port_of(const char *end)
 	return colon == NULL ? 0 : (uint32_t)strtoul(colon + 1, NULL, 10);
 }
 
-/* Takes the text. */
+/* Takes the text. `cut_bytes`: of the payload are not there. */
 static void
-take_frame(
-    struct expect *x, uint64_t stream, uint32_t conn, bool down, char *text)
+take_frame(struct expect *x, uint64_t stream, uint32_t conn, bool down,
+    char *text, uint64_t cut_bytes)
 {
-	const struct frame frame = { .text = text };
+	struct frame frame = { .text = text };
+	const char *payload = strstr(text, " payload_len=");
 
+	if (cut_bytes > 0 && payload != NULL)
+		frame.n_compared = (size_t)(payload - text);
 	if (stream >= x->n_streams) {
 		x->conn_of = grow(x->conn_of, stream + 1, sizeof(*x->conn_of));
 		memset(x->conn_of + x->n_streams, 0,
@@ -452,6 +458,7 @@ take_frame(
 	}
 	x->n_seen += x->conn_of[stream] == 0;
 	x->conn_of[stream] = conn;
+	way_of(&x->ways, conn, down)->cut_bytes += cut_bytes;
 	frames_push(&way_of(&x->ways, conn, down)->decoded, &frame);
 }
 
@@ -469,14 +476,19 @@ take_line_frame(struct expect *x, struct line *line)
 	uint64_t stream = get_number(line, "stream");
 	uint32_t conn = port_of(get_text(line, down ? "dst" : "src"));
 	char sha256[HASH_CHARS];
+	uint64_t cut = 0;
 
 	if (conn == 0)
 		line_bad(line, "no port");
 	if (stream > STREAMS_MAX)
 		line_bad(line, "stream %" PRIu64, stream);
 	hash_payload(line, sha256);
+	if (json_is_integer(json_object_get(line->obj, "cut_of")))
+		cut = get_number(line, "cut_of") -
+		    get_number(line, "payload_len");
 	if (!line->bad)
-		take_frame(x, stream, conn, down, line_frame(line, sha256));
+		take_frame(
+		    x, stream, conn, down, line_frame(line, sha256), cut);
 }
 
 static void
@@ -573,8 +585,11 @@ expect_event(struct expect *x, const struct cap_event *event)
 
 	if (event->type == CAP_FRAME)
 		take_frame(x, stream->number, port_of(stream->end[0]), down,
-		    event_frame(event->frame));
-	else if (event->type != CAP_OVERLAP && event->type < CAP_N_LOSSES &&
+		    event_frame(event->frame),
+		    event->cut_of > 0
+			? event->cut_of - event->frame->payload.len
+			: 0);
+	else if (event->type < CAP_N_LOSSES && event->type != CAP_OVERLAP &&
 	    stream != NULL)
 		take_loss(x,
 		    &(struct loss){ .stream = stream->number,
@@ -694,8 +709,16 @@ align_prices(const struct way *way, bool tls, struct align *al)
 static bool
 equal_at(const struct align *al, size_t i, size_t j)
 {
-	return i < al->a->n && j < al->b->n &&
-	    strcmp(al->a->p[i].text, al->b->p[j].text) == 0;
+	const struct frame *a, *b;
+
+	if (i >= al->a->n || j >= al->b->n)
+		return false;
+	a = &al->a->p[i];
+	b = &al->b->p[j];
+	if (b->n_compared > 0) /* cut, if anything of it is not there */
+		return al->miss != NULL && al->miss[i] == COST_EXCUSED &&
+		    strncmp(a->text, b->text, b->n_compared) == 0;
+	return strcmp(a->text, b->text) == 0;
 }
 
 /* The cheapest way to explain b by a, from the end to the front. */
@@ -821,7 +844,8 @@ compare_losses(struct expect *x, const struct way *way)
 	if (x->set.tls == way->conn)
 		return;
 	if (!way->pause &&
-	    (way->gap_bytes < inner || way->gap_bytes > inner + outer)) {
+	    (way->gap_bytes + way->cut_bytes < inner ||
+		way->gap_bytes > inner + outer)) {
 		fprintf(x->report,
 		    "%u %s: gaps of %" PRIu64 " bytes were reported, not "
 		    "%" PRIu64 " to %" PRIu64 "\n",

@@ -215,7 +215,7 @@ decode_setup(struct decode *d, const struct trial *row, const char *keylog)
 	memset(d, 0, sizeof(*d));
 	d->opt.cap = row->cap;
 	d->opt.output = OUTPUT_JSON;
-	d->opt.payload = PAYLOAD_HEX;
+	d->opt.payload = SHOW_HEX;
 	d->opt.verbose = d->opt.hex = row->text;
 	d->opt.progress = WHEN_NEVER;
 	d->keys = keys_new();
@@ -386,7 +386,7 @@ judge_counts(const struct attempt *at, const struct trial_result *r)
 {
 	static const char *const names[CAP_N_EVENTS] = { "frames", "gaps",
 		"skips", "overlaps", "malformed", "limits", "PROXY headers",
-		"notes" };
+		"notes", "clock steps" };
 	const struct trial *row = at->row;
 
 	for (int i = 0; i < CAP_N_EVENTS; i++) {

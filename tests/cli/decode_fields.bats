@@ -160,7 +160,9 @@ hostile=message-name-with-escapes.pcap
 		. as $r | [.oneOf[] |
 			select(.["$ref"] != "#/$defs/statistics") |
 			members($r; "")] | unique[]' \
-		"$fixtures/decode.schema.json")
+		"$fixtures/decode.schema.json" |
+		# what payloads say is reached by object.KEY and macho.method
+		grep -vE '^(batch|clock|macho|object)')
 	[ "$(wc -l <<<"$names")" -gt 60 ]
 	grep -qx header.dest <<<"$names"
 	grep -qx message.hops.in_ns <<<"$names"

@@ -217,6 +217,7 @@ prepare() {
 		cp "$captures/tls13.pcap" tls.pcap
 		cp "$captures/tls13.keys" secrets.txt
 		cp "$fixtures/keys.txt" names.txt
+		cp "$captures/macho.pcap" macho.pcap
 		;;
 	bluenet-node.1)
 		cp "$certs"/* .
@@ -242,7 +243,7 @@ prepare() {
 	bluenet-scenario.5)
 		ln -s "$fixtures" fixtures
 		;;
-	bluenet-wire.5)
+	bluenet-wire.5 | bluenet-marshal.5)
 		need xxd xxd
 		;;
 	esac
@@ -302,6 +303,10 @@ examples() {
 
 @test "the examples of bluenet-decode(1)" {
 	examples bluenet-decode.1
+}
+
+@test "the examples of bluenet-marshal(5)" {
+	examples bluenet-marshal.5
 }
 
 @test "the examples of bluenet-node(1)" {

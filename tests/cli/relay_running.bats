@@ -388,7 +388,7 @@ END
 		--capture-size 64K --capture-files 2
 	play <<'END'
 mute
-join a $t tls
+join a $t tls insecure
 join n $r role=node id=7
 flood a count=200 dest=node:7 key=app payload=size:3000
 collect total=200 n:packet

@@ -355,6 +355,24 @@ word_at() {
 	says "there is none in the capture of which -Y takes a frame"
 }
 
+@test "a clock that steps back is noticed and taken out" {
+	replay 0 --dry-run "$captures/times-step-back.pcap"
+	[[ $output$stderr == *"1.499 s, 48 packets"* ]]
+	[[ $output$stderr == *"1  steps of its clock, taken out of all times"* ]]
+	[[ $output == *"length     1.499 s"* ]]
+	[[ $output == *"19 frames a second on average, 19 in the busiest"* ]]
+}
+
+@test "behind a hole, frames are as spread out as their segments" {
+	local f
+	for f in hole retransmit mid-nosyn; do
+		replay 0 --dry-run "$captures/times-$f.pcap"
+		[[ $output == *" 20 in the busiest second"* ]]
+	done
+	replay 0 --dry-run "$captures/times-retransmit.pcap"
+	[[ $output == *"frames     60"* ]]
+}
+
 @test "what a capture holds in place of frames is said" {
 	local tools=${BNET_TOOLS:-$root/build/tools}
 

@@ -30,6 +30,7 @@ struct run {
 	int linktype;
 	int64_t time_ns;
 	uint64_t n_frames;
+	uint64_t last_packet, n_late;
 	uint64_t told_bytes[CAP_N_EVENTS];
 	bool tls;
 };
@@ -53,9 +54,14 @@ run_on_event(void *arg, const struct cap_event *event)
 {
 	struct run *run = arg;
 
-	/* what was held keeps its packet, so they may go back */
-	MUST_HOLD(event->packet > 0 &&
+	MUST_HOLD(event->packet >= 1 &&
 	    event->packet <= cap_counters(run->cap)->packets);
+	/* what comes late is counted */
+	if (event->type == CAP_FRAME) {
+		run->n_late += event->packet < run->last_packet;
+		if (event->packet > run->last_packet)
+			run->last_packet = event->packet;
+	}
 	MUST_HOLD((unsigned)event->type < CAP_N_EVENTS);
 	run->told_bytes[event->type] += event->bytes;
 	if (event->type == CAP_FRAME) {
@@ -64,7 +70,8 @@ run_on_event(void *arg, const struct cap_event *event)
 		return;
 	}
 	MUST_HOLD(event->reason != NULL && event->reason[0] != '\0');
-	MUST_HOLD(event->stream != NULL || event->type == CAP_LIMIT);
+	MUST_HOLD(event->stream != NULL || event->type == CAP_LIMIT ||
+	    event->type == CAP_CLOCK);
 	if (event->stream == NULL)
 		return;
 	run->tls |= event->stream->tls;
@@ -84,10 +91,11 @@ static inline void
 run_check_held(const struct cap *cap)
 {
 	const struct stream_list *lists[] = { &cap->streams.open,
-		&cap->streams.closing, &cap->streams.dormant };
+		&cap->streams.closing, &cap->streams.dormant,
+		&cap->streams.silent };
 	size_t held = 0, n = 0;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		for (struct stream *s = lists[i]->oldest; s != NULL;
 		     s = s->newer, n++) {
 			held += s->tls_held_bytes;
@@ -153,6 +161,7 @@ run_end(struct run *run)
 	run_check_held(run->cap);
 	MUST_HOLD(run->cap->held_bytes == 0 && run->cap->streams.n == 0);
 	MUST_HOLD(cap_counters(run->cap)->events[CAP_FRAME] == run->n_frames);
+	MUST_HOLD(cap_counters(run->cap)->late_frames == run->n_late);
 	for (int i = 0; i < CAP_N_EVENTS; i++)
 		MUST_HOLD(cap_counters(run->cap)->event_bytes[i] ==
 		    run->told_bytes[i]);

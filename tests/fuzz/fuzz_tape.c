@@ -2,7 +2,7 @@
 /*
  * Replay files: a damaged one is refused, or its chains end within it. The
  * head is made good, so that more than it is looked at, but not where its
- * `pad` is something.
+ * `clock_steps` is something.
  */
 #include "cmd/replay/tape/coverage.h"
 #include "cmd/replay/tape/tape.h"
@@ -61,7 +61,7 @@ repair(uint8_t *bytes, size_t size)
 	struct tape_head head;
 
 	memcpy(&head, bytes, sizeof(head));
-	if (head.pad != 0)
+	if (head.clock_steps != 0)
 		return;
 	memcpy(head.magic, TAPE_MAGIC, sizeof(head.magic));
 	head.version = TAPE_VERSION;

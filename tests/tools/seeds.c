@@ -150,6 +150,31 @@ on_message(struct seeds *s, const char *line)
 	write_seed(s, "fuzz_message");
 }
 
+/* Each stream of the line, for the reader, and as what a packet may hold. */
+static void
+on_marshal(struct seeds *s, const char *line)
+{
+	static const char member[] = "\"hex\":";
+	const char *hex;
+	size_t n;
+
+	for (hex = line; (hex = strstr(hex, member)) != NULL;) {
+		hex += sizeof(member) - 1;
+		hex += strspn(hex, " \"");
+		n = strspn(hex, "0123456789abcdef");
+		for (unsigned first = 0; n <= 2 * SEED_BYTES && first < 5;
+		     first++) {
+			/* 0: fuzz_marshal's; then each kind of fuzz_macho's */
+			add_byte(&s->out, first == 0 ? 0 : first - 1);
+			for (size_t i = 0; i + 1 < n; i += 2)
+				add_byte(&s->out,
+				    nibble(hex[i]) << 4 | nibble(hex[i + 1]));
+			write_seed(
+			    s, first == 0 ? "fuzz_marshal" : "fuzz_macho");
+		}
+	}
+}
+
 static void
 read_vectors(struct seeds *s, const char *name,
     void (*on_line)(struct seeds *s, const char *line))
@@ -158,8 +183,7 @@ read_vectors(struct seeds *s, const char *name,
 	char path[PATH_BYTES];
 	FILE *f;
 
-	(void)snprintf(
-	    path, sizeof(path), "%s/vectors/%s.jsonl", s->fixtures, name);
+	(void)snprintf(path, sizeof(path), "%s/vectors/%s", s->fixtures, name);
 	f = fopen(path, "r");
 	if (f == NULL)
 		err(1, "%s", path);
@@ -961,9 +985,12 @@ main(int argc, char **argv)
 	bnet_buf_init(&s.row, SIZE_MAX / 2);
 	bnet_buf_init(&s.out, SIZE_MAX / 2);
 	(void)mkdir(s.dir, 0777);
-	read_vectors(&s, "header", on_header);
-	read_vectors(&s, "frame", on_frame);
-	read_vectors(&s, "message", on_message);
+	read_vectors(&s, "header.jsonl", on_header);
+	read_vectors(&s, "frame.jsonl", on_frame);
+	read_vectors(&s, "message.jsonl", on_message);
+	read_vectors(&s, "marshal.jsonl", on_marshal);
+	read_vectors(&s, "marshal-hostile.jsonl", on_marshal);
+	read_vectors(&s, "marshal-named.json", on_marshal);
 	for (size_t i = 0; i < 3; i++)
 		read_recording(&s, recordings[i]);
 	read_wire(&s, "tls13");

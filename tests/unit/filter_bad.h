@@ -139,8 +139,8 @@ static const struct bad_row {
 	    "roster-reply, echo, echo-reply, keepalive, discard or drain,"
 	    " not \"pong\"" },
 	{ "type == fram", 9,
-	    "type is frame, gap, skip, overlap, malformed, limit, proxy or "
-	    "note, not \"fram\"" },
+	    "type is frame, gap, skip, overlap, malformed, limit, proxy, note "
+	    "or clock, not \"fram\"" },
 	{ "dir == \"sideways\"", 8,
 	    "dir is up or down, not \"sideways\"" },
 	{ "dest_type == \"x\"", 14,

@@ -43,6 +43,7 @@ tell_frame(struct statistics *st, struct cap_stream *stream, enum cap_dir dir,
 	const struct cap_event event = { .type = CAP_FRAME,
 		.dir = dir,
 		.time_ns = time_ns,
+		.clock_ns = time_ns,
 		.stream = stream,
 		.frame = frame };
 	const struct record record = { .event = &event, .key_name = key_name };
@@ -57,6 +58,7 @@ tell_loss(struct statistics *st, struct cap_stream *stream,
 {
 	const struct cap_event event = { .type = type,
 		.time_ns = time_ns,
+		.clock_ns = time_ns,
 		.stream = stream,
 		.bytes = bytes,
 		.reason = reason };

@@ -18,24 +18,31 @@ static struct history_budget budget;
 /* What the sinks were told; a gap leaves 0xee in `got`. */
 static struct {
 	uint8_t got[1 << 17];
-	size_t n, n_gaps, n_conflicts, n_limits;
+	size_t n, n_gaps, n_cuts, n_conflicts, n_limits;
+	struct cap_mark mark, gap_mark; /* of the last data, and gap */
+	struct cap_mark latest; /* of any data */
 	uint64_t gap_bytes, conflict_bytes;
 	const char *reason;
 } told;
 
 static inline void
-on_data(void *arg, struct bnet_slice data)
+on_data(void *arg, struct bnet_slice data, const struct cap_mark *mark)
 {
 	(void)arg;
+	told.mark = *mark;
+	told.latest = cap_mark_later(told.latest, *mark);
 	if (told.n + data.len <= sizeof(told.got))
 		memcpy(told.got + told.n, data.p, data.len);
 	told.n += data.len;
 }
 
 static inline void
-on_gap(void *arg, uint64_t bytes, const char *reason)
+on_gap(void *arg, uint64_t bytes, enum tcp_gap kind, const char *reason,
+    const struct cap_mark *mark)
 {
 	(void)arg;
+	told.n_cuts += kind == TCP_GAP_CUT;
+	told.gap_mark = *mark;
 	told.n_gaps++;
 	told.gap_bytes += bytes;
 	told.reason = reason;
@@ -114,6 +121,8 @@ put(const uint8_t *p, size_t from, size_t to, uint8_t flags, size_t missing)
 		.missing_bytes = missing,
 	};
 
+	shared.now.packet++;
+	shared.now.time_ns = now_ns;
 	unit_err("segment", tcp_segment(&half, &shared, &segment, now_ns, NULL),
 	    BNET_OK);
 	unit_free(data);

@@ -389,7 +389,8 @@ START_TEST(test_other_packets)
 	unit_err("bad", tap_raw(&tap, bad.p, bad.len, SIZE_MAX), BNET_OK);
 	unit_err("cut", tap_raw(&tap, udp.p, udp.len, 20), BNET_OK);
 	unit_err("type",
-	    cap_packet(tap.cap, 9999, 0, udp, udp.len, &tap.stream), BNET_OK);
+	    cap_packet(tap.cap, 9999, tap.time_ns, udp, udp.len, &tap.stream),
+	    BNET_OK);
 	ck_assert(!cap_linktype_known(9999));
 	ck_assert_uint_eq(n->packets, 4);
 	ck_assert_uint_eq(n->not_tcp, 3);

@@ -46,9 +46,9 @@ START_TEST(test_many_pieces)
 		most = half->n_pieces > most ? half->n_pieces : most;
 	}
 	ck_assert_uint_le(most, 4100);
-	ck_assert_uint_le(tap.told.n[CAP_UP][CAP_LIMIT], n / 2000);
-	ck_assert_uint_ge(tap.told.n[CAP_UP][CAP_LIMIT], 1);
 	tap_finish(&tap);
+	/* given up by their time, before there are too many */
+	ck_assert_uint_le(tap.told.n[CAP_UP][CAP_LIMIT], n / 2000);
 	ck_assert_uint_eq(tap.told.bytes[CAP_UP][CAP_GAP], n);
 	ck_assert_uint_eq(told_bytes(&tap.told, CAP_UP), 2 * n);
 }
@@ -78,8 +78,8 @@ START_TEST(test_evict_holders)
 	ck_assert_uint_le(tap.cap->held_bytes, 1 << 20);
 	for (uint16_t i = 0; i < 20; i++)
 		conn_say(&tap, &conn[i], CAP_UP, bnet_buf_slice(&bytes), 100);
-	ck_assert_uint_eq(tap.told.n[CAP_UP][CAP_FRAME], 2 * 20 * 5);
 	tap_finish(&tap);
+	ck_assert_uint_eq(tap.told.n[CAP_UP][CAP_FRAME], 2 * 20 * 5);
 }
 END_TEST
 

@@ -107,6 +107,16 @@ static const struct trial snapped[] = {
 	{ .recordings = "stock",
 	    .mangle = "--snaplen 20000",
 	    .kind = TRIAL_LOSSY },
+	{ .mangle = "--snaplen 128", .kind = TRIAL_LOSSY },
+	{ .mangle = "--segment 1448 --reorder 8 --snaplen 200",
+	    .n_seeds = 2,
+	    .kind = TRIAL_LOSSY },
+	{ .mangle = "--segment 1448 --drop-random 5 --snaplen 300",
+	    .n_seeds = 2,
+	    .kind = TRIAL_LOSSY },
+	{ .recordings = "net",
+	    .mangle = "--cut-start 40 --snaplen 128",
+	    .kind = TRIAL_LOSSY },
 };
 
 /* Garbage in a stream is passed over, and reported. */

@@ -25,6 +25,9 @@
 	X(fuzz_layers) \
 	X(fuzz_link) \
 	X(fuzz_link_tls) \
+	X(fuzz_macho) \
+	X(fuzz_marshal) \
+	X(fuzz_marshal_write) \
 	X(fuzz_masks) \
 	X(fuzz_message) \
 	X(fuzz_proxy) \

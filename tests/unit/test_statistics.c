@@ -31,20 +31,22 @@ START_TEST(names)
 	ck_assert(!statistics_add(st, "frame,x", list, sizeof(list)));
 	ck_assert_str_eq(list,
 	    "no statistic 'frame'; there are frames, streams, keys, endpoints,"
-	    " io,INTERVAL, echo, health");
+	    " io,INTERVAL, echo, calls,tree, events, health");
 	for (; (info = statistics_info(n)) != NULL; n++) {
 		ck_assert_ptr_nonnull(strstr(list, info->name));
 		ck_assert_uint_gt(strlen(info->about), 10);
 		snprintf(spec, sizeof(spec), "%s%s", info->name,
-		    info->arg == NULL ? "" : ",2s");
+		    info->arg == NULL                    ? ""
+			: strcmp(info->arg, "tree") == 0 ? ",tree"
+							 : ",2s");
 		for (int twice = 0; twice < 2; twice++)
 			ck_assert(statistics_add(st, spec, err, sizeof(err)));
 	}
-	ck_assert_uint_eq(n, 7);
-	ck_assert_uint_eq(statistics_n(st), 7); /* twice counts once */
+	ck_assert_uint_eq(n, 9);
+	ck_assert_uint_eq(statistics_n(st), 9); /* twice counts once */
 	ck_assert_uint_eq(statistics_needs(st),
 	    STATISTICS_NEEDS_PAYLOAD | STATISTICS_NEEDS_KEY_NAME |
-		STATISTICS_NEEDS_MESSAGE);
+		STATISTICS_NEEDS_MESSAGE | STATISTICS_NEEDS_OBJECT);
 	ck_assert(!statistics_add(st, "keys,5", err, sizeof(err)));
 	ck_assert_str_eq(err, "'keys,5': keys takes no argument");
 	check_text(st, NULL);

@@ -136,6 +136,7 @@ tell_echo(struct statistics *st, const struct tell_echo *e)
 	const struct cap_event event = { .type = CAP_FRAME,
 		.dir = e->dir,
 		.time_ns = T0 + e->ms * MS,
+		.clock_ns = T0 + e->ms * MS,
 		.stream = &stream,
 		.frame = &frame };
 	const struct record record = { .event = &event,
@@ -289,12 +290,15 @@ START_TEST(health)
 	    "[\"streams decoded\",null,3,null],"
 	    "[\"streams without start\",null,0,null],"
 	    "[\"TLS without secrets\",null,1,null],"
+	    "[\"frames cut short\",null,0,null],"
+	    "[\"frames shown late\",null,0,null],"
 	    "[\"frames\",null,7,700],[\"gaps\",null,1,50],"
 	    "[\"skips\",null,0,0],[\"overlaps that conflict\",null,0,0],"
 	    "[\"malformed\",null,3,24],"
 	    "[\"malformed\",\"bad zlib payload\",2,14],"
 	    "[\"malformed\",\"(no reason)\",1,10],[\"limits\",null,0,0],"
-	    "[\"PROXY headers\",null,0,0],[\"notes\",null,0,0]],"
+	    "[\"PROXY headers\",null,0,0],[\"notes\",null,0,0],"
+	    "[\"steps of the clock\",null,0,0]],"
 	    "[\"verdict: not clean; gaps: 1 (50 bytes), malformed: 3 "
 	    "(24 bytes)\",\"TLS streams not read, for want of their "
 	    "secrets: 1\"]]");

@@ -10,9 +10,11 @@ START_TEST(test_gap_by_segments)
 
 	tcp_start(&half, base);
 	seg(0, 50);
-	tcp_acknowledge(&half, base + 2000);
-	for (; told.n_gaps == 0 && n < 1000; n++, at++)
+	tcp_acknowledge(&half, base + 2000, now_ns);
+	for (; told.n_gaps == 0 && n < 1000; n++, at++) {
 		seg(at, at + 1);
+		now_ns -= MS;
+	}
 	ck_assert_int_eq(n, 256);
 	ck_assert_uint_eq(told.gap_bytes, 50);
 	ck_assert_uint_eq(told.n, 356);
@@ -24,28 +26,101 @@ START_TEST(test_gap_by_time)
 {
 	tcp_start(&half, base);
 	seg(0, 50);
-	tcp_acknowledge(&half, base + 2000);
+	tcp_acknowledge(&half, base + 2000, now_ns);
 	seg(100, 150);
-	now_ns += 2900 * MS;
+	now_ns += 490 * MS;
 	seg(150, 200);
 	ck_assert_uint_eq(told.n_gaps, 0);
-	now_ns += 200 * MS;
+	now_ns += 20 * MS;
 	seg(200, 250);
 	ck_assert_uint_eq(told.n_gaps, 1);
 	ck_assert_uint_eq(told.gap_bytes, 50);
 	ck_assert_uint_eq(told.n, 250);
+	/* each has the mark of its own packet, the gap that of the one behind */
+	ck_assert_uint_eq(told.gap_mark.packet, 2);
+	ck_assert_int_eq(told.gap_mark.time_ns, MS);
+	ck_assert_uint_eq(told.mark.packet, 4);
 }
 END_TEST
 
-/* Unacknowledged, it may still come: only memory or the end give it up. */
+/* What came with the held pieces, when they are released all at once. */
+START_TEST(test_marks_of_the_released)
+{
+	tcp_start(&half, base);
+	seg(0, 50);
+	seg(100, 150);
+	now_ns += 20 * MS;
+	seg(150, 200);
+	now_ns += 20 * MS;
+	seg(50, 100);
+	is_stream("all", 0, 200);
+	ck_assert_uint_eq(told.mark.packet, 3);
+	ck_assert_int_eq(told.mark.time_ns, 22 * MS);
+	ck_assert_uint_eq(told.latest.packet, 4);
+}
+END_TEST
+
+/* The acknowledgement proves it, and it alone starts the wait. */
+START_TEST(test_gap_soon_after_the_proof)
+{
+	tcp_start(&half, base);
+	seg(0, 50);
+	seg(100, 150);
+	for (int i = 0; i < 20; i++) {
+		now_ns += 1000 * MS;
+		tcp_acknowledge(&half, base + 50, now_ns);
+		tcp_judge(&half, &shared, now_ns, NULL);
+	}
+	ck_assert_uint_eq(told.n_gaps, 0);
+	tcp_acknowledge(&half, base + 150, now_ns);
+	tcp_judge(&half, &shared, now_ns + 499 * MS, NULL);
+	ck_assert_uint_eq(told.n_gaps, 0);
+	tcp_judge(&half, &shared, now_ns + 500 * MS, NULL);
+	ck_assert_uint_eq(told.n_gaps, 1);
+	ck_assert_uint_eq(told.n, 150);
+}
+END_TEST
+
+/* Nobody acknowledges: given up by time, and by amount. */
+START_TEST(test_gap_unheard)
+{
+	static const uint8_t bytes[1];
+
+	tcp_start(&half, base);
+	seg(0, 50);
+	seg(100, 150);
+	if (_i == 0) {
+		tcp_judge(&half, &shared, now_ns + 490 * MS, NULL);
+		ck_assert_uint_eq(told.n_gaps, 0);
+		tcp_judge(&half, &shared, now_ns + 500 * MS, NULL);
+	} else {
+		base += 150;
+		for (uint32_t i = 0; i < 2048; i++) {
+			put(bytes, 0, 1, TCP_ACK, 0);
+			base++;
+			now_ns -= MS;
+		}
+	}
+	ck_assert_uint_eq(told.n_gaps, 1);
+	ck_assert_uint_eq(told.gap_bytes, 50);
+	flush();
+}
+END_TEST
+
+/*
+ * The other side speaks, but has not got it: it may still come. Only memory, a
+ * long silence or the end give it up.
+ */
 START_TEST(test_no_gap_without_ack)
 {
 	tcp_start(&half, base);
-	tcp_acknowledge(&half, base + 10);
+	tcp_acknowledge(&half, base + 10, now_ns);
 	seg(0, 50);
-	for (size_t at = 100; at < 1000; at++)
+	for (size_t at = 100; at < 1000; at++) {
+		tcp_acknowledge(&half, base + 10, now_ns);
 		seg(at, at + 1);
-	now_ns += 100000 * MS;
+	}
+	now_ns += 20000 * MS;
 	seg(1000, 1001);
 	ck_assert_uint_eq(told.n_gaps, 0);
 	seg(50, 100);
@@ -57,12 +132,12 @@ END_TEST
 START_TEST(test_two_holes)
 {
 	tcp_start(&half, base);
-	tcp_acknowledge(&half, base + 2000);
+	tcp_acknowledge(&half, base + 2000, now_ns);
 	seg(100, 200);
-	now_ns += 2000 * MS;
+	now_ns += 260 * MS;
 	seg(300, 400);
-	now_ns += 1500 * MS;
-	seg(400, 401); /* 3.5 s after the first, 1.5 s after the second */
+	now_ns += 250 * MS;
+	seg(400, 401); /* 511 ms after the first, 251 ms after the second */
 	ck_assert_uint_eq(told.n_gaps, 1);
 	seg(200, 300);
 	ck_assert_uint_eq(told.gap_bytes, 100);
@@ -85,7 +160,7 @@ START_TEST(test_many_holes_do_not_pile_up)
 		if (i % 10 != 3)
 			put(bytes, 0, 100, TCP_ACK, 0);
 		base += 100;
-		tcp_acknowledge(&half, base);
+		tcp_acknowledge(&half, base, now_ns);
 		most = all_held > most ? all_held : most;
 	}
 	base -= 100 * 20000;
@@ -111,6 +186,7 @@ START_TEST(test_snaplen)
 	}
 	ck_assert_uint_lt(most, 20 * 100);
 	flush();
+	ck_assert_uint_eq(told.n_cuts, 20000);
 	ck_assert_uint_eq(told.gap_bytes, 20000 * 70);
 	ck_assert_uint_eq(told.n, 20000 * 100);
 	ck_assert_uint_eq(told.n_limits, 0);
@@ -175,8 +251,8 @@ START_TEST(test_end_is_missing)
 	if (row->fin)
 		fin(300);
 	if (row->acked)
-		tcp_acknowledge(&half, base + 300);
-	ck_assert_uint_eq(told.n_gaps, 0);
+		tcp_acknowledge(&half, base + 300, now_ns);
+	ck_assert_uint_eq(told.n_gaps, row->missing_bytes > 0);
 	flush();
 	ck_assert_uint_eq(told.n_gaps, row->gap_bytes > 0);
 	ck_assert_uint_eq(told.gap_bytes, row->gap_bytes);
@@ -194,6 +270,9 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_gap_by_segments);
 	tcase_add_test(tc, test_gap_by_time);
+	tcase_add_test(tc, test_marks_of_the_released);
+	tcase_add_test(tc, test_gap_soon_after_the_proof);
+	tcase_add_loop_test(tc, test_gap_unheard, 0, 2);
 	tcase_add_test(tc, test_no_gap_without_ack);
 	tcase_add_test(tc, test_two_holes);
 	tcase_add_test(tc, test_many_holes_do_not_pile_up);

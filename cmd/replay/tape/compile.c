@@ -545,7 +545,7 @@ compile_frame(struct compile_frames *frames, struct capture_session *cs,
 		.event = event,
 		.packet = event->frame,
 		.at_ns =
-		    event->time_ns - frames->start_ns - cs->session.start_ns,
+		    event->clock_ns - frames->start_ns - cs->session.start_ns,
 	};
 
 	if (cs->index == TAPE_NONE &&
@@ -682,6 +682,11 @@ struct compile {
 	struct cap *cap;
 	uint64_t n_packets;
 	uint64_t n_frameless; /* streams, including those without a secret */
+	uint64_t cut_frames, cut_bytes; /* by the snapshot length */
+	struct capture_session *doubtful; /* of a packet with a suspect time */
+	bool doubtful_is_new; /* the packet is its first */
+	int64_t doubt_ns; /* that time, */
+	uint64_t doubt_packet; /* and the packet's number */
 	bool no_memory;
 	char *err; /* TAPE_ERR_CHARS */
 };
@@ -754,10 +759,14 @@ on_event(void *arg, const struct cap_event *event)
 
 	if (event->stream == NULL)
 		return;
-	cs = session_of(c, event->stream, event->time_ns);
+	cs = session_of(c, event->stream, event->clock_ns);
 	if (cs == NULL)
 		return;
-	if (event->type == CAP_FRAME)
+	if (event->cut_of > 0) { /* it cannot be sent */
+		c->cut_frames++;
+		c->cut_bytes += event->bytes;
+		cs->session.flags |= TAPE_S_GAPS;
+	} else if (event->type == CAP_FRAME)
 		c->no_memory |= !compile_frame(&c->frames, cs, event);
 	else if (event->type < CAP_N_LOSSES)
 		cs->session.flags |= TAPE_S_GAPS;
@@ -770,6 +779,8 @@ on_closed(void *arg, struct cap_stream *stream)
 	struct capture_session *cs = (struct capture_session *)stream->user;
 
 	stream->user = 0;
+	if (cs == c->doubtful)
+		c->doubtful = NULL;
 	if (cs == NULL)
 		return;
 	cs->session.order = stream->order;
@@ -786,29 +797,65 @@ on_closed(void *arg, struct cap_stream *stream)
 
 /* ---- packets ---- */
 
+/*
+ * The clock was suspect at the packet before. Now it is known what it would
+ * have shown.
+ */
+static void
+settle_doubt(struct compile *c)
+{
+	struct capture_session *cs = c->doubtful;
+	int64_t at_ns;
+
+	if (cs == NULL)
+		return;
+	c->doubtful = NULL;
+	at_ns = cap_clock_at(c->cap, c->doubt_ns, c->doubt_packet) -
+	    c->frames.start_ns;
+	if (c->doubtful_is_new)
+		cs->session.start_ns = at_ns;
+	else
+		cs->session.end_ns =
+		    later(cs->session.end_ns, at_ns - cs->session.start_ns);
+}
+
 static void
 one_packet(struct compile *c, const struct source_packet *packet)
 {
 	struct cap_stream *stream = NULL;
 	struct capture_session *cs;
+	int64_t at_ns;
+	bool suspect;
 
 	if (c->n_packets++ == 0) {
 		c->frames.start_ns = packet->time_ns;
 		c->head.start_ns = packet->time_ns;
 	}
-	if (packet->time_ns > c->head.end_ns)
-		c->head.end_ns = packet->time_ns;
 	if (cap_packet(c->cap, packet->linktype, packet->time_ns, packet->data,
 		packet->wire_bytes, &stream) != BNET_OK)
 		c->no_memory = true;
+	settle_doubt(c);
+	at_ns = cap_clock_at(c->cap, packet->time_ns, c->n_packets);
+	suspect = cap_clock_suspect(c->cap);
+	if (!suspect)
+		c->head.end_ns = later(c->head.end_ns, at_ns);
 	if (stream == NULL)
 		return;
-	cs = session_of(c, stream, packet->time_ns);
-	if (cs != NULL &&
-	    packet->time_ns - c->frames.start_ns >
-		cs->session.start_ns + cs->session.end_ns)
+	cs = (struct capture_session *)stream->user;
+	if (cs == NULL)
+		cs = session_of(c, stream, at_ns);
+	if (cs == NULL)
+		return;
+	if (suspect) {
+		c->doubtful = cs;
+		c->doubtful_is_new = cs->session.end_ns == 0;
+		c->doubt_ns = packet->time_ns;
+		c->doubt_packet = c->n_packets;
+	} else if (at_ns - c->frames.start_ns >
+	    cs->session.start_ns + cs->session.end_ns) {
 		cs->session.end_ns =
-		    packet->time_ns - c->frames.start_ns - cs->session.start_ns;
+		    at_ns - c->frames.start_ns - cs->session.start_ns;
+	}
 }
 
 static void
@@ -861,6 +908,7 @@ read_captures(struct compile *c)
 
 	source_close(source);
 	cap_finish(c->cap);
+	settle_doubt(c);
 	if (interrupted)
 		return fail(c, "compiling", "interrupted");
 	if (ok && c->no_memory)
@@ -917,6 +965,9 @@ cover(struct compile *c)
 	memcpy(coverage->events, n->events, sizeof(coverage->events));
 	memcpy(coverage->event_bytes, n->event_bytes,
 	    sizeof(coverage->event_bytes));
+	coverage->events[CAP_GAP] += c->cut_frames;
+	coverage->event_bytes[CAP_GAP] += c->cut_bytes;
+	c->head.clock_steps = (uint32_t)n->events[CAP_CLOCK];
 }
 
 /* Adds what can be played of one session to the coverage. */

@@ -75,6 +75,8 @@ when(const struct tape_head *head, FILE *out)
 	fprintf(out, "capture from %s UTC, %.3f s, %" PRIu64 " packets\n", text,
 	    ((double)head->end_ns - (double)head->start_ns) / NS_PER_S,
 	    head->coverage.packets);
+	row(out, head->clock_steps,
+	    "steps of its clock, taken out of all times");
 }
 
 static void

@@ -58,7 +58,8 @@ struct tape_head { /* at offset 0 */
 	uint32_t version, byte_order;
 	uint64_t file_bytes;
 	uint64_t sessions_at, texts_at, texts_bytes;
-	uint32_t n_sessions, pad;
+	uint32_t n_sessions;
+	uint32_t clock_steps; /* of the capture's clock; taken out */
 	int64_t start_ns, end_ns; /* unix: first and last packet */
 	struct tape_coverage coverage;
 };
