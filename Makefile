@@ -1,11 +1,12 @@
 # bluenet-tools: see README.md. Build variables: CC CFLAGS LDFLAGS BUILD PREFIX
-# DESTDIR V. Everything that is made goes into $(BUILD).
+# LIBDIR DESTDIR V. Everything that is made goes into $(BUILD).
 
 VERSION := $(shell sed -n 's/^\#define BNET_VERSION "\(.*\)"/\1/p' \
     proto/bluenet.h)
 SOVERSION = 0
 BUILD ?= build
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 CC ?= cc
 PKG_CONFIG ?= pkg-config
@@ -181,7 +182,7 @@ tables:
 	@BUILD=$(BUILD) sh tests/tools/tables.sh
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
-LIBDIR = $(DESTDIR)$(PREFIX)/lib
+LIBTO = $(DESTDIR)$(LIBDIR)
 INCDIR = $(DESTDIR)$(PREFIX)/include/bluenet
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -196,16 +197,17 @@ UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 #: install - install programs, library, manuals and units (PREFIX, DESTDIR)
 .PHONY: install
 install: all $(COMPLETION_BASH) $(COMPLETION_ZSH)
-	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
+	install -d $(BINDIR) $(LIBTO)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
 	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR)
 	install -m 755 $(PROGRAMS) $(BINDIR)
-	install -m 644 $(LIB_A) $(LIBDIR)
+	install -m 644 $(LIB_A) $(LIBTO)
 	$(if $(filter %.so.$(SOVERSION),$(LIBRARIES)),install -m 755 \
-	    $(LIB_SO) $(LIBDIR) && \
-	    ln -sf $(notdir $(LIB_SO)) $(LIBDIR)/libbluenet.so)
+	    $(LIB_SO) $(LIBTO) && \
+	    ln -sf $(notdir $(LIB_SO)) $(LIBTO)/libbluenet.so)
 	install -m 644 $(HEADERS) $(INCDIR)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	    proto/bluenet.pc.in > $(LIBDIR)/pkgconfig/bluenet.pc
+	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	    proto/bluenet.pc.in > $(LIBTO)/pkgconfig/bluenet.pc
 	install -m 644 $(wildcard man/*.1) $(MANDIR)/man1
 	install -m 644 $(wildcard man/*.3) $(MANDIR)/man3
 	install -m 644 $(wildcard man/*.5) $(MANDIR)/man5
@@ -219,8 +221,8 @@ install: all $(COMPLETION_BASH) $(COMPLETION_ZSH)
 .PHONY: uninstall
 uninstall:
 	rm -f $(patsubst $(BUILD)/%,$(BINDIR)/%,$(PROGRAMS))
-	rm -f $(LIBDIR)/libbluenet.a $(LIBDIR)/libbluenet.so* \
-	    $(LIBDIR)/pkgconfig/bluenet.pc
+	rm -f $(LIBTO)/libbluenet.a $(LIBTO)/libbluenet.so* \
+	    $(LIBTO)/pkgconfig/bluenet.pc
 	rm -rf $(INCDIR)
 	rm -f $(patsubst man/%,$(MANDIR)/man1/%,$(wildcard man/*.1)) \
 	    $(patsubst man/%,$(MANDIR)/man3/%,$(wildcard man/*.3)) \

@@ -218,6 +218,12 @@ capfile_is_pcapng(const struct capfile *file)
 	return file->ng != NULL;
 }
 
+bool
+capfile_secrets_may_follow(const struct capfile *file)
+{
+	return file->ng != NULL && !input_is_regular(file->in);
+}
+
 int
 capfile_linktype(const struct capfile *file)
 {

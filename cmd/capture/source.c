@@ -671,6 +671,18 @@ source_dropped(const struct source *src)
 }
 
 bool
+source_secrets_may_follow(const struct source *src)
+{
+	const struct capfile *file = src->only;
+
+	for (size_t i = 0; file == NULL && i < src->n; i++)
+		if (src->members[i].file != NULL &&
+		    capfile_secrets_may_follow(src->members[i].file))
+			return true;
+	return file != NULL && capfile_secrets_may_follow(file);
+}
+
+bool
 source_list(FILE *out, char *err)
 {
 	char why[PCAP_ERRBUF_SIZE];

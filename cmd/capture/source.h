@@ -72,6 +72,12 @@ bool source_progress(const struct source *src, uint64_t *at, uint64_t *size);
  */
 uint64_t source_dropped(const struct source *src);
 
+/*
+ * May secrets come behind the packets that they are for? On a pipe, a pcapng
+ * file cannot be searched for them in advance.
+ */
+bool source_secrets_may_follow(const struct source *src);
+
 /* Prints the interfaces, as tcpdump -D does. */
 bool source_list(FILE *out, char *err);
 

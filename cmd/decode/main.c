@@ -261,6 +261,8 @@ open_source(struct decode *d)
 	    : source_open(opt->paths, opt->n_paths, d->keylog, err);
 	if (d->src == NULL)
 		cli_die("%s", err);
+	if (d->key_follow == NULL && !source_secrets_may_follow(d->src))
+		d->opt.cap.key_wait_ns = 0; /* every secret is there */
 	if (opt->iface != NULL)
 		drop_privileges(opt);
 	if (opt->bpf != NULL && !source_filter(d->src, opt->bpf, err))
@@ -294,9 +296,8 @@ follow_keylogs(struct decode *d)
 {
 	struct decode_options *opt = &d->opt;
 
-	if (opt->keylogs.n == 0 || all_is_there(opt))
-		opt->cap.key_wait_ns = 0;
-	if (opt->cap.key_wait_ns == 0)
+	if (opt->keylogs.n == 0 || all_is_there(opt) ||
+	    opt->cap.key_wait_ns == 0)
 		return;
 	d->key_follow = keylog_follow_new(d->keylog);
 	for (size_t i = 0; i < opt->keylogs.n && d->key_follow != NULL; i++)

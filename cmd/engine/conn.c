@@ -36,6 +36,9 @@
 /* A pause ends after this, in case its RECORD_RESUME was lost. */
 #define PAUSE_NS INT64_C(30000000000)
 
+/* Reads for handshakes in a turn: one costs as much as many packets. */
+#define HANDSHAKES_A_TURN 4
+
 #define READ_FEW_BYTES 512 /* the smallest read, when memory is short */
 #define WIRE_BYTES ((size_t)64 << 10) /* encrypted at a time */
 #define WIRE_FEW_BYTES ((size_t)4 << 10) /* the same, when memory is short */
@@ -128,8 +131,6 @@ sendq_new(struct engine_worker *worker)
 	if (box == NULL)
 		return NULL;
 	box->sendq.worker = worker->index;
-	box->sendq.queue_max_bytes =
-	    atomic_load(&worker->engine->queue_max_bytes);
 	atomic_init(&box->sendq.frame_max_bytes, set->frame_max_bytes);
 	return &box->sendq;
 }
@@ -320,8 +321,7 @@ conn_arm(struct engine_conn *conn)
 	int64_t at_ns = INT64_MAX, frame_ns = 0;
 
 	if (conn->frame_since_ns != 0)
-		frame_ns = conn->frame_since_ns +
-		    conn->worker->engine->set.frame_timeout_ns;
+		frame_ns = conn->frame_since_ns + frame_timeout(conn->worker);
 	at_ns = earlier(at_ns, conn->deadline_ns);
 	at_ns = earlier(at_ns, frame_ns);
 	at_ns = earlier(at_ns, conn->user_timer_ns);
@@ -360,10 +360,28 @@ engine_conn_finish(struct engine_conn *conn)
 	conn->end = ENGINE_END_OWNER;
 	conn->frame_since_ns = 0;
 	budget_free_buf(&conn->worker->engine->budget, &conn->held);
-	conn_set_deadline(conn,
-	    conn->worker->now_ns +
-		conn->worker->engine->set.handshake_timeout_ns);
+	conn_set_deadline(
+	    conn, conn->worker->now_ns + handshake_timeout(conn->worker));
 	sendq_mark_dirty(conn);
+}
+
+#define PROBES 3 /* of a connection that is idle, before it is given up */
+
+void
+engine_conn_set_patience(struct engine_conn *conn, int64_t patience_ns)
+{
+	unsigned ms = (unsigned)(patience_ns / 1000000);
+	int between_s = (int)(patience_ns / PROBES / 1000000000), n = PROBES;
+
+	if (between_s < 1)
+		between_s = 1;
+	(void)setsockopt(
+	    conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	(void)setsockopt(
+	    conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &between_s, sizeof(between_s));
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s,
+	    sizeof(between_s));
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
 }
 
 /* ---- for both directions ---- */
@@ -808,6 +826,9 @@ note_look(struct engine_conn *conn, struct bnet_slice in)
 		bytes[n++] = in.p[i];
 	look = looks_like((struct bnet_slice){ bytes, n });
 	if (look == NULL || (conn->is_tls && strcmp(look, "TLS") == 0))
+		return;
+	/* that it is TLS is no news where we speak it: why it failed is */
+	if (bnet_link_tls(conn->link) != NULL && strcmp(look, "TLS") == 0)
 		return;
 	snprintf(text, sizeof(text), "this looks like %s", look);
 	conn_set_reason(conn, text);
@@ -1319,6 +1340,18 @@ conn_read_again(struct engine_conn *conn)
 		conn_read(conn);
 }
 
+/* Is it in a handshake whose turn it is not? Then it is ready in the next. */
+static bool
+put_off(struct engine_conn *conn)
+{
+	if (!conn->is_tls || conn->state != CONN_OPENING ||
+	    conn->connect_timeout_ns != 0 ||
+	    conn->worker->n_handshakes++ < HANDSHAKES_A_TURN)
+		return false;
+	conn_list_ready(conn);
+	return true;
+}
+
 void
 conn_event(struct source *source, uint32_t events)
 {
@@ -1334,7 +1367,7 @@ conn_event(struct source *source, uint32_t events)
 	}
 	if ((events & EPOLLOUT) != 0 && (conn->out.len > 0 || conn->is_tls))
 		sendq_mark_dirty(conn);
-	if ((events & ~(uint32_t)EPOLLOUT) != 0)
+	if ((events & ~(uint32_t)EPOLLOUT) != 0 && !put_off(conn))
 		conn_read(conn);
 }
 
@@ -1351,7 +1384,8 @@ conn_read_ready(struct engine_worker *worker)
 		if (conn->starved)
 			sendq_mark_dirty(conn); /* maybe in writing */
 		conn->starved = false;
-		conn_read_again(conn);
+		if (!put_off(conn))
+			conn_read_again(conn);
 	}
 }
 
@@ -1390,7 +1424,7 @@ conn_timer(struct timer *timer, int64_t now_ns)
 		return;
 	}
 	if (conn->frame_since_ns != 0 &&
-	    conn->frame_since_ns + set->frame_timeout_ns <= now_ns) {
+	    conn->frame_since_ns + frame_timeout(conn->worker) <= now_ns) {
 		conn_end(conn, ENGINE_END_FRAME_TIMEOUT);
 		return;
 	}

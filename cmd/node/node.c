@@ -274,7 +274,7 @@ attempt(struct node_link *link)
 
 	link->is_up = false;
 	link->drained = false;
-	link->target.tls = node->files.tls;
+	session_target_use(&link->target, &node->files);
 	session_init(&link->session, &set);
 	if (!session_resolve(
 		&link->target, relay_of(link), NODE_PORT, why, sizeof(why)))

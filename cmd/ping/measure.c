@@ -7,6 +7,7 @@
  */
 #include "cmd/ping/measure.h"
 
+#include "cmd/common/backoff.h"
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/engine/engine.h"
@@ -26,6 +27,8 @@
 
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
 #define LOCK_SLICE_NS INT64_C(100000000)
+#define BACKOFF_MIN_NS INT64_C(100000000)
+#define BACKOFF_MAX_NS INT64_C(10000000000)
 
 /* A list that the worker fills and the caller takes. */
 struct measure_events {
@@ -46,6 +49,12 @@ struct measure {
 	struct orders orders;
 	enum bnet_order order; /* found, if not the usual one */
 	bool was_up;
+	bool
+	    down; /* it was up, and is lost: no ping is sent until it is back */
+	int64_t up_at_ns, down_at_ns;
+	int64_t connect_at_ns; /* when to connect again; 0: it does, or is up */
+	struct backoff backoff;
+	struct random backoff_rnd;
 	int64_t start_ns; /* of the schedule; 0: not started */
 	int64_t stop_ns; /* of new slots; INT64_MAX: never */
 	int64_t wall_ahead_ns; /* of CLOCK_MONOTONIC, at the start */
@@ -69,6 +78,7 @@ struct measure {
 
 static void measure_arm(struct measure *m);
 static void send_lost(struct measure *m, struct flight *flight, uint32_t cause);
+static void run_down(struct measure *m);
 
 /* ---- events ---- */
 
@@ -100,7 +110,7 @@ measure_event(struct measure *m, enum measure_kind kind)
 	return event;
 }
 
-/* The relay is lost; the first reason is kept. */
+/* The measurement is over; the first reason is kept. */
 static void
 measure_fail(struct measure *m, const char *why)
 {
@@ -109,6 +119,51 @@ measure_fail(struct measure *m, const char *why)
 	m->state = MEASURE_FAILED;
 	snprintf(m->reason, sizeof(m->reason), "%s", why);
 	measure_wake(m);
+}
+
+static void
+relay_event(struct measure *m, enum measure_kind kind, int64_t at_ns)
+{
+	struct measure_event *event = measure_event(m, kind);
+
+	if (event == NULL)
+		return;
+	event->sample.wall_ns = measure_wall_ns(m, at_ns);
+	memcpy(event->reason, m->reason, sizeof(event->reason));
+	measure_wake(m);
+}
+
+/* What was on its way gets no answer. */
+static void
+go_down(struct measure *m)
+{
+	int64_t now_ns = clock_now_ns();
+	struct flight *flight;
+
+	m->state = MEASURE_CONNECTING;
+	m->down = true;
+	m->down_at_ns = now_ns;
+	m->roster_asked = false;
+	backoff_worked(&m->backoff, now_ns - m->up_at_ns);
+	relay_event(m, MEASURE_RELAY_LOST, now_ns);
+	while ((flight = flights_overdue(&m->flights, INT64_MAX)) != NULL)
+		send_lost(m, flight, MEASURE_CAUSE_RELAY);
+}
+
+/* A connection ended: the relay is lost, or not there yet. */
+static void
+relay_lost(struct measure *m, const char *why)
+{
+	if (!m->was_up || m->opt->exit_on_loss) {
+		measure_fail(m, why);
+		return;
+	}
+	if (m->state >= MEASURE_DONE)
+		return;
+	snprintf(m->reason, sizeof(m->reason), "%s", why);
+	if (!m->down)
+		go_down(m);
+	m->state = MEASURE_CONNECTING;
 }
 
 /* ---- access for the caller ---- */
@@ -164,12 +219,15 @@ measure_take(struct measure *m, size_t *n, struct measure_view *view)
 	(void)!read(m->event_fd, &woken, sizeof(woken));
 	if (!lock(m))
 		return NULL;
+	run_down(m);
 	taken = &m->events[m->filling];
 	m->filling = !m->filling;
 	m->events[m->filling].n = 0;
 	*view = (struct measure_view){
 		.state = m->state,
 		.was_up = m->was_up,
+		.down = m->down,
+		.down_at_ns = m->down_at_ns,
 		.roster_known = m->targets.roster > 0,
 		.order = m->order,
 		.n_targets = n_pinged(&m->targets),
@@ -412,9 +470,48 @@ ping(struct measure *m, struct target *target, enum ping_layer layer,
 		send_lost(m, flight, cause_of(sent));
 }
 
+static void
+count_lost(struct measure *m, struct target *target, enum ping_layer layer,
+    int64_t due_ns, uint64_t n)
+{
+	struct measure_event *event = measure_event(m, MEASURE_COUNT);
+
+	target->n_sent += n;
+	target->n_lost += n;
+	target->cause = MEASURE_CAUSE_RELAY;
+	for (uint64_t i = 0; i < n && i < TARGET_RECENT; i++)
+		target_note(target, TARGET_LOST);
+	if (event == NULL)
+		return;
+	event->what = PING_LOST;
+	event->cause = MEASURE_CAUSE_RELAY;
+	event->n = n;
+	event->slot = target->schedule.n - n;
+	event->sample.node = target_series_id(target);
+	event->sample.layer = layer;
+	event->sample.wall_ns = measure_wall_ns(m, due_ns);
+}
+
+/* The same without a relay: they are lost. */
+static void
+lose_due(struct measure *m, struct target *target, int64_t now_ns)
+{
+	int64_t due_ns = target->schedule.next_ns;
+	int64_t until_ns = now_ns < m->stop_ns ? now_ns + 1 : m->stop_ns;
+	enum ping_layer layer = first_layer(m, target);
+	uint64_t n = schedule_skip(
+	    &target->schedule, until_ns, 0, slots_left(m, target));
+
+	if (n == 0)
+		return;
+	count_lost(m, target, layer, due_ns, n);
+	if (target->role != TARGET_HOP && m->opt->layers == PING_LAYER_BOTH)
+		count_lost(m, target, PING_SERVICE, due_ns, n);
+}
+
 /* Take the slots that are due at now_ns. */
 static void
-send_due(struct measure *m, struct target *target, int64_t now_ns)
+take_due(struct measure *m, struct target *target, int64_t now_ns)
 {
 	struct schedule *schedule = &target->schedule;
 	enum ping_layer layer = first_layer(m, target);
@@ -434,6 +531,17 @@ send_due(struct measure *m, struct target *target, int64_t now_ns)
 		    m->opt->layers == PING_LAYER_BOTH)
 			ping(m, target, PING_SERVICE, due_ns);
 	}
+}
+
+static void
+send_due(struct measure *m, struct target *target, int64_t now_ns)
+{
+	const struct schedule *schedule = &target->schedule;
+
+	if (m->down)
+		lose_due(m, target, now_ns);
+	else
+		take_due(m, target, now_ns);
 	if (slots_left(m, target) == 0 || schedule->next_ns >= m->stop_ns ||
 	    !timers_set(&m->timers, &target->timer, schedule->next_ns))
 		end_slots(m, target);
@@ -828,13 +936,22 @@ set_stop(struct measure *m)
 static void
 up(struct measure *m)
 {
+	bool first = !m->was_up;
+
 	m->state = MEASURE_UP;
 	m->was_up = true;
-	set_stop(m);
-	if (m->opt->hop != PING_HOP_NONE)
+	m->up_at_ns = clock_now_ns();
+	m->pong_n = m->flights.next;
+	if (m->down) {
+		m->down = false;
+		relay_event(m, MEASURE_RELAY_BACK, m->up_at_ns);
+	}
+	if (first)
+		set_stop(m);
+	if (m->opt->hop == PING_HOP_NONE)
+		roster_ask(m, m->up_at_ns);
+	else if (first)
 		roster_begin_hop(m);
-	else
-		roster_ask(m, clock_now_ns());
 }
 
 /* Set the timer of the session. */
@@ -900,13 +1017,17 @@ on_welcome(void *owner, const struct bnet_welcome *welcome)
 	keep_arm(m);
 }
 
+/* Connecting again is no use where another took the place on purpose. */
 static void
 on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
 	char why[MEASURE_REASON_CHARS];
 
 	session_refused_text(refuse, why, sizeof(why));
-	measure_fail(owner, why);
+	if (refuse->code == BNET_CODE_REPLACED)
+		measure_fail(owner, why);
+	else
+		relay_lost(owner, why);
 }
 
 /*
@@ -964,7 +1085,7 @@ on_stock(void *owner)
 static void
 on_lost(void *owner, const char *why)
 {
-	measure_fail(owner, why);
+	relay_lost(owner, why);
 }
 
 static const struct session_hooks session_hooks = {
@@ -1073,7 +1194,7 @@ register_keys(struct measure *m)
 	    m->engine, bnet_key(MESH_KEY_PINGED), on_pinged, m);
 }
 
-/* The life of the connection, and the interface for the caller. */
+/* The life of the connection, and what the caller starts and stops. */
 
 #define TICK_NS INT64_C(100000000)
 #define CONNECT_TIMEOUT_NS INT64_C(15000000000)
@@ -1085,22 +1206,40 @@ register_keys(struct measure *m)
 
 /* ---- connecting ---- */
 
+/* Without a connection there is no timer of one: run_down() looks. */
+static void
+connect_later(struct measure *m)
+{
+	if (!m->down || m->state >= MEASURE_DONE)
+		return;
+	m->connect_at_ns =
+	    clock_now_ns() + backoff_failed(&m->backoff, &m->backoff_rnd);
+}
+
 static void
 closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
 	struct measure *m = arg;
 
-	if (session_closed(&m->session, end, true) || end == ENGINE_END_OWNER)
-		return; /* another try, measure_stop(), or reported */
-	measure_fail(m, session_end_text(conn, end));
+	timers_cancel(&m->timers, &m->keep);
+	if (session_closed(&m->session, end, true))
+		return; /* another try */
+	/* otherwise measure_stop(), or it was reported */
+	if (end != ENGINE_END_OWNER)
+		relay_lost(m, session_end_text(conn, end));
+	connect_later(m);
 }
 
 static void
 no_conn(void *arg, void *user, const struct address *from)
 {
+	struct measure *m = arg;
+
 	(void)user;
 	(void)from;
-	measure_fail(arg, "out of memory or descriptors");
+	(void)session_closed(&m->session, ENGINE_END_MEMORY, false);
+	relay_lost(m, "out of memory or descriptors");
+	connect_later(m);
 }
 
 static void
@@ -1195,7 +1334,9 @@ check_done(struct measure *m, int64_t now_ns)
 {
 	bool may_end = m->opt->count != 0 || now_ns >= m->stop_ns;
 
-	if (m->state != MEASURE_UP || m->start_ns == 0)
+	if (m->state != MEASURE_UP && !m->down)
+		return;
+	if (m->start_ns == 0 && !(m->down && now_ns >= m->stop_ns))
 		return;
 	if (now_ns >= m->stop_ns)
 		stop_all(m);
@@ -1213,6 +1354,32 @@ tick(struct measure *m, int64_t now_ns)
 	send_expire(m, now_ns);
 	check_done(m, now_ns);
 	(void)timers_set(&m->timers, &m->tick, now_ns + TICK_NS);
+}
+
+/*
+ * While there is no connection: connect again when it is time, and count the
+ * slots that pass. On the caller's thread, under the lock.
+ */
+static void
+run_down(struct measure *m)
+{
+	int64_t now_ns = clock_now_ns();
+	struct timer *due;
+
+	if (!m->down || m->session.conn != NULL)
+		return;
+	while ((due = timers_due(&m->timers, now_ns)) != NULL) {
+		if (due == &m->tick)
+			tick(m, now_ns);
+		else
+			send_due(m, target_of(due), now_ns);
+	}
+	if (m->connect_at_ns == 0 || now_ns < m->connect_at_ns ||
+	    m->state >= MEASURE_DONE)
+		return;
+	m->connect_at_ns = 0;
+	if (!session_connect(&m->session, m->engine, 0))
+		connect_later(m);
 }
 
 /* The engine reads the time once per turn; slots need it more exact. */
@@ -1345,8 +1512,10 @@ make_session(struct measure *m)
 
 	if (opt->deadline_ns != 0 && opt->deadline_ns < CONNECT_TIMEOUT_NS)
 		set.connect_timeout_ns = opt->deadline_ns;
-	m->relay.tls = m->files->tls;
-	m->pong_n = 1; /* as flights are numbered */
+	session_target_use(&m->relay, m->files);
+	m->backoff = (struct backoff){ .min_ns = BACKOFF_MIN_NS,
+		.max_ns = BACKOFF_MAX_NS };
+	m->backoff_rnd = random_stream((uint64_t)clock_now_ns(), 0);
 	orders_init(&m->orders);
 	session_scratch_init(&m->scratch);
 	session_init(&m->session, &set);

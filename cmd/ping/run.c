@@ -41,6 +41,7 @@ struct run {
 	int signal_fd;
 	bool order_reported; /* the byte order of the relay was */
 	bool words_reported; /* unmatched words were reported */
+	int64_t outage_ns; /* unix time when the relay was lost; 0: it is up */
 	int64_t draw_at_ns;
 	bool interrupted;
 	struct measure_view view;
@@ -77,6 +78,25 @@ sample_line(const struct run *run, const struct measure_event *event)
 	putchar('\n');
 }
 
+static const char *
+cause_text(uint32_t cause)
+{
+	if (cause == MEASURE_CAUSE_RELAY)
+		return "the relay was lost";
+	return cause != 0 ? bnet_code_name(cause) : "timed out";
+}
+
+static void
+lost_line(
+    const char *name, const char *layer, const struct measure_event *event)
+{
+	printf("no answer from %s: seq=%llu%s", name,
+	    (unsigned long long)event->slot, layer);
+	if (event->n > 1)
+		printf(", %llu of them", (unsigned long long)event->n);
+	printf(": %s\n", cause_text(event->cause));
+}
+
 static void
 count_line(const struct run *run, const struct measure_event *event)
 {
@@ -87,9 +107,7 @@ count_line(const struct run *run, const struct measure_event *event)
 
 	switch (event->what) {
 	case PING_LOST:
-		printf("no answer from %s: seq=%llu%s: %s\n", name, slot, layer,
-		    event->cause != 0 ? bnet_code_name(event->cause)
-				      : "timed out");
+		lost_line(name, layer, event);
 		break;
 	case PING_LATE:
 		printf("late answer from %s: seq=%llu%s time=%.3f ms\n", name,
@@ -119,8 +137,7 @@ print_line(struct run *run, const struct measure_event *event)
 	case MEASURE_COUNT:
 		count_line(run, event);
 		break;
-	case MEASURE_SEEN:
-	case MEASURE_LEFT:
+	default:
 		break;
 	}
 }
@@ -175,19 +192,16 @@ quoted(FILE *f, const char *s)
 
 /* A ping without an answer has no round trip. */
 static void
-files_sample(struct run *run, const struct measure_event *event)
+files_line(struct run *run, const struct ping_sample *s, uint64_t slot,
+    int64_t wall_ns, bool lost)
 {
-	const struct ping_sample *s = &event->sample;
 	FILE *f = run->samples;
-	bool lost = event->kind == MEASURE_COUNT && event->what == PING_LOST;
 
-	if (f == NULL || (event->kind != MEASURE_SAMPLE && !lost))
-		return;
-	fprintf(f, "%lld.%09lld,%llu,", (long long)(s->wall_ns / 1000000000),
-	    (long long)(s->wall_ns % 1000000000), (unsigned long long)s->node);
+	fprintf(f, "%lld.%09lld,%llu,", (long long)(wall_ns / 1000000000),
+	    (long long)(wall_ns % 1000000000), (unsigned long long)s->node);
 	quoted(f, series_name_of(run->series, s->node));
 	fprintf(f, ",%s,%llu,", ping_layer_names[s->layer],
-	    (unsigned long long)event->slot);
+	    (unsigned long long)slot);
 	if (!lost)
 		fprintf(f, "%.9f,%.9f,", (double)s->due_ns * NS,
 		    (double)s->sent_ns * NS);
@@ -198,6 +212,20 @@ files_sample(struct run *run, const struct measure_event *event)
 		    (double)s->down_ns * NS, (double)s->clock_error_ns * NS);
 	else
 		fputs(",,\n", f);
+}
+
+static void
+files_sample(struct run *run, const struct measure_event *event)
+{
+	const struct ping_sample *s = &event->sample;
+	bool lost = event->kind == MEASURE_COUNT && event->what == PING_LOST;
+
+	if (run->samples == NULL || (event->kind != MEASURE_SAMPLE && !lost))
+		return;
+	files_line(run, s, event->slot, s->wall_ns, lost);
+	for (uint64_t i = 1; lost && i < event->n; i++)
+		files_line(run, s, event->slot + i,
+		    s->wall_ns + (int64_t)i * run->opt->interval_ns, true);
 }
 
 static void
@@ -491,8 +519,7 @@ say_silent(struct run *run)
 			continue;
 		silent = true;
 		cli_warn("%s: no answer (%s)", target_label(target, label),
-		    target->cause != 0 ? bnet_code_name(target->cause)
-				       : "timed out");
+		    cause_text(target->cause));
 	}
 	return silent;
 }
@@ -537,6 +564,11 @@ verdict(struct run *run)
 		cli_warn("%s %s: %s",
 		    view->was_up ? "lost the relay" : "cannot reach the relay",
 		    run->opt->relay, view->reason);
+		return PING_EXIT_UNREACHABLE;
+	}
+	if (view->down) {
+		cli_warn("%s: the relay is still lost: %s", run->opt->relay,
+		    view->reason);
 		return PING_EXIT_UNREACHABLE;
 	}
 	if (view->n_targets == 0 && run->opt->n_words == 0 &&
@@ -592,6 +624,42 @@ count(struct run *run, const struct measure_event *event)
 		    s->wall_ns + (int64_t)i * run->opt->interval_ns);
 }
 
+/* Note the outage up to a time; `over`: the relay is back, or we end. */
+static void
+outage_until(struct run *run, int64_t wall_ns, bool over)
+{
+	const struct series_outage outage = { run->outage_ns, wall_ns };
+
+	if (run->outage_ns == 0)
+		return;
+	series_outage(run->series, outage.start_ns, outage.end_ns);
+	if (!over)
+		return;
+	if (run->log != NULL)
+		series_log_outage(run->log, &outage);
+	run->outage_ns = 0;
+}
+
+static void
+relay_lost(struct run *run, const struct measure_event *event)
+{
+	run->outage_ns = event->sample.wall_ns;
+	if (run->screen == NULL)
+		cli_warn("lost the relay %s: %s; connecting again",
+		    run->opt->relay, event->reason);
+}
+
+static void
+relay_back(struct run *run, const struct measure_event *event)
+{
+	int64_t wall_ns = event->sample.wall_ns;
+
+	if (run->screen == NULL)
+		cli_warn("%s: the relay is back after %.1f s", run->opt->relay,
+		    (double)(wall_ns - run->outage_ns) * NS);
+	outage_until(run, wall_ns, true);
+}
+
 static void
 take_event(struct run *run, const struct measure_event *event)
 {
@@ -608,6 +676,13 @@ take_event(struct run *run, const struct measure_event *event)
 	case MEASURE_LEFT:
 		if (run->screen == NULL)
 			cli_warn("%s: left the roster", event->name);
+		break;
+	case MEASURE_RELAY_LOST:
+		relay_lost(run, event);
+		break;
+	case MEASURE_RELAY_BACK:
+		relay_back(run, event);
+		break;
 	}
 	files_sample(run, event);
 	if (run->opt->verbose)
@@ -629,14 +704,16 @@ static void
 take_all(struct run *run)
 {
 	const struct measure_event *events;
+	int64_t wall_ns;
 	size_t n;
 
 	events = measure_take(run->measure, &n, &run->view);
 	for (size_t i = 0; i < n; i++)
 		take_event(run, &events[i]);
 	take_hiccups(run);
-	(void)series_tick(
-	    run->series, measure_wall_ns(run->measure, clock_now_ns()));
+	wall_ns = measure_wall_ns(run->measure, clock_now_ns());
+	outage_until(run, wall_ns, false);
+	(void)series_tick(run->series, wall_ns);
 	(void)cli_flush();
 }
 
@@ -794,6 +871,7 @@ measure(struct run *run)
 	report_words(run);
 	if (measure_stop(run->measure))
 		take_all(run);
+	outage_until(run, measure_wall_ns(run->measure, clock_now_ns()), true);
 	series_finish(run->series);
 	return end_run(run);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/ping/screen.h"
 
+#include "cmd/common/clock.h"
+
 #include <langinfo.h>
 #include <locale.h>
 #include <math.h>
@@ -176,6 +178,10 @@ draw_head(const struct screen *screen, const struct measure_view *view,
 {
 	(void)mvprintw(0, 0, "bluenet-ping  %s  %zu nodes%s", relay,
 	    screen->n_all, view->state < MEASURE_UP ? "  connecting" : "");
+	if (view->down)
+		(void)mvprintw(1, 0, "relay lost %.0f s ago: %.*s",
+		    (double)(clock_now_ns() - view->down_at_ns) / 1e9,
+		    COLS > 26 ? COLS - 26 : 0, view->reason);
 	(void)mvaddstr(
 	    0, COLS - 24 > 0 ? COLS - 24 : 0, "q: end  arrows: scroll");
 	(void)attron(A_BOLD);

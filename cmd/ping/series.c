@@ -47,6 +47,8 @@ struct series {
 	int64_t closed_ns; /* start of the newest closed bucket */
 	struct hdr_sums hiccups;
 	struct series_ring all, single;
+	struct series_outage *outages; /* owned; n of cap; in order */
+	size_t n_outages, outages_cap;
 	uint64_t n_refused;
 };
 
@@ -356,6 +358,7 @@ series_free(struct series *series)
 	map_free(&series->nodes);
 	free(series->all.rows);
 	free(series->single.rows);
+	free(series->outages);
 	free(series);
 }
 
@@ -462,6 +465,80 @@ series_hiccup(struct series *series, int64_t wall_ns, int64_t stall_ns)
 
 	hdr_sums_add(&series->buckets[bucket].hiccups, stall_ns);
 	hdr_sums_add(&series->hiccups, stall_ns);
+}
+
+/* ---- outages of the relay ---- */
+
+static bool
+outage_room(struct series *series)
+{
+	size_t cap = series->outages_cap == 0 ? 16 : 2 * series->outages_cap;
+	struct series_outage *more;
+
+	if (series->n_outages < series->outages_cap)
+		return true;
+	if (cap > SERIES_OUTAGES_MAX)
+		return false;
+	more = realloc(series->outages, cap * sizeof(*more));
+	if (more == NULL)
+		return false;
+	series->outages = more;
+	series->outages_cap = cap;
+	return true;
+}
+
+void
+series_outage(struct series *series, int64_t start_ns, int64_t end_ns)
+{
+	struct series_outage *list = series->outages;
+	size_t first = series->n_outages, after = series->n_outages;
+
+	/* those from `first`, before `after`, touch it */
+	while (first > 0 && list[first - 1].end_ns >= start_ns)
+		first--;
+	while (after > first && list[after - 1].start_ns > end_ns)
+		after--;
+	if (first == after) {
+		if (!outage_room(series)) {
+			series->n_refused++;
+			return;
+		}
+		list = series->outages;
+		memmove(&list[first + 1], &list[first],
+		    (series->n_outages++ - first) * sizeof(*list));
+		list[first] = (struct series_outage){ start_ns, end_ns };
+		return;
+	}
+	if (list[first].start_ns > start_ns)
+		list[first].start_ns = start_ns;
+	list[first].end_ns =
+	    list[after - 1].end_ns > end_ns ? list[after - 1].end_ns : end_ns;
+	memmove(&list[first + 1], &list[after],
+	    (series->n_outages - after) * sizeof(*list));
+	series->n_outages -= after - first - 1;
+}
+
+const struct series_outage *
+series_outages(const struct series *series, size_t *n)
+{
+	*n = series->n_outages;
+	return series->outages;
+}
+
+int64_t
+series_outage_ns(const struct series *series, int64_t start_ns, int64_t end_ns)
+{
+	int64_t sum_ns = 0;
+
+	for (size_t i = 0; i < series->n_outages; i++) {
+		int64_t from_ns = series->outages[i].start_ns;
+		int64_t to_ns = series->outages[i].end_ns;
+
+		from_ns = from_ns > start_ns ? from_ns : start_ns;
+		to_ns = to_ns < end_ns ? to_ns : end_ns;
+		sum_ns += to_ns > from_ns ? to_ns - from_ns : 0;
+	}
+	return sum_ns;
 }
 
 bool

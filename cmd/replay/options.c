@@ -316,6 +316,13 @@ static const struct option_row rows[] = {
 	{ "max-lateness", 0, "TIME", "exit with 4 if frames are later than TIME",
 	    OPTION_TIME(OPT, max_late_ns, 1000, LONG_NS), .initial = "10ms",
 	    .mine = PLAY, .group = "Results" },
+	{ "fail-if", 0, "TEST",
+	    "exit with 1 if TEST holds, such as 'answered<99%'",
+	    OPTION_TEXTS(OPT, fail_ifs, REPLAY_FAIL_IFS_MAX),
+	    .mine = OUTPUT },
+	{ "allow-undecided", 0, NULL,
+	    "do not exit with 1 if a TEST cannot be decided",
+	    OPTION_FLAG(OPT, allow_undecided), .mine = OUTPUT },
 	{ "bucket", 0, "TIME", "report results over time in steps of TIME",
 	    OPTION_TIME(OPT, bucket_ns, NS_PER_MS, LONG_NS), .initial = "1s",
 	    .mine = PLAY },
@@ -431,6 +438,7 @@ static const struct {
 	const char *a, *needs;
 } needs[] = {
 	{ "ignore", "diff" },
+	{ "allow-undecided", "fail-if" },
 	{ "stock", "diff" },
 	{ "stagger", "clients" },
 	{ "tls-host", "tls" },

@@ -19,6 +19,7 @@
 #define REPLAY_ALLOW_MAX OPTION_CIDRS_MAX
 #define REPLAY_CLIENTS_MAX 1000000
 #define REPLAY_HOW_CHARS 256
+#define REPLAY_FAIL_IFS_MAX 32
 
 /* Exit codes; see bluenet-replay(1). */
 enum replay_exit {
@@ -117,6 +118,8 @@ struct replay_options {
 
 	/* results */
 	int64_t max_late_ns; /* 10 ms */
+	struct option_texts fail_ifs; /* thresholds_check() */
+	bool allow_undecided;
 	int64_t bucket_ns; /* 1 s */
 	char *report, *log, *html; /* paths, or NULL */
 	bool diff;

@@ -24,6 +24,7 @@
 #include "cmd/replay/report/json.h"
 #include "cmd/replay/report/report.h"
 #include "cmd/replay/report/text.h"
+#include "cmd/replay/report/thresholds.h"
 #include "cmd/replay/safety.h"
 #include "cmd/replay/scenario/run.h"
 #include "cmd/replay/tape/compile.h"
@@ -530,24 +531,33 @@ write_outputs(const struct run *run, const struct report *report)
 
 /* The most important outcome decides the exit code. */
 static int
-code_of(const struct report *report, bool ok)
+code_of(const struct report *report, bool ok, bool allow_undecided)
 {
 	const uint64_t *counts = report->results.counts;
+	enum verdict verdict = report_verdict(report);
 
+	if (verdict == VERDICT_FAILED)
+		return REPLAY_LATE;
 	if (counts[RESULTS_SESSIONS_BEGUN] > 0 &&
 	    counts[RESULTS_SESSIONS_READY] == 0 && !report->interrupted)
 		return REPLAY_NOT_CONNECTED;
-	if (report_verdict(report) == VERDICT_LATE)
+	if (verdict == VERDICT_LATE)
 		return REPLAY_LATE;
-	return ok && report->differences == 0 ? REPLAY_OK : REPLAY_DIFFERENT;
+	return ok && report->differences == 0 &&
+		report_cluster(report) != JUDGED_FAIL &&
+		(report->n_undecided == 0 || allow_undecided)
+	    ? REPLAY_OK
+	    : REPLAY_DIFFERENT;
 }
 
 /* Prints and writes the report. Returns the exit code. */
 static int
 run_report(
-    const struct run *run, const struct report *report, const struct diff *diff)
+    const struct run *run, struct report *report, const struct diff *diff)
 {
 	bool ok;
+
+	thresholds_judge(report, &run->opt->fail_ifs, run->keys);
 
 	if (diff != NULL)
 		diff_print(diff, run->keys, stdout);
@@ -558,7 +568,7 @@ run_report(
 		cli_warn("standard output: %s", strerror(errno));
 		ok = false;
 	}
-	return code_of(report, ok);
+	return code_of(report, ok, run->opt->allow_undecided);
 }
 
 static int
@@ -931,6 +941,15 @@ parse_masks(struct run *run)
 }
 
 static void
+check_thresholds(const struct replay_options *opt)
+{
+	char err[CLI_ERR_CHARS];
+
+	if (!thresholds_check(&opt->fail_ifs, err))
+		cli_usage("--fail-if: %s", err);
+}
+
+static void
 find_target(struct run *run)
 {
 	const struct replay_options *opt = run->opt;
@@ -938,7 +957,7 @@ find_target(struct run *run)
 
 	if (opt->target == NULL)
 		return;
-	run->target.tls = run->files.tls;
+	session_target_use(&run->target, &run->files);
 	if (!session_resolve(
 		&run->target, opt->target, REPLAY_PORT, why, sizeof(why))) {
 		cli_warn("%s%s",
@@ -1101,6 +1120,7 @@ replay_run(const struct replay_options *opt)
 	orders_init(&run.orders);
 	compile_filter(&run);
 	parse_masks(&run);
+	check_thresholds(opt);
 	load_keys(&run);
 	check_outputs(opt);
 	client_files_load(&run.files, &opt->client);

@@ -198,6 +198,8 @@ trickle() {
 	done
 	cmp "$tmp/out.sorted" "$tmp/file.sorted"
 	[ "$(wc -l <"$tmp/file")" -gt 100 ]
+	# a record that begins in packet 13 and ends in 15: as when it ended
+	same "$(jq -r 'select(.packet == 15) | .size' "$tmp/file" | head -n 1)" 26
 }
 
 @test "a pipe: a secret that never comes is waited for, but not for ever" {

@@ -6,10 +6,10 @@
 bats_require_minimum_version 1.5.0
 load common
 
-# install [TARGET]: of make, into $root
+# install [WORD...]: what make is told (install), into $root
 install() {
 	make -s -C "$BATS_TEST_DIRNAME/../.." BUILD="$BNET_BUILD" \
-	    DESTDIR="$root" PREFIX=/opt/bluenet "${1:-install}" >/dev/null
+	    DESTDIR="$root" PREFIX=/opt/bluenet "${@:-install}" >/dev/null
 }
 
 setup_file() {
@@ -149,31 +149,104 @@ complete_bash() {
 	readelf -d "$prefix/lib/libbluenet.so" | grep -q 'libbluenet.so.0'
 }
 
-@test "the example of bluenet(3) compiles and prints what it says, shared" {
+# example COMPILER OPTION...: the example of bluenet(3), compiled without a
+# warning, prints what the manual says.
+example() {
 	embed
-	# shellcheck disable=SC2046
-	cc -std=c17 -Wall -Wextra -Werror -o "$BATS_TEST_TMPDIR/embed" \
-	    "$BATS_TEST_TMPDIR/embed.c" $(pkg-config --cflags --libs bluenet)
+	(cd "$BATS_TEST_TMPDIR" && "$@" -o embed)
 	LD_LIBRARY_PATH=$prefix/lib "$BATS_TEST_TMPDIR/embed" \
 	    >"$BATS_TEST_TMPDIR/got"
 	diff -u "$BATS_TEST_TMPDIR/embed.out" "$BATS_TEST_TMPDIR/got"
 }
 
-@test "the example of bluenet(3), static" {
-	embed
-	# shellcheck disable=SC2046
-	cc -std=c17 -o "$BATS_TEST_TMPDIR/embed" "$BATS_TEST_TMPDIR/embed.c" \
-	    $(pkg-config --cflags bluenet) "$prefix/lib/libbluenet.a" \
-	    -lssl -lcrypto -lz -lsnappy
-	"$BATS_TEST_TMPDIR/embed" >"$BATS_TEST_TMPDIR/got"
-	diff -u "$BATS_TEST_TMPDIR/embed.out" "$BATS_TEST_TMPDIR/got"
+# shared and static: what pkg-config says a program needs, as words
+shared() {
+	pkg-config --cflags --libs bluenet
 }
 
-@test "each installed header compiles alone" {
-	for h in "$prefix"/include/bluenet/*.h; do
-		printf '#include <%s>\nint main(void) { return 0; }\n' \
-		    "$(basename "$h")" >"$BATS_TEST_TMPDIR/one.c"
-		cc -std=c17 -Wall -Wextra -Werror -fsyntax-only \
-		    -I"$prefix/include/bluenet" "$BATS_TEST_TMPDIR/one.c"
+static() {
+	pkg-config --cflags --libs --static bluenet
+}
+
+@test "the example of bluenet(3) compiles as C and C++, and prints what it says" {
+	local strict="-Wall -Wextra -pedantic -Werror" way
+
+	need g++ g++
+	need clang++ clang
+	for way in "gcc -std=c99" "gcc -std=c17" "clang -std=c99" \
+	    "g++ -std=c++11 -x c++" "g++ -x c++" \
+	    "clang++ -std=c++11 -x c++" "clang++ -x c++"; do
+		echo "$way"
+		# shellcheck disable=SC2046,SC2086 # words on purpose
+		example $way $strict embed.c -x none $(shared)
 	done
+}
+
+@test "the example of bluenet(3), static" {
+	# shellcheck disable=SC2046 # words on purpose
+	example cc -static embed.c $(static)
+	run -0 readelf -d "$BATS_TEST_TMPDIR/embed"
+	[[ $output == *"no dynamic section"* ]]
+}
+
+@test "the headers do not hide those of the system" {
+	run -0 pkg-config --cflags bluenet
+	[[ $output == "-I$prefix/include "* ]]
+	[[ $output != *"/bluenet "* ]]
+	cat >"$BATS_TEST_TMPDIR/both.c" <<'EOF'
+#include <bluenet/bluenet.h>
+#include <bluenet/err.h>
+#include <bluenet/link.h>
+#include <bluenet/strings.h>
+#include <err.h>
+#include <link.h>
+#include <strings.h>
+
+int
+main(void)
+{
+	struct link_map map = { .l_name = NULL };
+	struct bnet_link *link = NULL;
+
+	warnx("%s", bnet_strerror(BNET_MORE));
+	bnet_link_free(link);
+	return strcasecmp("A", "a") + (map.l_name != NULL);
+}
+EOF
+	# shellcheck disable=SC2046 # words on purpose
+	cc -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror \
+	    -o "$BATS_TEST_TMPDIR/both" "$BATS_TEST_TMPDIR/both.c" $(shared)
+	LD_LIBRARY_PATH=$prefix/lib run -0 "$BATS_TEST_TMPDIR/both"
+	[[ $output == "both: "?* ]]
+}
+
+@test "each installed header compiles alone, as C and as C++" {
+	local h name
+
+	need g++ g++
+	for h in "$prefix"/include/bluenet/*.h; do
+		name=$(basename "$h")
+		[ "$name" = bluenet.h ] || grep -q '^extern "C" {$' "$h"
+		echo "#include <bluenet/$name>" >"$BATS_TEST_TMPDIR/one.c"
+		for way in "gcc -std=c99" "g++ -std=c++11 -x c++"; do
+			echo "$way $name"
+			# shellcheck disable=SC2086 # words on purpose
+			$way -Wall -Wextra -pedantic -Werror -fsyntax-only \
+			    -I"$prefix/include" "$BATS_TEST_TMPDIR/one.c"
+		done
+	done
+}
+
+@test "LIBDIR is where the library and its description go" {
+	local at=lib/x86_64-linux-gnu
+
+	root=$BATS_TEST_TMPDIR/root
+	prefix=$root/opt/bluenet
+	install LIBDIR=/opt/bluenet/$at install
+	[ -e "$prefix/$at/libbluenet.so.0" ]
+	[ ! -e "$prefix/lib/libbluenet.so.0" ]
+	export PKG_CONFIG_PATH=$prefix/$at/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+	[[ " $(shared) " == *" -L$prefix/$at "* ]]
+	install LIBDIR=/opt/bluenet/$at uninstall
+	[ -z "$(find "$root" -type f -o -type l)" ]
 }

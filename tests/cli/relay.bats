@@ -269,6 +269,32 @@ expect a error code=3 cookie=4
 END
 }
 
+@test "what only a relay says is not passed on" {
+	local key
+
+	start_relay
+	for key in welcome refuse drain roster-reply; do
+		echo "send a dest=client:\$b.id key=bluenet.$key"
+		echo "expect a error code=4 key=bluenet.$key"
+		echo "send a dest=node:7 key=bluenet.$key"
+		echo "expect a error code=4"
+		echo "send n dest=client:\$a.id key=bluenet.$key"
+		echo "expect n error code=4"
+		echo "send n dest=broadcast key=bluenet.$key"
+		echo "expect n error code=4"
+		echo "send n forks=1,2 dest=client:0 key=bluenet.$key"
+		echo "expect n error code=4"
+		echo "send a dest=any key=bluenet.$key"
+		echo "expect a error code=4"
+	done >"$tmp/words"
+	{
+		printf 'join a $r\njoin b $r\njoin n $r role=node id=7\n'
+		cat "$tmp/words"
+		printf 'expect-none b via=n\n'
+	} | play
+	same "$(metric packets_refused_total 'reason="not_allowed"')" 24
+}
+
 @test "no error about an error" {
 	start_relay
 	cluster <<'END' | play

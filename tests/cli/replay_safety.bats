@@ -198,10 +198,15 @@ moved_capture() {
 	start_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
 		--key "$certs/server.key"
 	replays 3 -q --tls --ca "$certs/other.pem" "$(stock)" "$tls"
-	says "cannot connect to $tls: TLS: "
+	says "cannot connect to $tls: TLS: certificate not accepted: "
 	replays 3 -q --tls --ca "$certs/ca.pem" --tls-host other.example \
 		"$(stock)" "$tls"
-	says "cannot connect to $tls: TLS: "
+	says "cannot connect to $tls: TLS: certificate not accepted: hostname"
+	SSL_CERT_FILE=$certs/other.pem replays 3 -q --tls "$(stock)" "$tls"
+	says "certificate not accepted"
+	replays 3 -q --token market.00 --allow 203.0.113.1/32 "$(stock)" \
+		203.0.113.1:1
+	says "a token goes to another machine over --tls only"
 	# plain, to where TLS is spoken
 	replays 3 -q -p any "$tmp/hello.pcap" "$tls"
 	says "no welcome: it closed the connection"

@@ -132,6 +132,44 @@ START_TEST(hiccups)
 }
 END_TEST
 
+/* Outages come in any order, grow, and may overlap: their union counts. */
+static const struct {
+	int64_t s[8]; /* starts and ends; 0: no more */
+	size_t n;
+	int64_t sum_s;
+} outages[] = {
+	{ { 10, 20 }, 1, 10 },
+	{ { 10, 10, 10, 15, 10, 20 }, 1, 10 },
+	{ { 10, 20, 30, 40 }, 2, 20 },
+	{ { 30, 40, 10, 20 }, 2, 20 },
+	{ { 10, 20, 30, 40, 50, 60, 15, 55 }, 1, 50 },
+	{ { 10, 20, 30, 40, 50, 60, 35, 36 }, 3, 30 },
+	{ { 30, 40, 10, 20, 20, 30 }, 1, 30 },
+	{ { 30, 40, 10, 25, 20, 28 }, 2, 28 },
+};
+
+START_TEST(outages_join)
+{
+	struct series *series = samples_new(MINUTE);
+	const struct series_outage *list;
+	size_t n;
+
+	for (int i = 0; i < 8 && outages[_i].s[i] != 0; i += 2)
+		series_outage(series, NOON + outages[_i].s[i] * SECOND,
+		    NOON + outages[_i].s[i + 1] * SECOND);
+	list = series_outages(series, &n);
+	ck_assert_uint_eq(n, outages[_i].n);
+	for (size_t i = 1; i < n; i++)
+		ck_assert_int_gt(list[i].start_ns, list[i - 1].end_ns);
+	ck_assert_int_eq(
+	    series_outage_ns(series, 0, INT64_MAX), outages[_i].sum_s * SECOND);
+	ck_assert_int_eq(
+	    series_outage_ns(series, NOON + 12 * SECOND, NOON + 13 * SECOND),
+	    SECOND);
+	series_free(series);
+}
+END_TEST
+
 /* More nodes than the ceiling share one entry; all together misses none. */
 START_TEST(nodes_max)
 {
@@ -219,6 +257,7 @@ series_suite(void)
 	tcase_add_test(tc, late_and_nothing_open);
 	tcase_add_loop_test(tc, clock_steps, 0, UNIT_ROWS(steps_ns));
 	tcase_add_test(tc, hiccups);
+	tcase_add_loop_test(tc, outages_join, 0, UNIT_ROWS(outages));
 	tcase_add_test(tc, nodes_max);
 	tcase_add_test(tc, rows_max);
 	tcase_add_test(tc, no_memory);

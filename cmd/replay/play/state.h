@@ -47,6 +47,8 @@ struct play {
 	bool stop; /* the connector must end */
 	bool connector_done;
 	uint64_t n_planned; /* of the rounds begun */
+	/* counts of the sessions of those that did not begin; connector's */
+	uint64_t never[RESULTS_N_COUNTS];
 	struct vclient *vclients; /* all that have not ended */
 	enum bnet_order order; /* found, if not that of the capture; or AUTO */
 	char environment[PLAY_ENVIRONMENT_CHARS];

@@ -22,6 +22,7 @@
 #define DIFF_QUIET_NS INT64_C(1000000000) /* later frames are missing */
 #define AGAIN_NS 1000000 /* retry interval while a peer is not connected yet */
 #define LATER_NS (INT64_MAX / 4) /* never */
+#define END_EARLY_NS 50000000 /* a session may end so much before its time */
 
 enum vclient_state {
 	VCLIENT_CONNECTING = 0,
@@ -54,7 +55,9 @@ struct vclient {
 	int64_t last_sent_ns, last_answer_ns;
 	int64_t last_compared_ns; /* --diff: last frame compared */
 	int64_t held_until_ns; /* the peer did not read until then */
-	uint32_t n_answers;
+	uint32_t n_answers; /* of those that the capture holds */
+	/* records done with: sent or unsendable; not to be sent */
+	uint32_t n_sent, n_skipped, n_not_for_stock;
 	struct pairing pairing;
 	struct rewrite rewrite;
 	struct diff_vclient diff;
@@ -88,7 +91,6 @@ is_for_relay_of_ours(struct vclient *vc)
 	if (!vc->client.is_stock || (vc->next->flags & TAPE_R_MESSAGE) == 0 ||
 	    !says_hello(vc->session))
 		return false;
-	results_count(&vc->worker->results, RESULTS_NOT_FOR_STOCK, 1);
 	vc->n_answers += (vc->next->flags & TAPE_R_ANSWERED) != 0;
 	return true;
 }
@@ -96,9 +98,15 @@ is_for_relay_of_ours(struct vclient *vc)
 static void
 vclient_skip_unsent(struct vclient *vc)
 {
-	while (vc->next != NULL &&
-	    (!plan_is_sent(vc->next) || is_for_relay_of_ours(vc)))
-		vc->next = tape_next(vc->play->set.tape, vc->next);
+	for (; vc->next != NULL;
+	     vc->next = tape_next(vc->play->set.tape, vc->next)) {
+		if (!plan_is_sent(vc->next))
+			vc->n_skipped++;
+		else if (is_for_relay_of_ours(vc))
+			vc->n_not_for_stock++;
+		else
+			return;
+	}
 }
 
 static void
@@ -111,16 +119,19 @@ vclient_advance(struct vclient *vc)
 
 /*
  * Gives up the oldest open request; frames that wait for its answer treat it as
- * answered.
+ * answered. None waits for an answer that the capture lacks.
  */
 static void
 vclient_give_up(struct vclient *vc, int64_t now_ns)
 {
 	const struct pairing_request *oldest = pairing_oldest(&vc->pairing);
+	bool awaited = !oldest->extra;
 
 	results_unanswered(&vc->worker->results,
 	    (int64_t)oldest->user - vc->play->start_ns, oldest->key);
 	pairing_drop_oldest(&vc->pairing);
+	if (!awaited)
+		return;
 	vc->n_answers++;
 	vc->last_answer_ns = now_ns;
 }
@@ -185,6 +196,15 @@ set_payload(struct vclient *vc, const struct tape_record *record,
 
 /* The number of open requests is bounded; drops the oldest if needed. */
 static void
+enter(struct vclient *vc, const struct pairing_request *request)
+{
+	if (vc->pairing.n >= OPEN_MAX)
+		vclient_give_up(vc, clock_now_ns());
+	if (!pairing_sent(&vc->pairing, request))
+		vc->n_answers += !request->extra; /* nothing waits for it */
+}
+
+static void
 expect_answer(struct vclient *vc, const struct bnet_packet *packet,
     const struct bnet_header *header, const struct tape_record *record,
     int64_t due_ns)
@@ -193,10 +213,73 @@ expect_answer(struct vclient *vc, const struct bnet_packet *packet,
 	    header, packet->codec, packet->payload, (uint64_t)due_ns);
 
 	request.error = tape_error(record);
-	if (vc->pairing.n >= OPEN_MAX)
-		vclient_give_up(vc, clock_now_ns());
-	if (!pairing_sent(&vc->pairing, &request))
-		vc->n_answers++; /* out of memory: nothing waits for it */
+	enter(vc, &request);
+}
+
+/*
+ * Does the protocol answer it? A node or a client answers an echo, the relay an
+ * echo or a roster of those that take session messages.
+ */
+static bool
+is_request(const struct vclient *vc, const struct bnet_header *header)
+{
+	if (header->forks != 0)
+		return false;
+	switch (header->dest_type) {
+	case BNET_DEST_HOP:
+		return says_hello(vc->session) &&
+		    (header->key == BNET_KEY_ECHO ||
+			header->key == bnet_message_key(BNET_MSG_ROSTER));
+	case BNET_DEST_NODE:
+	case BNET_DEST_CLIENT:
+		return header->key == BNET_KEY_ECHO;
+	default:
+		return false;
+	}
+}
+
+/*
+ * A request whose answer is not in the capture is answered nevertheless. The
+ * cookie of an echo is inside its payload, so a compressed one is decoded.
+ */
+static void
+expect_uncaptured(struct vclient *vc, const struct bnet_header *header,
+    const struct tape_record *record, int64_t due_ns)
+{
+	struct bnet_slice payload = tape_payload(record);
+	struct play_worker *worker = vc->worker;
+	struct pairing_request request;
+
+	if (!is_request(vc, header))
+		return;
+	if (record->codec != BNET_CODEC_NONE) {
+		if (bnet_codec_decode(engine_worker_codecs(worker->engine),
+			(enum bnet_codec_id)record->codec,
+			(enum bnet_order)vc->session->order, payload,
+			BNET_PAYLOAD_MAX_BYTES, &worker->plain) != BNET_OK)
+			return;
+		payload = bnet_buf_slice(&worker->plain);
+	}
+	request =
+	    pairing_request(header, BNET_CODEC_NONE, payload, (uint64_t)due_ns);
+	request.extra = true;
+	if (vc->session->n[CAP_DOWN] > 0)
+		results_count(&worker->results, RESULTS_UNANSWERED_CAPTURED, 1);
+	enter(vc, &request);
+}
+
+/* The neighbour answers a ping, unless it is without a key. */
+static void
+expect_pong(
+    struct vclient *vc, const struct bnet_header *header, int64_t due_ns)
+{
+	struct pairing_request ping = pairing_ping(
+	    header->timestamp & ~BNET_TIMESTAMP_PING_BACK, (uint64_t)due_ns);
+
+	session_note_ping(&vc->client, header->timestamp);
+	ping.extra = true;
+	if (header->key != 0)
+		enter(vc, &ping);
 }
 
 static void
@@ -227,6 +310,7 @@ sent_as(struct vclient *vc, const struct tape_record *record, int64_t now_ns,
 		return VCLIENT_SENT;
 	case ENGINE_TOO_LARGE:
 		results_count(&vc->worker->results, RESULTS_UNSENDABLE, 1);
+		vc->n_sent++;
 		/* no answer is expected, and think time starts here */
 		vc->last_sent_ns = now_ns;
 		vc->n_answers += (record->flags & TAPE_R_ANSWERED) != 0;
@@ -275,10 +359,13 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 		return sent;
 	/* size on the wire: the engine may have compressed it */
 	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
+	vc->n_sent++;
 	if ((record->flags & TAPE_R_ANSWERED) != 0)
 		expect_answer(vc, &packet, &header, record, due_ns);
+	else if (header.key != 0)
+		expect_uncaptured(vc, &header, record, due_ns);
 	if (header.timestamp != 0 && header.key != BNET_KEY_PONG)
-		session_note_ping(&vc->client, header.timestamp);
+		expect_pong(vc, &header, due_ns);
 	return VCLIENT_SENT;
 }
 
@@ -726,12 +813,14 @@ static void
 on_own_pong(void *owner, uint64_t ping)
 {
 	struct vclient *vc = owner;
-	int64_t now_ns = clock_now_ns(), sent_ns = (int64_t)ping * US_NS;
+	struct pairing_request request;
+	int64_t now_ns = clock_now_ns();
 
-	if ((ping & SESSION_OWN_PING) == 0)
+	if ((ping & SESSION_OWN_PING) == 0 &&
+	    pairing_ponged(&vc->pairing, ping, &request))
 		results_answered(&vc->worker->results,
-		    sent_ns - vc->play->start_ns, BNET_KEY_PONG,
-		    now_ns - sent_ns);
+		    (int64_t)request.user - vc->play->start_ns, BNET_KEY_PONG,
+		    now_ns - (int64_t)request.user);
 }
 
 static const struct session_hooks session_hooks = {
@@ -744,12 +833,15 @@ static const struct session_hooks session_hooks = {
 	.lost = on_lost,
 };
 
-/* Counts an answer that records may wait for. */
+/* Counts an answer; records may wait for it, unless the capture lacks it. */
 static void
-vclient_answered(struct vclient *vc, int64_t now_ns)
+vclient_answered(
+    struct vclient *vc, const struct pairing_request *request, int64_t now_ns)
 {
-	vc->n_answers++;
-	vc->last_answer_ns = now_ns;
+	if (!request->extra) {
+		vc->n_answers++;
+		vc->last_answer_ns = now_ns;
+	}
 	if (vc->play->set.opt->pacing != REPLAY_OPEN)
 		vclient_pump(vc);
 	vclient_arm(vc, now_ns);
@@ -785,7 +877,7 @@ take_error(struct vclient *vc, const struct bnet_packet *packet)
 	else
 		results_unanswered(&vc->worker->results,
 		    (int64_t)request.user - vc->play->start_ns, request.key);
-	vclient_answered(vc, now_ns);
+	vclient_answered(vc, &request, now_ns);
 	return true;
 }
 
@@ -812,7 +904,7 @@ match(struct vclient *vc, const struct bnet_packet *packet, int64_t now_ns)
 	results_answered(&vc->worker->results,
 	    (int64_t)request.user - vc->play->start_ns, request.key,
 	    now_ns - (int64_t)request.user);
-	vclient_answered(vc, now_ns);
+	vclient_answered(vc, &request, now_ns);
 }
 
 /* ---- --diff ---- */
@@ -966,18 +1058,56 @@ vclient_begin(
 
 /* ---- closing ---- */
 
-static void
-count_unsent(struct vclient *vc)
+static enum results_count
+why_unsent(enum results_count outcome)
 {
-	uint64_t n = 0;
+	switch (outcome) {
+	case RESULTS_SESSIONS_INJECTOR:
+		return RESULTS_UNSENT_INJECTOR;
+	case RESULTS_SESSIONS_STOPPED:
+		return RESULTS_UNSENT_STOPPED;
+	case RESULTS_SESSIONS_CUT:
+		return RESULTS_UNSENT_CUT;
+	default:
+		return RESULTS_UNSENT_NOT_CONNECTED;
+	}
+}
+
+/*
+ * Counts a session that has ended, and where each of its records is. The index
+ * of the tape says how many there are: a damaged chain has fewer.
+ */
+static void
+account(struct vclient *vc, enum results_count outcome)
+{
+	struct results *results = &vc->worker->results;
+	uint64_t planned = vc->session->n[CAP_UP], n = 0, known;
 
 	for (; vc->next != NULL; vclient_advance(vc))
 		n++;
-	results_count(&vc->worker->results, RESULTS_UNSENT, n);
+	known = (uint64_t)vc->n_sent + vc->n_skipped + vc->n_not_for_stock + n;
+	if (planned < known)
+		planned = known;
+	results_count(results, outcome, 1);
+	results_count(results, RESULTS_PLANNED, planned);
+	results_count(results, RESULTS_SKIPPED, vc->n_skipped);
+	results_count(results, RESULTS_NOT_FOR_STOCK, vc->n_not_for_stock);
+	results_count(results, why_unsent(outcome), n);
+	results_count(results, RESULTS_UNSENT_DAMAGED, planned - known);
+	results_count(results, RESULTS_UNSENT, n + planned - known);
+}
+
+/* The cluster ended it although it was owed something, or not yet over. */
+static bool
+is_lost(struct vclient *vc, enum engine_end end)
+{
+	return vc->state == VCLIENT_ENDING && end != ENGINE_END_OWNER &&
+	    (!pairing_is_empty(&vc->pairing) ||
+		end_due(vc) - clock_now_ns() > END_EARLY_NS);
 }
 
 static enum results_count
-outcome(const struct vclient *vc)
+outcome(struct vclient *vc, enum engine_end end)
 {
 	if (vc->refused)
 		return RESULTS_SESSIONS_REFUSED;
@@ -985,8 +1115,9 @@ outcome(const struct vclient *vc)
 		return RESULTS_SESSIONS_STOPPED;
 	if (vc->state < VCLIENT_PLAYING)
 		return RESULTS_SESSIONS_FAILED;
-	return vc->state >= VCLIENT_ENDING ? RESULTS_SESSIONS_DONE
-					   : RESULTS_SESSIONS_CUT;
+	return vc->state < VCLIENT_ENDING || is_lost(vc, end)
+	    ? RESULTS_SESSIONS_CUT
+	    : RESULTS_SESSIONS_DONE;
 }
 
 static void
@@ -1038,6 +1169,7 @@ vclient_closed(
 {
 	bool retry = !vc->stopped && !vc->refused && !vc->gave_up &&
 	    vc->state < VCLIENT_PLAYING;
+	enum results_count how;
 
 	if (session_closed(&vc->client, end, retry)) {
 		vc->state = VCLIENT_CONNECTING;
@@ -1049,7 +1181,7 @@ vclient_closed(
 	    !vc->gave_up)
 		vc->stopped = true; /* we quit, not the cluster */
 	why_not(vc, conn, end);
-	results_count(&vc->worker->results, outcome(vc), 1);
+	how = outcome(vc, end);
 	if (vc->opened)
 		results_closed(
 		    &vc->worker->results, clock_now_ns() - vc->play->start_ns);
@@ -1057,7 +1189,7 @@ vclient_closed(
 		diff_ended(vc->worker->diff, &vc->diff, vc->plan->session,
 		    vc->stopped ? vc->next : NULL);
 	give_up_all(vc);
-	count_unsent(vc);
+	account(vc, how);
 	free_vclient(vc);
 }
 
@@ -1073,11 +1205,10 @@ void
 vclient_no_conn(struct vclient *vc)
 {
 	play_set_reason(vc->play, "out of memory or descriptors");
-	results_count(&vc->worker->results, RESULTS_SESSIONS_FAILED, 1);
 	if (vc->worker->diff != NULL)
 		diff_ended(
 		    vc->worker->diff, &vc->diff, vc->plan->session, NULL);
-	count_unsent(vc);
+	account(vc, RESULTS_SESSIONS_INJECTOR);
 	free_vclient(vc);
 }
 
@@ -1090,8 +1221,7 @@ vclient_free_all(struct play *play)
 
 		/* the connection never began: see vclient_closed() */
 		results_count(results, RESULTS_SESSIONS_BEGUN, !vc->begun);
-		results_count(results, RESULTS_SESSIONS_STOPPED, 1);
-		count_unsent(vc);
+		account(vc, RESULTS_SESSIONS_STOPPED);
 		free_vclient(vc);
 	}
 }
