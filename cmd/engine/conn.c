@@ -248,6 +248,13 @@ conn_set_reason(struct engine_conn *conn, const char *text)
 	conn->reason = conn->reason_text != NULL ? conn->reason_text : "";
 }
 
+static void
+set_error(struct engine_conn *conn, int error)
+{
+	conn->error = error;
+	conn_set_reason(conn, strerror(error));
+}
+
 void
 conn_end(struct engine_conn *conn, enum engine_end end)
 {
@@ -483,7 +490,7 @@ send_some(struct engine_conn *conn, struct bnet_slice bytes)
 	if (n >= 0)
 		return (size_t)n;
 	if (errno != EAGAIN) {
-		conn_set_reason(conn, strerror(errno));
+		set_error(conn, errno);
 		conn_end(conn,
 		    conn->state == CONN_FINISHING ? conn->end : ENGINE_END_IO);
 	}
@@ -1027,7 +1034,7 @@ recv_failed(struct engine_conn *conn)
 		conn_end(conn, conn->end);
 		return;
 	}
-	conn_set_reason(conn, strerror(errno));
+	set_error(conn, errno);
 	if (conn->state == CONN_OPENING && conn->is_tls)
 		conn_end(conn, ENGINE_END_TLS);
 	else
@@ -1175,7 +1182,31 @@ open_socket(const struct address *address)
 	return fd;
 }
 
-/* Make the socket first: then there is a connection to report. */
+/* The port is chosen by connect(): one for each pair of addresses. */
+static bool
+bind_source(int fd, const struct address *source)
+{
+	int on = 1;
+
+	(void)setsockopt(
+	    fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&source->sa,
+		   source->len_bytes) == 0;
+}
+
+/* Close it and keep errno. */
+static struct engine_conn *
+unmade(int fd, int error)
+{
+	close(fd);
+	errno = error;
+	return NULL;
+}
+
+/*
+ * Make the socket first: then there is a connection to report. NULL: errno says
+ * what is missing.
+ */
 static struct engine_conn *
 make(struct engine_worker *worker, const struct engine_connect *set)
 {
@@ -1184,11 +1215,11 @@ make(struct engine_worker *worker, const struct engine_connect *set)
 
 	if (fd < 0)
 		return NULL;
+	if (set->source.len_bytes > 0 && !bind_source(fd, &set->source))
+		return unmade(fd, errno);
 	conn = conn_new(worker, fd, set->tls, set->tls_host, set->user);
-	if (conn == NULL) {
-		close(fd);
-		return NULL;
-	}
+	if (conn == NULL)
+		return unmade(fd, ENOMEM);
 	if (worker->engine->set.rx_times)
 		rx_time_enable(fd);
 	conn->admitted = true;
@@ -1206,7 +1237,7 @@ make(struct engine_worker *worker, const struct engine_connect *set)
 static void
 failed(struct engine_conn *conn, int error)
 {
-	conn_set_reason(conn, strerror(error));
+	set_error(conn, error);
 	conn_end(conn, ENGINE_END_CONNECT);
 }
 
@@ -1231,11 +1262,14 @@ connect_begin(struct engine_worker *worker, struct bnet_slice bytes)
 	const struct engine_settings *set = &worker->engine->set;
 	struct engine_connect want;
 	struct engine_conn *conn;
+	int error;
 
 	memcpy(&want, bytes.p, sizeof(want));
 	conn = make(worker, &want);
+	error = errno;
 	connect_forget(bytes);
 	if (conn == NULL) {
+		errno = error;
 		if (set->hooks->no_conn != NULL)
 			set->hooks->no_conn(set->arg, want.user, NULL);
 		return;
@@ -1533,6 +1567,12 @@ bool
 engine_conn_is_blocked(const struct engine_conn *conn)
 {
 	return conn->blocked;
+}
+
+int
+engine_conn_errno(const struct engine_conn *conn)
+{
+	return conn->error;
 }
 
 const char *

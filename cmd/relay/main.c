@@ -389,6 +389,7 @@ main(int argc, char **argv)
 	config = config_new();
 	relay_options_parse(&config->opt, argc, argv);
 	log_setup((enum log_level)config->opt.log_level);
+	log_set_json(config->opt.log_format == RELAY_LOG_JSON);
 	if (config->opt.make_token != NULL) {
 		make_token(&config->opt);
 		config_free(config);

@@ -20,6 +20,7 @@
 #define ID_MAX ((uint64_t)INT64_MAX)
 
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
+static const char *const log_formats[] = { "logfmt", "json", NULL };
 static const char *const overloads[] = { "refuse", "pause", "cut", NULL };
 
 #define OPT struct relay_options
@@ -174,6 +175,8 @@ static const struct option_row rows[] = {
 	    OPTION_NUMBER(OPT, n_capture_files, 1, 1000), .initial = "4" },
 	{ "keylog", 0, "FILE", "append TLS secrets to FILE (NSS key log)",
 	    OPTION_PATH(OPT, keylog) },
+	{ "log-format", 0, "FORMAT", "write the log in this format",
+	    OPTION_WORD(OPT, log_format, log_formats), .initial = "logfmt" },
 	{ "log-level", 0, "LEVEL", "log messages of this level and above",
 	    OPTION_WORD(OPT, log_level, log_level_names), .initial = "info",
 	    .flags = OPTION_RELOAD },

@@ -33,6 +33,11 @@ enum relay_overload {
 	RELAY_OVERLOAD_CUT,
 };
 
+enum relay_log_format {
+	RELAY_LOG_LOGFMT = 0,
+	RELAY_LOG_JSON,
+};
+
 /* Strings are NULL if they were not given and have no default. */
 struct relay_options {
 	/* where to listen; RELAY_LISTEN_DEFAULT if there is nothing else */
@@ -79,6 +84,7 @@ struct relay_options {
 	uint64_t capture_bytes, n_capture_files;
 	char *keylog;
 	int log_level; /* enum log_level */
+	int log_format; /* enum relay_log_format */
 	bool verbose; /* sets --log-level debug */
 
 	/* instead of running; from the command line only */

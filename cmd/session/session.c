@@ -9,6 +9,7 @@
 #include "cmd/common/clock.h"
 #include "proto/bluenet.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -627,7 +628,7 @@ static bool
 connect_now(struct session *s)
 {
 	const struct session_target *target = s->set.target;
-	const struct engine_connect set = {
+	struct engine_connect set = {
 		.address = *session_address(s),
 		.tls = target->tls,
 		.tls_host = target->host,
@@ -637,6 +638,8 @@ connect_now(struct session *s)
 		.user = s->set.owner,
 	};
 
+	if (s->set.source != NULL)
+		set.source = *s->set.source;
 	s->state = SESSION_CONNECTING;
 	s->heard = s->ponged = s->switching = s->is_stock = false;
 	if (engine_connect(s->engine, &set))
@@ -772,6 +775,21 @@ session_end_text(struct engine_conn *conn, enum engine_end end)
 	const char *reason = engine_conn_reason(conn);
 
 	return reason[0] != '\0' ? reason : texts[end];
+}
+
+int
+session_lacked(const struct engine_conn *conn, enum engine_end end)
+{
+	static const int ours[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM,
+		EADDRNOTAVAIL, EADDRINUSE, EAGAIN, EPERM };
+	int error = engine_conn_errno(conn);
+
+	if (end == ENGINE_END_MEMORY)
+		return ENOMEM;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (error == ours[i])
+			return error;
+	return 0;
 }
 
 void

@@ -111,6 +111,7 @@ struct session_scratch {
 /* Zero-initialise, then set the rest; 0 means the default named here. */
 struct session_settings {
 	const struct session_target *target; /* borrowed */
+	const struct address *source; /* connect from it; NULL: any */
 	struct session_scratch *scratch; /* of the worker; borrowed */
 	const struct session_hooks *hooks;
 	void *owner; /* also the `user` of the connection */
@@ -182,6 +183,12 @@ bool session_ready(struct session *s, struct engine_conn *conn,
  * connection is over; always so if it may not `retry`.
  */
 bool session_closed(struct session *s, enum engine_end end, bool retry);
+
+/*
+ * What this machine lacked for it, as an errno; 0: that is not why it ended. A
+ * full table of ports is EADDRNOTAVAIL or EAGAIN, a local firewall EPERM.
+ */
+int session_lacked(const struct engine_conn *conn, enum engine_end end);
 
 /* The reason as text: the connection's own, or the meaning of `end`. */
 const char *session_end_text(struct engine_conn *conn, enum engine_end end);

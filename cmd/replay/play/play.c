@@ -224,6 +224,7 @@ start_round(struct play *play, int64_t start_ns)
 			return false;
 		}
 		if (!vclient_begin(play, i, round, at_ns)) {
+			play_set_failure(play, ENOMEM);
 			play_set_reason(play, "out of memory");
 			leave_out(play, i, RESULTS_UNSENT_INJECTOR);
 			return false;
@@ -529,6 +530,12 @@ bool
 play_reached(const struct play *play)
 {
 	return atomic_load(&play->reached);
+}
+
+int
+play_failure(const struct play *play)
+{
+	return play->failure;
 }
 
 const char *

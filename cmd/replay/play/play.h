@@ -79,6 +79,8 @@ struct diff *play_diff(struct play *play); /* NULL without --diff; owned */
 const char *play_environment(const struct play *play);
 /* Did any session get a connection, accepted or not? */
 bool play_reached(const struct play *play);
+/* The errno of what the injector lacked first; 0: nothing. */
+int play_failure(const struct play *play);
 /* The reason of the first failed session, or "". */
 const char *play_reason(const struct play *play);
 

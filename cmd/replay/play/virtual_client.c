@@ -13,8 +13,10 @@
 #include "cmd/common/clock.h"
 #include "cmd/replay/tape/pairing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more than that waits */
@@ -57,7 +59,7 @@ struct vclient {
 	int64_t held_until_ns; /* the peer did not read until then */
 	uint32_t n_answers; /* of those that the capture holds */
 	/* records done with: sent or unsendable; not to be sent */
-	uint32_t n_sent, n_skipped, n_not_for_stock;
+	uint32_t n_sent, n_skipped;
 	struct pairing pairing;
 	struct rewrite rewrite;
 	struct diff_vclient diff;
@@ -67,6 +69,7 @@ struct vclient {
 	bool gave_up; /* no welcome, or nothing else, came in time */
 	bool draining; /* asked to end soon */
 	bool stopped; /* stopped before it was done */
+	int failure; /* errno: what we lacked for it; 0: nothing */
 	bool waits; /* `next` is for a client that is not connected yet */
 };
 
@@ -91,6 +94,7 @@ is_for_relay_of_ours(struct vclient *vc)
 	if (!vc->client.is_stock || (vc->next->flags & TAPE_R_MESSAGE) == 0 ||
 	    !says_hello(vc->session))
 		return false;
+	results_count(&vc->worker->results, RESULTS_NOT_FOR_STOCK, 1);
 	vc->n_answers += (vc->next->flags & TAPE_R_ANSWERED) != 0;
 	return true;
 }
@@ -98,14 +102,14 @@ is_for_relay_of_ours(struct vclient *vc)
 static void
 vclient_skip_unsent(struct vclient *vc)
 {
-	for (; vc->next != NULL;
-	     vc->next = tape_next(vc->play->set.tape, vc->next)) {
+	while (vc->next != NULL) {
 		if (!plan_is_sent(vc->next))
 			vc->n_skipped++;
 		else if (is_for_relay_of_ours(vc))
-			vc->n_not_for_stock++;
+			vc->n_sent++; /* it has a counter of its own */
 		else
 			return;
+		vc->next = tape_next(vc->play->set.tape, vc->next);
 	}
 }
 
@@ -972,13 +976,17 @@ static bool
 connect_it(struct vclient *vc)
 {
 	struct play *play = vc->play;
-	int codec = play->set.opt->codec;
+	const struct replay_options *opt = play->set.opt;
+	int codec = opt->codec;
 	const struct session_settings set = {
 		.target = play->set.target,
+		.source = opt->n_sources > 0
+		    ? &opt->sources[vc->index % opt->n_sources]
+		    : NULL,
 		.scratch = &vc->worker->message,
 		.hooks = &session_hooks,
 		.owner = vc,
-		.order = (enum bnet_order)play->set.opt->target_order,
+		.order = (enum bnet_order)opt->target_order,
 		.first = order_of(vc->session),
 		.orders = play->set.orders,
 		.codecs =
@@ -1085,13 +1093,12 @@ account(struct vclient *vc, enum results_count outcome)
 
 	for (; vc->next != NULL; vclient_advance(vc))
 		n++;
-	known = (uint64_t)vc->n_sent + vc->n_skipped + vc->n_not_for_stock + n;
+	known = (uint64_t)vc->n_sent + vc->n_skipped + n;
 	if (planned < known)
 		planned = known;
 	results_count(results, outcome, 1);
 	results_count(results, RESULTS_PLANNED, planned);
 	results_count(results, RESULTS_SKIPPED, vc->n_skipped);
-	results_count(results, RESULTS_NOT_FOR_STOCK, vc->n_not_for_stock);
 	results_count(results, why_unsent(outcome), n);
 	results_count(results, RESULTS_UNSENT_DAMAGED, planned - known);
 	results_count(results, RESULTS_UNSENT, n + planned - known);
@@ -1109,6 +1116,8 @@ is_lost(struct vclient *vc, enum engine_end end)
 static enum results_count
 outcome(struct vclient *vc, enum engine_end end)
 {
+	if (vc->failure != 0)
+		return RESULTS_SESSIONS_INJECTOR;
 	if (vc->refused)
 		return RESULTS_SESSIONS_REFUSED;
 	if (vc->stopped)
@@ -1167,8 +1176,9 @@ void
 vclient_closed(
     struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 {
+	int failure = session_lacked(conn, end);
 	bool retry = !vc->stopped && !vc->refused && !vc->gave_up &&
-	    vc->state < VCLIENT_PLAYING;
+	    vc->state < VCLIENT_PLAYING && failure == 0;
 	enum results_count how;
 
 	if (session_closed(&vc->client, end, retry)) {
@@ -1177,6 +1187,9 @@ vclient_closed(
 	}
 	if (!vc->begun)
 		results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	vc->failure = failure;
+	if (failure != 0)
+		play_set_failure(vc->play, failure);
 	if (end == ENGINE_END_OWNER && vc->state != VCLIENT_CLOSING &&
 	    !vc->gave_up)
 		vc->stopped = true; /* we quit, not the cluster */
@@ -1204,7 +1217,10 @@ vclient_cut(struct vclient *vc, struct engine_conn *conn)
 void
 vclient_no_conn(struct vclient *vc)
 {
-	play_set_reason(vc->play, "out of memory or descriptors");
+	int error = errno;
+
+	play_set_failure(vc->play, error);
+	play_set_reason(vc->play, strerror(error));
 	if (vc->worker->diff != NULL)
 		diff_ended(
 		    vc->worker->diff, &vc->diff, vc->plan->session, NULL);
