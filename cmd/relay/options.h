@@ -64,6 +64,7 @@ struct relay_options {
 
 	/* timeouts */
 	int64_t handshake_timeout_ns, hello_timeout_ns, frame_timeout_ns;
+	int64_t write_timeout_ns;
 	int64_t keepalive_ns, ping_interval_ns, drain_timeout_ns;
 	int64_t drain_spread_ns;
 	char *drain_to;
@@ -76,6 +77,7 @@ struct relay_options {
 	uint64_t threshold_bytes;
 	uint32_t codecs; /* bit mask: 1 zlib, 2 snappy */
 	uint64_t queue_bytes, memory_bytes;
+	uint64_t socket_bytes; /* receive buffer; 0: the system's */
 	int overload; /* enum relay_overload */
 
 	/* observing the relay */
