@@ -259,8 +259,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(TRIAL_O) $(CAPTURES_A) \
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(WRAP) -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_RELAY) $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
 
-$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(CAPTURES_A) $(PING_A) \
-    $(REPLAY_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(CAPTURES_A) $(DECODE_A) \
+    $(PING_A) $(REPLAY_A) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_TOOL) \
 	    $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
