@@ -38,6 +38,7 @@ def members:
 def told_by_decode:
 	select(.type == "frame")
 	| .packet as $packet
+	| if has("object") then .object = [.object] else . end
 	| if has("message") then .message //= "bad" else . end
 	| {order, size, codec, oob_len, trailing_len, payload_len, cut_of,
 	    header, message, object, object_error, object_error_at, macho,
@@ -86,7 +87,7 @@ def nested:
 	then .message = "bad" else . end
 	| with_entries(
 		if .value == "bad" then .
-		elif .key == "object" then .value |= exact
+		elif .key == "object" then .value |= [exact]
 		elif .key == "object_error" then .value = "true"
 		elif .key | IN("header", "message", "macho")
 		then .value |= tree

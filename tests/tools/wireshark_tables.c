@@ -158,10 +158,10 @@ put_key_names(const char *path)
 	printf("  pong = %d,\n", BNET_KEY_PONG);
 	printf("  batch = %" PRId32 ",\n", bnet_key("BlueNet::BatchPacket"));
 	printf("  clock_init = %" PRId32 ",\n", bnet_key("SimClock::SycInit"));
-	printf("  clock_update = %" PRId32 ",\n",
-	    bnet_key("SimClock::SycUpdate"));
-	printf("  clock_detach = %" PRId32 ",\n",
-	    bnet_key("SimClock::SycDetach"));
+	printf(
+	    "  clock_update = %" PRId32 ",\n", bnet_key("SimClock::SycUpdate"));
+	printf(
+	    "  clock_detach = %" PRId32 ",\n", bnet_key("SimClock::SycDetach"));
 	close_table();
 }
 
@@ -235,8 +235,7 @@ put_strings(void)
 			putchar('\n');
 			used = 0;
 		}
-		printf(
-		    "%s\"%s\",", used == 0 ? "  " : " ", strings->at[i].p);
+		printf("%s\"%s\",", used == 0 ? "  " : " ", strings->at[i].p);
 		used += used == 0 ? n + 1 : n;
 	}
 	putchar('\n');
