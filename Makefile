@@ -1,11 +1,13 @@
 # bluenet-tools: see README.md. Build variables: CC CFLAGS LDFLAGS BUILD PREFIX
-# DESTDIR V. Everything that is made goes into $(BUILD).
+# LIBDIR SYSCONFDIR DESTDIR V. Everything that is made goes into $(BUILD).
 
 VERSION := $(shell sed -n 's/^\#define BNET_VERSION "\(.*\)"/\1/p' \
     proto/bluenet.h)
 SOVERSION = 0
 BUILD ?= build
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),,$(PREFIX))/etc
 DESTDIR ?=
 CC ?= cc
 PKG_CONFIG ?= pkg-config
@@ -143,6 +145,14 @@ $(BUILD)/completion/%.bash: $(BUILD)/completion/completion
 $(BUILD)/completion/_%: $(BUILD)/completion/completion
 	$(Q)$< $* zsh > $@.part && mv $@.part $@
 
+$(BUILD)/completion/relay.conf: $(BUILD)/completion/completion
+	$(Q)$< bluenet-relay conf > $@.part && mv $@.part $@
+
+$(BUILD)/completion/embed.c: man/bluenet.3
+	@mkdir -p $(@D)
+	$(Q)sh tests/tools/extract-example.sh $< embed.c > $@.part && \
+	    mv $@.part $@
+
 # ---- what a user asks for ---------------------------------------------------
 
 # The targets, from the lines "#: name - what it does" of this file.
@@ -181,7 +191,7 @@ tables:
 	@BUILD=$(BUILD) sh tests/tools/tables.sh
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
-LIBDIR = $(DESTDIR)$(PREFIX)/lib
+LIBTO = $(DESTDIR)$(LIBDIR)
 INCDIR = $(DESTDIR)$(PREFIX)/include/bluenet
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -192,27 +202,44 @@ COMPLETION_BASH = $(patsubst $(BUILD)/%,$(BUILD)/completion/%.bash, \
 COMPLETION_ZSH = $(patsubst $(BUILD)/%,$(BUILD)/completion/_%,$(PROGRAMS))
 UNITS = $(wildcard cmd/relay/systemd/*)
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+CONFDIR = $(DESTDIR)$(SYSCONFDIR)/bluenet
+# what the programs, or people, read
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/bluenet
+SHARED = fixtures/decode.schema.json fixtures/keys.txt
+RELAY_CONF = $(BUILD)/completion/relay.conf
+EXAMPLES = $(BUILD)/completion/embed.c
 
 #: install - install programs, library, manuals and units (PREFIX, DESTDIR)
 .PHONY: install
-install: all $(COMPLETION_BASH) $(COMPLETION_ZSH)
-	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
-	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR)
+install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
+	install -d $(BINDIR) $(LIBTO)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
+	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR) \
+	    $(CONFDIR) $(SHAREDIR)/scenarios $(SHAREDIR)/grafana \
+	    $(SHAREDIR)/examples
 	install -m 755 $(PROGRAMS) $(BINDIR)
-	install -m 644 $(LIB_A) $(LIBDIR)
+	install -m 644 $(LIB_A) $(LIBTO)
 	$(if $(filter %.so.$(SOVERSION),$(LIBRARIES)),install -m 755 \
-	    $(LIB_SO) $(LIBDIR) && \
-	    ln -sf $(notdir $(LIB_SO)) $(LIBDIR)/libbluenet.so)
+	    $(LIB_SO) $(LIBTO) && \
+	    ln -sf $(notdir $(LIB_SO)) $(LIBTO)/libbluenet.so)
 	install -m 644 $(HEADERS) $(INCDIR)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	    proto/bluenet.pc.in > $(LIBDIR)/pkgconfig/bluenet.pc
+	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	    proto/bluenet.pc.in > $(LIBTO)/pkgconfig/bluenet.pc
 	install -m 644 $(wildcard man/*.1) $(MANDIR)/man1
 	install -m 644 $(wildcard man/*.3) $(MANDIR)/man3
 	install -m 644 $(wildcard man/*.5) $(MANDIR)/man5
 	for f in $(COMPLETION_BASH); do \
 		install -m 644 $$f $(BASHDIR)/$$(basename $$f .bash); done
 	install -m 644 $(COMPLETION_ZSH) $(ZSHDIR)
-	for f in $(UNITS); do sed 's|/usr/local/|$(PREFIX)/|' $$f \
+	install -m 644 $(SHARED) $(SHAREDIR)
+	install -m 644 $(wildcard fixtures/scenarios/*.bns) \
+	    $(SHAREDIR)/scenarios
+	install -m 644 $(wildcard fixtures/grafana/*.json) $(SHAREDIR)/grafana
+	install -m 644 $(EXAMPLES) $(SHAREDIR)/examples
+	[ -e $(CONFDIR)/relay.conf ] || \
+	    install -m 644 $(RELAY_CONF) $(CONFDIR)
+	for f in $(UNITS); do sed -e 's|/usr/local/|$(PREFIX)/|' \
+	    -e 's|/etc/bluenet/|$(SYSCONFDIR)/bluenet/|' $$f \
 		> $(UNITDIR)/$$(basename $$f); done
 
 # Where Wireshark looks: for one user, or (WIRESHARK=system) for all.
@@ -237,12 +264,16 @@ wireshark-tables: $(BUILD)/tools/wireshark_tables
 	    fixtures/wireshark/bluenet.lua; } > $(BUILD)/bluenet.lua
 	mv $(BUILD)/bluenet.lua fixtures/wireshark/bluenet.lua
 
+# A configuration that somebody changed stays, as it does at the next install.
 #: uninstall - remove what install put there
 .PHONY: uninstall
-uninstall:
+uninstall: $(RELAY_CONF)
+	if cmp -s $(RELAY_CONF) $(CONFDIR)/relay.conf; then \
+		rm -f $(CONFDIR)/relay.conf; fi
+	rm -rf $(SHAREDIR)
 	rm -f $(patsubst $(BUILD)/%,$(BINDIR)/%,$(PROGRAMS))
-	rm -f $(LIBDIR)/libbluenet.a $(LIBDIR)/libbluenet.so* \
-	    $(LIBDIR)/pkgconfig/bluenet.pc
+	rm -f $(LIBTO)/libbluenet.a $(LIBTO)/libbluenet.so* \
+	    $(LIBTO)/pkgconfig/bluenet.pc
 	rm -rf $(INCDIR)
 	rm -f $(patsubst man/%,$(MANDIR)/man1/%,$(wildcard man/*.1)) \
 	    $(patsubst man/%,$(MANDIR)/man3/%,$(wildcard man/*.3)) \
@@ -445,7 +476,7 @@ BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 # clang's, which is the fuzzers'.
 #: lint - warnings, cppcheck, formats, manuals, proto/ without I/O, no circles
 .PHONY: lint
-lint: lint-cc lint-c lint-text lint-proto lint-calls
+lint: lint-cc lint-c lint-text lint-proto lint-abi lint-calls
 
 .PHONY: lint-cc
 lint-cc:
@@ -480,13 +511,23 @@ lint-proto: $(LIB_A)
 	    LC_ALL=C sort -u | LC_ALL=C comm -13 proto/externals.ok - | \
 	    (! grep .)
 
-#: format - clang-format all C files
+# Programs that were compiled against the last release run with this library.
+.PHONY: lint-abi
+lint-abi: $(LIB_A) $(LIB_SO)
+	@sh tests/tools/abi.sh check $(LIB_SO)
+
+#: abi - describe the binary interface of libbluenet, at a release
+.PHONY: abi
+abi: $(LIB_SO)
+	@sh tests/tools/abi.sh write $(LIB_SO)
+
 # No two files call each other; nothing is public that need not be.
 .PHONY: lint-calls
 lint-calls:
 	@$(MAKE) -j$(JOBS) WERROR=-Werror objects
 	@sh tests/tools/check-calls.sh $(BUILD)
 
+#: format - clang-format all C files
 .PHONY: format
 format:
 	clang-format -i $(C_FILES)

@@ -21,6 +21,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* bnet_key() of the names; a test checks that. */
 #define BNET_KEY_BATCH (-1186559884) /* BlueNet::BatchPacket, 0xb9468874 */
 #define BNET_KEY_SYC_INIT 2131836503 /* SimClock::SycInit, 0x7f113e57 */
@@ -84,5 +88,9 @@ bnet_sim_clock_read(struct bnet_slice in, struct bnet_sim_clock *clock);
 /* Append. Returns BNET_OK, BNET_ELIMIT, BNET_ENOMEM. */
 BNET_MUST enum bnet_err
 bnet_sim_clock_write(const struct bnet_sim_clock *clock, struct bnet_buf *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,6 +23,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct bnet_bits_rd {
 	const uint8_t *p, *end; /* borrowed; p is the next byte to load */
 	const uint8_t *from; /* where the input starts */
@@ -271,5 +275,9 @@ void bnet_bits_put_string(
  *	BNET_OK, or the first error of any put: BNET_ELIMIT, BNET_ENOMEM
  */
 BNET_MUST enum bnet_err bnet_bits_finish(struct bnet_bits_wr *wr);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

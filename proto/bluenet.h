@@ -22,4 +22,18 @@
 #include "strings.h"
 #include "tls.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * BNET_VERSION of the library that the program runs with, which may be newer
+ * than that of the headers. The string is static.
+ */
+const char *bnet_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

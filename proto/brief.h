@@ -10,6 +10,10 @@
 #include "macho.h"
 #include "strings.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Strings are borrowed from the stream or the table; p NULL: there is none. */
 struct bnet_brief {
 	int64_t type; /* enum bnet_macho_type, or unknown */
@@ -29,5 +33,9 @@ bool bnet_brief_scan(struct bnet_slice in, const struct bnet_strings *strings,
     struct bnet_brief *brief);
 
 void bnet_brief_of(const struct bnet_macho *macho, struct bnet_brief *brief);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Borrowed bytes: valid as long as the function that gave them says. */
 struct bnet_slice {
 	const uint8_t *p; /* may be NULL when len is 0 */
@@ -86,5 +90,9 @@ bnet_slice_from(struct bnet_slice in, size_t n)
 
 	return s;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -18,6 +18,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNET_PAYLOAD_MAX_BYTES UINT32_C(20000000) /* the default limit */
 #define BNET_THRESHOLD_BYTES UINT32_C(200) /* the default */
 
@@ -64,5 +68,9 @@ bnet_codec_encode(struct bnet_codecs *codecs, enum bnet_codec_id id,
 
 /* "none", "zlib", "snappy"; static. */
 const char *bnet_codec_name(enum bnet_codec_id id);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

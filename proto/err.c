@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "err.h"
 
+#include "bluenet.h"
+
 #include <stddef.h>
 
 static const char *const texts[BNET_N_ERRS] = {
@@ -21,7 +23,14 @@ static const char *const texts[BNET_N_ERRS] = {
 	[BNET_ECUT] = "input ended in the middle",
 	[BNET_ELIMIT] = "buffer ceiling reached",
 	[BNET_ENOMEM] = "out of memory",
+	[BNET_ESETTINGS] = "setting of a newer version of the library",
 };
+
+const char *
+bnet_version(void)
+{
+	return BNET_VERSION;
+}
 
 const char *
 bnet_strerror(enum bnet_err err)

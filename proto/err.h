@@ -8,6 +8,10 @@
 #ifndef BNET_ERR_H
 #define BNET_ERR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if defined(__GNUC__)
 #define BNET_MUST __attribute__((warn_unused_result))
 #else
@@ -36,6 +40,7 @@ enum bnet_err {
 	/* the caller's side */
 	BNET_ELIMIT, /* a buffer reached its ceiling */
 	BNET_ENOMEM,
+	BNET_ESETTINGS, /* a setting of a newer version of the library */
 	BNET_N_ERRS
 };
 
@@ -44,5 +49,9 @@ enum bnet_err {
  * the string is static.
  */
 const char *bnet_strerror(enum bnet_err err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,6 +23,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNET_FRAME_WORD_BYTES 4
 #define BNET_FRAME_OOB_BYTES 4 /* of oob_len */
 #define BNET_FRAME_MAX_BYTES UINT32_C(1048576) /* the default limit */
@@ -106,5 +110,9 @@ BNET_MUST enum bnet_err bnet_frame_encode(const struct bnet_frame *frame,
 /* Read a u32 in the given order. */
 uint32_t bnet_order_get_u32(enum bnet_order order, const uint8_t p[4]);
 void bnet_order_put_u32(enum bnet_order order, uint8_t p[4], uint32_t v);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum bnet_dest_type {
 	BNET_DEST_HOP = 0, /* whoever reads it next */
 	BNET_DEST_NODE = 1,
@@ -69,5 +73,9 @@ BNET_MUST enum bnet_err bnet_header_encode(const struct bnet_header *header,
  * terminating NUL, as signed. The empty name is 0, "no key".
  */
 int32_t bnet_key(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,7 @@
 #include "link.h"
 
 #include "codec_impl.h"
+#include "settings_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,22 +63,26 @@ set_limits(struct bnet_link *link, const struct bnet_link_settings *set)
 }
 
 enum bnet_err
-bnet_link_new(const struct bnet_link_settings *set, struct bnet_codecs *codecs,
-    struct bnet_link **out)
+bnet_link_new(const struct bnet_link_settings *theirs,
+    struct bnet_codecs *codecs, struct bnet_link **out)
 {
-	struct bnet_link *link = calloc(1, sizeof(*link));
+	struct bnet_link_settings set;
+	struct bnet_link *link;
 	enum bnet_err err = BNET_OK;
 
 	*out = NULL;
+	if (!bnet_settings_take(&set, sizeof(set), sizeof(set), theirs))
+		return BNET_ESETTINGS;
+	link = calloc(1, sizeof(*link));
 	if (link == NULL)
 		return BNET_ENOMEM;
 	link->codecs = codecs;
-	link->order = set->order;
-	link->codec = set->codec;
-	link->no_inflate = set->no_inflate;
-	set_limits(link, set);
-	if (set->tls != NULL) {
-		link->tls = bnet_tls_new(set->tls, set->tls_host);
+	link->order = set.order;
+	link->codec = set.codec;
+	link->no_inflate = set.no_inflate;
+	set_limits(link, &set);
+	if (set.tls != NULL) {
+		link->tls = bnet_tls_new(set.tls, set.tls_host);
 		err = link->tls == NULL ? BNET_ENOMEM
 					: bnet_tls_start(link->tls, &link->out);
 	}

@@ -23,6 +23,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct bnet_packet {
 	uint32_t size_bytes; /* in: bytes after the word, on the wire */
 	enum bnet_codec_id codec; /* in: as received; out: see send */
@@ -56,6 +60,7 @@ struct bnet_link_sink {
 
 /* Zero-initialise, then set what differs from the defaults. */
 struct bnet_link_settings {
+	size_t struct_bytes; /* sizeof; 0: the members of version 0.1 */
 	enum bnet_order order; /* AUTO: detected from the first frames */
 	uint32_t frame_max_bytes; /* 0: BNET_FRAME_MAX_BYTES */
 	uint32_t payload_max_bytes; /* 0: BNET_PAYLOAD_MAX_BYTES */
@@ -97,6 +102,7 @@ struct bnet_link;
  * send on any of them, but must not feed one. The first flight of a TLS client
  * is in the output.
  *	BNET_OK, BNET_ENOMEM, BNET_ETLS
+ *	BNET_ESETTINGS	a member is set that this version does not know
  */
 BNET_MUST enum bnet_err bnet_link_new(const struct bnet_link_settings *set,
     struct bnet_codecs *codecs, struct bnet_link **link);
@@ -227,5 +233,9 @@ struct bnet_tls *bnet_link_tls(struct bnet_link *link);
  */
 BNET_MUST enum bnet_err bnet_link_find_order(struct bnet_slice in,
     uint32_t frame_max_bytes, enum bnet_order *order, size_t *need_bytes);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum bnet_macho_type {
 	BNET_MACHO_AUTHENTICATION_REQ = 0,
 	BNET_MACHO_AUTHENTICATION_RSP = 1,
@@ -68,5 +72,9 @@ const char *bnet_macho_type_name(int64_t type);
 
 /* "UNMACHODESTINATION", ...; static; "unknown error" for others. */
 const char *bnet_macho_error_name(int64_t code);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "codec.h"
 #include "row_impl.h"
+#include "settings_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -1442,8 +1443,11 @@ bnet_marshal_new(const struct bnet_marshal_settings *set)
 
 	if (m == NULL)
 		return NULL;
-	if (set != NULL)
-		m->set = *set;
+	if (set != NULL &&
+	    !bnet_settings_take(&m->set, sizeof(m->set), sizeof(m->set), set)) {
+		free(m);
+		return NULL;
+	}
 	if (m->set.strings == NULL)
 		m->set.strings = bnet_strings_builtin();
 	if (m->set.depth_max == 0 || m->set.depth_max > BNET_MARSHAL_DEPTH_MAX)

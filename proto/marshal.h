@@ -24,11 +24,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNET_MARSHAL_DEPTH_MAX 1000 /* the ceiling, and the default */
 #define BNET_MARSHAL_STREAMS_MAX 16 /* depth of streams in streams */
 
 /* A member that is 0 or NULL takes its default. */
 struct bnet_marshal_settings {
+	size_t struct_bytes; /* sizeof; 0: the members of version 0.1 */
 	const struct bnet_strings *strings; /* the published table; borrowed */
 	uint32_t depth_max; /* BNET_MARSHAL_DEPTH_MAX */
 	uint32_t nodes_max; /* 4,194,304; 16 bytes each */
@@ -47,7 +52,10 @@ struct bnet_object {
 
 struct bnet_marshal;
 
-/* `set` may be NULL. Returns NULL when out of memory. */
+/*
+ * `set` may be NULL. Returns NULL when out of memory, or if a member is set
+ * that this version does not know.
+ */
 struct bnet_marshal *bnet_marshal_new(const struct bnet_marshal_settings *set);
 void bnet_marshal_free(struct bnet_marshal *m); /* NULL is allowed */
 
@@ -68,5 +76,9 @@ bool bnet_marshal_is(struct bnet_slice in);
  */
 BNET_MUST enum bnet_err bnet_marshal_read(
     struct bnet_marshal *m, struct bnet_slice in, struct bnet_object *object);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -24,6 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct bnet_marshal_form {
 	uint32_t version; /* 0 or 1 */
 	bool checksum;
@@ -94,5 +98,9 @@ void bnet_put_ref(struct bnet_marshal_wr *w, uint32_t number);
  * error.
  */
 void bnet_put_node(struct bnet_marshal_wr *w, const struct bnet_node *node);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

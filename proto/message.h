@@ -18,6 +18,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNET_PROTOCOL_VERSION 1
 
 /* bnet_key() of the names; a test checks that. */
@@ -234,5 +238,9 @@ bnet_message_decode(enum bnet_message_type type, struct bnet_slice body,
  */
 BNET_MUST enum bnet_err
 bnet_message_encode(const struct bnet_message *message, struct bnet_buf *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -21,6 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum bnet_node_type {
 	BNET_NODE_NONE = 0,
 	BNET_NODE_BOOL, /* v.i */
@@ -162,5 +166,9 @@ bool bnet_node_column(const struct bnet_node *column,
 #define BNET_LONG_MAX_BYTES 1024
 #define bnet_long_chars(n_bytes) ((size_t)(n_bytes)*5 / 2 + 12)
 size_t bnet_long_text(const struct bnet_node *node, char *text);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

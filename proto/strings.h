@@ -10,6 +10,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNET_STRINGS_MAX 255 /* what an index of a byte reaches */
 
 /* String i + 1 of the table; the first has index 1. Borrowed. */
@@ -20,5 +24,9 @@ struct bnet_strings {
 
 /* The published table of 2026: 195 strings. Peers of other eras differ. */
 const struct bnet_strings *bnet_strings_builtin(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "tls.h"
 
+#include "settings_impl.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -19,6 +21,7 @@ struct bnet_tls_ctx {
 	SSL_CTX *ssl_ctx;
 	enum bnet_tls_role role;
 	bool require_alpn;
+	bool require_host; /* client */
 	size_t pair_bytes;
 	bnet_tls_keylog *keylog;
 	void *keylog_arg;
@@ -210,18 +213,26 @@ accept_any(X509_STORE_CTX *store_ctx, void *arg)
 	return 1;
 }
 
+/* A client without a CA of its own verifies with those of the system. */
+static bool
+needs_system_ca(const struct bnet_tls_settings *set)
+{
+	return set->role == BNET_TLS_CLIENT && !set->insecure &&
+	    set->ca_pem.len == 0;
+}
+
 static void
 set_verify(SSL_CTX *ssl_ctx, const struct bnet_tls_settings *set)
 {
-	bool have_ca = set->ca_pem.len > 0;
 	int mode = SSL_VERIFY_NONE;
 
-	if (have_ca || set->require_peer_cert)
+	if (set->role == BNET_TLS_CLIENT || set->ca_pem.len > 0 ||
+	    set->require_peer_cert)
 		mode = SSL_VERIFY_PEER;
 	if (set->require_peer_cert)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT; /* a server's */
 	SSL_CTX_set_verify(ssl_ctx, mode, NULL);
-	if (!have_ca)
+	if (set->insecure)
 		SSL_CTX_set_cert_verify_callback(ssl_ctx, accept_any, NULL);
 	/* a trusted certificate need not be a root */
 	(void)X509_VERIFY_PARAM_set_flags(
@@ -275,6 +286,9 @@ apply(struct bnet_tls_ctx *ctx, const struct bnet_tls_settings *set)
 	if (!set_protocol(ctx, set))
 		return "protocol";
 	set_verify(ctx->ssl_ctx, set);
+	if (ctx->require_host &&
+	    SSL_CTX_set_default_verify_paths(ctx->ssl_ctx) != 1)
+		return "CAs of the system";
 	if (set->ca_pem.len > 0 && !each_cert(ctx, set->ca_pem, take_ca))
 		return "CA";
 	if (set->cert_pem.len > 0 && !each_cert(ctx, set->cert_pem, take_cert))
@@ -295,6 +309,11 @@ judge(const struct bnet_tls_settings *set)
 		return "a server needs a certificate";
 	if ((set->cert_pem.len == 0) != (set->key_pem.len == 0))
 		return "certificate and private key come together";
+	if (set->insecure && set->ca_pem.len > 0)
+		return "either a CA or insecure, not both";
+	if (set->require_peer_cert && set->role == BNET_TLS_SERVER &&
+	    set->ca_pem.len == 0 && !set->insecure)
+		return "a CA is needed to verify the peers' certificates";
 	if (set->version_min != 0 && set->version_max != 0 &&
 	    set->version_min > set->version_max)
 		return "lowest TLS version is above the highest";
@@ -311,6 +330,7 @@ ctx_alloc(const struct bnet_tls_settings *set)
 	atomic_init(&ctx->n_refs, 1);
 	ctx->role = set->role;
 	ctx->require_alpn = set->require_alpn;
+	ctx->require_host = needs_system_ca(set);
 	ctx->pair_bytes = set->pair_bytes;
 	if (ctx->pair_bytes == 0)
 		ctx->pair_bytes = BNET_TLS_PAIR_BYTES;
@@ -330,22 +350,30 @@ ctx_alloc(const struct bnet_tls_settings *set)
 }
 
 enum bnet_err
-bnet_tls_ctx_new(const struct bnet_tls_settings *set, struct bnet_tls_ctx **out,
-    char *reason, size_t reason_bytes)
+bnet_tls_ctx_new(const struct bnet_tls_settings *theirs,
+    struct bnet_tls_ctx **out, char *reason, size_t reason_bytes)
 {
+	struct bnet_tls_settings set;
 	struct bnet_tls_ctx *ctx;
-	const char *bad = judge(set);
-	enum bnet_err err;
+	const char *bad;
+	enum bnet_err err = BNET_ETLS;
 
 	*out = NULL;
+	bad = NULL;
+	if (bnet_settings_take(&set, sizeof(set), sizeof(set), theirs)) {
+		bad = judge(&set);
+	} else {
+		err = BNET_ESETTINGS;
+		bad = bnet_strerror(err);
+	}
 	if (reason != NULL && reason_bytes > 0)
 		(void)snprintf(
 		    reason, reason_bytes, "%s", bad == NULL ? "" : bad);
 	if (bad != NULL)
-		return BNET_ETLS;
+		return err;
 	ERR_clear_error();
-	ctx = ctx_alloc(set);
-	bad = ctx == NULL ? "OpenSSL" : apply(ctx, set);
+	ctx = ctx_alloc(&set);
+	bad = ctx == NULL ? "OpenSSL" : apply(ctx, &set);
 	if (bad == NULL) {
 		ERR_clear_error();
 		*out = ctx;
@@ -617,6 +645,9 @@ bnet_tls_new(struct bnet_tls_ctx *ctx, const char *host)
 		tls->lost = BNET_ENOMEM;
 	else if (host != NULL && ctx->role == BNET_TLS_CLIENT)
 		tls->lost = set_host(tls, host);
+	else if (ctx->require_host)
+		tls->lost = lose(tls, BNET_ETLS,
+		    "a host is needed to verify the certificate");
 	ERR_clear_error();
 	if (tls->lost == BNET_ENOMEM) {
 		bnet_tls_free(tls);

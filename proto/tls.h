@@ -19,6 +19,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNET_TLS_ALPN "bluenet/1"
 /*
  * The default size in each direction. An idle server connection then takes
@@ -46,11 +50,24 @@ typedef void bnet_tls_keylog(void *arg, const char *line);
 
 /* Borrowed until bnet_tls_ctx_new() returns; keylog and its arg for longer. */
 struct bnet_tls_settings {
+	size_t struct_bytes; /* sizeof; 0: the members of version 0.1 */
 	enum bnet_tls_role role;
 	struct bnet_slice cert_pem; /* chain, leaf first; server: required */
 	struct bnet_slice key_pem;
-	struct bnet_slice ca_pem; /* trusted; empty: peer not verified */
-	bool require_peer_cert; /* server: refuse a client without one */
+	/*
+	 * The CAs that are trusted. Empty: for a client, those of the system
+	 * (OpenSSL's default files, SSL_CERT_FILE, SSL_CERT_DIR); a server asks
+	 * for no certificate.
+	 */
+	struct bnet_slice ca_pem;
+	/*
+	 * Accept any certificate of the peer, whoever it is: for tests, and for
+	 * a caller that judges bnet_tls_peer_cert() itself before it sends
+	 * anything. Not with ca_pem.
+	 */
+	bool insecure;
+	bool require_peer_cert; /* server: refuse a client without one; needs
+				   ca_pem or insecure */
 	enum bnet_tls_version version_min; /* 0: 1.2 */
 	enum bnet_tls_version version_max; /* 0: 1.3 */
 	bool require_alpn; /* fail unless the peer agrees on BNET_TLS_ALPN */
@@ -67,6 +84,7 @@ struct bnet_tls; /* one connection */
  *	BNET_ETLS	certificate, key or CA not usable; the reason, if
  *			`reason` is not NULL, is written there, NUL-ended
  *	BNET_ENOMEM
+ *	BNET_ESETTINGS	a member is set that this version does not know
  */
 BNET_MUST enum bnet_err bnet_tls_ctx_new(const struct bnet_tls_settings *set,
     struct bnet_tls_ctx **ctx, char *reason, size_t reason_bytes);
@@ -78,9 +96,11 @@ void bnet_tls_ctx_ref(struct bnet_tls_ctx *ctx);
 void bnet_tls_ctx_free(struct bnet_tls_ctx *ctx);
 
 /*
- * Make one connection. `host`, for a client, is the name sent as SNI and, if
- * there is a CA, required of the certificate; NULL: neither. An address (IPv4,
- * IPv6) is required but not sent. Returns NULL when out of memory.
+ * Make one connection. `host`, for a client, is the name sent as SNI and,
+ * unless the context is insecure, required of the certificate; an address
+ * (IPv4, IPv6) is required but not sent. NULL: neither, which a context that
+ * trusts the CAs of the system refuses in bnet_tls_start(), since they vouch
+ * for anybody. Returns NULL when out of memory.
  */
 struct bnet_tls *bnet_tls_new(struct bnet_tls_ctx *ctx, const char *host);
 
@@ -141,5 +161,9 @@ struct x509_st *bnet_tls_peer_cert(const struct bnet_tls *tls);
 
 /* Why it failed, in words; "" if it did not. Valid until bnet_tls_free(). */
 const char *bnet_tls_reason(const struct bnet_tls *tls);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -45,13 +45,11 @@ tell_secrets(struct capfile *file, const struct pcapng *ng)
 static void
 read_secrets(struct capfile *file, const char *path, struct cap_keylog *log)
 {
-	struct source_packet packet;
 	const char *why;
 	struct input *in = input_open(path, buffer_bytes(0), file->wait, &why);
 	struct pcapng *ng = in == NULL ? NULL : pcapng_new(input_file(in), log);
 
-	while (ng != NULL && !file->wait->broken &&
-	    pcapng_next(ng, &packet) == SOURCE_PACKET)
+	while (ng != NULL && !file->wait->broken && pcapng_next_secrets(ng))
 		;
 	if (ng != NULL)
 		tell_secrets(file, ng);
@@ -216,6 +214,12 @@ bool
 capfile_is_pcapng(const struct capfile *file)
 {
 	return file->ng != NULL;
+}
+
+bool
+capfile_secrets_may_follow(const struct capfile *file)
+{
+	return file->ng != NULL && !input_is_regular(file->in);
 }
 
 int

@@ -34,6 +34,9 @@ capfile_next(struct capfile *file, struct source_packet *packet, char *err);
 /* Then each packet may be of another link type. */
 bool capfile_is_pcapng(const struct capfile *file);
 
+/* Are its secrets read with the packets, which may come before them? */
+bool capfile_secrets_may_follow(const struct capfile *file);
+
 /* The DLT_ of its first interface; -1: it has none. */
 int capfile_linktype(const struct capfile *file);
 

@@ -164,9 +164,9 @@ frame_mark(const struct flow_ref *ref, const struct bnet_packet *packet)
 	return mark;
 }
 
-/* A direction has frames of that order. */
+/* A direction has frames of that order, from `at` on. */
 static void
-ordered(const struct flow_ref *ref, enum bnet_order order)
+ordered(const struct flow_ref *ref, enum bnet_order order, struct cap_mark at)
 {
 	struct stream *s = ref->stream;
 	enum bnet_order others = s->flow[!ref->dir].order;
@@ -174,8 +174,8 @@ ordered(const struct flow_ref *ref, enum bnet_order order)
 	flow_of(ref)->order = order;
 	if (order != BNET_ORDER_AUTO && others != BNET_ORDER_AUTO &&
 	    order != others)
-		cap_emit(ref->cap, s, ref->dir, CAP_NOTE, 0,
-		    "the two directions have different byte orders");
+		cap_emit_at(ref, CAP_NOTE, 0,
+		    "the two directions have different byte orders", at);
 }
 
 /* What is known of it: by its own frames, or else those of the other side. */
@@ -192,12 +192,13 @@ on_packet(void *arg, const struct bnet_packet *packet)
 {
 	const struct flow_ref *ref = arg;
 	struct flow *flow = flow_of(ref);
+	struct cap_mark mark = frame_mark(ref, packet);
 
 	if (flow->order == BNET_ORDER_AUTO)
-		ordered(ref, bnet_link_order(flow->link));
+		ordered(ref, bnet_link_order(flow->link), mark);
 	if (flow->order != BNET_ORDER_AUTO)
 		ref->stream->pub.order = flow->order;
-	cap_emit_frame(ref, packet, frame_mark(ref, packet), 0);
+	cap_emit_frame(ref, packet, mark, 0);
 	return BNET_OK;
 }
 
@@ -861,7 +862,8 @@ gap_in_frame(const struct flow_ref *ref, uint64_t *bytes, bool cut)
 	bnet_link_reset(flow->link);
 	flow->skip_reason = "rest of a frame with a gap in it";
 	flow->skipped_bytes += kept;
-	flow->skip_mark = flow->pending;
+	/* it is lost since the gap was found, which has been reported */
+	flow->skip_mark = cap_mark_later(flow->pending, ref->cap->mark);
 	flow->pending.packet = 0;
 	flow->discard_bytes = missing - *bytes;
 	if (flow->discard_bytes == 0)
@@ -891,10 +893,11 @@ resync_after_gap(const struct flow_ref *ref)
 	drop_unsynced(flow);
 	if (flow->link != NULL) {
 		flow->skipped_bytes += bnet_link_pending(flow->link).len;
-		flow->skip_mark =
-		    cap_mark_later(flow->skip_mark, flow->pending);
 		bnet_link_reset(flow->link);
 	}
+	if (flow->skipped_bytes > 0)
+		flow->skip_mark =
+		    cap_mark_later(flow->skip_mark, ref->cap->mark);
 	flow->pending.packet = 0;
 	flow->discard_bytes = 0;
 	start_resync(ref, false, "rest of a frame with a gap in it");

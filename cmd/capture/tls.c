@@ -205,7 +205,8 @@ mark_find(struct cap_tls *tls, struct tls_half *h, const uint8_t *rec, size_t n)
 			return;
 		bnet_buf_consume(&h->marks, sizeof(mark));
 	}
-	if (tls->now.packet == 0) /* out of memory when it was held */
+	/* its last bytes have just come; or there was no memory for a mark */
+	if (tls->now.packet == 0 || tls->sink->now.packet > tls->now.packet)
 		tls->now = tls->sink->now;
 }
 

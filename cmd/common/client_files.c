@@ -24,6 +24,13 @@ client_options_check(
 	if (!opt->tls && (opt->ca != NULL || opt->cert != NULL))
 		options_refuse(
 		    reading, NULL, "--ca, --cert and --key go with --tls");
+	if (opt->insecure && !opt->tls && opt->token == NULL &&
+	    opt->token_file == NULL)
+		options_refuse(
+		    reading, NULL, "--tls-insecure goes with --tls or a token");
+	if (opt->ca != NULL && opt->insecure)
+		options_refuse(reading, NULL,
+		    "--ca and --tls-insecure: expected one of them");
 }
 
 void
@@ -64,7 +71,10 @@ read_file(const char *what, const char *path, struct bnet_buf *buf)
 static void
 load_tls(struct client_files *files, const struct client_options *opt)
 {
-	struct bnet_tls_settings set = { .role = BNET_TLS_CLIENT };
+	struct bnet_tls_settings set = {
+		.role = BNET_TLS_CLIENT,
+		.insecure = opt->insecure,
+	};
 	struct bnet_buf ca, cert, key;
 	char reason[256] = "";
 	enum bnet_err err;
@@ -119,11 +129,24 @@ load_token(struct client_files *files, const struct client_options *opt)
 	bnet_buf_free(&buf);
 }
 
+static void
+warn_insecure(
+    const struct client_files *files, const struct client_options *opt)
+{
+	cli_warn("--tls-insecure: the peer is not verified%s%s",
+	    opt->tls ? "" : ", there is no TLS",
+	    files->token[0] != '\0'
+		? ", and whoever answers or listens can take the token"
+		: "");
+}
+
 void
 client_files_load(struct client_files *files, const struct client_options *opt)
 {
-	*files = (struct client_files){ .tls = NULL };
+	*files = (struct client_files){ .insecure = opt->insecure };
 	load_token(files, opt);
+	if (opt->insecure)
+		warn_insecure(files, opt);
 	if (opt->tls)
 		load_tls(files, opt);
 }
@@ -146,6 +169,8 @@ client_host(const char *target, char host[CLIENT_HOST_CHARS])
 	}
 	if (target[0] == '[')
 		n = strcspn(++target, "]");
+	else if (target[n] == ':' && strchr(&target[n + 1], ':') != NULL)
+		n = strlen(target); /* an IPv6 address alone */
 	if (n >= CLIENT_HOST_CHARS)
 		n = CLIENT_HOST_CHARS - 1;
 	memcpy(host, target, n);

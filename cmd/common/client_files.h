@@ -17,6 +17,7 @@
 /* As on the command line; NULL: not given. */
 struct client_options {
 	bool tls;
+	bool insecure; /* --tls-insecure */
 	char *ca, *cert, *key; /* paths; read if `tls` */
 	char *token, *token_file; /* at most one of them */
 };
@@ -25,9 +26,12 @@ struct client_options {
  * The option rows, except --tls, for a program's struct T with this `member`.
  */
 #define CLIENT_ROWS(T, member, bits) \
-	{ "ca", 0, "FILE", \
-		"require a certificate of the relay signed by a CA in FILE", \
+	{ "ca", 0, "FILE", "trust the CAs in FILE, not those of the system", \
 		OPTION_PATH(T, member.ca), .mine = (bits) }, \
+	    { "tls-insecure", 0, NULL, \
+		    "verify no certificate; the token goes to whoever " \
+		    "answers", \
+		    OPTION_FLAG(T, member.insecure), .mine = (bits) }, \
 	    { "cert", 0, "FILE", "show the certificate in FILE", \
 		    OPTION_PATH(T, member.cert), .mine = (bits) }, \
 	    { "key", 0, "FILE", "use the private key in FILE", \
@@ -42,6 +46,7 @@ struct client_options {
 
 struct client_files {
 	struct bnet_tls_ctx *tls; /* NULL: plain; owned */
+	bool insecure; /* the token may go to whoever answers */
 	char token[CLIENT_TOKEN_CHARS]; /* "": none */
 };
 
@@ -56,7 +61,7 @@ void client_target_check(
 /*
  * Reads the files; the token is the first line of its file. If one cannot be
  * read or is invalid, exits with CLI_FAILED and a message that names it and the
- * reason, but never contains the token.
+ * reason, but never contains the token. Warns of --tls-insecure.
  */
 void
 client_files_load(struct client_files *files, const struct client_options *opt);

@@ -38,6 +38,8 @@ struct decode {
 	struct bnet_message message;
 	struct output output;
 	struct outbuf out; /* standard output */
+	size_t n_secrets; /* when streams last looked for theirs */
+	int64_t ticked_ns; /* the last cap_tick() */
 	int64_t flushed_ns; /* live: the last time lines were written */
 	int64_t idle_since_ns; /* no packet came since; 0: one has come */
 	bool lines; /* records are shown */

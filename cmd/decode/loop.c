@@ -184,18 +184,26 @@ check_writing(struct decode *d)
 		d->done = true;
 }
 
-/* Streams wait for their secret: has the key log got it? */
+/* Streams wait for their secret: has a key log or the capture brought it? */
 static void
 wait_for_keys(struct decode *d, bool force)
 {
+	size_t n_secrets;
 	int64_t now_ns;
 	bool grown;
 
-	if (d->key_follow == NULL || cap_waiting(d->cap) == 0)
+	if (cap_waiting(d->cap) == 0)
 		return;
 	now_ns = clock_now_ns();
-	grown = keylog_follow_poll(d->key_follow, now_ns, force);
-	cap_tick(d->cap, now_ns, grown);
+	grown = d->key_follow != NULL &&
+	    keylog_follow_poll(d->key_follow, now_ns, force);
+	n_secrets = cap_keylog_count(d->keylog);
+	grown = grown || n_secrets != d->n_secrets;
+	d->n_secrets = n_secrets;
+	if (grown || force || now_ns - d->ticked_ns >= KEYLOG_FOLLOW_NS) {
+		d->ticked_ns = now_ns;
+		cap_tick(d->cap, now_ns, grown);
+	}
 }
 
 /* Live: nothing that is still to come can be in the window. */
@@ -249,13 +257,14 @@ flush_in_time(struct decode *d)
 	flush(d);
 }
 
-/* The source has ended, but a secret may still come in its time. */
+/* The source has ended, but a key log may still bring a secret in time. */
 static void
 wait_at_end(struct decode *d)
 {
 	const struct timespec pause = { 0, KEYLOG_FOLLOW_NS / 2 };
 
-	while (cap_waiting(d->cap) > 0 && !d->done && !interrupted) {
+	while (d->key_follow != NULL && cap_waiting(d->cap) > 0 && !d->done &&
+	    !interrupted) {
 		if (flush(d))
 			(void)nanosleep(&pause, NULL);
 	}

@@ -261,6 +261,8 @@ open_source(struct decode *d)
 	    : source_open(opt->paths, opt->n_paths, d->keylog, err);
 	if (d->src == NULL)
 		cli_die("%s", err);
+	if (d->key_follow == NULL && !source_secrets_may_follow(d->src))
+		d->opt.cap.key_wait_ns = 0; /* every secret is there */
 	if (opt->iface != NULL)
 		drop_privileges(opt);
 	if (opt->bpf != NULL && !source_filter(d->src, opt->bpf, err))
@@ -294,9 +296,8 @@ follow_keylogs(struct decode *d)
 {
 	struct decode_options *opt = &d->opt;
 
-	if (opt->keylogs.n == 0 || all_is_there(opt))
-		opt->cap.key_wait_ns = 0;
-	if (opt->cap.key_wait_ns == 0)
+	if (opt->keylogs.n == 0 || all_is_there(opt) ||
+	    opt->cap.key_wait_ns == 0)
 		return;
 	d->key_follow = keylog_follow_new(d->keylog);
 	for (size_t i = 0; i < opt->keylogs.n && d->key_follow != NULL; i++)
@@ -341,16 +342,17 @@ warn_line(void *arg, const char *text)
 	cli_warn("%s", text);
 }
 
-/* The capture filter let nothing pass. */
 static void
 warn_filtered(const struct decode *d)
 {
+	struct source_filtered seen;
+	bool known = source_filtered(d->src, &seen);
 	char text[FILTER_HINT_CHARS];
 
-	if (d->opt.n_paths == 0)
+	if (!known && cap_counters(d->cap)->packets > 0)
 		return;
-	filter_hint(d->opt.paths, d->opt.n_paths, d->opt.bpf, text);
-	cli_warn("%s", text);
+	if (filter_hint(known ? &seen : NULL, d->opt.bpf, text))
+		cli_warn("%s", text);
 }
 
 /* Prints the summary of a live capture, as tcpdump does. */
@@ -374,9 +376,9 @@ print_summary(const struct decode *d)
 		cli_warn("%llu packets were dropped during the capture",
 		    (unsigned long long)source_dropped(d->src));
 	/* -c and a reader that is gone have ended it early */
-	if (!d->done && n->packets == 0 && d->opt.bpf != NULL)
+	if (!d->done && d->opt.bpf != NULL)
 		warn_filtered(d);
-	else if (!d->done)
+	if (!d->done && (n->packets > 0 || d->opt.bpf == NULL))
 		left_out_lines(n, warn_line, NULL);
 	if (n->keyless_streams > 0)
 		cli_warn("%llu TLS streams could not be decrypted: their"
@@ -488,6 +490,7 @@ main(int argc, char **argv)
 	set_output(&d);
 	open_payloads(&d);
 	decode_run(&d);
+	cap_dropped(d.cap, source_dropped(d.src));
 	print_statistics(&d);
 	print_summary(&d);
 	finish_writing(&d);

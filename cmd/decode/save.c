@@ -127,7 +127,7 @@ save_open(struct save **out, const char *path, int linktype,
 	return false;
 }
 
-/* The secrets stand before the packets for which they were needed. */
+/* The secrets that are known stand before the packets that need them. */
 static void
 write_secrets(struct save *save)
 {
@@ -317,6 +317,8 @@ save_close(struct save *save, char *err)
 	if (save == NULL)
 		return true;
 	if (save->f != NULL) {
+		if (save->dumper == NULL && !save_failed(save, err))
+			write_secrets(save); /* that came behind the packets */
 		save_flush(save);
 		ok = (save->is_stdout && save->error == EPIPE) ||
 		    !save_failed(save, err);

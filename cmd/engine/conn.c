@@ -36,6 +36,9 @@
 /* A pause ends after this, in case its RECORD_RESUME was lost. */
 #define PAUSE_NS INT64_C(30000000000)
 
+/* Reads for handshakes in a turn: one costs as much as many packets. */
+#define HANDSHAKES_A_TURN 4
+
 #define READ_FEW_BYTES 512 /* the smallest read, when memory is short */
 #define WIRE_BYTES ((size_t)64 << 10) /* encrypted at a time */
 #define WIRE_FEW_BYTES ((size_t)4 << 10) /* the same, when memory is short */
@@ -128,8 +131,6 @@ sendq_new(struct engine_worker *worker)
 	if (box == NULL)
 		return NULL;
 	box->sendq.worker = worker->index;
-	box->sendq.queue_max_bytes =
-	    atomic_load(&worker->engine->queue_max_bytes);
 	atomic_init(&box->sendq.frame_max_bytes, set->frame_max_bytes);
 	return &box->sendq;
 }
@@ -247,6 +248,13 @@ conn_set_reason(struct engine_conn *conn, const char *text)
 	conn->reason = conn->reason_text != NULL ? conn->reason_text : "";
 }
 
+static void
+set_error(struct engine_conn *conn, int error)
+{
+	conn->error = error;
+	conn_set_reason(conn, strerror(error));
+}
+
 void
 conn_end(struct engine_conn *conn, enum engine_end end)
 {
@@ -320,8 +328,7 @@ conn_arm(struct engine_conn *conn)
 	int64_t at_ns = INT64_MAX, frame_ns = 0;
 
 	if (conn->frame_since_ns != 0)
-		frame_ns = conn->frame_since_ns +
-		    conn->worker->engine->set.frame_timeout_ns;
+		frame_ns = conn->frame_since_ns + frame_timeout(conn->worker);
 	at_ns = earlier(at_ns, conn->deadline_ns);
 	at_ns = earlier(at_ns, frame_ns);
 	at_ns = earlier(at_ns, conn->user_timer_ns);
@@ -360,10 +367,28 @@ engine_conn_finish(struct engine_conn *conn)
 	conn->end = ENGINE_END_OWNER;
 	conn->frame_since_ns = 0;
 	budget_free_buf(&conn->worker->engine->budget, &conn->held);
-	conn_set_deadline(conn,
-	    conn->worker->now_ns +
-		conn->worker->engine->set.handshake_timeout_ns);
+	conn_set_deadline(
+	    conn, conn->worker->now_ns + handshake_timeout(conn->worker));
 	sendq_mark_dirty(conn);
+}
+
+#define PROBES 3 /* of a connection that is idle, before it is given up */
+
+void
+engine_conn_set_patience(struct engine_conn *conn, int64_t patience_ns)
+{
+	unsigned ms = (unsigned)(patience_ns / 1000000);
+	int between_s = (int)(patience_ns / PROBES / 1000000000), n = PROBES;
+
+	if (between_s < 1)
+		between_s = 1;
+	(void)setsockopt(
+	    conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	(void)setsockopt(
+	    conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &between_s, sizeof(between_s));
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s,
+	    sizeof(between_s));
+	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
 }
 
 /* ---- for both directions ---- */
@@ -465,7 +490,7 @@ send_some(struct engine_conn *conn, struct bnet_slice bytes)
 	if (n >= 0)
 		return (size_t)n;
 	if (errno != EAGAIN) {
-		conn_set_reason(conn, strerror(errno));
+		set_error(conn, errno);
 		conn_end(conn,
 		    conn->state == CONN_FINISHING ? conn->end : ENGINE_END_IO);
 	}
@@ -809,6 +834,9 @@ note_look(struct engine_conn *conn, struct bnet_slice in)
 	look = looks_like((struct bnet_slice){ bytes, n });
 	if (look == NULL || (conn->is_tls && strcmp(look, "TLS") == 0))
 		return;
+	/* that it is TLS is no news where we speak it: why it failed is */
+	if (bnet_link_tls(conn->link) != NULL && strcmp(look, "TLS") == 0)
+		return;
 	snprintf(text, sizeof(text), "this looks like %s", look);
 	conn_set_reason(conn, text);
 }
@@ -1006,7 +1034,7 @@ recv_failed(struct engine_conn *conn)
 		conn_end(conn, conn->end);
 		return;
 	}
-	conn_set_reason(conn, strerror(errno));
+	set_error(conn, errno);
 	if (conn->state == CONN_OPENING && conn->is_tls)
 		conn_end(conn, ENGINE_END_TLS);
 	else
@@ -1154,7 +1182,31 @@ open_socket(const struct address *address)
 	return fd;
 }
 
-/* Make the socket first: then there is a connection to report. */
+/* The port is chosen by connect(): one for each pair of addresses. */
+static bool
+bind_source(int fd, const struct address *source)
+{
+	int on = 1;
+
+	(void)setsockopt(
+	    fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&source->sa,
+		   source->len_bytes) == 0;
+}
+
+/* Close it and keep errno. */
+static struct engine_conn *
+unmade(int fd, int error)
+{
+	close(fd);
+	errno = error;
+	return NULL;
+}
+
+/*
+ * Make the socket first: then there is a connection to report. NULL: errno says
+ * what is missing.
+ */
 static struct engine_conn *
 make(struct engine_worker *worker, const struct engine_connect *set)
 {
@@ -1163,11 +1215,11 @@ make(struct engine_worker *worker, const struct engine_connect *set)
 
 	if (fd < 0)
 		return NULL;
+	if (set->source.len_bytes > 0 && !bind_source(fd, &set->source))
+		return unmade(fd, errno);
 	conn = conn_new(worker, fd, set->tls, set->tls_host, set->user);
-	if (conn == NULL) {
-		close(fd);
-		return NULL;
-	}
+	if (conn == NULL)
+		return unmade(fd, ENOMEM);
 	if (worker->engine->set.rx_times)
 		rx_time_enable(fd);
 	conn->admitted = true;
@@ -1185,7 +1237,7 @@ make(struct engine_worker *worker, const struct engine_connect *set)
 static void
 failed(struct engine_conn *conn, int error)
 {
-	conn_set_reason(conn, strerror(error));
+	set_error(conn, error);
 	conn_end(conn, ENGINE_END_CONNECT);
 }
 
@@ -1210,11 +1262,14 @@ connect_begin(struct engine_worker *worker, struct bnet_slice bytes)
 	const struct engine_settings *set = &worker->engine->set;
 	struct engine_connect want;
 	struct engine_conn *conn;
+	int error;
 
 	memcpy(&want, bytes.p, sizeof(want));
 	conn = make(worker, &want);
+	error = errno;
 	connect_forget(bytes);
 	if (conn == NULL) {
+		errno = error;
 		if (set->hooks->no_conn != NULL)
 			set->hooks->no_conn(set->arg, want.user, NULL);
 		return;
@@ -1319,6 +1374,18 @@ conn_read_again(struct engine_conn *conn)
 		conn_read(conn);
 }
 
+/* Is it in a handshake whose turn it is not? Then it is ready in the next. */
+static bool
+put_off(struct engine_conn *conn)
+{
+	if (!conn->is_tls || conn->state != CONN_OPENING ||
+	    conn->connect_timeout_ns != 0 ||
+	    conn->worker->n_handshakes++ < HANDSHAKES_A_TURN)
+		return false;
+	conn_list_ready(conn);
+	return true;
+}
+
 void
 conn_event(struct source *source, uint32_t events)
 {
@@ -1334,7 +1401,7 @@ conn_event(struct source *source, uint32_t events)
 	}
 	if ((events & EPOLLOUT) != 0 && (conn->out.len > 0 || conn->is_tls))
 		sendq_mark_dirty(conn);
-	if ((events & ~(uint32_t)EPOLLOUT) != 0)
+	if ((events & ~(uint32_t)EPOLLOUT) != 0 && !put_off(conn))
 		conn_read(conn);
 }
 
@@ -1351,7 +1418,8 @@ conn_read_ready(struct engine_worker *worker)
 		if (conn->starved)
 			sendq_mark_dirty(conn); /* maybe in writing */
 		conn->starved = false;
-		conn_read_again(conn);
+		if (!put_off(conn))
+			conn_read_again(conn);
 	}
 }
 
@@ -1390,7 +1458,7 @@ conn_timer(struct timer *timer, int64_t now_ns)
 		return;
 	}
 	if (conn->frame_since_ns != 0 &&
-	    conn->frame_since_ns + set->frame_timeout_ns <= now_ns) {
+	    conn->frame_since_ns + frame_timeout(conn->worker) <= now_ns) {
 		conn_end(conn, ENGINE_END_FRAME_TIMEOUT);
 		return;
 	}
@@ -1499,6 +1567,12 @@ bool
 engine_conn_is_blocked(const struct engine_conn *conn)
 {
 	return conn->blocked;
+}
+
+int
+engine_conn_errno(const struct engine_conn *conn)
+{
+	return conn->error;
 }
 
 const char *

@@ -25,6 +25,7 @@ enum engine_counter {
 	ENGINE_WAKEUPS_SAVED,
 	ENGINE_ACCEPTS,
 	ENGINE_ACCEPTS_NO_MEMORY, /* or no descriptor */
+	ENGINE_ACCEPT_RESTS, /* times that a worker stopped accepting */
 	ENGINE_PAUSES,
 	ENGINE_RESUMES,
 	ENGINE_STARVED, /* reads and writes delayed: the budget is used up */

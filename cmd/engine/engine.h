@@ -77,7 +77,6 @@ struct engine_sendq {
 	atomic_int codec; /* enum bnet_codec_id: what we send it with */
 	atomic_uint frame_max_bytes;
 	atomic_size_t queued_bytes; /* and not yet written */
-	size_t queue_max_bytes;
 	_Atomic uint64_t packets_in, packets_out, bytes_in, bytes_out;
 	_Alignas(max_align_t) unsigned char user[]; /* the owner's; zeroed */
 };
@@ -130,7 +129,8 @@ struct engine_hooks {
 	    void *arg, struct engine_conn *conn, enum engine_end end);
 	/*
 	 * No memory or descriptor for what admit() let in (then there is no
-	 * closed()), or for engine_connect(), whose `from` is NULL.
+	 * closed()), or for engine_connect(), whose `from` is NULL and whose
+	 * errno says what is missing.
 	 */
 	void (*no_conn)(void *arg, void *user, const struct address *from);
 	/* A message of engine_message() or engine_barrier(). */
@@ -195,12 +195,16 @@ unsigned engine_n_workers(const struct engine *engine);
 /* The sums of all workers' counters; slightly out of date. */
 void engine_counters(struct engine *engine, uint64_t sums[ENGINE_N_COUNTERS]);
 
-/*
- * Change the limit of the budget, and that of the send queues of connections
- * made from now on.
- */
+/* Change the limit of the budget, and that of each send queue. */
 void engine_set_limits(
     struct engine *engine, uint64_t memory_max_bytes, size_t queue_max_bytes);
+
+/* The limit of each send queue. */
+size_t engine_queue_max_bytes(const struct engine *engine);
+
+/* Change the times for handshakes and for frames that begin from now on. */
+void engine_set_timeouts(struct engine *engine, int64_t handshake_timeout_ns,
+    int64_t frame_timeout_ns);
 
 /* How much of the budget (memory_max_bytes) is taken. */
 uint64_t engine_memory_reserved(struct engine *engine);
@@ -242,6 +246,7 @@ struct engine_connect {
 	const char *tls_host; /* as bnet_tls_new(); copied */
 	int64_t timeout_ns; /* of TCP and TLS together; 0: 15 s */
 	enum bnet_order order; /* speak in it; AUTO: little */
+	struct address source; /* connect from it; len_bytes 0: any */
 	unsigned worker; /* index of the worker to live on */
 	void *user; /* engine_conn_listener_user() */
 };
@@ -288,8 +293,18 @@ bool engine_conn_is_blocked(const struct engine_conn *conn);
 /* Call timer() at this time (CLOCK_MONOTONIC); 0: never. One for each. */
 void engine_conn_set_timer(struct engine_conn *conn, int64_t at_ns);
 
+/*
+ * Let the kernel end the connection when its peer acknowledges nothing for so
+ * long, or answers no probe of an idle connection: for a peer that says nothing
+ * of itself.
+ */
+void engine_conn_set_patience(struct engine_conn *conn, int64_t patience_ns);
+
 /* The text of the failure for ENGINE_END_TLS, _IO and _CONNECT; or "". */
 const char *engine_conn_reason(struct engine_conn *conn);
+
+/* The errno of it for ENGINE_END_IO and _CONNECT; 0: it has none. */
+int engine_conn_errno(const struct engine_conn *conn);
 
 /*
  * Write what is queued, then close in order. What still arrives is discarded:

@@ -21,6 +21,7 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_A_TURN 64
+#define REST_NS INT64_C(100000000)
 
 struct engine_listener {
 	struct source source;
@@ -297,27 +298,64 @@ begin(struct engine_listener *listener, struct engine_worker *worker, int fd,
 		conn_end(conn, ENGINE_END_MEMORY);
 		return;
 	}
-	conn_set_deadline(conn, worker->now_ns + set->handshake_timeout_ns);
+	conn_set_deadline(conn, worker->now_ns + handshake_timeout(worker));
 	if (!conn->is_tls && conn->state == CONN_OPENING)
 		conn_ready(conn);
 }
 
 /*
- * Out of descriptors: the listener would be ready forever. Close the spare
- * descriptor, accept and close the connection, and open a spare again.
+ * Out of descriptors or of memory: the listener would be ready for ever. Close
+ * the spare descriptor, accept and close the connection, and open a spare
+ * again. False: that did not help either, because another worker was faster,
+ * or it is the kernel that has no memory.
  */
-static void
+static bool
 turn_away(struct engine_worker *worker, int listen_fd)
 {
 	int fd;
 
-	count(worker, ENGINE_ACCEPTS_NO_MEMORY, 1);
 	if (worker->spare_fd >= 0)
 		close(worker->spare_fd);
 	fd = accept(listen_fd, NULL, NULL);
-	if (fd >= 0)
+	if (fd >= 0) {
+		count(worker, ENGINE_ACCEPTS_NO_MEMORY, 1);
 		close(fd);
+	}
 	worker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && worker->spare_fd >= 0;
+}
+
+/* Do not even look for connections for a while: looking costs a whole core. */
+static void
+rest(struct engine_worker *worker)
+{
+	if (worker->deaf)
+		return;
+	count(worker, ENGINE_ACCEPT_RESTS, 1);
+	worker->rest_until_ns = worker->now_ns + REST_NS;
+	for (struct engine_listener *l = worker->engine->listeners; l != NULL;
+	     l = l->next)
+		(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL,
+		    l->fd[worker->index], NULL);
+}
+
+void
+listen_rested(struct engine_worker *worker)
+{
+	if (worker->rest_until_ns == 0 || worker->deaf ||
+	    worker->now_ns < worker->rest_until_ns)
+		return;
+	worker->rest_until_ns = 0;
+	if (worker->spare_fd < 0)
+		worker->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	listen_watch_all(worker);
+}
+
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ||
+	    error == ENOBUFS;
 }
 
 void
@@ -328,12 +366,13 @@ listen_accept(struct source *source, struct engine_worker *worker)
 	int listen_fd = listener->fd[worker->index], fd;
 	struct address from;
 
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && worker->rest_until_ns == 0; i++) {
 		from = (struct address){ .len_bytes = sizeof(from.sa) };
 		fd = accept4(listen_fd, (struct sockaddr *)&from.sa,
 		    &from.len_bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-			turn_away(worker, listen_fd);
+		if (fd < 0 && is_shortage(errno) &&
+		    !turn_away(worker, listen_fd))
+			rest(worker);
 		if (fd < 0)
 			return;
 		count(worker, ENGINE_ACCEPTS, 1);

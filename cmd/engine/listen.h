@@ -11,6 +11,9 @@ void listen_watch_all(struct engine_worker *worker);
 /* Accept what came to the listener of `source`. */
 void listen_accept(struct source *source, struct engine_worker *worker);
 
+/* Accept again once a rest is over: at the start of a turn. */
+void listen_rested(struct engine_worker *worker);
+
 /* No new connections on this worker any more. */
 void listen_close_all(struct engine_worker *worker);
 

@@ -207,7 +207,7 @@ sendq_notify(struct engine_conn *conn, bool gone)
 	    &conn->sendq->queued_bytes, memory_order_relaxed);
 
 	if (conn->n_watchers == 0 ||
-	    (!gone && queued > conn->sendq->queue_max_bytes / WATCH_QUOTIENT))
+	    (!gone && queued > queue_max(conn->worker) / WATCH_QUOTIENT))
 		return;
 	while (conn->n_watchers > 0 &&
 	    send_control(conn->worker, conn->watchers[conn->n_watchers - 1],
@@ -348,8 +348,9 @@ engine_send(struct engine_worker *worker, struct engine_sendq *to,
 	size_t room = frame_bytes_max(packet);
 	size_t waiting =
 	    atomic_load_explicit(&to->queued_bytes, memory_order_relaxed);
+	size_t max = queue_max(worker);
 
-	if (room > to->queue_max_bytes || waiting > to->queue_max_bytes - room)
+	if (room > max || waiting > max - room)
 		return ENGINE_FULL;
 	if (to->worker == worker->index)
 		return send_here(worker, to, packet, room, flush);

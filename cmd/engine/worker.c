@@ -322,8 +322,10 @@ static void
 turn(struct engine_worker *worker, const struct epoll_event *events, int n)
 {
 	count(worker, ENGINE_TURNS, 1);
+	worker->n_handshakes = 0;
 	if (!worker->deaf && atomic_load(&worker->engine->stop_listening))
 		listen_close_all(worker);
+	listen_rested(worker);
 	/* first the rest of the last turn, so that nobody starves */
 	conn_read_ready(worker);
 	for (int i = 0; i < n; i++)
@@ -339,9 +341,12 @@ static int64_t
 sleep_ns(const struct engine_worker *worker)
 {
 	int64_t until_ns = timers_next_ns(&worker->timers) - worker->now_ns;
+	int64_t rest_ns = worker->rest_until_ns - worker->now_ns;
 
 	if (worker->engine->set.spin)
 		return 0;
+	if (worker->rest_until_ns != 0 && !worker->deaf && rest_ns < until_ns)
+		until_ns = rest_ns;
 	if (worker->starved)
 		return until_ns < STARVED_NS ? until_ns : STARVED_NS;
 	if (worker->ready != NULL || worker->dirty != NULL)
@@ -579,6 +584,9 @@ engine_new(const struct engine_settings *set)
 	    : KEPT_MAX_BYTES;
 	(void)pthread_mutex_init(&engine->barrier.lock, NULL);
 	atomic_init(&engine->queue_max_bytes, engine->set.queue_max_bytes);
+	atomic_init(
+	    &engine->handshake_timeout_ns, engine->set.handshake_timeout_ns);
+	atomic_init(&engine->frame_timeout_ns, engine->set.frame_timeout_ns);
 	engine->inbox = inbox_new();
 	if (engine->inbox != NULL && make_workers(engine))
 		return engine;
@@ -710,6 +718,21 @@ engine_set_limits(
 {
 	atomic_store(&engine->budget.max_bytes, memory_max_bytes);
 	atomic_store(&engine->queue_max_bytes, queue_max_bytes);
+}
+
+size_t
+engine_queue_max_bytes(const struct engine *engine)
+{
+	return atomic_load_explicit(
+	    &engine->queue_max_bytes, memory_order_relaxed);
+}
+
+void
+engine_set_timeouts(struct engine *engine, int64_t handshake_timeout_ns,
+    int64_t frame_timeout_ns)
+{
+	atomic_store(&engine->handshake_timeout_ns, handshake_timeout_ns);
+	atomic_store(&engine->frame_timeout_ns, frame_timeout_ns);
 }
 
 uint64_t

@@ -52,6 +52,7 @@ struct engine_worker {
 	struct engine_conn *ready, *dead;
 	struct timers timers;
 	bool starved; /* a connection waits for budget */
+	unsigned n_handshakes; /* reads for TLS handshakes in this turn */
 	uint8_t *read_buf;
 
 	/* send.c */
@@ -63,6 +64,7 @@ struct engine_worker {
 	/* listen.c */
 	int spare_fd; /* given up when no other descriptor is left */
 	bool deaf; /* it has stopped listening */
+	int64_t rest_until_ns; /* it accepts nothing until then; 0: it does */
 
 	/* barriers */
 	struct batch *markers; /* ours: two for each worker */
@@ -88,6 +90,7 @@ struct engine {
 	struct engine_listener *listeners;
 	atomic_bool stop, stop_listening;
 	atomic_size_t queue_max_bytes;
+	_Atomic int64_t handshake_timeout_ns, frame_timeout_ns;
 	struct inbox *inbox;
 	struct barrier barrier;
 };
@@ -96,6 +99,27 @@ static inline void
 count(struct engine_worker *worker, enum engine_counter which, uint64_t n)
 {
 	counter_add(&worker->counters[which], n);
+}
+
+static inline size_t
+queue_max(const struct engine_worker *worker)
+{
+	return atomic_load_explicit(
+	    &worker->engine->queue_max_bytes, memory_order_relaxed);
+}
+
+static inline int64_t
+handshake_timeout(const struct engine_worker *worker)
+{
+	return atomic_load_explicit(
+	    &worker->engine->handshake_timeout_ns, memory_order_relaxed);
+}
+
+static inline int64_t
+frame_timeout(const struct engine_worker *worker)
+{
+	return atomic_load_explicit(
+	    &worker->engine->frame_timeout_ns, memory_order_relaxed);
 }
 
 static inline unsigned

@@ -117,6 +117,10 @@ base_of(const struct record *r, enum filter_base base)
 		return e;
 	case BASE_EVENT_FRAME:
 		return frame ? e : NULL;
+	case BASE_EVENT_CUT:
+		return frame && e->cut_of > 0 ? e : NULL;
+	case BASE_EVENT_CLOCK:
+		return e->type == CAP_CLOCK ? e : NULL;
 	case BASE_EVENT_LOSS:
 		return e->type != CAP_FRAME ? e : NULL;
 	case BASE_EVENT_STREAM:

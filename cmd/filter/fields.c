@@ -168,6 +168,10 @@ static const struct filter_row rows[] = {
 	{ { "payload_len", FILTER_NUMBER, "bytes",
 	    "of the payload, decompressed", NULL },
 	    BASE_FRAME, LOAD_SIZE, PACKET(payload.len) },
+	{ { "cut_of", FILTER_NUMBER, "bytes",
+	    "on the wire, of a payload that was cut",
+	    NULL },
+	    BASE_EVENT_CUT, LOAD_U64, EVENT(cut_of) },
 	{ { "payload", FILTER_BYTES, "", "the payload, decompressed", NULL },
 	    BASE_FRAME, LOAD_SLICE, PACKET(payload) },
 	{ { "message", FILTER_WORD, "", "name of the session message",
@@ -194,6 +198,9 @@ static const struct filter_row rows[] = {
 	    BASE_EVENT_LOSS, LOAD_CSTR, EVENT(reason) },
 	{ { "bytes", FILTER_NUMBER, "bytes", "that the event took", NULL },
 	    BASE_EVENT_LOSS, LOAD_U64, EVENT(bytes) },
+	{ { "step_ns", FILTER_NUMBER, "ns", "of the clock; positive: forward",
+	    NULL },
+	    BASE_EVENT_CLOCK, LOAD_I64, EVENT(step_ns) },
 };
 
 /* clang-format on */

@@ -47,7 +47,9 @@ struct filter_field {
 enum filter_base {
 	BASE_EVENT,
 	BASE_EVENT_FRAME, /* the event, if it is a frame */
+	BASE_EVENT_CUT, /* the event, if it is a frame that the snap length cut */
 	BASE_EVENT_LOSS, /* the event, if it is not a frame */
+	BASE_EVENT_CLOCK, /* the event, if it is a step of the clock */
 	BASE_EVENT_STREAM, /* the event, if it has a stream */
 	BASE_STREAM,
 	BASE_FRAME, /* the packet */

@@ -52,12 +52,6 @@ cluster_value(const struct hdr_sums *sums, enum cluster_column column)
 	}
 }
 
-bool
-cluster_quantile_known(uint64_t count, double q)
-{
-	return (double)count * (1 - q) >= CLUSTER_TAIL - 1e-6;
-}
-
 void
 cluster_time(char text[CLUSTER_CELL_CHARS],
     const struct series_settings *settings, int64_t start_ns)

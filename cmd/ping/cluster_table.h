@@ -12,7 +12,6 @@
 #define CLUSTER_CELL_CHARS 32
 #define CLUSTER_COLUMNS 4
 #define CLUSTER_QUANTILE_DECIMALS 3
-#define CLUSTER_TAIL 10 /* samples beyond a quantile that make it meaningful */
 
 enum cluster_column {
 	CLUSTER_MINIMUM = 0,
@@ -35,12 +34,6 @@ cluster_cell(char text[CLUSTER_CELL_CHARS], double seconds, unsigned decimals);
 
 /* The value of a column, in seconds. */
 double cluster_value(const struct hdr_sums *sums, enum cluster_column column);
-
-/*
- * Is that quantile of `count` samples more than chance? At least CLUSTER_TAIL
- * samples have to lie beyond it: 20 for p50, 10,000 for p99.9.
- */
-bool cluster_quantile_known(uint64_t count, double q);
 
 /*
  * Format the start of a bucket: HH:MM, with seconds if buckets are shorter than

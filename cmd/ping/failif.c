@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/ping/failif.h"
 
-#include "cmd/common/cli.h"
-#include "cmd/common/options.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define LIMIT_NS_MAX (24 * HDR_HOUR_NS)
 
 enum kind {
 	KIND_MIN,
@@ -20,108 +15,33 @@ enum kind {
 	KIND_LOST_PERCENT,
 };
 
-/* A longer name comes before a name that is its prefix. */
-static const struct metric {
-	const char *name;
-	enum kind kind;
-	double q;
-} metrics[] = {
-	{ "min", KIND_MIN, 0 },
-	{ "max", KIND_MAX, 0 },
-	{ "avg", KIND_AVG, 0 },
-	{ "stddev", KIND_STDDEV, 0 },
-	{ "p50", KIND_QUANTILE, 0.5 },
-	{ "p90", KIND_QUANTILE, 0.9 },
-	{ "p99.9", KIND_QUANTILE, 0.999 },
-	{ "p99", KIND_QUANTILE, 0.99 },
-	{ "lost%", KIND_LOST_PERCENT, 0 },
-	{ "lost", KIND_LOST, 0 },
+static const struct threshold_metric metrics[] = {
+	{ "min", THRESHOLD_TIME, KIND_MIN, 0 },
+	{ "max", THRESHOLD_TIME, KIND_MAX, 0 },
+	{ "avg", THRESHOLD_TIME, KIND_AVG, 0 },
+	{ "stddev", THRESHOLD_TIME, KIND_STDDEV, 0 },
+	{ "p50", THRESHOLD_TIME, KIND_QUANTILE, 0.5 },
+	{ "p90", THRESHOLD_TIME, KIND_QUANTILE, 0.9 },
+	{ "p99", THRESHOLD_TIME, KIND_QUANTILE, 0.99 },
+	{ "p99.9", THRESHOLD_TIME, KIND_QUANTILE, 0.999 },
+	{ "lost", THRESHOLD_COUNT, KIND_LOST, 0 },
+	{ "lost%", THRESHOLD_PERCENT, KIND_LOST_PERCENT, 0 },
+	{ "loss", THRESHOLD_PERCENT, KIND_LOST_PERCENT, 0 },
 };
 
-#define N_METRICS (sizeof(metrics) / sizeof(metrics[0]))
-
-static bool
-fail(char *err, const char *text, const char *at, const char *expected)
-{
-	snprintf(err, CLI_ERR_CHARS, "'%.100s', column %d: expected %s", text,
-	    (int)(at - text) + 1, expected);
-	return false;
-}
-
-static const char *
-skip_blanks(const char *at)
-{
-	return at + strspn(at, " ");
-}
-
-static bool
-take_metric(const char **at, unsigned *metric)
-{
-	size_t n;
-
-	for (unsigned i = 0; i < N_METRICS; i++) {
-		n = strlen(metrics[i].name);
-		if (strncmp(*at, metrics[i].name, n) != 0)
-			continue;
-		*metric = i;
-		*at = skip_blanks(*at + n);
-		return true;
-	}
-	return false;
-}
-
-static bool
-take_test(const char **at, struct failif *test)
-{
-	if (**at != '<' && **at != '>')
-		return false;
-	test->below = **at == '<';
-	(*at)++;
-	test->equal = **at == '=';
-	*at = skip_blanks(*at + test->equal);
-	return true;
-}
-
-/* Parse to the end of the text. */
-static bool
-take_number(const char *at, double *v)
-{
-	char *end;
-
-	*v = strtod(at, &end);
-	if (end == at || !isfinite(*v) || *v < 0)
-		return false;
-	end += *end == '%';
-	return *end == '\0';
-}
+static const struct threshold_table table = {
+	.metrics = metrics,
+	.n = sizeof(metrics) / sizeof(metrics[0]),
+};
 
 bool
-failif_parse(const char *text, struct failif *test, char err[CLI_ERR_CHARS])
+failif_parse(const char *text, struct threshold *test, char err[CLI_ERR_CHARS])
 {
-	const char *at = skip_blanks(text);
-	char ignored[OPTION_ERR_CHARS];
-	int64_t limit_ns;
-
-	*test = (struct failif){ .text = text };
-	if (!take_metric(&at, &test->metric))
-		return fail(err, text, at,
-		    "min, max, avg, stddev, p50, p90, p99, p99.9, lost or"
-		    " lost%");
-	if (!take_test(&at, test))
-		return fail(err, text, at, ">, >=, < or <=");
-	if (metrics[test->metric].kind >= KIND_LOST) {
-		if (!take_number(at, &test->limit))
-			return fail(err, text, at, "a number");
-		return true;
-	}
-	if (!option_time(at, 0, LIMIT_NS_MAX, &limit_ns, ignored))
-		return fail(err, text, at, "a time to 24h, such as 5ms");
-	test->limit = (double)limit_ns;
-	return true;
+	return threshold_parse(&table, text, test, err);
 }
 
 static double
-measured(const struct metric *metric, const struct series_cell *cell)
+measured(const struct threshold_metric *metric, const struct series_cell *cell)
 {
 	const struct hdr_sums *sums = &cell->due.sums;
 	double lost = (double)cell->counts[PING_LOST];
@@ -145,50 +65,60 @@ measured(const struct metric *metric, const struct series_cell *cell)
 	}
 }
 
-static bool
-holds(const struct failif *test, double v)
+static enum threshold_result
+undecided(const struct threshold *test, enum ping_layer layer, uint64_t count,
+    char *what)
 {
-	if (test->equal && v >= test->limit && v <= test->limit)
-		return true;
-	return test->below ? v < test->limit : v > test->limit;
+	snprintf(what, CLI_ERR_CHARS,
+	    "%.100s: undecided: %llu answered at layer %s, and %s needs %.0f",
+	    test->text, (unsigned long long)count, ping_layer_names[layer],
+	    test->metric->name, ceil(HDR_TAIL / (1 - test->metric->q) - 1e-6));
+	return THRESHOLD_UNDECIDED;
 }
 
-static void
-say(const struct failif *test, enum ping_layer layer, double v, char *what)
+static enum threshold_result
+result_of(const struct threshold *test, enum ping_layer layer,
+    const struct series_cell *cell, char *what)
 {
-	const struct metric *metric = &metrics[test->metric];
-	const char *unit = "";
+	char value[THRESHOLD_VALUE_CHARS];
+	uint64_t count = cell->due.sums.count;
+	double v;
 
-	if (metric->kind < KIND_LOST) {
-		v /= 1e6;
-		unit = " ms";
-	}
-	snprintf(what, CLI_ERR_CHARS, "%.100s: %s is %.6g%s at layer %s",
-	    test->text, metric->name, v, unit, ping_layer_names[layer]);
+	if (test->metric->kind == KIND_QUANTILE &&
+	    !hdr_quantile_known(count, test->metric->q))
+		return undecided(test, layer, count, what);
+	v = measured(test->metric, cell);
+	if (!threshold_holds(test, v))
+		return THRESHOLD_FALSE;
+	snprintf(what, CLI_ERR_CHARS, "%.100s: %s is %s at layer %s",
+	    test->text, test->metric->name, threshold_value(test, v, value),
+	    ping_layer_names[layer]);
+	return THRESHOLD_TRUE;
 }
 
-bool
-failif_true(const struct failif *test, const struct series *series,
+enum threshold_result
+failif_result(const struct threshold *test, const struct series *series,
     char what[CLI_ERR_CHARS])
 {
-	bool of_time = metrics[test->metric].kind < KIND_LOST, any = false;
+	enum threshold_result result = THRESHOLD_FALSE, of_layer;
+	bool of_time = test->metric->unit == THRESHOLD_TIME, any = false;
 	const struct series_cell *cell;
-	double v;
+	char reason[CLI_ERR_CHARS];
 
 	for (unsigned i = 0; i < PING_LAYERS; i++) {
 		cell = series_total(series, SERIES_ALL, (enum ping_layer)i);
 		if (cell == NULL || (of_time && cell->due.sums.count == 0))
 			continue;
 		any = true;
-		v = measured(&metrics[test->metric], cell);
-		if (!holds(test, v))
+		of_layer = result_of(test, (enum ping_layer)i, cell, reason);
+		if (of_layer == THRESHOLD_FALSE || result == THRESHOLD_TRUE)
 			continue;
-		say(test, (enum ping_layer)i, v, what);
-		return true;
+		result = of_layer;
+		memcpy(what, reason, sizeof(reason));
 	}
 	if (!of_time || any)
-		return false;
+		return result;
 	snprintf(what, CLI_ERR_CHARS, "%.100s: there was no answer at all",
 	    test->text);
-	return true;
+	return THRESHOLD_TRUE;
 }

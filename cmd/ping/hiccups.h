@@ -4,7 +4,7 @@
  *
  * A thread asks to be woken each HICCUPS_PERIOD_NS, and records how late it
  * was. The same stall would delay a measurement, and must not be blamed on a
- * node. The printed column is called "Noise". For run.c.
+ * node. For run.c.
  */
 #ifndef PING_HICCUPS_H
 #define PING_HICCUPS_H

@@ -7,6 +7,8 @@
  */
 #include "cmd/ping/measure.h"
 
+#include "cmd/common/backoff.h"
+#include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/engine/engine.h"
@@ -26,6 +28,8 @@
 
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
 #define LOCK_SLICE_NS INT64_C(100000000)
+#define BACKOFF_MIN_NS INT64_C(100000000)
+#define BACKOFF_MAX_NS INT64_C(2000000000) /* an outage is not made longer */
 
 /* A list that the worker fills and the caller takes. */
 struct measure_events {
@@ -45,7 +49,14 @@ struct measure {
 	struct session session;
 	struct orders orders;
 	enum bnet_order order; /* found, if not the usual one */
+	bool probing; /* as a client: is the id of --as-node taken? */
+	bool probed; /* it is not, and that connection is ending */
 	bool was_up;
+	bool down; /* it was up and is lost: nothing is sent until it is back */
+	int64_t up_at_ns, down_at_ns;
+	int64_t connect_at_ns; /* when to connect again; 0: it does, or is up */
+	struct backoff backoff;
+	struct random backoff_rnd;
 	int64_t start_ns; /* of the schedule; 0: not started */
 	int64_t stop_ns; /* of new slots; INT64_MAX: never */
 	int64_t wall_ahead_ns; /* of CLOCK_MONOTONIC, at the start */
@@ -69,6 +80,7 @@ struct measure {
 
 static void measure_arm(struct measure *m);
 static void send_lost(struct measure *m, struct flight *flight, uint32_t cause);
+static void run_down(struct measure *m);
 
 /* ---- events ---- */
 
@@ -100,15 +112,77 @@ measure_event(struct measure *m, enum measure_kind kind)
 	return event;
 }
 
-/* The relay is lost; the first reason is kept. */
+/* The measurement is over; the first reason is kept. */
 static void
 measure_fail(struct measure *m, const char *why)
 {
-	if (m->state == MEASURE_FAILED || m->state == MEASURE_DONE)
+	if (m->state >= MEASURE_DONE)
 		return;
 	m->state = MEASURE_FAILED;
 	snprintf(m->reason, sizeof(m->reason), "%s", why);
 	measure_wake(m);
+}
+
+/* We do not do it, so as not to displace a node. */
+static void
+refuse_to_displace(struct measure *m, const struct bnet_roster_entry *entry)
+{
+	if (m->state >= MEASURE_DONE)
+		return;
+	m->state = MEASURE_REFUSED;
+	snprintf(m->reason, sizeof(m->reason),
+	    "%llu is the id of %.*s, which is connected and would be displaced:"
+	    " choose another id, or 0, or give --force",
+	    (unsigned long long)entry->id,
+	    entry->name.len_bytes > 0 ? (int)entry->name.len_bytes : 6,
+	    entry->name.len_bytes > 0 ? entry->name.p : "a node");
+	cli_plain(m->reason);
+	measure_wake(m);
+}
+
+static void
+relay_event(struct measure *m, enum measure_kind kind, int64_t at_ns)
+{
+	struct measure_event *event = measure_event(m, kind);
+
+	if (event == NULL)
+		return;
+	event->sample.wall_ns = measure_wall_ns(m, at_ns);
+	memcpy(event->reason, m->reason, sizeof(event->reason));
+	measure_wake(m);
+}
+
+/* What was on its way gets no answer. */
+static void
+go_down(struct measure *m)
+{
+	int64_t now_ns = clock_now_ns();
+	struct flight *flight;
+
+	m->state = MEASURE_CONNECTING;
+	m->down = true;
+	m->down_at_ns = now_ns;
+	m->roster_asked = false;
+	backoff_worked(&m->backoff, now_ns - m->up_at_ns);
+	relay_event(m, MEASURE_RELAY_LOST, now_ns);
+	while ((flight = flights_overdue(&m->flights, INT64_MAX)) != NULL)
+		send_lost(m, flight, MEASURE_CAUSE_RELAY);
+}
+
+/* A connection ended: the relay is lost, or not there yet. */
+static void
+relay_lost(struct measure *m, const char *why)
+{
+	if (!m->was_up || m->opt->exit_on_loss) {
+		measure_fail(m, why);
+		return;
+	}
+	if (m->state >= MEASURE_DONE)
+		return;
+	snprintf(m->reason, sizeof(m->reason), "%s", why);
+	if (!m->down)
+		go_down(m);
+	m->state = MEASURE_CONNECTING;
 }
 
 /* ---- access for the caller ---- */
@@ -164,12 +238,15 @@ measure_take(struct measure *m, size_t *n, struct measure_view *view)
 	(void)!read(m->event_fd, &woken, sizeof(woken));
 	if (!lock(m))
 		return NULL;
+	run_down(m);
 	taken = &m->events[m->filling];
 	m->filling = !m->filling;
 	m->events[m->filling].n = 0;
 	*view = (struct measure_view){
 		.state = m->state,
 		.was_up = m->was_up,
+		.down = m->down,
+		.down_at_ns = m->down_at_ns,
 		.roster_known = m->targets.roster > 0,
 		.order = m->order,
 		.n_targets = n_pinged(&m->targets),
@@ -412,9 +489,48 @@ ping(struct measure *m, struct target *target, enum ping_layer layer,
 		send_lost(m, flight, cause_of(sent));
 }
 
+static void
+count_lost(struct measure *m, struct target *target, enum ping_layer layer,
+    int64_t due_ns, uint64_t n)
+{
+	struct measure_event *event = measure_event(m, MEASURE_COUNT);
+
+	target->n_sent += n;
+	target->n_lost += n;
+	target->cause = MEASURE_CAUSE_RELAY;
+	for (uint64_t i = 0; i < n && i < TARGET_RECENT; i++)
+		target_note(target, TARGET_LOST);
+	if (event == NULL)
+		return;
+	event->what = PING_LOST;
+	event->cause = MEASURE_CAUSE_RELAY;
+	event->n = n;
+	event->slot = target->schedule.n - n;
+	event->sample.node = target_series_id(target);
+	event->sample.layer = layer;
+	event->sample.wall_ns = measure_wall_ns(m, due_ns);
+}
+
+/* The same without a relay: they are lost. */
+static void
+lose_due(struct measure *m, struct target *target, int64_t now_ns)
+{
+	int64_t due_ns = target->schedule.next_ns;
+	int64_t until_ns = now_ns < m->stop_ns ? now_ns + 1 : m->stop_ns;
+	enum ping_layer layer = first_layer(m, target);
+	uint64_t n = schedule_skip(
+	    &target->schedule, until_ns, 0, slots_left(m, target));
+
+	if (n == 0)
+		return;
+	count_lost(m, target, layer, due_ns, n);
+	if (target->role != TARGET_HOP && m->opt->layers == PING_LAYER_BOTH)
+		count_lost(m, target, PING_SERVICE, due_ns, n);
+}
+
 /* Take the slots that are due at now_ns. */
 static void
-send_due(struct measure *m, struct target *target, int64_t now_ns)
+take_due(struct measure *m, struct target *target, int64_t now_ns)
 {
 	struct schedule *schedule = &target->schedule;
 	enum ping_layer layer = first_layer(m, target);
@@ -434,6 +550,17 @@ send_due(struct measure *m, struct target *target, int64_t now_ns)
 		    m->opt->layers == PING_LAYER_BOTH)
 			ping(m, target, PING_SERVICE, due_ns);
 	}
+}
+
+static void
+send_due(struct measure *m, struct target *target, int64_t now_ns)
+{
+	const struct schedule *schedule = &target->schedule;
+
+	if (m->down)
+		lose_due(m, target, now_ns);
+	else
+		take_due(m, target, now_ns);
 	if (slots_left(m, target) == 0 || schedule->next_ns >= m->stop_ns ||
 	    !timers_set(&m->timers, &target->timer, schedule->next_ns))
 		end_slots(m, target);
@@ -814,6 +941,27 @@ roster_tick(struct measure *m, int64_t now_ns)
 		begin_words(m);
 }
 
+/* A whole roster without our id ends the probe; next, connect as a node. */
+static void
+probe_take(struct measure *m, struct engine_conn *conn,
+    const struct bnet_roster_reply *reply)
+{
+	for (uint32_t i = 0; i < reply->n; i++) {
+		const struct bnet_roster_entry *entry = &reply->entries[i];
+
+		if (entry->role == BNET_ROLE_NODE &&
+		    entry->id == m->opt->as_id) {
+			refuse_to_displace(m, entry);
+			return;
+		}
+	}
+	if (reply->more)
+		return;
+	m->probing = false;
+	m->probed = true;
+	engine_conn_finish(conn);
+}
+
 /* Packets from a relay and through it. */
 
 static void
@@ -828,13 +976,22 @@ set_stop(struct measure *m)
 static void
 up(struct measure *m)
 {
+	bool first = !m->was_up;
+
 	m->state = MEASURE_UP;
 	m->was_up = true;
-	set_stop(m);
-	if (m->opt->hop != PING_HOP_NONE)
+	m->up_at_ns = clock_now_ns();
+	m->pong_n = m->flights.next;
+	if (m->down) {
+		m->down = false;
+		relay_event(m, MEASURE_RELAY_BACK, m->up_at_ns);
+	}
+	if (first)
+		set_stop(m);
+	if (m->opt->hop == PING_HOP_NONE)
+		roster_ask(m, m->up_at_ns);
+	else if (first)
 		roster_begin_hop(m);
-	else
-		roster_ask(m, clock_now_ns());
 }
 
 /* Set the timer of the session. */
@@ -854,9 +1011,10 @@ keep_arm(struct measure *m)
 static bool
 say_hello(struct measure *m, struct engine_conn *conn)
 {
+	bool as_node = m->opt->as_node && !m->probing;
 	const struct bnet_hello hello = {
-		.role = m->opt->as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
-		.wanted_id = m->opt->as_id,
+		.role = as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+		.wanted_id = as_node ? m->opt->as_id : 0,
 		.name = bnet_string_of(m->opt->name),
 		.token = bnet_string_of(m->files->token),
 	};
@@ -874,7 +1032,8 @@ on_open(void *owner)
 {
 	struct measure *m = owner;
 
-	if (m->opt->hop != PING_HOP_PING || m->state != MEASURE_GREETED)
+	if (m->opt->hop != PING_HOP_PING || m->state != MEASURE_GREETED ||
+	    m->probing)
 		return;
 	up(m);
 	keep_arm(m);
@@ -895,18 +1054,24 @@ on_welcome(void *owner, const struct bnet_welcome *welcome)
 	struct measure *m = owner;
 
 	(void)welcome;
-	if (m->state == MEASURE_GREETED)
+	if (m->state == MEASURE_GREETED && m->probing)
+		roster_ask(m, clock_now_ns());
+	else if (m->state == MEASURE_GREETED)
 		up(m);
 	keep_arm(m);
 }
 
+/* Connecting again is no use where another took the place on purpose. */
 static void
 on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
 	char why[MEASURE_REASON_CHARS];
 
 	session_refused_text(refuse, why, sizeof(why));
-	measure_fail(owner, why);
+	if (refuse->code == BNET_CODE_REPLACED)
+		measure_fail(owner, why);
+	else
+		relay_lost(owner, why);
 }
 
 /*
@@ -952,10 +1117,19 @@ on_pong(void *owner, const struct bnet_header *header)
 	return true;
 }
 
+/* Its welcome was awaited, so more than header pings was asked for. */
+static void
+on_stock(void *owner)
+{
+	measure_fail(owner,
+	    "a stock peer: it sends no welcome, and answers"
+	    " header pings only, which --hop ping measures");
+}
+
 static void
 on_lost(void *owner, const char *why)
 {
-	measure_fail(owner, why);
+	relay_lost(owner, why);
 }
 
 static const struct session_hooks session_hooks = {
@@ -964,6 +1138,7 @@ static const struct session_hooks session_hooks = {
 	.up = on_welcome,
 	.refused = on_refuse,
 	.pong = on_pong,
+	.stock = on_stock,
 	.lost = on_lost,
 };
 
@@ -1009,10 +1184,12 @@ on_roster_reply(
 	struct bnet_message message;
 	const struct bnet_roster_reply *reply = &message.u.roster_reply;
 
-	(void)conn;
 	if (!session_take(&m->session, packet, BNET_MSG_ROSTER_REPLY, &message))
 		return;
-	roster_take(m, reply);
+	if (m->probing)
+		probe_take(m, conn, reply);
+	else if (!m->probed)
+		roster_take(m, reply);
 }
 
 static void
@@ -1063,7 +1240,7 @@ register_keys(struct measure *m)
 	    m->engine, bnet_key(MESH_KEY_PINGED), on_pinged, m);
 }
 
-/* The life of the connection, and the interface for the caller. */
+/* The life of the connection, and what the caller starts and stops. */
 
 #define TICK_NS INT64_C(100000000)
 #define CONNECT_TIMEOUT_NS INT64_C(15000000000)
@@ -1075,22 +1252,62 @@ register_keys(struct measure *m)
 
 /* ---- connecting ---- */
 
+/* Without a connection there is no timer of one: run_down() looks. */
+static void
+connect_later(struct measure *m)
+{
+	if (!m->down || m->state >= MEASURE_DONE)
+		return;
+	m->connect_at_ns =
+	    clock_now_ns() + backoff_failed(&m->backoff, &m->backoff_rnd);
+}
+
+/* A stock relay, which sends no welcome, was not asked. */
+static int64_t
+welcome_timeout_ns(const struct measure *m)
+{
+	return m->opt->hop == PING_HOP_PING && !m->probing ? -1 : 0;
+}
+
+static void
+connect_as_node(struct measure *m)
+{
+	m->probed = false;
+	m->state = MEASURE_CONNECTING;
+	m->roster_asked = false;
+	m->session.set.welcome_timeout_ns = welcome_timeout_ns(m);
+	if (!session_connect(&m->session, m->engine, 0))
+		measure_fail(m, "out of memory");
+}
+
 static void
 closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
 	struct measure *m = arg;
 
-	if (session_closed(&m->session, end, true) || end == ENGINE_END_OWNER)
-		return; /* another try, measure_stop(), or reported */
-	measure_fail(m, session_end_text(conn, end));
+	timers_cancel(&m->timers, &m->keep);
+	if (session_closed(&m->session, end, true))
+		return; /* another try */
+	if (m->probed) {
+		connect_as_node(m);
+		return;
+	}
+	/* otherwise measure_stop(), or it was reported */
+	if (end != ENGINE_END_OWNER)
+		relay_lost(m, session_end_text(conn, end));
+	connect_later(m);
 }
 
 static void
 no_conn(void *arg, void *user, const struct address *from)
 {
+	struct measure *m = arg;
+
 	(void)user;
 	(void)from;
-	measure_fail(arg, "out of memory or descriptors");
+	(void)session_closed(&m->session, ENGINE_END_MEMORY, false);
+	relay_lost(m, "out of memory or descriptors");
+	connect_later(m);
 }
 
 static void
@@ -1185,7 +1402,9 @@ check_done(struct measure *m, int64_t now_ns)
 {
 	bool may_end = m->opt->count != 0 || now_ns >= m->stop_ns;
 
-	if (m->state != MEASURE_UP || m->start_ns == 0)
+	if (m->state != MEASURE_UP && !m->down)
+		return;
+	if (m->start_ns == 0 && !(m->down && now_ns >= m->stop_ns))
 		return;
 	if (now_ns >= m->stop_ns)
 		stop_all(m);
@@ -1203,6 +1422,32 @@ tick(struct measure *m, int64_t now_ns)
 	send_expire(m, now_ns);
 	check_done(m, now_ns);
 	(void)timers_set(&m->timers, &m->tick, now_ns + TICK_NS);
+}
+
+/*
+ * While there is no connection: connect again when it is time, and count the
+ * slots that pass. On the caller's thread, under the lock.
+ */
+static void
+run_down(struct measure *m)
+{
+	int64_t now_ns = clock_now_ns();
+	struct timer *due;
+
+	if (!m->down || m->session.conn != NULL)
+		return;
+	while ((due = timers_due(&m->timers, now_ns)) != NULL) {
+		if (due == &m->tick)
+			tick(m, now_ns);
+		else
+			send_due(m, target_of(due), now_ns);
+	}
+	if (m->connect_at_ns == 0 || now_ns < m->connect_at_ns ||
+	    m->state >= MEASURE_DONE)
+		return;
+	m->connect_at_ns = 0;
+	if (!session_connect(&m->session, m->engine, 0))
+		connect_later(m);
 }
 
 /* The engine reads the time once per turn; slots need it more exact. */
@@ -1321,7 +1566,11 @@ static void
 make_session(struct measure *m)
 {
 	const struct ping_options *opt = m->opt;
-	struct session_settings set = {
+	const bool probing = opt->as_node && opt->as_id != 0 && !opt->force;
+	struct session_settings set;
+
+	m->probing = probing;
+	set = (struct session_settings){
 		.target = &m->relay,
 		.scratch = &m->scratch,
 		.hooks = &session_hooks,
@@ -1329,14 +1578,16 @@ make_session(struct measure *m)
 		.order = (enum bnet_order)opt->order,
 		.orders = &m->orders,
 		.connect_timeout_ns = CONNECT_TIMEOUT_NS,
-		.welcome_timeout_ns = opt->hop == PING_HOP_PING ? -1 : 0,
+		.welcome_timeout_ns = welcome_timeout_ns(m),
 		.answers_echo = true,
 	};
 
 	if (opt->deadline_ns != 0 && opt->deadline_ns < CONNECT_TIMEOUT_NS)
 		set.connect_timeout_ns = opt->deadline_ns;
-	m->relay.tls = m->files->tls;
-	m->pong_n = 1; /* as flights are numbered */
+	session_target_use(&m->relay, m->files);
+	m->backoff = (struct backoff){ .min_ns = BACKOFF_MIN_NS,
+		.max_ns = BACKOFF_MAX_NS };
+	m->backoff_rnd = random_stream((uint64_t)clock_now_ns(), 0);
 	orders_init(&m->orders);
 	session_scratch_init(&m->scratch);
 	session_init(&m->session, &set);

@@ -11,6 +11,10 @@
  * at the start; later times are derived from it, so that setting it has no
  * effect.
  *
+ * A relay that is lost is connected to again, with back-off, and meanwhile
+ * every slot that passes is lost; measure_take() drives this, because there is
+ * no connection whose worker could.
+ *
  * It owns the engine, the targets and the events. For run.c; screen.c reads
  * the targets.
  */
@@ -27,21 +31,29 @@
 
 #define MEASURE_REASON_CHARS 256
 
+#define MEASURE_CAUSE_RELAY UINT32_MAX /* the relay was lost */
+
 enum measure_kind {
 	MEASURE_SAMPLE, /* an answer; late or duplicate: with a count */
 	MEASURE_COUNT,
 	MEASURE_SEEN, /* a target is new, or was renamed */
 	MEASURE_LEFT, /* it is no longer in the roster */
+	MEASURE_RELAY_LOST, /* `reason` says why; slots are lost until: */
+	MEASURE_RELAY_BACK,
 };
 
 struct measure_event {
 	enum measure_kind kind;
 	enum ping_count what; /* of MEASURE_COUNT */
 	uint64_t n; /* how many, one interval apart */
-	uint32_t cause; /* of a loss: enum bnet_code; 0: timeout */
+	uint32_t cause; /* of a loss: enum bnet_code; 0: timeout; or above */
 	uint64_t slot; /* number of the ping, from 0 */
-	struct ping_sample sample; /* SAMPLE; node, layer and wall_ns: all */
-	char name[SERIES_NAME_CHARS]; /* SEEN, LEFT */
+	/* SAMPLE; node and layer: all of targets; wall_ns: all */
+	struct ping_sample sample;
+	union {
+		char name[SERIES_NAME_CHARS]; /* SEEN, LEFT */
+		char reason[MEASURE_REASON_CHARS]; /* RELAY_LOST */
+	};
 };
 
 enum measure_state {
@@ -49,14 +61,17 @@ enum measure_state {
 	MEASURE_GREETED, /* the hello was sent */
 	MEASURE_UP,
 	MEASURE_DONE, /* all slots are taken, and answered or lost */
-	MEASURE_FAILED, /* the relay is lost; `reason` says why */
+	MEASURE_FAILED, /* the relay is not there; `reason` says why */
+	MEASURE_REFUSED, /* the id of --as-node is taken; `reason` says so */
 };
 
 /* A snapshot of its state. */
 struct measure_view {
 	enum measure_state state;
-	char reason[MEASURE_REASON_CHARS]; /* MEASURE_FAILED */
+	char reason[MEASURE_REASON_CHARS]; /* FAILED, REFUSED, or `down` */
 	bool was_up;
+	bool down; /* it was up, is lost, and is connected to again */
+	int64_t down_at_ns; /* since when; CLOCK_MONOTONIC */
 	bool roster_known; /* a complete one came */
 	enum bnet_order order; /* of the relay, if not the usual; or AUTO */
 	size_t n_targets; /* being pinged */

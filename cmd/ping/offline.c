@@ -16,7 +16,7 @@ void
 offline_check(const struct ping_options *opt)
 {
 	char err[CLI_ERR_CHARS];
-	struct failif test;
+	struct threshold test;
 
 	for (size_t i = 0; i < opt->fail_ifs.n; i++)
 		if (!failif_parse(opt->fail_ifs.at[i], &test, err))
@@ -29,16 +29,19 @@ static int
 judge(const struct ping_options *opt, const struct series *series)
 {
 	char what[CLI_ERR_CHARS];
-	struct failif test;
+	enum threshold_result result;
+	struct threshold test;
 	int code = CLI_OK;
 
 	for (size_t i = 0; i < opt->fail_ifs.n; i++) {
 		if (!failif_parse(opt->fail_ifs.at[i], &test, what))
 			cli_usage("--fail-if: %s", what);
-		if (!failif_true(&test, series, what))
+		result = failif_result(&test, series, what);
+		if (result == THRESHOLD_FALSE)
 			continue;
 		cli_warn("--fail-if %s", what);
-		code = CLI_FAILED;
+		if (result == THRESHOLD_TRUE || !opt->allow_undecided)
+			code = CLI_FAILED;
 	}
 	return code;
 }

@@ -62,6 +62,9 @@ static const struct option_row rows[] = {
 	    OPTION_FLAG(OPT, percentiles) },
 	{ "fail-if", 0, "TEST", "exit with 1 if TEST holds, such as 'p99>5ms'",
 	    OPTION_TEXTS(OPT, fail_ifs, PING_FAIL_IFS_MAX) },
+	{ "allow-undecided", 0, NULL,
+	    "let a --fail-if pass that has too few samples",
+	    OPTION_FLAG(OPT, allow_undecided) },
 	{ "log", 0, "FILE", "write histograms in the HdrHistogram format",
 	    OPTION_PATH(OPT, log) },
 	{ "samples", 0, "FILE", "write every sample as CSV",
@@ -78,12 +81,15 @@ static const struct option_row rows[] = {
 
 	{ "as-node", 0, "ID", "connect as the node ID; 0 is any id",
 	    OPTION_NUMBER(OPT, as_id, 0, INT64_MAX), .group = "Identity" },
+	{ "force", 0, NULL, "displace a node that has the id of --as-node",
+	    OPTION_FLAG(OPT, force) },
 	{ "name", 0, "NAME", "show this name to the relay",
 	    OPTION_TEXT(OPT, name, 0, NAME_CHARS), .initial = "bluenet-ping" },
 
+	{ "exit-on-loss", 0, NULL, "end when the relay is lost",
+	    OPTION_FLAG(OPT, exit_on_loss), .group = "Connection" },
 	{ "order", 0, "ORDER", "speak this byte order; auto finds it out",
-	    OPTION_WORD(OPT, order, orders), .initial = "auto",
-	    .group = "Connection" },
+	    OPTION_WORD(OPT, order, orders), .initial = "auto" },
 
 	{ "tls", 0, NULL, "use TLS", OPTION_FLAG(OPT, client.tls),
 	    .group = "Authentication" },

@@ -59,13 +59,15 @@ struct ping_options {
 	bool poisson, spin, trace;
 	bool verbose, live;
 	bool per_node, percentiles;
-	bool as_node;
+	bool exit_on_loss;
+	bool as_node, force;
 	uint64_t as_id; /* 0: the relay chooses */
 	char *name;
 	uint64_t seed;
 	char *log, *samples, *plot; /* files; NULL: none */
 	double tolerance; /* of --compare, a fraction: 0.05 */
 	struct option_texts fail_ifs;
+	bool allow_undecided;
 	struct client_options client;
 };
 

@@ -143,8 +143,12 @@ put_rows(FILE *script, const struct series *series, enum ping_layer layer)
 	fprintf(script, "$%s << EOD\n", ping_layer_names[layer]);
 	for (size_t i = 0; i < series_n_rows(series); i++) {
 		row = row_of(series, i, layer);
-		if (row == NULL || row->due.count == 0)
+		if (row == NULL)
 			continue;
+		if (row->due.count == 0) {
+			fputc('\n', script); /* breaks the line */
+			continue;
+		}
 		fprintf(script, "%" PRId64 " %.6f",
 		    (row->start_ns + zone_ns) / NS_PER_S,
 		    hdr_sums_mean(&row->due) / 1e6);
@@ -178,6 +182,27 @@ set_time_axis(FILE *script, const struct series *series)
 	    set->bucket_ns < 60 * NS_PER_S ? "%H:%M:%S" : "%H:%M",
 	    (first_ns - set->bucket_ns / 2) / NS_PER_S,
 	    (last_ns + set->bucket_ns / 2 + NS_PER_S - 1) / NS_PER_S);
+}
+
+/* Grey bands, behind the lines. */
+static void
+set_outages(FILE *script, const struct series *series)
+{
+	double zone_s = (double)series_settings(series)->zone_ns / 1e9;
+	const struct series_outage *list;
+	size_t n;
+
+	list = series_outages(series, &n);
+	for (size_t i = 0; i < n; i++)
+		fprintf(script,
+		    "set object %zu rectangle from first %.3f, graph 0"
+		    " to first %.3f, graph 1 behind"
+		    " fillcolor rgb '#d9d9d9' fillstyle solid border rgb"
+		    " '#d9d9d9'\n",
+		    i + 1, (double)list[i].start_ns / 1e9 + zone_s,
+		    (double)list[i].end_ns / 1e9 + zone_s);
+	if (n > 0)
+		fprintf(script, "set title 'grey: no relay' offset 0,-0.5\n");
 }
 
 static void
@@ -249,6 +274,7 @@ plot_run(const char *path, const struct series *series, char err[CLI_ERR_CHARS])
 		if (layers[i])
 			put_rows(plotter.script, series, (enum ping_layer)i);
 	set_time_axis(plotter.script, series);
+	set_outages(plotter.script, series);
 	if (n_panels > 0)
 		fprintf(plotter.script, "set multiplot layout %u,1\n",
 		    n_panels + 1);

@@ -24,7 +24,9 @@ static const char *const count_heads[PING_COUNTS] = { "Lost", "Late", "Twice",
 /* Bits: which columns to print. */
 #define COLUMN_COUNT(what) (1u << (what))
 #define COLUMN_HICCUPS (1u << PING_COUNTS)
-#define COLUMN_ANY (1u << (PING_COUNTS + 1)) /* so that no set is 0 */
+#define COLUMN_OUTAGE (1u << (PING_COUNTS + 1))
+#define COLUMN_ANY (1u << (PING_COUNTS + 2)) /* so that no set is 0 */
+#define COLUMNS_OF_RUN (COLUMN_HICCUPS | COLUMN_OUTAGE) /* not of a node */
 
 /* The columns that have a value at any layer. */
 static unsigned
@@ -32,9 +34,13 @@ columns_of(const struct series *series)
 {
 	const struct series_cell *cell;
 	unsigned columns = COLUMN_ANY;
+	size_t n_outages;
 
 	if (series_total_hiccups(series)->count > 0)
 		columns |= COLUMN_HICCUPS;
+	(void)series_outages(series, &n_outages);
+	if (n_outages > 0)
+		columns |= COLUMN_OUTAGE;
 	for (unsigned layer = 0; layer < PING_LAYERS; layer++) {
 		cell = series_total(series, SERIES_ALL, (enum ping_layer)layer);
 		for (unsigned i = 0; cell != NULL && i < PING_COUNTS; i++)
@@ -85,7 +91,9 @@ print_heads(FILE *file, unsigned columns, bool percentiles)
 			fprintf(file, " %*s", width_of(count_heads[i]),
 			    count_heads[i]);
 	if (columns & COLUMN_HICCUPS)
-		fprintf(file, " %*s", CELL_CHARS, "Noise");
+		fprintf(file, " %*s", CELL_CHARS, "Hiccup");
+	if (columns & COLUMN_OUTAGE)
+		fprintf(file, " %*s", CELL_CHARS, "Outage");
 	fputc('\n', file);
 }
 
@@ -110,6 +118,15 @@ print_sums(FILE *file, const char *time, const struct hdr_sums *sums)
 		    cluster_decimals[i]);
 }
 
+/* The part of the row's bucket without a relay. */
+static double
+outage_s(const struct series *series, const struct series_row *row)
+{
+	int64_t end_ns = row->start_ns + series_settings(series)->bucket_ns;
+
+	return (double)series_outage_ns(series, row->start_ns, end_ns) / 1e9;
+}
+
 static void
 text_row(FILE *file, const struct series *series, const struct series_row *row,
     unsigned columns, bool percentiles)
@@ -120,7 +137,7 @@ text_row(FILE *file, const struct series *series, const struct series_row *row,
 	print_sums(file, time, &row->due);
 	for (unsigned i = 0; percentiles && i < SERIES_QUANTILES; i++)
 		print_cell(file,
-		    cluster_quantile_known(row->due.count, series_quantiles[i]),
+		    hdr_quantile_known(row->due.count, series_quantiles[i]),
 		    (double)row->quantiles_ns[i] / 1e9,
 		    CLUSTER_QUANTILE_DECIMALS);
 	for (unsigned i = 0; i < PING_COUNTS; i++)
@@ -131,6 +148,8 @@ text_row(FILE *file, const struct series *series, const struct series_row *row,
 		print_cell(file, row->hiccups.count > 0,
 		    (double)row->hiccups.max / 1e9,
 		    cluster_decimals[CLUSTER_AVERAGE]);
+	if (columns & COLUMN_OUTAGE)
+		fprintf(file, " %*.1f", CELL_CHARS, outage_s(series, row));
 	fputc('\n', file);
 	if (series_sent_differs(&row->due, &row->sent)) {
 		print_sums(file, " sent", &row->sent);
@@ -217,9 +236,9 @@ print_table(FILE *file, const struct series *series, uint64_t node,
 	unsigned columns = columns_of(series);
 	const struct series_row *row;
 
-	/* the stalls are this machine's: print them once */
+	/* the stalls are this machine's, the outages the relay's: once */
 	if (node != SERIES_ALL || layers_below(series, layer) > 0)
-		columns &= ~COLUMN_HICCUPS;
+		columns &= ~COLUMNS_OF_RUN;
 	print_heads(file, columns, settings->percentiles);
 	for (size_t i = 0; i < series_n_rows(series); i++) {
 		row = series_row(series, i);
@@ -272,12 +291,26 @@ print_node(FILE *file, const struct series *series, uint64_t node,
 }
 
 static void
+print_outages(FILE *file, const struct series *series)
+{
+	size_t n;
+
+	(void)series_outages(series, &n);
+	if (n > 0)
+		fprintf(file, "no relay: %zu time%s, %.1f s in all\n", n,
+		    n == 1 ? "" : "s",
+		    (double)series_outage_ns(series, INT64_MIN, INT64_MAX) /
+			1e9);
+}
+
+static void
 report_text(FILE *file, const struct series *series,
     const struct report_settings *settings)
 {
 	bool first = true;
 
 	print_node(file, series, SERIES_ALL, settings, &first);
+	print_outages(file, series);
 	for (size_t i = 0; settings->per_node && i < series_n_nodes(series);
 	     i++)
 		print_node(
@@ -343,21 +376,26 @@ json_string(FILE *file, const char *s)
 	fputc('"', file);
 }
 
-/* ,"due":{...}; nothing if there are no samples. */
+/* ,"due":{...}; null if there are no samples, as a quantile of too few. */
 static void
 json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
     const int64_t *quantiles_ns)
 {
-	if (sums->count == 0)
+	fprintf(file, ",\"%s\":", name);
+	if (sums->count == 0) {
+		fputs("null", file);
 		return;
-	fprintf(file, ",\"%s\":{\"count\":%" PRIu64, name, sums->count);
+	}
+	fprintf(file, "{\"count\":%" PRIu64, sums->count);
 	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, ",\"%s\":%.9f", value_names[i],
 		    cluster_value(sums, (enum cluster_column)i));
 	for (unsigned i = 0; quantiles_ns != NULL && i < SERIES_QUANTILES; i++)
-		if (cluster_quantile_known(sums->count, series_quantiles[i]))
+		if (hdr_quantile_known(sums->count, series_quantiles[i]))
 			fprintf(file, ",\"%s\":%.9f", quantile_names[i],
 			    (double)quantiles_ns[i] / 1e9);
+		else
+			fprintf(file, ",\"%s\":null", quantile_names[i]);
 	fputc('}', file);
 }
 
@@ -365,8 +403,10 @@ json_sums(FILE *file, const char *name, const struct hdr_sums *sums,
 static void
 json_clock(FILE *file, const struct series_row *row)
 {
-	if (row->up.count == 0)
+	if (row->up.count == 0) {
+		fputs(",\"clock\":null", file);
 		return;
+	}
 	fprintf(file,
 	    ",\"clock\":{\"count\":%" PRIu64 ",\"up_average_s\":%.9f"
 	    ",\"down_average_s\":%.9f,\"error_average_s\":%.9f"
@@ -396,7 +436,9 @@ report_json_row(FILE *file, const struct series *series,
 		    row->counts[i]);
 	json_sums(file, "due", &row->due, row->quantiles_ns);
 	json_sums(file, "sent", &row->sent, NULL);
-	json_sums(file, "noise", &row->hiccups, NULL);
+	json_sums(file, "hiccups", &row->hiccups, NULL);
+	if (time == NULL && row->node == SERIES_ALL)
+		fprintf(file, ",\"outage_s\":%.3f", outage_s(series, row));
 	json_clock(file, row);
 	fputs("}\n", file);
 }
@@ -413,8 +455,8 @@ report_csv_head(FILE *file)
 		fprintf(file, ",sent_%s", value_names[i]);
 	for (unsigned i = 0; i < PING_COUNTS; i++)
 		fprintf(file, ",%s", ping_count_names[i]);
-	fputs(",noise_maximum_s,up_average_s,down_average_s"
-	      ",clock_error_average_s,clock_error_maximum_s\n",
+	fputs(",hiccups_maximum_s,up_average_s,down_average_s"
+	      ",clock_error_average_s,clock_error_maximum_s,outage_s\n",
 	    file);
 }
 
@@ -466,7 +508,7 @@ report_csv_row(FILE *file, const struct series *series,
 	csv_values(file, &row->due);
 	for (unsigned i = 0; i < SERIES_QUANTILES; i++)
 		csv_number(file,
-		    cluster_quantile_known(row->due.count, series_quantiles[i]),
+		    hdr_quantile_known(row->due.count, series_quantiles[i]),
 		    (double)row->quantiles_ns[i]);
 	csv_values(file, &row->sent);
 	for (unsigned i = 0; i < PING_COUNTS; i++)
@@ -476,6 +518,10 @@ report_csv_row(FILE *file, const struct series *series,
 	csv_number(file, clock, row->down.mean);
 	csv_number(file, clock, row->clock_error.mean);
 	csv_number(file, clock, row->clock_error.max);
+	if (time == NULL && row->node == SERIES_ALL)
+		fprintf(file, ",%.3f", outage_s(series, row));
+	else
+		fputc(',', file);
 	fputc('\n', file);
 }
 
@@ -522,6 +568,21 @@ data_total(FILE *file, const struct series *series,
 	}
 }
 
+/* {"type":"outage",...}, one for each, before the totals. */
+static void
+json_outages(FILE *file, const struct series *series)
+{
+	const struct series_outage *list;
+	size_t n;
+
+	list = series_outages(series, &n);
+	for (size_t i = 0; i < n; i++)
+		fprintf(file,
+		    "{\"type\":\"outage\",\"start_s\":%.3f,\"end_s\":%.3f}\n",
+		    (double)list[i].start_ns / 1e9,
+		    (double)list[i].end_ns / 1e9);
+}
+
 static void
 data_rows(FILE *file, const struct series *series,
     const struct report_settings *settings)
@@ -530,6 +591,8 @@ data_rows(FILE *file, const struct series *series,
 		report_csv_head(file);
 	for (size_t i = 0; i < series_n_rows(series); i++)
 		data_row(file, series, settings, series_row(series, i), NULL);
+	if (settings->format == REPORT_JSON)
+		json_outages(file, series);
 	data_total(file, series, settings, SERIES_ALL);
 	for (size_t i = 0; i < series_n_nodes(series); i++)
 		data_total(file, series, settings, series_node(series, i));

@@ -9,8 +9,8 @@
  * Text is one table per layer, then, on request, one per node. A row counts
  * from when pings were due; a second row counts from when they were sent, if
  * that differs. Columns for lost, late, duplicate, reordered and missed pings
- * appear if there were any; the column Noise is the longest stall of this
- * machine itself. A line of totals ends the table, then one with the ways up
+ * appear if there were any; the column Hiccup is the longest stall of this
+ * machine itself, Outage how long there was no relay. A line of totals ends the table, then one with the ways up
  * and down, if the nodes' clock offsets could be estimated.
  *
  * A text table that is printed during the run covers all nodes together.

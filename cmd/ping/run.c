@@ -15,6 +15,7 @@
 #include "cmd/ping/report.h"
 #include "cmd/ping/screen.h"
 #include "cmd/ping/series_log.h"
+#include "cmd/ping/tail_file.h"
 #include "cmd/session/orders.h"
 #include "cmd/stats/table.h"
 #include "proto/message.h"
@@ -34,13 +35,17 @@ struct run {
 	struct hiccups *hiccups;
 	struct series *series;
 	struct screen *screen; /* NULL: none */
-	FILE *log, *samples; /* NULL: none */
+	struct tail_file log; /* the rows of open buckets are its tail */
+	FILE *samples; /* NULL: none */
+	int64_t begin_ns; /* unix time */
+	int64_t keep_at_ns; /* when to write what there is */
 	struct report_settings report;
 	unsigned report_state;
 	bool running; /* print rows as their buckets close */
 	int signal_fd;
 	bool order_reported; /* the byte order of the relay was */
 	bool words_reported; /* unmatched words were reported */
+	int64_t outage_ns; /* unix time when the relay was lost; 0: it is up */
 	int64_t draw_at_ns;
 	bool interrupted;
 	struct measure_view view;
@@ -77,6 +82,25 @@ sample_line(const struct run *run, const struct measure_event *event)
 	putchar('\n');
 }
 
+static const char *
+cause_text(uint32_t cause)
+{
+	if (cause == MEASURE_CAUSE_RELAY)
+		return "the relay was lost";
+	return cause != 0 ? bnet_code_name(cause) : "timed out";
+}
+
+static void
+lost_line(
+    const char *name, const char *layer, const struct measure_event *event)
+{
+	printf("no answer from %s: seq=%llu%s", name,
+	    (unsigned long long)event->slot, layer);
+	if (event->n > 1)
+		printf(", %llu of them", (unsigned long long)event->n);
+	printf(": %s\n", cause_text(event->cause));
+}
+
 static void
 count_line(const struct run *run, const struct measure_event *event)
 {
@@ -87,9 +111,7 @@ count_line(const struct run *run, const struct measure_event *event)
 
 	switch (event->what) {
 	case PING_LOST:
-		printf("no answer from %s: seq=%llu%s: %s\n", name, slot, layer,
-		    event->cause != 0 ? bnet_code_name(event->cause)
-				      : "timed out");
+		lost_line(name, layer, event);
 		break;
 	case PING_LATE:
 		printf("late answer from %s: seq=%llu%s time=%.3f ms\n", name,
@@ -119,8 +141,7 @@ print_line(struct run *run, const struct measure_event *event)
 	case MEASURE_COUNT:
 		count_line(run, event);
 		break;
-	case MEASURE_SEEN:
-	case MEASURE_LEFT:
+	default:
 		break;
 	}
 }
@@ -143,7 +164,10 @@ create(const char *what, const char *path)
 static void
 files_open(struct run *run)
 {
-	run->log = create("--log", run->opt->log);
+	const char *log = run->opt->log;
+
+	if (log != NULL && !tail_file_open(&run->log, log))
+		cli_die("--log: %s: %s", log, strerror(errno));
 	run->samples = create("--samples", run->opt->samples);
 	if (run->samples != NULL)
 		fputs("time,node,name,layer,seq,from_due,from_sent,up,down,"
@@ -155,9 +179,9 @@ files_open(struct run *run)
 static void
 files_begin(struct run *run, int64_t wall_ns)
 {
-	if (run->log != NULL)
+	if (run->log.text != NULL)
 		series_log_head(
-		    run->log, series_settings(run->series), wall_ns);
+		    run->log.text, series_settings(run->series), wall_ns);
 }
 
 /* In CSV a name is quoted, and quotes in it are doubled. */
@@ -175,19 +199,16 @@ quoted(FILE *f, const char *s)
 
 /* A ping without an answer has no round trip. */
 static void
-files_sample(struct run *run, const struct measure_event *event)
+files_line(struct run *run, const struct ping_sample *s, uint64_t slot,
+    int64_t wall_ns, bool lost)
 {
-	const struct ping_sample *s = &event->sample;
 	FILE *f = run->samples;
-	bool lost = event->kind == MEASURE_COUNT && event->what == PING_LOST;
 
-	if (f == NULL || (event->kind != MEASURE_SAMPLE && !lost))
-		return;
-	fprintf(f, "%lld.%09lld,%llu,", (long long)(s->wall_ns / 1000000000),
-	    (long long)(s->wall_ns % 1000000000), (unsigned long long)s->node);
+	fprintf(f, "%lld.%09lld,%llu,", (long long)(wall_ns / 1000000000),
+	    (long long)(wall_ns % 1000000000), (unsigned long long)s->node);
 	quoted(f, series_name_of(run->series, s->node));
 	fprintf(f, ",%s,%llu,", ping_layer_names[s->layer],
-	    (unsigned long long)event->slot);
+	    (unsigned long long)slot);
 	if (!lost)
 		fprintf(f, "%.9f,%.9f,", (double)s->due_ns * NS,
 		    (double)s->sent_ns * NS);
@@ -201,12 +222,80 @@ files_sample(struct run *run, const struct measure_event *event)
 }
 
 static void
+files_sample(struct run *run, const struct measure_event *event)
+{
+	const struct ping_sample *s = &event->sample;
+	bool lost = event->kind == MEASURE_COUNT && event->what == PING_LOST;
+
+	if (run->samples == NULL || (event->kind != MEASURE_SAMPLE && !lost))
+		return;
+	files_line(run, s, event->slot, s->wall_ns, lost);
+	for (uint64_t i = 1; lost && i < event->n; i++)
+		files_line(run, s, event->slot + i,
+		    s->wall_ns + (int64_t)i * run->opt->interval_ns, true);
+}
+
+static void
+log_row(struct run *run, FILE *text, const struct series_row *row,
+    const struct series_cell *cell)
+{
+	if (!series_log_row(text, series_settings(run->series), row, &cell->due,
+		series_name_of(run->series, row->node)) &&
+	    run->log.error == 0)
+		run->log.error = ENOMEM;
+}
+
+static void
 files_row(struct run *run, const struct series_row *row,
     const struct series_cell *cell)
 {
-	if (run->log != NULL)
-		(void)series_log_row(run->log, series_settings(run->series),
-		    row, &cell->due, series_name_of(run->series, row->node));
+	if (run->log.text != NULL)
+		log_row(run, run->log.text, row, cell);
+}
+
+struct log_tail {
+	struct run *run;
+	FILE *text;
+};
+
+static void
+tail_row(
+    void *ctx, const struct series_row *row, const struct series_cell *cell)
+{
+	const struct log_tail *tail = ctx;
+
+	log_row(tail->run, tail->text, row, cell);
+}
+
+static void
+log_tail(void *ctx, FILE *text)
+{
+	struct run *run = ctx;
+	struct log_tail tail = { run, text };
+
+	if (run->outage_ns != 0) {
+		const struct series_outage outage = { run->outage_ns,
+			measure_wall_ns(run->measure, clock_now_ns()) };
+
+		series_log_outage(text, &outage);
+	}
+	series_open_rows(run->series, tail_row, &tail);
+}
+
+#define KEEP_NS INT64_C(5000000000)
+
+/* So that whatever ends us loses little. */
+static void
+files_keep(struct run *run)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (now_ns < run->keep_at_ns)
+		return;
+	run->keep_at_ns = now_ns + KEEP_NS;
+	tail_file_commit(&run->log, log_tail, run);
+	if (run->samples != NULL)
+		(void)fflush(run->samples);
 }
 
 static bool
@@ -227,8 +316,11 @@ finish(const char *what, const char *path, FILE *f)
 static bool
 files_close(struct run *run)
 {
-	bool log = finish("--log", run->opt->log, run->log);
+	const char *path = run->opt->log;
+	bool log = path == NULL || tail_file_close(&run->log);
 
+	if (!log)
+		cli_warn("--log: %s: %s", path, strerror(errno));
 	return finish("--samples", run->opt->samples, run->samples) && log;
 }
 
@@ -491,8 +583,7 @@ say_silent(struct run *run)
 			continue;
 		silent = true;
 		cli_warn("%s: no answer (%s)", target_label(target, label),
-		    target->cause != 0 ? bnet_code_name(target->cause)
-				       : "timed out");
+		    cause_text(target->cause));
 	}
 	return silent;
 }
@@ -533,10 +624,19 @@ verdict(struct run *run)
 	if (view->n_overflow > 0)
 		cli_warn("%llu samples were not recorded: output was blocked",
 		    (unsigned long long)view->n_overflow);
+	if (view->state == MEASURE_REFUSED) {
+		cli_warn("--as-node: %s", view->reason);
+		return CLI_FAILED;
+	}
 	if (view->state == MEASURE_FAILED) {
 		cli_warn("%s %s: %s",
 		    view->was_up ? "lost the relay" : "cannot reach the relay",
 		    run->opt->relay, view->reason);
+		return PING_EXIT_UNREACHABLE;
+	}
+	if (view->down) {
+		cli_warn("%s: the relay is still lost: %s", run->opt->relay,
+		    view->reason);
 		return PING_EXIT_UNREACHABLE;
 	}
 	if (view->n_targets == 0 && run->opt->n_words == 0 &&
@@ -592,6 +692,42 @@ count(struct run *run, const struct measure_event *event)
 		    s->wall_ns + (int64_t)i * run->opt->interval_ns);
 }
 
+/* Note the outage up to a time; `over`: the relay is back, or we end. */
+static void
+outage_until(struct run *run, int64_t wall_ns, bool over)
+{
+	const struct series_outage outage = { run->outage_ns, wall_ns };
+
+	if (run->outage_ns == 0)
+		return;
+	series_outage(run->series, outage.start_ns, outage.end_ns);
+	if (!over)
+		return;
+	if (run->log.text != NULL)
+		series_log_outage(run->log.text, &outage);
+	run->outage_ns = 0;
+}
+
+static void
+relay_lost(struct run *run, const struct measure_event *event)
+{
+	run->outage_ns = event->sample.wall_ns;
+	if (run->screen == NULL)
+		cli_warn("lost the relay %s: %s; connecting again",
+		    run->opt->relay, event->reason);
+}
+
+static void
+relay_back(struct run *run, const struct measure_event *event)
+{
+	int64_t wall_ns = event->sample.wall_ns;
+
+	if (run->screen == NULL)
+		cli_warn("%s: the relay is back after %.1f s", run->opt->relay,
+		    (double)(wall_ns - run->outage_ns) * NS);
+	outage_until(run, wall_ns, true);
+}
+
 static void
 take_event(struct run *run, const struct measure_event *event)
 {
@@ -608,6 +744,13 @@ take_event(struct run *run, const struct measure_event *event)
 	case MEASURE_LEFT:
 		if (run->screen == NULL)
 			cli_warn("%s: left the roster", event->name);
+		break;
+	case MEASURE_RELAY_LOST:
+		relay_lost(run, event);
+		break;
+	case MEASURE_RELAY_BACK:
+		relay_back(run, event);
+		break;
 	}
 	files_sample(run, event);
 	if (run->opt->verbose)
@@ -629,14 +772,18 @@ static void
 take_all(struct run *run)
 {
 	const struct measure_event *events;
+	int64_t wall_ns;
 	size_t n;
 
 	events = measure_take(run->measure, &n, &run->view);
 	for (size_t i = 0; i < n; i++)
 		take_event(run, &events[i]);
 	take_hiccups(run);
-	(void)series_tick(
-	    run->series, measure_wall_ns(run->measure, clock_now_ns()));
+	wall_ns = measure_wall_ns(run->measure, clock_now_ns());
+	outage_until(run, wall_ns, false);
+	series_measured(run->series, run->begin_ns, wall_ns);
+	(void)series_tick(run->series, wall_ns);
+	files_keep(run);
 	(void)cli_flush();
 }
 
@@ -767,7 +914,8 @@ prepare(struct run *run, const struct ping_options *opt)
 		return;
 	run->screen = screen_open();
 	if (run->screen == NULL)
-		cli_usage("--live: expected a terminal");
+		cli_usage("--live: expected a terminal on which the cursor can"
+			  " be placed");
 }
 
 static void
@@ -786,7 +934,8 @@ measure(struct run *run)
 		leave_screen(run);
 		cli_die("a thread could not be started: %s", strerror(errno));
 	}
-	files_begin(run, measure_wall_ns(run->measure, clock_now_ns()));
+	run->begin_ns = measure_wall_ns(run->measure, clock_now_ns());
+	files_begin(run, run->begin_ns);
 	run->running = true;
 	loop(run);
 	run->running = false;
@@ -794,6 +943,7 @@ measure(struct run *run)
 	report_words(run);
 	if (measure_stop(run->measure))
 		take_all(run);
+	outage_until(run, measure_wall_ns(run->measure, clock_now_ns()), true);
 	series_finish(run->series);
 	return end_run(run);
 }

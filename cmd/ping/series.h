@@ -39,6 +39,7 @@
 #define SERIES_ALL UINT64_MAX /* stands for all nodes together */
 #define SERIES_OTHERS (UINT64_MAX - 1) /* nodes beyond nodes_max */
 #define SERIES_QUANTILES 4
+#define SERIES_OUTAGES_MAX 4096 /* more are refused */
 
 /* p50 p90 p99 p99.9 */
 extern const double series_quantiles[SERIES_QUANTILES];
@@ -86,6 +87,8 @@ struct series_cell {
 /* The part of a cell that is kept when its bucket is closed. */
 struct series_row {
 	int64_t start_ns; /* unix time of the bucket's start */
+	/* The part of the bucket that was measured; 0: all of it. */
+	int64_t begin_ns, length_ns;
 	uint64_t node; /* SERIES_ALL: all nodes together */
 	enum ping_layer layer;
 	struct hdr_sums due, sent;
@@ -136,6 +139,39 @@ void series_count(struct series *series, uint64_t node, enum ping_layer layer,
 
 /* Add a stall of this machine by stall_ns (0: it woke in time) at wall_ns. */
 void series_hiccup(struct series *series, int64_t wall_ns, int64_t stall_ns);
+
+/*
+ * There was no relay in this time; an outage that touches another one extends
+ * it, so that a long one may be reported as it grows.
+ */
+void series_outage(struct series *series, int64_t start_ns, int64_t end_ns);
+
+/* The outages, in order of time, apart from each other. */
+struct series_outage {
+	int64_t start_ns, end_ns; /* unix time */
+};
+
+const struct series_outage *
+series_outages(const struct series *series, size_t *n);
+
+/* How much of that time was outage. */
+int64_t
+series_outage_ns(const struct series *series, int64_t start_ns, int64_t end_ns);
+
+/*
+ * Something was measured from begin_ns until now; what is outside is no part
+ * of a row. Without this call, buckets were measured whole.
+ */
+void series_measured(struct series *series, int64_t begin_ns, int64_t now_ns);
+
+/*
+ * Call `each` for the cells of the buckets that are open, the oldest bucket
+ * first, as series_settings.closed when they are closed.
+ */
+void series_open_rows(const struct series *series,
+    void (*each)(void *ctx, const struct series_row *row,
+	const struct series_cell *cell),
+    void *ctx);
 
 /* Close the buckets that ended grace_ns ago. True: one was closed. */
 bool series_tick(struct series *series, int64_t wall_now_ns);

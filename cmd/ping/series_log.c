@@ -14,6 +14,7 @@
 
 #define ROW_HEAD "#[bluenet-ping log: "
 #define ROW_START "#[bluenet-ping row: "
+#define OUTAGE_START "#[bluenet-ping outage: "
 
 struct row_head {
 	int64_t bucket_ns, zone_ns;
@@ -37,20 +38,20 @@ static const struct field {
 	enum kind kind;
 	size_t at;
 } fields[] = {
-	{ "due", KIND_SUMS, AT(due) },
-	{ "sent", KIND_SUMS, AT(sent) },
+	{ "due", KIND_SUMS, AT(due) }, { "sent", KIND_SUMS, AT(sent) },
 	{ "lost", KIND_COUNT, AT(counts[PING_LOST]) },
 	{ "late", KIND_COUNT, AT(counts[PING_LATE]) },
 	{ "duplicate", KIND_COUNT, AT(counts[PING_DUPLICATE]) },
 	{ "reordered", KIND_COUNT, AT(counts[PING_REORDERED]) },
 	{ "missed_slot", KIND_COUNT, AT(counts[PING_MISSED_SLOT]) },
-	{ "up", KIND_SUMMARY, AT(up) },
-	{ "down", KIND_SUMMARY, AT(down) },
+	{ "up", KIND_SUMMARY, AT(up) }, { "down", KIND_SUMMARY, AT(down) },
 	{ "clock_error", KIND_SUMMARY, AT(clock_error) },
-	{ "noise", KIND_SUMS, AT(hiccups) },
+	{ "hiccups", KIND_SUMS, AT(hiccups) },
+	{ "noise", KIND_SUMS, AT(hiccups) }, /* its old name: only read */
 };
 
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+#define N_WRITTEN (N_FIELDS - 1)
 
 static const char *
 u128_text(hdr_u128 v, char text[U128_CHARS])
@@ -116,7 +117,7 @@ row_print(FILE *file, const struct series_row *row, const char *name)
 	else
 		fprintf(file, " node=%" PRIu64, row->node);
 	fprintf(file, " layer=%s", ping_layer_names[row->layer]);
-	for (size_t i = 0; i < N_FIELDS; i++) {
+	for (size_t i = 0; i < N_WRITTEN; i++) {
 		const void *v = base + fields[i].at;
 
 		if (fields[i].kind == KIND_SUMS)
@@ -318,6 +319,20 @@ row_parse_head(const char *line, struct row_head *head)
 	return NULL;
 }
 
+static const char *
+outage_parse(const char *line, struct series_outage *outage)
+{
+	const char *at = value_of(line, "start_ns");
+
+	if (at == NULL || !take_time(&at, 0, INT64_MAX / 2, &outage->start_ns))
+		return "start_ns: expected unix time in ns";
+	at = value_of(line, "end_ns");
+	if (at == NULL ||
+	    !take_time(&at, outage->start_ns, INT64_MAX / 2, &outage->end_ns))
+		return "end_ns: expected unix time in ns, after start_ns";
+	return NULL;
+}
+
 #define TAG_CHARS 48
 
 void
@@ -332,6 +347,14 @@ series_log_head(
 	hdr_log_head(file, start_ns);
 	row_print_head(file, &head);
 	hdr_log_legend(file);
+}
+
+void
+series_log_outage(FILE *file, const struct series_outage *outage)
+{
+	fprintf(file, OUTAGE_START "start_ns=%" PRId64 " end_ns=%" PRId64 "]\n",
+	    outage->start_ns, outage->end_ns);
+	(void)fflush(file);
 }
 
 /* NULL: none. */
@@ -355,11 +378,13 @@ bool
 series_log_row(FILE *file, const struct series_settings *settings,
     const struct series_row *row, const struct hdr *due, const char *name)
 {
+	bool part = row->length_ns > 0;
+	int64_t begin_ns = part ? row->begin_ns : row->start_ns;
+	int64_t length_ns = part ? row->length_ns : settings->bucket_ns;
 	char tag[TAG_CHARS];
 
 	row_print(file, row, name);
-	return hdr_log_line(file, tag_of(row, tag), row->start_ns,
-		   settings->bucket_ns, due) &&
+	return hdr_log_line(file, tag_of(row, tag), begin_ns, length_ns, due) &&
 	    fflush(file) == 0 && ferror(file) == 0;
 }
 
@@ -374,6 +399,7 @@ struct source {
 	uint64_t n_skipped; /* tagged lines of other programs */
 	struct series_row row;
 	char name[SERIES_NAME_CHARS];
+	struct series *outages; /* holds the outages read so far; owned */
 };
 
 static bool __attribute__((format(printf, 3, 4)))
@@ -394,12 +420,18 @@ static bool
 take_comment(struct source *src, char *err)
 {
 	const char *text = src->log.text, *wrong = NULL;
+	struct series_outage outage;
 
 	if (strncmp(text, ROW_HEAD, sizeof(ROW_HEAD) - 1) == 0) {
 		wrong = row_parse_head(text, &src->head);
 	} else if (strncmp(text, ROW_START, sizeof(ROW_START) - 1) == 0) {
 		wrong = row_parse(text, &src->row, src->name);
 		src->has_row = wrong == NULL;
+	} else if (strncmp(text, OUTAGE_START, sizeof(OUTAGE_START) - 1) == 0) {
+		wrong = outage_parse(text, &outage);
+		if (wrong == NULL)
+			series_outage(
+			    src->outages, outage.start_ns, outage.end_ns);
 	}
 	if (wrong != NULL)
 		return fail(src, err, "bad comment of bluenet-ping: %s", wrong);
@@ -474,6 +506,8 @@ advance(struct source *src, char *err)
 static bool
 open_sources(struct source *src, char *const *paths, size_t n, char *err)
 {
+	const struct series_settings none = { .nodes_max = 1 };
+
 	for (size_t i = 0; i < n; i++) {
 		src[i].path = paths[i];
 		src[i].file = fopen(paths[i], "re");
@@ -483,6 +517,11 @@ open_sources(struct source *src, char *const *paths, size_t n, char *err)
 			return false;
 		}
 		hdr_log_open(&src[i].log, src[i].file);
+		src[i].outages = series_new(&none);
+		if (src[i].outages == NULL) {
+			snprintf(err, CLI_ERR_CHARS, "out of memory");
+			return false;
+		}
 		if (!advance(&src[i], err))
 			return false;
 		if (src[i].ended) {
@@ -501,6 +540,7 @@ close_sources(struct source *src, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		hdr_log_free(&src[i].log);
+		series_free(src[i].outages);
 		if (src[i].file != NULL)
 			fclose(src[i].file);
 	}
@@ -538,6 +578,17 @@ new_series(const struct source *src, size_t n, int64_t bucket_ns,
 	return series_new(&own);
 }
 
+static void
+merge_outages(struct series *series, const struct source *src)
+{
+	const struct series_outage *list;
+	size_t n;
+
+	list = series_outages(src->outages, &n);
+	for (size_t i = 0; i < n; i++)
+		series_outage(series, list[i].start_ns, list[i].end_ns);
+}
+
 static bool
 merge_all(struct series *series, struct source *src, size_t n, char *err)
 {
@@ -550,6 +601,8 @@ merge_all(struct series *series, struct source *src, size_t n, char *err)
 		if (!advance(next, err))
 			return false;
 	}
+	for (size_t i = 0; i < n; i++)
+		merge_outages(series, &src[i]);
 	series_finish(series);
 	return true;
 }

@@ -11,7 +11,10 @@
  *	#[bluenet-ping row: start_ns=... node=all layer=net
  *	 due=COUNT,MIN,MAX,SUM,SUM_OF_SQUARES sent=... lost=3 ... name=...]
  *
- * (in one line), in ns. So averages and deviations are restored exactly, and
+ *	#[bluenet-ping outage: start_ns=... end_ns=...]
+ *
+ * (each in one line), in ns. The last one is a time without a relay; one that
+ * goes on is written again as it grows. So averages and deviations are restored exactly, and
  * several logs of the same time, from parts of a cluster, add up to what one
  * run would have reported. Logs of other programs are read, too: lines without
  * a tag, in ns. run.c writes logs, offline.c reads them.
@@ -29,6 +32,9 @@
 /* Write the head. The caller checks ferror(). */
 void series_log_head(
     FILE *file, const struct series_settings *settings, int64_t start_ns);
+
+/* Write and flush an outage. The caller checks ferror(). */
+void series_log_outage(FILE *file, const struct series_outage *outage);
 
 /*
  * Write and flush a closed row and its histogram, as series_settings.closed

@@ -45,7 +45,7 @@ struct target {
 	uint64_t n_waiting; /* sent, not yet answered or lost */
 	uint64_t last[PING_LAYERS]; /* the latest answered ping, plus one */
 	struct clock_offset clock; /* its offset from our monotonic clock */
-	uint32_t cause; /* of the last loss: enum bnet_code; 0: timeout */
+	uint32_t cause; /* of the last loss: as measure_event.cause */
 	struct summary round_ns; /* from when pings were due */
 	int64_t last_ns; /* the latest round trip */
 	int64_t recent_ns[TARGET_RECENT]; /* a ring */

@@ -8,6 +8,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/json.h"
+#include "cmd/common/log.h"
 #include "cmd/engine/counters.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
@@ -195,6 +196,10 @@ state(struct text *out, const struct metrics *m)
 static void
 outputs(struct text *out, const struct metrics *m)
 {
+	one(out, "recording", "gauge", m->recording,
+	    "1 while the capture is written.");
+	one(out, "capture_written_total", "counter", m->capture_written,
+	    "Segments in the files of the capture.");
 	one(out, "capture_dropped_total", "counter", m->capture_dropped,
 	    "Segments that the capture could not take.");
 	one(out, "log_lines_lost_total", "counter", m->log_lines_lost,
@@ -377,8 +382,12 @@ metrics_page(void *arg, struct text *out)
 	m.draining = atomic_load(&relay->draining);
 	m.started_s = relay->started_s;
 	m.cert_expires_s = atomic_load(&relay->cert_expires_s);
-	if (relay->record != NULL)
+	if (relay->record != NULL) {
 		m.capture_dropped = record_dropped(relay->record);
+		m.capture_written = record_written(relay->record);
+		m.recording = record_works(relay->record);
+	}
+	m.log_lines_lost = log_n_lost();
 	m.version = BNET_VERSION;
 	m.id = relay->id;
 	engine_read_lock();

@@ -68,7 +68,8 @@ struct metrics {
 	bool draining;
 	int64_t started_s; /* unix */
 	int64_t cert_expires_s; /* unix; 0: no certificate, no sample */
-	uint64_t capture_dropped;
+	uint64_t capture_dropped, capture_written; /* segments */
+	bool recording;
 	uint64_t log_lines_lost;
 
 	/* labels of `info`; any bytes; NULL is "" */

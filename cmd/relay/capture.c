@@ -15,13 +15,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
-#include <pcap/pcap.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -230,13 +231,34 @@ record_packet(const struct record_segment *segment,
 #define PACKET_HEAD_BYTES 16
 #define SNAP_BYTES 65535
 #define PCAP_S_NS 1000000000
+#define PCAP_MAGIC_NS UINT32_C(0xa1b23c4d) /* in our own byte order */
+#define LINK_RAW 101 /* LINKTYPE_RAW: begins with an IP header */
+#define BUFFER_BYTES ((size_t)256 << 10) /* written at a time */
+#define ROOM_BYTES ((uint64_t)1 << 20) /* from which it goes on */
 
+/*
+ * Records are written whole: if the disk takes only a part of the buffer, the
+ * file is cut after the last whole one, and the others are lost and counted.
+ */
 struct record_file {
 	char *path;
-	uint64_t max_bytes, n_bytes; /* of the newest file */
+	uint64_t max_bytes, n_bytes; /* of the newest file, with the buffer */
 	unsigned n_files;
-	pcap_t *pcap;
-	pcap_dumper_t *dumper; /* NULL: closed */
+	int fd; /* -1: none could be made */
+	uint64_t n_written, n_lost; /* records */
+	size_t buffered_bytes, n_buffered;
+	uint8_t buffer[BUFFER_BYTES];
+};
+
+struct pcap_file_head {
+	uint32_t magic;
+	uint16_t major, minor;
+	int32_t zone;
+	uint32_t accuracy, snap_bytes, link_type;
+};
+
+struct pcap_packet_head {
+	uint32_t s, ns, kept_bytes, bytes;
 };
 
 static bool
@@ -285,47 +307,90 @@ make_place(const struct record_file *file)
 
 /* ---- one file ---- */
 
-/* O_EXCL: never follow a link or write into an existing file. */
-static FILE *
-create(const char *path)
+/* How many bytes were written before the first error (errno). */
+static size_t
+write_some(int fd, const uint8_t *p, size_t n)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
+	size_t done = 0;
+	ssize_t some;
 
-	if (fd >= 0 && f == NULL)
-		close(fd);
-	return f;
-}
-
-static bool
-begin(struct record_file *file, char err[RECORD_ERR_CHARS])
-{
-	FILE *f;
-
-	if (!make_place(file))
-		return fail(file->path, "cannot rotate", strerror(errno), err);
-	f = create(file->path);
-	if (f == NULL)
-		return fail(file->path, "cannot make", strerror(errno), err);
-	file->dumper = pcap_dump_fopen(file->pcap, f);
-	if (file->dumper == NULL) {
-		fclose(f);
-		return fail(
-		    file->path, "cannot write", pcap_geterr(file->pcap), err);
+	errno = 0;
+	while (done < n) {
+		some = write(fd, p + done, n - done);
+		if (some > 0)
+			done += (size_t)some;
+		else if (some < 0 && errno != EINTR)
+			break;
 	}
-	file->n_bytes = FILE_HEAD_BYTES;
-	return true;
+	return done;
 }
 
-/* Make the written packets visible to readers. False as above. */
+/* Of the first `n` bytes of the buffer: those of whole records. */
+static size_t
+whole_records(struct record_file *file, size_t n, size_t *n_records)
+{
+	struct pcap_packet_head head;
+	size_t at = 0, next;
+
+	for (*n_records = 0; at < n; ++*n_records) {
+		memcpy(&head, file->buffer + at, sizeof(head));
+		next = at + sizeof(head) + head.kept_bytes;
+		if (next > n)
+			break;
+		at = next;
+	}
+	return at;
+}
+
+/* Write the buffer. False: `err` says why, and what did not fit is lost. */
 static bool
 record_file_flush(struct record_file *file, char err[RECORD_ERR_CHARS])
 {
-	if (file->dumper != NULL && pcap_dump_flush(file->dumper) == 0 &&
-	    ferror(pcap_dump_file(file->dumper)) == 0)
+	size_t n = file->buffered_bytes, n_records, done, whole;
+	uint64_t begin = file->n_bytes - n;
+	int error;
+
+	if (n == 0)
 		return true;
+	done = file->fd < 0 ? 0 : write_some(file->fd, file->buffer, n);
+	error = errno;
+	whole = whole_records(file, done, &n_records);
+	file->n_written += n_records;
+	file->n_lost += file->n_buffered - n_records;
+	file->n_bytes = begin + whole;
+	file->buffered_bytes = file->n_buffered = 0;
+	if (done == n)
+		return true;
+	if (file->fd >= 0 && whole < done &&
+	    ftruncate(file->fd, (off_t)file->n_bytes) == 0)
+		(void)lseek(file->fd, (off_t)file->n_bytes, SEEK_SET);
 	return fail(file->path, "cannot write",
-	    errno != 0 ? strerror(errno) : "an earlier error", err);
+	    file->fd < 0 ? "there is no file" : strerror(error), err);
+}
+
+/* O_EXCL: never follow a link or write into an existing file. */
+static bool
+begin(struct record_file *file, char err[RECORD_ERR_CHARS])
+{
+	const struct pcap_file_head head = { PCAP_MAGIC_NS, 2, 4, 0, 0,
+		SNAP_BYTES, LINK_RAW };
+	int error;
+
+	if (!make_place(file))
+		return fail(file->path, "cannot rotate", strerror(errno), err);
+	file->fd =
+	    open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (file->fd < 0)
+		return fail(file->path, "cannot make", strerror(errno), err);
+	file->n_bytes = FILE_HEAD_BYTES;
+	if (write_some(file->fd, (const uint8_t *)&head, sizeof(head)) ==
+	    sizeof(head))
+		return true;
+	error = errno;
+	(void)close(file->fd);
+	(void)unlink(file->path); /* so that the older ones stay */
+	file->fd = -1;
+	return fail(file->path, "cannot write", strerror(error), err);
 }
 
 /* Close a full file, once all of it is on its way to the disk. */
@@ -334,34 +399,60 @@ rotate(struct record_file *file, char err[RECORD_ERR_CHARS])
 {
 	if (!record_file_flush(file, err))
 		return false;
-	pcap_dump_close(file->dumper);
-	file->dumper = NULL;
+	if (file->fd >= 0)
+		(void)close(file->fd);
+	file->fd = -1;
 	return begin(file, err);
 }
 
-/* Write an IP packet. False: `err` says why, and writing is over. */
+/* Write an IP packet. False: `err` says why; it may be lost, and is counted. */
 static bool
 record_file_write(struct record_file *file, int64_t time_ns,
     const uint8_t *packet, size_t n_bytes, char err[RECORD_ERR_CHARS])
 {
-	const struct pcap_pkthdr head = {
-		/* a dumper of nanoseconds reads tv_usec as those */
-		.ts = { .tv_sec = time_ns / PCAP_S_NS,
-		    .tv_usec = time_ns % PCAP_S_NS },
-		.caplen = (bpf_u_int32)n_bytes,
-		.len = (bpf_u_int32)n_bytes,
+	const struct pcap_packet_head head = {
+		.s = (uint32_t)(time_ns / PCAP_S_NS),
+		.ns = (uint32_t)(time_ns % PCAP_S_NS),
+		.kept_bytes = (uint32_t)n_bytes,
+		.bytes = (uint32_t)n_bytes,
 	};
+	size_t n = sizeof(head) + n_bytes;
+	bool ok = true;
 
 	if (file->n_bytes > FILE_HEAD_BYTES &&
-	    file->n_bytes + PACKET_HEAD_BYTES + n_bytes > file->max_bytes &&
-	    !rotate(file, err))
+	    file->n_bytes + n > file->max_bytes)
+		ok = rotate(file, err);
+	else if (file->buffered_bytes + n > BUFFER_BYTES)
+		ok = record_file_flush(file, err);
+	if (!ok) {
+		file->n_lost++;
 		return false;
-	errno = 0;
-	pcap_dump((u_char *)file->dumper, &head, packet);
-	file->n_bytes += PACKET_HEAD_BYTES + n_bytes;
-	if (ferror(pcap_dump_file(file->dumper)) == 0)
-		return true;
-	return fail(file->path, "cannot write", strerror(errno), err);
+	}
+	memcpy(file->buffer + file->buffered_bytes, &head, sizeof(head));
+	memcpy(file->buffer + file->buffered_bytes + sizeof(head), packet,
+	    n_bytes);
+	file->buffered_bytes += n;
+	file->n_buffered++;
+	file->n_bytes += n;
+	return true;
+}
+
+/* Is there room again? It makes a file if there is none. */
+static bool
+record_file_has_room(struct record_file *file)
+{
+	char err[RECORD_ERR_CHARS];
+	struct rlimit limit;
+	struct statvfs vfs;
+
+	if (file->fd < 0 && !begin(file, err))
+		return false;
+	if (fstatvfs(file->fd, &vfs) == 0 &&
+	    (uint64_t)vfs.f_bavail * vfs.f_frsize < ROOM_BYTES)
+		return false;
+	return getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+	    limit.rlim_cur == RLIM_INFINITY ||
+	    limit.rlim_cur >= file->n_bytes + ROOM_BYTES;
 }
 
 /* ---- beginning and end ---- */
@@ -392,15 +483,12 @@ record_file_open(const char *path, uint64_t max_bytes, unsigned n_files,
 		file->path = strdup(path);
 		file->max_bytes = max_bytes;
 		file->n_files = n_files;
-		file->pcap = pcap_open_dead_with_tstamp_precision(
-		    DLT_RAW, SNAP_BYTES, PCAP_TSTAMP_PRECISION_NANO);
+		file->fd = -1;
 	}
-	if (file == NULL || file->path == NULL || file->pcap == NULL) {
+	if (file == NULL || file->path == NULL)
 		(void)fail(path, "cannot record", "out of memory", err);
-	} else if (may_replace(path, err) && begin(file, err) &&
-	    record_file_flush(file, err)) {
+	else if (may_replace(path, err) && begin(file, err))
 		return file;
-	}
 	record_file_close(file);
 	return NULL;
 }
@@ -410,16 +498,16 @@ record_file_close(struct record_file *file)
 {
 	if (file == NULL)
 		return;
-	if (file->dumper != NULL)
-		pcap_dump_close(file->dumper);
-	if (file->pcap != NULL)
-		pcap_close(file->pcap);
+	if (file->fd >= 0)
+		(void)close(file->fd);
 	free(file->path);
 	free(file);
 }
 
 #define RING_BYTES ((size_t)8 << 20)
 #define CONNS_MAX ((size_t)1 << 20)
+#define RETRY_MIN_NS INT64_C(1000000000)
+#define RETRY_MAX_NS INT64_C(60000000000)
 #define FLUSH_S 1 /* the longest that a packet stays in memory */
 #define S_NS INT64_C(1000000000)
 
@@ -437,12 +525,15 @@ struct record {
 	uint8_t *ring;
 	size_t ring_bytes;
 	uint64_t head, tail; /* total bytes put in and taken out */
-	uint64_t n_dropped;
+	uint64_t n_dropped; /* before they were in the ring */
+	uint64_t n_lost, n_written; /* after */
 	bool stop, failed;
+	bool again; /* try now whether there is room */
 	bool started;
 	pthread_t thread;
 	/* for the thread only */
 	struct record_file *file;
+	int64_t retry_ns, wait_ns; /* once it failed */
 	uint8_t packet[RECORD_HEAD_BYTES + RECORD_SEGMENT_BYTES];
 };
 
@@ -609,25 +700,83 @@ record_dropped(struct record *rec)
 	uint64_t n;
 
 	pthread_mutex_lock(&rec->lock);
-	n = rec->n_dropped;
+	n = rec->n_dropped + rec->n_lost;
 	pthread_mutex_unlock(&rec->lock);
 	return n;
 }
 
+uint64_t
+record_written(struct record *rec)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&rec->lock);
+	n = rec->n_written;
+	pthread_mutex_unlock(&rec->lock);
+	return n;
+}
+
+bool
+record_works(struct record *rec)
+{
+	bool works;
+
+	pthread_mutex_lock(&rec->lock);
+	works = !rec->failed;
+	pthread_mutex_unlock(&rec->lock);
+	return works;
+}
+
+void
+record_again(struct record *rec)
+{
+	pthread_mutex_lock(&rec->lock);
+	rec->again = true;
+	pthread_cond_signal(&rec->wake);
+	pthread_mutex_unlock(&rec->lock);
+}
+
 /* ---- the writing thread ---- */
 
+/* What is before `until` is written, or lost. */
 static void
 take(struct record *rec, uint64_t until)
 {
 	pthread_mutex_lock(&rec->lock);
 	rec->tail = until;
+	rec->n_written = rec->file->n_written;
+	rec->n_lost = rec->file->n_lost;
 	pthread_mutex_unlock(&rec->lock);
 }
 
-/* Write the segment at `at`. False: writing failed. */
-static bool
-write_one(struct record *rec, uint64_t *at, char err[RECORD_ERR_CHARS])
+static void
+set_failed(struct record *rec, bool failed)
 {
+	pthread_mutex_lock(&rec->lock);
+	rec->failed = failed;
+	pthread_mutex_unlock(&rec->lock);
+}
+
+/* It tries again sooner or later; later if it failed at once. */
+static void
+give_up(struct record *rec, const char *err)
+{
+	if (rec->failed)
+		return;
+	rec->wait_ns = 2 * rec->wait_ns < RETRY_MIN_NS ? RETRY_MIN_NS
+	    : 2 * rec->wait_ns > RETRY_MAX_NS          ? RETRY_MAX_NS
+						       : 2 * rec->wait_ns;
+	rec->retry_ns = clock_now_ns() + rec->wait_ns;
+	log_error(
+	    "nothing is recorded until there is room", LOG_STR("reason", err));
+	set_failed(rec, true);
+}
+
+/* Write the segment at `at`; it is lost if writing failed before. */
+static void
+write_one(struct record *rec, uint64_t *at)
+{
+	char err[RECORD_ERR_CHARS];
 	struct record_segment seg;
 	uint8_t *packet;
 	size_t n;
@@ -637,17 +786,10 @@ write_one(struct record *rec, uint64_t *at, char err[RECORD_ERR_CHARS])
 	    seg.n_bytes);
 	packet = record_packet(&seg, rec->packet, &n);
 	*at += sizeof(seg) + seg.n_bytes;
-	return record_file_write(rec->file, seg.time_ns, packet, n, err);
-}
-
-static void
-give_up(struct record *rec, const char *err)
-{
-	log_error("nothing more is recorded", LOG_STR("reason", err));
-	pthread_mutex_lock(&rec->lock);
-	rec->failed = true;
-	rec->tail = rec->head;
-	pthread_mutex_unlock(&rec->lock);
+	if (rec->failed)
+		rec->file->n_lost++;
+	else if (!record_file_write(rec->file, seg.time_ns, packet, n, err))
+		give_up(rec, err);
 }
 
 /* Write everything up to `head`, freeing the room as it goes. */
@@ -658,13 +800,8 @@ write_all(struct record *rec, uint64_t head)
 	uint64_t at = rec->tail; /* only this thread changes it */
 	uint64_t given = at;
 
-	if (rec->failed)
-		return;
 	while (at < head) {
-		if (!write_one(rec, &at, err)) {
-			give_up(rec, err);
-			return;
-		}
+		write_one(rec, &at);
 		if (at - given >= rec->ring_bytes / 16) {
 			take(rec, at);
 			given = at;
@@ -672,8 +809,23 @@ write_all(struct record *rec, uint64_t head)
 	}
 	if (!record_file_flush(rec->file, err))
 		give_up(rec, err);
-	else
-		take(rec, head);
+	else if (!rec->failed && at > rec->tail)
+		rec->wait_ns = 0;
+	take(rec, head);
+}
+
+/* After a failure: go on if there is room. `now`: do not wait to look. */
+static void
+try_again(struct record *rec, bool now)
+{
+	if (!rec->failed || (!now && clock_now_ns() < rec->retry_ns))
+		return;
+	rec->retry_ns = clock_now_ns() + RETRY_MIN_NS;
+	if (!record_file_has_room(rec->file))
+		return;
+	log_info(
+	    "recording goes on", LOG_U64("segments_lost", record_dropped(rec)));
+	set_failed(rec, false);
 }
 
 /* Wait until the ring is partly full, a second has passed, or the end. */
@@ -684,7 +836,8 @@ wait_for_some(struct record *rec)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += FLUSH_S;
-	while (!rec->stop && rec->head - rec->tail < rec->ring_bytes / 4)
+	while (!rec->stop && !rec->again &&
+	    rec->head - rec->tail < rec->ring_bytes / 4)
 		if (pthread_cond_timedwait(&rec->wake, &rec->lock, &until) ==
 		    ETIMEDOUT)
 			break;
@@ -695,15 +848,18 @@ writer(void *arg)
 {
 	struct record *rec = arg;
 	uint64_t head;
-	bool stop;
+	bool stop, again;
 
 	do {
 		pthread_mutex_lock(&rec->lock);
 		wait_for_some(rec);
 		head = rec->head;
 		stop = rec->stop;
+		again = rec->again;
+		rec->again = false;
 		pthread_mutex_unlock(&rec->lock);
 		write_all(rec, head);
+		try_again(rec, again);
 	} while (!stop);
 	return NULL;
 }

@@ -7,8 +7,9 @@
  * Each connection appears as a TCP connection: a handshake, the data in both
  * directions, FINs. No worker waits for the disk: if the ring is full,
  * segments are dropped and counted, and their sequence numbers are skipped, so
- * that a reader sees a gap. A write error is logged once; everything after it
- * is dropped.
+ * that a reader sees a gap. The same happens after a write error, until there
+ * is room again: files hold whole records only, and every segment is either
+ * written or counted as dropped.
  *
  * Names begin with record_, since capture_ is the prefix of cmd/capture.
  *
@@ -72,7 +73,14 @@ void record_bytes(struct record *rec, uint64_t conn, enum record_way way,
 
 void record_close(struct record *rec, uint64_t conn);
 
-/* The number of segments that were dropped. */
+/* The numbers of segments that were dropped, and that are in the files. */
 uint64_t record_dropped(struct record *rec);
+uint64_t record_written(struct record *rec);
+
+/* False after a write error, until it goes on. */
+bool record_works(struct record *rec);
+
+/* After a write error: see at once whether there is room. */
+void record_again(struct record *rec);
 
 #endif

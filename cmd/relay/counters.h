@@ -106,6 +106,9 @@
 	    "Reads and writes put off because the memory budget was used up.") \
 	ENGINE(ENGINE_ACCEPTS, "sockets_accepted_total", \
 	    "Sockets accepted, before any limit.") \
+	ENGINE(ENGINE_ACCEPT_RESTS, "accept_rests_total", \
+	    "Times that a thread accepted nothing for 100 ms, for want of" \
+	    " memory or descriptors.") \
 	ENGINE(ENGINE_ACCEPTS_NO_MEMORY, "sockets_no_memory_total", \
 	    "Sockets closed for want of memory or descriptors.") \
 	ONE(RELAY_ADMITTED, "accepts_total", "Connections let in.") \
@@ -137,6 +140,7 @@
 	OF(RELAY_CLOSED_REPLACED, "replaced") \
 	OF(RELAY_CLOSED_NOT_AUTHORISED, "not_authorised") \
 	OF(RELAY_CLOSED_BACK_OFF, "back_off") \
+	OF(RELAY_CLOSED_REVOKED, "revoked") \
 	OF(RELAY_CLOSED_BAD_VERSION, "bad_version") \
 	OF(RELAY_CLOSED_SHUTTING_DOWN, "shutting_down") \
 	OF(RELAY_CLOSED_IO, "io") \

@@ -415,13 +415,47 @@ entry_has(const struct credentials *creds, const struct entry *entry,
 	return same && entry != &nobody;
 }
 
+/* The grant of an entry. */
+static void
+grant_of(const struct entry *entry, struct credentials_grant *grant)
+{
+	char id[24] = "*";
+
+	if (entry->id != 0)
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)entry->id);
+	snprintf(grant->identity, sizeof(grant->identity), "token:%s:%s", id,
+	    entry->name);
+	grant->id = entry->id;
+	memcpy(grant->proof, entry->hash.bytes, sizeof(grant->proof));
+}
+
+bool
+credentials_hold(
+    const struct credentials *creds, const struct credentials_grant *grant)
+{
+	const char *name = strrchr(grant->identity, ':');
+	struct credentials_grant now;
+
+	if (creds == NULL || name == NULL)
+		return false;
+	name++;
+	for (size_t i = find(creds, name);
+	     i < creds->n && strcmp(creds->entries[i].name, name) == 0; i++) {
+		grant_of(&creds->entries[i], &now);
+		if (strcmp(now.identity, grant->identity) == 0 &&
+		    memcmp(now.proof, grant->proof, sizeof(now.proof)) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Tries N_SAME entries in any case: the time must not reveal names. */
 bool
 credentials_check(const struct credentials *creds, const char *token,
     size_t token_bytes, struct credentials_grant *grant)
 {
 	const struct entry *entry, *match = NULL;
-	char name[CREDENTIALS_NAME_CHARS], id[24] = "*";
+	char name[CREDENTIALS_NAME_CHARS];
 	size_t name_bytes, at;
 
 	if (token_bytes > CREDENTIALS_TOKEN_BYTES_MAX ||
@@ -442,11 +476,7 @@ credentials_check(const struct credentials *creds, const char *token,
 	}
 	if (match == NULL)
 		return false;
-	grant->id = match->id;
-	if (grant->id != 0)
-		snprintf(id, sizeof(id), "%llu", (unsigned long long)match->id);
-	snprintf(grant->identity, sizeof(grant->identity), "token:%s:%s", id,
-	    match->name);
+	grant_of(match, grant);
 	return true;
 }
 

@@ -39,6 +39,7 @@
 #define CREDENTIALS_TOKENS_MAX 65536 /* lines of a file */
 #define CREDENTIALS_NAME_CHARS 64 /* with the NUL */
 #define CREDENTIALS_IDENTITY_CHARS 96
+#define CREDENTIALS_PROOF_BYTES 32
 #define CREDENTIALS_TOKEN_BYTES_MAX 128 /* a longer one is not hashed */
 
 struct x509_st; /* X509 of OpenSSL */
@@ -52,6 +53,7 @@ struct credentials_grant {
 	 */
 	char identity[CREDENTIALS_IDENTITY_CHARS];
 	uint64_t id; /* the one id it may use; 0: any */
+	uint8_t proof[CREDENTIALS_PROOF_BYTES]; /* which line of the file */
 };
 
 /* May the peer use that id? */
@@ -79,6 +81,13 @@ void credentials_free(struct credentials *creds); /* NULL is allowed */
  */
 bool credentials_check(const struct credentials *creds, const char *token,
     size_t token_bytes, struct credentials_grant *grant);
+
+/*
+ * Does the table still have the line that gave this grant? False after the
+ * token was removed or replaced. `creds` NULL: no table.
+ */
+bool credentials_hold(
+    const struct credentials *creds, const struct credentials_grant *grant);
 
 /* How many lines have the slow hash of older versions. */
 size_t credentials_n_slow(const struct credentials *creds);

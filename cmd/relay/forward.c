@@ -81,7 +81,7 @@ apply_policy(struct passing *p, struct engine_sendq *to, enum engine_sent sent)
 	if (p->conn != NULL && policy == ROUTE_PAUSE &&
 	    route_should_pause(policy,
 		atomic_load_explicit(&to->queued_bytes, memory_order_relaxed),
-		to->queue_max_bytes))
+		engine_queue_max_bytes(p->relay->engine)))
 		engine_conn_pause_for(p->conn, to);
 }
 

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define KEPT_SEAT_NS INT64_C(2000000000)
+
 /* ---- connections ---- */
 
 static bool
@@ -63,6 +65,22 @@ on_no_conn(void *arg, void *user, const struct address *from)
 	    &relay->admissions[RELAY_ADMITTED], 1, memory_order_relaxed);
 }
 
+/*
+ * In a seat that is kept for nodes, a connection has to say soon that it is
+ * one, so that silent ones do not keep nodes out.
+ */
+static int64_t
+hello_timeout(struct relay *relay)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+
+	if (opt->hello_timeout_ns > KEPT_SEAT_NS &&
+	    limits_open(relay->limits) >
+		opt->max_connections - opt->reserve_nodes)
+		return KEPT_SEAT_NS;
+	return opt->hello_timeout_ns;
+}
+
 static void
 on_ready(void *arg, struct engine_conn *conn)
 {
@@ -80,7 +98,7 @@ on_ready(void *arg, struct engine_conn *conn)
 		admin_open(relay, conn);
 	engine_conn_set_timer(conn,
 	    engine_worker_now_ns(engine_conn_worker(conn)) +
-		config_of(relay)->opt.hello_timeout_ns);
+		hello_timeout(relay));
 }
 
 static const enum relay_counter of_end[ENGINE_N_ENDS] = {
@@ -240,6 +258,11 @@ on_timer(void *arg, struct engine_conn *conn, int64_t now_ns)
 		engine_conn_cut(conn);
 		break;
 	case PEER_UP:
+		if (peer_of(conn)->drain_at_ns != 0 &&
+		    peer_of(conn)->drain_at_ns <= now_ns) {
+			peer_of(conn)->drain_at_ns = 0;
+			session_drain(relay, conn);
+		}
 		ping_timer(relay, conn, now_ns);
 		break;
 	case PEER_LEAVING:
@@ -279,16 +302,40 @@ with_conn(struct relay *relay, struct engine_worker *worker,
 		act(relay, conn);
 }
 
+/*
+ * Tell it now, or at a time of its own within --drain-spread, so that not all
+ * come to another relay at once. The number is scattered by Fibonacci hashing.
+ */
 static void
 drain_one(void *arg, struct engine_conn *conn)
 {
-	session_drain(arg, conn);
+	struct relay *relay = arg;
+	struct peer *peer = peer_of(conn);
+	uint64_t spread_ns = (uint64_t)atomic_load(&relay->drain_spread_ns);
+	uint64_t scattered =
+	    peer->entry.id * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	if (spread_ns == 0 || peer->state != PEER_UP || !peer->hello) {
+		session_drain(relay, conn);
+		return;
+	}
+	peer->drain_at_ns = engine_worker_now_ns(engine_conn_worker(conn)) + 1 +
+	    (int64_t)(spread_ns / 1000 * scattered / (UINT32_MAX / 1000));
+	ping_timer(relay, conn, engine_worker_now_ns(engine_conn_worker(conn)));
+}
+
+static void
+check_one(void *arg, struct engine_conn *conn)
+{
+	session_reloaded(arg, conn);
 }
 
 static void
 finish_one(void *arg, struct engine_conn *conn)
 {
-	(void)arg;
+	if (peer_of(conn)->drain_at_ns != 0)
+		session_drain(arg, conn); /* it was not its turn yet */
+	peer_of(conn)->drain_at_ns = 0;
 	relay_leave(conn, RELAY_CLOSED_SHUTTING_DOWN);
 	engine_conn_finish(conn);
 }
@@ -318,6 +365,10 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 		break;
 	case RELAY_MESSAGE_OVERLOADED:
 		with_conn(relay, worker, bytes, overloaded);
+		break;
+	case RELAY_MESSAGE_RELOADED:
+		engine_each_conn(worker, check_one, relay);
+		atomic_fetch_add(&relay->n_reloaded, 1);
 		break;
 	case RELAY_MESSAGE_DRAIN:
 		engine_each_conn(worker, drain_one, relay);

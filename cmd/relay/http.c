@@ -1,23 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/relay/http.h"
 
+#include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 16
+#define BACKLOG 1024
 #define CONNECTION_BYTES ((size_t)16 << 10) /* headers, both ways */
+#define CLIENTS_MAX (4 * HTTP_CONNECTIONS_MAX) /* with those being closed */
+#define STEP_MS 100 /* between two looks at the clock and at `stop` */
+
+/* A connection. */
+struct client {
+	bool open, cut;
+	int fd; /* libmicrohttpd's */
+	int64_t since_ns; /* when it came */
+	int64_t until_ns; /* the end of its present request */
+	struct address_key key;
+};
 
 struct http {
 	struct http_settings set;
 	struct address address;
 	int fd; /* -1 once libmicrohttpd has it */
 	struct MHD_Daemon *daemon; /* NULL: not started */
+	pthread_t thread;
+	atomic_bool stop;
+	struct client clients[CLIENTS_MAX]; /* for the thread only */
 };
 
 /* ---- listening ---- */
@@ -51,6 +70,9 @@ http_open(const struct http_settings *set)
 	if (http == NULL)
 		return NULL;
 	http->set = *set;
+	if (http->set.timeout_ns == 0)
+		http->set.timeout_ns = HTTP_TIMEOUT_NS;
+	http->fd = -1;
 	if (!listen_on(http, set->address)) {
 		error = errno;
 		http_free(http);
@@ -66,7 +88,127 @@ http_address(const struct http *http)
 	return http->address;
 }
 
+/* ---- connections, on the thread ---- */
+
+/* libmicrohttpd sees the end, and closes it. */
+static void
+cut(struct client *client)
+{
+	client->cut = true;
+	(void)shutdown(client->fd, SHUT_RDWR);
+}
+
+/* Close the oldest of too many: of one address, or of all if that is NULL. */
+static void
+make_room(struct http *http, const struct address_key *key, size_t n_max)
+{
+	struct client *oldest = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &http->clients[i];
+
+		if (!c->open || c->cut ||
+		    (key != NULL && memcmp(&c->key, key, sizeof(*key)) != 0))
+			continue;
+		n++;
+		if (oldest == NULL || c->since_ns < oldest->since_ns)
+			oldest = c;
+	}
+	if (n > n_max)
+		cut(oldest);
+}
+
+static void
+came(struct http *http, struct MHD_Connection *connection, void **context)
+{
+	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(
+	    connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct address from = { .len_bytes = sizeof(from.sa) };
+	struct client *client = http->clients;
+
+	while (client < http->clients + CLIENTS_MAX && client->open)
+		client++;
+	if (fd == NULL || client == http->clients + CLIENTS_MAX)
+		return; /* not reached: libmicrohttpd takes no more */
+	*client = (struct client){ .open = true, .fd = fd->connect_fd };
+	if (getpeername(
+		client->fd, (struct sockaddr *)&from.sa, &from.len_bytes) == 0)
+		client->key = address_key(&from);
+	client->since_ns = clock_now_ns();
+	client->until_ns = client->since_ns + http->set.timeout_ns;
+	*context = client;
+	make_room(http, &client->key, HTTP_ADDRESS_MAX);
+	make_room(http, NULL, HTTP_CONNECTIONS_MAX);
+}
+
+static void
+on_connection(void *arg, struct MHD_Connection *connection, void **context,
+    enum MHD_ConnectionNotificationCode what)
+{
+	struct client *client = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		came(arg, connection, context);
+	else if (client != NULL)
+		client->open = false;
+}
+
+/* The next request of this connection has its own time. */
+static void
+on_completed(void *arg, struct MHD_Connection *connection, void **state,
+    enum MHD_RequestTerminationCode how)
+{
+	const struct http *http = arg;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	    connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct client *client = info != NULL ? info->socket_context : NULL;
+
+	(void)state;
+	(void)how;
+	if (client != NULL)
+		client->until_ns = clock_now_ns() + http->set.timeout_ns;
+}
+
+static void
+cut_late(struct http *http)
+{
+	int64_t now_ns = clock_now_ns();
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &http->clients[i];
+
+		if (c->open && !c->cut && c->until_ns <= now_ns)
+			cut(c);
+	}
+}
+
 /* ---- answering ---- */
+
+/* Is it an address or "localhost", with or without a port? NULL: none. */
+static bool
+is_own_host(const char *host)
+{
+	char name[64], *end;
+	unsigned char bytes[16];
+	size_t n = host != NULL ? strlen(host) : 0;
+
+	if (host == NULL)
+		return true;
+	if (n >= sizeof(name))
+		return false;
+	memcpy(name, host, n + 1);
+	if (name[0] == '[') {
+		end = strchr(name, ']');
+		if (end != NULL)
+			*end = '\0';
+		return end != NULL && (end[1] == '\0' || end[1] == ':') &&
+		    inet_pton(AF_INET6, name + 1, bytes) == 1;
+	}
+	name[strcspn(name, ":")] = '\0';
+	return strcasecmp(name, "localhost") == 0 ||
+	    inet_pton(AF_INET, name, bytes) == 1;
+}
 
 static enum MHD_Result
 answer(struct MHD_Connection *connection, unsigned status,
@@ -154,6 +296,11 @@ on_request(void *arg, struct MHD_Connection *connection, const char *path,
 
 	(void)version;
 	(void)upload;
+	if (address_is_loopback(&http->address) &&
+	    !is_own_host(MHD_lookup_connection_value(
+		connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST)))
+		return answer_text(connection, MHD_HTTP_FORBIDDEN,
+		    "expected an address or localhost as Host\n");
 	if (page == NULL)
 		return answer_text(
 		    connection, MHD_HTTP_NOT_FOUND, "no such page\n");
@@ -175,37 +322,47 @@ say_nothing(void *arg, const char *fmt, va_list args)
 	(void)args;
 }
 
+static void *
+serve(void *arg)
+{
+	struct http *http = arg;
+
+	while (!atomic_load(&http->stop)) {
+		(void)MHD_run_wait(http->daemon, STEP_MS);
+		cut_late(http);
+	}
+	return NULL;
+}
+
 bool
 http_start(struct http *http)
 {
 	const struct MHD_OptionItem options[] = {
 		{ MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)say_nothing, NULL },
 		{ MHD_OPTION_LISTEN_SOCKET, http->fd, NULL },
-		{ MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, NULL },
-		{ MHD_OPTION_CONNECTION_TIMEOUT, HTTP_TIMEOUT_S, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, CLIENTS_MAX, NULL },
+		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, http },
+		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, http },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		    (intptr_t)CONNECTION_BYTES, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
 	errno = 0;
-	http->daemon = MHD_start_daemon(
-	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_USE_ERROR_LOG,
-	    0, NULL, NULL, on_request, http, MHD_OPTION_ARRAY, options,
-	    MHD_OPTION_END);
+	http->daemon =
+	    MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+		on_request, http, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (http->daemon == NULL) {
 		errno = errno != 0 ? errno : EIO;
 		return false;
 	}
 	http->fd = -1;
-	return true;
-}
-
-/* Waits for the server's thread without a limit. */
-static void
-stop_daemon(void *arg)
-{
-	MHD_stop_daemon(arg);
+	errno = pthread_create(&http->thread, NULL, serve, http);
+	if (errno == 0)
+		return true;
+	MHD_stop_daemon(http->daemon);
+	http->daemon = NULL;
+	return false;
 }
 
 void
@@ -213,9 +370,12 @@ http_free(struct http *http)
 {
 	if (http == NULL)
 		return;
-	if (http->daemon != NULL &&
-	    !ending_call(stop_daemon, http->daemon, "the metrics server"))
-		return;
+	atomic_store(&http->stop, true);
+	if (http->daemon != NULL) {
+		if (!ending_join(http->thread, "the metrics server"))
+			return;
+		MHD_stop_daemon(http->daemon);
+	}
 	if (http->fd >= 0)
 		(void)close(http->fd);
 	free(http);

@@ -2,10 +2,17 @@
 /*
  * http - a few pages over HTTP, generated at each request (libmicrohttpd).
  *
- * A thread of its own serves at most HTTP_CONNECTIONS_MAX connections, and
- * closes each after HTTP_TIMEOUT_S of silence. GET and HEAD; other methods get
- * 405, other paths 404. Opening is separate from starting, so that root can
- * bind the port and be given up in between. For admin.c.
+ * A thread of its own serves them. A request has HTTP_TIMEOUT_NS from its first
+ * byte to the last one of its answer. Of more than HTTP_ADDRESS_MAX connections
+ * of one address, or HTTP_CONNECTIONS_MAX in all, the oldest is closed, so that
+ * whoever asks at once is served, however many say nothing or little.
+ *
+ * GET and HEAD; other methods get 405, other paths 404. On a loopback address,
+ * a Host that is neither an address nor localhost gets 403: a web page could
+ * otherwise read the pages under a name of its own that points here.
+ *
+ * Opening is separate from starting, so that root can bind the port and be
+ * given up in between. For admin.c.
  */
 #ifndef RELAY_HTTP_H
 #define RELAY_HTTP_H
@@ -17,7 +24,8 @@
 #include <stddef.h>
 
 #define HTTP_CONNECTIONS_MAX 32
-#define HTTP_TIMEOUT_S 10
+#define HTTP_ADDRESS_MAX 16
+#define HTTP_TIMEOUT_NS INT64_C(10000000000)
 #define HTTP_PAGE_MAX_BYTES ((size_t)64 << 20)
 
 struct http_page {
@@ -35,6 +43,7 @@ struct http_settings {
 	const struct http_page *pages;
 	size_t n_pages;
 	void *arg; /* of the pages */
+	int64_t timeout_ns; /* 0: HTTP_TIMEOUT_NS */
 };
 
 struct http;

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -16,20 +17,41 @@ struct keylog_file {
 	atomic_bool failed; /* and that was logged */
 };
 
+/* What was there may be open to others: then it is not any more. */
+static bool
+tighten(int fd, const char *path)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	if (!S_ISREG(st.st_mode) || (st.st_mode & 077) == 0)
+		return true;
+	if (fchmod(fd, 0600) != 0)
+		return false;
+	log_warn("others had access to the key log; now they do not",
+	    LOG_STR("file", path));
+	return true;
+}
+
 struct keylog_file *
 keylog_file_open(const char *path)
 {
 	struct keylog_file *keylog = calloc(1, sizeof(*keylog));
+	int error;
 
 	if (keylog == NULL)
 		return NULL;
 	keylog->fd =
 	    open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (keylog->fd < 0) {
-		free(keylog);
-		return NULL;
-	}
-	return keylog;
+	if (keylog->fd >= 0 && tighten(keylog->fd, path))
+		return keylog;
+	error = errno;
+	if (keylog->fd >= 0)
+		(void)close(keylog->fd);
+	free(keylog);
+	errno = error;
+	return NULL;
 }
 
 void

@@ -16,6 +16,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define TIME_MIN_NS (10 * NS_PER_MS)
 #define TIME_MAX_NS (86400000 * NS_PER_MS)
+#define RESERVE_QUOTIENT 100 /* 1 / this of the connections is for nodes */
 #define ID_MAX ((uint64_t)INT64_MAX)
 
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
@@ -70,6 +71,9 @@ static const struct option_row rows[] = {
 	    .group = "Who may connect" },
 	{ "client-tokens", 0, "FILE", "require of clients a token in FILE",
 	    OPTION_PATH(OPT, client_tokens), .flags = OPTION_RELOAD },
+	{ "keep-revoked", 0, NULL,
+	    "keep links whose token is gone after a reload",
+	    OPTION_FLAG(OPT, keep_revoked), .flags = OPTION_RELOAD },
 	{ "require-hello", 0, NULL, "refuse stock clients, which say no hello",
 	    OPTION_FLAG(OPT, require_hello) },
 	{ "no-client-to-client", 0, NULL,
@@ -101,9 +105,13 @@ static const struct option_row rows[] = {
 	{ "ping-interval", 0, "TIME", "measure the latency of links this often",
 	    TIMEOUT(ping_interval_ns), .initial = "30s" },
 	{ "drain-timeout", 0, "TIME",
-	    "at the end, wait at most this long for peers to leave",
+	    "at the end, give peers and queues at most this long",
 	    TIMEOUT(drain_timeout_ns), .initial = "10s",
 	    .flags = OPTION_RELOAD },
+	{ "drain-spread", 0, "TIME",
+	    "at the end, tell peers to leave one after the other in this time",
+	    OPTION_TIME(OPT, drain_spread_ns, 0, TIME_MAX_NS),
+	    .initial = "1s", .flags = OPTION_RELOAD },
 	{ "drain-to", 0, "TEXT", "at the end, tell peers to go to TEXT",
 	    OPTION_TEXT(OPT, drain_to, 0, NAME_CHARS),
 	    .flags = OPTION_RELOAD, .complete = "@hosts" },
@@ -111,6 +119,10 @@ static const struct option_row rows[] = {
 	{ "max-connections", 0, "N", "accept at most N connections at once",
 	    OPTION_NUMBER(OPT, max_connections, 1, LIMITS_OPEN_MAX),
 	    .initial = "10000", .flags = OPTION_RELOAD, .group = "Limits" },
+	{ "reserve-nodes", 0, "N",
+	    "keep N of the connections for nodes",
+	    OPTION_NUMBER(OPT, reserve_nodes, 0, LIMITS_OPEN_MAX),
+	    .shown = "a hundredth of them", .flags = OPTION_RELOAD },
 	{ "max-per-address", 0, "N",
 	    "accept at most N at once from one address; 0 is no limit",
 	    OPTION_NUMBER(OPT, max_per_address, 0, LIMITS_OPEN_MAX),
@@ -242,6 +254,12 @@ check(struct option_reading *reading, const struct relay_options *opt)
 	check_tls(reading, opt);
 	check_ids(reading, "clients-from", opt->clients_from, opt->n_ids);
 	check_ids(reading, "nodes-from", opt->nodes_from, opt->n_ids);
+	if (opt->reserve_nodes >= opt->max_connections)
+		options_refuse(reading, "reserve-nodes",
+		    "\"%llu\": expected less than --max-connections, which is"
+		    " %llu",
+		    (unsigned long long)opt->reserve_nodes,
+		    (unsigned long long)opt->max_connections);
 	if (opt->queue_bytes > opt->memory_bytes)
 		options_refuse(reading, "queue",
 		    "\"%llu\": expected at most --memory, which is %llu",
@@ -283,6 +301,8 @@ relay_options_read(struct relay_options *opt, struct option_reading *reading,
 	take_words(reading, opt);
 	if (opt->config != NULL)
 		option_file_read(reading, opt->config);
+	if (!options_given(reading, "reserve-nodes"))
+		opt->reserve_nodes = opt->max_connections / RESERVE_QUOTIENT;
 	check(reading, opt);
 	if (opt->verbose)
 		opt->log_level = LOG_LEVEL_DEBUG;

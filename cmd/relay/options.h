@@ -54,16 +54,18 @@ struct relay_options {
 
 	/* who is admitted */
 	bool insecure_listen, insecure_nodes, insecure_metrics;
-	bool require_hello, no_client_to_client;
+	bool require_hello, no_client_to_client, keep_revoked;
 	char *tokens, *client_tokens;
 
 	/* timeouts */
 	int64_t handshake_timeout_ns, hello_timeout_ns, frame_timeout_ns;
 	int64_t keepalive_ns, ping_interval_ns, drain_timeout_ns;
+	int64_t drain_spread_ns;
 	char *drain_to;
 
 	/* limits */
 	uint64_t max_connections;
+	uint64_t reserve_nodes; /* of them, for nodes */
 	uint64_t max_per_address, accept_rate; /* 0: no limit */
 	uint64_t frame_max_bytes, payload_max_bytes;
 	uint64_t threshold_bytes;

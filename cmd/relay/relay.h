@@ -49,7 +49,7 @@ struct peer {
 	bool hello; /* it sent a hello: it takes session messages */
 	uint32_t codecs; /* bits of the codecs it offered */
 	char name[RELAY_NAME_BYTES];
-	char identity[CREDENTIALS_IDENTITY_CHARS];
+	struct credentials_grant grant;
 	char address[ADDRESS_CHARS];
 	int64_t since_s; /* unix */
 	uint8_t tls; /* enum bnet_tls_version; 0: plain */
@@ -62,6 +62,7 @@ struct peer {
 	enum relay_counter leaving; /* the reason, for links_closed */
 	struct latency latency;
 	int64_t keepalive_at_ns; /* when the next one is due */
+	int64_t drain_at_ns; /* when it is told to go; 0: not yet, or done */
 	int64_t found_ns; /* the turn in which `found` was looked up */
 	struct route_entry *found; /* where its last packet went */
 	uint64_t discarded, counted, counted_bytes; /* load tests */
@@ -109,6 +110,8 @@ struct relay {
 	size_t n_listeners;
 	uint64_t id;
 	atomic_bool draining;
+	_Atomic int64_t drain_spread_ns; /* of the drain that runs */
+	atomic_uint n_reloaded; /* workers that took RELAY_MESSAGE_RELOADED */
 	_Atomic uint64_t admissions[RELAY_N_COUNTERS]; /* of all workers */
 	pthread_t app_thread;
 	atomic_bool app_stop;
@@ -121,6 +124,7 @@ enum relay_message {
 	RELAY_MESSAGE_BROADCAST_DONE, /* back to the worker of its source */
 	RELAY_MESSAGE_REPLACED, /* bytes: handle of the old link */
 	RELAY_MESSAGE_OVERLOADED, /* bytes: handle of the full link */
+	RELAY_MESSAGE_RELOADED, /* a barrier: check who may stay */
 	/* barriers, in this order */
 	RELAY_MESSAGE_DRAIN, /* to all links with a hello */
 	RELAY_MESSAGE_CLOSE, /* drop incoming packets */

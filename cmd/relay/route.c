@@ -4,6 +4,26 @@
 #define COOKIE_BYTES 8
 #define PAUSE_QUOTIENT 2 /* pause at ceiling / this */
 
+/*
+ * Peers believe what their relay says, whatever the source in the header: to be
+ * moved, renamed or refused by another peer is not in the protocol. Pongs do
+ * not come here; see hooks.c.
+ */
+static bool
+only_a_relay_says(int32_t key)
+{
+	switch (bnet_message_type(key)) {
+	case BNET_MSG_WELCOME:
+	case BNET_MSG_REFUSE:
+	case BNET_MSG_ERROR:
+	case BNET_MSG_ROSTER_REPLY:
+	case BNET_MSG_DRAIN:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static enum route_verdict
 to_client(const struct route_rules *rules, enum bnet_role sender,
     const struct bnet_header *header)
@@ -35,6 +55,11 @@ route_decide(const struct route_rules *rules, enum bnet_role sender,
 		return ROUTE_NO_KEY;
 	if (header->forks > 0 && sender != BNET_ROLE_NODE)
 		return ROUTE_REFUSED; /* for any kind of destination */
+	if (header->dest_type != BNET_DEST_HOP &&
+	    !(header->dest_type == BNET_DEST_NODE &&
+		header->dest == rules->relay_id) &&
+	    only_a_relay_says(header->key))
+		return ROUTE_REFUSED;
 	switch (header->dest_type) {
 	case BNET_DEST_HOP:
 		return ROUTE_LOCAL;

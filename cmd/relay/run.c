@@ -5,16 +5,20 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
-#include "cmd/relay/secrets.h"
+#include "cmd/relay/capture.h"
 #include "cmd/relay/service.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
+#define S_NS INT64_C(1000000000)
+#define DAY_S INT64_C(86400)
+#define WARN_BEFORE_S (14 * DAY_S) /* the end of a certificate */
 #define TICK_NS INT64_C(1000000000)
 #define STEP_NS INT64_C(10000000) /* between checks while draining */
-#define FLUSH_NS INT64_C(2000000000) /* for writing queues at the end */
+#define FLUSH_MAX_NS INT64_C(2000000000) /* for writing queues at the end */
+#define FLUSH_MIN_NS INT64_C(250000000)
 #define STUCK_NS INT64_C(10000000000) /* a longer turn means a stuck worker */
 
 /* ---- configuration ---- */
@@ -58,7 +62,7 @@ config_limits(struct relay *relay, const struct relay_options *opt)
 static bool
 read_again(struct run *run, struct relay_config *fresh,
     struct option_changes *changes, struct bnet_tls_ctx **tls,
-    int64_t *expires_s, char err[RELAY_ERR_CHARS])
+    struct secrets_ends *ends, char err[RELAY_ERR_CHARS])
 {
 	struct relay_config *old = config_of(run->relay);
 	struct option_reading reading;
@@ -71,7 +75,7 @@ read_again(struct run *run, struct relay_config *fresh,
 	}
 	return config_load(fresh, err) &&
 	    secrets_tls(
-		&fresh->opt, run->keylog, run->keylog_arg, tls, expires_s, err);
+		&fresh->opt, run->keylog, run->keylog_arg, tls, ends, err);
 }
 
 /* No thread uses the old configuration any more. */
@@ -96,10 +100,30 @@ take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
 	config_limits(relay, &fresh->opt);
 	engine_set_limits(relay->engine, fresh->opt.memory_bytes,
 	    (size_t)fresh->opt.queue_bytes);
+	engine_set_timeouts(relay->engine, fresh->opt.handshake_timeout_ns,
+	    fresh->opt.frame_timeout_ns);
 	log_set_level((enum log_level)fresh->opt.log_level);
 	atomic_store_explicit(&relay->config, fresh, memory_order_release);
 	/* do not wait for readers: a stuck worker would block SIGTERM */
 	rcu_later(&old->rcu, config_after_grace);
+}
+
+/*
+ * Let the workers check which links may stay. One check at a time, so that the
+ * barriers of the drain find room; a reload meanwhile is checked afterwards.
+ */
+static void
+check_links(struct run *run)
+{
+	struct relay *relay = run->relay;
+
+	if (!run->check_links ||
+	    atomic_load(&relay->n_reloaded) !=
+		run->n_checks * engine_n_workers(relay->engine) ||
+	    !engine_barrier(relay->engine, RELAY_MESSAGE_RELOADED))
+		return;
+	run->check_links = false;
+	run->n_checks++;
 }
 
 static void
@@ -110,11 +134,13 @@ reload(struct run *run)
 	struct option_changes changes;
 	struct bnet_tls_ctx *tls;
 	char err[RELAY_ERR_CHARS] = "out of memory";
-	int64_t expires_s = 0;
+	struct secrets_ends ends = { 0 };
 
 	service_reloading();
+	if (relay->record != NULL)
+		record_again(relay->record);
 	if (fresh == NULL ||
-	    !read_again(run, fresh, &changes, &tls, &expires_s, err)) {
+	    !read_again(run, fresh, &changes, &tls, &ends, err)) {
 		log_error(
 		    "not reloaded, going on as before", LOG_STR("reason", err));
 		relay_count(&relay->app_worker, RELAY_RELOADS_FAILED);
@@ -123,8 +149,12 @@ reload(struct run *run)
 		return;
 	}
 	take_over(run, fresh, tls);
+	run->check_links = true;
+	check_links(run);
 	bnet_tls_ctx_free(tls);
-	atomic_store(&relay->cert_expires_s, expires_s);
+	run->ends = ends;
+	run->warn_at_s = 0;
+	atomic_store(&relay->cert_expires_s, ends.cert_s);
 	relay_count(&relay->app_worker, RELAY_RELOADS_OK);
 	log_info("reloaded, certificates and tokens too",
 	    LOG_STR("options", changes.now[0] != '\0' ? changes.now : NULL));
@@ -163,6 +193,28 @@ wait_for_all(struct run *run, int64_t until_ns)
 }
 
 /*
+ * A drain has two times for writing at its end, and all three together take
+ * --drain-timeout, unless that is too short for writing anything.
+ */
+static int64_t
+flush_ns(int64_t timeout_ns)
+{
+	int64_t ns = timeout_ns / 4;
+
+	return ns < FLUSH_MIN_NS ? FLUSH_MIN_NS
+	    : ns > FLUSH_MAX_NS  ? FLUSH_MAX_NS
+				 : ns;
+}
+
+static int64_t
+leave_ns(int64_t timeout_ns)
+{
+	int64_t ns = timeout_ns - 2 * flush_ns(timeout_ns);
+
+	return ns < timeout_ns / 2 ? timeout_ns / 2 : ns;
+}
+
+/*
  * Accept no new connections, send bluenet.drain to links with a hello and give
  * them time to leave. Then write the queues, and at last only the frames that
  * are half written.
@@ -171,15 +223,21 @@ static void
 drain(struct run *run, bool at_once)
 {
 	struct relay *relay = run->relay;
-	int64_t timeout_ns = config_of(relay)->opt.drain_timeout_ns;
+	const struct relay_options *opt = &config_of(relay)->opt;
+	int64_t timeout_ns = opt->drain_timeout_ns;
+	int64_t spread_ns = opt->drain_spread_ns;
 
 	service_stopping("draining");
 	log_info("draining", LOG_U64("connections", limits_open(relay->limits)),
 	    LOG_TIME("timeout", at_once ? 0 : timeout_ns));
+	if (spread_ns > leave_ns(timeout_ns) / 2)
+		spread_ns = leave_ns(timeout_ns) / 2;
+	atomic_store(&relay->drain_spread_ns, at_once ? 0 : spread_ns);
 	atomic_store(&relay->draining, true);
 	engine_stop_listening(relay->engine);
 	to_all_workers(relay, RELAY_MESSAGE_DRAIN);
-	if (!at_once && wait_for_all(run, clock_now_ns() + timeout_ns))
+	if (!at_once &&
+	    wait_for_all(run, clock_now_ns() + leave_ns(timeout_ns)))
 		return;
 	/*
 	 * A finished link takes nothing more. So first all workers stop
@@ -188,15 +246,41 @@ drain(struct run *run, bool at_once)
 	 */
 	to_all_workers(relay, RELAY_MESSAGE_CLOSE);
 	to_all_workers(relay, RELAY_MESSAGE_FINISH);
-	if (wait_for_all(run, clock_now_ns() + FLUSH_NS))
+	if (wait_for_all(run, clock_now_ns() + flush_ns(timeout_ns)))
 		return;
 	to_all_workers(relay, RELAY_MESSAGE_DROP);
-	if (!wait_for_all(run, clock_now_ns() + FLUSH_NS))
+	if (!wait_for_all(run, clock_now_ns() + flush_ns(timeout_ns)))
 		log_warn("connections are cut",
 		    LOG_U64("connections", limits_open(relay->limits)));
 }
 
 /* ---- the loop ---- */
+
+static void
+warn_of_end(const char *option, int64_t ends_s, int64_t now_s)
+{
+	if (ends_s == 0 || ends_s - now_s > WARN_BEFORE_S)
+		return;
+	if (ends_s > now_s)
+		log_warn("a certificate ends soon", LOG_STR("option", option),
+		    LOG_TIME("in", (ends_s - now_s) * S_NS));
+	else
+		log_error("a certificate has ended", LOG_STR("option", option),
+		    LOG_TIME("ago", (now_s - ends_s) * S_NS));
+}
+
+/* Once a day, and after each reload. */
+static void
+warn_of_ends(struct run *run)
+{
+	int64_t now_s = clock_unix_ns() / S_NS;
+
+	if (now_s < run->warn_at_s)
+		return;
+	run->warn_at_s = now_s + DAY_S;
+	warn_of_end("cert", run->ends.cert_s, now_s);
+	warn_of_end("ca", run->ends.ca_s, now_s);
+}
 
 static void
 tick(struct run *run)
@@ -205,6 +289,8 @@ tick(struct run *run)
 	    clock_now_ns() - engine_oldest_turn_ns(run->relay->engine);
 
 	log_tick();
+	warn_of_ends(run);
+	check_links(run);
 	if (stuck_ns < STUCK_NS)
 		service_watchdog();
 	else

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* ---- files ---- */
@@ -25,6 +27,21 @@ file_free(struct file *file)
 		OPENSSL_cleanse(file->p, file->len);
 	free(file->p);
 	*file = (struct file){ NULL, 0 };
+}
+
+/* A private key that anybody on this machine may read is none. */
+static bool
+is_private(const char *path, FILE *f, char err[RELAY_ERR_CHARS])
+{
+	struct stat st;
+
+	if (fstat(fileno(f), &st) != 0 || (st.st_mode & S_IROTH) == 0 ||
+	    !S_ISREG(st.st_mode))
+		return true;
+	(void)snprintf(err, RELAY_ERR_CHARS,
+	    "--key: %s: anybody may read it (mode %03o): expected chmod o-r",
+	    path, (unsigned)st.st_mode & 07777);
+	return false;
 }
 
 static bool
@@ -45,7 +62,7 @@ read_all(FILE *f, struct file *file)
 
 /* A `path` of NULL gives an empty file. */
 static bool
-file_read(const char *what, const char *path, struct file *file,
+file_read(const char *what, const char *path, bool secret, struct file *file,
     char err[RELAY_ERR_CHARS])
 {
 	FILE *f;
@@ -59,6 +76,8 @@ file_read(const char *what, const char *path, struct file *file,
 	if (!ok)
 		(void)snprintf(err, RELAY_ERR_CHARS, "--%s: %s: %s", what, path,
 		    strerror(errno));
+	if (ok && secret)
+		ok = is_private(path, f, err);
 	if (f != NULL)
 		fclose(f);
 	return ok;
@@ -72,21 +91,29 @@ slice_of(const struct file *file)
 
 /* ---- TLS ---- */
 
-/* The end of the file's first certificate, unix time; 0: unknown. */
+/* Of the certificate of the file that ends first, unix time; 0: unknown. */
 static int64_t
-expiry_of(const struct file *cert)
+expiry_of(const struct file *file)
 {
-	BIO *bio = BIO_new_mem_buf(cert->p, (int)cert->len);
-	X509 *x509 =
-	    bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO *bio =
+	    file->len > 0 ? BIO_new_mem_buf(file->p, (int)file->len) : NULL;
+	int64_t first_s = 0, at_s;
 	struct tm tm;
-	int64_t at_s = 0;
+	X509 *x509;
 
-	if (x509 != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm) == 1)
-		at_s = (int64_t)timegm(&tm);
-	X509_free(x509);
+	ERR_set_mark(); /* the end of the file is an error of OpenSSL's */
+	while (bio != NULL &&
+	    (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		at_s = ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm) == 1
+		    ? (int64_t)timegm(&tm)
+		    : 0;
+		if (at_s != 0 && (first_s == 0 || at_s < first_s))
+			first_s = at_s;
+		X509_free(x509);
+	}
+	ERR_pop_to_mark();
 	BIO_free(bio);
-	return at_s;
+	return first_s;
 }
 
 static bool
@@ -118,22 +145,24 @@ make_ctx(const struct relay_options *opt, const struct file files[3],
 
 bool
 secrets_tls(const struct relay_options *opt, bnet_tls_keylog *keylog,
-    void *keylog_arg, struct bnet_tls_ctx **ctx, int64_t *expires_s,
+    void *keylog_arg, struct bnet_tls_ctx **ctx, struct secrets_ends *ends,
     char err[RELAY_ERR_CHARS])
 {
 	struct file files[3] = { { NULL, 0 } };
 	bool ok;
 
 	*ctx = NULL;
-	*expires_s = 0;
+	*ends = (struct secrets_ends){ 0 };
 	if (opt->cert == NULL)
 		return true;
-	ok = file_read("cert", opt->cert, &files[0], err) &&
-	    file_read("key", opt->key, &files[1], err) &&
-	    file_read("ca", opt->ca, &files[2], err) &&
+	ok = file_read("cert", opt->cert, false, &files[0], err) &&
+	    file_read("key", opt->key, true, &files[1], err) &&
+	    file_read("ca", opt->ca, false, &files[2], err) &&
 	    make_ctx(opt, files, keylog, keylog_arg, ctx, err);
-	if (ok)
-		*expires_s = expiry_of(&files[0]);
+	if (ok) {
+		ends->cert_s = expiry_of(&files[0]);
+		ends->ca_s = expiry_of(&files[2]);
+	}
 	for (size_t i = 0; i < 3; i++)
 		file_free(&files[i]);
 	return ok;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define MS_NS 1000000
+#define STOCK_PATIENCE_PERIODS 3 /* of a keepalive, which it does not send */
 
 /* ---- admission ---- */
 
@@ -146,8 +147,8 @@ access_may_replace(
 
 	if (entry->role == BNET_ROLE_CLIENT && !entry->owns_id)
 		return false;
-	return strcmp(was->identity, is->identity) == 0 ||
-	    strcmp(was->identity, "open") == 0;
+	return strcmp(was->grant.identity, is->grant.identity) == 0 ||
+	    strcmp(was->grant.identity, "open") == 0;
 }
 
 /* A peer's strings are bytes; the copy ends at a NUL or at our limit. */
@@ -283,7 +284,7 @@ up(struct relay *relay, struct engine_conn *conn)
 	log_info("link up", LOG_U64("id", peer->entry.id),
 	    LOG_STR("role", node ? "node" : "client"),
 	    LOG_STR("name", peer->name), LOG_STR("peer", peer->address),
-	    LOG_STR("by", peer->hello ? peer->identity : "stock"));
+	    LOG_STR("by", peer->hello ? peer->grant.identity : "stock"));
 	ping_start(relay, conn);
 }
 
@@ -307,6 +308,19 @@ welcome(struct relay *relay, struct engine_conn *conn)
 	    engine_conn_sendq(conn), &message, NULL);
 }
 
+/*
+ * --reserve-nodes: may one more client be listed? Workers that ask at the same
+ * time may let in one each.
+ */
+static bool
+client_fits(struct relay *relay)
+{
+	const struct relay_options *opt = &config_of(relay)->opt;
+
+	return routes_count(relay->routes, BNET_ROLE_CLIENT) <
+	    opt->max_connections - opt->reserve_nodes;
+}
+
 /* ---- hello ---- */
 
 static void
@@ -323,11 +337,17 @@ take_hello(struct relay *relay, struct engine_conn *conn,
 		    relay, conn, own_id.code, own_id.reason, own_id.why);
 		return;
 	}
+	if (hello->role == BNET_ROLE_CLIENT && !client_fits(relay)) {
+		session_refuse(relay, conn, BNET_CODE_OVERLOADED,
+		    "the connections that are left are for nodes",
+		    RELAY_CLOSED_LIMIT);
+		return;
+	}
 	peer->hello = true;
 	peer->entry.role = (enum bnet_role)hello->role;
 	peer->codecs = hello->codecs & opt->codecs;
 	peer->entry.owns_id = grant->id != 0;
-	memcpy(peer->identity, grant->identity, sizeof(peer->identity));
+	peer->grant = *grant;
 	/* payloads are forwarded as they came: the engine compresses nothing */
 	engine_conn_set_peer(
 	    conn, BNET_CODEC_NONE, bnet_frame_max(hello->frame_max_bytes));
@@ -409,13 +429,20 @@ on_stock(struct relay *relay, struct engine_conn *conn)
 		engine_conn_finish(conn);
 		return false;
 	}
+	if (!client_fits(relay)) {
+		relay_leave(conn, RELAY_CLOSED_LIMIT);
+		engine_conn_finish(conn);
+		return false;
+	}
 	peer->entry.role = BNET_ROLE_CLIENT;
-	memcpy(peer->identity, "open", sizeof("open"));
+	(void)no_credentials(true, &peer->grant);
 	if (list(relay, conn, 0) != ROUTES_ADDED) {
 		relay_leave(conn, RELAY_CLOSED_OVERLOAD);
 		engine_conn_finish(conn);
 		return false;
 	}
+	engine_conn_set_patience(
+	    conn, STOCK_PATIENCE_PERIODS * config_of(relay)->opt.keepalive_ns);
 	up(relay, conn);
 	return true;
 }
@@ -426,8 +453,10 @@ session_first(struct relay *relay, struct engine_conn *conn,
 {
 	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
 
+	/* one that is addressed to another is a packet of a stock client */
 	if (packet->has_header &&
-	    packet->header.key == bnet_message_key(BNET_MSG_HELLO))
+	    packet->header.key == bnet_message_key(BNET_MSG_HELLO) &&
+	    packet->header.dest_type == BNET_DEST_HOP)
 		on_hello(relay, conn, packet);
 	else if (!on_stock(relay, conn))
 		relay_count(own, RELAY_REFUSED_NOT_ALLOWED);
@@ -463,6 +492,23 @@ session_register(
 		return;
 	}
 	relay_count(own, RELAY_LOCAL_SESSION);
+}
+
+void
+session_reloaded(struct relay *relay, struct engine_conn *conn)
+{
+	const struct relay_config *config = config_of(relay);
+	const struct peer *peer = peer_of(conn);
+
+	if (peer->state != PEER_UP || config->opt.keep_revoked ||
+	    strncmp(peer->grant.identity, "token:", 6) != 0 ||
+	    credentials_hold(peer->entry.role == BNET_ROLE_NODE
+		    ? config->tokens
+		    : config->client_tokens,
+		&peer->grant))
+		return;
+	session_refuse(relay, conn, BNET_CODE_NOT_AUTHORISED,
+	    "the token was revoked", RELAY_CLOSED_REVOKED);
 }
 
 void

@@ -24,6 +24,9 @@ void session_register(
 void session_refuse(struct relay *relay, struct engine_conn *conn,
     enum bnet_code code, const char *reason, enum relay_counter why);
 
+/* After a reload: refuse the link if its token is gone from the file. */
+void session_reloaded(struct relay *relay, struct engine_conn *conn);
+
 /* Send bluenet.drain to a link with a hello. */
 void session_drain(struct relay *relay, struct engine_conn *conn);
 

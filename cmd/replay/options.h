@@ -19,6 +19,8 @@
 #define REPLAY_ALLOW_MAX OPTION_CIDRS_MAX
 #define REPLAY_CLIENTS_MAX 1000000
 #define REPLAY_HOW_CHARS 256
+#define REPLAY_FAIL_IFS_MAX 32
+#define REPLAY_SOURCES_MAX 64
 
 /* Exit codes; see bluenet-replay(1). */
 enum replay_exit {
@@ -112,11 +114,15 @@ struct replay_options {
 	struct client_options client;
 	char *tls_host; /* name in the certificate; NULL: from the target */
 	struct option_cidrs allow;
+	struct address sources[REPLAY_SOURCES_MAX]; /* port 0 */
+	size_t n_sources; /* 0: the system chooses */
 	int target_order; /* enum bnet_order; AUTO: find out */
 	bool no_probe;
 
 	/* results */
 	int64_t max_late_ns; /* 10 ms */
+	struct option_texts fail_ifs; /* thresholds_check() */
+	bool allow_undecided;
 	int64_t bucket_ns; /* 1 s */
 	char *report, *log, *html; /* paths, or NULL */
 	bool diff;

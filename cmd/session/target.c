@@ -6,9 +6,29 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define MS_NS 1000000
+
+void
+session_target_use(
+    struct session_target *target, const struct client_files *files)
+{
+	target->tls = files->tls;
+	target->guards_token = files->token[0] != '\0' && !files->insecure;
+}
+
+/* Would the token be sent in the clear to another machine? */
+static bool
+exposes_token(const struct session_target *target)
+{
+	bool away = false;
+
+	for (size_t i = 0; i < target->n_addresses; i++)
+		away |= !address_is_loopback(&target->addresses[i]);
+	return target->guards_token && target->tls == NULL && away;
+}
 
 bool
 session_resolve(struct session_target *target, const char *where, int port,
@@ -17,7 +37,14 @@ session_resolve(struct session_target *target, const char *where, int port,
 	client_host(where, target->host);
 	target->n_addresses =
 	    address_resolve(where, port, target->addresses, why, why_bytes);
-	return target->n_addresses > 0;
+	if (!exposes_token(target))
+		return target->n_addresses > 0;
+	(void)snprintf(why, why_bytes,
+	    "%s: a token goes to another machine over --tls only, or with"
+	    " --tls-insecure",
+	    where);
+	target->n_addresses = 0;
+	return false;
 }
 
 /* Returns 0, or an errno value if it is not connected. */

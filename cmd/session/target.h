@@ -20,13 +20,20 @@ struct session_target {
 	struct address addresses[ADDRESS_RESOLVED_MAX]; /* in this order */
 	size_t n_addresses; /* 0: not resolved */
 	struct bnet_tls_ctx *tls; /* NULL: plain; borrowed */
+	bool
+	    guards_token; /* there is one, and it is for a verified peer only */
 	char host[CLIENT_HOST_CHARS]; /* the name required of a certificate */
 };
+
+/* Take TLS from `files`, which must outlive the target, and note the token. */
+void session_target_use(
+    struct session_target *target, const struct client_files *files);
 
 /*
  * Resolve "HOST:PORT", or "HOST" with `port`, by address_resolve(), which can
  * block. A certificate has to name HOST as it is written there. `tls` is left
- * unchanged. False: `why` is the reason.
+ * unchanged. False: `why` is the reason, which may be that the token would go
+ * over a network in the clear.
  */
 bool session_resolve(struct session_target *target, const char *where, int port,
     char *why, size_t why_bytes);

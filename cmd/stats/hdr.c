@@ -220,6 +220,12 @@ hdr_merge(struct hdr *hdr, const struct hdr *from)
 	hdr_sums_merge(&hdr->sums, &from->sums);
 }
 
+bool
+hdr_quantile_known(uint64_t count, double q)
+{
+	return (double)count * (1 - q) >= HDR_TAIL - 1e-6;
+}
+
 int64_t
 hdr_quantile(const struct hdr *hdr, double q)
 {

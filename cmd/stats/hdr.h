@@ -87,6 +87,14 @@ int64_t hdr_high(const struct hdr *hdr, uint32_t index);
  */
 int64_t hdr_quantile(const struct hdr *hdr, double q);
 
+#define HDR_TAIL 10 /* samples beyond a quantile that make it meaningful */
+
+/*
+ * Is that quantile of `count` samples more than chance? At least HDR_TAIL
+ * samples have to lie beyond it: 20 for p50, 1,000 for p99, 10,000 for p99.9.
+ */
+bool hdr_quantile_known(uint64_t count, double q);
+
 /*
  * Derives the sums from the counts, with the middle of each bucket. For a
  * histogram whose source kept no sums.

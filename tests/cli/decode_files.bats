@@ -260,6 +260,32 @@ read_all() {
 	read_all "$tmp/t.pcapng" "$tmp/s.pcapng"
 }
 
+# A pipe cannot be read twice: the records wait for their secrets, which -w
+# writes, too. At the end of the pipe, no other secret can come.
+@test "pcapng from a pipe: secrets behind the packets that they are for" {
+	local tls=$fixtures/captures/tls13 n all
+
+	n=$("$decode" -r "$tls.pcap" -q -o json -z health 2>/dev/null |
+		jq '.rows[] | select(.[0] == "packets")[2]')
+	"$tools/mangle" "$tls.pcap" "$tmp/t.pcapng" --pcapng >/dev/null
+	"$tools/mangle" "$tls.pcap" "$tmp/s.pcapng" --pcapng --secrets \
+		"$tls.keys" --drop-packets "1-$n" >/dev/null
+	cat "$tmp/t.pcapng" "$tmp/s.pcapng" >"$tmp/ts.pcapng"
+	decode 3 -r "$tls.pcap" --keylog "$tls.keys"
+	all=$(sort <<<"$output")
+	[ "$(wc -l <<<"$all")" -gt 100 ]
+	try "$decode" -r - --keylog-wait 3600s -w "$tmp/w.pcapng" \
+		< <(cat "$tmp/ts.pcapng")
+	[ "$status" -eq 3 ]
+	same "$(sort <<<"$output")" "$all"
+	decode 3 -r "$tmp/w.pcapng"
+	same "$(sort <<<"$output")" "$all"
+	try "$decode" -r - --keylog-wait 3600s < <(cat "$tmp/t.pcapng")
+	[[ $stderr == *"could not be decrypted"* ]]
+	try "$decode" -r - --keylog-wait 0 < <(cat "$tmp/ts.pcapng")
+	[[ $stderr == *"could not be decrypted"* ]]
+}
+
 @test "pcapng: drops that its statistics report" {
 	cd "$BATS_FILE_TMPDIR"
 	{
@@ -271,6 +297,10 @@ read_all() {
 	} >"$tmp/d.pcapng"
 	whole -r "$tmp/d.pcapng"
 	says "7 packets were dropped during the capture"
+	decode 0 -r "$tmp/d.pcapng" -q -z health -o json
+	jq -es '.[0] | any(.rows[]; .[0] == "packets dropped" and .[2] == 7) and
+		(.notes[0] | endswith("dropped during the capture: 7"))' \
+		<<<"$output"
 }
 
 @test "-w where only root may write says that root was given up" {

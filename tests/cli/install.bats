@@ -6,10 +6,10 @@
 bats_require_minimum_version 1.5.0
 load common
 
-# install [TARGET]: of make, into $root
+# install [WORD...]: what make is told (install), into $root
 install() {
 	make -s -C "$BATS_TEST_DIRNAME/../.." BUILD="$BNET_BUILD" \
-	    DESTDIR="$root" PREFIX=/opt/bluenet "${1:-install}" >/dev/null
+	    DESTDIR="$root" PREFIX=/opt/bluenet "${@:-install}" >/dev/null
 }
 
 setup_file() {
@@ -46,6 +46,10 @@ embed() {
 	    bin/bluenet-ping share/man/man1/bluenet-ping.1 \
 	    bin/bluenet-replay share/man/man1/bluenet-replay.1 \
 	    share/man/man5/bluenet-scenario.5 \
+	    share/bluenet/keys.txt share/bluenet/decode.schema.json \
+	    share/bluenet/scenarios/forwarding.bns \
+	    share/bluenet/grafana/bluenet-relay.json \
+	    share/bluenet/examples/embed.c etc/bluenet/relay.conf \
 	    share/bash-completion/completions/bluenet-node \
 	    share/zsh/site-functions/_bluenet-node \
 	    share/bash-completion/completions/bluenet-replay \
@@ -122,6 +126,38 @@ complete_bash() {
 	run ! grep -r /usr/local "$prefix/lib/systemd/system"
 }
 
+@test "relay.conf shows every option, and its defaults are valid" {
+	local conf=$prefix/etc/bluenet/relay.conf name
+
+	run ! grep -v '^#\|^$' "$conf"
+	"$prefix/bin/bluenet-relay" --help | grep -oE -- ' --[a-z-]+' |
+		sed 's/^ --//' | grep -vxE 'help|version|config|check-config|make-token' \
+		>"$BATS_TEST_TMPDIR/names"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -ge 29 ]
+	while read -r name; do
+		grep -q "^#$name = " "$conf" || { echo "no $name"; return 1; }
+	done <"$BATS_TEST_TMPDIR/names"
+	run -0 "$prefix/bin/bluenet-relay" --config "$conf" --check-config
+	# with each default as if it had been chosen
+	awk '/^# / { last = $0; next } /^#/ && last !~ /default[:)]/ {
+		print substr($0, 2) }' "$conf" >"$BATS_TEST_TMPDIR/relay.conf"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/relay.conf")" -ge 15 ]
+	run -0 "$prefix/bin/bluenet-relay" \
+		--config "$BATS_TEST_TMPDIR/relay.conf" --check-config
+	grep -q -- '--config /opt/bluenet/etc/bluenet/relay.conf$' \
+	    "$prefix/lib/systemd/system/bluenet-relay.service"
+}
+
+@test "a changed relay.conf is not touched, at another SYSCONFDIR" {
+	root=$BATS_TEST_TMPDIR/root
+	install SYSCONFDIR=/etc install
+	echo 'id = 7' >>"$root/etc/bluenet/relay.conf"
+	install SYSCONFDIR=/etc install
+	install SYSCONFDIR=/etc uninstall
+	[ "$(find "$root" -type f)" = "$root/etc/bluenet/relay.conf" ]
+	[ "$(tail -n 1 "$root/etc/bluenet/relay.conf")" = 'id = 7' ]
+}
+
 @test "the demo works, and leaves nothing behind" {
 	mkdir "$BATS_TEST_TMPDIR/tmp"
 	BUILD=$BNET_BUILD TMPDIR=$BATS_TEST_TMPDIR/tmp \
@@ -144,36 +180,112 @@ complete_bash() {
 
 @test "the shared library exports bnet_ names only" {
 	run bash -c "nm -D --defined-only '$prefix/lib/libbluenet.so' |
-	    awk '{ print \$3 }' | grep -v '^bnet_'"
+	    awk '\$2 != \"A\" { print \$3 }' | grep -v '^bnet_'"
 	[ -z "$output" ]
 	readelf -d "$prefix/lib/libbluenet.so" | grep -q 'libbluenet.so.0'
+	# with a version each
+	run ! bash -c "nm -D --defined-only '$prefix/lib/libbluenet.so' |
+	    awk '\$2 != \"A\"' | grep -v '@@BLUENET_[0-9.]*\$'"
 }
 
-@test "the example of bluenet(3) compiles and prints what it says, shared" {
+# example COMPILER OPTION...: the example of bluenet(3), compiled without a
+# warning, prints what the manual says.
+example() {
 	embed
-	# shellcheck disable=SC2046
-	cc -std=c17 -Wall -Wextra -Werror -o "$BATS_TEST_TMPDIR/embed" \
-	    "$BATS_TEST_TMPDIR/embed.c" $(pkg-config --cflags --libs bluenet)
+	(cd "$BATS_TEST_TMPDIR" && "$@" -o embed)
 	LD_LIBRARY_PATH=$prefix/lib "$BATS_TEST_TMPDIR/embed" \
 	    >"$BATS_TEST_TMPDIR/got"
 	diff -u "$BATS_TEST_TMPDIR/embed.out" "$BATS_TEST_TMPDIR/got"
 }
 
-@test "the example of bluenet(3), static" {
-	embed
-	# shellcheck disable=SC2046
-	cc -std=c17 -o "$BATS_TEST_TMPDIR/embed" "$BATS_TEST_TMPDIR/embed.c" \
-	    $(pkg-config --cflags bluenet) "$prefix/lib/libbluenet.a" \
-	    -lssl -lcrypto -lz -lsnappy
-	"$BATS_TEST_TMPDIR/embed" >"$BATS_TEST_TMPDIR/got"
-	diff -u "$BATS_TEST_TMPDIR/embed.out" "$BATS_TEST_TMPDIR/got"
+# shared and static: what pkg-config says a program needs, as words
+shared() {
+	pkg-config --cflags --libs bluenet
 }
 
-@test "each installed header compiles alone" {
-	for h in "$prefix"/include/bluenet/*.h; do
-		printf '#include <%s>\nint main(void) { return 0; }\n' \
-		    "$(basename "$h")" >"$BATS_TEST_TMPDIR/one.c"
-		cc -std=c17 -Wall -Wextra -Werror -fsyntax-only \
-		    -I"$prefix/include/bluenet" "$BATS_TEST_TMPDIR/one.c"
+static() {
+	pkg-config --cflags --libs --static bluenet
+}
+
+@test "the example of bluenet(3) compiles as C and C++, and prints what it says" {
+	local strict="-Wall -Wextra -pedantic -Werror" way
+
+	need g++ g++
+	need clang++ clang
+	for way in "gcc -std=c99" "gcc -std=c17" "clang -std=c99" \
+	    "g++ -std=c++11 -x c++" "g++ -x c++" \
+	    "clang++ -std=c++11 -x c++" "clang++ -x c++"; do
+		echo "$way"
+		# shellcheck disable=SC2046,SC2086 # words on purpose
+		example $way $strict embed.c -x none $(shared)
 	done
+}
+
+@test "the example of bluenet(3), static" {
+	# shellcheck disable=SC2046 # words on purpose
+	example cc -static embed.c $(static)
+	run -0 readelf -d "$BATS_TEST_TMPDIR/embed"
+	[[ $output == *"no dynamic section"* ]]
+}
+
+@test "the headers do not hide those of the system" {
+	run -0 pkg-config --cflags bluenet
+	[[ $output == "-I$prefix/include "* ]]
+	[[ $output != *"/bluenet "* ]]
+	cat >"$BATS_TEST_TMPDIR/both.c" <<'EOF'
+#include <bluenet/bluenet.h>
+#include <bluenet/err.h>
+#include <bluenet/link.h>
+#include <bluenet/strings.h>
+#include <err.h>
+#include <link.h>
+#include <strings.h>
+
+int
+main(void)
+{
+	struct link_map map = { .l_name = NULL };
+	struct bnet_link *link = NULL;
+
+	warnx("%s", bnet_strerror(BNET_MORE));
+	bnet_link_free(link);
+	return strcasecmp("A", "a") + (map.l_name != NULL);
+}
+EOF
+	# shellcheck disable=SC2046 # words on purpose
+	cc -std=c17 -D_GNU_SOURCE -Wall -Wextra -Werror \
+	    -o "$BATS_TEST_TMPDIR/both" "$BATS_TEST_TMPDIR/both.c" $(shared)
+	LD_LIBRARY_PATH=$prefix/lib run -0 "$BATS_TEST_TMPDIR/both"
+	[[ $output == "both: "?* ]]
+}
+
+@test "each installed header compiles alone, as C and as C++" {
+	local h name
+
+	need g++ g++
+	for h in "$prefix"/include/bluenet/*.h; do
+		name=$(basename "$h")
+		[ "$name" = bluenet.h ] || grep -q '^extern "C" {$' "$h"
+		echo "#include <bluenet/$name>" >"$BATS_TEST_TMPDIR/one.c"
+		for way in "gcc -std=c99" "g++ -std=c++11 -x c++"; do
+			echo "$way $name"
+			# shellcheck disable=SC2086 # words on purpose
+			$way -Wall -Wextra -pedantic -Werror -fsyntax-only \
+			    -I"$prefix/include" "$BATS_TEST_TMPDIR/one.c"
+		done
+	done
+}
+
+@test "LIBDIR is where the library and its description go" {
+	local at=lib/x86_64-linux-gnu
+
+	root=$BATS_TEST_TMPDIR/root
+	prefix=$root/opt/bluenet
+	install LIBDIR=/opt/bluenet/$at install
+	[ -e "$prefix/$at/libbluenet.so.0" ]
+	[ ! -e "$prefix/lib/libbluenet.so.0" ]
+	export PKG_CONFIG_PATH=$prefix/$at/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+	[[ " $(shared) " == *" -L$prefix/$at "* ]]
+	install LIBDIR=/opt/bluenet/$at uninstall
+	[ -z "$(find "$root" -type f -o -type l)" ]
 }

@@ -174,13 +174,16 @@ END
 	play <<'END'
 join a $r
 send a dest=node:7 key=bluenet.drain payload=hex:0000000000
+expect a error code=4
 send a dest=node:7 key=bluenet.refuse payload=hex:1100000000
+expect a error code=4
 send a dest=node:7 key=bluenet.welcome payload=size:40
+expect a error code=4
 echo a dest=node:7 cookie=5
 expect a echo-reply cookie=5
 END
 	stop_node "$node_pid"
-	counted ignored 3 drains 0 refused 0 connects 1
+	counted ignored 0 drains 0 refused 0 connects 1
 }
 
 @test "--register, --reply-size: ready means that the keys are taken" {
@@ -481,7 +484,7 @@ END
 	run_node --tls --ca "$certs/ca.pem" --cert "$certs/node7.pem" \
 		--key "$certs/node7.key" --id 7 "$tls"
 	play <<'END'
-join a $t tls
+join a $t tls ca=$c/ca.pem
 echo a dest=node:7 cookie=5 flags=1
 expect a echo-reply cookie=5
 END
@@ -499,12 +502,18 @@ END
 	grep '^market[.]' "$tmp/made" >"$tmp/secret"
 	run_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
 		--key "$certs/server.key" --tokens "$tmp/tokens"
-	run_node --tls --token-file "$tmp/secret" "$tls"
+	run_node --tls --ca "$certs/ca.pem" --token-file "$tmp/secret" "$tls"
 	stop_node "$node_pid"
-	run_node --tls --token "$(<"$tmp/secret")" --id 7 "$tls"
+	run_node --tls --tls-insecure --token "$(<"$tmp/secret")" --id 7 "$tls"
 	stop_node "$node_pid"
 	run ! grep "$(cut -d. -f2 "$tmp/secret")" "$tmp/$node_pid.err"
-	start_node --tls --token market.00 "$tls"
+	grep -q -e '--tls-insecure: the peer is not verified' \
+		"$tmp/$node_pid.err"
+	SSL_CERT_FILE=$certs/other.pem start_node --once --tls \
+		--token-file "$tmp/secret" "$tls"
+	node_ends 3
+	said 1 'msg="cannot connect" .*certificate not accepted'
+	start_node --tls --ca "$certs/ca.pem" --token market.00 "$tls"
 	node_ends 1
 	said 1 'code=2 '
 }

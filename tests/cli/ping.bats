@@ -208,6 +208,22 @@ answered() {
 	same "$(answered_from - <<<"$output")" "sol"
 }
 
+@test "--as-node does not displace a node; --force does" {
+	run_relay
+	run_node --name sol --id 8
+	pings 1 --as-node 8 -c 1 -i 20ms "$plain"
+	says "--as-node: 8 is the id of sol, which is connected"
+	[[ $stderr == *"--force"* && $stderr != *"no node is there"* ]]
+	[ -z "$output" ]
+	# it is still there, and other ids are free
+	pings 0 --as-node 9 -c 3 -i 20ms -v "$plain"
+	same "$(answered_from - <<<"$output")" "sol"
+	pings 1 --as-node 8 --force -c 1 "$plain"
+	says "no node is there"
+	pings 0 --as-node 0 --hop ping -c 1 "$plain"
+	pings 0 --as-node 9 --hop ping -c 1 "$plain"
+}
+
 @test "--mesh: every node to every other" {
 	run_relay
 	run_node --count 3 --name sol
@@ -321,7 +337,7 @@ more_than() {
 	ends "$ping_pid" 0
 	output=$(grep '^{' "$tmp/$ping_pid.out")
 	total net .missed_slot | jq -e '. >= 30'
-	total net .noise.maximum_s | jq -e '. >= 0.9'
+	total net .hiccups.maximum_s | jq -e '. >= 0.9'
 }
 
 @test "lost: each ping is answered or lost" {
@@ -425,16 +441,76 @@ END
 	says "cannot reach the relay no-such-host.invalid: "
 }
 
-@test "a relay that goes: what there is is printed" {
+@test "a relay that goes, with --exit-on-loss: what there is is printed" {
 	run_relay
 	run_node --name sol
-	begin_ping -v -i 20ms "$plain"
+	begin_ping --exit-on-loss -v -i 20ms "$plain"
 	within answered "$tmp/$ping_pid.out" sol
 	kill -KILL "$relay_pid"
 	relays=()
 	ends "$ping_pid" 3
 	grep -q "lost the relay $plain: " "$tmp/$ping_pid.err"
 	grep -q '^Time  *Minimum' "$tmp/$ping_pid.out"
+}
+
+lost_lines() {
+	[ "$(grep -c ': the relay was lost$' "$tmp/$ping_pid.out")" -ge "$1" ]
+}
+
+# answers_since LINES: an answer came after so many lines of output.
+answers_since() {
+	tail -n "+$1" "$tmp/$ping_pid.out" | grep -q '^answer from '
+}
+
+@test "a relay that is restarted: ping goes on, and the gap is marked" {
+	local lost
+
+	run_relay -l "$own:0"
+	run_node --name sol --id 5
+	begin_ping -v -i 20ms --log "$tmp/log" --samples "$tmp/samples" \
+		--plot "$tmp/plot.svg" "$plain" 5
+	within answered "$tmp/$ping_pid.out" sol
+	kill -KILL "$relay_pid"
+	relays=()
+	within lost_lines 5
+	grep -q "lost the relay $plain: .*; connecting again" \
+		"$tmp/$ping_pid.err"
+	run_relay -l "$plain"
+	within grep -q "$plain: the relay is back after" "$tmp/$ping_pid.err"
+	lost=$(wc -l <"$tmp/$ping_pid.out")
+	within answers_since "$lost"
+	kill -INT "$ping_pid"
+	ends "$ping_pid" 0
+	# no slot twice
+	grep -q '^Time .* Outage$' "$tmp/$ping_pid.out"
+	grep -q '^no relay: 1 time, ' "$tmp/$ping_pid.out"
+	awk -F, 'NR > 1 && ($5 in seen) { bad++ }
+		NR > 1 { seen[$5]; n++; last = $5 > last ? $5 : last }
+		NR > 1 && $6 == "" { lost++ }
+		END { exit bad > 0 || lost < 5 || n > last + 1 }' "$tmp/samples"
+	grep -q 'outage: start_ns=' "$tmp/log"
+	grep -q 'no relay' "$tmp/plot.svg"
+	pings 0 --from "$tmp/log" -o json
+	jq -se 'map(select(.type == "outage")) | length == 1 and
+		(.[0] | .end_s > .start_s)' <<<"$output"
+	jq -se 'map(select(.type == "row" and .node == "all")) |
+		.[0].lost >= 5 and (map(.outage_s) | add) > 0' <<<"$output"
+}
+
+@test "a relay that is lost and does not come back: exit status 3" {
+	run_relay -l "$own:0"
+	run_node --name sol --id 5
+	begin_ping -v -c 100 -i 20ms "$plain" 5
+	within answered "$tmp/$ping_pid.out" sol
+	kill -KILL "$relay_pid"
+	relays=()
+	ends "$ping_pid" 3
+	grep -q "$plain: the relay is still lost: Connection refused" \
+		"$tmp/$ping_pid.err"
+	# all of the hundred slots are in the result
+	grep -q '^in all ' "$tmp/$ping_pid.out"
+	[ "$(sed -n 's/^in all .*: \([0-9]*\) answered, \([0-9]*\) lost.*/\1 + \2/p' \
+		"$tmp/$ping_pid.out" | { read -r sum; echo $((sum)); })" -ge 90 ]
 }
 
 @test "Ctrl-C prints what there is" {
@@ -446,6 +522,57 @@ END
 	ends "$ping_pid" 0
 	grep -q '^in all .* answered, 0 lost' "$tmp/$ping_pid.out"
 	pings 0 --from "$tmp/log"
+}
+
+# rows_of FILE: histograms in it.
+rows_of() {
+	grep -c '^#.bluenet-ping row: ' "$1"
+}
+
+has_rows() {
+	[ "$(rows_of "$1")" -ge 2 ]
+}
+
+@test "SIGHUP, SIGTERM and a second Ctrl-C: what there is is printed and kept" {
+	local signals signal
+
+	run_relay
+	run_node --name sol
+	for signals in HUP TERM "INT INT"; do
+		begin_ping -v -i 20ms --log "$tmp/log" --samples "$tmp/samples" \
+			"$plain"
+		within answered "$tmp/$ping_pid.out" sol
+		for signal in $signals; do
+			kill -"$signal" "$ping_pid"
+		done
+		ends "$ping_pid" 0
+		grep -q '^in all .* answered, 0 lost' "$tmp/$ping_pid.out"
+		pings 0 --from "$tmp/log"
+		[ "$(wc -l <"$tmp/samples")" -gt 1 ]
+	done
+}
+
+@test "kill -9: the log and the samples have what is older than 10 seconds" {
+	run_relay
+	run_node --name sol
+	begin_ping -v -i 20ms --log "$tmp/log" --samples "$tmp/samples" "$plain"
+	within has_rows "$tmp/log"
+	kill -KILL "$ping_pid"
+	wait "$ping_pid" || true
+	unset 'children[-1]'
+	pings 0 --from "$tmp/log" -o json
+	total net .due.count | jq -e '. >= 1'
+	[ "$(wc -l <"$tmp/samples")" -gt 1 ]
+}
+
+@test "--log: the interval of a row is the part of it that was measured" {
+	run_relay
+	run_node --name sol
+	pings 0 -c 3 -i 20ms --bucket 24h --log "$tmp/log" "$plain"
+	same "$(rows_of "$tmp/log")" 2
+	awk -F, '/^[0-9T]/ { sub(/.*[,]?Tag=[^,]*,/, ""); print $2; n++
+		bad += $2 <= 0 || $2 >= 3600 }
+		END { exit n != 2 || bad > 0 }' "$tmp/log"
 }
 
 @test "-w: it stops then, and all is answered" {
@@ -462,6 +589,12 @@ END
 	pings 0 -c 3 -i 10ms --fail-if 'lost>0' --fail-if 'max>100s' "$plain"
 	pings 1 -c 3 -i 10ms --fail-if 'min>1ns' "$plain"
 	says "--fail-if"
+	# too few to tell, whichever way the test points
+	pings 1 -c 3 -i 10ms --fail-if 'p99>1ns' "$plain"
+	says "answered at layer net, and p99 needs 1000"
+	pings 1 -c 3 -i 10ms --fail-if 'p99>1h' "$plain"
+	pings 0 -c 3 -i 10ms --fail-if 'p99>1ns' --allow-undecided "$plain"
+	pings 1 -c 3 -i 10ms --fail-if 'loss<1%' --allow-undecided "$plain"
 	pings 2 --fail-if 'speed>1' "$plain"
 }
 
@@ -471,9 +604,9 @@ END
 	run_node --tls --ca "$certs/ca.pem" --cert "$certs/node7.pem" \
 		--key "$certs/node7.key" --name sol
 	pings 0 --tls --ca "$certs/ca.pem" -c 3 -i 20ms "$tls"
-	pings 0 --tls --cert "$certs/any.pem" --key "$certs/any.key" \
-		--as-node 9 -c 3 -i 20ms "$tls"
-	pings 3 --tls --as-node 9 -c 1 "$tls"
+	pings 0 --tls --ca "$certs/ca.pem" --cert "$certs/any.pem" \
+		--key "$certs/any.key" --as-node 9 -c 3 -i 20ms "$tls"
+	pings 3 --tls --ca "$certs/ca.pem" --as-node 9 -c 1 "$tls"
 	says "credentials are needed"
 	pings 3 --tls --ca "$certs/other.pem" -c 1 "$tls"
 	says "cannot reach the relay $tls: "
@@ -487,10 +620,39 @@ END
 	grep '^market[.]' "$tmp/made" >"$tmp/secret"
 	run_relay -L 127.0.0.1:0 --cert "$certs/server.pem" \
 		--key "$certs/server.key" --client-tokens "$tmp/tokens"
-	pings 0 --tls --token-file "$tmp/secret" --hop echo -c 1 "$tls"
-	pings 0 --tls --token "$(<"$tmp/secret")" --hop echo -c 1 "$tls"
-	pings 3 --tls --token market.00 --hop echo -c 1 "$tls"
+	pings 0 --tls --ca "$certs/ca.pem" --token-file "$tmp/secret" \
+		--hop echo -c 1 "$tls"
+	pings 0 --tls --ca "$certs/ca.pem" --token "$(<"$tmp/secret")" \
+		--hop echo -c 1 "$tls"
+	pings 3 --tls --ca "$certs/ca.pem" --token market.00 --hop echo -c 1 \
+		"$tls"
 	says "refused: not authorised"
+	[[ $stderr != *market.00* ]]
+}
+
+@test "--tls: the CAs of the system vouch for the name, or --tls-insecure" {
+	run_relay -L 0.0.0.0:0 --cert "$certs/server.pem" \
+		--key "$certs/server.key"
+	tls=127.0.0.1:${tls##*:}
+	export SSL_CERT_DIR=$tmp/none SSL_CERT_FILE=$certs/ca.pem
+	pings 0 --tls --hop echo -c 1 "$tls"
+	pings 0 --tls --hop echo -c 1 "localhost:${tls##*:}"
+	# one that they vouch for, by another name
+	pings 3 --tls --hop echo -c 1 "127.0.0.2:${tls##*:}"
+	says "cannot reach the relay"
+	says "IP address mismatch"
+	SSL_CERT_FILE=$certs/other.pem
+	pings 3 --tls --token market.00 --hop echo -c 1 "$tls"
+	says "certificate not accepted: unable to get local issuer certificate"
+	pings 0 --tls --tls-insecure --hop echo -c 1 "$tls"
+	says "--tls-insecure: the peer is not verified"
+	pings 0 --tls --tls-insecure --token market.00 --hop echo -c 1 "$tls"
+	says "whoever answers or listens can take the token"
+}
+
+@test "a token goes to another machine over TLS only" {
+	pings 3 --token market.00 -c 1 203.0.113.1:1
+	says "203.0.113.1:1: a token goes to another machine over --tls only"
 	[[ $stderr != *market.00* ]]
 }
 

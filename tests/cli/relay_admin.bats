@@ -199,10 +199,12 @@ END
 	same "$(cat "$tmp/relay.pcap.1")" precious
 }
 
-@test "--capture: a full disk ends the capture, not the relay" {
+@test "--capture: a full disk stops the capture, not the relay; room lets it go on" {
+	need prlimit util-linux
 	ulimit -S -f 100
 	start_relay --capture "$tmp/relay.pcap"
 	ulimit -S -f unlimited
+	same "$(metric recording)" 1
 	play <<'END'
 mute
 join a $r
@@ -210,13 +212,26 @@ join b $r
 join n $r role=node id=7
 flood a count=200 dest=node:7 key=app payload=size:3000
 collect total=200 n:packet
-until grep -q 'nothing more is recorded' $err
+until grep -q 'nothing is recorded until there is room' $err
 flood b count=20 dest=node:7 key=app payload=size:3000
 collect total=20 n:packet
 until [ $$(metric capture_dropped_total) -ge 1 ]
+until [ $$(metric recording) = 0 ]
+run prlimit --pid $pid --fsize=unlimited; kill -HUP $pid
+until [ $$(metric recording) = 1 ]
+send b dest=node:7 key=app payload=afterwards
+expect n packet payload=afterwards
 END
 	stop_relay "$pid"
-	same "$(grep -c 'nothing more is recorded' "$tmp/$pid.err")" 1
+	same "$(grep -c 'nothing is recorded until' "$tmp/$pid.err")" 1
+	grep -q 'recording goes on' "$tmp/$pid.err"
+	# every record is whole, to the last one
+	tcpdump -nn -r "$tmp/relay.pcap" 2>&1 >"$tmp/packets" |
+		tee "$tmp/tcpdump.txt"
+	run ! grep -i truncated "$tmp/tcpdump.txt"
+	"$decode" -r "$tmp/relay.pcap" -p any -o json --payload hex \
+		>"$tmp/frames" || [ $? -eq 3 ]
+	grep -q "$(printf afterwards | od -An -tx1 | tr -d ' \n')" "$tmp/frames"
 }
 
 @test "--capture, --keylog: files that cannot be" {
@@ -244,8 +259,8 @@ END
 		skip "tcpdump cannot capture here"
 	play <<'END'
 mute
-join a $t tls
-join b $t tls12
+join a $t tls insecure
+join b $t tls12 insecure
 flood a count=20 dest=client:$b.id key=app payload=size:300
 collect total=20 b:packet
 END

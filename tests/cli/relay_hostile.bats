@@ -214,7 +214,7 @@ await silent @(closed|reset|cut)
 connect some $t
 raw some 160301
 await some @(closed|reset|cut)
-join good $t tls
+join good $t tls insecure
 END
 }
 
@@ -464,6 +464,46 @@ close a
 until [ $$(metric links) = 2 ]
 join e $r
 END
+}
+
+@test "--reserve-nodes: a node comes back, however many clients there are" {
+	start_relay --max-connections 20 --reserve-nodes 4
+	play <<'END'
+mute
+join n $r role=node id=7
+repeat 16 join a$i $r
+connect b $r
+hello b
+await b refuse code=5
+# of the original system
+connect s $r
+send s dest=node:7 key=app
+await s @(closed|reset|cut)
+# they say nothing, and have to go
+repeat 3 connect x$i $r
+close n
+until [ $$(metric links 'role="node"') = 0 ]
+join n2 $r role=node id=7
+repeat 3 await x$i @(closed|reset|cut)
+join m $r role=node id=8
+close n2
+END
+	same "$(metric accepts_refused_total)" 0
+	[ "$(metric connections_closed_total 'reason="limit"')" -eq 2 ]
+}
+
+@test "a stock client that vanished is found out by the kernel" {
+	need ss iproute2
+	start_relay --keepalive 6s
+	play <<'END'
+connect s $r
+send s dest=hop key=app
+until [ $$(metric links) = 1 ]
+run ss -Htno state established "src $r" > $tmp/ss
+END
+	cat "$tmp/ss"
+	# the next probe is seconds away, not two hours
+	grep -qE 'timer:\(keepalive,[0-9.]+(ms|sec),0\)' "$tmp/ss"
 }
 
 @test "--max-per-address" {

@@ -70,9 +70,9 @@ traffic() {
 	cat <<'END'
 mute
 timeout 120
-join a $t tls
-join b $t tls order=network
-join n $t tls12 role=node id=7
+join a $t tls insecure
+join b $t tls insecure order=network
+join n $t tls12 insecure role=node id=7
 flood a count=500 dest=node:7 key=app payload=size:1000
 flood b count=500 dest=node:7 key=app payload=size:1000
 repeat 1000 expect n packet key=app payload=size:1000
@@ -111,7 +111,7 @@ END
 	weather
 	netem_relay --keepalive 500ms
 	far_play far="$far" <<'END'
-join a $t tls
+join a $t tls insecure
 run ip -n $far link set far down
 END
 	within no_links

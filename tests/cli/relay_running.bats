@@ -231,6 +231,54 @@ until ! kill -0 $pid 2>/dev/null
 END
 }
 
+@test "SIGTERM: --drain-timeout is the time of all of it" {
+	local begun
+
+	start_relay --drain-timeout 4s --queue 8M
+	# they stay, and one does not even read
+	play_beside <<'END'
+mute
+join a $r
+join n $r role=node id=7 rcvbuf=4096
+pause n
+flood a count=5000 dest=node:7 key=app payload=size:1000
+fence a
+run touch $tmp/there
+await a closed
+END
+	within test -e "$tmp/there"
+	begun=$(now_ms)
+	kill -TERM "$pid"
+	within ended "$pid"
+	# it was twice of that
+	[ $(($(now_ms) - begun)) -lt 6500 ]
+	[ $(($(now_ms) - begun)) -ge 2000 ]
+}
+
+now_ms() {
+	echo "${EPOCHREALTIME%???}" | tr -d .
+}
+
+@test "SIGTERM: peers are told one after the other, and all are told" {
+	start_relay --drain-timeout 1h --drain-spread 15m
+	play <<'END'
+join a $r
+join b $r
+join c $r
+run kill -TERM $pid
+until grep -q msg=draining $err
+# their turn is in minutes
+expect-none a
+expect-none b
+expect-none c
+run kill -TERM $pid
+expect a drain
+expect a closed
+expect b drain
+expect c drain
+END
+}
+
 @test "nobody reads standard error: the relay works on, and ends" {
 	mkfifo "$tmp/full"
 	exec 8<>"$tmp/full"
@@ -388,7 +436,7 @@ END
 		--capture-size 64K --capture-files 2
 	play <<'END'
 mute
-join a $t tls
+join a $t tls insecure
 join n $r role=node id=7
 flood a count=200 dest=node:7 key=app payload=size:3000
 collect total=200 n:packet

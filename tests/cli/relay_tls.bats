@@ -44,7 +44,7 @@ END
 	start_tls -l 127.0.0.1:0
 	play <<'END'
 join a $r
-join b $t tls
+join b $t tls insecure
 send a dest=client:$b.id key=app payload=hello
 expect b packet payload=hello
 send b dest=client:$a.id key=app payload=hello
@@ -55,16 +55,16 @@ END
 @test "--tls-min 1.3: no TLS 1.2" {
 	start_tls --tls-min 1.3
 	play <<'END'
-connect a $t tls12
+connect a $t tls12 insecure
 expect a @(tls-failed|cut|reset)
-join b $t tls
+join b $t tls insecure
 END
 }
 
 @test "bytes that are no TLS cut their connection and no other" {
 	start_tls
 	play <<'END'
-join a $t tls
+join a $t tls insecure
 connect x $t
 raw x 47455420 2f204854 54502f31 2e310d0a 0d0a
 await x @(bad|cut|closed|reset)
@@ -111,8 +111,8 @@ END
 @test "--keylog: the secrets of a connection, for who captured it" {
 	start_tls --keylog "$tmp/keys"
 	play <<'END'
-join a $t tls
-join b $t tls12
+join a $t tls insecure
+join b $t tls12 insecure
 END
 	grep -q '^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]\{64\} ' "$tmp/keys"
 	grep -q '^CLIENT_RANDOM [0-9a-f]\{64\} ' "$tmp/keys"
@@ -124,8 +124,8 @@ END
 @test "a node with a certificate of our CA gets its id, and no other" {
 	start_tls --ca "$certs/ca.pem"
 	play <<'END'
-join n $t tls cert=$c/node7.pem key=$c/node7.key role=node id=7
-connect m $t tls cert=$c/node7.pem key=$c/node7.key
+join n $t tls insecure cert=$c/node7.pem key=$c/node7.key role=node id=7
+connect m $t tls insecure cert=$c/node7.pem key=$c/node7.key
 hello m role=node id=8
 expect m refuse code=@(2|4)
 expect m closed
@@ -138,9 +138,9 @@ END
 @test "bluenet:node:* is any id" {
 	start_tls --ca "$certs/ca.pem"
 	play <<'END'
-join n $t tls cert=$c/any.pem key=$c/any.key role=node id=7
-join m $t tls cert=$c/any.pem key=$c/any.key role=node id=8
-join o $t tls12 cert=$c/any.pem key=$c/any.key role=node
+join n $t tls insecure cert=$c/any.pem key=$c/any.key role=node id=7
+join m $t tls insecure cert=$c/any.pem key=$c/any.key role=node id=8
+join o $t tls12 insecure cert=$c/any.pem key=$c/any.key role=node
 check $m.id = 8
 END
 }
@@ -148,7 +148,7 @@ END
 @test "a certificate without our URI is no node" {
 	start_tls --ca "$certs/ca.pem"
 	play <<'END'
-connect n $t tls cert=$c/none.pem key=$c/none.key
+connect n $t tls insecure cert=$c/none.pem key=$c/none.key
 hello n role=node id=7
 expect n refuse code=2
 expect n closed
@@ -158,28 +158,28 @@ END
 @test "no certificate: no node, but a client" {
 	start_tls --ca "$certs/ca.pem"
 	play <<'END'
-connect n $t tls
+connect n $t tls insecure
 hello n role=node id=7
 expect n refuse code=2
 expect n closed
-join a $t tls
+join a $t tls insecure
 END
 }
 
 @test "a certificate that has expired, or is of another CA" {
 	start_tls --ca "$certs/ca.pem"
 	play <<'END'
-connect n $t tls cert=$c/expired.pem key=$c/expired.key
+connect n $t tls insecure cert=$c/expired.pem key=$c/expired.key
 hello n role=node id=7
 await n @(tls-failed|reset|cut)
-connect m $t tls cert=$c/foreign.pem key=$c/foreign.key
+connect m $t tls insecure cert=$c/foreign.pem key=$c/foreign.key
 hello m role=node id=7
 await m @(tls-failed|reset|cut)
-connect o $t tls12 cert=$c/expired.pem key=$c/expired.key
+connect o $t tls12 insecure cert=$c/expired.pem key=$c/expired.key
 await o @(tls-failed|reset|cut)
-connect p $t tls12 cert=$c/foreign.pem key=$c/foreign.key
+connect p $t tls12 insecure cert=$c/foreign.pem key=$c/foreign.key
 await p @(tls-failed|reset|cut)
-join good $t tls cert=$c/node7.pem key=$c/node7.key role=node id=7
+join good $t tls insecure cert=$c/node7.pem key=$c/node7.key role=node id=7
 until [ $$(metric links) = 1 ]
 END
 }
@@ -187,24 +187,24 @@ END
 @test "a relay with no CA and no tokens takes no node over TLS" {
 	start_tls
 	play <<'END'
-connect n $t tls
+connect n $t tls insecure
 hello n role=node id=7
 expect n refuse code=2
-join a $t tls
+join a $t tls insecure
 END
 }
 
 @test "--insecure-nodes takes it" {
 	start_tls --insecure-nodes
 	play <<'END'
-join n $t tls role=node id=7
+join n $t tls insecure role=node id=7
 END
 }
 
 @test "what is opened for listeners and metrics opens nothing for nodes" {
 	start_tls --insecure-listen --insecure-metrics
 	play <<'END'
-connect n $t tls
+connect n $t tls insecure
 hello n role=node id=7
 expect n refuse code=2
 expect n closed
@@ -221,6 +221,48 @@ join n $r role=node id=7
 END
 }
 
+@test "a certificate that ends soon, or has ended, is in the log" {
+	(cd "$certs" && certificate long ca DNS:localhost 30) 2>/dev/null
+	# the chain counts, too
+	cat "$certs/server.pem" "$certs/ca.pem" >"$tmp/server.pem"
+	cp "$certs/server.key" "$tmp"
+	start_relay -L 127.0.0.1:0 --cert "$tmp/server.pem" \
+		--key "$tmp/server.key" --ca "$certs/expired.pem"
+	within grep -q 'level=warn msg="a certificate ends soon" option=cert in=' \
+		"$tmp/$pid.err"
+	within grep -q 'level=error msg="a certificate has ended" option=ca ago=' \
+		"$tmp/$pid.err"
+	cat "$certs/long.pem" "$certs/ca.pem" >"$tmp/server.pem"
+	cp "$certs/long.key" "$tmp/server.key"
+	kill -HUP "$pid"
+	soon() {
+		[ "$(grep -c 'ends soon" option=cert' "$tmp/$pid.err")" -eq "$1" ]
+	}
+	within soon 2
+	cp "$certs/long.pem" "$tmp/server.pem"
+	kill -HUP "$pid"
+	again() {
+		[ "$(grep -c 'has ended" option=ca' "$tmp/$pid.err")" -eq "$1" ]
+	}
+	within again 3
+	soon 2
+}
+
+@test "a private key that anybody may read is refused, at a reload, too" {
+	cp "$certs/server.pem" "$certs/server.key" "$tmp"
+	chmod 640 "$tmp/server.key"
+	start_relay -L 127.0.0.1:0 --cert "$tmp/server.pem" \
+		--key "$tmp/server.key"
+	chmod 644 "$tmp/server.key"
+	kill -HUP "$pid"
+	within grep -q 'not reloaded.*anybody may read it (mode 644)' \
+		"$tmp/$pid.err"
+	play <<<'join a $t tls insecure'
+	relay_says 1 -L 127.0.0.1:0 --cert "$tmp/server.pem" \
+		--key "$tmp/server.key"
+	says "anybody may read it"
+}
+
 # ---- tokens
 
 @test "a node with a token" {
@@ -231,23 +273,23 @@ END
 	any=$(token fleet '*' "$tmp/tokens")
 	start_tls --tokens "$tmp/tokens"
 	play market="$market" any="$any" <<'END'
-join n $t tls role=node id=7 token=$market
-connect m $t tls
+join n $t tls insecure role=node id=7 token=$market
+connect m $t tls insecure
 hello m role=node id=8 token=$market
 expect m refuse code=@(2|4)
-join f $t tls role=node id=8 token=$any
-connect w $t tls
+join f $t tls insecure role=node id=8 token=$any
+connect w $t tls insecure
 hello w role=node id=9 token=wrong
 expect w refuse code=2
 expect w closed
-connect x $t tls
+connect x $t tls insecure
 hello x role=node id=9 token=market.0000000000000000000000000000000000000000000000000000000000000000
 expect x refuse code=2
-connect y $t tls
+connect y $t tls insecure
 hello y role=node id=9
 expect y refuse code=2
 # the same token takes its own place
-join n2 $t tls role=node id=7 token=$market
+join n2 $t tls insecure role=node id=7 token=$market
 expect n refuse code=9
 expect n closed
 END
@@ -259,7 +301,7 @@ END
 	# shows PORT BYTES WHY LOOK: a line with the address of the peer
 	shows() {
 		exec 7<>"/dev/tcp/127.0.0.1/$1"
-		printf "$2" >&7
+		printf %b "$2" >&7
 		within grep -qE \
 			"connection closed.* peer=127.0.0.1:[0-9]+ why=$3 reason=\"this looks like $4\"" \
 			"$tmp/$pid.err"
@@ -287,12 +329,12 @@ END
 	market=$(token market 7 "$tmp/tokens")
 	start_tls --tokens "$tmp/tokens"
 	for i in 1 2 3 4 5 6 7 8 9 10 11; do
-		script+="connect w$i \$t tls
+		script+="connect w$i \$t tls insecure
 hello w$i role=node id=9 token=wrong
 expect w$i refuse code=2
 "
 	done
-	script+='connect right $t tls
+	script+='connect right $t tls insecure
 hello right role=node id=7 token=$market
 expect right refuse code=5
 expect right closed
@@ -312,8 +354,8 @@ expect right closed
 	market=$(token market 7 "$tmp/tokens")
 	start_tls --tokens "$tmp/tokens" --ca "$certs/ca.pem"
 	play market="$market" <<'END'
-join n $t tls role=node id=7 token=$market
-connect m $t tls cert=$c/node7.pem key=$c/node7.key
+join n $t tls insecure role=node id=7 token=$market
+connect m $t tls insecure cert=$c/node7.pem key=$c/node7.key
 hello m role=node id=7
 expect m refuse
 expect m closed
@@ -329,12 +371,12 @@ END
 	fan=$(token fan '*' "$tmp/tokens")
 	start_tls --client-tokens "$tmp/tokens"
 	play fan="$fan" <<'END'
-join a $t tls token=$fan
-connect b $t tls
+join a $t tls insecure token=$fan
+connect b $t tls insecure
 hello b token=wrong
 expect b refuse code=2
 expect b closed
-connect s $t tls
+connect s $t tls insecure
 send s dest=node:1 key=app
 await s @(closed|cut|reset)
 END
@@ -393,19 +435,18 @@ END
 	same "$(serial)" "$before"
 }
 
-@test "SIGHUP: tokens that were taken away no longer open" {
+@test "SIGHUP: tokens that were taken away no longer open, nor keep open" {
 	local market
 
 	touch "$tmp/tokens"
 	market=$(token market 7 "$tmp/tokens")
 	start_tls --tokens "$tmp/tokens"
 	play market="$market" <<'END'
-join n $t tls role=node id=7 token=$market
+join n $t tls insecure role=node id=7 token=$market
 run : > $tmp/tokens; kill -HUP $pid
-until grep -q 'msg=.*reload' $err
-echo n cookie=1
-expect n echo-reply cookie=1
-connect m $t tls
+await n refuse code=2
+await n closed
+connect m $t tls insecure
 hello m role=node id=7 token=$market
 expect m refuse code=2
 END

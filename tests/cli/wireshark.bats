@@ -133,6 +133,11 @@ without_packets() {
 	agree 42 "$captures/times-step-back.pcap"
 }
 
+@test "captures for the replay" {
+	agree 92 "$captures/replay-half-answered.pcap"
+	agree 61 "$captures/replay-one-way.pcap"
+}
+
 @test "segments out of order" {
 	by_decode "$captures/times-retransmit.pcap" >"$tmp/decode"
 	by_tshark "$captures/times-retransmit.pcap" \
@@ -151,6 +156,18 @@ without_packets() {
 
 @test "a market hub" {
 	begin_alike 2379 "$captures/profile-market.pcap" 2000
+}
+
+@test "no capture of the fixtures is left out" {
+	local file name
+
+	for file in "$captures"/*.pcap; do
+		name=${file##*/}
+		if ! grep -q "captures/$name" "$BATS_TEST_FILENAME"; then
+			echo "not compared: $name"
+			return 1
+		fi
+	done
 }
 
 # streams: each as a frame without a header, in hexadecimal for text2pcap

@@ -196,6 +196,8 @@ link_ctx(uint8_t set, uint8_t pair)
 		tls.key_pem = bnet_buf_slice(&key_pem);
 	if (set & SET_VERIFY)
 		tls.ca_pem = bnet_buf_slice(&cert_pem);
+	else
+		tls.insecure = true;
 	MUST_HOLD(bnet_tls_ctx_new(&tls, ctx, NULL, 0) == BNET_OK);
 	return *ctx;
 }

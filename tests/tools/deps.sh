@@ -41,6 +41,8 @@ gcc|libasan and libubsan of gcc|link gcc -fsanitize=address,undefined
 gcc|libtsan of gcc|link gcc -fsanitize=thread
 check|check, the unit test framework|pc check 0.15
 bats|bats|cmd bats
+g++|g++, for the header files in C++|cmd g++
+abigail-tools|abidiff and abidw, of libabigail|cmd abidiff
 clang|clang|cmd clang
 clang-format|clang-format|cmd clang-format
 @clang-rt|libFuzzer and the sanitizers of clang|link clang -fsanitize=fuzzer,address

@@ -562,6 +562,7 @@ make_tls(void)
 		.version_min = BNET_TLS_1_3 };
 	char why[256];
 
+	set.insecure = tls_client;
 	if (tls_client)
 		set.role = BNET_TLS_CLIENT;
 	else if (cert_path == NULL || key_path == NULL)

@@ -126,7 +126,7 @@ fix_send(struct fix *fix, struct engine_conn *conn, struct engine_sendq *to,
 	sent = engine_send(engine_conn_worker(conn), to, &out, fix->flush);
 	fix_count(fix, &fix->sent[sent]);
 	if (sent == ENGINE_QUEUED && fix->mode == FIX_PAUSE &&
-	    to->queued_bytes > to->queue_max_bytes / 2)
+	    to->queued_bytes > engine_queue_max_bytes(fix->engine) / 2)
 		engine_conn_pause_for(conn, to);
 }
 

@@ -294,7 +294,8 @@ both_orders(enum bnet_order up, size_t segment, enum cap_dir first, bool start)
 	}
 	ck_assert_uint_eq(tap.told.n[0][CAP_NOTE] + tap.told.n[1][CAP_NOTE],
 	    up != BNET_ORDER_LITTLE);
-	if (up != BNET_ORDER_LITTLE)
+	/* without a start, a gap at the start may be the last that is told */
+	if (up != BNET_ORDER_LITTLE && start)
 		ck_assert_str_eq(tap.reason,
 		    "the two directions have different byte orders");
 }

@@ -155,6 +155,36 @@ START_TEST(test_holes_both_ways)
 }
 END_TEST
 
+/*
+ * The end of a frame, or all of it but its word, is lost: what is left of it is
+ * skipped when the gap is known, and not before what came in between.
+ */
+START_TEST(test_skips_are_in_order)
+{
+	const struct bnet_slice all = bnet_buf_slice(&frame);
+	const size_t kept = _i == 0 ? 60 : 2;
+	struct conn conn = CONN(40000, 26000);
+
+	conn_open(&tap, &conn);
+	at(10);
+	conn_say(&tap, &conn, CAP_UP, (struct bnet_slice){ all.p, kept }, 2000);
+	conn_lose(&conn, CAP_UP, all.len - kept);
+	for (int i = 2; i < 12; i++) {
+		at(i * 10);
+		say(&conn, i % 2 == 0 ? CAP_DOWN : CAP_UP);
+	}
+	cap_finish(tap.cap);
+	ck_assert_uint_eq(count(CAP_FRAME), 10);
+	ck_assert_uint_eq(count(CAP_GAP), 1);
+	ck_assert_uint_eq(count(CAP_SKIP), 1);
+	for (size_t i = 1; i < n_seen; i++) {
+		ck_assert_uint_ge(seen[i].packet, seen[i - 1].packet);
+		ck_assert_int_ge(seen[i].time_ns, seen[i - 1].time_ns);
+		ck_assert(seen[i].type != CAP_SKIP || seen[i].bytes == kept);
+	}
+}
+END_TEST
+
 /* A frame over two segments, the first of which comes last. */
 START_TEST(test_the_packet_that_completed_it)
 {
@@ -562,6 +592,7 @@ make_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_holes_both_ways);
+	tcase_add_loop_test(tc, test_skips_are_in_order, 0, 2);
 	tcase_add_test(tc, test_the_packet_that_completed_it);
 	tcase_add_test(tc, test_order_over_streams);
 	tcase_add_test(tc, test_order_is_bounded);

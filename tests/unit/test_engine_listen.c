@@ -293,6 +293,40 @@ START_TEST(out_of_descriptors)
 }
 END_TEST
 
+/*
+ * Nothing helps, not even the spare descriptors: then the workers rest, and
+ * one that asks in vain does not cost a turn after the other.
+ */
+START_TEST(nothing_but_rest)
+{
+	struct engine_settings set = { .n_workers = 2 };
+	struct rlimit none, whole;
+	struct fix fix;
+	uint64_t turns, rests;
+	int fd;
+
+	fix_start(&fix, &set, FIX_ECHO);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &whole), 0);
+	none = whole;
+	none.rlim_cur = 3;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(
+	    connect(fd, (struct sockaddr *)&fix.at.sa, fix.at.len_bytes), 0);
+	fix_wait_counter(&fix, ENGINE_ACCEPT_RESTS, 4);
+	turns = fix_counter(&fix, ENGINE_TURNS);
+	rests = fix_counter(&fix, ENGINE_ACCEPT_RESTS);
+	ck_assert_msg(turns <= 10 * rests, "%llu turns, %llu rests",
+	    (unsigned long long)turns, (unsigned long long)rests);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &whole), 0);
+	/* it was only put off */
+	peer_send_u32(fd, 1);
+	peer_expect_u32(fd, 1);
+	close(fd);
+	fix_stop(&fix);
+}
+END_TEST
+
 START_TEST(no_budget_for_another)
 {
 	struct engine_settings set = { .n_workers = 1,
@@ -355,6 +389,7 @@ engine_listen_suite(void)
 	tcase_add_loop_test(tc, proxied, 0, 33);
 	tcase_add_loop_test(tc, not_proxied, 0, UNIT_ROWS(proxy_rows));
 	tcase_add_test(tc, out_of_descriptors);
+	tcase_add_test(tc, nothing_but_rest);
 	tcase_add_test(tc, no_budget_for_another);
 	tcase_add_test(tc, no_memory_to_begin_with);
 	return suite;

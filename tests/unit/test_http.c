@@ -4,6 +4,8 @@
 
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -61,6 +63,7 @@ static const struct http_page pages[] = {
 };
 
 static char world[] = "world";
+static int64_t timeout_ns;
 
 static struct http *
 open_at(const struct address *address)
@@ -70,6 +73,7 @@ open_at(const struct address *address)
 		.pages = pages,
 		.n_pages = sizeof(pages) / sizeof(pages[0]),
 		.arg = world,
+		.timeout_ns = timeout_ns,
 	};
 
 	return http_open(&set);
@@ -81,6 +85,7 @@ setup(void)
 	struct address any;
 
 	ck_assert(address_parse("127.0.0.1:0", ADDRESS_PORT_NONE, &any));
+	timeout_ns = 0;
 	atomic_store(&well, true);
 	http = open_at(&any);
 	ck_assert_ptr_nonnull(http);
@@ -113,7 +118,11 @@ ask(const char *request)
 }
 
 #define ASK(method, path) \
-	method " " path " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	method " " path \
+	       " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+#define ASK_HOST(host) \
+	"GET /good HTTP/1.1\r\nHost: " host "\r\nConnection: close\r\n\r\n"
 
 static const struct {
 	const char *request, *status, *has, *has_not;
@@ -133,10 +142,20 @@ static const struct {
 	{ ASK("POST", "/good"), "HTTP/1.1 405 ", "Allow: GET, HEAD\r\n",
 	    "hello" },
 	{ ASK("DELETE", "/good"), "HTTP/1.1 405 ", "only GET", "hello" },
-	{ "POST /good HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+	{ "POST /good HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 	  "Content-Length: 5\r\n\r\nhello",
 	    "HTTP/1.1 405 ", "only GET", "hello" },
 	{ ASK("GET", "/failed"), "HTTP/1.1 500 ", "too large", "hello" },
+	/* a name that a web page made point here */
+	{ ASK_HOST("evil.example"), "HTTP/1.1 403 ", "as Host", "hello" },
+	{ ASK_HOST("127.0.0.1.evil.example:80"), "HTTP/1.1 403 ", "as Host",
+	    "hello" },
+	{ ASK_HOST("[::1].evil.example"), "HTTP/1.1 403 ", "as Host", "hello" },
+	{ ASK_HOST(""), "HTTP/1.1 403 ", "as Host", "hello" },
+	{ ASK_HOST("LocalHost:9600"), "HTTP/1.1 200 ", "hello", "Allow" },
+	{ ASK_HOST("127.0.0.1:9600"), "HTTP/1.1 200 ", "hello", "Allow" },
+	{ ASK_HOST("[::1]:9600"), "HTTP/1.1 200 ", "hello", "Allow" },
+	{ "GET /good HTTP/1.0\r\n\r\n", "HTTP/1.1 200 ", "hello", "Allow" },
 	{ "nonsense\r\n\r\n", "HTTP/1.1 400 ", "", "hello" },
 };
 
@@ -210,6 +229,62 @@ START_TEST(silent_client)
 }
 END_TEST
 
+static int
+half_request(void)
+{
+	static const char half[] = "GET /good HTTP/1.1\r\nX: ";
+	struct address to = http_address(http);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(
+	    connect(fd, (struct sockaddr *)&to.sa, to.len_bytes), 0);
+	ck_assert_int_eq(
+	    send(fd, half, strlen(half), MSG_NOSIGNAL), (ssize_t)strlen(half));
+	return fd;
+}
+
+/* However many are slow, those that ask are answered. */
+START_TEST(slow_clients)
+{
+	int fds[100];
+
+	ck_assert(http_start(http));
+	for (size_t i = 0; i < 100; i++)
+		fds[i] = half_request();
+	for (int i = 0; i < 20; i++) {
+		ask(ASK("GET", "/good"));
+		ck_assert_ptr_nonnull(strstr(got, "hello world\n"));
+	}
+	for (size_t i = 0; i < 100; i++)
+		close(fds[i]);
+}
+END_TEST
+
+/* A byte now and then does not extend the time of a request. */
+START_TEST(dripping_client)
+{
+	struct address any;
+	char c;
+	int fd;
+
+	http_free(http);
+	ck_assert(address_parse("127.0.0.1:0", ADDRESS_PORT_NONE, &any));
+	timeout_ns = 200000000;
+	http = open_at(&any);
+	ck_assert(http_start(http));
+	fd = half_request();
+	/* ends when the other side does; otherwise the test's time is up */
+	while (recv(fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+		struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+		(void)send(fd, "x", 1, MSG_NOSIGNAL);
+		(void)poll(&wait, 1, 10);
+	}
+	close(fd);
+}
+END_TEST
+
 static Suite *
 http_suite(void)
 {
@@ -222,6 +297,8 @@ http_suite(void)
 	tcase_add_test(tc, long_one);
 	tcase_add_test(tc, ports);
 	tcase_add_test(tc, silent_client);
+	tcase_add_test(tc, slow_clients);
+	tcase_add_test(tc, dripping_client);
 	return suite;
 }
 

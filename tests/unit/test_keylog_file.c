@@ -108,6 +108,24 @@ START_TEST(appends)
 }
 END_TEST
 
+/* One that is there with other rights is not open to others any more. */
+START_TEST(tightened)
+{
+	struct keylog_file *keylog;
+	struct stat st;
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fchmod(fileno(f), 0666), 0);
+	fclose(f);
+	keylog = keylog_file_open(path);
+	ck_assert_ptr_nonnull(keylog);
+	keylog_file_close(keylog);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0600);
+}
+END_TEST
+
 START_TEST(no_file)
 {
 	ck_assert_ptr_null(keylog_file_open(folder));
@@ -138,6 +156,7 @@ keylog_file_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, many_threads);
 	tcase_add_test(tc, appends);
+	tcase_add_test(tc, tightened);
 	tcase_add_test(tc, no_file);
 	tcase_add_test(tc, full);
 	return suite;

@@ -24,8 +24,7 @@ static const struct {
 	{ "p90>899ms", true },
 	{ "p99>989ms", true },
 	{ "p99>992ms", false },
-	{ "p99.9>998ms", true },
-	{ "p99.9>=1000ms", false },
+	{ "p99>989ms", true },
 	{ "lost>9", true },
 	{ "lost>10", false },
 	{ "lost%>0.9", true },
@@ -49,11 +48,63 @@ START_TEST(holds)
 {
 	struct series *series = example(true);
 	char err[CLI_ERR_CHARS] = "";
-	struct failif test;
+	struct threshold test;
 
 	ck_assert_msg(failif_parse(tests[_i].text, &test, err), "%s", err);
-	ck_assert_msg(failif_true(&test, series, err) == tests[_i].holds,
+	ck_assert_msg((failif_result(&test, series, err) == THRESHOLD_TRUE) ==
+		tests[_i].holds,
 	    "%s: %s", tests[_i].text, err);
+	series_free(series);
+}
+END_TEST
+
+/* One sample less than the percentile needs, and as many as it needs. */
+static const struct {
+	const char *text;
+	int64_t n;
+	enum threshold_result result;
+} few[] = {
+	{ "p50>1ns", 19, THRESHOLD_UNDECIDED },
+	{ "p50>1ns", 20, THRESHOLD_TRUE },
+	{ "p50>1h", 20, THRESHOLD_FALSE },
+	{ "p50<1h", 19, THRESHOLD_UNDECIDED },
+	{ "p90>1ns", 99, THRESHOLD_UNDECIDED },
+	{ "p90>1ns", 100, THRESHOLD_TRUE },
+	{ "p99>1ns", 999, THRESHOLD_UNDECIDED },
+	{ "p99>1ns", 1000, THRESHOLD_TRUE },
+	{ "p99.9>1ns", 9999, THRESHOLD_UNDECIDED },
+	{ "p99.9>1ns", 10000, THRESHOLD_TRUE },
+	{ "max>1ns", 1, THRESHOLD_TRUE },
+	{ "loss>1%", 1, THRESHOLD_FALSE },
+	{ "loss<1%", 1, THRESHOLD_TRUE },
+};
+
+START_TEST(too_few)
+{
+	struct series *series = samples_new(0);
+	char what[CLI_ERR_CHARS] = "";
+	struct threshold test;
+
+	for (int64_t i = 0; i < few[_i].n; i++)
+		samples_add(series, 7, NOON, MS);
+	ck_assert(failif_parse(few[_i].text, &test, what));
+	ck_assert_int_eq(failif_result(&test, series, what), few[_i].result);
+	series_free(series);
+}
+END_TEST
+
+START_TEST(says_what_is_missing)
+{
+	struct series *series = samples_new(0);
+	char what[CLI_ERR_CHARS] = "";
+	struct threshold test;
+
+	samples_add(series, 7, NOON, MS);
+	ck_assert(failif_parse("p99>5ms", &test, what));
+	ck_assert_int_eq(
+	    failif_result(&test, series, what), THRESHOLD_UNDECIDED);
+	ck_assert_str_eq(what,
+	    "p99>5ms: undecided: 1 answered at layer net, and p99 needs 1000");
 	series_free(series);
 }
 END_TEST
@@ -78,7 +129,7 @@ static const struct {
 START_TEST(errors)
 {
 	char err[CLI_ERR_CHARS] = "";
-	struct failif test;
+	struct threshold test;
 
 	ck_assert_msg(
 	    !failif_parse(bad[_i].text, &test, err), "%s: taken", bad[_i].text);
@@ -90,10 +141,10 @@ START_TEST(says_what)
 {
 	struct series *series = example(true);
 	char what[CLI_ERR_CHARS];
-	struct failif test;
+	struct threshold test;
 
 	ck_assert(failif_parse("max>5ms", &test, what));
-	ck_assert(failif_true(&test, series, what));
+	ck_assert_int_eq(failif_result(&test, series, what), THRESHOLD_TRUE);
 	ck_assert_str_eq(what, "max>5ms: max is 1000 ms at layer net");
 	series_free(series);
 }
@@ -104,12 +155,12 @@ START_TEST(no_answer)
 {
 	struct series *series = example(false);
 	char what[CLI_ERR_CHARS];
-	struct failif test;
+	struct threshold test;
 
 	ck_assert(failif_parse("p99>5ms", &test, what));
-	ck_assert(failif_true(&test, series, what));
+	ck_assert_int_eq(failif_result(&test, series, what), THRESHOLD_TRUE);
 	ck_assert(failif_parse("lost%<100%", &test, what));
-	ck_assert(!failif_true(&test, series, what));
+	ck_assert_int_eq(failif_result(&test, series, what), THRESHOLD_FALSE);
 	series_free(series);
 }
 END_TEST
@@ -122,6 +173,8 @@ failif_suite(void)
 
 	tcase_add_loop_test(tc, holds, 0, UNIT_ROWS(tests));
 	tcase_add_loop_test(tc, errors, 0, UNIT_ROWS(bad));
+	tcase_add_loop_test(tc, too_few, 0, UNIT_ROWS(few));
+	tcase_add_test(tc, says_what_is_missing);
 	tcase_add_test(tc, says_what);
 	tcase_add_test(tc, no_answer);
 	return suite;

@@ -150,6 +150,7 @@ END_TEST
 	"MXLt3MnIBACQxQcf"
 #define HEAD "#[bluenet-ping log: version=1 bucket_ns=60000000000 zone_ns=0]\n"
 #define ROW "#[bluenet-ping row: start_ns=60000000000 node="
+#define OUTAGE "#[bluenet-ping outage: start_ns="
 #define GOOD "1 layer=net due=13,0,9,9,9]\n"
 #define LINE "60.000,60.000,1.0," H "\n"
 
@@ -173,6 +174,16 @@ static const struct {
 	{ "bucket of 0",
 	    "#[bluenet-ping log: version=1 bucket_ns=0 zone_ns=0]\n" LINE,
 	    "bucket_ns" },
+	{ "an outage", HEAD OUTAGE "5 end_ns=9]\n" ROW GOOD LINE, NULL },
+	{ "an outage that ends first",
+	    HEAD OUTAGE "9 end_ns=5]\n" ROW GOOD LINE, "end_ns" },
+	{ "an outage without an end", HEAD OUTAGE "9]\n" ROW GOOD LINE,
+	    "end_ns" },
+	{ "an outage before 1970", HEAD OUTAGE "-9 end_ns=5]\n" ROW GOOD LINE,
+	    "start_ns" },
+	{ "hiccups by their old name",
+	    HEAD ROW "1 layer=net due=13,0,9,9,9 noise=1,5,5,5,25]\n" LINE,
+	    NULL },
 	{ "no node", HEAD ROW " layer=net]\n" LINE, "node" },
 	{ "no layer", HEAD ROW "1 layer=nets]\n" LINE, "layer" },
 	{ "start before 1970",

@@ -128,6 +128,8 @@ static const char *const bad[] = {
 	"--cert a host",
 	"--tls --cert a host",
 	"--ca a host",
+	"--tls-insecure host",
+	"--tls --ca a --tls-insecure host",
 	"--tolerance -1 host",
 	"--tolerance x host",
 	"--as-node x host",

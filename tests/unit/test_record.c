@@ -397,19 +397,70 @@ START_TEST(bad_paths)
 }
 END_TEST
 
-/* A disk that is full: it goes on without recording. */
+static void
+until(struct record *rec, bool (*is)(struct record *rec))
+{
+	while (!is(rec))
+		usleep(1000);
+}
+
+static bool
+has_stopped(struct record *rec)
+{
+	return !record_works(rec);
+}
+
+/* All `n` are in the file or counted, once the ring is empty. */
+static void
+record_free_after(struct record *rec, uint64_t n)
+{
+	uint64_t lost;
+
+	while (record_written(rec) + record_dropped(rec) < n)
+		usleep(1000);
+	ck_assert_uint_eq(record_written(rec) + record_dropped(rec), n);
+	lost = record_dropped(rec);
+	record_free(rec);
+	(void)read_file(path);
+	ck_assert_uint_eq((uint64_t)n_packets + lost, n);
+}
+
+/*
+ * A disk that is full, at any byte of a record: the file has whole records,
+ * every segment is in it or counted, and when there is room it goes on.
+ */
 START_TEST(full_disk)
 {
-	const struct rlimit little = { 100000, 100000 };
+	struct rlimit little = { 100000 + (rlim_t)_i * 7, RLIM_INFINITY };
 	struct record *rec = begin(1 << 24, 2, 0);
+	uint64_t n_segments = 3; /* of the beginning */
+	struct stat st;
+	uint64_t lost;
 
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
 	ck_assert(record_start(rec));
 	open_conn(rec, 0, false);
-	for (size_t i = 0; i < 100 || record_dropped(rec) == 0; i++)
-		record_some(rec, 0, RECORD_IN, i * 3000, 3000);
+	for (size_t i = 0; i < 100 || record_works(rec); i++, n_segments++)
+		record_some(rec, 0, RECORD_IN, i % 100 * 3000, 3000);
+	until(rec, has_stopped);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_le(st.st_size, (off_t)little.rlim_cur);
+	/* no room for it: it stays so */
+	record_again(rec);
+	lost = record_dropped(rec);
+	record_some(rec, 0, RECORD_IN, 0, 100);
+	n_segments++;
+	ck_assert_uint_gt(record_dropped(rec), lost);
+	little.rlim_cur = RLIM_INFINITY;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
+	record_again(rec);
+	until(rec, record_works);
+	record_some(rec, 0, RECORD_OUT, 0, 100);
 	record_close(rec, 0);
-	record_free(rec);
+	n_segments += 4;
+	record_free_after(rec, n_segments);
+	ck_assert_int_gt(n_packets, 4);
+	ck_assert_uint_eq(streams[0][1].n_bytes, 100);
 }
 END_TEST
 
@@ -428,7 +479,7 @@ make_suite(void)
 	tcase_add_test(tc, overflow_leaves_a_gap);
 	tcase_add_test(tc, what_is_there_is_kept);
 	tcase_add_test(tc, bad_paths);
-	tcase_add_test(tc, full_disk);
+	tcase_add_loop_test(tc, full_disk, 0, 9);
 	return suite;
 }
 

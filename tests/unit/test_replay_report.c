@@ -116,6 +116,11 @@ START_TEST(verdict_lines)
 	ck_assert_str_eq(verdict_line(),
 	    "valid: the injector kept up: 99 % of 1,234 frames left within"
 	    " 80.0 us of their time (--max-lateness 10.0 ms)");
+	report->interrupted = true;
+	ck_assert_str_eq(verdict_line(),
+	    "interrupted: the injector kept up: 99 % of 1,234 frames left"
+	    " within 80.0 us of their time (--max-lateness 10.0 ms)");
+	report->interrupted = false;
 	send(40, 72 * S, 41 * MS, false);
 	ck_assert_str_eq(verdict_line(),
 	    "invalid: the injector fell behind: 40 of 1,274 frames (3.1 %) left"
@@ -135,6 +140,67 @@ START_TEST(cluster_lines)
 	ck_assert_str_eq(cluster_line(),
 	    "the cluster: 1 frame held up; 2 requests without an answer;"
 	    " 1 error; 1,500 sessions cut");
+}
+END_TEST
+
+/* How the two verdicts follow from what was counted. */
+static const struct {
+	const char *name;
+	uint64_t sent, late, unanswered, uncaptured, cut, injector;
+	bool interrupted, ruled;
+	uint32_t broken, undecided;
+	enum judgement of_injector, of_cluster;
+} judged[] = {
+	{ "all is well", .sent = 1, .of_injector = JUDGED_PASS,
+	    .of_cluster = JUDGED_PASS },
+	{ "nothing sent", .of_injector = JUDGED_UNDECIDED,
+	    .of_cluster = JUDGED_UNDECIDED },
+	{ "late", .late = 1, .of_injector = JUDGED_FAIL,
+	    .of_cluster = JUDGED_UNDECIDED },
+	{ "out of descriptors", .sent = 1, .injector = 1,
+	    .of_injector = JUDGED_FAIL, .of_cluster = JUDGED_UNDECIDED },
+	{ "interrupted", .sent = 1, .interrupted = true,
+	    .of_injector = JUDGED_UNDECIDED, .of_cluster = JUDGED_UNDECIDED },
+	{ "unanswered", .sent = 9, .unanswered = 1, .of_injector = JUDGED_PASS,
+	    .of_cluster = JUDGED_FAIL },
+	{ "unanswered, as in the capture", .sent = 9, .unanswered = 3,
+	    .uncaptured = 3, .of_injector = JUDGED_PASS,
+	    .of_cluster = JUDGED_PASS },
+	{ "one more than in the capture", .sent = 9, .unanswered = 4,
+	    .uncaptured = 3, .of_injector = JUDGED_PASS,
+	    .of_cluster = JUDGED_FAIL },
+	{ "unanswered, and late", .late = 1, .unanswered = 1,
+	    .of_injector = JUDGED_FAIL, .of_cluster = JUDGED_FAIL },
+	{ "a rule in place of it", .sent = 9, .unanswered = 1, .ruled = true,
+	    .of_injector = JUDGED_PASS, .of_cluster = JUDGED_PASS },
+	{ "a rule is broken", .sent = 9, .ruled = true, .broken = 1,
+	    .of_injector = JUDGED_PASS, .of_cluster = JUDGED_FAIL },
+	{ "a rule is undecided", .sent = 9, .ruled = true, .undecided = 1,
+	    .of_injector = JUDGED_PASS, .of_cluster = JUDGED_UNDECIDED },
+	{ "cut, whatever the rule", .sent = 9, .cut = 1, .ruled = true,
+	    .of_injector = JUDGED_PASS, .of_cluster = JUDGED_FAIL },
+};
+
+START_TEST(two_verdicts)
+{
+	struct results *results = &report->results;
+
+	send(judged[_i].sent, 0, MS, false);
+	send(judged[_i].late, 0, S, false);
+	for (uint64_t i = 0; i < judged[_i].unanswered; i++)
+		results_unanswered(results, 0, 7);
+	results_count(
+	    results, RESULTS_UNANSWERED_CAPTURED, judged[_i].uncaptured);
+	results_count(results, RESULTS_SESSIONS_CUT, judged[_i].cut);
+	results_count(results, RESULTS_SESSIONS_INJECTOR, judged[_i].injector);
+	report->interrupted = judged[_i].interrupted;
+	report->has_rules = judged[_i].ruled;
+	report->n_broken = judged[_i].broken;
+	report->n_undecided = judged[_i].undecided;
+	ck_assert_msg(report_injector(report) == judged[_i].of_injector,
+	    "%s: injector", judged[_i].name);
+	ck_assert_msg(report_cluster(report) == judged[_i].of_cluster,
+	    "%s: cluster", judged[_i].name);
 }
 END_TEST
 
@@ -191,14 +257,14 @@ START_TEST(fits)
 		size_t n = strcspn(line, "\n");
 
 		line[n] = '\0';
-		if (n > 80 && strncmp(line, "the cluster: ", 13) != 0)
-			ck_assert_msg(strncmp(line, "invalid: ", 9) == 0,
+		if (n > 80 && strncmp(line, "cluster: ", 9) != 0)
+			ck_assert_msg(strncmp(line, "injector: ", 10) == 0,
 			    "%zu columns: %s", n, line);
 		last = line;
 		line += n + 1;
 	}
 	ck_assert_ptr_nonnull(last);
-	ck_assert_int_eq(strncmp(last, "invalid: ", 9), 0);
+	ck_assert_int_eq(strncmp(last, "cluster: ", 9), 0);
 	free(text);
 }
 END_TEST
@@ -229,7 +295,8 @@ START_TEST(tables)
 	ck_assert_ptr_nonnull(strstr(text, "1 any other code\n"));
 	ck_assert_ptr_nonnull(
 	    strstr(text, "not, 2 with an error as in the capture\n"));
-	ck_assert_ptr_nonnull(strstr(text, "the cluster: 3 errors\n"));
+	ck_assert_ptr_nonnull(strstr(
+	    text, "cluster: fail: 1 of 1 requests answered; 3 errors\n"));
 	ck_assert_ptr_nonnull(strstr(text, "0x00000007"));
 	ck_assert_ptr_nonnull(strstr(text, "\n  00:00:01"));
 	free(text);
@@ -247,6 +314,7 @@ report_suite(void)
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, asap);
 	tcase_add_test(tc, verdict_lines);
+	tcase_add_loop_test(tc, two_verdicts, 0, UNIT_ROWS(judged));
 	tcase_add_test(tc, cluster_lines);
 	tcase_add_loop_test(tc, latency_grows, 0, UNIT_ROWS(growth));
 	tcase_add_test(tc, fits);

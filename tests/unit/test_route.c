@@ -82,6 +82,36 @@ START_TEST(decide)
 }
 END_TEST
 
+/* What a relay says is not passed on, wherever it is to go. */
+START_TEST(words_of_a_relay)
+{
+	static const enum bnet_message_type types[] = { BNET_MSG_WELCOME,
+		BNET_MSG_REFUSE, BNET_MSG_ERROR, BNET_MSG_ROSTER_REPLY,
+		BNET_MSG_DRAIN };
+	const struct decide_row *row = &decide_rows[_i];
+	const struct route_rules rules = { .relay_id = RELAY };
+	struct bnet_packet packet = { .has_oob = true, .has_header = true };
+
+	packet.header.dest_type = (int64_t)row->dest_type;
+	packet.header.dest = row->dest;
+	for (size_t i = 0; i < UNIT_ROWS(types); i++) {
+		packet.header.key = bnet_message_key(types[i]);
+		ck_assert_int_eq(route_decide(&rules, row->sender, &packet),
+		    row->dest_type == BNET_DEST_HOP ||
+			    (row->dest_type == BNET_DEST_NODE &&
+				row->dest == RELAY)
+			? ROUTE_LOCAL
+			: ROUTE_REFUSED);
+	}
+	/* peers may say the others to each other */
+	packet.header.key = bnet_message_key(BNET_MSG_ECHO);
+	packet.header.dest_type = BNET_DEST_NODE;
+	packet.header.dest = 7;
+	ck_assert_int_eq(
+	    route_decide(&rules, row->sender, &packet), ROUTE_NODE);
+}
+END_TEST
+
 /* Such are not BlueNet's, whatever the rest of the header says. */
 START_TEST(no_bluenet)
 {
@@ -162,6 +192,7 @@ make_suite(void)
 
 	tcase_add_loop_test(tc, decide, 0, UNIT_ROWS(decide_rows));
 	tcase_add_loop_test(tc, no_bluenet, 0, UNIT_ROWS(decide_rows));
+	tcase_add_loop_test(tc, words_of_a_relay, 0, UNIT_ROWS(decide_rows));
 	tcase_add_loop_test(tc, cookie, 0, UNIT_ROWS(cookie_rows));
 	tcase_add_loop_test(tc, should_pause, 0, UNIT_ROWS(pause_rows));
 	return suite;

@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define BIG_BYTES 70000 /* several records, many times the pair */
 
@@ -246,7 +247,7 @@ START_TEST(peer_certs)
 	cs.cert_pem = cert_of(ID_STRANGER);
 	cs.key_pem = key_of(ID_STRANGER);
 	ss.ca_pem = (struct bnet_slice){ 0 };
-	ss.require_peer_cert = true;
+	ss.insecure = ss.require_peer_cert = true;
 	connect_with(&cs, "localhost", &ss, SIZE_MAX);
 	check_subject(&server, "stranger");
 	teardown();
@@ -273,10 +274,63 @@ START_TEST(trust)
 	cs.ca_pem = cert_of(ID_BETWEEN);
 	connect_with(&cs, "localhost", &ss, SIZE_MAX);
 	teardown();
-	/* nobody trusted: nothing verified, not even the name */
+	/* nothing verified, not even the name */
 	cs.ca_pem = (struct bnet_slice){ 0 };
+	cs.insecure = true;
 	connect_with(&cs, "elsewhere.example", &ss, SIZE_MAX);
 	check_subject(&client, "chained");
+}
+END_TEST
+
+/* Make one CA those of the system, in a file that is then removed. */
+static void
+set_system_ca(enum ident_id id, char path[])
+{
+	struct bnet_slice pem = cert_of(id);
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, pem.p, pem.len), (ssize_t)pem.len);
+	close(fd);
+	ck_assert_int_eq(setenv("SSL_CERT_FILE", path, 1), 0);
+	ck_assert_int_eq(setenv("SSL_CERT_DIR", "/nonexistent", 1), 0);
+}
+
+static void
+check_refused(const struct bnet_tls_settings *cs, const char *host,
+    const struct bnet_tls_settings *ss, const char *why)
+{
+	end_open(&client, cs, host);
+	end_open(&server, ss, NULL);
+	settle(&client, &server, SIZE_MAX);
+	ck_assert_int_eq(client.err, BNET_ETLS);
+	ck_assert(!bnet_tls_ready(client.tls));
+	ck_assert_msg(strstr(bnet_tls_reason(client.tls), why) != NULL, "%s",
+	    bnet_tls_reason(client.tls));
+	teardown();
+}
+
+/* Without a CA of its own a client trusts those of the system, by name. */
+START_TEST(system_ca)
+{
+	struct bnet_tls_settings cs = client_settings(), ss = server_settings();
+	char right[] = "/tmp/test_tls_XXXXXX", wrong[] = "/tmp/test_tls_XXXXXX";
+
+	cs.ca_pem = (struct bnet_slice){ 0 };
+	set_system_ca(ID_OTHER_CA, wrong);
+	check_refused(&cs, "localhost", &ss, "unable to get local issuer");
+	set_system_ca(ID_CA, right);
+	check_refused(&cs, "elsewhere.example", &ss, "hostname mismatch");
+	check_refused(&cs, NULL, &ss, "a host is needed");
+	connect_with(&cs, "localhost", &ss, SIZE_MAX);
+	teardown();
+	/* they are not asked where the program has its own */
+	cs.ca_pem = cert_of(ID_OTHER_CA);
+	check_refused(&cs, "localhost", &ss, "unable to get local issuer");
+	unlink(right);
+	unlink(wrong);
+	unsetenv("SSL_CERT_FILE");
+	unsetenv("SSL_CERT_DIR");
 }
 END_TEST
 
@@ -361,6 +415,7 @@ tls_suite(void)
 	tcase_add_loop_test(tc, hosts, 0, 5);
 	tcase_add_test(tc, peer_certs);
 	tcase_add_test(tc, trust);
+	tcase_add_test(tc, system_ca);
 	tcase_add_loop_test(tc, keylog, 0, N_VERSIONS);
 	return suite;
 }

@@ -281,9 +281,27 @@ struct bad_settings {
 };
 
 static void
+check_set(const struct bnet_tls_settings *set, const char *want)
+{
+	struct bnet_tls_ctx *ctx = NULL;
+	char why[100] = "?", little[5] = "????";
+
+	unit_err(
+	    want, bnet_tls_ctx_new(set, &ctx, why, sizeof(why)), BNET_ETLS);
+	ck_assert_ptr_null(ctx);
+	ck_assert_msg(strncmp(why, want, strlen(want)) == 0,
+	    "\"%s\", not \"%s\"", why, want);
+	unit_err(want, bnet_tls_ctx_new(set, &ctx, NULL, 0), BNET_ETLS);
+	unit_err(want, bnet_tls_ctx_new(set, &ctx, little, sizeof(little)),
+	    BNET_ETLS);
+	ck_assert_uint_eq(strlen(little), 4);
+	ck_assert_uint_eq(ERR_peek_error(), 0);
+}
+
+static void
 check_bad(const struct bad_settings *row)
 {
-	struct bnet_tls_settings set = {
+	const struct bnet_tls_settings set = {
 		.role = row->role,
 		.cert_pem = row->cert,
 		.key_pem = row->key,
@@ -291,20 +309,22 @@ check_bad(const struct bad_settings *row)
 		.version_min = row->min,
 		.version_max = row->max,
 	};
-	struct bnet_tls_ctx *ctx = NULL;
-	char why[100] = "?", little[5] = "????";
 
-	unit_err(row->why, bnet_tls_ctx_new(&set, &ctx, why, sizeof(why)),
-	    BNET_ETLS);
-	ck_assert_ptr_null(ctx);
-	ck_assert_msg(strncmp(why, row->why, strlen(row->why)) == 0,
-	    "\"%s\", not \"%s\"", why, row->why);
-	unit_err(row->why, bnet_tls_ctx_new(&set, &ctx, NULL, 0), BNET_ETLS);
-	unit_err(row->why, bnet_tls_ctx_new(&set, &ctx, little, sizeof(little)),
-	    BNET_ETLS);
-	ck_assert_uint_eq(strlen(little), 4);
-	ck_assert_uint_eq(ERR_peek_error(), 0);
+	check_set(&set, row->why);
 }
+
+/* It is not to be mistaken who verifies the peer. */
+START_TEST(bad_trust)
+{
+	struct bnet_tls_settings set = client_settings();
+
+	set.insecure = true;
+	check_set(&set, "either a CA or insecure");
+	set = server_settings();
+	set.require_peer_cert = true;
+	check_set(&set, "a CA is needed");
+}
+END_TEST
 
 /* Settings that no connection can be made with. */
 START_TEST(bad_settings)
@@ -366,6 +386,7 @@ tls_suite(void)
 	tcase_add_loop_test(tc, wire_ceiling, 0, N_VERSIONS);
 	tcase_add_test(tc, handshake_ceiling);
 	tcase_add_test(tc, bad_settings);
+	tcase_add_test(tc, bad_trust);
 	return suite;
 }
 

@@ -84,6 +84,7 @@ play_progress(struct play *play, struct play_progress *progress)
 	}
 	progress->sessions_planned = play->n_planned;
 	progress->order = play->order;
+	progress->stock = atomic_load(&play->stock_found);
 	progress->over = is_over(play);
 	pthread_mutex_unlock(&play->lock);
 	progress->production = atomic_load(&play->production);
@@ -185,6 +186,25 @@ wait_for_order(struct play *play)
 	pthread_mutex_unlock(&play->lock);
 }
 
+/* Sessions that will never begin, from the i-th of the plan on. */
+static void
+leave_out(struct play *play, uint32_t i, enum results_count why)
+{
+	const struct plan *plan = play->set.plan;
+
+	for (; i < plan->n; i++) {
+		const struct plan_vclient *vclient = &plan->vclients[i];
+		uint64_t all =
+		    tape_session(play->set.tape, vclient->session)->n[CAP_UP];
+		uint64_t n = vclient->n_frames < all ? vclient->n_frames : all;
+
+		play->never[RESULTS_PLANNED] += all;
+		play->never[RESULTS_SKIPPED] += all - n;
+		play->never[RESULTS_UNSENT] += n;
+		play->never[why] += n;
+	}
+}
+
 static bool
 start_round(struct play *play, int64_t start_ns)
 {
@@ -199,10 +219,14 @@ start_round(struct play *play, int64_t start_ns)
 		int64_t at_ns =
 		    start_ns + play->behind_ns + plan->vclients[i].start_ns;
 
-		if (!wait_until(play, at_ns))
+		if (!wait_until(play, at_ns)) {
+			leave_out(play, i, RESULTS_UNSENT_STOPPED);
 			return false;
+		}
 		if (!vclient_begin(play, i, round, at_ns)) {
+			play_set_failure(play, ENOMEM);
 			play_set_reason(play, "out of memory");
+			leave_out(play, i, RESULTS_UNSENT_INJECTOR);
 			return false;
 		}
 		if (!atomic_load(&play->settled))
@@ -475,6 +499,9 @@ play_results(struct play *play, struct results *results)
 		if (engine_ended(play->engine, i) &&
 		    !results_merge(results, &play->workers[i].results))
 			return false;
+	if (!play->connector_runs)
+		for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
+			results->counts[i] += play->never[i];
 	return true;
 }
 
@@ -503,6 +530,12 @@ bool
 play_reached(const struct play *play)
 {
 	return atomic_load(&play->reached);
+}
+
+int
+play_failure(const struct play *play)
+{
+	return play->failure;
 }
 
 const char *

@@ -46,17 +46,36 @@ enum results_count {
 	RESULTS_SESSIONS_CUT, /* by the cluster, before everything was sent */
 	RESULTS_SESSIONS_DONE, /* everything was sent */
 	RESULTS_SESSIONS_STOPPED, /* by --duration or Ctrl-C */
+	RESULTS_SESSIONS_STOCK, /* without their hello, to a stock peer */
 	RESULTS_FRAMES_SENT, /* * */
 	RESULTS_BYTES_SENT, /* * on the wire, before TLS */
 	RESULTS_FRAMES_RECEIVED, /* * */
 	RESULTS_BYTES_RECEIVED, /* * */
 	RESULTS_HELD, /* * delayed by the peer, which did not read */
-	RESULTS_UNSENT, /* of cut and stopped sessions */
+	RESULTS_UNSENT, /* the sum of the reasons below */
 	RESULTS_UNSENDABLE, /* too large for this peer */
+	RESULTS_NOT_FOR_STOCK, /* session messages that a stock peer gets not */
 	RESULTS_ANSWERED, /* * requests */
 	RESULTS_UNANSWERED, /* * no answer in time, or another error */
 	RESULTS_ERRORS, /* * bluenet.error, all codes */
 	RESULTS_BAD, /* frames received with a bad payload */
+	/*
+	 * Every record of every session of the rounds that began: sent, unsent,
+	 * unsendable, or skipped.
+	 */
+	RESULTS_PLANNED,
+	RESULTS_SKIPPED, /* hello, keepalive, pong: made anew, not replayed */
+	RESULTS_UNSENT_NOT_CONNECTED, /* of sessions failed or refused */
+	RESULTS_UNSENT_CUT, /* of sessions that the cluster cut */
+	RESULTS_UNSENT_STOPPED, /* by --duration, Ctrl-C or production */
+	RESULTS_UNSENT_INJECTOR, /* no memory, descriptor or port here */
+	RESULTS_UNSENT_DAMAGED, /* the replay file does not hold it */
+	/*
+	 * Requests sent whose answer the capture lacks, although it holds what
+	 * their session received: so many may be unanswered here, too.
+	 */
+	RESULTS_UNANSWERED_CAPTURED,
+	RESULTS_SESSIONS_INJECTOR, /* failed here, for lack of something */
 	RESULTS_N_COUNTS
 };
 

@@ -13,8 +13,10 @@
 #include "cmd/common/clock.h"
 #include "cmd/replay/tape/pairing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more than that waits */
@@ -22,6 +24,7 @@
 #define DIFF_QUIET_NS INT64_C(1000000000) /* later frames are missing */
 #define AGAIN_NS 1000000 /* retry interval while a peer is not connected yet */
 #define LATER_NS (INT64_MAX / 4) /* never */
+#define END_EARLY_NS 50000000 /* a session may end so much before its time */
 
 enum vclient_state {
 	VCLIENT_CONNECTING = 0,
@@ -54,7 +57,9 @@ struct vclient {
 	int64_t last_sent_ns, last_answer_ns;
 	int64_t last_compared_ns; /* --diff: last frame compared */
 	int64_t held_until_ns; /* the peer did not read until then */
-	uint32_t n_answers;
+	uint32_t n_answers; /* of those that the capture holds */
+	/* records done with: sent or unsendable; not to be sent */
+	uint32_t n_sent, n_skipped;
 	struct pairing pairing;
 	struct rewrite rewrite;
 	struct diff_vclient diff;
@@ -64,6 +69,7 @@ struct vclient {
 	bool gave_up; /* no welcome, or nothing else, came in time */
 	bool draining; /* asked to end soon */
 	bool stopped; /* stopped before it was done */
+	int failure; /* errno: what we lacked for it; 0: nothing */
 	bool waits; /* `next` is for a client that is not connected yet */
 };
 
@@ -73,13 +79,38 @@ enum vclient_sent {
 	VCLIENT_LATER, /* no room now */
 };
 
+static bool
+says_hello(const struct tape_session *session)
+{
+	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
+}
+
 /* ---- records and answers ---- */
+
+/* A stock peer would take a session message for its application's. */
+static bool
+is_for_relay_of_ours(struct vclient *vc)
+{
+	if (!vc->client.is_stock || (vc->next->flags & TAPE_R_MESSAGE) == 0 ||
+	    !says_hello(vc->session))
+		return false;
+	results_count(&vc->worker->results, RESULTS_NOT_FOR_STOCK, 1);
+	vc->n_answers += (vc->next->flags & TAPE_R_ANSWERED) != 0;
+	return true;
+}
 
 static void
 vclient_skip_unsent(struct vclient *vc)
 {
-	while (vc->next != NULL && !plan_is_sent(vc->next))
+	while (vc->next != NULL) {
+		if (!plan_is_sent(vc->next))
+			vc->n_skipped++;
+		else if (is_for_relay_of_ours(vc))
+			vc->n_sent++; /* it has a counter of its own */
+		else
+			return;
 		vc->next = tape_next(vc->play->set.tape, vc->next);
+	}
 }
 
 static void
@@ -92,16 +123,19 @@ vclient_advance(struct vclient *vc)
 
 /*
  * Gives up the oldest open request; frames that wait for its answer treat it as
- * answered.
+ * answered. None waits for an answer that the capture lacks.
  */
 static void
 vclient_give_up(struct vclient *vc, int64_t now_ns)
 {
 	const struct pairing_request *oldest = pairing_oldest(&vc->pairing);
+	bool awaited = !oldest->extra;
 
 	results_unanswered(&vc->worker->results,
 	    (int64_t)oldest->user - vc->play->start_ns, oldest->key);
 	pairing_drop_oldest(&vc->pairing);
+	if (!awaited)
+		return;
 	vc->n_answers++;
 	vc->last_answer_ns = now_ns;
 }
@@ -113,6 +147,12 @@ order_of(const struct tape_session *session)
 {
 	return session->order == BNET_ORDER_NETWORK ? BNET_ORDER_NETWORK
 						    : BNET_ORDER_LITTLE;
+}
+
+static bool
+says_hello(const struct tape_session *session)
+{
+	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
 }
 
 /* The raw size before a zlib stream is in the byte order of the connection. */
@@ -166,6 +206,15 @@ set_payload(struct vclient *vc, const struct tape_record *record,
 
 /* The number of open requests is bounded; drops the oldest if needed. */
 static void
+enter(struct vclient *vc, const struct pairing_request *request)
+{
+	if (vc->pairing.n >= OPEN_MAX)
+		vclient_give_up(vc, clock_now_ns());
+	if (!pairing_sent(&vc->pairing, request))
+		vc->n_answers += !request->extra; /* nothing waits for it */
+}
+
+static void
 expect_answer(struct vclient *vc, const struct bnet_packet *packet,
     const struct bnet_header *header, const struct tape_record *record,
     int64_t due_ns)
@@ -174,10 +223,73 @@ expect_answer(struct vclient *vc, const struct bnet_packet *packet,
 	    header, packet->codec, packet->payload, (uint64_t)due_ns);
 
 	request.error = tape_error(record);
-	if (vc->pairing.n >= OPEN_MAX)
-		vclient_give_up(vc, clock_now_ns());
-	if (!pairing_sent(&vc->pairing, &request))
-		vc->n_answers++; /* out of memory: nothing waits for it */
+	enter(vc, &request);
+}
+
+/*
+ * Does the protocol answer it? A node or a client answers an echo, the relay an
+ * echo or a roster of those that take session messages.
+ */
+static bool
+is_request(const struct vclient *vc, const struct bnet_header *header)
+{
+	if (header->forks != 0)
+		return false;
+	switch (header->dest_type) {
+	case BNET_DEST_HOP:
+		return says_hello(vc->session) &&
+		    (header->key == BNET_KEY_ECHO ||
+			header->key == bnet_message_key(BNET_MSG_ROSTER));
+	case BNET_DEST_NODE:
+	case BNET_DEST_CLIENT:
+		return header->key == BNET_KEY_ECHO;
+	default:
+		return false;
+	}
+}
+
+/*
+ * A request whose answer is not in the capture is answered nevertheless. The
+ * cookie of an echo is inside its payload, so a compressed one is decoded.
+ */
+static void
+expect_uncaptured(struct vclient *vc, const struct bnet_header *header,
+    const struct tape_record *record, int64_t due_ns)
+{
+	struct bnet_slice payload = tape_payload(record);
+	struct play_worker *worker = vc->worker;
+	struct pairing_request request;
+
+	if (!is_request(vc, header))
+		return;
+	if (record->codec != BNET_CODEC_NONE) {
+		if (bnet_codec_decode(engine_worker_codecs(worker->engine),
+			(enum bnet_codec_id)record->codec,
+			(enum bnet_order)vc->session->order, payload,
+			BNET_PAYLOAD_MAX_BYTES, &worker->plain) != BNET_OK)
+			return;
+		payload = bnet_buf_slice(&worker->plain);
+	}
+	request =
+	    pairing_request(header, BNET_CODEC_NONE, payload, (uint64_t)due_ns);
+	request.extra = true;
+	if (vc->session->n[CAP_DOWN] > 0)
+		results_count(&worker->results, RESULTS_UNANSWERED_CAPTURED, 1);
+	enter(vc, &request);
+}
+
+/* The neighbour answers a ping, unless it is without a key. */
+static void
+expect_pong(
+    struct vclient *vc, const struct bnet_header *header, int64_t due_ns)
+{
+	struct pairing_request ping = pairing_ping(
+	    header->timestamp & ~BNET_TIMESTAMP_PING_BACK, (uint64_t)due_ns);
+
+	session_note_ping(&vc->client, header->timestamp);
+	ping.extra = true;
+	if (header->key != 0)
+		enter(vc, &ping);
 }
 
 static void
@@ -208,6 +320,7 @@ sent_as(struct vclient *vc, const struct tape_record *record, int64_t now_ns,
 		return VCLIENT_SENT;
 	case ENGINE_TOO_LARGE:
 		results_count(&vc->worker->results, RESULTS_UNSENDABLE, 1);
+		vc->n_sent++;
 		/* no answer is expected, and think time starts here */
 		vc->last_sent_ns = now_ns;
 		vc->n_answers += (record->flags & TAPE_R_ANSWERED) != 0;
@@ -256,20 +369,17 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 		return sent;
 	/* size on the wire: the engine may have compressed it */
 	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
+	vc->n_sent++;
 	if ((record->flags & TAPE_R_ANSWERED) != 0)
 		expect_answer(vc, &packet, &header, record, due_ns);
+	else if (header.key != 0)
+		expect_uncaptured(vc, &header, record, due_ns);
 	if (header.timestamp != 0 && header.key != BNET_KEY_PONG)
-		session_note_ping(&vc->client, header.timestamp);
+		expect_pong(vc, &header, due_ns);
 	return VCLIENT_SENT;
 }
 
 /* ---- scheduling ---- */
-
-static bool
-says_hello(const struct tape_session *session)
-{
-	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
-}
 
 static int64_t
 by_the_clock(struct vclient *vc, const struct tape_record *record)
@@ -375,7 +485,8 @@ comes_ns(const struct vclient *vc, uint32_t ref)
 {
 	const struct play *play = vc->play;
 
-	if (ref >= tape_head(play->set.tape)->n_sessions ||
+	if (atomic_load(&play->stock) ||
+	    ref >= tape_head(play->set.tape)->n_sessions ||
 	    !says_hello(tape_session(play->set.tape, ref)) ||
 	    !id_map_is_coming(&play->ids, vc->who.round, ref, vc->plan->clone))
 		return 0;
@@ -669,6 +780,21 @@ on_welcome(void *owner, const struct bnet_welcome *welcome)
 		vclient_up(vc, clock_now_ns());
 }
 
+/* The rest of the session is that of a stock client: its id is not known. */
+static void
+on_stock(void *owner)
+{
+	struct vclient *vc = owner;
+
+	atomic_store(&vc->play->stock, true);
+	if (vc->client.n_pings > 0) /* of its own hello */
+		atomic_store(&vc->play->stock_found, true);
+	results_count(&vc->worker->results, RESULTS_SESSIONS_STOCK, 1);
+	vclient_skip_unsent(vc);
+	if (vc->state == VCLIENT_GREETED)
+		vclient_up(vc, clock_now_ns());
+}
+
 static void
 on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
@@ -697,29 +823,35 @@ static void
 on_own_pong(void *owner, uint64_t ping)
 {
 	struct vclient *vc = owner;
-	int64_t now_ns = clock_now_ns(), sent_ns = (int64_t)ping * US_NS;
+	struct pairing_request request;
+	int64_t now_ns = clock_now_ns();
 
-	if ((ping & SESSION_OWN_PING) == 0)
+	if ((ping & SESSION_OWN_PING) == 0 &&
+	    pairing_ponged(&vc->pairing, ping, &request))
 		results_answered(&vc->worker->results,
-		    sent_ns - vc->play->start_ns, BNET_KEY_PONG,
-		    now_ns - sent_ns);
+		    (int64_t)request.user - vc->play->start_ns, BNET_KEY_PONG,
+		    now_ns - (int64_t)request.user);
 }
 
 static const struct session_hooks session_hooks = {
 	.open = on_open,
 	.order = on_order,
+	.stock = on_stock,
 	.up = on_welcome,
 	.refused = on_refuse,
 	.own_pong = on_own_pong,
 	.lost = on_lost,
 };
 
-/* Counts an answer that records may wait for. */
+/* Counts an answer; records may wait for it, unless the capture lacks it. */
 static void
-vclient_answered(struct vclient *vc, int64_t now_ns)
+vclient_answered(
+    struct vclient *vc, const struct pairing_request *request, int64_t now_ns)
 {
-	vc->n_answers++;
-	vc->last_answer_ns = now_ns;
+	if (!request->extra) {
+		vc->n_answers++;
+		vc->last_answer_ns = now_ns;
+	}
 	if (vc->play->set.opt->pacing != REPLAY_OPEN)
 		vclient_pump(vc);
 	vclient_arm(vc, now_ns);
@@ -755,7 +887,7 @@ take_error(struct vclient *vc, const struct bnet_packet *packet)
 	else
 		results_unanswered(&vc->worker->results,
 		    (int64_t)request.user - vc->play->start_ns, request.key);
-	vclient_answered(vc, now_ns);
+	vclient_answered(vc, &request, now_ns);
 	return true;
 }
 
@@ -782,7 +914,7 @@ match(struct vclient *vc, const struct bnet_packet *packet, int64_t now_ns)
 	results_answered(&vc->worker->results,
 	    (int64_t)request.user - vc->play->start_ns, request.key,
 	    now_ns - (int64_t)request.user);
-	vclient_answered(vc, now_ns);
+	vclient_answered(vc, &request, now_ns);
 }
 
 /* ---- --diff ---- */
@@ -821,8 +953,8 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	int64_t now_ns = clock_now_ns();
 	int32_t key = packet->has_header ? header->key : 0;
 
-	/* the pong that tells the byte order was not in the capture */
-	if (!vc->client.asking || key != BNET_KEY_PONG)
+	/* the pong for the ping of the hello was not in the capture */
+	if (vc->state != VCLIENT_GREETED || key != BNET_KEY_PONG)
 		results_received(&vc->worker->results,
 		    now_ns - vc->play->start_ns, key,
 		    (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);
@@ -850,13 +982,17 @@ static bool
 connect_it(struct vclient *vc)
 {
 	struct play *play = vc->play;
-	int codec = play->set.opt->codec;
+	const struct replay_options *opt = play->set.opt;
+	int codec = opt->codec;
 	const struct session_settings set = {
 		.target = play->set.target,
+		.source = opt->n_sources > 0
+		    ? &opt->sources[vc->index % opt->n_sources]
+		    : NULL,
 		.scratch = &vc->worker->message,
 		.hooks = &session_hooks,
 		.owner = vc,
-		.order = (enum bnet_order)play->set.opt->target_order,
+		.order = (enum bnet_order)opt->target_order,
 		.first = order_of(vc->session),
 		.orders = play->set.orders,
 		.codecs =
@@ -936,27 +1072,67 @@ vclient_begin(
 
 /* ---- closing ---- */
 
-static void
-count_unsent(struct vclient *vc)
+static enum results_count
+why_unsent(enum results_count outcome)
 {
-	uint64_t n = 0;
+	switch (outcome) {
+	case RESULTS_SESSIONS_INJECTOR:
+		return RESULTS_UNSENT_INJECTOR;
+	case RESULTS_SESSIONS_STOPPED:
+		return RESULTS_UNSENT_STOPPED;
+	case RESULTS_SESSIONS_CUT:
+		return RESULTS_UNSENT_CUT;
+	default:
+		return RESULTS_UNSENT_NOT_CONNECTED;
+	}
+}
+
+/*
+ * Counts a session that has ended, and where each of its records is. The index
+ * of the tape says how many there are: a damaged chain has fewer.
+ */
+static void
+account(struct vclient *vc, enum results_count outcome)
+{
+	struct results *results = &vc->worker->results;
+	uint64_t planned = vc->session->n[CAP_UP], n = 0, known;
 
 	for (; vc->next != NULL; vclient_advance(vc))
 		n++;
-	results_count(&vc->worker->results, RESULTS_UNSENT, n);
+	known = (uint64_t)vc->n_sent + vc->n_skipped + n;
+	if (planned < known)
+		planned = known;
+	results_count(results, outcome, 1);
+	results_count(results, RESULTS_PLANNED, planned);
+	results_count(results, RESULTS_SKIPPED, vc->n_skipped);
+	results_count(results, why_unsent(outcome), n);
+	results_count(results, RESULTS_UNSENT_DAMAGED, planned - known);
+	results_count(results, RESULTS_UNSENT, n + planned - known);
+}
+
+/* The cluster ended it although it was owed something, or not yet over. */
+static bool
+is_lost(struct vclient *vc, enum engine_end end)
+{
+	return vc->state == VCLIENT_ENDING && end != ENGINE_END_OWNER &&
+	    (!pairing_is_empty(&vc->pairing) ||
+		end_due(vc) - clock_now_ns() > END_EARLY_NS);
 }
 
 static enum results_count
-outcome(const struct vclient *vc)
+outcome(struct vclient *vc, enum engine_end end)
 {
+	if (vc->failure != 0)
+		return RESULTS_SESSIONS_INJECTOR;
 	if (vc->refused)
 		return RESULTS_SESSIONS_REFUSED;
 	if (vc->stopped)
 		return RESULTS_SESSIONS_STOPPED;
 	if (vc->state < VCLIENT_PLAYING)
 		return RESULTS_SESSIONS_FAILED;
-	return vc->state >= VCLIENT_ENDING ? RESULTS_SESSIONS_DONE
-					   : RESULTS_SESSIONS_CUT;
+	return vc->state < VCLIENT_ENDING || is_lost(vc, end)
+	    ? RESULTS_SESSIONS_CUT
+	    : RESULTS_SESSIONS_DONE;
 }
 
 static void
@@ -1006,8 +1182,10 @@ void
 vclient_closed(
     struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 {
+	int failure = session_lacked(conn, end);
 	bool retry = !vc->stopped && !vc->refused && !vc->gave_up &&
-	    vc->state < VCLIENT_PLAYING;
+	    vc->state < VCLIENT_PLAYING && failure == 0;
+	enum results_count how;
 
 	if (session_closed(&vc->client, end, retry)) {
 		vc->state = VCLIENT_CONNECTING;
@@ -1015,11 +1193,14 @@ vclient_closed(
 	}
 	if (!vc->begun)
 		results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	vc->failure = failure;
+	if (failure != 0)
+		play_set_failure(vc->play, failure);
 	if (end == ENGINE_END_OWNER && vc->state != VCLIENT_CLOSING &&
 	    !vc->gave_up)
 		vc->stopped = true; /* we quit, not the cluster */
 	why_not(vc, conn, end);
-	results_count(&vc->worker->results, outcome(vc), 1);
+	how = outcome(vc, end);
 	if (vc->opened)
 		results_closed(
 		    &vc->worker->results, clock_now_ns() - vc->play->start_ns);
@@ -1027,7 +1208,7 @@ vclient_closed(
 		diff_ended(vc->worker->diff, &vc->diff, vc->plan->session,
 		    vc->stopped ? vc->next : NULL);
 	give_up_all(vc);
-	count_unsent(vc);
+	account(vc, how);
 	free_vclient(vc);
 }
 
@@ -1042,12 +1223,14 @@ vclient_cut(struct vclient *vc, struct engine_conn *conn)
 void
 vclient_no_conn(struct vclient *vc)
 {
-	play_set_reason(vc->play, "out of memory or descriptors");
-	results_count(&vc->worker->results, RESULTS_SESSIONS_FAILED, 1);
+	int error = errno;
+
+	play_set_failure(vc->play, error);
+	play_set_reason(vc->play, strerror(error));
 	if (vc->worker->diff != NULL)
 		diff_ended(
 		    vc->worker->diff, &vc->diff, vc->plan->session, NULL);
-	count_unsent(vc);
+	account(vc, RESULTS_SESSIONS_INJECTOR);
 	free_vclient(vc);
 }
 
@@ -1060,8 +1243,7 @@ vclient_free_all(struct play *play)
 
 		/* the connection never began: see vclient_closed() */
 		results_count(results, RESULTS_SESSIONS_BEGUN, !vc->begun);
-		results_count(results, RESULTS_SESSIONS_STOPPED, 1);
-		count_unsent(vc);
+		account(vc, RESULTS_SESSIONS_STOPPED);
 		free_vclient(vc);
 	}
 }

@@ -19,7 +19,7 @@
 #define PERCENT_50 0.5
 #define PERCENT_99 0.99
 
-#define REPORT_LINE_CHARS 512
+#define REPORT_LINE_CHARS 4096
 
 /* ---- text ---- */
 
@@ -312,6 +312,18 @@ head(const struct report *report, FILE *out)
 	}
 	if (report->n_shards > 1)
 		fprintf(out, " &middot; %u shards", report->n_shards);
+	if (report->apart_ns > 0)
+		fprintf(out, ", which began %s apart",
+		    report_time(date, report->apart_ns));
+	fputs("</p>\n", out);
+}
+
+static void
+verdict_line(FILE *out, enum judgement judged, const char *line)
+{
+	fprintf(out, "<p class=\"verdict %s\">",
+	    judged == JUDGED_PASS ? "good" : "bad");
+	page_text(out, line);
 	fputs("</p>\n", out);
 }
 
@@ -320,17 +332,10 @@ verdict(const struct report *report, FILE *out)
 {
 	char line[REPORT_LINE_CHARS];
 
-	report_verdict_line(report, line, sizeof(line));
-	fprintf(out, "<p class=\"verdict %s\">",
-	    report_verdict(report) == VERDICT_VALID ? "good" : "bad");
-	page_text(out, line);
-	fputs("</p>\n", out);
-	report_cluster_line(report, line, sizeof(line));
-	if (line[0] == '\0')
-		return;
-	fputs("<p>", out);
-	page_text(out, line);
-	fputs("</p>\n", out);
+	report_injector_line(report, line, sizeof(line));
+	verdict_line(out, report_injector(report), line);
+	report_cluster_verdict(report, line, sizeof(line));
+	verdict_line(out, report_cluster(report), line);
 }
 
 static void
@@ -349,6 +354,8 @@ cards(const struct report *report, FILE *out)
 	char text[REPORT_NUMBER_CHARS];
 
 	fputs("<div class=\"cards\">\n", out);
+	card(out, "injector", report_judgements[report_injector(report)]);
+	card(out, "cluster", report_judgements[report_cluster(report)]);
 	card(out, "sessions ready",
 	    report_number(text, n[RESULTS_SESSIONS_READY]));
 	card(out, "ran for", report_time(text, report_end_ns(report)));
@@ -357,13 +364,14 @@ cards(const struct report *report, FILE *out)
 	    report_number(text, n[RESULTS_FRAMES_RECEIVED]));
 	card(out, "unanswered", report_number(text, n[RESULTS_UNANSWERED]));
 	card(out, "errors", report_number(text, n[RESULTS_ERRORS]));
-	if (latency->sums.count > 0) {
+	if (hdr_quantile_known(latency->sums.count, PERCENT_50))
 		card(out, "latency p50",
 		    report_time(text, hdr_quantile(latency, PERCENT_50)));
+	if (hdr_quantile_known(latency->sums.count, PERCENT_99))
 		card(out, "latency p99",
 		    report_time(text, hdr_quantile(latency, PERCENT_99)));
-	}
-	if (report->scheduled && late->sums.count > 0)
+	if (report->scheduled &&
+	    hdr_quantile_known(late->sums.count, PERCENT_99))
 		card(out, "lateness p99",
 		    report_time(text, hdr_quantile(late, PERCENT_99)));
 	if (report->diffed)
@@ -391,6 +399,15 @@ time_cell(FILE *out, bool known, int64_t v_ns)
 }
 
 static void
+quantile_cell(FILE *out, const struct hdr *hdr, double q)
+{
+	bool known =
+	    hdr->counts != NULL && hdr_quantile_known(hdr->sums.count, q);
+
+	time_cell(out, known, known ? hdr_quantile(hdr, q) : 0);
+}
+
+static void
 key_row(FILE *out, const char *name, const struct results_row *row)
 {
 	const struct hdr *latency = &row->latency;
@@ -406,8 +423,8 @@ key_row(FILE *out, const char *name, const struct results_row *row)
 	number_cell(out, results_row_errors(row));
 	time_cell(out, known, latency->sums.min);
 	time_cell(out, known, (int64_t)hdr_sums_mean(&latency->sums));
-	time_cell(out, known, known ? hdr_quantile(latency, PERCENT_50) : 0);
-	time_cell(out, known, known ? hdr_quantile(latency, PERCENT_99) : 0);
+	quantile_cell(out, latency, PERCENT_50);
+	quantile_cell(out, latency, PERCENT_99);
 	time_cell(out, known, latency->sums.max);
 	fputs("</tr>\n", out);
 }

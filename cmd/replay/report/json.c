@@ -6,6 +6,7 @@
  *	version		1
  *	run		what was done: texts, times (unix or lengths, in ns),
  *			shard, of_shards and the list of shards added up
+ *	verdicts	derived: of the injector and of the cluster
  *	verdict		derived: word, line, cluster, late_frames
  *	counts		by the names of report_count_names
  *	errors		[16 numbers], by code; 0: all other codes
@@ -37,12 +38,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SAFE_MAX (UINT64_C(1) << 53)
-#define LINE_CHARS 1024
+#define LINE_CHARS 4096
 #define U128_CHARS 40
 #define WHERE_CHARS 128
 #define U128_MAX (~(hdr_u128)0)
@@ -58,6 +60,7 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_SESSIONS_CUT] = "sessions_cut",
 	[RESULTS_SESSIONS_DONE] = "sessions_done",
 	[RESULTS_SESSIONS_STOPPED] = "sessions_stopped",
+	[RESULTS_SESSIONS_STOCK] = "sessions_without_hello",
 	[RESULTS_FRAMES_SENT] = "frames_sent",
 	[RESULTS_BYTES_SENT] = "bytes_sent",
 	[RESULTS_FRAMES_RECEIVED] = "frames_received",
@@ -65,10 +68,20 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_HELD] = "held",
 	[RESULTS_UNSENT] = "unsent",
 	[RESULTS_UNSENDABLE] = "unsendable",
+	[RESULTS_NOT_FOR_STOCK] = "not_for_stock",
 	[RESULTS_ANSWERED] = "answered",
 	[RESULTS_UNANSWERED] = "unanswered",
 	[RESULTS_ERRORS] = "errors",
 	[RESULTS_BAD] = "bad",
+	[RESULTS_PLANNED] = "planned",
+	[RESULTS_SKIPPED] = "skipped",
+	[RESULTS_UNSENT_NOT_CONNECTED] = "unsent_not_connected",
+	[RESULTS_UNSENT_CUT] = "unsent_cut",
+	[RESULTS_UNSENT_STOPPED] = "unsent_stopped",
+	[RESULTS_UNSENT_INJECTOR] = "unsent_injector",
+	[RESULTS_UNSENT_DAMAGED] = "unsent_damaged",
+	[RESULTS_UNANSWERED_CAPTURED] = "unanswered_in_capture",
+	[RESULTS_SESSIONS_INJECTOR] = "sessions_injector",
 };
 
 /* The JSON names of a row's numbers, and their offsets. */
@@ -148,23 +161,34 @@ u128_of(hdr_u128 v)
 	return json_string(digits + at);
 }
 
+/* null where there are too few values */
+static json_t *
+quantile_of(const struct hdr *hdr, double q)
+{
+	return hdr_quantile_known(hdr->sums.count, q)
+	    ? ns_of(hdr_quantile(hdr, q))
+	    : json_null();
+}
+
 static json_t *
 hdr_of(const struct hdr *hdr)
 {
 	const struct hdr_sums *sums = &hdr->sums;
+	bool any = sums->count > 0;
 	char *histogram = hdr_encode(hdr);
 	json_t *v = NULL;
 
 	if (histogram != NULL)
 		v = json_pack("{so so so so so so so so so so so ss}", "count",
-		    u64_of(sums->count), "min_ns", ns_of(sums->min), "max_ns",
-		    ns_of(sums->max), "mean_ns",
-		    ns_of((int64_t)hdr_sums_mean(sums)), "stddev_ns",
-		    ns_of((int64_t)hdr_sums_stddev(sums)), "p50_ns",
-		    ns_of(hdr_quantile(hdr, 0.5)), "p90_ns",
-		    ns_of(hdr_quantile(hdr, 0.9)), "p99_ns",
-		    ns_of(hdr_quantile(hdr, 0.99)), "p999_ns",
-		    ns_of(hdr_quantile(hdr, 0.999)), "sum_ns",
+		    u64_of(sums->count), "min_ns",
+		    any ? ns_of(sums->min) : json_null(), "max_ns",
+		    any ? ns_of(sums->max) : json_null(), "mean_ns",
+		    any ? ns_of((int64_t)hdr_sums_mean(sums)) : json_null(),
+		    "stddev_ns",
+		    any ? ns_of((int64_t)hdr_sums_stddev(sums)) : json_null(),
+		    "p50_ns", quantile_of(hdr, 0.5), "p90_ns",
+		    quantile_of(hdr, 0.9), "p99_ns", quantile_of(hdr, 0.99),
+		    "p999_ns", quantile_of(hdr, 0.999), "sum_ns",
 		    u128_of(sums->sum), "sum_squares_ns2",
 		    u128_of(sums->sum_squares), "histogram", histogram);
 	free(histogram);
@@ -229,7 +253,8 @@ shards_of(const struct report *report)
 static json_t *
 run_of(const struct report *report)
 {
-	return json_pack("{so so so so so so so so so so sb sb sb so so}",
+	return json_pack("{so si so so so so so so so so so so sb sb sb so so}",
+	    "apart_ns", ns_of(report->apart_ns), "failure", report->failure,
 	    "target", text_of(report->target), "captures",
 	    text_of(report->captures), "how", text_of(report->how),
 	    "environment", text_of(report->environment), "start_ns",
@@ -245,14 +270,33 @@ run_of(const struct report *report)
 static json_t *
 verdict_of(const struct report *report)
 {
-	static const char *const words[] = { "valid", "invalid", "nothing" };
 	char line[LINE_CHARS], cluster[LINE_CHARS];
 
 	report_verdict_line(report, line, sizeof(line));
 	report_cluster_line(report, cluster, sizeof(cluster));
-	return json_pack("{ss so so so}", "word", words[report_verdict(report)],
-	    "line", text_of(line), "cluster", text_of(cluster), "late_frames",
+	return json_pack("{ss so so so}", "word", report_word(report), "line",
+	    text_of(line), "cluster", text_of(cluster), "late_frames",
 	    u64_of(report_late(report)));
+}
+
+/* The two verdicts, side by side. */
+static json_t *
+verdicts_of(const struct report *report)
+{
+	char injector[LINE_CHARS], cluster[LINE_CHARS];
+	char why[REPORT_TEXT_CHARS];
+	bool failed = report_verdict(report) == VERDICT_FAILED;
+
+	report_injector_line(report, injector, sizeof(injector));
+	report_cluster_verdict(report, cluster, sizeof(cluster));
+	report_failure(report, why);
+	return json_pack("{s{ss so so so} s{ss so so}}", "injector", "word",
+	    report_judgements[report_injector(report)], "line",
+	    text_of(injector), "reason", failed ? text_of(why) : json_null(),
+	    "errno", failed ? json_integer(report->failure) : json_null(),
+	    "cluster", "word", report_judgements[report_cluster(report)],
+	    "line", text_of(cluster), "fail_if",
+	    report->has_rules ? text_of(report->rules) : json_null());
 }
 
 static json_t *
@@ -310,16 +354,17 @@ report_of(const struct report *report, const struct keys *keys)
 {
 	const struct results *results = &report->results;
 
-	return json_pack("{ss si ss so so so so so so so so so so so so so}",
+	return json_pack("{ss si ss so so so so so so so so so so so so so so}",
 	    "type", "bluenet-replay report", "version", 1, "tool", BNET_VERSION,
-	    "run", run_of(report), "verdict", verdict_of(report), "counts",
-	    counts_of(results), "errors", errors_of(results->errors),
-	    "errors_as_captured", errors_of(results->captured_errors), "late",
-	    hdr_of(&results->late), "latency", hdr_of(&results->latency),
-	    "connect", hdr_of(&results->connect), "bucket_ns",
-	    ns_of(results->bucket_ns), "end_ns", ns_of(results->end_ns),
-	    "buckets", buckets_of(results), "keys", keys_of(results, keys),
-	    "others", with_row(json_object(), results_others(results)));
+	    "verdicts", verdicts_of(report), "run", run_of(report), "verdict",
+	    verdict_of(report), "counts", counts_of(results), "errors",
+	    errors_of(results->errors), "errors_as_captured",
+	    errors_of(results->captured_errors), "late", hdr_of(&results->late),
+	    "latency", hdr_of(&results->latency), "connect",
+	    hdr_of(&results->connect), "bucket_ns", ns_of(results->bucket_ns),
+	    "end_ns", ns_of(results->end_ns), "buckets", buckets_of(results),
+	    "keys", keys_of(results, keys), "others",
+	    with_row(json_object(), results_others(results)));
 }
 
 bool
@@ -561,12 +606,21 @@ in_u128(const struct in *up, const char *name, hdr_u128 *v)
 	return true;
 }
 
+/* null, as no value has: 0 */
+static bool
+in_value(const struct in *up, const char *name, bool any, int64_t *v)
+{
+	*v = 0;
+	return (!any && json_is_null(json_object_get(up->v, name))) ||
+	    in_ns(up, name, INT64_MAX, v);
+}
+
 static bool
 read_sums(const struct in *at, struct hdr_sums *sums)
 {
 	return in_u64(at, "count", UINT64_MAX, &sums->count) &&
-	    in_ns(at, "min_ns", INT64_MAX, &sums->min) &&
-	    in_ns(at, "max_ns", INT64_MAX, &sums->max) &&
+	    in_value(at, "min_ns", sums->count > 0, &sums->min) &&
+	    in_value(at, "max_ns", sums->count > 0, &sums->max) &&
 	    in_u128(at, "sum_ns", &sums->sum) &&
 	    in_u128(at, "sum_squares_ns2", &sums->sum_squares);
 }
@@ -743,6 +797,14 @@ read_captured_errors(const struct in *top, struct results *results)
 	return true;
 }
 
+/* Reports of earlier versions do not have these. */
+static bool
+is_new_count(unsigned which)
+{
+	return which == RESULTS_SESSIONS_STOCK ||
+	    which == RESULTS_NOT_FOR_STOCK || which >= RESULTS_PLANNED;
+}
+
 static bool
 read_results(const struct in *top, struct results *results)
 {
@@ -757,8 +819,11 @@ read_results(const struct in *top, struct results *results)
 	if (!results_init(results, bucket_ns))
 		return in_no_memory(top);
 	for (unsigned i = 0; ok && i < RESULTS_N_COUNTS; i++)
-		ok = in_u64(&counts, report_count_names[i], UINT64_MAX,
-		    &results->counts[i]);
+		ok = (is_new_count(i) &&
+			 json_object_get(counts.v, report_count_names[i]) ==
+			     NULL) ||
+		    in_u64(&counts, report_count_names[i], UINT64_MAX,
+			&results->counts[i]);
 	return ok && read_errors(top, "errors", results->errors) &&
 	    read_captured_errors(top, results) &&
 	    in_hdr(top, "late", &results->late) &&
@@ -795,6 +860,22 @@ read_shards(const struct in *run, struct report *report)
 	return true;
 }
 
+/* Older reports have none of these. */
+static bool
+read_newer(const struct in *run, struct report *report)
+{
+	uint64_t v = 0;
+
+	if (json_object_get(run->v, "apart_ns") != NULL &&
+	    !in_ns(run, "apart_ns", INT64_MAX, &report->apart_ns))
+		return false;
+	if (json_object_get(run->v, "failure") != NULL &&
+	    !in_u64(run, "failure", INT_MAX, &v))
+		return false;
+	report->failure = (int)v;
+	return true;
+}
+
 static bool
 read_run(const struct in *top, struct report *report)
 {
@@ -812,6 +893,7 @@ read_run(const struct in *top, struct report *report)
 	    in_u64(&run, "sessions", UINT64_MAX, &report->sessions) &&
 	    in_bool(&run, "scheduled", &report->scheduled) &&
 	    in_bool(&run, "interrupted", &report->interrupted) &&
+	    read_newer(&run, report) &&
 	    in_bool(&run, "diffed", &report->diffed) &&
 	    in_u64(&run, "compared", UINT64_MAX, &report->compared) &&
 	    in_u64(&run, "differences", UINT64_MAX, &report->differences);

@@ -287,18 +287,120 @@ report_late(const struct report *report)
 	return n;
 }
 
+/* What the cluster is to blame for, as a row of a table. */
+struct blame {
+	const char *one, *many;
+	enum results_count which;
+	bool fails; /* otherwise it is only told */
+};
+
+static const struct blame blames[] = {
+	{ "frame held up", "frames held up", RESULTS_HELD, false },
+	{ "request without an answer", "requests without an answer",
+	    RESULTS_UNANSWERED, true },
+	{ "error", "errors", RESULTS_ERRORS, true },
+	{ "session not connected", "sessions not connected",
+	    RESULTS_SESSIONS_FAILED, true },
+	{ "session refused", "sessions refused", RESULTS_SESSIONS_REFUSED,
+	    true },
+	{ "session cut", "sessions cut", RESULTS_SESSIONS_CUT, true },
+};
+
+/* How many, and how many of them as in the capture. */
+static uint64_t
+blamed(
+    const struct report *report, const struct blame *blame, uint64_t *captured)
+{
+	const struct results *results = &report->results;
+
+	*captured = 0;
+	if (blame->which == RESULTS_ERRORS)
+		*captured = results_errors_captured(results);
+	if (blame->which == RESULTS_UNANSWERED)
+		*captured = results->counts[RESULTS_UNANSWERED_CAPTURED];
+	return results->counts[blame->which];
+}
+
+/* More than in the capture. */
+static bool
+is_to_blame(const struct report *report)
+{
+	uint64_t n, captured;
+
+	for (size_t i = 0; i < sizeof(blames) / sizeof(blames[0]); i++) {
+		n = blamed(report, &blames[i], &captured);
+		if (blames[i].fails && n > captured)
+			return true;
+	}
+	return false;
+}
+
+const char *const report_judgements[JUDGEMENTS] = {
+	[JUDGED_PASS] = "pass",
+	[JUDGED_FAIL] = "fail",
+	[JUDGED_UNDECIDED] = "undecided",
+};
+
 enum verdict
 report_verdict(const struct report *report)
 {
-	if (report->results.counts[RESULTS_FRAMES_SENT] == 0)
-		return VERDICT_NOTHING;
+	const uint64_t *counts = report->results.counts;
+
+	if (counts[RESULTS_SESSIONS_INJECTOR] > 0 ||
+	    counts[RESULTS_UNSENT_INJECTOR] > 0)
+		return VERDICT_FAILED;
 	/*
 	 * without a remainder: late x 100 > all if and only if late > all / 100
 	 */
 	if (report->scheduled &&
 	    report_late(report) > report->results.late.sums.count / 100)
 		return VERDICT_LATE;
-	return VERDICT_VALID;
+	if (report->interrupted)
+		return VERDICT_INTERRUPTED;
+	return counts[RESULTS_FRAMES_SENT] == 0 ? VERDICT_NOTHING
+						: VERDICT_VALID;
+}
+
+enum judgement
+report_injector(const struct report *report)
+{
+	switch (report_verdict(report)) {
+	case VERDICT_VALID:
+		return JUDGED_PASS;
+	case VERDICT_LATE:
+	case VERDICT_FAILED:
+		return JUDGED_FAIL;
+	default:
+		return JUDGED_UNDECIDED;
+	}
+}
+
+enum judgement
+report_cluster(const struct report *report)
+{
+	bool fails = report->has_rules ? report->n_broken > 0 ||
+		report->results.counts[RESULTS_SESSIONS_CUT] > 0
+				       : is_to_blame(report);
+
+	if (fails)
+		return JUDGED_FAIL;
+	return report->n_undecided > 0 || report_injector(report) != JUDGED_PASS
+	    ? JUDGED_UNDECIDED
+	    : JUDGED_PASS;
+}
+
+static const char *const report_words[VERDICTS] = {
+	[VERDICT_VALID] = "valid",
+	[VERDICT_LATE] = "invalid",
+	[VERDICT_NOTHING] = "nothing",
+	[VERDICT_FAILED] = "invalid",
+	[VERDICT_INTERRUPTED] = "interrupted",
+};
+
+const char *
+report_word(const struct report *report)
+{
+	return report_words[report_verdict(report)];
 }
 
 /* The due time of the frame that was sent latest. */
@@ -328,7 +430,7 @@ say_late(const struct report *report, char *line, size_t line_chars)
 	uint64_t n_late = report_late(report);
 
 	snprintf(line, line_chars,
-	    "invalid: the injector fell behind: %s of %s frames (%.1f %%) left"
+	    "the injector fell behind: %s of %s frames (%.1f %%) left"
 	    " later than %s (p99 %s, worst at %s); use more threads, --shard,"
 	    " or a lower --speed",
 	    report_number(n, n_late), report_number(all, late->sums.count),
@@ -342,14 +444,16 @@ static void
 say_valid(const struct report *report, char *line, size_t line_chars)
 {
 	const struct hdr *late = &report->results.late;
-	char n[REPORT_NUMBER_CHARS], p99[REPORT_NUMBER_CHARS];
+	bool known = hdr_quantile_known(late->sums.count, 0.99);
+	char n[REPORT_NUMBER_CHARS], within[REPORT_NUMBER_CHARS];
 	char limit[REPORT_NUMBER_CHARS];
 
 	snprintf(line, line_chars,
-	    "valid: the injector kept up: 99 %% of %s frames left within %s of"
-	    " their time (--max-lateness %s)",
-	    report_number(n, late->sums.count),
-	    report_time(p99, hdr_quantile(late, 0.99)),
+	    "the injector kept up: %s%s frames left within %s of their time"
+	    " (--max-lateness %s)",
+	    known ? "99 % of " : "", report_number(n, late->sums.count),
+	    report_time(
+		within, known ? hdr_quantile(late, 0.99) : late->sums.max),
 	    report_time(limit, report->max_late_ns));
 }
 
@@ -364,7 +468,7 @@ say_asap(const struct report *report, char *line, size_t line_chars)
 	if (end_ns < 1)
 		end_ns = 1;
 	snprintf(line, line_chars,
-	    "valid: %s frames sent in %s, %s a second (--asap: as fast as they"
+	    "%s frames sent in %s, %s a second (--asap: as fast as they"
 	    " were taken, so none was late)",
 	    report_number(n, sent), report_time(length, end_ns),
 	    report_number(
@@ -372,23 +476,76 @@ say_asap(const struct report *report, char *line, size_t line_chars)
 }
 
 void
-report_verdict_line(const struct report *report, char *line, size_t line_chars)
+report_failure(const struct report *report, char text[REPORT_TEXT_CHARS])
+{
+	const char *name = strerrorname_np(report->failure);
+
+	snprintf(text, REPORT_TEXT_CHARS, "%s (%s)",
+	    report->failure != 0 ? strerror(report->failure) : "out of memory",
+	    name != NULL && report->failure != 0 ? name : "ENOMEM");
+}
+
+static void
+say_failed(const struct report *report, char *line, size_t line_chars)
+{
+	const uint64_t *counts = report->results.counts;
+	char n[REPORT_NUMBER_CHARS], frames[REPORT_NUMBER_CHARS];
+	char why[REPORT_TEXT_CHARS];
+
+	report_failure(report, why);
+	snprintf(line, line_chars,
+	    "the injector failed: %s: %s sessions not connected, %s frames not"
+	    " sent",
+	    why, report_number(n, counts[RESULTS_SESSIONS_INJECTOR]),
+	    report_number(frames, counts[RESULTS_UNSENT_INJECTOR]));
+}
+
+static void
+say_kept_up(const struct report *report, char *line, size_t line_chars)
+{
+	if (report->results.counts[RESULTS_FRAMES_SENT] == 0)
+		snprintf(line, line_chars,
+		    "no frame was sent, so there is nothing to judge");
+	else if (!report->scheduled)
+		say_asap(report, line, line_chars);
+	else
+		say_valid(report, line, line_chars);
+}
+
+/* Without the word. */
+static void
+say_verdict(const struct report *report, char *line, size_t line_chars)
 {
 	switch (report_verdict(report)) {
-	case VERDICT_NOTHING:
-		snprintf(line, line_chars,
-		    "nothing: no frame was sent, so there is nothing to judge");
+	case VERDICT_FAILED:
+		say_failed(report, line, line_chars);
 		break;
 	case VERDICT_LATE:
 		say_late(report, line, line_chars);
 		break;
-	case VERDICT_VALID:
-		if (!report->scheduled)
-			say_asap(report, line, line_chars);
-		else
-			say_valid(report, line, line_chars);
+	default:
+		say_kept_up(report, line, line_chars);
 		break;
 	}
+}
+
+void
+report_verdict_line(const struct report *report, char *line, size_t line_chars)
+{
+	int n = snprintf(
+	    line, line_chars, "%s: ", report_words[report_verdict(report)]);
+
+	say_verdict(report, line + n, line_chars - (size_t)n);
+}
+
+void
+report_injector_line(const struct report *report, char *line, size_t line_chars)
+{
+	int n = snprintf(line, line_chars, "injector: %s: %s",
+	    report_judgements[report_injector(report)],
+	    report->interrupted ? "interrupted: " : "");
+
+	say_verdict(report, line + n, line_chars - (size_t)n);
 }
 
 /* Appends a complaint to the line. */
@@ -398,8 +555,7 @@ complain(char *line, size_t line_chars, const char *format, ...)
 	size_t n = strlen(line);
 	va_list args;
 
-	snprintf(
-	    line + n, line_chars - n, "%s", n == 0 ? "the cluster: " : "; ");
+	snprintf(line + n, line_chars - n, "%s", n == 0 ? "" : "; ");
 	n = strlen(line);
 	va_start(args, format);
 	vsnprintf(line + n, line_chars - n, format, args);
@@ -463,38 +619,63 @@ report_error_line(
 	return true;
 }
 
-bool
-report_cluster_line(const struct report *report, char *line, size_t line_chars)
+/* What the cluster did not keep up with; errors as captured are not told. */
+static void
+say_blames(const struct report *report, char *line, size_t line_chars)
 {
-	static const struct {
-		enum results_count which;
-		const char *one, *many;
-	} rows[] = {
-		{ RESULTS_HELD, "frame held up", "frames held up" },
-		{ RESULTS_UNANSWERED, "request without an answer",
-		    "requests without an answer" },
-		{ RESULTS_ERRORS, "error", "errors" },
-		{ RESULTS_SESSIONS_FAILED, "session not connected",
-		    "sessions not connected" },
-		{ RESULTS_SESSIONS_REFUSED, "session refused",
-		    "sessions refused" },
-		{ RESULTS_SESSIONS_CUT, "session cut", "sessions cut" },
-	};
-	char n[REPORT_NUMBER_CHARS];
-	uint64_t count;
+	char n[REPORT_NUMBER_CHARS], part[REPORT_NUMBER_CHARS];
+	uint64_t count, captured;
 
 	line[0] = '\0';
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		count = report->results.counts[rows[i].which];
-		if (rows[i].which == RESULTS_ERRORS)
-			count -= results_errors_captured(&report->results);
+	for (size_t i = 0; i < sizeof(blames) / sizeof(blames[0]); i++) {
+		count = blamed(report, &blames[i], &captured);
+		if (blames[i].which == RESULTS_ERRORS) {
+			count -= captured;
+			captured = 0;
+		}
 		if (count > 0)
 			complain(line, line_chars, "%s %s",
 			    report_number(n, count),
-			    count == 1 ? rows[i].one : rows[i].many);
+			    count == 1 ? blames[i].one : blames[i].many);
+		if (count > 0 && captured > 0)
+			complain(line, line_chars, "%s in the capture",
+			    report_number(part, captured));
 	}
 	complain_of_latency(report, line, line_chars);
-	return line[0] != '\0';
+}
+
+bool
+report_cluster_line(const struct report *report, char *line, size_t line_chars)
+{
+	int n = snprintf(line, line_chars, "the cluster: ");
+
+	say_blames(report, line + n, line_chars - (size_t)n);
+	if (line[n] != '\0')
+		return true;
+	line[0] = '\0';
+	return false;
+}
+
+void
+report_cluster_verdict(
+    const struct report *report, char *line, size_t line_chars)
+{
+	const uint64_t *counts = report->results.counts;
+	uint64_t asked = counts[RESULTS_ANSWERED] + counts[RESULTS_UNANSWERED];
+	char n[REPORT_NUMBER_CHARS], all[REPORT_NUMBER_CHARS];
+	char blame[REPORT_RULES_CHARS];
+
+	snprintf(line, line_chars,
+	    "cluster: %s: ", report_judgements[report_cluster(report)]);
+	snprintf(line + strlen(line), line_chars - strlen(line),
+	    asked > 0 ? "%s of %s requests answered" : "no request was sent",
+	    report_number(n, counts[RESULTS_ANSWERED]),
+	    report_number(all, asked));
+	say_blames(report, blame, sizeof(blame));
+	if (blame[0] != '\0')
+		complain(line, line_chars, "%s", blame);
+	if (report->rules[0] != '\0')
+		complain(line, line_chars, "%s", report->rules);
 }
 
 /* ---- merging the shards of a run ---- */
@@ -531,14 +712,6 @@ mergeable(const struct report *report, const struct report *from,
 		    err, CLI_ERR_CHARS, "not a part of the same run: %s", what);
 		return false;
 	}
-	if (report->start_ns != from->start_ns) {
-		snprintf(err, CLI_ERR_CHARS,
-		    "not a part of the same run: it began %.3f s %s (shards"
-		    " begin together with --start-at)",
-		    (double)llabs(from->start_ns - report->start_ns) / 1e9,
-		    from->start_ns > report->start_ns ? "later" : "earlier");
-		return false;
-	}
 	if (report->of_shards > REPORT_SHARDS_MAX) {
 		snprintf(err, CLI_ERR_CHARS, "more than %d shards",
 		    REPORT_SHARDS_MAX);
@@ -568,6 +741,27 @@ merge_shards(struct report *report, const struct report *from)
 	report->n_shards += from->n_shards;
 }
 
+/* When the last of its shards began; a file may say anything. */
+static int64_t
+last_start_ns(const struct report *report)
+{
+	return report->start_ns > INT64_MAX - report->apart_ns
+	    ? INT64_MAX
+	    : report->start_ns + report->apart_ns;
+}
+
+static void
+merge_starts(struct report *report, const struct report *from)
+{
+	int64_t last_ns = last_start_ns(report);
+
+	if (last_start_ns(from) > last_ns)
+		last_ns = last_start_ns(from);
+	if (from->start_ns < report->start_ns)
+		report->start_ns = from->start_ns;
+	report->apart_ns = last_ns - report->start_ns;
+}
+
 bool
 report_merge(
     struct report *report, const struct report *from, char err[CLI_ERR_CHARS])
@@ -579,6 +773,7 @@ report_merge(
 		return false;
 	}
 	merge_shards(report, from);
+	merge_starts(report, from);
 	if (report->environment[0] == '\0')
 		memcpy(report->environment, from->environment,
 		    sizeof(report->environment));
@@ -586,6 +781,8 @@ report_merge(
 		report->length_ns = from->length_ns;
 	report->sessions += from->sessions;
 	report->interrupted = report->interrupted || from->interrupted;
+	if (report->failure == 0)
+		report->failure = from->failure;
 	report->diffed = report->diffed || from->diffed;
 	report->compared += from->compared;
 	report->differences += from->differences;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #define REPORT_TEXT_CHARS 256
+#define REPORT_RULES_CHARS 2048
 #define REPORT_SHARDS_MAX 131072 /* maximum that can be merged */
 #define REPORT_FILE_BYTES_MAX (64 << 20) /* of a JSON report to read */
 
@@ -26,6 +27,7 @@ struct report {
 	char how[REPORT_TEXT_CHARS]; /* "--speed 2 --pacing open ..." */
 	char environment[REPORT_TEXT_CHARS]; /* from the welcome, or "" */
 	int64_t start_ns; /* unix time: the first session was due */
+	int64_t apart_ns; /* merged shards: so much later began the last */
 	int64_t length_ns; /* from then to the end */
 	int64_t max_late_ns; /* --max-lateness */
 	uint32_t n_shards; /* merged here; 1 for a single run */
@@ -35,6 +37,14 @@ struct report {
 	uint64_t sessions; /* planned */
 	bool scheduled; /* false: --asap, without lateness */
 	bool interrupted;
+	int failure; /* errno: what the injector lacked; 0: nothing */
+	/*
+	 * --fail-if, as thresholds_judge() found: what decides, as texts; ""
+	 * without the option, and where nothing decides against the cluster
+	 */
+	bool has_rules;
+	uint32_t n_broken, n_undecided;
+	char rules[REPORT_RULES_CHARS];
 	/* --diff: frames compared, and differences by kind; 0 without it */
 	bool diffed;
 	uint64_t compared, differences;
@@ -44,7 +54,20 @@ enum verdict {
 	VERDICT_VALID = 0, /* the injector kept up */
 	VERDICT_LATE, /* it did not: the run is invalid */
 	VERDICT_NOTHING, /* nothing was sent */
+	VERDICT_FAILED, /* it lacked memory, descriptors or ports */
+	VERDICT_INTERRUPTED, /* it kept up until it was told to stop */
+	VERDICTS,
 };
+
+/* Of the injector, and of the cluster. */
+enum judgement {
+	JUDGED_PASS,
+	JUDGED_FAIL,
+	JUDGED_UNDECIDED,
+	JUDGEMENTS,
+};
+
+extern const char *const report_judgements[JUDGEMENTS]; /* "pass" ... */
 
 /*
  * The injector kept up if at most one send in a hundred (not counting those
@@ -58,6 +81,27 @@ enum verdict report_verdict(const struct report *report);
  * send up to 0.1 % later than max_late_ns is thus not late yet.
  */
 uint64_t report_late(const struct report *report);
+
+/* "valid", "invalid", "nothing" or "interrupted". */
+const char *report_word(const struct report *report);
+
+enum judgement report_injector(const struct report *report);
+
+/*
+ * The cluster fails if --fail-if says so; without that, if more was refused,
+ * lost or unanswered than in the capture. A session that it cut fails it in any
+ * case. It passes only if the injector does: otherwise that is undecided.
+ */
+enum judgement report_cluster(const struct report *report);
+
+/* Each as one line without a newline: "injector: pass: ..." */
+void report_injector_line(
+    const struct report *report, char *line, size_t line_chars);
+void report_cluster_verdict(
+    const struct report *report, char *line, size_t line_chars);
+
+/* "Too many open files (EMFILE)", of report->failure. */
+void report_failure(const struct report *report, char text[REPORT_TEXT_CHARS]);
 
 /* Formats the verdict in one line without a newline: "valid: ..." */
 void
@@ -83,8 +127,9 @@ bool report_error_line(
 void report_free(struct report *report); /* NULL is allowed */
 
 /*
- * Merges `from`, another shard of the same run: it must have the same target,
- * start, base bucket width, schedule, max_late_ns and of_shards, and another
+ * Merges `from`, another shard of the same run, which may have begun at another
+ * time: times count from the start of each. It must have the same target, base
+ * bucket width, schedule, max_late_ns and of_shards, and another
  * shard number. Returns false on failure: err says what differs, and `report`
  * is unchanged (unless out of memory).
  */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define TIMES_SHOWN 20 /* maximum rows of the table over time */
-#define LINE_CHARS 1024
+#define LINE_CHARS 4096
 #define COLUMNS 80
 #define ROW_NAME "  %-11s "
 #define NS_PER_MS 1e6
@@ -42,9 +42,16 @@ print_head(const struct report *report, FILE *out)
 	    report_time(length, report_end_ns(report)));
 	put_text(", environment ", report->environment, out);
 	fprintf(out, "%s\n", report->interrupted ? ", interrupted" : "");
-	if (report->of_shards > 1)
-		fprintf(out, ROW_NAME "%u of %u\n", "shards", report->n_shards,
-		    report->of_shards);
+	if (report->of_shards <= 1)
+		return;
+	fprintf(out, ROW_NAME "%u of %u", "shards", report->n_shards,
+	    report->of_shards);
+	if (report->apart_ns > 0)
+		fprintf(out,
+		    ", which began %s apart: times count from the start of"
+		    " each",
+		    report_time(length, report->apart_ns));
+	fputc('\n', out);
 }
 
 struct count_row {
@@ -89,6 +96,8 @@ print_sessions(const struct report *report, FILE *out)
 		{ RESULTS_SESSIONS_FAILED, "failed" },
 		{ RESULTS_SESSIONS_REFUSED, "refused" },
 		{ RESULTS_SESSIONS_CUT, "cut" },
+		{ RESULTS_SESSIONS_INJECTOR, "failed here" },
+		{ RESULTS_SESSIONS_STOCK, "without hello" },
 	};
 	char n[REPORT_NUMBER_CHARS];
 	int column;
@@ -123,8 +132,16 @@ static void
 print_frames(const struct report *report, FILE *out)
 {
 	static const struct count_row unsent[] = {
-		{ RESULTS_UNSENT, "not sent" },
+		{ RESULTS_SKIPPED, "made anew" },
 		{ RESULTS_UNSENDABLE, "too large" },
+		{ RESULTS_NOT_FOR_STOCK, "not for a stock peer" },
+		{ RESULTS_UNSENT_NOT_CONNECTED, "not connected" },
+		{ RESULTS_UNSENT_CUT, "cut" },
+		{ RESULTS_UNSENT_STOPPED, "stopped" },
+		{ RESULTS_UNSENT_INJECTOR, "failed here" },
+		{ RESULTS_UNSENT_DAMAGED, "damaged" },
+	};
+	static const struct count_row held[] = {
 		{ RESULTS_HELD, "held up" },
 	};
 	static const struct count_row bad[] = { { RESULTS_BAD, "bad" } };
@@ -133,10 +150,14 @@ print_frames(const struct report *report, FILE *out)
 	char n[REPORT_NUMBER_CHARS], without[REPORT_NUMBER_CHARS];
 	int column;
 
-	column = print_way(
-	    report, "sent", RESULTS_FRAMES_SENT, RESULTS_BYTES_SENT, out);
+	column = fprintf(out, ROW_NAME "%s frames: %s sent", "planned",
+	    report_number(n, counts[RESULTS_PLANNED]),
+	    report_number(without, counts[RESULTS_FRAMES_SENT]));
 	print_counts(
 	    report, column, unsent, sizeof(unsent) / sizeof(unsent[0]), out);
+	column = print_way(
+	    report, "sent", RESULTS_FRAMES_SENT, RESULTS_BYTES_SENT, out);
+	print_counts(report, column, held, 1, out);
 	column = print_way(report, "received", RESULTS_FRAMES_RECEIVED,
 	    RESULTS_BYTES_RECEIVED, out);
 	print_counts(report, column, bad, 1, out);
@@ -176,8 +197,9 @@ print_times(const char *name, const struct hdr *hdr, FILE *out)
 		return;
 	fprintf(out, ROW_NAME, name);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		fprintf(out, "%s %s, ", parts[i].name,
-		    report_time(text, hdr_quantile(hdr, parts[i].q)));
+		if (hdr_quantile_known(hdr->sums.count, parts[i].q))
+			fprintf(out, "%s %s, ", parts[i].name,
+			    report_time(text, hdr_quantile(hdr, parts[i].q)));
 	fprintf(out, "max %s\n", report_time(text, hdr->sums.max));
 }
 
@@ -188,6 +210,15 @@ put_ms(struct table *table, const struct hdr *hdr, double ns)
 		table_null(table);
 	else
 		table_f64(table, ns / NS_PER_MS);
+}
+
+static void
+put_quantile(struct table *table, const struct hdr *hdr, double q)
+{
+	if (!hdr_quantile_known(hdr->sums.count, q))
+		table_null(table);
+	else
+		put_ms(table, hdr, (double)hdr_quantile(hdr, q));
 }
 
 static void
@@ -207,8 +238,8 @@ put_key(struct table *table, const char *name, const struct results_row *row)
 	put_ms(table, latency, hdr_sums_mean(sums));
 	put_ms(table, latency, (double)sums->max);
 	put_ms(table, latency, hdr_sums_stddev(sums));
-	put_ms(table, latency, (double)hdr_quantile(latency, 0.5));
-	put_ms(table, latency, (double)hdr_quantile(latency, 0.99));
+	put_quantile(table, latency, 0.5);
+	put_quantile(table, latency, 0.99);
 }
 
 static bool
@@ -275,10 +306,10 @@ put_interval(struct table *table, const struct report *report, int64_t at_ns,
 	put_rate(table, row->received, covered_ns);
 	table_u64(table, results_row_errors(row));
 	table_u64(table, row->unanswered);
-	put_ms(table, latency, (double)hdr_quantile(latency, 0.5));
-	put_ms(table, latency, (double)hdr_quantile(latency, 0.99));
+	put_quantile(table, latency, 0.5);
+	put_quantile(table, latency, 0.99);
 	put_ms(table, latency, (double)latency->sums.max);
-	put_ms(table, late, (double)hdr_quantile(late, 0.99));
+	put_quantile(table, late, 0.99);
 	put_ms(table, late, (double)late->sums.max);
 }
 
@@ -334,8 +365,8 @@ report_print_text(
 	if (!print_keys(report, keys, out) || !print_over_time(report, out))
 		fprintf(out, "(out of memory: tables are missing)\n");
 	fputc('\n', out);
-	if (report_cluster_line(report, line, sizeof(line)))
-		fprintf(out, "%s\n", line);
-	report_verdict_line(report, line, sizeof(line));
+	report_injector_line(report, line, sizeof(line));
+	fprintf(out, "%s\n", line);
+	report_cluster_verdict(report, line, sizeof(line));
 	fprintf(out, "%s\n", line);
 }

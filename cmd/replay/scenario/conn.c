@@ -268,9 +268,9 @@ default_tls(void)
 	return target->tls;
 }
 
-/* cert=F key=F ca=F tls12: the default where not `tls`. */
+/* cert=F key=F ca=F insecure tls12: the default where not `tls`. */
 static struct bnet_tls_ctx *
-peer_tls(struct peer_args *args)
+peer_tls(struct peer_conn *c, struct peer_args *args)
 {
 	struct bnet_tls_settings set = { .role = BNET_TLS_CLIENT };
 	struct bnet_tls_ctx *ctx;
@@ -283,6 +283,7 @@ peer_tls(struct peer_args *args)
 	set.cert_pem = peer_file_arg(args, "cert");
 	set.key_pem = peer_file_arg(args, "key");
 	set.ca_pem = peer_file_arg(args, "ca");
+	set.insecure = c->insecure = peer_flag(args, "insecure");
 	if (bnet_tls_ctx_new(&set, &ctx, reason, sizeof(reason)) != BNET_OK)
 		peer_wrong("TLS: %s", reason);
 	free((void *)(uintptr_t)set.cert_pem.p);
@@ -291,25 +292,30 @@ peer_tls(struct peer_args *args)
 	return ctx;
 }
 
-/* Where TLS is the target's, so is the name. */
-static const char *
-default_host(void)
+/* Where TLS is the target's, so is the name; else it is that of `where`. */
+static void
+default_host(const char *where, char host[CLIENT_HOST_CHARS])
 {
 	const struct session_target *target = peer_defaults.target;
 
-	return target == NULL || target->tls == NULL ? NULL : target->host;
+	if (target == NULL || target->tls == NULL)
+		client_host(where, host);
+	else
+		(void)snprintf(host, CLIENT_HOST_CHARS, "%s", target->host);
 }
 
 static void
-peer_link(struct peer_conn *c, struct peer_args *args)
+peer_link(struct peer_conn *c, struct peer_args *args, const char *where)
 {
+	char host[CLIENT_HOST_CHARS];
 	struct bnet_link_settings set = { .tls = c->tls,
 		.out_max_bytes = PEER_OUT_MAX_BYTES,
-		.tls_host = peer_arg(args, "host", default_host()),
 		.frame_max_bytes = (uint32_t)peer_number(args, "limit", 0) };
 	const char *order =
 	    peer_arg(args, "order", orders_name(peer_defaults.order));
 
+	default_host(where, host);
+	set.tls_host = peer_arg(args, "host", host);
 	if (strcmp(order, "network") == 0)
 		set.order = BNET_ORDER_NETWORK;
 	else if (strcmp(order, "little") == 0)
@@ -323,9 +329,14 @@ peer_link(struct peer_conn *c, struct peer_args *args)
 
 /* HOST:PORT; -1 and errno where nobody is there. */
 static int
-peer_socket(const char *where, int receive_bytes, int64_t deadline_ns)
+peer_socket(const struct peer_conn *c, const char *where, int receive_bytes,
+    int64_t deadline_ns)
 {
-	struct session_target target;
+	const struct session_target *usual = peer_defaults.target;
+	struct session_target target = {
+		.tls = c->tls,
+		.guards_token = usual != NULL && usual->guards_token,
+	};
 	char why[256];
 
 	if (!session_resolve(
@@ -380,11 +391,11 @@ peer_connect(struct peer_args *args)
 	const char *where = peer_arg_at(args, 2, "ADDR:PORT");
 	int64_t deadline_ns = peer_deadline();
 
-	c->tls = peer_tls(args);
+	c->tls = peer_tls(c, args);
 	c->no_pong = peer_flag(args, "nopong");
-	peer_link(c, args);
+	peer_link(c, args, where);
 	c->fd = peer_socket(
-	    where, (int)peer_number(args, "rcvbuf", 0), deadline_ns);
+	    c, where, (int)peer_number(args, "rcvbuf", 0), deadline_ns);
 	if (c->fd < 0) {
 		peer_conn_ended(c, "unreachable", strerror(errno));
 		return;

@@ -20,6 +20,7 @@ struct peer_conn {
 	struct bnet_tls_ctx *tls;
 	struct peer_event *first, **last;
 	struct peer_event *seen; /* the last one expected: $NAME.FIELD */
+	bool insecure; /* the peer is not verified */
 	bool paused; /* reads nothing */
 	bool no_pong;
 	bool mute_writes; /* the peer takes no more */

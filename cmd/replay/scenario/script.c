@@ -334,6 +334,14 @@ peer_field_set(struct peer_args *args, const struct bnet_field *field,
 	}
 }
 
+/* That of the command line, which is for verified peers. */
+static const char *
+usual_token(const struct peer_conn *c)
+{
+	return peer_defaults.token == NULL || c->insecure ? ""
+							  : peer_defaults.token;
+}
+
 /* What a message says where the script does not. */
 static void
 peer_message_begin(
@@ -345,8 +353,7 @@ peer_message_begin(
 		m->u.hello.role = BNET_ROLE_CLIENT;
 		m->u.hello.frame_max_bytes = BNET_FRAME_MAX_BYTES;
 		m->u.hello.name = bnet_string_of(c->name);
-		m->u.hello.token = bnet_string_of(
-		    peer_defaults.token != NULL ? peer_defaults.token : "");
+		m->u.hello.token = bnet_string_of(usual_token(c));
 		break;
 	case BNET_MSG_REGISTER:
 		if (peer_arg(args, "key", NULL) == NULL)

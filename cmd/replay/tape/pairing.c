@@ -221,6 +221,25 @@ take(struct pairing *pairing, const struct answer *answer,
 }
 
 static bool
+fits_ping(
+    const struct pairing_request *request, const struct pairing_request *like)
+{
+	return request->key == BNET_KEY_PONG && request->echo == like->echo;
+}
+
+bool
+pairing_ponged(
+    struct pairing *pairing, uint64_t timestamp, struct pairing_request *ping)
+{
+	const struct answer answer = {
+		.like = { .echo = timestamp },
+		.fits = fits_ping,
+	};
+
+	return pairing->n > 0 && take(pairing, &answer, ping);
+}
+
+static bool
 was_dropped(const struct pairing *pairing, const struct pairing_request *like)
 {
 	for (size_t i = 0; i < PAIRING_DROPPED; i++)

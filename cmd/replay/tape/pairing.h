@@ -39,6 +39,7 @@ struct pairing_request {
 	int32_t key;
 	uint32_t serial;
 	uint32_t error; /* for the caller, too; 0 at first */
+	bool extra; /* and this: the capture lacks its answer */
 };
 
 #define PAIRING_DROPPED 8
@@ -79,6 +80,19 @@ pairing_sent(struct pairing *pairing, const struct pairing_request *request);
  */
 bool pairing_received(struct pairing *pairing, const struct bnet_packet *packet,
     struct bnet_buf *store, struct pairing_request *request);
+
+/* The open ping (pairing_ping()) with that timestamp. */
+bool pairing_ponged(
+    struct pairing *pairing, uint64_t timestamp, struct pairing_request *ping);
+
+/* A ping in the header of a frame, as a request of its own. */
+static inline struct pairing_request
+pairing_ping(uint64_t timestamp, uint64_t user)
+{
+	return (struct pairing_request){
+		.user = user, .key = BNET_KEY_PONG, .echo = timestamp
+	};
+}
 
 /* The oldest open request, or NULL. */
 const struct pairing_request *pairing_oldest(const struct pairing *pairing);

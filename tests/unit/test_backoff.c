@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/node/backoff and random */
-#include "cmd/node/backoff.h"
+/* cmd/common/backoff and random */
+#include "cmd/common/backoff.h"
 #include "tests/unit/unit.h"
 
 #define MS INT64_C(1000000)
@@ -101,7 +101,7 @@ END_TEST
 static Suite *
 backoff_suite(void)
 {
-	Suite *suite = suite_create("node_backoff");
+	Suite *suite = suite_create("backoff");
 	TCase *tc = unit_case(suite, "backoff");
 
 	tcase_add_loop_test(tc, top, 0, UNIT_ROWS(tops));
