@@ -6,6 +6,9 @@
 #include <string.h>
 
 #define BUF_MIN_BYTES 256
+/* Longer buffers grow by a quarter, in pages: half of them is not left empty. */
+#define BUF_LONG_BYTES ((size_t)64 << 10)
+#define BUF_PAGE_BYTES ((size_t)4 << 10)
 
 void
 bnet_buf_init(struct bnet_buf *buf, size_t max_bytes)
@@ -42,6 +45,17 @@ fits(const struct bnet_buf *buf, size_t n)
 	    buf->cap >= buf->max;
 }
 
+static size_t
+next_cap(size_t cap)
+{
+	if (cap > SIZE_MAX / 2)
+		return SIZE_MAX;
+	if (cap < BUF_LONG_BYTES)
+		return cap * 2;
+	return cap +
+	    (cap / 4 + BUF_PAGE_BYTES - 1) / BUF_PAGE_BYTES * BUF_PAGE_BYTES;
+}
+
 size_t
 bnet_buf_cap_for(const struct bnet_buf *buf, size_t n)
 {
@@ -51,27 +65,40 @@ bnet_buf_cap_for(const struct bnet_buf *buf, size_t n)
 	if (fits(buf, n))
 		return buf->cap;
 	if (buf->cap >= need)
-		cap = buf->cap > SIZE_MAX / 2 ? buf->cap : buf->cap * 2;
+		cap = next_cap(cap);
 	while (cap < need)
-		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+		cap = next_cap(cap);
 	/* do not allocate far beyond a ceiling that is close */
 	if (cap > buf->max && need <= buf->max && buf->max > BUF_MIN_BYTES)
 		cap = buf->max;
 	return cap;
 }
 
+/* realloc() moves the pages of a long buffer instead of copying them. */
+static uint8_t *
+bigger(struct bnet_buf *buf, size_t cap)
+{
+	uint8_t *p;
+
+	if (buf->at == 0 && buf->cap >= BUF_LONG_BYTES)
+		return realloc(buf->p, cap);
+	p = malloc(cap);
+	if (p == NULL)
+		return NULL;
+	if (buf->len > 0)
+		memcpy(p, buf->p + buf->at, buf->len);
+	free(buf->p);
+	return p;
+}
+
 static enum bnet_err
 grow(struct bnet_buf *buf, size_t n)
 {
 	size_t cap = bnet_buf_cap_for(buf, n);
-	uint8_t *p;
+	uint8_t *p = bigger(buf, cap);
 
-	p = malloc(cap);
 	if (p == NULL)
 		return BNET_ENOMEM;
-	if (buf->len > 0)
-		memcpy(p, buf->p + buf->at, buf->len);
-	free(buf->p);
 	buf->p = p;
 	buf->at = 0;
 	buf->cap = cap;

@@ -650,6 +650,12 @@ bnet_link_memory_bytes(const struct bnet_link *link)
 }
 
 size_t
+bnet_link_frame_memory_bytes(const struct bnet_link *link)
+{
+	return link->in.cap;
+}
+
+size_t
 bnet_link_memory_for(const struct bnet_link *link, size_t n)
 {
 	size_t kept_max = (size_t)link->frame_max_bytes + BNET_FRAME_WORD_BYTES;

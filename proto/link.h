@@ -216,6 +216,8 @@ BNET_MUST enum bnet_err bnet_link_close(struct bnet_link *link);
  * new key).
  */
 size_t bnet_link_memory_bytes(const struct bnet_link *link);
+/* Of that, what the incomplete frame has. */
+size_t bnet_link_frame_memory_bytes(const struct bnet_link *link);
 size_t bnet_link_memory_for(const struct bnet_link *link, size_t n);
 
 /* The TLS of the link, borrowed; NULL where plain. */

@@ -15,12 +15,14 @@
 #include "cmd/engine/send.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +40,16 @@
 
 /* Reads for handshakes in a turn: one costs as much as many packets. */
 #define HANDSHAKES_A_TURN 4
+/*
+ * What an unfinished frame may hold outside the share of all of them: enough
+ * for most, so that they pass while long ones wait for their turn.
+ */
+#define FRAME_FIRST_BYTES ((size_t)16 << 10)
+/* A longer one has to grow by this, which is looked at so often. */
+#define FRAME_BYTES_A_S 1024
+#define FRAME_LOOKS 4 /* in the time that a frame has */
+
+#define STARVED_NS INT64_C(5000000) /* before we ask for budget again */
 
 #define READ_FEW_BYTES 512 /* the smallest read, when memory is short */
 #define WIRE_BYTES ((size_t)64 << 10) /* encrypted at a time */
@@ -164,6 +176,19 @@ conn_make_link(
 	return true;
 }
 
+/* Its frame holds `n_bytes` of the share of all unfinished ones. */
+static void
+part_holds(struct engine_conn *conn, uint64_t n_bytes)
+{
+	if (conn->part_bytes == n_bytes)
+		return;
+	if (conn->part_bytes == 0)
+		conn->place = budget_place(&conn->peer);
+	budget_frame_holds(&conn->worker->engine->budget, conn->place,
+	    conn->part_bytes, n_bytes);
+	conn->part_bytes = n_bytes;
+}
+
 static void
 conn_free(struct engine_conn *conn, bool published)
 {
@@ -171,6 +196,7 @@ conn_free(struct engine_conn *conn, bool published)
 	struct sendq_box *box;
 
 	bnet_link_free(conn->link);
+	part_holds(conn, 0);
 	budget_free_buf(budget, &conn->out);
 	budget_free_buf(budget, &conn->held);
 	budget_give(budget, conn->base_bytes + conn->link_bytes);
@@ -195,7 +221,7 @@ conn_new(struct engine_worker *worker, int fd, struct bnet_tls_ctx *tls,
 	    (tls != NULL ? TLS_BYTES : 0);
 	struct engine_conn *conn;
 
-	if (!budget_take(budget, base))
+	if (!budget_take(budget, base, BUDGET_FIRST))
 		return NULL;
 	conn = calloc(1, sizeof(*conn));
 	if (conn == NULL) {
@@ -214,7 +240,7 @@ conn_new(struct engine_worker *worker, int fd, struct bnet_tls_ctx *tls,
 	bnet_buf_init(&conn->held, SIZE_MAX / 4);
 	conn->sendq = sendq_new(worker);
 	if (conn->sendq == NULL || !conn_make_link(conn, tls, tls_host) ||
-	    !budget_take(budget, conn->link_bytes)) {
+	    !budget_take(budget, conn->link_bytes, BUDGET_FIRST)) {
 		conn->link_bytes = 0;
 		conn_free(conn, false);
 		return NULL;
@@ -240,7 +266,7 @@ conn_watch_fd(struct engine_conn *conn)
 
 /* ---- the end ---- */
 
-static void
+void
 conn_set_reason(struct engine_conn *conn, const char *text)
 {
 	free(conn->reason_text);
@@ -282,12 +308,10 @@ engine_conn_cut(struct engine_conn *conn)
 	conn_end(conn, ENGINE_END_OWNER);
 }
 
-/* This list lasts into the next turn: it must not hold what is freed now. */
+/* These lists last into the next turn: they must not hold what is freed now. */
 static void
-forget_dead_ready(struct engine_worker *worker)
+forget_dead(struct engine_conn **at)
 {
-	struct engine_conn **at = &worker->ready;
-
 	while (*at != NULL) {
 		if ((*at)->state == CONN_DEAD)
 			*at = (*at)->next_ready;
@@ -303,7 +327,8 @@ conn_free_dead(struct engine_worker *worker)
 
 	if (worker->dead == NULL)
 		return;
-	forget_dead_ready(worker);
+	forget_dead(&worker->ready);
+	forget_dead(&worker->starving);
 	while ((conn = worker->dead) != NULL) {
 		worker->dead = conn->next_dead;
 		conn_free(conn, true);
@@ -318,6 +343,33 @@ earlier(int64_t a_ns, int64_t b_ns)
 	return b_ns != 0 && b_ns < a_ns ? b_ns : a_ns;
 }
 
+/* When its incomplete frame is to be looked at; 0: there is none. */
+static int64_t
+frame_look_ns(const struct engine_conn *conn)
+{
+	int64_t timeout_ns = frame_timeout(conn->worker);
+
+	if (conn->frame_since_ns == 0)
+		return 0;
+	if (conn->stood_ns != 0)
+		return conn->worker->now_ns + timeout_ns / FRAME_LOOKS;
+	return earlier(conn->frame_since_ns + timeout_ns,
+	    conn->rate_at_ns + timeout_ns / FRAME_LOOKS);
+}
+
+/* When its queue is to be looked at, twice in the limit; 0: it is short. */
+static int64_t
+write_look_ns(const struct engine_conn *conn)
+{
+	int64_t half_ns = conn->worker->engine->set.write_timeout_ns / 2;
+
+	if (conn->write_since_ns == 0 || conn->state != CONN_OPEN)
+		return 0;
+	return half_ns +
+	    (conn->write_look_ns != 0 ? conn->write_look_ns
+				      : conn->write_since_ns);
+}
+
 /*
  * A timer that expires too early only costs a check. So a timer whose time
  * became later stays in its place, and a packet does not touch the heap.
@@ -325,12 +377,11 @@ earlier(int64_t a_ns, int64_t b_ns)
 static void
 conn_arm(struct engine_conn *conn)
 {
-	int64_t at_ns = INT64_MAX, frame_ns = 0;
+	int64_t at_ns = INT64_MAX;
 
-	if (conn->frame_since_ns != 0)
-		frame_ns = conn->frame_since_ns + frame_timeout(conn->worker);
 	at_ns = earlier(at_ns, conn->deadline_ns);
-	at_ns = earlier(at_ns, frame_ns);
+	at_ns = earlier(at_ns, frame_look_ns(conn));
+	at_ns = earlier(at_ns, write_look_ns(conn));
 	at_ns = earlier(at_ns, conn->user_timer_ns);
 	if (at_ns == INT64_MAX ||
 	    (conn->timer.place != 0 && conn->timer.at_ns <= at_ns))
@@ -403,36 +454,104 @@ conn_list_ready(struct engine_conn *conn)
 	conn->worker->ready = conn;
 }
 
+/*
+ * No budget: it asks again in a while. Not in the next turn, or those that wait
+ * would take the time of those that need no memory.
+ */
 static void
 conn_starve(struct engine_conn *conn)
 {
-	count(conn->worker, ENGINE_STARVED, 1);
+	struct engine_worker *worker = conn->worker;
+
+	count(worker, ENGINE_STARVED, 1);
+	if (conn->stood_ns == 0)
+		conn->stood_ns = worker->now_ns;
+	worker->pressed = true;
 	conn->starved = true;
-	conn->worker->starved = true;
-	conn_list_ready(conn);
+	if (conn->listed)
+		return;
+	if (worker->starving == NULL)
+		worker->feed_at_ns = worker->now_ns + STARVED_NS;
+	conn->listed = true;
+	conn->next_ready = worker->starving;
+	worker->starving = conn;
+}
+
+/* Memory is there again: the clock of its frame stood meanwhile. */
+static void
+conn_reads_on(struct engine_conn *conn)
+{
+	int64_t stood_ns;
+
+	if (conn->stood_ns == 0)
+		return;
+	stood_ns = conn->worker->now_ns - conn->stood_ns;
+	conn->stood_ns = 0;
+	if (conn->frame_since_ns == 0)
+		return;
+	conn->frame_since_ns += stood_ns;
+	conn->rate_at_ns += stood_ns;
+}
+
+/* What for, if its incomplete frame comes to hold `bytes` of memory. */
+static enum budget_for
+purpose_of(const struct engine_conn *conn, size_t bytes)
+{
+	if (conn->trusted)
+		return BUDGET_NODE;
+	return bytes > FRAME_FIRST_BYTES ? BUDGET_FRAME : BUDGET_FIRST;
 }
 
 /* Reserve, in advance, what feeding `n` bytes may leave in the link. */
 static bool
 reserve(struct engine_conn *conn, size_t n)
 {
+	struct budget *budget = &conn->worker->engine->budget;
 	size_t need = bnet_link_memory_for(conn->link, n);
+	size_t has = bnet_link_frame_memory_bytes(conn->link);
+	size_t more = need - bnet_link_memory_bytes(conn->link);
+	enum budget_for purpose = purpose_of(conn, has + more);
 
+	if (more > 0 && purpose == BUDGET_FRAME &&
+	    !budget_frame_may_grow(budget,
+		conn->part_bytes != 0 ? conn->place
+				      : budget_place(&conn->peer)))
+		return false;
 	if (need <= conn->link_bytes)
 		return true;
-	if (!budget_take(
-		&conn->worker->engine->budget, need - conn->link_bytes))
+	if (!budget_take(budget, need - conn->link_bytes, purpose))
 		return false;
 	conn->link_bytes = need;
 	return true;
+}
+
+/* For /links, and for who holds the most. */
+static void
+tell_held(struct engine_conn *conn)
+{
+	size_t held =
+	    bnet_link_memory_bytes(conn->link) + conn->out.cap + conn->held.cap;
+
+	if (held != conn->told_bytes)
+		atomic_store_explicit(
+		    &conn->sendq->held_bytes, held, memory_order_relaxed);
+	conn->told_bytes = held;
 }
 
 static void
 settle(struct engine_conn *conn)
 {
 	size_t now = bnet_link_memory_bytes(conn->link);
+	size_t frame = bnet_link_frame_memory_bytes(conn->link);
 
-	if (conn->state == CONN_DEAD || now >= conn->link_bytes)
+	if (conn->state == CONN_DEAD)
+		return;
+	part_holds(conn,
+	    frame > FRAME_FIRST_BYTES && !conn->trusted
+		? frame - FRAME_FIRST_BYTES
+		: 0);
+	tell_held(conn);
+	if (now >= conn->link_bytes)
 		return;
 	budget_give(&conn->worker->engine->budget, conn->link_bytes - now);
 	conn->link_bytes = now;
@@ -478,6 +597,26 @@ count_write(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames)
 	count(worker, ENGINE_WRITE_SIZES + size, 1);
 }
 
+/* The socket took some, or nothing, of what was to be written. */
+static void
+note_written(struct engine_conn *conn, bool some, bool all)
+{
+	int64_t now_ns = conn->worker->now_ns;
+
+	if (all) {
+		conn->write_since_ns = 0;
+		conn->blocked_since_ns = 0;
+		return;
+	}
+	if (some || conn->write_since_ns == 0) {
+		conn->write_since_ns = now_ns;
+		conn->write_look_ns = 0;
+	}
+	if (conn->blocked_since_ns == 0)
+		conn->blocked_since_ns = now_ns;
+	conn_arm(conn);
+}
+
 /* How many bytes were sent; 0: none now. A failure ends the connection. */
 static size_t
 send_some(struct engine_conn *conn, struct bnet_slice bytes)
@@ -487,6 +626,8 @@ send_some(struct engine_conn *conn, struct bnet_slice bytes)
 	do
 		n = send(conn->fd, bytes.p, bytes.len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
+	if (n >= 0 || errno == EAGAIN)
+		note_written(conn, n > 0, n == (ssize_t)bytes.len);
 	if (n >= 0)
 		return (size_t)n;
 	if (errno != EAGAIN) {
@@ -535,10 +676,10 @@ wire_reserve(struct engine_conn *conn, size_t n)
 
 	if (n > WIRE_BYTES)
 		n = WIRE_BYTES;
-	if (!budget_take(budget, WIRE_NEED(n))) {
+	if (!budget_take(budget, WIRE_NEED(n), BUDGET_FIRST)) {
 		if (n > WIRE_FEW_BYTES)
 			n = WIRE_FEW_BYTES;
-		if (!budget_take(budget, WIRE_NEED(n)))
+		if (!budget_take(budget, WIRE_NEED(n), BUDGET_NODE))
 			return 0;
 	}
 	conn->link_bytes += WIRE_NEED(n);
@@ -651,6 +792,8 @@ conn_flush(struct engine_conn *conn)
 		return;
 	if (conn->is_tls)
 		settle(conn);
+	else if (!empty || conn->blocked)
+		tell_held(conn);
 	if (conn->n_watchers > 0)
 		sendq_notify(conn, false);
 	if (empty && conn->state == CONN_FINISHING)
@@ -792,6 +935,16 @@ broken(struct engine_conn *conn, enum engine_end end)
 	}
 }
 
+void
+conn_give_up(struct engine_conn *conn, enum engine_end end)
+{
+	broken(conn, end);
+	if (conn->state == CONN_DEAD)
+		return;
+	bnet_link_reset(conn->link);
+	settle(conn);
+}
+
 /* The peer sends no more: what is queued for it still goes out. */
 static void
 ended(struct engine_conn *conn)
@@ -882,7 +1035,10 @@ link_failed(struct engine_conn *conn, enum bnet_err err, struct bnet_slice in)
 	}
 }
 
-/* The time limit of an incomplete frame; slow growth does not extend it. */
+/*
+ * The time limit of an incomplete frame; slow growth does not extend it, but
+ * the time in which we do not read does.
+ */
 static void
 note_incomplete(struct engine_conn *conn, uint64_t n_packets_before)
 {
@@ -893,6 +1049,8 @@ note_incomplete(struct engine_conn *conn, uint64_t n_packets_before)
 		conn->frame_since_ns = 0;
 	} else if (conn->frame_since_ns == 0 || more) {
 		conn->frame_since_ns = conn->worker->now_ns;
+		conn->rate_at_ns = conn->worker->now_ns;
+		conn->rate_bytes = bnet_link_pending(conn->link).len;
 		conn_arm(conn);
 	}
 }
@@ -904,7 +1062,7 @@ hold(struct engine_conn *conn, struct bnet_slice rest)
 
 	if (rest.len == 0)
 		return;
-	if (!budget_buf_room(budget, &conn->held, rest.len, false) ||
+	if (!budget_buf_room(budget, &conn->held, rest.len, BUDGET_NODE) ||
 	    bnet_buf_append(&conn->held, rest) != BNET_OK)
 		conn_end(conn, ENGINE_END_MEMORY);
 }
@@ -1054,6 +1212,7 @@ read_socket(struct engine_conn *conn)
 		conn_starve(conn);
 		return;
 	}
+	conn_reads_on(conn);
 	n = worker->engine->set.rx_times
 	    ? rx_time_recv(conn, worker->read_buf, want)
 	    : recv(conn->fd, worker->read_buf, want, 0);
@@ -1087,6 +1246,7 @@ read_held(struct engine_conn *conn)
 		conn_starve(conn);
 		return;
 	}
+	conn_reads_on(conn);
 	bnet_buf_init(&conn->held, held.max);
 	feed(conn, bnet_buf_slice(&held)); /* may hold the rest again */
 	budget_free_buf(budget, &held);
@@ -1149,7 +1309,8 @@ conn_proxy_header(struct engine_conn *conn)
 bool
 engine_connect(struct engine *engine, const struct engine_connect *set)
 {
-	const struct record record = { .kind = RECORD_CONNECT };
+	const struct record record = { .kind = RECORD_CONNECT,
+		.purpose = BUDGET_FIRST };
 	struct engine_connect copy = *set;
 	struct engine_worker *worker =
 	    &engine->workers[set->worker % engine->n_workers];
@@ -1405,13 +1566,11 @@ conn_event(struct source *source, uint32_t events)
 		conn_read(conn);
 }
 
-void
-conn_read_ready(struct engine_worker *worker)
+static void
+read_list(struct engine_conn *conn)
 {
-	struct engine_conn *conn = worker->ready, *next;
+	struct engine_conn *next;
 
-	worker->ready = NULL;
-	worker->starved = false;
 	for (; conn != NULL; conn = next) {
 		next = conn->next_ready;
 		conn->listed = false;
@@ -1421,6 +1580,20 @@ conn_read_ready(struct engine_worker *worker)
 		if (!put_off(conn))
 			conn_read_again(conn);
 	}
+}
+
+void
+conn_read_ready(struct engine_worker *worker)
+{
+	struct engine_conn *ready = worker->ready, *starving = NULL;
+
+	worker->ready = NULL;
+	if (worker->starving != NULL && worker->feed_at_ns <= worker->now_ns) {
+		starving = worker->starving;
+		worker->starving = NULL;
+	}
+	read_list(ready);
+	read_list(starving);
 }
 
 static enum engine_end
@@ -1437,6 +1610,52 @@ end_of_deadline(const struct engine_conn *conn)
 	default:
 		return conn->end;
 	}
+}
+
+/* Its frame is not complete in time, or it hardly grows. */
+static bool
+frame_is_late(struct engine_conn *conn, int64_t now_ns)
+{
+	int64_t timeout_ns = frame_timeout(conn->worker);
+	size_t len = bnet_link_pending(conn->link).len;
+	uint64_t want;
+
+	if (conn->frame_since_ns == 0 || conn->stood_ns != 0)
+		return false;
+	if (conn->frame_since_ns + timeout_ns <= now_ns)
+		return true;
+	if (conn->rate_at_ns + timeout_ns / FRAME_LOOKS > now_ns)
+		return false;
+	want = (uint64_t)(now_ns - conn->rate_at_ns) * FRAME_BYTES_A_S /
+	    1000000000;
+	if (conn->part_bytes > 0 && len < conn->rate_bytes + want) {
+		conn_set_reason(conn, "the frame hardly grows");
+		return true;
+	}
+	conn->rate_at_ns = now_ns;
+	conn->rate_bytes = len;
+	return false;
+}
+
+/*
+ * Nothing could be written for so long, and the peer has read nothing of what
+ * the kernel has for it: that wakes us only when there is room for a good deal.
+ */
+static bool
+reads_nothing(struct engine_conn *conn, int64_t now_ns)
+{
+	int64_t look_ns = write_look_ns(conn);
+	bool again = conn->write_look_ns != 0;
+	int unread = 0;
+
+	if (look_ns == 0 || look_ns > now_ns)
+		return false;
+	(void)ioctl(conn->fd, SIOCOUTQ, &unread);
+	if (again && unread >= conn->unread_bytes)
+		return true;
+	conn->unread_bytes = unread;
+	conn->write_look_ns = now_ns;
+	return false;
 }
 
 void
@@ -1457,9 +1676,12 @@ conn_timer(struct timer *timer, int64_t now_ns)
 		conn_end(conn, end_of_deadline(conn));
 		return;
 	}
-	if (conn->frame_since_ns != 0 &&
-	    conn->frame_since_ns + frame_timeout(conn->worker) <= now_ns) {
+	if (frame_is_late(conn, now_ns)) {
 		conn_end(conn, ENGINE_END_FRAME_TIMEOUT);
+		return;
+	}
+	if (reads_nothing(conn, now_ns)) {
+		conn_end(conn, ENGINE_END_WRITE_TIMEOUT);
 		return;
 	}
 	if (conn->user_timer_ns != 0 && conn->user_timer_ns <= now_ns) {
@@ -1561,6 +1783,15 @@ engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,
 	    &conn->sendq->codec, (int)codec, memory_order_relaxed);
 	atomic_store_explicit(&conn->sendq->frame_max_bytes, frame_max_bytes,
 	    memory_order_relaxed);
+}
+
+void
+engine_conn_trust(struct engine_conn *conn)
+{
+	conn->trusted = true;
+	part_holds(conn, 0);
+	atomic_store_explicit(
+	    &conn->sendq->trusted, true, memory_order_relaxed);
 }
 
 bool

@@ -32,13 +32,17 @@ struct engine_conn {
 	struct bnet_link *link;
 	void *user; /* of the listener, or of engine_connect() */
 	uint64_t base_bytes, link_bytes; /* reserved for it, and for its link */
+	uint64_t part_bytes; /* of the share of unfinished frames */
+	size_t told_bytes; /* in sendq->held_bytes */
+	uint32_t place; /* of its address in the budget */
 	uint32_t slot;
 	bool admitted, dirty, urgent, listed, paused, is_tls;
 	bool proxied, located; /* has a PROXY header; it arrived */
-	bool starved; /* in the list because there was no budget */
+	bool starved; /* listed because there was no budget */
 	bool yielded; /* paused, until the next turn */
 	bool hung_up; /* epoll reported an end or an error: read up to it */
 	bool eof; /* the peer will send no more */
+	bool trusted; /* engine_conn_trust() */
 	bool blocked; /* the socket did not take all of the last write */
 	bool order_mixed; /* frames of two byte orders in `out` */
 	struct bnet_buf out; /* frames to be written */
@@ -53,6 +57,14 @@ struct engine_conn {
 	struct timer timer;
 	int64_t deadline_ns; /* of the state; 0: none */
 	int64_t frame_since_ns; /* incomplete without progress; 0: none */
+	int64_t rate_at_ns; /* when its length was looked at, and what it was */
+	size_t rate_bytes;
+	int64_t stood_ns; /* we do not read, for want of memory; 0: we do */
+	int64_t write_since_ns; /* nothing could be written; 0: it could */
+	int64_t
+	    write_look_ns; /* when `unread_bytes` was; 0: not since a write */
+	int unread_bytes; /* that the kernel has for it */
+	int64_t blocked_since_ns; /* not all could; 0: it could */
 	int64_t user_timer_ns; /* 0: none */
 	int64_t last_in_ns;
 	int64_t rx_ns, unix_ahead_ns; /* of the kernel's stamps */
@@ -97,6 +109,15 @@ void conn_ready(struct engine_conn *conn);
 
 /* Call closed() and close the socket; it is freed by conn_free_dead(). */
 void conn_end(struct engine_conn *conn, enum engine_end end);
+
+/*
+ * The stream is given up: the owner may say why, what is queued goes out, then
+ * it ends with `end`. What was read of its frame is discarded at once.
+ */
+void conn_give_up(struct engine_conn *conn, enum engine_end end);
+
+/* The text that engine_conn_reason() gives; copied. */
+void conn_set_reason(struct engine_conn *conn, const char *text);
 
 /* RECORD_CONNECT: begin to connect, or forget it where no worker runs. */
 void connect_begin(struct engine_worker *worker, struct bnet_slice bytes);

@@ -56,6 +56,8 @@ enum engine_end {
 	ENGINE_END_FRAME_TIMEOUT, /* a frame was incomplete for too long */
 	ENGINE_END_IO,
 	ENGINE_END_MEMORY,
+	ENGINE_END_PRESSURE, /* memory was short, and it held the most */
+	ENGINE_END_WRITE_TIMEOUT, /* it read nothing for too long */
 	ENGINE_END_NOT_ADMITTED, /* locate() said no */
 	ENGINE_END_OWNER, /* engine_conn_finish(), engine_conn_cut() */
 	ENGINE_N_ENDS
@@ -77,6 +79,8 @@ struct engine_sendq {
 	atomic_int codec; /* enum bnet_codec_id: what we send it with */
 	atomic_uint frame_max_bytes;
 	atomic_size_t queued_bytes; /* and not yet written */
+	atomic_size_t held_bytes; /* by buffers for both directions */
+	atomic_bool trusted; /* engine_conn_trust() */
 	_Atomic uint64_t packets_in, packets_out, bytes_in, bytes_out;
 	_Alignas(max_align_t) unsigned char user[]; /* the owner's; zeroed */
 };
@@ -109,7 +113,8 @@ struct engine_hooks {
 	void (*bad)(void *arg, struct engine_conn *conn,
 	    const struct bnet_packet *packet, enum bnet_err why);
 	/*
-	 * The stream is lost (_MALFORMED, _OVERSIZE): a last chance to send
+	 * The stream is given up (_MALFORMED, _OVERSIZE, or, in the middle of
+	 * a frame, _PRESSURE): a last chance to send
 	 * the peer something before it is closed.
 	 */
 	void (*broken)(
@@ -153,12 +158,14 @@ struct engine_settings {
 	uint32_t frame_max_bytes; /* BNET_FRAME_MAX_BYTES */
 	uint32_t payload_max_bytes; /* BNET_PAYLOAD_MAX_BYTES */
 	uint32_t threshold_bytes; /* BNET_THRESHOLD_BYTES */
+	uint32_t socket_bytes; /* receive buffer of what is accepted; 0: any */
 	bool no_inflate; /* payloads as they came, as bnet_link_settings */
 	bool spin; /* workers never sleep */
 	int64_t awake_ns; /* nor so shortly before a timer; 0: they do */
 	bool rx_times; /* engine_conn_rx_ns() of what engine_connect() makes */
 	int64_t handshake_timeout_ns; /* 15 s */
 	int64_t frame_timeout_ns; /* of an incomplete frame; 30 s */
+	int64_t write_timeout_ns; /* queued, and nothing written; 30 s */
 	size_t user_bytes; /* of each send queue, for the owner */
 	pthread_mutex_t *lock; /* held by whichever worker runs; NULL: none */
 	const struct engine_hooks *hooks;
@@ -208,6 +215,16 @@ void engine_set_timeouts(struct engine *engine, int64_t handshake_timeout_ns,
 
 /* How much of the budget (memory_max_bytes) is taken. */
 uint64_t engine_memory_reserved(struct engine *engine);
+
+/* When memory was refused last (CLOCK_MONOTONIC); 0: never. */
+int64_t engine_memory_short_ns(struct engine *engine);
+
+/*
+ * What the kernel holds for the connections, in both directions, as of the last
+ * engine_measure_sockets(): each worker does that in its next turn.
+ */
+void engine_measure_sockets(struct engine *engine);
+uint64_t engine_socket_bytes(struct engine *engine);
 
 /*
  * When the oldest turn that is still running began (CLOCK_MONOTONIC); the
@@ -289,6 +306,12 @@ void engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,
 
 /* The socket did not take all of the last write; drained() will follow. */
 bool engine_conn_is_blocked(const struct engine_conn *conn);
+
+/*
+ * The peer is one that the relay relies on, a node: some memory is kept for it,
+ * and it is not ended because memory is short.
+ */
+void engine_conn_trust(struct engine_conn *conn);
 
 /* Call timer() at this time (CLOCK_MONOTONIC); 0: never. One for each. */
 void engine_conn_set_timer(struct engine_conn *conn, int64_t at_ns);

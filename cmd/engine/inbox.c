@@ -99,7 +99,7 @@ item_new(struct engine *engine, size_t payload_bytes)
 	size_t before = atomic_fetch_add(&inbox->n_bytes, n_bytes);
 
 	if (before + n_bytes <= engine->set.inbox_max_bytes &&
-	    budget_take(&engine->budget, n_bytes)) {
+	    budget_take(&engine->budget, n_bytes, BUDGET_QUEUE)) {
 		item = malloc(n_bytes);
 		if (item == NULL)
 			budget_give(&engine->budget, n_bytes);

@@ -21,6 +21,8 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_A_TURN 64
+#define UNSENT_BYTES \
+	(128 << 10) /* that the kernel takes ahead of the network */
 #define REST_NS INT64_C(100000000)
 
 struct engine_listener {
@@ -131,6 +133,27 @@ listen_free(struct engine_listener *listener)
 	free(listener);
 }
 
+/*
+ * Bound what the kernel holds for each connection; accepted sockets inherit
+ * it. What it has not sent is bounded by UNSENT_BYTES, and what is on its way by
+ * the window of the peer; a send buffer of fixed size would only slow down links
+ * that are far away.
+ */
+static void
+bound_kernel(const struct engine_listener *listener)
+{
+	int unsent = UNSENT_BYTES;
+	int ahead = (int)listener->engine->set.socket_bytes;
+
+	for (unsigned i = 0; i < listener->engine->n_workers; i++) {
+		(void)setsockopt(listener->fd[i], IPPROTO_TCP,
+		    TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+		if (ahead > 0)
+			(void)setsockopt(listener->fd[i], SOL_SOCKET, SO_RCVBUF,
+			    &ahead, sizeof(ahead));
+	}
+}
+
 struct engine_listener *
 engine_listen(struct engine *engine, const struct engine_listen *set)
 {
@@ -154,6 +177,7 @@ engine_listen(struct engine *engine, const struct engine_listen *set)
 		errno = saved;
 		return NULL;
 	}
+	bound_kernel(listener);
 	engine_listener_set_tls(listener, set->tls);
 	listener->next = engine->listeners;
 	engine->listeners = listener;

@@ -45,7 +45,7 @@ batch_new(struct budget *budget)
 {
 	struct batch *batch;
 
-	if (!budget_take_kept(budget, sizeof(*batch)))
+	if (!budget_take(budget, sizeof(*batch), BUDGET_CONTROL))
 		return NULL;
 	batch = calloc(1, sizeof(*batch));
 	if (batch == NULL) {
@@ -97,8 +97,10 @@ batch_record(struct batch *batch, struct budget *budget,
 {
 	size_t need = sizeof(*record) + room_bytes;
 
-	if (!budget_buf_room(
-		budget, &batch->bytes, need, is_control(record, room_bytes)))
+	if (!budget_buf_room(budget, &batch->bytes, need,
+		is_control(record, room_bytes)
+		    ? BUDGET_CONTROL
+		    : (enum budget_for)record->purpose))
 		return false;
 	if (goes_on(batch, record))
 		return true;

@@ -36,6 +36,7 @@ struct record {
 	uint32_t type; /* RECORD_FRAMES: their enum bnet_order */
 	uint32_t n_frames;
 	bool flush; /* write before reading on */
+	uint8_t purpose; /* enum budget_for; control records have theirs */
 };
 
 struct record_packet {

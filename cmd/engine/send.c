@@ -66,7 +66,7 @@ out_unused(struct engine_conn *conn)
  * one. False: no memory or budget.
  */
 static bool
-out_room(struct engine_conn *conn, size_t n_bytes)
+out_room(struct engine_conn *conn, size_t n_bytes, enum budget_for purpose)
 {
 	struct engine_worker *worker = conn->worker;
 	struct budget *budget = &worker->engine->budget;
@@ -78,7 +78,7 @@ out_room(struct engine_conn *conn, size_t n_bytes)
 		conn->out.cap = spare->cap;
 		*spare = (struct bnet_buf){ 0 };
 	}
-	if (budget_buf_room(budget, &conn->out, n_bytes, false))
+	if (budget_buf_room(budget, &conn->out, n_bytes, purpose))
 		return true;
 	out_unused(conn);
 	return false;
@@ -111,7 +111,8 @@ bool
 sendq_append(struct engine_conn *conn, const struct record *record,
     struct bnet_slice frames)
 {
-	if (!out_room(conn, frames.len) ||
+	/* the batch that they are in has taken as much, and gives it back */
+	if (!out_room(conn, frames.len, BUDGET_NODE) ||
 	    bnet_buf_append(&conn->out, frames) != BNET_OK)
 		return false;
 	if (sendq_order(conn->sendq) != record->type)
@@ -292,7 +293,8 @@ queued(struct engine_worker *worker, struct engine_sendq *to, size_t n_bytes)
 
 static enum engine_sent
 send_here(struct engine_worker *worker, struct engine_sendq *to,
-    const struct bnet_packet *packet, size_t room, bool flush)
+    const struct bnet_packet *packet, size_t room, enum budget_for purpose,
+    bool flush)
 {
 	struct bnet_wire wire = wire_of(worker, to);
 	struct engine_conn *conn = conn_find(worker, to->handle);
@@ -301,7 +303,7 @@ send_here(struct engine_worker *worker, struct engine_sendq *to,
 
 	if (conn == NULL || conn->state > CONN_OPEN)
 		return ENGINE_GONE;
-	if (!out_room(conn, room))
+	if (!out_room(conn, room, purpose))
 		return ENGINE_MEMORY;
 	before = conn->out.len;
 	err = bnet_packet_encode(&wire, worker->codecs, packet, &conn->out);
@@ -318,10 +320,12 @@ send_here(struct engine_worker *worker, struct engine_sendq *to,
 
 static enum engine_sent
 send_there(struct engine_worker *worker, struct engine_sendq *to,
-    const struct bnet_packet *packet, size_t room, bool flush)
+    const struct bnet_packet *packet, size_t room, enum budget_for purpose,
+    bool flush)
 {
 	struct bnet_wire wire = wire_of(worker, to);
 	const struct record record = { .handle = to->handle,
+		.purpose = (uint8_t)purpose,
 		.kind = RECORD_FRAMES,
 		.type = (uint32_t)wire.order,
 		.flush = flush };
@@ -341,6 +345,20 @@ send_there(struct engine_worker *worker, struct engine_sendq *to,
 	return ENGINE_QUEUED;
 }
 
+/*
+ * A link that reads what it gets has an empty queue, and goes on being served
+ * when those that do not read have used up what queues may take.
+ */
+static enum budget_for
+purpose_of(struct engine_sendq *to, size_t waiting_bytes)
+{
+	bool trusted = atomic_load_explicit(&to->trusted, memory_order_relaxed);
+
+	if (waiting_bytes == 0)
+		return trusted ? BUDGET_NODE : BUDGET_FIRST;
+	return trusted ? BUDGET_FRAME : BUDGET_QUEUE;
+}
+
 enum engine_sent
 engine_send(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, bool flush)
@@ -349,12 +367,19 @@ engine_send(struct engine_worker *worker, struct engine_sendq *to,
 	size_t waiting =
 	    atomic_load_explicit(&to->queued_bytes, memory_order_relaxed);
 	size_t max = queue_max(worker);
+	enum budget_for purpose;
+	enum engine_sent sent;
 
 	if (room > max || waiting > max - room)
 		return ENGINE_FULL;
+	purpose = purpose_of(to, waiting);
 	if (to->worker == worker->index)
-		return send_here(worker, to, packet, room, flush);
-	return send_there(worker, to, packet, room, flush);
+		sent = send_here(worker, to, packet, room, purpose, flush);
+	else
+		sent = send_there(worker, to, packet, room, purpose, flush);
+	if (sent == ENGINE_MEMORY)
+		worker->pressed = true;
+	return sent;
 }
 
 bool
@@ -382,8 +407,9 @@ enum engine_sent
 engine_post(
     struct engine *engine, uint64_t handle, const struct bnet_packet *packet)
 {
-	const struct record record = { .handle = handle,
-		.kind = RECORD_PACKET };
+	const struct record record = {
+		.handle = handle, .kind = RECORD_PACKET, .purpose = BUDGET_FIRST
+	};
 	struct record_packet head = { .header = packet->header,
 		.payload_bytes = packet->payload.len };
 	struct bnet_slice pieces[] = {

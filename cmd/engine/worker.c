@@ -13,6 +13,7 @@
 #include "cmd/engine/conn.h"
 #include "cmd/engine/inbox.h"
 #include "cmd/engine/listen.h"
+#include "cmd/engine/relief.h"
 #include "cmd/engine/send.h"
 
 #include <errno.h>
@@ -26,7 +27,6 @@
 
 #define EVENTS_A_TURN 256
 #define FOR_EVER_NS INT64_C(1000000000000) /* longer than this is no limit */
-#define STARVED_NS INT64_C(5000000) /* before we ask for budget again */
 
 #define MEMORY_MAX_BYTES ((uint64_t)1 << 30)
 #define QUEUE_MAX_BYTES ((size_t)4 << 20)
@@ -35,6 +35,7 @@
 #define INBOX_MAX_BYTES ((size_t)16 << 20)
 #define HANDSHAKE_TIMEOUT_NS INT64_C(15000000000)
 #define FRAME_TIMEOUT_NS INT64_C(30000000000)
+#define WRITE_TIMEOUT_NS INT64_C(30000000000)
 
 /* ---- barriers: messages to all workers that overtake nothing ---- */
 
@@ -333,6 +334,7 @@ turn(struct engine_worker *worker, const struct epoll_event *events, int n)
 	run_timers(worker);
 	barrier_check(worker);
 	conn_flush_all(worker);
+	relief_turn(worker);
 	outbox_push_all(&worker->outbox);
 	conn_free_dead(worker);
 }
@@ -347,10 +349,11 @@ sleep_ns(const struct engine_worker *worker)
 		return 0;
 	if (worker->rest_until_ns != 0 && !worker->deaf && rest_ns < until_ns)
 		until_ns = rest_ns;
-	if (worker->starved)
-		return until_ns < STARVED_NS ? until_ns : STARVED_NS;
 	if (worker->ready != NULL || worker->dirty != NULL)
 		return 0;
+	if (worker->starving != NULL &&
+	    worker->feed_at_ns - worker->now_ns < until_ns)
+		until_ns = worker->feed_at_ns - worker->now_ns;
 	/* a sleeper wakes late: so wake early, and wait awake */
 	return until_ns - worker->engine->set.awake_ns;
 }
@@ -565,6 +568,8 @@ set_defaults(struct engine_settings *set)
 		set->handshake_timeout_ns = HANDSHAKE_TIMEOUT_NS;
 	if (set->frame_timeout_ns == 0)
 		set->frame_timeout_ns = FRAME_TIMEOUT_NS;
+	if (set->write_timeout_ns == 0)
+		set->write_timeout_ns = WRITE_TIMEOUT_NS;
 }
 
 struct engine *
@@ -578,6 +583,7 @@ engine_new(const struct engine_settings *set)
 	set_defaults(&engine->set);
 	engine->n_workers = engine->set.n_workers;
 	atomic_init(&engine->budget.max_bytes, engine->set.memory_max_bytes);
+	engine->budget.frame_bytes = engine->set.frame_max_bytes;
 	engine->budget.kept_bytes =
 	    engine->set.memory_max_bytes / KEPT_QUOTIENT < KEPT_MAX_BYTES
 	    ? engine->set.memory_max_bytes / KEPT_QUOTIENT
@@ -740,6 +746,31 @@ engine_memory_reserved(struct engine *engine)
 {
 	return atomic_load_explicit(
 	    &engine->budget.used_bytes, memory_order_relaxed);
+}
+
+int64_t
+engine_memory_short_ns(struct engine *engine)
+{
+	return atomic_load_explicit(&engine->short_ns, memory_order_relaxed);
+}
+
+void
+engine_measure_sockets(struct engine *engine)
+{
+	atomic_fetch_add(&engine->n_measured, 1);
+	for (unsigned i = 0; i < engine->n_workers; i++)
+		mailbox_wake(&engine->workers[i].mailbox);
+}
+
+uint64_t
+engine_socket_bytes(struct engine *engine)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < engine->n_workers; i++)
+		sum += atomic_load_explicit(
+		    &engine->workers[i].socket_bytes, memory_order_relaxed);
+	return sum;
 }
 
 int64_t

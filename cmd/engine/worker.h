@@ -32,6 +32,13 @@ struct slot {
 	uint32_t next_free; /* slot + 1 */
 };
 
+/* What workers ask each other for when memory is short. */
+enum relief {
+	RELIEF_NONE,
+	RELIEF_WEIGH, /* how heavy is your heaviest connection? */
+	RELIEF_END, /* end it */
+};
+
 struct engine_worker {
 	/* first; each worker owns its cache lines */
 	_Alignas(64) struct source wake;
@@ -46,13 +53,22 @@ struct engine_worker {
 	_Atomic int64_t turn_since_ns; /* 0: asleep */
 	_Atomic uint64_t counters[ENGINE_N_COUNTERS];
 
+	/* relief.c */
+	bool pressed; /* memory was refused in this turn */
+	int64_t pressed_since_ns, pressed_last_ns, relief_at_ns;
+	_Atomic uint64_t heaviest; /* the weight of the heaviest holder */
+	_Atomic(enum relief) relief; /* that another worker asks for */
+	_Atomic uint64_t socket_bytes; /* measured; see engine_socket_bytes() */
+	unsigned n_measured;
+
 	/* conn.c */
 	struct slot *slots; /* owned */
 	uint32_t n_slots, cap_slots, free_slot;
 	struct engine_conn *ready, *dead;
 	struct timers timers;
-	bool starved; /* a connection waits for budget */
 	unsigned n_handshakes; /* reads for TLS handshakes in this turn */
+	struct engine_conn *starving; /* wait for budget: a list of its own */
+	int64_t feed_at_ns; /* when they ask again */
 	uint8_t *read_buf;
 
 	/* send.c */
@@ -89,6 +105,8 @@ struct engine {
 	bool stuck; /* it could not be stopped: nothing is freed */
 	struct engine_listener *listeners;
 	atomic_bool stop, stop_listening;
+	_Atomic int64_t short_ns; /* when memory was refused last; 0: never */
+	atomic_uint n_measured; /* how often the sockets are to be measured */
 	atomic_size_t queue_max_bytes;
 	_Atomic int64_t handshake_timeout_ns, frame_timeout_ns;
 	struct inbox *inbox;

@@ -6,6 +6,7 @@
 #include "cmd/relay/admin.h"
 
 #include "cmd/common/cli.h"
+#include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/common/json.h"
 #include "cmd/common/log.h"
@@ -24,6 +25,8 @@
 #include <string.h>
 #include <time.h>
 
+#define MEMORY_SHORT_NS INT64_C(5000000000) /* for so long after it was */
+#define LARGEST 5 /* holders of memory that are named */
 #define JSON_EXACT_MAX (UINT64_C(1) << 53) /* a double holds all up to it */
 
 /* ---- counters ---- */
@@ -175,8 +178,12 @@ memory(struct text *out, const struct metrics *m)
 	    "Taken of the memory budget by all buffers.");
 	one(out, "memory_budget_bytes", "gauge", m->memory_budget_bytes,
 	    "The memory budget.");
+	one(out, "memory_short", "gauge", m->memory_short,
+	    "1 while memory is short: some was refused a moment ago.");
 	one(out, "queue_bytes", "gauge", m->queue_bytes,
 	    "Queued for all links together, not yet written.");
+	one(out, "socket_bytes", "gauge", m->socket_bytes,
+	    "Held by the kernel for all connections, beside the budget.");
 }
 
 static void
@@ -297,6 +304,12 @@ since(struct text *out, int64_t unix_s)
 		member_str(out, "since", when);
 }
 
+static const char *
+role_word(enum bnet_role role)
+{
+	return role == BNET_ROLE_NODE ? "node" : "client";
+}
+
 void
 links_json_begin(struct text *out)
 {
@@ -309,11 +322,11 @@ links_json_link(struct text *out, const struct link_view *link, bool first)
 	text_printf(out, "%s\n{\"id\":%" PRIu64, first ? "" : ",", link->id);
 	if (link->id > JSON_EXACT_MAX)
 		text_printf(out, ",\"id_text\":\"%" PRIu64 "\"", link->id);
-	member_str(
-	    out, "role", link->role == BNET_ROLE_NODE ? "node" : "client");
+	member_str(out, "role", role_word(link->role));
 	member_str(out, "name", link->name);
 	member_str(out, "address", link->address);
 	member_u64(out, "queue_bytes", link->queue_bytes);
+	member_u64(out, "memory_bytes", link->memory_bytes);
 	if (link->latency_known)
 		member_u64(out, "latency_us", link->latency_us);
 	else
@@ -331,12 +344,28 @@ links_json_link(struct text *out, const struct link_view *link, bool first)
 }
 
 void
-links_json_end(struct text *out)
+links_json_end(struct text *out, const struct link_view *largest, size_t n)
 {
-	text_str(out, "\n]}\n");
+	text_str(out, "\n],\n\"largest\":[");
+	for (size_t i = 0; i < n; i++) {
+		text_printf(out, "%s{\"id\":%" PRIu64, i == 0 ? "" : ",",
+		    largest[i].id);
+		member_str(out, "role", role_word(largest[i].role));
+		member_u64(out, "memory_bytes", largest[i].memory_bytes);
+		text_str(out, "}");
+	}
+	text_str(out, "]}\n");
 }
 
 /* ---- /metrics ---- */
+
+bool
+admin_memory_is_short(struct relay *relay)
+{
+	int64_t last_ns = engine_memory_short_ns(relay->engine);
+
+	return last_ns != 0 && clock_now_ns() - last_ns < MEMORY_SHORT_NS;
+}
 
 static void
 add_up(uint64_t sums[RELAY_N_COUNTERS], _Atomic uint64_t *counters)
@@ -379,6 +408,8 @@ metrics_page(void *arg, struct text *out)
 	m.n_nodes = routes_count(relay->routes, BNET_ROLE_NODE);
 	m.n_connections = limits_open(relay->limits);
 	m.memory_reserved_bytes = engine_memory_reserved(relay->engine);
+	m.memory_short = admin_memory_is_short(relay);
+	m.socket_bytes = engine_socket_bytes(relay->engine);
 	m.draining = atomic_load(&relay->draining);
 	m.started_s = relay->started_s;
 	m.cert_expires_s = atomic_load(&relay->cert_expires_s);
@@ -403,13 +434,31 @@ metrics_page(void *arg, struct text *out)
 
 /* ---- /healthz ---- */
 
+/* It serves on, so its status stays 200: a balancer is to leave it in. */
+static void
+health_memory(struct relay *relay, struct text *out)
+{
+	uint64_t taken = engine_memory_reserved(relay->engine), budget;
+
+	engine_read_lock();
+	budget = config_of(relay)->opt.memory_bytes;
+	engine_read_unlock();
+	text_printf(out,
+	    "degraded\nmemory: short, %" PRIu64 " of %" PRIu64
+	    " bytes are taken; /links names the largest holders\n",
+	    taken, budget);
+}
+
 static bool
 health_page(void *arg, struct text *out)
 {
 	struct relay *relay = arg;
 	bool draining = atomic_load(&relay->draining);
 
-	text_str(out, draining ? "draining\n" : "ok\n");
+	if (!draining && admin_memory_is_short(relay))
+		health_memory(relay, out);
+	else
+		text_str(out, draining ? "draining\n" : "ok\n");
 	return !draining;
 }
 
@@ -468,6 +517,8 @@ view(struct peer *peer)
 		.address = peer->address,
 		.queue_bytes = atomic_load_explicit(
 		    &sendq->queued_bytes, memory_order_relaxed),
+		.memory_bytes = atomic_load_explicit(
+		    &sendq->held_bytes, memory_order_relaxed),
 		.latency_us = latency_us,
 		.latency_known = latency_us != 0,
 		.packets_in = counter_get(&sendq->packets_in),
@@ -482,12 +533,29 @@ view(struct peer *peer)
 	};
 }
 
+/* Keep the largest ones, in order. */
+static void
+note_largest(
+    struct link_view top[LARGEST], size_t *n, const struct link_view *link)
+{
+	size_t at = *n < LARGEST ? *n : LARGEST - 1;
+
+	if (link->memory_bytes == 0 ||
+	    (*n == LARGEST && link->memory_bytes <= top[at].memory_bytes))
+		return;
+	for (; at > 0 && top[at - 1].memory_bytes < link->memory_bytes; at--)
+		top[at] = top[at - 1];
+	top[at] = *link;
+	*n += *n < LARGEST;
+}
+
 static bool
 links_page(void *arg, struct text *out)
 {
 	struct relay *relay = arg;
 	struct found found = { 0 };
-	struct link_view link;
+	struct link_view link, largest[LARGEST];
+	size_t n = 0;
 
 	links_json_begin(out);
 	engine_read_lock();
@@ -497,10 +565,11 @@ links_page(void *arg, struct text *out)
 	for (size_t i = 0; i < found.n; i++) {
 		link = view(found.at[i]);
 		links_json_link(out, &link, i == 0);
+		note_largest(largest, &n, &link);
 	}
+	links_json_end(out, largest, n);
 	engine_read_unlock();
 	free(found.at);
-	links_json_end(out);
 	return !found.failed;
 }
 

@@ -65,6 +65,8 @@ struct metrics {
 	uint64_t n_connections; /* admitted and open, with or without a link */
 	uint64_t memory_reserved_bytes, memory_budget_bytes;
 	uint64_t queue_bytes; /* queued for all links */
+	uint64_t socket_bytes; /* what the kernel holds for them */
+	bool memory_short; /* it was refused a moment ago */
 	bool draining;
 	int64_t started_s; /* unix */
 	int64_t cert_expires_s; /* unix; 0: no certificate, no sample */
@@ -77,6 +79,9 @@ struct metrics {
 	uint64_t id;
 };
 
+/* Was memory refused in the last seconds? Any thread. */
+bool admin_memory_is_short(struct relay *relay);
+
 void metrics_render(struct text *out, const struct metrics *metrics);
 
 /* The label of a RELAY_CLOSED_* in connections_closed_total and in logs. */
@@ -88,7 +93,8 @@ const char *metrics_closed_word(enum relay_counter why);
  *	{"links":[
  *	{"id":7,"role":"node","name":"jita","address":"10.0.0.1:40000",...},
  *	{...}
- *	]}
+ *	],
+ *	"largest":[{"id":7,"role":"node","memory_bytes":70000}]}
  */
 
 /* Everything is borrowed for the call; strings may hold any bytes. */
@@ -98,6 +104,7 @@ struct link_view {
 	bool stock; /* a link without a hello */
 	const char *name, *address;
 	uint64_t queue_bytes;
+	uint64_t memory_bytes; /* of its buffers */
 	uint32_t latency_us; /* one way */
 	bool latency_known; /* otherwise null */
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
@@ -111,6 +118,8 @@ void links_json_begin(struct text *out);
 /* `first`: this is the first element of the array. */
 void
 links_json_link(struct text *out, const struct link_view *link, bool first);
-void links_json_end(struct text *out);
+/* With those that hold the most memory, in order. */
+void
+links_json_end(struct text *out, const struct link_view *largest, size_t n);
 
 #endif

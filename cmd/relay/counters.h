@@ -56,8 +56,13 @@
 	    "Frames written to links.") \
 	ENGINE(ENGINE_PACKETS_LOST, "copies_lost_total", \
 	    "Frames queued for links that ended before they were written.") \
-	ONE(RELAY_COPIES_REFUSED, "copies_refused_total", \
+	FAMILY("copies_refused_total", "reason", \
 	    "Copies of forks and broadcasts that were refused.") \
+	OF(RELAY_COPIES_NO_DESTINATION, "no_destination") \
+	OF(RELAY_COPIES_OVERLOADED, "overloaded") \
+	OF(RELAY_COPIES_MEMORY, "memory") \
+	OF(RELAY_COPIES_TOO_LARGE, "too_large") \
+	OF(RELAY_COPIES_MALFORMED, "malformed") \
 	ENGINE(ENGINE_BYTES_READ, "bytes_read_total", \
 	    "Bytes read from sockets.") \
 	ENGINE(ENGINE_BYTES_WRITTEN, "bytes_written_total", \
@@ -104,6 +109,8 @@
 	ENGINE(ENGINE_RESUMES, "resumes_total", "Times that it went on.") \
 	ENGINE(ENGINE_STARVED, "starved_total", \
 	    "Reads and writes put off because the memory budget was used up.") \
+	ENGINE(ENGINE_PRESSED, "memory_short_turns_total", \
+	    "Turns of a worker in which memory was refused.") \
 	ENGINE(ENGINE_ACCEPTS, "sockets_accepted_total", \
 	    "Sockets accepted, before any limit.") \
 	ENGINE(ENGINE_ACCEPT_RESTS, "accept_rests_total", \
@@ -135,6 +142,7 @@
 	OF(RELAY_CLOSED_HANDSHAKE_TIMEOUT, "handshake_timeout") \
 	OF(RELAY_CLOSED_HELLO_TIMEOUT, "hello_timeout") \
 	OF(RELAY_CLOSED_FRAME_TIMEOUT, "frame_timeout") \
+	OF(RELAY_CLOSED_WRITE_TIMEOUT, "write_timeout") \
 	OF(RELAY_CLOSED_SILENT, "silent") \
 	OF(RELAY_CLOSED_OVERLOAD, "overload") \
 	OF(RELAY_CLOSED_REPLACED, "replaced") \
@@ -145,6 +153,7 @@
 	OF(RELAY_CLOSED_SHUTTING_DOWN, "shutting_down") \
 	OF(RELAY_CLOSED_IO, "io") \
 	OF(RELAY_CLOSED_MEMORY, "memory") \
+	OF(RELAY_CLOSED_PRESSURE, "pressure") \
 	OF(RELAY_CLOSED_LIMIT, "limit") \
 	FAMILY("tls_handshakes_total", "version", "TLS handshakes done.") \
 	ENGINE_OF(ENGINE_TLS_1_2, "1.2") \

@@ -220,24 +220,34 @@ struct failures {
 	uint64_t n, n_all;
 };
 
+/* A copy that is refused counts by its reason, as a packet does. */
 static void
-note(struct failures *failures, const struct outcome *failed, uint64_t id)
+count_copy(struct passing *p, const struct outcome *failed)
+{
+	static const enum relay_counter of_copies[RELAY_N_COUNTERS] = {
+		[RELAY_REFUSED_NO_DESTINATION] = RELAY_COPIES_NO_DESTINATION,
+		[RELAY_REFUSED_OVERLOADED] = RELAY_COPIES_OVERLOADED,
+		[RELAY_REFUSED_MEMORY] = RELAY_COPIES_MEMORY,
+		[RELAY_REFUSED_TOO_LARGE] = RELAY_COPIES_TOO_LARGE,
+		[RELAY_REFUSED_MALFORMED] = RELAY_COPIES_MALFORMED,
+	};
+	struct relay_worker *own = worker_of(p->relay, p->worker);
+
+	relay_count(own, of_copies[failed->counter]);
+}
+
+static void
+note(struct passing *p, struct failures *failures, const struct outcome *failed,
+    uint64_t id)
 {
 	failures->n_all++;
 	if (failed == NULL)
 		return;
+	count_copy(p, failed);
 	if (failures->n++ == 0) {
 		failures->first = failed;
 		failures->first_id = id;
 	}
-}
-
-static void
-count_copies(struct passing *p, uint64_t n)
-{
-	struct relay_worker *own = worker_of(p->relay, p->worker);
-
-	counter_add(&own->counters[RELAY_COPIES_REFUSED], n);
 }
 
 static void
@@ -264,7 +274,6 @@ done_many(
 
 	relay_count(worker_of(p->relay, p->worker),
 	    none ? failures->first->counter : ok);
-	count_copies(p, failures->n);
 	report_failures(p->relay, p->conn, p->in, failures);
 }
 
@@ -283,7 +292,7 @@ to_forks(struct passing *p)
 		id = bnet_bits_u64(&rd);
 		entry = routes_find(p->relay->routes, BNET_ROLE_CLIENT, id);
 		p->out.header.dest = (int64_t)id;
-		note(&failures,
+		note(p, &failures,
 		    entry == NULL ? &no_destination : send_copy(p, entry), id);
 	}
 	done_many(p, &failures, RELAY_FORWARDED_FORKS);
@@ -335,7 +344,8 @@ to_client_here(void *arg, struct engine_conn *conn)
 
 	if (peer->state != PEER_UP || peer->entry.role != BNET_ROLE_CLIENT)
 		return;
-	note(&fan->failures, send_copy(fan->p, &peer->entry), peer->entry.id);
+	note(fan->p, &fan->failures, send_copy(fan->p, &peer->entry),
+	    peer->entry.id);
 }
 
 static void
@@ -345,7 +355,6 @@ fan_out_here(struct passing *p, struct failures *failures)
 
 	engine_each_conn(p->worker, to_client_here, &fan);
 	*failures = fan.failures;
-	count_copies(p, failures->n);
 }
 
 /* Report it, and free its place. */
@@ -436,8 +445,7 @@ static void
 note_lost(struct passing *p, struct failures *failures, unsigned n_lost)
 {
 	for (unsigned i = 0; i < n_lost; i++)
-		note(failures, &of_sent[ENGINE_MEMORY], 0);
-	count_copies(p, n_lost);
+		note(p, failures, &of_sent[ENGINE_MEMORY], 0);
 }
 
 static void

@@ -113,6 +113,8 @@ static const enum relay_counter of_end[ENGINE_N_ENDS] = {
 	[ENGINE_END_FRAME_TIMEOUT] = RELAY_CLOSED_FRAME_TIMEOUT,
 	[ENGINE_END_IO] = RELAY_CLOSED_IO,
 	[ENGINE_END_MEMORY] = RELAY_CLOSED_MEMORY,
+	[ENGINE_END_PRESSURE] = RELAY_CLOSED_PRESSURE,
+	[ENGINE_END_WRITE_TIMEOUT] = RELAY_CLOSED_WRITE_TIMEOUT,
 	[ENGINE_END_NOT_ADMITTED] = RELAY_CLOSED_LIMIT,
 	[ENGINE_END_OWNER] = RELAY_CLOSED_SHUTTING_DOWN,
 };
@@ -242,6 +244,9 @@ on_broken(void *arg, struct engine_conn *conn, enum engine_end end)
 	if (end == ENGINE_END_OVERSIZE)
 		reply_error(relay, conn, &nothing, BNET_CODE_TOO_LARGE, 0,
 		    "the frame is longer than the limit");
+	else if (end == ENGINE_END_PRESSURE)
+		reply_error(relay, conn, &nothing, BNET_CODE_OVERLOADED, 0,
+		    engine_conn_reason(conn));
 	else
 		reply_error(relay, conn, &nothing, BNET_CODE_MALFORMED, 0,
 		    engine_conn_reason(conn));

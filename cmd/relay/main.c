@@ -19,10 +19,13 @@
 #include "cmd/relay/service.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define LONG_BYTES (256 << 10) /* of a buffer: malloc() maps it */
 
 static void
 say(const char *what, const struct address *address, const char *kind)
@@ -154,6 +157,8 @@ make_engine(struct relay *relay)
 		.threshold_bytes = (uint32_t)opt->threshold_bytes,
 		.handshake_timeout_ns = opt->handshake_timeout_ns,
 		.frame_timeout_ns = opt->frame_timeout_ns,
+		.write_timeout_ns = opt->write_timeout_ns,
+		.socket_bytes = (uint32_t)opt->socket_bytes,
 		.no_inflate = true,
 		.user_bytes = sizeof(struct peer),
 		.hooks = relay->record != NULL ? &relay_hooks_recording
@@ -377,6 +382,18 @@ config_new(void)
 	cli_die("out of memory");
 }
 
+/*
+ * Long buffers go back to the system when they are freed. By default malloc()
+ * learns from the first ones to keep all that follow: after a burst, a relay
+ * held more than ten times what it used.
+ */
+static void
+return_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, LONG_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, LONG_BYTES);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -386,9 +403,11 @@ main(int argc, char **argv)
 
 	cli_name("bluenet-relay");
 	cli_standard_fds();
+	return_memory();
 	config = config_new();
 	relay_options_parse(&config->opt, argc, argv);
 	log_setup((enum log_level)config->opt.log_level);
+	log_set_json(config->opt.log_format == RELAY_LOG_JSON);
 	if (config->opt.make_token != NULL) {
 		make_token(&config->opt);
 		config_free(config);

@@ -20,6 +20,7 @@
 #define ID_MAX ((uint64_t)INT64_MAX)
 
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
+static const char *const log_formats[] = { "logfmt", "json", NULL };
 static const char *const overloads[] = { "refuse", "pause", "cut", NULL };
 
 #define OPT struct relay_options
@@ -100,6 +101,9 @@ static const struct option_row rows[] = {
 	    "cut a peer that stops in the middle of a frame for this long",
 	    TIMEOUT(frame_timeout_ns), .initial = "30s",
 	    .flags = OPTION_RELOAD },
+	{ "write-timeout", 0, "TIME",
+	    "cut a peer that reads nothing of its queue for this long",
+	    TIMEOUT(write_timeout_ns), .initial = "30s" },
 	{ "keepalive", 0, "TIME", "send a keepalive at least this often",
 	    TIMEOUT(keepalive_ns), .initial = "20s" },
 	{ "ping-interval", 0, "TIME", "measure the latency of links this often",
@@ -143,6 +147,10 @@ static const struct option_row rows[] = {
 	{ "memory", 0, "SIZE", "buffer at most SIZE in all",
 	    OPTION_SIZE(OPT, memory_bytes, 1 << 20, SIZE_MAX / 4),
 	    .initial = "1G", .flags = OPTION_RELOAD },
+	{ "socket-buffer", 0, "SIZE",
+	    "let the system receive at most SIZE ahead; 0 leaves it to it",
+	    OPTION_SIZE(OPT, socket_bytes, 0, INT32_MAX / 2),
+	    .initial = "256k" },
 	{ "overload", 0, "POLICY", "do this when a buffer is full",
 	    OPTION_WORD(OPT, overload, overloads), .initial = "refuse",
 	    .flags = OPTION_RELOAD },
@@ -174,6 +182,8 @@ static const struct option_row rows[] = {
 	    OPTION_NUMBER(OPT, n_capture_files, 1, 1000), .initial = "4" },
 	{ "keylog", 0, "FILE", "append TLS secrets to FILE (NSS key log)",
 	    OPTION_PATH(OPT, keylog) },
+	{ "log-format", 0, "FORMAT", "write the log in this format",
+	    OPTION_WORD(OPT, log_format, log_formats), .initial = "logfmt" },
 	{ "log-level", 0, "LEVEL", "log messages of this level and above",
 	    OPTION_WORD(OPT, log_level, log_level_names), .initial = "info",
 	    .flags = OPTION_RELOAD },

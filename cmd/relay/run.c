@@ -5,9 +5,11 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/engine/rcu.h"
+#include "cmd/relay/admin.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/service.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +21,9 @@
 #define STEP_NS INT64_C(10000000) /* between checks while draining */
 #define FLUSH_MAX_NS INT64_C(2000000000) /* for writing queues at the end */
 #define FLUSH_MIN_NS INT64_C(250000000)
+#define MEMORY_SAID_NS INT64_C(30000000000)
+#define MEASURE_TICKS 5 /* between measurements of what the kernel holds */
+#define TRIM_BYTES ((uint64_t)16 << 20)
 #define STUCK_NS INT64_C(10000000000) /* a longer turn means a stuck worker */
 
 /* ---- configuration ---- */
@@ -256,6 +261,43 @@ drain(struct run *run, bool at_once)
 
 /* ---- the loop ---- */
 
+/* Say that memory is short, when that begins and every so often. */
+static void
+tick_memory(struct run *run)
+{
+	struct relay *relay = run->relay;
+	int64_t now_ns = clock_now_ns();
+
+	if (!admin_memory_is_short(relay)) {
+		run->memory_said_ns = 0;
+		return;
+	}
+	if (run->memory_said_ns != 0 &&
+	    now_ns - run->memory_said_ns < MEMORY_SAID_NS)
+		return;
+	run->memory_said_ns = now_ns;
+	log_warn("memory is short: see the largest holders in /links",
+	    LOG_U64("taken", engine_memory_reserved(relay->engine)),
+	    LOG_U64("budget", config_of(relay)->opt.memory_bytes));
+}
+
+/*
+ * After a burst, what malloc() keeps between blocks in use goes back, too. It
+ * holds up those who allocate for a moment, so only for a good deal.
+ */
+static void
+tick_trim(struct run *run)
+{
+	uint64_t now = engine_memory_reserved(run->relay->engine);
+
+	if (now > run->memory_peak)
+		run->memory_peak = now;
+	if (run->memory_peak < TRIM_BYTES || now > run->memory_peak / 2)
+		return;
+	(void)malloc_trim(0);
+	run->memory_peak = now;
+}
+
 static void
 warn_of_end(const char *option, int64_t ends_s, int64_t now_s)
 {
@@ -290,6 +332,10 @@ tick(struct run *run)
 
 	log_tick();
 	warn_of_ends(run);
+	tick_memory(run);
+	tick_trim(run);
+	if (run->n_ticks++ % MEASURE_TICKS == 0)
+		engine_measure_sockets(run->relay->engine);
 	check_links(run);
 	if (stuck_ns < STUCK_NS)
 		service_watchdog();

@@ -20,6 +20,9 @@ struct run {
 	int64_t warn_at_s; /* when to look at them next, unix */
 	bool check_links; /* workers are to check who may stay */
 	unsigned n_checks; /* that they were told */
+	uint64_t n_ticks;
+	uint64_t memory_peak; /* since memory went back to the system */
+	int64_t memory_said_ns; /* when we said that it is short; 0: not yet */
 };
 
 void run_block_signals(struct run *run);

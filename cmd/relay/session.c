@@ -277,6 +277,8 @@ up(struct relay *relay, struct engine_conn *conn)
 	bool node = peer->entry.role == BNET_ROLE_NODE;
 
 	peer->state = PEER_UP;
+	if (node)
+		engine_conn_trust(conn);
 	relay_count(own,
 	    node              ? RELAY_OPENED_NODE
 		: peer->hello ? RELAY_OPENED_CLIENT

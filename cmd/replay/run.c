@@ -1037,12 +1037,15 @@ find_target(struct run *run)
 	session_target_use(&run->target, &run->files);
 	if (!session_resolve(
 		&run->target, opt->target, REPLAY_PORT, why, sizeof(why))) {
+		bool exposed = errno == EACCES;
+
 		cli_warn("%s%s",
 		    opt->compile_to != NULL || opt->dry_run
 			? "the last argument is not a file, and as a target: "
 			: "the target: ",
 		    why);
-		exit(REPLAY_LATE); /* the resolver is on our side */
+		/* the resolver is on our side */
+		exit(exposed ? REPLAY_NOT_CONNECTED : REPLAY_LATE);
 	}
 	for (size_t i = 0; opt->verbose && i < run->target.n_addresses; i++)
 		cli_warn("%s: address %s", opt->target,

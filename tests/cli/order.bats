@@ -183,7 +183,7 @@ play_to_stock() {
 	for option in '' --no-probe '--target-order network'; do
 		start_stock server --register app
 		# shellcheck disable=SC2086
-		tool 0 bluenet-replay -p any --answer-timeout 10ms --asap \
+		tool 1 bluenet-replay -p any --answer-timeout 10ms --asap \
 			--report "$tmp/report.json" $option \
 			"$fixtures/captures/profile-market.pcap" "$plain"
 		times 1 "$plain: the target is a stock peer: sessions are played without hello"
@@ -209,7 +209,7 @@ expect a error
 END
 	stop_relay "$pid"
 	start_stock server --register app
-	tool 0 bluenet-replay -p any --answer-timeout 10ms --asap -q \
+	tool 1 bluenet-replay -p any --answer-timeout 10ms --asap -q \
 		--report "$tmp/report.json" "$tmp/session.pcap" "$plain"
 	[[ $output == *"2 not for a stock peer"* ]]
 	same "$(jq .counts.not_for_stock "$tmp/report.json")" 2

@@ -394,6 +394,82 @@ expect good echo-reply cookie=1
 END
 }
 
+# How much of 50 packets from a to n arrives, before and during an attack, is
+# compared in one run; nothing here depends on how fast that is.
+@test "half frames: others are served as without them, and the holders go" {
+	start_relay --memory 16M --threads 2
+	head -c 300000 /dev/zero >"$tmp/zeros"
+	play <<'END'
+mute
+join n $r role=node id=7
+join a $r
+flood a count=50 dest=node:7 key=app payload=size:4000
+collect total=50 n:packet
+repeat 100 connect f$i $r
+repeat 100 raw f$i ffff0f00
+repeat 100 raw f$i file=$tmp/zeros
+flood a count=50 dest=node:7 key=app payload=size:4000
+collect total=50 n:packet
+join late $r
+echo late cookie=1
+expect late echo-reply cookie=1
+until [ $$(metric connections_closed_total 'pressure') -ge 1 ]
+flood a count=50 dest=node:7 key=app payload=size:4000
+collect total=50 n:packet
+run [ $$(metric memory_reserved_bytes) -le 16777216 ]
+# a node is no victim, whoever held what
+send n dest=client:$a.id key=app payload=size:300000
+expect a packet size=300000
+run [ $$(metric connections_closed_total '"memory"') = 0 ]
+run [ $$(metric links 'role="node"') = 1 ]
+END
+	within grep -q 'msg="memory is short' "$tmp/$pid.err"
+}
+
+@test "nobody reads what a node broadcasts: a link that reads is served" {
+	start_relay --memory 16M --queue 4M --overload refuse --threads 2
+	play <<'END'
+mute
+join n $r role=node id=7
+join m $r role=node id=8
+join a $r
+flood a count=50 dest=node:8 key=app payload=size:4000
+collect total=50 m:packet
+repeat 40 join s$i $r rcvbuf=4096
+repeat 40 pause s$i
+flood n count=300 dest=client:0 forks=2-41 key=app payload=size:10000
+fence n
+until [ $$(metric copies_refused_total 'reason="memory"') -ge 1 ]
+flood a count=50 dest=node:8 key=app payload=size:4000
+collect total=50 m:packet
+send m dest=client:$a.id key=app payload=size:300000
+expect a packet size=300000
+run [ $$(metric memory_reserved_bytes) -le 16777216 ]
+run [ $$(metric connections_closed_total '"memory"') = 0 ]
+run [ $$(metric links 'role="node"') = 2 ]
+run curl -s http://$$metrics/healthz | head -n 1 | grep -qx '\(degraded\|ok\)'
+run curl -s http://$$metrics/links | jq -e '.largest | length > 0'
+END
+}
+
+@test "--write-timeout: who reads nothing is cut, who reads slowly is not" {
+	start_relay --write-timeout 600ms --queue 1M
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7 rcvbuf=4096
+join o $r role=node id=8
+pause n
+flood a count=2000 dest=node:7 key=app payload=size:1000
+flood a count=100 dest=node:8 key=app payload=size:1000
+collect total=100 o:packet
+until [ $$(metric connections_closed_total 'write_timeout') = 1 ]
+run [ $$(metric links 'role="node"') = 1 ]
+echo a cookie=1
+await a echo-reply cookie=1
+END
+}
+
 # ---- peers that die
 
 @test "kill -9 of a peer in mid-frame" {

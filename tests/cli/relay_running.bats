@@ -279,6 +279,19 @@ expect c drain
 END
 }
 
+@test "--log-format json: every line is an object" {
+	start_relay --log-format json
+	play <<'END'
+join a $r name=a\u0022\u000a{
+close a
+until grep -q 'link down' $err
+END
+	stop_relay "$pid"
+	jq -e -s 'all(.[]; .time and .level and .msg) and
+		any(.[]; .msg == "link up" and .id == 1) and
+		any(.[]; .msg == "draining" and .timeout == 10)' "$tmp/$pid.err"
+}
+
 @test "nobody reads standard error: the relay works on, and ends" {
 	mkfifo "$tmp/full"
 	exec 8<>"$tmp/full"

@@ -65,9 +65,9 @@ browse() {
 		send ann dest=node:7 key=<b>bold</b>& payload=one
 	EOT
 	start_relay
-	# nobody is there to answer
-	replays 1 --html "$tmp/page.html" --keys "$tmp/names" --asap \
-		"$tmp/a.pcap" "$plain"
+	# nobody is there to answer, which is not the question
+	replays 0 --html "$tmp/page.html" --keys "$tmp/names" --asap \
+		--fail-if 'sent<1' "$tmp/a.pcap" "$plain"
 	grep -qF '<td>&lt;b&gt;bold&lt;/b&gt;&amp;</td>' "$tmp/page.html"
 	run ! grep -F '<b>bold' "$tmp/page.html"
 }

@@ -5,7 +5,7 @@
 # the exit status, and what this machine lacks.
 #
 # What relay.bash sets; scripts of the peer; each test is a subshell.
-# shellcheck disable=SC2154,SC2016,SC2030,SC2031
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031,SC2317
 
 load relay
 load replay
@@ -206,7 +206,7 @@ metric_above() {
 	verdicts fail undecided
 	same "$(report .counts.unsent_injector)" 60
 	planned 61
-	for bad in 10 127.0.0.1:5 127.0.0.2,, host; do
+	for bad in 10 127.0.0.1:5 "127.0.0.2," host; do
 		run -2 "$replay" --source "$bad" "$capture" "$plain"
 		[[ $output == *'expected addresses without ports'* ]]
 	done

@@ -69,7 +69,7 @@ START_TEST(parse)
 		return;
 	ck_assert_str_eq(address_format(&addr, text), row->want);
 	ck_assert_uint_eq(addr.len_bytes,
-	    row->text[0] == '[' ? sizeof(struct sockaddr_in6)
+	    row->want[0] == '[' ? sizeof(struct sockaddr_in6)
 				: sizeof(struct sockaddr_in));
 }
 END_TEST
@@ -371,7 +371,8 @@ static const struct {
 	{ "127.0.0.1:99999", false },
 	{ "host:", false },
 	{ "host:x", false },
-	{ "::1", false },
+	{ "::1", true },
+	{ "::1:26000", false },
 	{ "99999", false },
 	{ "", false },
 };

@@ -89,6 +89,16 @@ START_TEST(full)
 }
 END_TEST
 
+/* One at a time: a sender that is ahead would wait for its own pause to end. */
+static void
+until_paused(struct fix *fix, int from, uint32_t *n)
+{
+	while (fix_counter(fix, ENGINE_PAUSES) == 0 && *n < 5000) {
+		send_big(from, (*n)++);
+		FIX_WAIT(fix, n_packets, *n);
+	}
+}
+
 /* Nothing is lost, and nothing refused: the sender waits. */
 START_TEST(pause_for)
 {
@@ -100,8 +110,7 @@ START_TEST(pause_for)
 
 	fix_start(&fix, &set, FIX_PAUSE);
 	pair(&fix, &to, &from);
-	while (fix_counter(&fix, ENGINE_PAUSES) == 0 && n < 5000)
-		send_big(from, n++);
+	until_paused(&fix, from, &n);
 	ck_assert_uint_gt(fix_counter(&fix, ENGINE_PAUSES), 0);
 	for (; n_taken < n; n_taken++)
 		ck_assert_uint_eq(take_big(to), n_taken);
@@ -135,8 +144,7 @@ START_TEST(one_of_a_pause_dies)
 
 	fix_start(&fix, &set, FIX_PAUSE);
 	pair(&fix, &to, &from);
-	while (fix_counter(&fix, ENGINE_PAUSES) == 0 && n < 5000)
-		send_big(from, n++);
+	until_paused(&fix, from, &n);
 	if (who == WATCHED_DIES) {
 		close(to);
 		FIX_WAIT(&fix, n_packets, n);
@@ -282,7 +290,7 @@ watch_budget(struct fix *fix, uint64_t max_bytes)
 
 /*
  * Many peers send half of a frame and wait. The budget is not enough for all:
- * some starve, and the time that a frame has sets free what they hold.
+ * some starve, until those that hold the most are ended.
  */
 START_TEST(half_frames)
 {
@@ -313,7 +321,9 @@ START_TEST(half_frames)
 		watch_budget(&fix, set.memory_max_bytes);
 	}
 	FIX_WAIT(&fix, n_gone, N_STALLED);
-	ck_assert_uint_gt(fix.ends[ENGINE_END_FRAME_TIMEOUT], 0);
+	ck_assert_uint_gt(
+	    fix.ends[ENGINE_END_FRAME_TIMEOUT] + fix.ends[ENGINE_END_PRESSURE],
+	    0);
 	for (int i = 0; i < N_STALLED; i++)
 		close(fds[i]);
 	fix_stop(&fix);
@@ -371,6 +381,181 @@ START_TEST(nobody_reads)
 }
 END_TEST
 
+/* ---- who holds memory, and does not move ---- */
+
+#define HALF_BYTES 300000 /* that come of a frame of CLAIM_BYTES */
+#define CLAIM_BYTES 1000000
+#define N_HOLDERS 20
+
+static void
+send_half(int fd)
+{
+	static uint8_t bytes[HALF_BYTES];
+
+	bnet_order_put_u32(BNET_ORDER_LITTLE, bytes, CLAIM_BYTES);
+	for (size_t at = 0; at < sizeof(bytes);) {
+		ssize_t n =
+		    send(fd, bytes + at, sizeof(bytes) - at, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return; /* it was ended meanwhile */
+		at += (size_t)n;
+	}
+}
+
+/* Memory grows with what has come of a frame, not with what it claims. */
+START_TEST(half_a_frame_takes_what_has_come)
+{
+	struct engine_settings set = { .n_workers = 1 };
+	uint64_t before, taken;
+	struct fix fix;
+	int fd;
+
+	fix_start(&fix, &set, FIX_COUNT);
+	fd = peer_connect(&fix);
+	FIX_WAIT(&fix, n_ready, 1);
+	before = engine_memory_reserved(fix.engine);
+	send_half(fd);
+	for (;;) {
+		fix_wait_counter(&fix, ENGINE_BYTES_READ, HALF_BYTES);
+		taken = engine_memory_reserved(fix.engine) - before;
+		if (taken < HALF_BYTES + (128 << 10))
+			break; /* what the read might have taken is back */
+	}
+	ck_assert_uint_ge(taken, HALF_BYTES);
+	ck_assert_uint_le(taken, HALF_BYTES * 13 / 10);
+	close(fd);
+	FIX_WAIT(&fix, n_closed, 1);
+	fix_stop(&fix);
+}
+END_TEST
+
+/*
+ * Half frames for several times their share: those that hold the most are
+ * ended, while a link with small frames is served, and none of its is lost.
+ */
+START_TEST(half_frames_and_small_ones)
+{
+	struct engine_settings set = { .n_workers = workers_rows[_i],
+		.memory_max_bytes = 8 << 20 };
+	int fds[N_HOLDERS], good;
+	uint32_t n = 0;
+	struct fix fix;
+
+	fix_start(&fix, &set, FIX_ECHO);
+	good = peer_connect(&fix);
+	FIX_WAIT(&fix, n_ready, 1);
+	for (int i = 0; i < N_HOLDERS; i++) {
+		fds[i] = peer_connect_to(&fix.at, 0);
+		send_half(fds[i]);
+		peer_send_u32(good, n);
+		peer_expect_u32(good, n++);
+	}
+	while (fix.ends[ENGINE_END_PRESSURE] == 0) {
+		peer_send_u32(good, n);
+		peer_expect_u32(good, n++);
+		watch_budget(&fix, set.memory_max_bytes);
+	}
+	ck_assert_str_ne(fix.reason, "");
+	ck_assert_uint_eq(fix.ends[ENGINE_END_MEMORY], 0);
+	ck_assert_uint_gt(fix_counter(&fix, ENGINE_PRESSED), 0);
+	for (int i = 0; i < N_HOLDERS; i++)
+		close(fds[i]);
+	FIX_WAIT(&fix, n_closed, N_HOLDERS);
+	peer_send_u32(good, n);
+	peer_expect_u32(good, n);
+	close(good);
+	fix_stop(&fix);
+}
+END_TEST
+
+/* A long frame that hardly grows is ended before its time is over. */
+START_TEST(frame_that_hardly_grows)
+{
+	struct engine_settings set = { .n_workers = 1,
+		.frame_timeout_ns = 800000000 };
+	struct fix fix;
+	int fd;
+
+	fix_start(&fix, &set, FIX_COUNT);
+	fd = peer_connect(&fix);
+	FIX_WAIT(&fix, n_ready, 1);
+	send_half(fd);
+	FIX_WAIT(&fix, n_closed, 1);
+	ck_assert_uint_eq(fix.ends[ENGINE_END_FRAME_TIMEOUT], 1);
+	ck_assert_str_eq(fix.reason, "the frame hardly grows");
+	close(fd);
+	fix_stop(&fix);
+}
+END_TEST
+
+/* Queued, and nothing read for so long: ended, whatever its ceiling is. */
+START_TEST(write_timeout)
+{
+	struct engine_settings set = { .n_workers = workers_rows[_i],
+		.queue_max_bytes = 2000 * BIG_BYTES,
+		.write_timeout_ns = 400000000 };
+	struct fix fix;
+	int fd;
+
+	fix_start(&fix, &set, FIX_COUNT);
+	fd = peer_connect_to(&fix.at, SMALL_BUFFER);
+	FIX_WAIT(&fix, n_ready, 1);
+	for (uint32_t i = 0; i < 800; i++)
+		post_big(&fix, i);
+	FIX_WAIT(&fix, n_closed, 1);
+	ck_assert_uint_eq(fix.ends[ENGINE_END_WRITE_TIMEOUT], 1);
+	close(fd);
+	fix_stop(&fix);
+}
+END_TEST
+
+/*
+ * Peers that do not read take what queues may take, and no more: a link that
+ * reads gets its answers, and a long frame of it is read.
+ */
+START_TEST(nobody_reads_but_one)
+{
+	struct engine_settings set = { .n_workers = workers_rows[_i],
+		.memory_max_bytes = 16 << 20 };
+	static uint8_t payload[HALF_BYTES], back[HALF_BYTES];
+	uint32_t n = 0, refused;
+	int fds[8], good;
+	struct fix fix;
+
+	fix_start(&fix, &set, FIX_ECHO);
+	good = peer_connect(&fix);
+	FIX_WAIT(&fix, n_ready, 1);
+	for (int i = 0; i < 8; i++) {
+		fds[i] = peer_connect_to(&fix.at, SMALL_BUFFER);
+		FIX_WAIT(&fix, n_ready, (unsigned)i + 2);
+	}
+	while (fix.sent[ENGINE_MEMORY] == 0 && n < 20000) {
+		send_big(fds[n % 8], n);
+		n++;
+		FIX_WAIT(&fix, n_packets, n);
+	}
+	refused = fix.sent[ENGINE_MEMORY];
+	ck_assert_uint_gt(refused, 0);
+	peer_send_u32(good, 7);
+	peer_expect_u32(good, 7);
+	memset(payload, 5, sizeof(payload));
+	peer_send(good, BNET_ORDER_LITTLE, payload, sizeof(payload));
+	ck_assert_uint_eq(
+	    peer_take(good, BNET_ORDER_LITTLE, back, sizeof(back)),
+	    sizeof(back));
+	ck_assert_mem_eq(back, payload, sizeof(back));
+	ck_assert_uint_eq(fix.sent[ENGINE_MEMORY], refused);
+	ck_assert_uint_eq(fix.ends[ENGINE_END_MEMORY], 0);
+	watch_budget(&fix, set.memory_max_bytes);
+	for (int i = 0; i < 8; i++)
+		close(fds[i]);
+	close(good);
+	FIX_WAIT(&fix, n_closed, 9);
+	fix_stop(&fix);
+}
+END_TEST
+
 static Suite *
 engine_bounds_suite(void)
 {
@@ -386,6 +571,11 @@ engine_bounds_suite(void)
 	tcase_add_loop_test(tc, half_frames, 0, 2);
 	tcase_add_loop_test(tc, half_frames_and_gone, 0, 2);
 	tcase_add_loop_test(tc, nobody_reads, 0, 2);
+	tcase_add_test(tc, half_a_frame_takes_what_has_come);
+	tcase_add_loop_test(tc, half_frames_and_small_ones, 0, 2);
+	tcase_add_test(tc, frame_that_hardly_grows);
+	tcase_add_loop_test(tc, write_timeout, 0, 2);
+	tcase_add_loop_test(tc, nobody_reads_but_one, 0, 2);
 	return suite;
 }
 

@@ -15,6 +15,7 @@ static const struct link_view views[] = {
 	    .name = "jita",
 	    .address = "10.0.0.1:40000",
 	    .queue_bytes = 5,
+	    .memory_bytes = 6,
 	    .latency_us = 1500,
 	    .latency_known = true,
 	    .packets_in = 1,
@@ -55,7 +56,7 @@ parsed(size_t n)
 	links_json_begin(&text);
 	for (size_t i = 0; i < n; i++)
 		links_json_link(&text, &views[i], i == 0);
-	links_json_end(&text);
+	links_json_end(&text, views, n);
 	ck_assert(text_ok(&text));
 	root = json_loadb((const char *)text_slice(&text).p,
 	    text_slice(&text).len, JSON_REJECT_DUPLICATES, &error);
@@ -76,10 +77,10 @@ START_TEST(members)
 	json_t *root = parsed(4), *want;
 	json_t *got = json_array_get(json_object_get(root, "links"), 0);
 
-	want = json_pack("{si ss ss ss si si si si si sI s[ss] ss ss sb ss}",
+	want = json_pack("{si ss ss ss si si si si si si sI s[ss] ss ss sb ss}",
 	    "id", 7, "role", "node", "name", "jita", "address",
-	    "10.0.0.1:40000", "queue_bytes", 5, "latency_us", 1500,
-	    "packets_in", 1, "packets_out", 2, "bytes_in", 3, "bytes_out",
+	    "10.0.0.1:40000", "queue_bytes", 5, "memory_bytes", 6, "latency_us",
+	    1500, "packets_in", 1, "packets_out", 2, "bytes_in", 3, "bytes_out",
 	    (json_int_t)9007199254740993, "codecs", "zlib", "snappy", "order",
 	    "network", "tls", "1.3", "stock", 0, "since",
 	    "2026-01-02T03:04:05Z");

@@ -149,12 +149,6 @@ order_of(const struct tape_session *session)
 						    : BNET_ORDER_LITTLE;
 }
 
-static bool
-says_hello(const struct tape_session *session)
-{
-	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
-}
-
 /* The raw size before a zlib stream is in the byte order of the connection. */
 static bool
 reorder_size(struct play_worker *worker, struct bnet_packet *packet)
