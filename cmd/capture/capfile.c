@@ -142,8 +142,10 @@ capfile_close(struct capfile *file)
 	if (file == NULL)
 		return;
 	pcapng_free(file->ng);
-	if (file->pcap != NULL)
+	if (file->pcap != NULL) {
 		pcap_close(file->pcap); /* closes the stream of `in` */
+		input_released(file->in);
+	}
 	input_close(file->in);
 	free(file);
 }
