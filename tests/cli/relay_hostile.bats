@@ -245,7 +245,7 @@ END
 # ---- peers that do not read
 
 @test "a slow reader, refuse: each packet arrives or is told of, in order" {
-	start_relay --overload refuse --queue 64K
+	start_relay --overload refuse --queue 256K
 	play <<'END'
 mute
 join a $r
@@ -306,7 +306,8 @@ mute
 join a $r
 join n $r role=node id=7 rcvbuf=4096
 pause n
-flood a count=20000 dest=node:7 key=app payload=size:1000
+# so few that its queue holds all errors
+flood a count=1000 dest=node:7 key=app payload=size:16000
 until [ $$(metric pauses_total) -ge 1 ]
 reset n
 echo a cookie=1
