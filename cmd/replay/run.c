@@ -571,10 +571,7 @@ run_report(
 	report_print_text(report, run->keys, stdout);
 	ok = write_outputs(run, report) &&
 	    (diff == NULL || diff_found(diff)->unlooked == 0);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		cli_warn("standard output: %s", strerror(errno));
-		ok = false;
-	}
+	ok = cli_flush() && ok;
 	return code_of(report, ok, run->opt->allow_undecided);
 }
 
@@ -1130,8 +1127,8 @@ dry_run(struct run *run)
 	dry_run_print(&what, stdout);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
-	if (fflush(stdout) != 0 || ferror(stdout))
-		cli_die("standard output: %s", strerror(errno));
+	if (!cli_flush())
+		return CLI_FAILED;
 	return run->target.n_addresses == 0 || run_target_is_safe(run)
 	    ? REPLAY_OK
 	    : REPLAY_USAGE;

@@ -35,7 +35,8 @@ substitute() {
 		s/(relay|staging)\.example/$own/g
 		s/ssh relay-1 tcpdump [^|]*/cat day.pcap /
 		s/-c 10 /-c 3 -i 10ms /
-		s/-c (50|100) /-c 5 /
+		s/-c 50 /-c 5 /
+		s/-c 100 -i 20ms /-c 20 -i 10ms /
 		s/-w 8h/-w 200ms/
 		s/--for 10s/--for 200ms/
 		s/p90>5ms/p90>60s/

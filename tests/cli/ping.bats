@@ -71,7 +71,8 @@ run_node() {
 
 # begin_ping [ARG...]: in the background; $ping_pid.
 begin_ping() {
-	begin "$build/bluenet-ping" "$@"
+	# what started the tests may ignore SIGHUP
+	begin env --default-signal=HUP "$build/bluenet-ping" "$@"
 	children+=("$pid")
 	ping_pid=$pid
 }

@@ -83,8 +83,8 @@ where_it_goes() {
 
 @test "bluenet-node" {
 	start_relay
-	where_it_goes "$build/bluenet-node" --id 8 --for 50ms "$plain"
-	where_it_goes "$build/bluenet-node" --id 8 --for 50ms --stats "$plain"
+	where_it_goes "$build/bluenet-node" --id 8 --for 1s "$plain"
+	where_it_goes "$build/bluenet-node" --id 8 --for 1s --stats "$plain"
 }
 
 # It says where it listens; what is closed ends it before it serves.
