@@ -64,7 +64,7 @@ bnet_buf_cap_for(const struct bnet_buf *buf, size_t n)
 
 	if (fits(buf, n))
 		return buf->cap;
-	if (buf->cap >= need)
+	if (buf->p != NULL && buf->cap >= need)
 		cap = next_cap(cap);
 	while (cap < need)
 		cap = next_cap(cap);

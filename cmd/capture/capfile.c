@@ -45,13 +45,11 @@ tell_secrets(struct capfile *file, const struct pcapng *ng)
 static void
 read_secrets(struct capfile *file, const char *path, struct cap_keylog *log)
 {
-	struct source_packet packet;
 	const char *why;
 	struct input *in = input_open(path, buffer_bytes(0), file->wait, &why);
 	struct pcapng *ng = in == NULL ? NULL : pcapng_new(input_file(in), log);
 
-	while (ng != NULL && !file->wait->broken &&
-	    pcapng_next(ng, &packet) == SOURCE_PACKET)
+	while (ng != NULL && !file->wait->broken && pcapng_next_secrets(ng))
 		;
 	if (ng != NULL)
 		tell_secrets(file, ng);
@@ -144,8 +142,10 @@ capfile_close(struct capfile *file)
 	if (file == NULL)
 		return;
 	pcapng_free(file->ng);
-	if (file->pcap != NULL)
+	if (file->pcap != NULL) {
 		pcap_close(file->pcap); /* closes the stream of `in` */
+		input_released(file->in);
+	}
 	input_close(file->in);
 	free(file);
 }

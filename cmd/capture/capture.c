@@ -398,6 +398,12 @@ cap_waiting(const struct cap *cap)
 }
 
 void
+cap_dropped(struct cap *cap, uint64_t n_packets)
+{
+	cap->counters.dropped_packets = n_packets;
+}
+
+void
 cap_tick(struct cap *cap, int64_t now_ns, bool grown)
 {
 	struct stream *s = cap->waiting, *next;

@@ -92,6 +92,7 @@ struct cap_counters {
 	uint64_t other_ports; /* packets of TCP, of which no port is decoded */
 	uint64_t bad_packets; /* headers cut or inconsistent */
 	uint64_t cut_packets; /* shorter in the capture than sent */
+	uint64_t dropped_packets; /* by who captured; see cap_dropped() */
 	uint64_t fragments, datagrams; /* IP fragments; datagrams reassembled */
 	uint64_t segments, segment_bytes; /* TCP with payload */
 	uint64_t retransmissions, retransmitted_bytes;
@@ -172,6 +173,9 @@ void cap_idle(struct cap *cap, int64_t idle_ns);
  */
 size_t cap_waiting(const struct cap *cap);
 void cap_tick(struct cap *cap, int64_t now_ns, bool grown);
+
+/* Whoever captured them reports that so many packets were dropped, in all. */
+void cap_dropped(struct cap *cap, uint64_t n_packets);
 
 /* The capture has ended: reports everything that is held. */
 void cap_finish(struct cap *cap);

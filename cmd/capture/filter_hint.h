@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * filter_hint - why does a capture filter let nothing pass? Reads the file once
- * more without it. Called by the tools, when nothing passed.
+ * filter_hint - says what a capture filter passed over, and why. Called by the
+ * tools, at the end.
  */
 #ifndef CAPTURE_FILTER_HINT_H
 #define CAPTURE_FILTER_HINT_H
 
-#include <stddef.h>
+#include "cmd/capture/source.h"
 
-#define FILTER_HINT_CHARS 400
+#define FILTER_HINT_CHARS 600
 
 /*
- * Writes a sentence about the packets in these files, which may be "-" or
- * anything that cannot be read again; then it says less.
+ * Writes a sentence if the filter matched nothing, or not the packets that it
+ * was meant for. `seen` is NULL for a live capture that got no packet. Returns
+ * false if there is nothing to say.
  */
-void filter_hint(const char *const *paths, size_t n_paths, const char *bpf,
+bool filter_hint(const struct source_filtered *seen, const char *bpf,
     char text[FILTER_HINT_CHARS]);
 
 #endif

@@ -28,7 +28,8 @@ struct input {
 	struct input_wait *wait;
 	bool regular, slow; /* slow: wait before reading */
 	uint64_t n_read, size;
-	FILE *file;
+	FILE *file; /* NULL: closed */
+	FILE *plain; /* the same, if it is a file as it is */
 	char *buffer; /* stdio's */
 	uint8_t head[INPUT_MAGIC_BYTES]; /* of the content */
 	size_t n_head, head_at;
@@ -383,12 +384,43 @@ open_fd(struct input *in, const char *path)
 	return true;
 }
 
+/*
+ * A regular file that is not compressed is stdio's: a stream of our own would
+ * cost a copy of each byte. The descriptors share the position.
+ */
+static FILE *
+open_plain(struct input *in, off_t from)
+{
+	int fd;
+
+	if (from < 0 || !in->regular || in->codec != NULL ||
+	    lseek(in->fd, from, SEEK_SET) != from)
+		return NULL;
+	fd = fcntl(in->fd, F_DUPFD_CLOEXEC, 0);
+	in->plain = fd < 0 ? NULL : fdopen(fd, "rb");
+	if (fd >= 0 && in->plain == NULL)
+		close(fd);
+	return in->plain;
+}
+
+/* From the first byte, whatever was read of it. */
+static FILE *
+open_stream(struct input *in, const char **why)
+{
+	const cookie_io_functions_t io = { .read = read_cookie,
+		.close = close_cookie };
+	off_t from = lseek(in->fd, 0, SEEK_CUR);
+
+	if (!read_head(in, why))
+		return NULL;
+	in->file = open_plain(in, from);
+	return in->file != NULL ? in->file : fopencookie(in, "rb", io);
+}
+
 struct input *
 input_open(const char *path, size_t buffer_bytes, struct input_wait *wait,
     const char **why)
 {
-	const cookie_io_functions_t io = { .read = read_cookie,
-		.close = close_cookie };
 	struct input *in = calloc(1, sizeof(*in));
 	int error;
 
@@ -400,8 +432,8 @@ input_open(const char *path, size_t buffer_bytes, struct input_wait *wait,
 	in->wait = wait;
 	in->raw = malloc(RAW_BYTES);
 	errno = ENOMEM;
-	if (in->raw != NULL && open_fd(in, path) && read_head(in, why))
-		in->file = fopencookie(in, "rb", io);
+	if (in->raw != NULL && open_fd(in, path))
+		in->file = open_stream(in, why);
 	if (in->file == NULL) {
 		error = errno;
 		input_close(in);
@@ -456,10 +488,18 @@ input_is_regular(const struct input *in)
 	return in->regular;
 }
 
+void
+input_released(struct input *in)
+{
+	in->file = NULL;
+}
+
 uint64_t
 input_at(const struct input *in)
 {
-	return in->n_read;
+	off_t at = in->plain != NULL ? lseek(in->fd, 0, SEEK_CUR) : -1;
+
+	return at >= 0 ? (uint64_t)at : in->n_read;
 }
 
 uint64_t

@@ -45,11 +45,11 @@ struct input *input_open(const char *path, size_t buffer_bytes,
     struct input_wait *wait, const char **why);
 void input_close(struct input *in); /* NULL is allowed */
 
-/*
- * The decompressed bytes, from the first one. input_close() closes it, if nobody
- * did before.
- */
+/* The decompressed bytes, from the first one. input_close() closes it. */
 FILE *input_file(struct input *in);
+
+/* Somebody else has closed it: libpcap does with the stream of a pcap file. */
+void input_released(struct input *in);
 
 /* The first of them; fewer than INPUT_MAGIC_BYTES if there are no more. */
 size_t input_magic(const struct input *in, uint8_t magic[INPUT_MAGIC_BYTES]);

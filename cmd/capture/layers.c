@@ -197,6 +197,7 @@ read_ipv4(struct walk *w)
 	    total_bytes < head_bytes)
 		return END_BAD;
 	begin_ip(w);
+	ip->start = p;
 	frag = get_u16(p + 6);
 	ip->id = get_u16(p + 4);
 	ip->offset_bytes = (uint32_t)(frag & 0x1fff) * 8;
@@ -277,6 +278,7 @@ read_ipv6(struct walk *w)
 	if (w->in.len < IPV6_BYTES || p[0] >> 4 != 6)
 		return END_BAD;
 	begin_ip(w);
+	ip->start = p;
 	ip->src.v6 = ip->dst.v6 = true;
 	memcpy(ip->src.ip, p + 8, 16);
 	memcpy(ip->dst.ip, p + 24, 16);

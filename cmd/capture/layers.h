@@ -76,6 +76,7 @@ struct cap_other {
 /* An IP datagram or fragment: the innermost one. */
 struct cap_ip {
 	struct cap_end src, dst; /* ports are 0 */
+	const uint8_t *start; /* of its header in the packet; NULL: no IP */
 	uint8_t protocol; /* 6 TCP */
 	struct bnet_slice data; /* captured; borrowed */
 	size_t missing_bytes; /* sent after `data`, but not captured */

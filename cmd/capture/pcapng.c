@@ -30,7 +30,8 @@
 #define DROPS_UNKNOWN 0xffff /* of an obsolete packet block */
 
 #define HEAD_BYTES 8
-#define FRAME_BYTES 12 /* around a body */
+#define TAIL_BYTES 4
+#define FRAME_BYTES (HEAD_BYTES + TAIL_BYTES) /* around a body */
 #define SECTION_BYTES 16 /* the fixed part of a body */
 #define INTERFACE_BYTES 8
 #define PACKET_BYTES 20
@@ -59,6 +60,7 @@ struct pcapng {
 	uint64_t at; /* of the block, from the start of the file */
 	bool big;
 	bool started; /* the first section has begun */
+	bool secrets_only; /* the other blocks are skipped */
 	struct interface *interfaces; /* n of them, of this section */
 	size_t n, n_room;
 	uint64_t dropped; /* in the sections before */
@@ -489,8 +491,10 @@ static const struct block {
 
 /* NULL: it is skipped. */
 static const struct block *
-block_find(uint32_t type)
+block_find(const struct pcapng *ng, uint32_t type)
 {
+	if (ng->secrets_only && type != BLOCK_SECTION && type != BLOCK_SECRETS)
+		return NULL;
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
 		if (blocks[i].type == type)
 			return &blocks[i];
@@ -546,6 +550,7 @@ read_body(struct pcapng *ng, size_t n)
 	return SOURCE_END;
 }
 
+/* The same, but keeps only the last 4 bytes of at least as many. */
 static enum source_result
 skip_body(struct pcapng *ng, size_t n)
 {
@@ -554,7 +559,8 @@ skip_body(struct pcapng *ng, size_t n)
 	if (!body_reserve(ng, READ_BYTES))
 		return fail(ng, "out of memory");
 	for (; n > 0; n -= part) {
-		part = n < READ_BYTES ? n : READ_BYTES;
+		part = n <= READ_BYTES ? n : READ_BYTES - TAIL_BYTES;
+		ng->n_body = part;
 		if ((fread_unlocked)(ng->body, 1, part, ng->f) != part)
 			return cut(ng);
 	}
@@ -602,7 +608,7 @@ static enum source_result
 read_rest(struct pcapng *ng, const struct block *block, uint32_t total)
 {
 	enum source_result result;
-	uint8_t tail[4];
+	size_t n = total - HEAD_BYTES; /* with the length at the end */
 
 	if (total < FRAME_BYTES || total % 4 != 0 ||
 	    (block != NULL && total < FRAME_BYTES + block->body_bytes))
@@ -611,17 +617,16 @@ read_rest(struct pcapng *ng, const struct block *block, uint32_t total)
 	if (block != NULL && total > block->max_bytes)
 		return fail(ng, "%s block of %u bytes: expected at most %zu",
 		    block->name, (unsigned)total, block->max_bytes);
-	result = block == NULL ? skip_body(ng, total - FRAME_BYTES)
-			       : read_body(ng, total - FRAME_BYTES);
+	result = block == NULL ? skip_body(ng, n) : read_body(ng, n);
 	if (result != SOURCE_END)
 		return result;
-	if ((fread_unlocked)(tail, 1, sizeof(tail), ng->f) != sizeof(tail))
-		return cut(ng);
-	if (u32(ng, tail) != total)
+	ng->n_body -= TAIL_BYTES;
+	n = u32(ng, ng->body + ng->n_body);
+	if (n != total)
 		return fail(ng,
-		    "its length is %u at its start, and %u at its"
+		    "its length is %u at its start, and %zu at its"
 		    " end",
-		    (unsigned)total, (unsigned)u32(ng, tail));
+		    (unsigned)total, n);
 	return SOURCE_END;
 }
 
@@ -653,12 +658,21 @@ read_block(struct pcapng *ng, bool *end)
 	if (result != SOURCE_END)
 		return result;
 	total = u32(ng, head + 4);
-	block = block_find(type);
+	block = block_find(ng, type);
 	result = read_rest(ng, block, total);
 	if (result == SOURCE_END && block != NULL)
 		result = dispatch(ng, type);
 	ng->at += total;
 	return result;
+}
+
+bool
+pcapng_next_secrets(struct pcapng *ng)
+{
+	bool end;
+
+	ng->secrets_only = true;
+	return read_block(ng, &end) != SOURCE_ERROR && !end;
 }
 
 enum source_result

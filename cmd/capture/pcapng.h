@@ -39,6 +39,12 @@ void pcapng_free(struct pcapng *ng); /* NULL is allowed */
 enum source_result pcapng_next(struct pcapng *ng, struct source_packet *packet);
 
 /*
+ * Reads one block, of which only secrets count. Returns false at the end, or at
+ * an error. Not to be mixed with the others.
+ */
+bool pcapng_next_secrets(struct pcapng *ng);
+
+/*
  * Reads up to the first packet or interface and no further, so that
  * pcapng_linktype() is known. SOURCE_PACKET: it is.
  */

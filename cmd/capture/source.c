@@ -3,6 +3,7 @@
 
 #include "cmd/capture/capfile.h"
 #include "cmd/capture/capture.h"
+#include "cmd/capture/layers.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/process.h"
 
@@ -57,6 +58,9 @@ struct source {
 	char *filter; /* NULL: everything passes */
 	struct program programs[PROGRAMS_MAX];
 	size_t n_programs;
+	struct bpf_program inside; /* for an IP packet without what is around */
+	bool looks_inside;
+	struct source_filtered filtered;
 };
 
 static struct source *
@@ -82,7 +86,8 @@ refuse_link(const char *path, int linktype, char *err)
 {
 	snprintf(err, SOURCE_ERR_CHARS,
 	    "%.200s: link type %s (%d) is not one that can be read: expected"
-	    " Ethernet, Linux cooked, raw IP or NULL",
+	    " Ethernet, Linux cooked, raw IP, NULL, PPP, HDLC, MPLS, NFLOG or"
+	    " 802.11",
 	    path, name_of(linktype), linktype);
 }
 
@@ -460,6 +465,7 @@ bool
 source_filter(struct source *src, const char *bpf, char *err)
 {
 	struct bpf_program program;
+	char why[SOURCE_ERR_CHARS];
 
 	free(src->filter);
 	src->filter = strdup(bpf);
@@ -473,7 +479,60 @@ source_filter(struct source *src, const char *bpf, char *err)
 	if (!compile(src, src->linktype, &program, err))
 		return false;
 	pcap_freecode(&program);
+	/* one about links cannot be asked without them */
+	src->looks_inside = compile(src, DLT_RAW, &src->inside, why);
 	return true;
+}
+
+#define ETHER_BYTES 14
+
+/* Usual packets, of which there are many, are told by a few bytes. */
+static bool
+is_plain_tcp(const struct source_packet *packet)
+{
+	const uint8_t *p = packet->data.p;
+
+	return packet->linktype == DLT_EN10MB && packet->data.len >= 34 &&
+	    p[12] == 0x08 && p[13] == 0x00 && p[23] == 6;
+}
+
+/* A packet did not match: would it, without what is around its IP packet? */
+static void
+note_hidden(struct source *src, const struct source_packet *packet)
+{
+	const uint8_t *data = packet->data.p;
+	struct pcap_pkthdr head = { .caplen = 0 };
+	struct cap_ip ip;
+	size_t skipped;
+
+	if (!src->looks_inside || is_plain_tcp(packet))
+		return;
+	(void)cap_layers_ip(
+	    packet->linktype, packet->data, packet->wire_bytes, &ip);
+	if (ip.start == NULL)
+		return;
+	skipped = (size_t)(ip.start - data);
+	if (ip.n_vlans == 0 && !ip.wrapped &&
+	    (packet->linktype != DLT_EN10MB || skipped == ETHER_BYTES))
+		return; /* the filter knows these */
+	head.caplen = (bpf_u_int32)(packet->data.len - skipped);
+	head.len = (bpf_u_int32)(packet->wire_bytes - skipped);
+	if (pcap_offline_filter(&src->inside, &head, ip.start) == 0)
+		return;
+	if (ip.wrapped || ip.n_vlans == 0)
+		src->filtered.wrapped++;
+	else if (ip.n_vlans == 1)
+		src->filtered.tagged++;
+	else
+		src->filtered.tagged_twice++;
+}
+
+bool
+source_filtered(const struct source *src, struct source_filtered *n)
+{
+	*n = src->filtered;
+	n->packets = src->n_packets;
+	return src->live == NULL;
 }
 
 /* 1: it passes; 0: it does not; -1: `err`. */
@@ -491,8 +550,14 @@ passes(struct source *src, const struct source_packet *packet, char *err)
 	program = program_of(src, packet->linktype, err);
 	if (program == NULL)
 		return -1;
-	return !program->passes_none &&
-	    pcap_offline_filter(&program->bpf, &head, packet->data.p) != 0;
+	if (program->passes_none)
+		return 0;
+	if (pcap_offline_filter(&program->bpf, &head, packet->data.p) == 0) {
+		note_hidden(src, packet);
+		return 0;
+	}
+	src->filtered.passed++;
+	return 1;
 }
 
 /* ---- packets ---- */
@@ -510,6 +575,8 @@ source_close(struct source *src)
 	for (size_t i = 0; i < src->n_programs; i++)
 		if (!src->programs[i].passes_none)
 			pcap_freecode(&src->programs[i].bpf);
+	if (src->looks_inside)
+		pcap_freecode(&src->inside);
 	free(src->filter);
 	free(src->members);
 	free(src->heap);

@@ -41,6 +41,17 @@ struct source *source_open_live(const char *iface, int snaplen, char *err);
  */
 bool source_filter(struct source *src, const char *bpf, char *err);
 
+/* What the filter did; hidden: did not match, but their IP packets would. */
+struct source_filtered {
+	uint64_t packets, passed;
+	uint64_t tagged; /* hidden behind a VLAN tag, */
+	uint64_t tagged_twice; /* or several */
+	uint64_t wrapped; /* hidden in a tunnel or other headers */
+};
+
+/* So far; false: live, where the kernel drops packets unseen. */
+bool source_filtered(const struct source *src, struct source_filtered *n);
+
 void source_close(struct source *src); /* NULL is allowed */
 
 /* The DLT_ of the first packets, and its name; each packet has its own. */

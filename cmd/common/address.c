@@ -28,6 +28,29 @@ parse_number(const char *text, unsigned max, unsigned *v)
 }
 
 /*
+ * An IPv6 address alone, such as "::1", but not one that may have a port at its
+ * end, such as "::1:2600": that needs brackets.
+ */
+static bool
+is_bare_ip6(const char *text)
+{
+	const char *last = strrchr(text, ':');
+	char before[HOST_CHARS];
+	struct in6_addr ip6;
+	size_t n;
+
+	if (last == NULL || strlen(text) >= HOST_CHARS ||
+	    inet_pton(AF_INET6, text, &ip6) != 1)
+		return false;
+	n = (size_t)(last - text);
+	memcpy(before, text, n);
+	before[n] = '\0';
+	return last[1] == '\0' ||
+	    last[1 + strspn(last + 1, "0123456789")] != '\0' ||
+	    inet_pton(AF_INET6, before, &ip6) != 1;
+}
+
+/*
  * Splits "HOST:PORT", "[HOST]:PORT", "HOST", "[HOST]" or "PORT". Returns false
  * for anything else, or if the port is missing and *port is ADDRESS_PORT_NONE.
  */
@@ -38,6 +61,11 @@ split(const char *text, char host[HOST_CHARS], bool *bracket, int *port)
 	unsigned v;
 
 	*bracket = text[0] == '[';
+	if (is_bare_ip6(text) && *port != ADDRESS_PORT_NONE) {
+		*bracket = true;
+		memcpy(host, text, strlen(text) + 1);
+		return true;
+	}
 	if (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0') {
 		memcpy(
 		    host, ADDRESS_HOST_DEFAULT, sizeof(ADDRESS_HOST_DEFAULT));

@@ -169,6 +169,8 @@ client_host(const char *target, char host[CLIENT_HOST_CHARS])
 	}
 	if (target[0] == '[')
 		n = strcspn(++target, "]");
+	else if (target[n] == ':' && strchr(&target[n + 1], ':') != NULL)
+		n = strlen(target); /* an IPv6 address alone */
 	if (n >= CLIENT_HOST_CHARS)
 		n = CLIENT_HOST_CHARS - 1;
 	memcpy(host, target, n);

@@ -26,7 +26,7 @@ const char *const log_level_names[] = { "error", "warn", "info", "debug",
 static const char priorities[] = { '3', '4', '6', '7' };
 
 static atomic_int max_level = LOG_LEVEL_INFO;
-static bool to_journal; /* set before threads start */
+static bool to_journal, as_json; /* set before threads start */
 
 /* Protects everything below, and the contents of every struct log_site. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -54,6 +54,12 @@ log_setup(enum log_level level)
 {
 	to_journal = stderr_is_journal();
 	log_set_level(level);
+}
+
+void
+log_set_json(bool json)
+{
+	as_json = json;
 }
 
 void
@@ -131,13 +137,13 @@ write_half(unsigned half)
 /* A line being built; a field that does not fit is omitted as a whole. */
 struct line {
 	char *text;
-	size_t n;
+	size_t n, max;
 };
 
 static bool
 add(struct line *line, const char *s, size_t n)
 {
-	if (n > LOG_LINE_BYTES - 1 - line->n)
+	if (n > line->max - line->n)
 		return false;
 	memcpy(line->text + line->n, s, n);
 	line->n += n;
@@ -168,7 +174,7 @@ add_text(struct line *line, const char *s, size_t n)
 	char text[JSON_CHAR_BYTES];
 	bool ok;
 
-	if (plain(s, max) && max == n)
+	if (!as_json && plain(s, max) && max == n)
 		return add(line, s, n);
 	ok = add(line, "\"", 1);
 	for (size_t i = 0; i < max && ok;) {
@@ -190,6 +196,17 @@ length(const struct log_field *field)
 	    field->text, field->text_bytes < max ? field->text_bytes : max);
 }
 
+static bool
+add_seconds(struct line *line, int64_t v_ns)
+{
+	uint64_t ns = v_ns < 0 ? 0 - (uint64_t)v_ns : (uint64_t)v_ns;
+	char text[40];
+
+	snprintf(text, sizeof(text), "%s%" PRIu64 ".%09" PRIu64,
+	    v_ns < 0 ? "-" : "", ns / 1000000000, ns % 1000000000);
+	return add(line, text, strlen(text));
+}
+
 /* The largest unit that leaves a whole part, and what counts of the rest. */
 static bool
 add_time(struct line *line, int64_t v_ns)
@@ -205,6 +222,8 @@ add_time(struct line *line, int64_t v_ns)
 	char text[40];
 	size_t n;
 
+	if (as_json)
+		return add_seconds(line, v_ns);
 	if (v_ns == 0)
 		return add(line, "0s", 2);
 	while (ns < unit->ns)
@@ -234,7 +253,9 @@ add_value(struct line *line, const struct log_field *field)
 		snprintf(text, sizeof(text), "%" PRId64, field->i64);
 		break;
 	case LOG_KIND_HEX:
-		snprintf(text, sizeof(text), "0x%08" PRIx64, field->u64);
+		snprintf(text, sizeof(text),
+		    as_json ? "\"0x%08" PRIx64 "\"" : "0x%08" PRIx64,
+		    field->u64);
 		break;
 	default:
 		return add_time(line, field->i64);
@@ -250,8 +271,10 @@ add_field(struct line *line, const struct log_field *field)
 	if (field->kind == LOG_KIND_NONE ||
 	    (field->kind == LOG_KIND_TEXT && field->text == NULL))
 		return;
-	if (!add(line, " ", 1) || !add(line, field->key, strlen(field->key)) ||
-	    !add(line, "=", 1) || !add_value(line, field))
+	if (!add(line, as_json ? ",\"" : " ", as_json ? 2 : 1) ||
+	    !add(line, field->key, strlen(field->key)) ||
+	    !add(line, as_json ? "\":" : "=", as_json ? 2 : 1) ||
+	    !add_value(line, field))
 		line->n = before;
 }
 
@@ -260,17 +283,23 @@ log_format(char text[LOG_LINE_BYTES], enum log_level level, int64_t time_ns,
     const char *message, const struct log_field *fields, size_t n_fields)
 {
 	time_t seconds = (time_t)(time_ns / NS_PER_S);
-	struct line line = { .text = text };
+	/* room for the newline, and for the bracket */
+	struct line line = { .text = text, .max = LOG_LINE_BYTES - 2 };
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);
-	line.n = strftime(text, LOG_LINE_BYTES, "time=%Y-%m-%dT%H:%M:%S", &tm);
+	line.n = strftime(text, LOG_LINE_BYTES,
+	    as_json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S"
+		    : "time=%Y-%m-%dT%H:%M:%S",
+	    &tm);
 	line.n += (size_t)snprintf(text + line.n, LOG_LINE_BYTES - line.n,
-	    ".%03dZ level=%s", (int)(time_ns % NS_PER_S / NS_PER_MS),
-	    log_level_names[level]);
+	    as_json ? ".%03dZ\",\"level\":\"%s\"" : ".%03dZ level=%s",
+	    (int)(time_ns % NS_PER_S / NS_PER_MS), log_level_names[level]);
 	add_field(&line, &LOG_STR("msg", message));
 	for (size_t i = 0; i < n_fields; i++)
 		add_field(&line, &fields[i]);
+	if (as_json)
+		text[line.n++] = '}';
 	return line.n;
 }
 

@@ -96,6 +96,14 @@ void log_setup(enum log_level level);
 void log_set_level(enum log_level level);
 
 /*
+ * Before threads start: each line is a JSON object with the same names. Numbers
+ * are numbers, durations are in seconds, hexadecimal values are strings.
+ *
+ *	{"time":"2026-01-02T03:04:05.678Z","level":"info","msg":"link up","id":7}
+ */
+void log_set_json(bool json);
+
+/*
  * Start the thread that writes; lines are queued from now on. Call it with the
  * signals blocked that other threads are to get. Returns 0 or an errno.
  */

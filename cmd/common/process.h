@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Returns a non-blocking descriptor to poll for SIGTERM and SIGINT. May die. */
+/*
+ * Returns a non-blocking descriptor to poll for SIGTERM, SIGINT and, unless it
+ * is ignored, SIGHUP. May die.
+ */
 int process_signal_fd(void);
 
 /* Has one of them arrived? Consumes it. */

@@ -342,16 +342,17 @@ warn_line(void *arg, const char *text)
 	cli_warn("%s", text);
 }
 
-/* The capture filter let nothing pass. */
 static void
 warn_filtered(const struct decode *d)
 {
+	struct source_filtered seen;
+	bool known = source_filtered(d->src, &seen);
 	char text[FILTER_HINT_CHARS];
 
-	if (d->opt.n_paths == 0)
+	if (!known && cap_counters(d->cap)->packets > 0)
 		return;
-	filter_hint(d->opt.paths, d->opt.n_paths, d->opt.bpf, text);
-	cli_warn("%s", text);
+	if (filter_hint(known ? &seen : NULL, d->opt.bpf, text))
+		cli_warn("%s", text);
 }
 
 /* Prints the summary of a live capture, as tcpdump does. */
@@ -375,9 +376,9 @@ print_summary(const struct decode *d)
 		cli_warn("%llu packets were dropped during the capture",
 		    (unsigned long long)source_dropped(d->src));
 	/* -c and a reader that is gone have ended it early */
-	if (!d->done && n->packets == 0 && d->opt.bpf != NULL)
+	if (!d->done && d->opt.bpf != NULL)
 		warn_filtered(d);
-	else if (!d->done)
+	if (!d->done && (n->packets > 0 || d->opt.bpf == NULL))
 		left_out_lines(n, warn_line, NULL);
 	if (n->keyless_streams > 0)
 		cli_warn("%llu TLS streams could not be decrypted: their"
@@ -489,6 +490,7 @@ main(int argc, char **argv)
 	set_output(&d);
 	open_payloads(&d);
 	decode_run(&d);
+	cap_dropped(d.cap, source_dropped(d.src));
 	print_statistics(&d);
 	print_summary(&d);
 	finish_writing(&d);

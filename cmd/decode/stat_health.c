@@ -95,6 +95,7 @@ print_counters(struct table *table, const struct cap_counters *counters)
 		{ "not TCP", AT(not_tcp), NO_BYTES },
 		{ "TCP on other ports", AT(other_ports), NO_BYTES },
 		{ "packets cut short", AT(cut_packets), NO_BYTES },
+		{ "packets dropped", AT(dropped_packets), NO_BYTES },
 		{ "bad packets", AT(bad_packets), NO_BYTES },
 		{ "IP fragments", AT(fragments), NO_BYTES },
 		{ "made whole of them", AT(datagrams), NO_BYTES },
@@ -207,6 +208,11 @@ add_verdict(struct table *table, const struct cap_counters *counters)
 		table_note(table,
 		    "verdict: nothing lost, but TLS streams not read: %" PRIu64,
 		    counters->keyless_streams);
+	else if (counters->dropped_packets > 0)
+		table_note(table,
+		    "verdict: nothing missing, but packets dropped during the"
+		    " capture: %" PRIu64,
+		    counters->dropped_packets);
 	else
 		table_note(table, "verdict: clean");
 }

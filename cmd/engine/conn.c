@@ -38,6 +38,8 @@
 /* A pause ends after this, in case its RECORD_RESUME was lost. */
 #define PAUSE_NS INT64_C(30000000000)
 
+/* Reads for handshakes in a turn: one costs as much as many packets. */
+#define HANDSHAKES_A_TURN 4
 /*
  * What an unfinished frame may hold outside the share of all of them: enough
  * for most, so that they pass while long ones wait for their turn.
@@ -270,6 +272,13 @@ conn_set_reason(struct engine_conn *conn, const char *text)
 	free(conn->reason_text);
 	conn->reason_text = strdup(text);
 	conn->reason = conn->reason_text != NULL ? conn->reason_text : "";
+}
+
+static void
+set_error(struct engine_conn *conn, int error)
+{
+	conn->error = error;
+	conn_set_reason(conn, strerror(error));
 }
 
 void
@@ -622,7 +631,7 @@ send_some(struct engine_conn *conn, struct bnet_slice bytes)
 	if (n >= 0)
 		return (size_t)n;
 	if (errno != EAGAIN) {
-		conn_set_reason(conn, strerror(errno));
+		set_error(conn, errno);
 		conn_end(conn,
 		    conn->state == CONN_FINISHING ? conn->end : ENGINE_END_IO);
 	}
@@ -1183,7 +1192,7 @@ recv_failed(struct engine_conn *conn)
 		conn_end(conn, conn->end);
 		return;
 	}
-	conn_set_reason(conn, strerror(errno));
+	set_error(conn, errno);
 	if (conn->state == CONN_OPENING && conn->is_tls)
 		conn_end(conn, ENGINE_END_TLS);
 	else
@@ -1334,7 +1343,31 @@ open_socket(const struct address *address)
 	return fd;
 }
 
-/* Make the socket first: then there is a connection to report. */
+/* The port is chosen by connect(): one for each pair of addresses. */
+static bool
+bind_source(int fd, const struct address *source)
+{
+	int on = 1;
+
+	(void)setsockopt(
+	    fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&source->sa,
+		   source->len_bytes) == 0;
+}
+
+/* Close it and keep errno. */
+static struct engine_conn *
+unmade(int fd, int error)
+{
+	close(fd);
+	errno = error;
+	return NULL;
+}
+
+/*
+ * Make the socket first: then there is a connection to report. NULL: errno says
+ * what is missing.
+ */
 static struct engine_conn *
 make(struct engine_worker *worker, const struct engine_connect *set)
 {
@@ -1343,11 +1376,11 @@ make(struct engine_worker *worker, const struct engine_connect *set)
 
 	if (fd < 0)
 		return NULL;
+	if (set->source.len_bytes > 0 && !bind_source(fd, &set->source))
+		return unmade(fd, errno);
 	conn = conn_new(worker, fd, set->tls, set->tls_host, set->user);
-	if (conn == NULL) {
-		close(fd);
-		return NULL;
-	}
+	if (conn == NULL)
+		return unmade(fd, ENOMEM);
 	if (worker->engine->set.rx_times)
 		rx_time_enable(fd);
 	conn->admitted = true;
@@ -1365,7 +1398,7 @@ make(struct engine_worker *worker, const struct engine_connect *set)
 static void
 failed(struct engine_conn *conn, int error)
 {
-	conn_set_reason(conn, strerror(error));
+	set_error(conn, error);
 	conn_end(conn, ENGINE_END_CONNECT);
 }
 
@@ -1390,11 +1423,14 @@ connect_begin(struct engine_worker *worker, struct bnet_slice bytes)
 	const struct engine_settings *set = &worker->engine->set;
 	struct engine_connect want;
 	struct engine_conn *conn;
+	int error;
 
 	memcpy(&want, bytes.p, sizeof(want));
 	conn = make(worker, &want);
+	error = errno;
 	connect_forget(bytes);
 	if (conn == NULL) {
+		errno = error;
 		if (set->hooks->no_conn != NULL)
 			set->hooks->no_conn(set->arg, want.user, NULL);
 		return;
@@ -1499,6 +1535,18 @@ conn_read_again(struct engine_conn *conn)
 		conn_read(conn);
 }
 
+/* Is it in a handshake whose turn it is not? Then it is ready in the next. */
+static bool
+put_off(struct engine_conn *conn)
+{
+	if (!conn->is_tls || conn->state != CONN_OPENING ||
+	    conn->connect_timeout_ns != 0 ||
+	    conn->worker->n_handshakes++ < HANDSHAKES_A_TURN)
+		return false;
+	conn_list_ready(conn);
+	return true;
+}
+
 void
 conn_event(struct source *source, uint32_t events)
 {
@@ -1514,7 +1562,7 @@ conn_event(struct source *source, uint32_t events)
 	}
 	if ((events & EPOLLOUT) != 0 && (conn->out.len > 0 || conn->is_tls))
 		sendq_mark_dirty(conn);
-	if ((events & ~(uint32_t)EPOLLOUT) != 0)
+	if ((events & ~(uint32_t)EPOLLOUT) != 0 && !put_off(conn))
 		conn_read(conn);
 }
 
@@ -1529,7 +1577,8 @@ read_list(struct engine_conn *conn)
 		if (conn->starved)
 			sendq_mark_dirty(conn); /* maybe in writing */
 		conn->starved = false;
-		conn_read_again(conn);
+		if (!put_off(conn))
+			conn_read_again(conn);
 	}
 }
 
@@ -1749,6 +1798,12 @@ bool
 engine_conn_is_blocked(const struct engine_conn *conn)
 {
 	return conn->blocked;
+}
+
+int
+engine_conn_errno(const struct engine_conn *conn)
+{
+	return conn->error;
 }
 
 const char *

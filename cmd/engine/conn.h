@@ -71,6 +71,7 @@ struct engine_conn {
 	enum engine_end end; /* while finishing: for closed() */
 	const char *reason; /* static, or reason_text */
 	char *reason_text; /* owned */
+	int error; /* errno of the reason; 0: none */
 	int64_t connect_timeout_ns;
 	struct address peer;
 };

@@ -134,7 +134,8 @@ struct engine_hooks {
 	    void *arg, struct engine_conn *conn, enum engine_end end);
 	/*
 	 * No memory or descriptor for what admit() let in (then there is no
-	 * closed()), or for engine_connect(), whose `from` is NULL.
+	 * closed()), or for engine_connect(), whose `from` is NULL and whose
+	 * errno says what is missing.
 	 */
 	void (*no_conn)(void *arg, void *user, const struct address *from);
 	/* A message of engine_message() or engine_barrier(). */
@@ -262,6 +263,7 @@ struct engine_connect {
 	const char *tls_host; /* as bnet_tls_new(); copied */
 	int64_t timeout_ns; /* of TCP and TLS together; 0: 15 s */
 	enum bnet_order order; /* speak in it; AUTO: little */
+	struct address source; /* connect from it; len_bytes 0: any */
 	unsigned worker; /* index of the worker to live on */
 	void *user; /* engine_conn_listener_user() */
 };
@@ -323,6 +325,9 @@ void engine_conn_set_patience(struct engine_conn *conn, int64_t patience_ns);
 
 /* The text of the failure for ENGINE_END_TLS, _IO and _CONNECT; or "". */
 const char *engine_conn_reason(struct engine_conn *conn);
+
+/* The errno of it for ENGINE_END_IO and _CONNECT; 0: it has none. */
+int engine_conn_errno(const struct engine_conn *conn);
 
 /*
  * Write what is queued, then close in order. What still arrives is discarded:

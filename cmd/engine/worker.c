@@ -323,6 +323,7 @@ static void
 turn(struct engine_worker *worker, const struct epoll_event *events, int n)
 {
 	count(worker, ENGINE_TURNS, 1);
+	worker->n_handshakes = 0;
 	if (!worker->deaf && atomic_load(&worker->engine->stop_listening))
 		listen_close_all(worker);
 	listen_rested(worker);

@@ -66,6 +66,7 @@ struct engine_worker {
 	uint32_t n_slots, cap_slots, free_slot;
 	struct engine_conn *ready, *dead;
 	struct timers timers;
+	unsigned n_handshakes; /* reads for TLS handshakes in this turn */
 	struct engine_conn *starving; /* wait for budget: a list of its own */
 	int64_t feed_at_ns; /* when they ask again */
 	uint8_t *read_buf;

@@ -489,8 +489,23 @@ on_order(void *owner, enum bnet_order order)
 		    LOG_STR("relay", relay_of(link)));
 }
 
+/* It has no answer for us later either, so nothing is tried again. */
+static void
+on_stock(void *owner)
+{
+	struct node_link *link = owner;
+
+	log_warn("a stock peer cannot take a node: it sends no welcome",
+	    LOG_STR("name", link->name), LOG_STR("relay", relay_of(link)));
+	stats_count(&link->node->stats, STAT_FAILURES);
+	sched_refused(&link->node->sched);
+	link->given_up = true;
+	link_finish(link);
+}
+
 static const struct session_hooks session_hooks = {
 	.order = on_order,
+	.stock = on_stock,
 	.up = on_welcome,
 	.refused = on_refuse,
 	.drained = on_drain,

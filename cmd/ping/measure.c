@@ -8,6 +8,7 @@
 #include "cmd/ping/measure.h"
 
 #include "cmd/common/backoff.h"
+#include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
 #include "cmd/engine/engine.h"
@@ -28,7 +29,7 @@
 #define MEASURE_EVENTS_MAX 16384 /* between two calls of measure_take() */
 #define LOCK_SLICE_NS INT64_C(100000000)
 #define BACKOFF_MIN_NS INT64_C(100000000)
-#define BACKOFF_MAX_NS INT64_C(10000000000)
+#define BACKOFF_MAX_NS INT64_C(2000000000) /* an outage is not made longer */
 
 /* A list that the worker fills and the caller takes. */
 struct measure_events {
@@ -48,9 +49,10 @@ struct measure {
 	struct session session;
 	struct orders orders;
 	enum bnet_order order; /* found, if not the usual one */
+	bool probing; /* as a client: is the id of --as-node taken? */
+	bool probed; /* it is not, and that connection is ending */
 	bool was_up;
-	bool
-	    down; /* it was up, and is lost: no ping is sent until it is back */
+	bool down; /* it was up and is lost: nothing is sent until it is back */
 	int64_t up_at_ns, down_at_ns;
 	int64_t connect_at_ns; /* when to connect again; 0: it does, or is up */
 	struct backoff backoff;
@@ -114,10 +116,27 @@ measure_event(struct measure *m, enum measure_kind kind)
 static void
 measure_fail(struct measure *m, const char *why)
 {
-	if (m->state == MEASURE_FAILED || m->state == MEASURE_DONE)
+	if (m->state >= MEASURE_DONE)
 		return;
 	m->state = MEASURE_FAILED;
 	snprintf(m->reason, sizeof(m->reason), "%s", why);
+	measure_wake(m);
+}
+
+/* We do not do it, so as not to displace a node. */
+static void
+refuse_to_displace(struct measure *m, const struct bnet_roster_entry *entry)
+{
+	if (m->state >= MEASURE_DONE)
+		return;
+	m->state = MEASURE_REFUSED;
+	snprintf(m->reason, sizeof(m->reason),
+	    "%llu is the id of %.*s, which is connected and would be displaced:"
+	    " choose another id, or 0, or give --force",
+	    (unsigned long long)entry->id,
+	    entry->name.len_bytes > 0 ? (int)entry->name.len_bytes : 6,
+	    entry->name.len_bytes > 0 ? entry->name.p : "a node");
+	cli_plain(m->reason);
 	measure_wake(m);
 }
 
@@ -922,6 +941,27 @@ roster_tick(struct measure *m, int64_t now_ns)
 		begin_words(m);
 }
 
+/* A whole roster without our id ends the probe; next, connect as a node. */
+static void
+probe_take(struct measure *m, struct engine_conn *conn,
+    const struct bnet_roster_reply *reply)
+{
+	for (uint32_t i = 0; i < reply->n; i++) {
+		const struct bnet_roster_entry *entry = &reply->entries[i];
+
+		if (entry->role == BNET_ROLE_NODE &&
+		    entry->id == m->opt->as_id) {
+			refuse_to_displace(m, entry);
+			return;
+		}
+	}
+	if (reply->more)
+		return;
+	m->probing = false;
+	m->probed = true;
+	engine_conn_finish(conn);
+}
+
 /* Packets from a relay and through it. */
 
 static void
@@ -971,9 +1011,10 @@ keep_arm(struct measure *m)
 static bool
 say_hello(struct measure *m, struct engine_conn *conn)
 {
+	bool as_node = m->opt->as_node && !m->probing;
 	const struct bnet_hello hello = {
-		.role = m->opt->as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
-		.wanted_id = m->opt->as_id,
+		.role = as_node ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+		.wanted_id = as_node ? m->opt->as_id : 0,
 		.name = bnet_string_of(m->opt->name),
 		.token = bnet_string_of(m->files->token),
 	};
@@ -991,7 +1032,8 @@ on_open(void *owner)
 {
 	struct measure *m = owner;
 
-	if (m->opt->hop != PING_HOP_PING || m->state != MEASURE_GREETED)
+	if (m->opt->hop != PING_HOP_PING || m->state != MEASURE_GREETED ||
+	    m->probing)
 		return;
 	up(m);
 	keep_arm(m);
@@ -1012,7 +1054,9 @@ on_welcome(void *owner, const struct bnet_welcome *welcome)
 	struct measure *m = owner;
 
 	(void)welcome;
-	if (m->state == MEASURE_GREETED)
+	if (m->state == MEASURE_GREETED && m->probing)
+		roster_ask(m, clock_now_ns());
+	else if (m->state == MEASURE_GREETED)
 		up(m);
 	keep_arm(m);
 }
@@ -1073,6 +1117,15 @@ on_pong(void *owner, const struct bnet_header *header)
 	return true;
 }
 
+/* Its welcome was awaited, so more than header pings was asked for. */
+static void
+on_stock(void *owner)
+{
+	measure_fail(owner,
+	    "a stock peer: it sends no welcome, and answers"
+	    " header pings only, which --hop ping measures");
+}
+
 static void
 on_lost(void *owner, const char *why)
 {
@@ -1085,6 +1138,7 @@ static const struct session_hooks session_hooks = {
 	.up = on_welcome,
 	.refused = on_refuse,
 	.pong = on_pong,
+	.stock = on_stock,
 	.lost = on_lost,
 };
 
@@ -1130,10 +1184,12 @@ on_roster_reply(
 	struct bnet_message message;
 	const struct bnet_roster_reply *reply = &message.u.roster_reply;
 
-	(void)conn;
 	if (!session_take(&m->session, packet, BNET_MSG_ROSTER_REPLY, &message))
 		return;
-	roster_take(m, reply);
+	if (m->probing)
+		probe_take(m, conn, reply);
+	else if (!m->probed)
+		roster_take(m, reply);
 }
 
 static void
@@ -1206,6 +1262,24 @@ connect_later(struct measure *m)
 	    clock_now_ns() + backoff_failed(&m->backoff, &m->backoff_rnd);
 }
 
+/* A stock relay, which sends no welcome, was not asked. */
+static int64_t
+welcome_timeout_ns(const struct measure *m)
+{
+	return m->opt->hop == PING_HOP_PING && !m->probing ? -1 : 0;
+}
+
+static void
+connect_as_node(struct measure *m)
+{
+	m->probed = false;
+	m->state = MEASURE_CONNECTING;
+	m->roster_asked = false;
+	m->session.set.welcome_timeout_ns = welcome_timeout_ns(m);
+	if (!session_connect(&m->session, m->engine, 0))
+		measure_fail(m, "out of memory");
+}
+
 static void
 closed(void *arg, struct engine_conn *conn, enum engine_end end)
 {
@@ -1214,6 +1288,10 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 	timers_cancel(&m->timers, &m->keep);
 	if (session_closed(&m->session, end, true))
 		return; /* another try */
+	if (m->probed) {
+		connect_as_node(m);
+		return;
+	}
 	/* otherwise measure_stop(), or it was reported */
 	if (end != ENGINE_END_OWNER)
 		relay_lost(m, session_end_text(conn, end));
@@ -1488,7 +1566,11 @@ static void
 make_session(struct measure *m)
 {
 	const struct ping_options *opt = m->opt;
-	struct session_settings set = {
+	const bool probing = opt->as_node && opt->as_id != 0 && !opt->force;
+	struct session_settings set;
+
+	m->probing = probing;
+	set = (struct session_settings){
 		.target = &m->relay,
 		.scratch = &m->scratch,
 		.hooks = &session_hooks,
@@ -1496,7 +1578,7 @@ make_session(struct measure *m)
 		.order = (enum bnet_order)opt->order,
 		.orders = &m->orders,
 		.connect_timeout_ns = CONNECT_TIMEOUT_NS,
-		.welcome_timeout_ns = opt->hop == PING_HOP_PING ? -1 : 0,
+		.welcome_timeout_ns = welcome_timeout_ns(m),
 		.answers_echo = true,
 	};
 

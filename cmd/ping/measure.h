@@ -62,12 +62,13 @@ enum measure_state {
 	MEASURE_UP,
 	MEASURE_DONE, /* all slots are taken, and answered or lost */
 	MEASURE_FAILED, /* the relay is not there; `reason` says why */
+	MEASURE_REFUSED, /* the id of --as-node is taken; `reason` says so */
 };
 
 /* A snapshot of its state. */
 struct measure_view {
 	enum measure_state state;
-	char reason[MEASURE_REASON_CHARS]; /* MEASURE_FAILED, or `down` */
+	char reason[MEASURE_REASON_CHARS]; /* FAILED, REFUSED, or `down` */
 	bool was_up;
 	bool down; /* it was up, is lost, and is connected to again */
 	int64_t down_at_ns; /* since when; CLOCK_MONOTONIC */

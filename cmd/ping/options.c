@@ -81,6 +81,8 @@ static const struct option_row rows[] = {
 
 	{ "as-node", 0, "ID", "connect as the node ID; 0 is any id",
 	    OPTION_NUMBER(OPT, as_id, 0, INT64_MAX), .group = "Identity" },
+	{ "force", 0, NULL, "displace a node that has the id of --as-node",
+	    OPTION_FLAG(OPT, force) },
 	{ "name", 0, "NAME", "show this name to the relay",
 	    OPTION_TEXT(OPT, name, 0, NAME_CHARS), .initial = "bluenet-ping" },
 

@@ -60,7 +60,7 @@ struct ping_options {
 	bool verbose, live;
 	bool per_node, percentiles;
 	bool exit_on_loss;
-	bool as_node;
+	bool as_node, force;
 	uint64_t as_id; /* 0: the relay chooses */
 	char *name;
 	uint64_t seed;

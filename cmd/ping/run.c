@@ -15,6 +15,7 @@
 #include "cmd/ping/report.h"
 #include "cmd/ping/screen.h"
 #include "cmd/ping/series_log.h"
+#include "cmd/ping/tail_file.h"
 #include "cmd/session/orders.h"
 #include "cmd/stats/table.h"
 #include "proto/message.h"
@@ -34,7 +35,10 @@ struct run {
 	struct hiccups *hiccups;
 	struct series *series;
 	struct screen *screen; /* NULL: none */
-	FILE *log, *samples; /* NULL: none */
+	struct tail_file log; /* the rows of open buckets are its tail */
+	FILE *samples; /* NULL: none */
+	int64_t begin_ns; /* unix time */
+	int64_t keep_at_ns; /* when to write what there is */
 	struct report_settings report;
 	unsigned report_state;
 	bool running; /* print rows as their buckets close */
@@ -160,7 +164,10 @@ create(const char *what, const char *path)
 static void
 files_open(struct run *run)
 {
-	run->log = create("--log", run->opt->log);
+	const char *log = run->opt->log;
+
+	if (log != NULL && !tail_file_open(&run->log, log))
+		cli_die("--log: %s: %s", log, strerror(errno));
 	run->samples = create("--samples", run->opt->samples);
 	if (run->samples != NULL)
 		fputs("time,node,name,layer,seq,from_due,from_sent,up,down,"
@@ -172,9 +179,9 @@ files_open(struct run *run)
 static void
 files_begin(struct run *run, int64_t wall_ns)
 {
-	if (run->log != NULL)
+	if (run->log.text != NULL)
 		series_log_head(
-		    run->log, series_settings(run->series), wall_ns);
+		    run->log.text, series_settings(run->series), wall_ns);
 }
 
 /* In CSV a name is quoted, and quotes in it are doubled. */
@@ -229,12 +236,66 @@ files_sample(struct run *run, const struct measure_event *event)
 }
 
 static void
+log_row(struct run *run, FILE *text, const struct series_row *row,
+    const struct series_cell *cell)
+{
+	if (!series_log_row(text, series_settings(run->series), row, &cell->due,
+		series_name_of(run->series, row->node)) &&
+	    run->log.error == 0)
+		run->log.error = ENOMEM;
+}
+
+static void
 files_row(struct run *run, const struct series_row *row,
     const struct series_cell *cell)
 {
-	if (run->log != NULL)
-		(void)series_log_row(run->log, series_settings(run->series),
-		    row, &cell->due, series_name_of(run->series, row->node));
+	if (run->log.text != NULL)
+		log_row(run, run->log.text, row, cell);
+}
+
+struct log_tail {
+	struct run *run;
+	FILE *text;
+};
+
+static void
+tail_row(
+    void *ctx, const struct series_row *row, const struct series_cell *cell)
+{
+	const struct log_tail *tail = ctx;
+
+	log_row(tail->run, tail->text, row, cell);
+}
+
+static void
+log_tail(void *ctx, FILE *text)
+{
+	struct run *run = ctx;
+	struct log_tail tail = { run, text };
+
+	if (run->outage_ns != 0) {
+		const struct series_outage outage = { run->outage_ns,
+			measure_wall_ns(run->measure, clock_now_ns()) };
+
+		series_log_outage(text, &outage);
+	}
+	series_open_rows(run->series, tail_row, &tail);
+}
+
+#define KEEP_NS INT64_C(5000000000)
+
+/* So that whatever ends us loses little. */
+static void
+files_keep(struct run *run)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (now_ns < run->keep_at_ns)
+		return;
+	run->keep_at_ns = now_ns + KEEP_NS;
+	tail_file_commit(&run->log, log_tail, run);
+	if (run->samples != NULL)
+		(void)fflush(run->samples);
 }
 
 static bool
@@ -255,8 +316,11 @@ finish(const char *what, const char *path, FILE *f)
 static bool
 files_close(struct run *run)
 {
-	bool log = finish("--log", run->opt->log, run->log);
+	const char *path = run->opt->log;
+	bool log = path == NULL || tail_file_close(&run->log);
 
+	if (!log)
+		cli_warn("--log: %s: %s", path, strerror(errno));
 	return finish("--samples", run->opt->samples, run->samples) && log;
 }
 
@@ -560,6 +624,10 @@ verdict(struct run *run)
 	if (view->n_overflow > 0)
 		cli_warn("%llu samples were not recorded: output was blocked",
 		    (unsigned long long)view->n_overflow);
+	if (view->state == MEASURE_REFUSED) {
+		cli_warn("--as-node: %s", view->reason);
+		return CLI_FAILED;
+	}
 	if (view->state == MEASURE_FAILED) {
 		cli_warn("%s %s: %s",
 		    view->was_up ? "lost the relay" : "cannot reach the relay",
@@ -635,8 +703,8 @@ outage_until(struct run *run, int64_t wall_ns, bool over)
 	series_outage(run->series, outage.start_ns, outage.end_ns);
 	if (!over)
 		return;
-	if (run->log != NULL)
-		series_log_outage(run->log, &outage);
+	if (run->log.text != NULL)
+		series_log_outage(run->log.text, &outage);
 	run->outage_ns = 0;
 }
 
@@ -713,7 +781,9 @@ take_all(struct run *run)
 	take_hiccups(run);
 	wall_ns = measure_wall_ns(run->measure, clock_now_ns());
 	outage_until(run, wall_ns, false);
+	series_measured(run->series, run->begin_ns, wall_ns);
 	(void)series_tick(run->series, wall_ns);
+	files_keep(run);
 	(void)cli_flush();
 }
 
@@ -844,7 +914,8 @@ prepare(struct run *run, const struct ping_options *opt)
 		return;
 	run->screen = screen_open();
 	if (run->screen == NULL)
-		cli_usage("--live: expected a terminal");
+		cli_usage("--live: expected a terminal on which the cursor can"
+			  " be placed");
 }
 
 static void
@@ -863,7 +934,8 @@ measure(struct run *run)
 		leave_screen(run);
 		cli_die("a thread could not be started: %s", strerror(errno));
 	}
-	files_begin(run, measure_wall_ns(run->measure, clock_now_ns()));
+	run->begin_ns = measure_wall_ns(run->measure, clock_now_ns());
+	files_begin(run, run->begin_ns);
 	run->running = true;
 	loop(run);
 	run->running = false;

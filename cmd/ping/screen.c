@@ -13,9 +13,22 @@
 
 #define ROWS_MAX 512
 #define HEAD_LINES 3
-#define NAME_COLUMNS 20
-#define NUMBERS_COLUMNS 62 /* width of the name and the numbers */
-#define NS_PER_MS 1e6
+#define DECIMALS 5 /* of seconds, as in the table */
+#define HELP "q: end  arrows: scroll"
+#define HELP_COLUMNS 24
+#define HEAD_COLUMNS 40 /* of what is left of it */
+
+/* The widest layout that fits is used; a sparkline has what it leaves. */
+static const struct layout {
+	int columns; /* all of these, with a blank before each number */
+	int name_columns;
+	bool whole; /* sent, best and worst, too */
+} layouts[] = {
+	{ 62, 16, true },
+	{ 32, 10, false },
+};
+
+#define N_LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
 
 /* What is drawn of a target: a copy, to hold the worker up only briefly. */
 struct row {
@@ -33,6 +46,8 @@ struct screen {
 	bool utf8;
 	size_t top; /* first target shown */
 	size_t n_rows, n_all;
+	struct target *order[TARGETS_MAX]; /* by role and id; borrowed */
+	size_t n_order;
 	struct row rows[ROWS_MAX];
 };
 
@@ -53,6 +68,10 @@ screen_open(void)
 	screen->terminal = newterm(NULL, stdout, stdin);
 	if (screen->terminal == NULL) {
 		free(screen);
+		return NULL;
+	}
+	if (tigetstr("cup") == NULL) { /* TERM=dumb */
+		screen_close(screen);
 		return NULL;
 	}
 	(void)cbreak();
@@ -94,6 +113,33 @@ copy_row(struct row *row, const struct target *target)
 		    target->recent_ns[(n - row->n_recent + i) % TARGET_RECENT];
 }
 
+static int
+by_id(const void *a, const void *b)
+{
+	const struct target *x = *(struct target *const *)a;
+	const struct target *y = *(struct target *const *)b;
+
+	if (x->role != y->role)
+		return x->role > y->role ? -1 : 1; /* nodes first */
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Targets never move, so that the order changes with their number only. */
+static void
+sort(struct screen *screen, const struct targets *targets)
+{
+	size_t n = targets_n(targets);
+
+	if (n > TARGETS_MAX)
+		n = TARGETS_MAX;
+	if (screen->n_order == n)
+		return;
+	for (size_t i = 0; i < n; i++)
+		screen->order[i] = targets_at(targets, i);
+	qsort(screen->order, n, sizeof(screen->order[0]), by_id);
+	screen->n_order = n;
+}
+
 static void
 look(struct screen *screen, struct measure *measure, size_t room)
 {
@@ -102,8 +148,9 @@ look(struct screen *screen, struct measure *measure, size_t room)
 	screen->n_rows = screen->n_all = 0;
 	if (targets == NULL)
 		return;
-	for (size_t i = 0; i < targets_n(targets); i++) {
-		const struct target *target = targets_at(targets, i);
+	sort(screen, targets);
+	for (size_t i = 0; i < screen->n_order; i++) {
+		const struct target *target = screen->order[i];
 
 		if (!target->pinged)
 			continue;
@@ -172,57 +219,88 @@ draw_spark(const struct screen *screen, const struct row *row, size_t columns,
 
 /* ---- drawing ---- */
 
-static void
-draw_head(const struct screen *screen, const struct measure_view *view,
-    const char *relay)
+static const struct layout *
+layout(void)
 {
-	(void)mvprintw(0, 0, "bluenet-ping  %s  %zu nodes%s", relay,
-	    screen->n_all, view->state < MEASURE_UP ? "  connecting" : "");
-	if (view->down)
-		(void)mvprintw(1, 0, "relay lost %.0f s ago: %.*s",
+	size_t i = 0;
+
+	while (i + 1 < N_LAYOUTS && COLS < layouts[i].columns)
+		i++;
+	return &layouts[i];
+}
+
+static void
+draw_head(const struct screen *screen, const struct layout *layout,
+    const struct measure_view *view, const char *relay)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "bluenet-ping  %s  %zu nodes%s", relay,
+	    screen->n_all,
+	    view->state < MEASURE_UP && !view->down ? "  connecting" : "");
+	(void)mvaddnstr(0, 0, line, COLS);
+	if (COLS >= HEAD_COLUMNS + HELP_COLUMNS)
+		(void)mvaddstr(0, COLS - HELP_COLUMNS, HELP);
+	if (view->down) {
+		snprintf(line, sizeof(line), "relay lost %.0f s ago: %.160s",
 		    (double)(clock_now_ns() - view->down_at_ns) / 1e9,
-		    COLS > 26 ? COLS - 26 : 0, view->reason);
-	(void)mvaddstr(
-	    0, COLS - 24 > 0 ? COLS - 24 : 0, "q: end  arrows: scroll");
+		    view->reason);
+		(void)mvaddnstr(1, 0, line, COLS);
+	}
+	snprintf(line, sizeof(line), "%-*s%s %5s %7s %7s%s",
+	    layout->name_columns, "node, s", layout->whole ? "    sent" : "",
+	    "lost%", "last", "avg", layout->whole ? "    best   worst" : "");
 	(void)attron(A_BOLD);
-	(void)mvprintw(HEAD_LINES - 1, 0, "%-*s %7s %5s %6s %6s %6s %6s",
-	    NAME_COLUMNS, "node, ms", "sent", "lost%", "last", "avg", "best",
-	    "worst");
+	(void)mvaddnstr(HEAD_LINES - 1, 0, line, COLS);
 	(void)attroff(A_BOLD);
 }
 
-/* Milliseconds in six columns, for any value. */
+/* Seconds in seven columns; the decimals are the same but for long ones. */
 static void
-draw_ms(double ns)
+draw_s(double ns)
 {
-	double ms = ns / NS_PER_MS;
+	double s = ns / 1e9;
 
-	(void)printw(" %6.*f", ms < 10 ? 3 : ms < 1000 ? 1 : 0, ms);
+	(void)printw(" %7.*f", s < 9.99999 ? DECIMALS : DECIMALS - 2, s);
 }
 
 static void
-draw_row(const struct screen *screen, size_t i, int64_t low_ns, int64_t high_ns)
+draw_times(const struct layout *layout, const struct row *row)
+{
+	int n = layout->whole ? 4 : 2;
+
+	if (row->round_ns.count == 0) {
+		(void)printw("%*s", 8 * n, "");
+		return;
+	}
+	draw_s((double)row->last_ns);
+	draw_s(row->round_ns.mean);
+	if (!layout->whole)
+		return;
+	draw_s(row->round_ns.min);
+	draw_s(row->round_ns.max);
+}
+
+static void
+draw_row(const struct screen *screen, const struct layout *layout, size_t i,
+    int64_t low_ns, int64_t high_ns)
 {
 	const struct row *row = &screen->rows[i];
 	double lost = row->n_sent > 0
 	    ? 100 * (double)row->n_lost / (double)row->n_sent
 	    : 0;
 
-	(void)mvprintw(HEAD_LINES + (int)i, 0, "%-*.*s %7llu %5.1f",
-	    NAME_COLUMNS, NAME_COLUMNS, row->name,
-	    (unsigned long long)row->n_sent, lost);
-	if (row->round_ns.count > 0) {
-		draw_ms((double)row->last_ns);
-		draw_ms(row->round_ns.mean);
-		draw_ms(row->round_ns.min);
-		draw_ms(row->round_ns.max);
-	} else {
-		(void)printw("%28s", "");
-	}
+	(void)mvprintw(HEAD_LINES + (int)i, 0, "%-*.*s", layout->name_columns,
+	    layout->name_columns, row->name);
+	if (layout->whole)
+		(void)printw(" %7llu", (unsigned long long)row->n_sent);
+	(void)printw(" %5.1f", lost);
+	draw_times(layout, row);
+	if (COLS <= layout->columns + 2)
+		return;
 	(void)addstr(row->active ? "  " : " -");
-	if (COLS > NUMBERS_COLUMNS + 2)
-		draw_spark(screen, row, (size_t)(COLS - NUMBERS_COLUMNS - 2),
-		    low_ns, high_ns);
+	draw_spark(
+	    screen, row, (size_t)(COLS - layout->columns - 2), low_ns, high_ns);
 }
 
 /* False: the user quits. */
@@ -272,9 +350,9 @@ screen_draw(struct screen *screen, struct measure *measure,
 	look(screen, measure, room);
 	scale(screen, &low_ns, &high_ns);
 	(void)erase();
-	draw_head(screen, view, relay);
+	draw_head(screen, layout(), view, relay);
 	for (size_t i = 0; i < screen->n_rows; i++)
-		draw_row(screen, i, low_ns, high_ns);
+		draw_row(screen, layout(), i, low_ns, high_ns);
 	(void)refresh();
 	return true;
 }

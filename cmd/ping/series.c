@@ -45,6 +45,7 @@ struct series {
 	struct map nodes; /* of struct series_node */
 	struct series_bucket buckets[SERIES_OPEN];
 	int64_t closed_ns; /* start of the newest closed bucket */
+	int64_t begin_ns, now_ns; /* of what was measured; 0: not said */
 	struct hdr_sums hiccups;
 	struct series_ring all, single;
 	struct series_outage *outages; /* owned; n of cap; in order */
@@ -238,28 +239,61 @@ series_row_of(const struct series_cell *cell)
 }
 
 static void
-close_cell(struct series *series, unsigned bucket,
-    const struct series_node *node, enum ping_layer layer)
+set_measured(const struct series *series, struct series_row *row)
 {
-	struct series_cell *cell = &node->slots[layer]->open[bucket];
-	struct series_bucket *b = &series->buckets[bucket];
-	struct series_row row;
+	int64_t end_ns = row->start_ns + series->settings.bucket_ns;
 
-	if (!cell_used(cell))
+	if (series->now_ns == 0)
 		return;
-	row = series_row_of(cell);
-	row.start_ns = b->start_ns;
-	row.node = node->id;
-	row.layer = layer;
-	if (node->id == SERIES_ALL) {
-		row.hiccups = b->hiccups;
-		b->hiccups = (struct hdr_sums){ 0 };
+	row->begin_ns =
+	    row->start_ns > series->begin_ns ? row->start_ns : series->begin_ns;
+	row->length_ns =
+	    (end_ns < series->now_ns ? end_ns : series->now_ns) - row->begin_ns;
+	if (row->length_ns <= 0)
+		row->length_ns = 1;
+}
+
+typedef void each_row(
+    void *ctx, const struct series_row *row, const struct series_cell *cell);
+
+/* All rows of a bucket; the first one of all nodes has the hiccups. */
+static void
+bucket_rows(
+    const struct series *series, unsigned bucket, each_row *each, void *ctx)
+{
+	struct series_bucket b = series->buckets[bucket];
+
+	for (size_t i = 0; i < series->nodes.n * PING_LAYERS; i++) {
+		const struct series_node *node =
+		    map_at(&series->nodes, i / PING_LAYERS);
+		const struct series_slot *slot = node->slots[i % PING_LAYERS];
+		struct series_row row;
+
+		if (slot == NULL || !cell_used(&slot->open[bucket]))
+			continue;
+		row = series_row_of(&slot->open[bucket]);
+		row.start_ns = b.start_ns;
+		row.node = node->id;
+		row.layer = (enum ping_layer)(i % PING_LAYERS);
+		set_measured(series, &row);
+		if (node->id == SERIES_ALL) {
+			row.hiccups = b.hiccups;
+			b.hiccups = (struct hdr_sums){ 0 };
+		}
+		each(ctx, &row, &slot->open[bucket]);
 	}
+}
+
+static void
+keep_row(
+    void *ctx, const struct series_row *row, const struct series_cell *cell)
+{
+	struct series *series = ctx;
+
 	ring_push(
-	    node->id == SERIES_ALL ? &series->all : &series->single, &row);
+	    row->node == SERIES_ALL ? &series->all : &series->single, row);
 	if (series->settings.closed != NULL)
-		series->settings.closed(series->settings.ctx, &row, cell);
-	cell_clear(cell);
+		series->settings.closed(series->settings.ctx, row, cell);
 }
 
 /* Make rows of the bucket, and empty it. */
@@ -267,18 +301,38 @@ static void
 series_close(struct series *series, unsigned bucket)
 {
 	struct series_bucket *b = &series->buckets[bucket];
-	const struct series_node *node;
 
-	for (size_t i = 0; i < series->nodes.n; i++) {
-		node = map_at(&series->nodes, i);
-		for (unsigned layer = 0; layer < PING_LAYERS; layer++)
-			if (node->slots[layer] != NULL)
-				close_cell(series, bucket, node,
-				    (enum ping_layer)layer);
+	bucket_rows(series, bucket, keep_row, series);
+	for (size_t i = 0; i < series->nodes.n * PING_LAYERS; i++) {
+		struct series_node *node =
+		    map_at(&series->nodes, i / PING_LAYERS);
+		struct series_slot *slot = node->slots[i % PING_LAYERS];
+
+		if (slot != NULL && cell_used(&slot->open[bucket]))
+			cell_clear(&slot->open[bucket]);
 	}
 	if (b->start_ns > series->closed_ns)
 		series->closed_ns = b->start_ns;
 	b->open = false;
+}
+
+void
+series_open_rows(const struct series *series, each_row *each, void *ctx)
+{
+	int first = oldest(series);
+
+	if (first < 0)
+		return;
+	bucket_rows(series, (unsigned)first, each, ctx);
+	if (series->buckets[!first].open)
+		bucket_rows(series, !first, each, ctx);
+}
+
+void
+series_measured(struct series *series, int64_t begin_ns, int64_t now_ns)
+{
+	series->begin_ns = begin_ns;
+	series->now_ns = now_ns;
 }
 
 /* Counting. */

@@ -87,6 +87,8 @@ struct series_cell {
 /* The part of a cell that is kept when its bucket is closed. */
 struct series_row {
 	int64_t start_ns; /* unix time of the bucket's start */
+	/* The part of the bucket that was measured; 0: all of it. */
+	int64_t begin_ns, length_ns;
 	uint64_t node; /* SERIES_ALL: all nodes together */
 	enum ping_layer layer;
 	struct hdr_sums due, sent;
@@ -155,6 +157,21 @@ series_outages(const struct series *series, size_t *n);
 /* How much of that time was outage. */
 int64_t
 series_outage_ns(const struct series *series, int64_t start_ns, int64_t end_ns);
+
+/*
+ * Something was measured from begin_ns until now; what is outside is no part
+ * of a row. Without this call, buckets were measured whole.
+ */
+void series_measured(struct series *series, int64_t begin_ns, int64_t now_ns);
+
+/*
+ * Call `each` for the cells of the buckets that are open, the oldest bucket
+ * first, as series_settings.closed when they are closed.
+ */
+void series_open_rows(const struct series *series,
+    void (*each)(void *ctx, const struct series_row *row,
+	const struct series_cell *cell),
+    void *ctx);
 
 /* Close the buckets that ended grace_ns ago. True: one was closed. */
 bool series_tick(struct series *series, int64_t wall_now_ns);

@@ -378,11 +378,13 @@ bool
 series_log_row(FILE *file, const struct series_settings *settings,
     const struct series_row *row, const struct hdr *due, const char *name)
 {
+	bool part = row->length_ns > 0;
+	int64_t begin_ns = part ? row->begin_ns : row->start_ns;
+	int64_t length_ns = part ? row->length_ns : settings->bucket_ns;
 	char tag[TAG_CHARS];
 
 	row_print(file, row, name);
-	return hdr_log_line(file, tag_of(row, tag), row->start_ns,
-		   settings->bucket_ns, due) &&
+	return hdr_log_line(file, tag_of(row, tag), begin_ns, length_ns, due) &&
 	    fflush(file) == 0 && ferror(file) == 0;
 }
 

@@ -263,6 +263,11 @@ on_timer(void *arg, struct engine_conn *conn, int64_t now_ns)
 		engine_conn_cut(conn);
 		break;
 	case PEER_UP:
+		if (peer_of(conn)->drain_at_ns != 0 &&
+		    peer_of(conn)->drain_at_ns <= now_ns) {
+			peer_of(conn)->drain_at_ns = 0;
+			session_drain(relay, conn);
+		}
 		ping_timer(relay, conn, now_ns);
 		break;
 	case PEER_LEAVING:
@@ -302,10 +307,26 @@ with_conn(struct relay *relay, struct engine_worker *worker,
 		act(relay, conn);
 }
 
+/*
+ * Tell it now, or at a time of its own within --drain-spread, so that not all
+ * come to another relay at once. The number is scattered by Fibonacci hashing.
+ */
 static void
 drain_one(void *arg, struct engine_conn *conn)
 {
-	session_drain(arg, conn);
+	struct relay *relay = arg;
+	struct peer *peer = peer_of(conn);
+	uint64_t spread_ns = (uint64_t)atomic_load(&relay->drain_spread_ns);
+	uint64_t scattered =
+	    peer->entry.id * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	if (spread_ns == 0 || peer->state != PEER_UP || !peer->hello) {
+		session_drain(relay, conn);
+		return;
+	}
+	peer->drain_at_ns = engine_worker_now_ns(engine_conn_worker(conn)) + 1 +
+	    (int64_t)(spread_ns / 1000 * scattered / (UINT32_MAX / 1000));
+	ping_timer(relay, conn, engine_worker_now_ns(engine_conn_worker(conn)));
 }
 
 static void
@@ -317,7 +338,9 @@ check_one(void *arg, struct engine_conn *conn)
 static void
 finish_one(void *arg, struct engine_conn *conn)
 {
-	(void)arg;
+	if (peer_of(conn)->drain_at_ns != 0)
+		session_drain(arg, conn); /* it was not its turn yet */
+	peer_of(conn)->drain_at_ns = 0;
 	relay_leave(conn, RELAY_CLOSED_SHUTTING_DOWN);
 	engine_conn_finish(conn);
 }

@@ -314,13 +314,14 @@ load(struct run *run, struct relay_config *config)
 {
 	struct bnet_tls_ctx *tls;
 	char err[RELAY_ERR_CHARS];
-	int64_t expires_s;
+	struct secrets_ends ends;
 
 	if (!config_load(config, err) ||
-	    !secrets_tls(&config->opt, run->keylog, run->keylog_arg, &tls,
-		&expires_s, err))
+	    !secrets_tls(
+		&config->opt, run->keylog, run->keylog_arg, &tls, &ends, err))
 		cli_die("%s", err);
-	atomic_store(&run->relay->cert_expires_s, expires_s);
+	run->ends = ends;
+	atomic_store(&run->relay->cert_expires_s, ends.cert_s);
 	return tls;
 }
 
@@ -330,13 +331,13 @@ check_files(struct run *run, struct relay_config *config)
 {
 	struct bnet_tls_ctx *tls = NULL;
 	char err[RELAY_ERR_CHARS];
-	int64_t expires_s;
+	struct secrets_ends ends;
 	bool ok = config_load(config, err);
 
 	if (!ok)
 		cli_warn("%s", err);
-	if (!secrets_tls(&config->opt, run->keylog, run->keylog_arg, &tls,
-		&expires_s, err))
+	if (!secrets_tls(
+		&config->opt, run->keylog, run->keylog_arg, &tls, &ends, err))
 		cli_die("%s", err);
 	bnet_tls_ctx_free(tls);
 	if (!ok)
@@ -406,6 +407,7 @@ main(int argc, char **argv)
 	config = config_new();
 	relay_options_parse(&config->opt, argc, argv);
 	log_setup((enum log_level)config->opt.log_level);
+	log_set_json(config->opt.log_format == RELAY_LOG_JSON);
 	if (config->opt.make_token != NULL) {
 		make_token(&config->opt);
 		config_free(config);

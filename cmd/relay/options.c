@@ -20,6 +20,7 @@
 #define ID_MAX ((uint64_t)INT64_MAX)
 
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
+static const char *const log_formats[] = { "logfmt", "json", NULL };
 static const char *const overloads[] = { "refuse", "pause", "cut", NULL };
 
 #define OPT struct relay_options
@@ -108,9 +109,13 @@ static const struct option_row rows[] = {
 	{ "ping-interval", 0, "TIME", "measure the latency of links this often",
 	    TIMEOUT(ping_interval_ns), .initial = "30s" },
 	{ "drain-timeout", 0, "TIME",
-	    "at the end, wait at most this long for peers to leave",
+	    "at the end, give peers and queues at most this long",
 	    TIMEOUT(drain_timeout_ns), .initial = "10s",
 	    .flags = OPTION_RELOAD },
+	{ "drain-spread", 0, "TIME",
+	    "at the end, tell peers to leave one after the other in this time",
+	    OPTION_TIME(OPT, drain_spread_ns, 0, TIME_MAX_NS),
+	    .initial = "1s", .flags = OPTION_RELOAD },
 	{ "drain-to", 0, "TEXT", "at the end, tell peers to go to TEXT",
 	    OPTION_TEXT(OPT, drain_to, 0, NAME_CHARS),
 	    .flags = OPTION_RELOAD, .complete = "@hosts" },
@@ -177,6 +182,8 @@ static const struct option_row rows[] = {
 	    OPTION_NUMBER(OPT, n_capture_files, 1, 1000), .initial = "4" },
 	{ "keylog", 0, "FILE", "append TLS secrets to FILE (NSS key log)",
 	    OPTION_PATH(OPT, keylog) },
+	{ "log-format", 0, "FORMAT", "write the log in this format",
+	    OPTION_WORD(OPT, log_format, log_formats), .initial = "logfmt" },
 	{ "log-level", 0, "LEVEL", "log messages of this level and above",
 	    OPTION_WORD(OPT, log_level, log_level_names), .initial = "info",
 	    .flags = OPTION_RELOAD },

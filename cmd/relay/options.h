@@ -33,6 +33,11 @@ enum relay_overload {
 	RELAY_OVERLOAD_CUT,
 };
 
+enum relay_log_format {
+	RELAY_LOG_LOGFMT = 0,
+	RELAY_LOG_JSON,
+};
+
 /* Strings are NULL if they were not given and have no default. */
 struct relay_options {
 	/* where to listen; RELAY_LISTEN_DEFAULT if there is nothing else */
@@ -61,6 +66,7 @@ struct relay_options {
 	int64_t handshake_timeout_ns, hello_timeout_ns, frame_timeout_ns;
 	int64_t write_timeout_ns;
 	int64_t keepalive_ns, ping_interval_ns, drain_timeout_ns;
+	int64_t drain_spread_ns;
 	char *drain_to;
 
 	/* limits */
@@ -80,6 +86,7 @@ struct relay_options {
 	uint64_t capture_bytes, n_capture_files;
 	char *keylog;
 	int log_level; /* enum log_level */
+	int log_format; /* enum relay_log_format */
 	bool verbose; /* sets --log-level debug */
 
 	/* instead of running; from the command line only */

@@ -228,6 +228,7 @@ next_tick_ns(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
 	int64_t heard_ns = engine_conn_last_in_ns(conn);
 	const int64_t times_ns[] = {
 		peer->keepalive_at_ns,
+		peer->drain_at_ns,
 		(int64_t)peer->latency.next_us * US_NS,
 		heard_ns + SILENT_PERIODS * opt->keepalive_ns,
 		heard_ns + CUT_PERIODS * opt->keepalive_ns,

@@ -62,6 +62,7 @@ struct peer {
 	enum relay_counter leaving; /* the reason, for links_closed */
 	struct latency latency;
 	int64_t keepalive_at_ns; /* when the next one is due */
+	int64_t drain_at_ns; /* when it is told to go; 0: not yet, or done */
 	int64_t found_ns; /* the turn in which `found` was looked up */
 	struct route_entry *found; /* where its last packet went */
 	uint64_t discarded, counted, counted_bytes; /* load tests */
@@ -109,6 +110,7 @@ struct relay {
 	size_t n_listeners;
 	uint64_t id;
 	atomic_bool draining;
+	_Atomic int64_t drain_spread_ns; /* of the drain that runs */
 	atomic_uint n_reloaded; /* workers that took RELAY_MESSAGE_RELOADED */
 	_Atomic uint64_t admissions[RELAY_N_COUNTERS]; /* of all workers */
 	pthread_t app_thread;

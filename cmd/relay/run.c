@@ -7,7 +7,6 @@
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/admin.h"
 #include "cmd/relay/capture.h"
-#include "cmd/relay/secrets.h"
 #include "cmd/relay/service.h"
 
 #include <malloc.h>
@@ -15,9 +14,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define S_NS INT64_C(1000000000)
+#define DAY_S INT64_C(86400)
+#define WARN_BEFORE_S (14 * DAY_S) /* the end of a certificate */
 #define TICK_NS INT64_C(1000000000)
 #define STEP_NS INT64_C(10000000) /* between checks while draining */
-#define FLUSH_NS INT64_C(2000000000) /* for writing queues at the end */
+#define FLUSH_MAX_NS INT64_C(2000000000) /* for writing queues at the end */
+#define FLUSH_MIN_NS INT64_C(250000000)
 #define MEMORY_SAID_NS INT64_C(30000000000)
 #define MEASURE_TICKS 5 /* between measurements of what the kernel holds */
 #define TRIM_BYTES ((uint64_t)16 << 20)
@@ -64,7 +67,7 @@ config_limits(struct relay *relay, const struct relay_options *opt)
 static bool
 read_again(struct run *run, struct relay_config *fresh,
     struct option_changes *changes, struct bnet_tls_ctx **tls,
-    int64_t *expires_s, char err[RELAY_ERR_CHARS])
+    struct secrets_ends *ends, char err[RELAY_ERR_CHARS])
 {
 	struct relay_config *old = config_of(run->relay);
 	struct option_reading reading;
@@ -77,7 +80,7 @@ read_again(struct run *run, struct relay_config *fresh,
 	}
 	return config_load(fresh, err) &&
 	    secrets_tls(
-		&fresh->opt, run->keylog, run->keylog_arg, tls, expires_s, err);
+		&fresh->opt, run->keylog, run->keylog_arg, tls, ends, err);
 }
 
 /* No thread uses the old configuration any more. */
@@ -136,13 +139,13 @@ reload(struct run *run)
 	struct option_changes changes;
 	struct bnet_tls_ctx *tls;
 	char err[RELAY_ERR_CHARS] = "out of memory";
-	int64_t expires_s = 0;
+	struct secrets_ends ends = { 0 };
 
 	service_reloading();
 	if (relay->record != NULL)
 		record_again(relay->record);
 	if (fresh == NULL ||
-	    !read_again(run, fresh, &changes, &tls, &expires_s, err)) {
+	    !read_again(run, fresh, &changes, &tls, &ends, err)) {
 		log_error(
 		    "not reloaded, going on as before", LOG_STR("reason", err));
 		relay_count(&relay->app_worker, RELAY_RELOADS_FAILED);
@@ -154,7 +157,9 @@ reload(struct run *run)
 	run->check_links = true;
 	check_links(run);
 	bnet_tls_ctx_free(tls);
-	atomic_store(&relay->cert_expires_s, expires_s);
+	run->ends = ends;
+	run->warn_at_s = 0;
+	atomic_store(&relay->cert_expires_s, ends.cert_s);
 	relay_count(&relay->app_worker, RELAY_RELOADS_OK);
 	log_info("reloaded, certificates and tokens too",
 	    LOG_STR("options", changes.now[0] != '\0' ? changes.now : NULL));
@@ -193,6 +198,28 @@ wait_for_all(struct run *run, int64_t until_ns)
 }
 
 /*
+ * A drain has two times for writing at its end, and all three together take
+ * --drain-timeout, unless that is too short for writing anything.
+ */
+static int64_t
+flush_ns(int64_t timeout_ns)
+{
+	int64_t ns = timeout_ns / 4;
+
+	return ns < FLUSH_MIN_NS ? FLUSH_MIN_NS
+	    : ns > FLUSH_MAX_NS  ? FLUSH_MAX_NS
+				 : ns;
+}
+
+static int64_t
+leave_ns(int64_t timeout_ns)
+{
+	int64_t ns = timeout_ns - 2 * flush_ns(timeout_ns);
+
+	return ns < timeout_ns / 2 ? timeout_ns / 2 : ns;
+}
+
+/*
  * Accept no new connections, send bluenet.drain to links with a hello and give
  * them time to leave. Then write the queues, and at last only the frames that
  * are half written.
@@ -201,15 +228,21 @@ static void
 drain(struct run *run, bool at_once)
 {
 	struct relay *relay = run->relay;
-	int64_t timeout_ns = config_of(relay)->opt.drain_timeout_ns;
+	const struct relay_options *opt = &config_of(relay)->opt;
+	int64_t timeout_ns = opt->drain_timeout_ns;
+	int64_t spread_ns = opt->drain_spread_ns;
 
 	service_stopping("draining");
 	log_info("draining", LOG_U64("connections", limits_open(relay->limits)),
 	    LOG_TIME("timeout", at_once ? 0 : timeout_ns));
+	if (spread_ns > leave_ns(timeout_ns) / 2)
+		spread_ns = leave_ns(timeout_ns) / 2;
+	atomic_store(&relay->drain_spread_ns, at_once ? 0 : spread_ns);
 	atomic_store(&relay->draining, true);
 	engine_stop_listening(relay->engine);
 	to_all_workers(relay, RELAY_MESSAGE_DRAIN);
-	if (!at_once && wait_for_all(run, clock_now_ns() + timeout_ns))
+	if (!at_once &&
+	    wait_for_all(run, clock_now_ns() + leave_ns(timeout_ns)))
 		return;
 	/*
 	 * A finished link takes nothing more. So first all workers stop
@@ -218,10 +251,10 @@ drain(struct run *run, bool at_once)
 	 */
 	to_all_workers(relay, RELAY_MESSAGE_CLOSE);
 	to_all_workers(relay, RELAY_MESSAGE_FINISH);
-	if (wait_for_all(run, clock_now_ns() + FLUSH_NS))
+	if (wait_for_all(run, clock_now_ns() + flush_ns(timeout_ns)))
 		return;
 	to_all_workers(relay, RELAY_MESSAGE_DROP);
-	if (!wait_for_all(run, clock_now_ns() + FLUSH_NS))
+	if (!wait_for_all(run, clock_now_ns() + flush_ns(timeout_ns)))
 		log_warn("connections are cut",
 		    LOG_U64("connections", limits_open(relay->limits)));
 }
@@ -266,12 +299,39 @@ tick_trim(struct run *run)
 }
 
 static void
+warn_of_end(const char *option, int64_t ends_s, int64_t now_s)
+{
+	if (ends_s == 0 || ends_s - now_s > WARN_BEFORE_S)
+		return;
+	if (ends_s > now_s)
+		log_warn("a certificate ends soon", LOG_STR("option", option),
+		    LOG_TIME("in", (ends_s - now_s) * S_NS));
+	else
+		log_error("a certificate has ended", LOG_STR("option", option),
+		    LOG_TIME("ago", (now_s - ends_s) * S_NS));
+}
+
+/* Once a day, and after each reload. */
+static void
+warn_of_ends(struct run *run)
+{
+	int64_t now_s = clock_unix_ns() / S_NS;
+
+	if (now_s < run->warn_at_s)
+		return;
+	run->warn_at_s = now_s + DAY_S;
+	warn_of_end("cert", run->ends.cert_s, now_s);
+	warn_of_end("ca", run->ends.ca_s, now_s);
+}
+
+static void
 tick(struct run *run)
 {
 	int64_t stuck_ns =
 	    clock_now_ns() - engine_oldest_turn_ns(run->relay->engine);
 
 	log_tick();
+	warn_of_ends(run);
 	tick_memory(run);
 	tick_trim(run);
 	if (run->n_ticks++ % MEASURE_TICKS == 0)

@@ -4,6 +4,7 @@
 #define RELAY_RUN_H
 
 #include "cmd/relay/relay.h"
+#include "cmd/relay/secrets.h"
 #include "proto/tls.h"
 
 #include <signal.h>
@@ -15,6 +16,8 @@ struct run {
 	bnet_tls_keylog *keylog; /* NULL: none */
 	void *keylog_arg;
 	sigset_t signals;
+	struct secrets_ends ends; /* of the certificates in force */
+	int64_t warn_at_s; /* when to look at them next, unix */
 	bool check_links; /* workers are to check who may stay */
 	unsigned n_checks; /* that they were told */
 	uint64_t n_ticks;

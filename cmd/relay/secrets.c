@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -90,21 +91,29 @@ slice_of(const struct file *file)
 
 /* ---- TLS ---- */
 
-/* The end of the file's first certificate, unix time; 0: unknown. */
+/* Of the certificate of the file that ends first, unix time; 0: unknown. */
 static int64_t
-expiry_of(const struct file *cert)
+expiry_of(const struct file *file)
 {
-	BIO *bio = BIO_new_mem_buf(cert->p, (int)cert->len);
-	X509 *x509 =
-	    bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO *bio =
+	    file->len > 0 ? BIO_new_mem_buf(file->p, (int)file->len) : NULL;
+	int64_t first_s = 0, at_s;
 	struct tm tm;
-	int64_t at_s = 0;
+	X509 *x509;
 
-	if (x509 != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm) == 1)
-		at_s = (int64_t)timegm(&tm);
-	X509_free(x509);
+	ERR_set_mark(); /* the end of the file is an error of OpenSSL's */
+	while (bio != NULL &&
+	    (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		at_s = ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm) == 1
+		    ? (int64_t)timegm(&tm)
+		    : 0;
+		if (at_s != 0 && (first_s == 0 || at_s < first_s))
+			first_s = at_s;
+		X509_free(x509);
+	}
+	ERR_pop_to_mark();
 	BIO_free(bio);
-	return at_s;
+	return first_s;
 }
 
 static bool
@@ -136,22 +145,24 @@ make_ctx(const struct relay_options *opt, const struct file files[3],
 
 bool
 secrets_tls(const struct relay_options *opt, bnet_tls_keylog *keylog,
-    void *keylog_arg, struct bnet_tls_ctx **ctx, int64_t *expires_s,
+    void *keylog_arg, struct bnet_tls_ctx **ctx, struct secrets_ends *ends,
     char err[RELAY_ERR_CHARS])
 {
 	struct file files[3] = { { NULL, 0 } };
 	bool ok;
 
 	*ctx = NULL;
-	*expires_s = 0;
+	*ends = (struct secrets_ends){ 0 };
 	if (opt->cert == NULL)
 		return true;
 	ok = file_read("cert", opt->cert, false, &files[0], err) &&
 	    file_read("key", opt->key, true, &files[1], err) &&
 	    file_read("ca", opt->ca, false, &files[2], err) &&
 	    make_ctx(opt, files, keylog, keylog_arg, ctx, err);
-	if (ok)
-		*expires_s = expiry_of(&files[0]);
+	if (ok) {
+		ends->cert_s = expiry_of(&files[0]);
+		ends->ca_s = expiry_of(&files[2]);
+	}
 	for (size_t i = 0; i < 3; i++)
 		file_free(&files[i]);
 	return ok;

@@ -455,8 +455,10 @@ session_first(struct relay *relay, struct engine_conn *conn,
 {
 	struct relay_worker *own = worker_of(relay, engine_conn_worker(conn));
 
+	/* one that is addressed to another is a packet of a stock client */
 	if (packet->has_header &&
-	    packet->header.key == bnet_message_key(BNET_MSG_HELLO))
+	    packet->header.key == bnet_message_key(BNET_MSG_HELLO) &&
+	    packet->header.dest_type == BNET_DEST_HOP)
 		on_hello(relay, conn, packet);
 	else if (!on_stock(relay, conn))
 		relay_count(own, RELAY_REFUSED_NOT_ALLOWED);

@@ -11,6 +11,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #define RATE_MAX 1000000000
 #define SHARDS_MAX 100000
 #define EXPRESSION_MAX (1 << 20) /* characters */
+#define SOURCE_SYNTAX "addresses without ports, such as 10.0.0.1,[fd00::2]"
 #define TIME_SYNTAX "a time such as 2026-11-25T12:00:00Z, @1764072000.5 or +5s"
 
 /* ---- pairs ---- */
@@ -79,6 +81,41 @@ take_map(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 		return option_expected(err, "fewer of them");
 	opt->maps[opt->n_maps++] = map;
 	return true;
+}
+
+static bool
+has_port(const struct address *address)
+{
+	return address->sa.ss_family == AF_INET6
+	    ? ((const struct sockaddr_in6 *)&address->sa)->sin6_port != 0
+	    : ((const struct sockaddr_in *)&address->sa)->sin_port != 0;
+}
+
+/* "10.0.0.1,[fd00::2]" */
+static bool
+take_sources(void *arg, const char *text, char err[OPTION_ERR_CHARS])
+{
+	struct replay_options *opt = arg;
+	char one[ADDRESS_CHARS];
+	size_t n;
+
+	for (;; text += n + 1) {
+		n = strcspn(text, ",");
+		if (n == 0 || n >= sizeof(one))
+			return option_expected(err, SOURCE_SYNTAX);
+		if (opt->n_sources == REPLAY_SOURCES_MAX)
+			return option_expected(err, "fewer of them");
+		memcpy(one, text, n);
+		one[n] = '\0';
+		/* a number alone would be a port */
+		if (strpbrk(one, ".[") == NULL ||
+		    !address_parse(one, 0, &opt->sources[opt->n_sources]) ||
+		    has_port(&opt->sources[opt->n_sources]))
+			return option_expected(err, SOURCE_SYNTAX);
+		opt->n_sources++;
+		if (text[n] == '\0')
+			return true;
+	}
 }
 
 /* ---- times ---- */
@@ -299,6 +336,9 @@ static const struct option_row rows[] = {
 	{ "allow", 0, "ADDRESS", "allow a target that is not private; repeatable",
 	    OPTION_CIDRS(OPT, allow, REPLAY_ALLOW_MAX), .mine = PEER,
 	    .group = "Target" },
+	{ "source", 0, "ADDRESSES",
+	    "connect from these addresses of this machine, in turn",
+	    OPTION_OWN(take_sources), .mine = PLAY },
 	{ "tls", 0, NULL, "use TLS", OPTION_FLAG(OPT, client.tls),
 	    .mine = PEER | REPORTED },
 	{ "tls-host", 0, "NAME", "expect NAME in the certificate, not TARGET",

@@ -20,6 +20,7 @@
 #define REPLAY_CLIENTS_MAX 1000000
 #define REPLAY_HOW_CHARS 256
 #define REPLAY_FAIL_IFS_MAX 32
+#define REPLAY_SOURCES_MAX 64
 
 /* Exit codes; see bluenet-replay(1). */
 enum replay_exit {
@@ -113,6 +114,8 @@ struct replay_options {
 	struct client_options client;
 	char *tls_host; /* name in the certificate; NULL: from the target */
 	struct option_cidrs allow;
+	struct address sources[REPLAY_SOURCES_MAX]; /* port 0 */
+	size_t n_sources; /* 0: the system chooses */
 	int target_order; /* enum bnet_order; AUTO: find out */
 	bool no_probe;
 

@@ -88,8 +88,18 @@ on_order(void *owner, enum bnet_order order)
 	a->probe->order = order;
 }
 
+static void
+on_stock(void *owner)
+{
+	struct attempt *a = owner;
+
+	if (!a->answered)
+		answered(a, PROBE_STOCK);
+}
+
 static const struct session_hooks session_hooks = {
 	.order = on_order,
+	.stock = on_stock,
 	.up = on_welcome,
 	.refused = on_refuse,
 };
@@ -154,6 +164,7 @@ set_reason(
 	if (up && (end == ENGINE_END_PEER || end == ENGINE_END_CUT))
 		why = "it closed the connection";
 	a->probe->result = up ? PROBE_CLOSED : PROBE_NOBODY;
+	a->probe->failure = up ? 0 : session_lacked(conn, end);
 	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "%s%.200s",
 	    !up && end == ENGINE_END_TLS ? "TLS: " : "", why);
 }
@@ -175,10 +186,11 @@ no_conn(void *arg, void *user, const struct address *from)
 {
 	struct attempt *a = user;
 
+	a->probe->failure = errno;
 	(void)arg;
 	(void)from;
-	(void)snprintf(
-	    a->probe->reason, PROBE_TEXT_CHARS, "out of memory or descriptors");
+	(void)snprintf(a->probe->reason, PROBE_TEXT_CHARS, "%s",
+	    strerror(a->probe->failure));
 	over(a);
 }
 
@@ -216,6 +228,7 @@ probe_run(const struct probe_settings *set, struct probe *probe)
 	};
 	const struct session_settings session_set = {
 		.target = set->target,
+		.source = set->source,
 		.scratch = &a.scratch,
 		.hooks = &session_hooks,
 		.owner = &a,

@@ -21,6 +21,7 @@ struct probe_settings { /* all members are borrowed */
 	enum bnet_order order; /* speak this; AUTO: find out */
 	enum bnet_order first; /* AUTO: try this one first */
 	const char *token; /* "": none */
+	const struct address *source; /* connect from it; NULL: any */
 	enum bnet_role role; /* role in the hello */
 	int64_t connect_timeout_ns; /* per address, including TLS */
 	int64_t welcome_timeout_ns; /* in both orders together */
@@ -29,7 +30,8 @@ struct probe_settings { /* all members are borrowed */
 enum probe_result {
 	PROBE_WELCOME = 0,
 	PROBE_REFUSED, /* bluenet.refuse */
-	PROBE_SILENT, /* connected, but no welcome: a stock cluster */
+	PROBE_SILENT, /* connected, but no answer at all */
+	PROBE_STOCK, /* answered a ping, but sent no welcome: a stock peer */
 	PROBE_CLOSED, /* closed or reset the connection after our hello */
 	PROBE_NOBODY, /* no connection, or no TLS */
 };
@@ -38,6 +40,7 @@ struct probe {
 	enum probe_result result;
 	struct address address; /* the last one tried */
 	enum bnet_order order; /* found, if not the first; or AUTO */
+	int failure; /* NOBODY: errno of what we lacked; 0: nothing */
 	/* From the welcome; unprintable characters are '?'. */
 	char environment[PROBE_TEXT_CHARS], name[PROBE_TEXT_CHARS];
 	char reason[PROBE_TEXT_CHARS]; /* for the other outcomes; may be "" */

@@ -129,6 +129,16 @@ refused(const struct probe *probe, const char *target, const char *goes_on)
 	return goes_on != NULL ? REPLAY_OK : REPLAY_NOT_CONNECTED;
 }
 
+/* Once: either the probe or a session finds out. */
+static void
+warn_stock(const struct run *run, const char *more)
+{
+	if (!run->opt->quiet)
+		cli_warn("%s: the target is a stock peer: sessions are played"
+			 " without hello%s",
+		    run->opt->target, more);
+}
+
 static int
 judge(const struct run *run, const struct probe *probe, const char *goes_on)
 {
@@ -136,6 +146,12 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 
 	switch (probe->result) {
 	case PROBE_NOBODY:
+		if (probe->failure != 0) {
+			cli_warn("the injector failed: %s (%s, errno %d)",
+			    probe->reason, strerrorname_np(probe->failure),
+			    probe->failure);
+			return REPLAY_LATE;
+		}
 		cli_warn("cannot connect to %s: %s", target, probe->reason);
 		return REPLAY_NOT_CONNECTED;
 	case PROBE_REFUSED:
@@ -143,9 +159,17 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 		return refused(probe, target, goes_on);
 	case PROBE_SILENT:
 		if (!run->opt->quiet)
-			cli_warn("%s: no welcome, as from a stock cluster: its"
-				 " environment is unknown",
-			    target);
+			cli_warn("%s: no answer to a hello, nor to a header"
+				 " ping, in %s order: the environment is"
+				 " unknown",
+			    target,
+			    run->opt->target_order == BNET_ORDER_AUTO
+				? "little or network"
+				: orders_name(
+				      (enum bnet_order)run->opt->target_order));
+		return REPLAY_OK;
+	case PROBE_STOCK:
+		warn_stock(run, "; its environment is unknown");
 		return REPLAY_OK;
 	case PROBE_WELCOME:
 		break;
@@ -184,6 +208,7 @@ run_probe(struct run *run, enum bnet_role role, enum bnet_order first,
 		.order = (enum bnet_order)run->opt->target_order,
 		.first = first,
 		.token = run->files.token,
+		.source = run->opt->n_sources > 0 ? run->opt->sources : NULL,
 		.role = role,
 		.connect_timeout_ns = PROBE_CONNECT_NS,
 		.welcome_timeout_ns = PROBE_WELCOME_NS,
@@ -576,6 +601,8 @@ run_merge(struct run *run)
 		cli_warn("%" PRIu32 " of %" PRIu32 " shards are missing",
 		    report->of_shards - report->n_shards, report->of_shards);
 	code = run_report(run, report, NULL);
+	if (code == REPLAY_OK && report->n_shards < report->of_shards)
+		code = REPLAY_DIFFERENT;
 	report_free(report);
 	return code;
 }
@@ -618,15 +645,79 @@ probe(struct run *run)
 	    stock ? "all sessions are stock clients, which say none" : NULL);
 }
 
-static void
-raise_descriptors(const struct run *run)
+/* The ports of an address that connections may have. */
+static uint64_t
+local_ports(void)
 {
-	uint64_t n = process_raise_descriptors();
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	char line[64] = "";
+	char *next, *end;
+	long low, high;
+	bool got = file != NULL && fgets(line, sizeof(line), file) != NULL;
 
+	if (file != NULL)
+		fclose(file);
+	low = strtol(line, &next, 10);
+	high = strtol(next, &end, 10);
+	return got && end != next && high >= low && low > 0
+	    ? (uint64_t)(high - low) + 1
+	    : UINT64_MAX / REPLAY_SOURCES_MAX;
+}
+
+/* A target of another family cannot be reached from a source. */
+static bool
+sources_fit(const struct run *run)
+{
+	const struct replay_options *opt = run->opt;
+	char text[ADDRESS_CHARS];
+
+	for (size_t i = 0; i < opt->n_sources; i++) {
+		if (opt->sources[i].sa.ss_family ==
+		    run->target.addresses[0].sa.ss_family)
+			continue;
+		cli_warn("--source: %s is of another family than %s",
+		    address_format(&opt->sources[i], text), opt->target);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Has this machine got enough descriptors and ports? What it lacks during a run
+ * would be counted against nobody else, but there is no point in such a run.
+ */
+static bool
+has_room(const struct run *run)
+{
+	const struct replay_options *opt = run->opt;
+	uint64_t n = process_raise_descriptors();
+	uint64_t peak = plan_peak(&run->plan, opt);
+	uint64_t n_sources = opt->n_sources > 0 ? opt->n_sources : 1;
+	uint64_t ports = local_ports() * n_sources;
+
+	if (peak + DESCRIPTORS_OURS > n) {
+		cli_warn("the injector: %llu sessions at once need %llu"
+			 " descriptors (ulimit -n), but only %llu are allowed"
+			 " (EMFILE, errno %d)",
+		    (unsigned long long)peak,
+		    (unsigned long long)(peak + DESCRIPTORS_OURS),
+		    (unsigned long long)n, EMFILE);
+		return false;
+	}
+	if (peak > ports) {
+		cli_warn("the injector: %llu sessions at once need as many"
+			 " ports, but %llu source addresses have only %llu"
+			 " (net.ipv4.ip_local_port_range): expected more"
+			 " addresses in --source (EADDRNOTAVAIL, errno %d)",
+		    (unsigned long long)peak, (unsigned long long)n_sources,
+		    (unsigned long long)ports, EADDRNOTAVAIL);
+		return false;
+	}
 	if ((uint64_t)run->plan.n + DESCRIPTORS_OURS > n)
 		cli_warn("%u sessions, but only %llu descriptors are allowed"
-			 " (ulimit -n): some may fail",
+			 " (ulimit -n): if many are open at once, some fail",
 		    (unsigned)run->plan.n, (unsigned long long)n);
+	return true;
 }
 
 /* Waits until shortly before --start-at, or for a signal. */
@@ -730,6 +821,8 @@ watch_play(struct watch *watch)
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
 	warn_order(watch->run, watch->last.order);
+	if (watch->last.stock)
+		warn_stock(watch->run, "");
 	play_stop(watch->play);
 }
 
@@ -799,6 +892,7 @@ describe(const struct watch *watch, struct report *report)
 	report->sessions = watch->last.sessions_planned;
 	report->scheduled = opt->timing != REPLAY_ASAP;
 	report->interrupted = watch->drained;
+	report->failure = play_failure(watch->play);
 	report->diffed = diff != NULL;
 	report->compared = diff != NULL ? diff_found(diff)->compared : 0;
 	report->differences = diff != NULL ? diff_total(diff) : 0;
@@ -867,7 +961,10 @@ run_play(struct run *run)
 
 	if (!run_target_is_safe(run))
 		return code;
-	raise_descriptors(run);
+	if (!sources_fit(run))
+		return code;
+	if (!has_room(run))
+		return REPLAY_LATE;
 	code = probe(run);
 	if (code != REPLAY_OK)
 		return code;
@@ -940,12 +1037,15 @@ find_target(struct run *run)
 	session_target_use(&run->target, &run->files);
 	if (!session_resolve(
 		&run->target, opt->target, REPLAY_PORT, why, sizeof(why))) {
+		bool exposed = errno == EACCES;
+
 		cli_warn("%s%s",
 		    opt->compile_to != NULL || opt->dry_run
 			? "the last argument is not a file, and as a target: "
 			: "the target: ",
 		    why);
-		exit(REPLAY_NOT_CONNECTED);
+		/* the resolver is on our side */
+		exit(exposed ? REPLAY_NOT_CONNECTED : REPLAY_LATE);
 	}
 	for (size_t i = 0; opt->verbose && i < run->target.n_addresses; i++)
 		cli_warn("%s: address %s", opt->target,

@@ -49,6 +49,20 @@ orders_find(struct orders *orders, const struct address *address)
 	return found;
 }
 
+/* Under the lock; NULL: no room. */
+static struct order_found *
+find_or_add(struct orders *orders, const struct address *address)
+{
+	struct order_found *known = find(orders, address);
+
+	if (known != NULL || orders->n == ORDERS_MAX)
+		return known;
+	orders->known[orders->n].address = *address;
+	known = &orders->known[orders->n++].found;
+	*known = (struct order_found){ .order = BNET_ORDER_AUTO };
+	return known;
+}
+
 bool
 orders_keep(struct orders *orders, const struct address *address,
     enum bnet_order order, bool any)
@@ -57,17 +71,25 @@ orders_keep(struct orders *orders, const struct address *address,
 	bool news;
 
 	pthread_mutex_lock(&orders->lock);
-	known = find(orders, address);
-	if (known == NULL && orders->n < ORDERS_MAX) {
-		orders->known[orders->n].address = *address;
-		known = &orders->known[orders->n++].found;
-		*known = (struct order_found){ .order = BNET_ORDER_AUTO };
-	}
+	known = find_or_add(orders, address);
 	news = known == NULL || known->order != order;
 	if (known != NULL)
 		*known = (struct order_found){ .order = order, .any = any };
 	pthread_mutex_unlock(&orders->lock);
 	return news;
+}
+
+void
+orders_stock(
+    struct orders *orders, const struct address *address, enum bnet_order order)
+{
+	struct order_found *known;
+
+	pthread_mutex_lock(&orders->lock);
+	known = find_or_add(orders, address);
+	if (known != NULL)
+		*known = (struct order_found){ .order = order, .stock = true };
+	pthread_mutex_unlock(&orders->lock);
 }
 
 void

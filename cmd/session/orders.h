@@ -22,6 +22,7 @@ struct order_found {
 	enum bnet_order order; /* AUTO: nothing is known of that address */
 	bool any; /* it sent a welcome, so it understands both */
 	bool doubtful; /* the last connection in that order had no answer */
+	bool stock; /* it answers pings, and sent no welcome in time */
 };
 
 struct orders {
@@ -48,6 +49,10 @@ orders_find(struct orders *orders, const struct address *address);
  */
 bool orders_keep(struct orders *orders, const struct address *address,
     enum bnet_order order, bool any);
+
+/* A stock peer: it sends no welcome in that order. Welcomes correct that. */
+void orders_stock(struct orders *orders, const struct address *address,
+    enum bnet_order order);
 
 /* A connection in the order that was found for the address had no answer. */
 void orders_doubt(struct orders *orders, const struct address *address);

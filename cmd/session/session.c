@@ -9,6 +9,7 @@
 #include "cmd/common/clock.h"
 #include "proto/bluenet.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@
 #define KEEPALIVE_MIN_MS 10 /* even if the relay asks for less */
 #define SILENT_PERIODS 3
 #define PONG_BYTES 4 /* arbitrary ones: what stock peers send */
-#define WHY_CHARS 64
+#define WHY_CHARS 128
 #define ORDER_TIMEOUT_NS INT64_C(1000000000)
 #define ORDER_PATIENCE 3 /* the second order waits so much longer */
 #define ORDER_TRIES 3 /* the first order, the other one, the first again */
@@ -195,6 +196,7 @@ take_pong(struct session *s, const struct bnet_header *header)
 	uint64_t ping = header->latency_ms;
 	bool ours = answered != 0;
 
+	s->ponged = s->ponged || ours;
 	if (ours && hooks->own_pong != NULL)
 		hooks->own_pong(s->set.owner, answered);
 	else if (!ours && hooks->pong != NULL)
@@ -308,7 +310,7 @@ hear(struct session *s)
 static void
 note_welcome(struct session *s)
 {
-	if (s->set.order == BNET_ORDER_AUTO && s->set.orders != NULL)
+	if (s->set.orders != NULL)
 		(void)orders_keep(
 		    s->set.orders, session_address(s), s->order, true);
 }
@@ -340,6 +342,52 @@ may_switch(struct session *s, enum engine_end end, bool greeted)
 	s->n_orders++;
 	s->order = other_order(s->order);
 	return true;
+}
+
+/* ---- stock peers ---- */
+
+/* It gets what a stock client sends from now on. */
+static void
+be_stock(struct session *s)
+{
+	s->is_stock = true;
+	s->state = SESSION_DOWN;
+	s->deadline_ns = 0;
+	if (s->set.orders != NULL)
+		orders_stock(s->set.orders, session_address(s), s->order);
+	s->set.hooks->stock(s->set.owner);
+}
+
+/* What was tried, where no welcome came. */
+static void
+no_welcome(const struct session *s, char why[WHY_CHARS])
+{
+	if (s->ponged)
+		snprintf(why, WHY_CHARS,
+		    "no welcome in time, but an answer to"
+		    " a header ping: this is a stock peer");
+	else if (s->heard)
+		snprintf(why, WHY_CHARS, "no welcome in time");
+	else
+		snprintf(why, WHY_CHARS,
+		    "no welcome in time, nor an answer to"
+		    " a header ping, in %s%s order",
+		    s->n_orders > 1 ? "little or " : "",
+		    s->n_orders > 1 ? "network" : orders_name(s->order));
+}
+
+static void
+welcome_is_late(struct session *s)
+{
+	char why[WHY_CHARS];
+
+	s->deadline_ns = 0;
+	if (s->ponged && s->set.hooks->stock != NULL) {
+		be_stock(s);
+		return;
+	}
+	no_welcome(s, why);
+	lose(s, why);
 }
 
 /* ---- messages from the relay ---- */
@@ -547,9 +595,9 @@ session_timer(struct session *s, int64_t at_ns)
 	if (s->conn == NULL)
 		return true;
 	if (s->deadline_ns != 0 && s->deadline_ns <= at_ns) {
-		s->deadline_ns = 0;
-		lose(s, "no welcome in time");
-		return false;
+		welcome_is_late(s);
+		if (!s->is_stock)
+			return false;
 	}
 	if (s->order_at_ns != 0 && s->order_at_ns <= at_ns) {
 		s->order_at_ns = 0;
@@ -580,7 +628,7 @@ static bool
 connect_now(struct session *s)
 {
 	const struct session_target *target = s->set.target;
-	const struct engine_connect set = {
+	struct engine_connect set = {
 		.address = *session_address(s),
 		.tls = target->tls,
 		.tls_host = target->host,
@@ -590,8 +638,10 @@ connect_now(struct session *s)
 		.user = s->set.owner,
 	};
 
+	if (s->set.source != NULL)
+		set.source = *s->set.source;
 	s->state = SESSION_CONNECTING;
-	s->heard = s->switching = false;
+	s->heard = s->ponged = s->switching = s->is_stock = false;
 	if (engine_connect(s->engine, &set))
 		return true;
 	s->state = SESSION_DOWN;
@@ -625,6 +675,18 @@ session_address(const struct session *s)
 	return &s->set.target->addresses[s->n_tried > 0 ? s->n_tried - 1 : 0];
 }
 
+/*
+ * Does the hello carry a ping? It asks for the byte order, or tells a stock
+ * peer from one that is silent, unless the address has sent a welcome before.
+ */
+static bool
+hello_pings(const struct session *s)
+{
+	return s->asking ||
+	    (s->deadline_ns != 0 && s->set.orders != NULL &&
+		!known_order(s).any);
+}
+
 /* False: no room to send it. */
 static bool
 say_hello(struct session *s, const struct bnet_hello *hello)
@@ -645,7 +707,7 @@ say_hello(struct session *s, const struct bnet_hello *hello)
 		message.u.hello.role = BNET_ROLE_CLIENT;
 	if (hello->frame_max_bytes == 0)
 		message.u.hello.frame_max_bytes = BNET_FRAME_MAX_BYTES;
-	if (!s->asking)
+	if (!hello_pings(s))
 		return session_say(s, &message);
 	(void)say_ping(s, &message, &said);
 	return said;
@@ -657,6 +719,12 @@ session_ready(
 {
 	s->conn = conn;
 	s->state = SESSION_DOWN;
+	if (hello != NULL && s->set.hooks->stock != NULL &&
+	    known_order(s).stock) {
+		be_open(s);
+		be_stock(s);
+		return true;
+	}
 	if (hello == NULL && s->asking)
 		(void)session_ping(s);
 	if (hello != NULL && !say_hello(s, hello)) {
@@ -707,6 +775,21 @@ session_end_text(struct engine_conn *conn, enum engine_end end)
 	const char *reason = engine_conn_reason(conn);
 
 	return reason[0] != '\0' ? reason : texts[end];
+}
+
+int
+session_lacked(const struct engine_conn *conn, enum engine_end end)
+{
+	static const int ours[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM,
+		EADDRNOTAVAIL, EADDRINUSE, EAGAIN, EPERM };
+	int error = engine_conn_errno(conn);
+
+	if (end == ENGINE_END_MEMORY)
+		return ENOMEM;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (error == ours[i])
+			return error;
+	return 0;
 }
 
 void

@@ -20,6 +20,8 @@
  * and that ping is sent before open(), so nothing is lost or sent twice. A
  * peer that answers in neither order is spoken to in the first one.
  *
+ * A stock peer answers that ping, and never the hello: see the hook stock().
+ *
  * A plain struct, embedded in the owner's data for a connection. From
  * session_ready() to session_closed() only the worker of the connection may
  * use it. No packet causes an allocation. For bluenet-ping, bluenet-node and
@@ -75,6 +77,12 @@ struct session_hooks {
 	 * address in `orders`.
 	 */
 	void (*order)(void *owner, enum bnet_order order);
+	/*
+	 * A stock peer: it answered the ping of the hello, and sent no welcome
+	 * in time; or an earlier session found that, and this one said no
+	 * hello. It goes on as a stock client, after open(). NULL: it is lost.
+	 */
+	void (*stock)(void *owner);
 	/* Limits and keepalives are already in force. */
 	void (*up)(void *owner, const struct bnet_welcome *welcome);
 	/* The relay refused the hello, and closes next. */
@@ -103,6 +111,7 @@ struct session_scratch {
 /* Zero-initialise, then set the rest; 0 means the default named here. */
 struct session_settings {
 	const struct session_target *target; /* borrowed */
+	const struct address *source; /* connect from it; NULL: any */
 	struct session_scratch *scratch; /* of the worker; borrowed */
 	const struct session_hooks *hooks;
 	void *owner; /* also the `user` of the connection */
@@ -128,6 +137,8 @@ struct session {
 	bool asking; /* for the order: no packet came yet */
 	bool is_open; /* open() was called */
 	bool heard; /* a packet came on this connection */
+	bool ponged; /* a pong for a ping of ours did */
+	bool is_stock; /* the peer: see the hook */
 	bool switching; /* we cut it to try the other order */
 	bool first_closed; /* the peer closed on the first order */
 	int64_t order_at_ns; /* when to try the other order; 0: never */
@@ -172,6 +183,12 @@ bool session_ready(struct session *s, struct engine_conn *conn,
  * connection is over; always so if it may not `retry`.
  */
 bool session_closed(struct session *s, enum engine_end end, bool retry);
+
+/*
+ * What this machine lacked for it, as an errno; 0: that is not why it ended. A
+ * full table of ports is EADDRNOTAVAIL or EAGAIN, a local firewall EPERM.
+ */
+int session_lacked(const struct engine_conn *conn, enum engine_end end);
 
 /* The reason as text: the connection's own, or the meaning of `end`. */
 const char *session_end_text(struct engine_conn *conn, enum engine_end end);

@@ -37,6 +37,7 @@ session_resolve(struct session_target *target, const char *where, int port,
 	client_host(where, target->host);
 	target->n_addresses =
 	    address_resolve(where, port, target->addresses, why, why_bytes);
+	errno = 0;
 	if (!exposes_token(target))
 		return target->n_addresses > 0;
 	(void)snprintf(why, why_bytes,
@@ -44,6 +45,7 @@ session_resolve(struct session_target *target, const char *where, int port,
 	    " --tls-insecure",
 	    where);
 	target->n_addresses = 0;
+	errno = EACCES;
 	return false;
 }
 

@@ -34,6 +34,7 @@ void session_target_use(
  * block. A certificate has to name HOST as it is written there. `tls` is left
  * unchanged. False: `why` is the reason, which may be that the token would go
  * over a network in the clear.
+ * errno is EACCES if it would expose the token, otherwise 0.
  */
 bool session_resolve(struct session_target *target, const char *where, int port,
     char *why, size_t why_bytes);

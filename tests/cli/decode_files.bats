@@ -297,6 +297,10 @@ read_all() {
 	} >"$tmp/d.pcapng"
 	whole -r "$tmp/d.pcapng"
 	says "7 packets were dropped during the capture"
+	decode 0 -r "$tmp/d.pcapng" -q -z health -o json
+	jq -es '.[0] | any(.rows[]; .[0] == "packets dropped" and .[2] == 7) and
+		(.notes[0] | endswith("dropped during the capture: 7"))' \
+		<<<"$output"
 }
 
 @test "-w where only root may write says that root was given up" {

@@ -475,3 +475,28 @@ packets; $n of them carry VLAN tags: try 'vlan and (tcp port 26000)'"
 	decode 0 -r "$plain" -f 'port 1'
 	[[ $stderr == *'matched none of '*' packets' ]]
 }
+
+@test "a capture filter that matches some, but not what is behind VLAN tags" {
+	local n tagged in='tcp dst port 26000' both
+
+	"$tools/mangle" "$plain" "$tmp/u.pcap"
+	n=$("$decode" -r "$tmp/u.pcap" -q -z health -o json |
+		jq '.rows[0][2]' | head -n 1)
+	"$tools/mangle" "$plain" "$tmp/v.pcap" --vlan 7
+	tagged=$("$decode" -r "$tmp/v.pcap" -q -z health -o json \
+		-f "vlan and $in" | jq '.rows[0][2]' | head -n 1)
+	[ "$tagged" -gt 50 ]
+	both="($in) or (vlan and ($in))"
+	# from a pipe, too: nothing is read twice
+	try "$decode" -r "$tmp/u.pcap" -r - -f "$in" -o none < <(cat "$tmp/v.pcap")
+	same "$stderr" "bluenet-decode: the capture filter matched $tagged of \
+$((2 * n)) packets, but not others that it names; $tagged of them carry VLAN \
+tags: try '$both'"
+	decode 0 -r "$tmp/u.pcap" "$tmp/v.pcap" -f "$both" -o none
+	same "$stderr" ''
+	# what is not meant is not hidden
+	decode 0 -r "$tmp/v.pcap" -f 'port 1' -o none
+	[[ $stderr == *"matched none of $n packets" ]]
+	decode 0 -r "$tmp/u.pcap" "$tmp/v.pcap" -f 'not vlan' -o none
+	same "$stderr" ''
+}

@@ -46,6 +46,10 @@ embed() {
 	    bin/bluenet-ping share/man/man1/bluenet-ping.1 \
 	    bin/bluenet-replay share/man/man1/bluenet-replay.1 \
 	    share/man/man5/bluenet-scenario.5 \
+	    share/bluenet/keys.txt share/bluenet/decode.schema.json \
+	    share/bluenet/scenarios/forwarding.bns \
+	    share/bluenet/grafana/bluenet-relay.json \
+	    share/bluenet/examples/embed.c etc/bluenet/relay.conf \
 	    share/bash-completion/completions/bluenet-node \
 	    share/zsh/site-functions/_bluenet-node \
 	    share/bash-completion/completions/bluenet-replay \
@@ -122,6 +126,38 @@ complete_bash() {
 	run ! grep -r /usr/local "$prefix/lib/systemd/system"
 }
 
+@test "relay.conf shows every option, and its defaults are valid" {
+	local conf=$prefix/etc/bluenet/relay.conf name
+
+	run ! grep -v '^#\|^$' "$conf"
+	"$prefix/bin/bluenet-relay" --help | grep -oE -- ' --[a-z-]+' |
+		sed 's/^ --//' | grep -vxE 'help|version|config|check-config|make-token' \
+		>"$BATS_TEST_TMPDIR/names"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -ge 29 ]
+	while read -r name; do
+		grep -q "^#$name = " "$conf" || { echo "no $name"; return 1; }
+	done <"$BATS_TEST_TMPDIR/names"
+	run -0 "$prefix/bin/bluenet-relay" --config "$conf" --check-config
+	# with each default as if it had been chosen
+	awk '/^# / { last = $0; next } /^#/ && last !~ /default[:)]/ {
+		print substr($0, 2) }' "$conf" >"$BATS_TEST_TMPDIR/relay.conf"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/relay.conf")" -ge 15 ]
+	run -0 "$prefix/bin/bluenet-relay" \
+		--config "$BATS_TEST_TMPDIR/relay.conf" --check-config
+	grep -q -- '--config /opt/bluenet/etc/bluenet/relay.conf$' \
+	    "$prefix/lib/systemd/system/bluenet-relay.service"
+}
+
+@test "a changed relay.conf is not touched, at another SYSCONFDIR" {
+	root=$BATS_TEST_TMPDIR/root
+	install SYSCONFDIR=/etc install
+	echo 'id = 7' >>"$root/etc/bluenet/relay.conf"
+	install SYSCONFDIR=/etc install
+	install SYSCONFDIR=/etc uninstall
+	[ "$(find "$root" -type f)" = "$root/etc/bluenet/relay.conf" ]
+	[ "$(tail -n 1 "$root/etc/bluenet/relay.conf")" = 'id = 7' ]
+}
+
 @test "the demo works, and leaves nothing behind" {
 	mkdir "$BATS_TEST_TMPDIR/tmp"
 	BUILD=$BNET_BUILD TMPDIR=$BATS_TEST_TMPDIR/tmp \
@@ -144,9 +180,12 @@ complete_bash() {
 
 @test "the shared library exports bnet_ names only" {
 	run bash -c "nm -D --defined-only '$prefix/lib/libbluenet.so' |
-	    awk '{ print \$3 }' | grep -v '^bnet_'"
+	    awk '\$2 != \"A\" { print \$3 }' | grep -v '^bnet_'"
 	[ -z "$output" ]
 	readelf -d "$prefix/lib/libbluenet.so" | grep -q 'libbluenet.so.0'
+	# with a version each
+	run ! bash -c "nm -D --defined-only '$prefix/lib/libbluenet.so' |
+	    awk '\$2 != \"A\"' | grep -v '@@BLUENET_[0-9.]*\$'"
 }
 
 # example COMPILER OPTION...: the example of bluenet(3), compiled without a

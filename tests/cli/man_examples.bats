@@ -291,6 +291,9 @@ examples() {
 			serve bluenet-relay "${relay_options[@]}"
 			[ "${#nodes[@]}" -eq 0 ] ||
 				serve bluenet-node "${nodes[@]}" "$own"
+			# what --map-node names
+			[ "$page" != bluenet-replay.1 ] ||
+				serve bluenet-node "${nodes[@]/#7/1007}" "$own"
 		fi
 		run_display "${display[@]}" || status=$?
 		stop_all && [ "$status" -eq 0 ] || return

@@ -106,6 +106,21 @@ all_answered() {
 	times 1 'relay speaks network order'
 }
 
+# What waits for a welcome that never comes takes the welcome's time limit.
+@test "node and ping say what a stock peer cannot do" {
+	start_stock server
+	local code=0 ping
+
+	timeout "$wait_seconds" "$build/bluenet-ping" -c 1 "$plain" \
+		>/dev/null 2>"$tmp/ping.err" 3>&- &
+	ping=$!
+	tool 1 bluenet-node "$plain"
+	says 'a stock peer cannot take a node: it sends no welcome'
+	wait "$ping" || code=$?
+	same "$code" 3
+	grep -q 'a stock peer: .*which --hop ping measures' "$tmp/ping.err"
+}
+
 @test "node: --order" {
 	start_stock server
 	timeout "$wait_seconds" "$build/bluenet-node" --order network "$plain" \
@@ -160,6 +175,46 @@ play_to_stock() {
 	# those of the capture are the same, each once
 	grep '^application ' "$tmp/stock" | grep -v "$question" | sort |
 		cmp "$tmp/told" -
+}
+
+@test "replay: sessions with a hello, to a stock peer" {
+	local option
+
+	for option in '' --no-probe '--target-order network'; do
+		start_stock server --register app
+		# shellcheck disable=SC2086
+		tool 1 bluenet-replay -p any --answer-timeout 10ms --asap \
+			--report "$tmp/report.json" $option \
+			"$fixtures/captures/profile-market.pcap" "$plain"
+		times 1 "$plain: the target is a stock peer: sessions are played without hello"
+		[[ $output == *"60 planned, 60 ready, 60 done, 60 without hello"* ]]
+		[[ $output == *"sent        1,800 frames"* ]]
+		[[ $output == *"received    0 frames"* ]]
+		same "$(jq .counts.sessions_without_hello "$tmp/report.json")" 60
+	done
+	# a probe found it out, so no session says a hello of its own
+	same "$(grep -c 'key=0x6a9942e6' "$tmp/stock")" 1
+}
+
+@test "replay: session messages are not for a stock peer" {
+	start_relay --capture "$tmp/session.pcap"
+	play <<'END'
+join a $r
+roster a roles=3
+expect a roster-reply
+echo a cookie=9
+expect a echo-reply
+send a dest=node:77 key=app payload=x
+expect a error
+END
+	stop_relay "$pid"
+	start_stock server --register app
+	tool 1 bluenet-replay -p any --answer-timeout 10ms --asap -q \
+		--report "$tmp/report.json" "$tmp/session.pcap" "$plain"
+	[[ $output == *"2 not for a stock peer"* ]]
+	same "$(jq .counts.not_for_stock "$tmp/report.json")" 2
+	same "$(grep -c '^application' "$tmp/stock")" 1 # the probe's hello
+	heard '^call .* dest=77 payload=78'
 }
 
 @test "replay: the order of the capture is tried first" {

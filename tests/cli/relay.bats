@@ -573,6 +573,52 @@ collect total=4 m:packet
 END
 }
 
+@test "ANY goes to a node again that was silent" {
+	start_relay --keepalive 2s
+	play <<'END'
+join n $r role=node nopong
+join m $r role=node
+join a $r
+register n app
+register m app
+fence m
+fence n
+# at 1 period, with a ping at 1.5; then at 2.5
+expect n keepalive timestamp=0
+expect n keepalive timestamp=!(0)
+expect n keepalive timestamp=0
+flood a count=4 dest=any key=app
+collect total=4 m:packet
+# whatever it sends ends its silence
+echo n cookie=7
+expect n echo-reply cookie=7
+flood a count=4 dest=any key=app
+collect total=4 n:packet m:packet
+check $n.packet = 2
+END
+}
+
+@test "a first packet with the key of a hello for another is none" {
+	start_relay
+	play <<'END'
+join n $r role=node
+join a $r
+connect s $r
+send s dest=node:$n.id key=bluenet.hello payload=hex:01
+expect n packet key=bluenet.hello payload=hex:01 source=!($a.id)
+send n dest=client:$n.source key=app payload=back
+# a stock client it is, so no welcome came before
+expect s packet key=app payload=back
+send s dest=node:77 key=app payload=x
+expect-none s
+connect t $r
+send t dest=any key=bluenet.hello payload=x
+expect-none t
+END
+	[ "$(metric links_opened_total stock)" -eq 2 ] ||
+		metric links_opened_total
+}
+
 @test "a broadcast that failed on several threads is told of once" {
 	start_relay --threads 4
 	play <<'END'

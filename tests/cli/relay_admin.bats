@@ -228,7 +228,7 @@ END
 	# every record is whole, to the last one
 	tcpdump -nn -r "$tmp/relay.pcap" 2>&1 >"$tmp/packets" |
 		tee "$tmp/tcpdump.txt"
-	! grep -i truncated "$tmp/tcpdump.txt"
+	run ! grep -i truncated "$tmp/tcpdump.txt"
 	"$decode" -r "$tmp/relay.pcap" -p any -o json --payload hex \
 		>"$tmp/frames" || [ $? -eq 3 ]
 	grep -q "$(printf afterwards | od -An -tx1 | tr -d ' \n')" "$tmp/frames"

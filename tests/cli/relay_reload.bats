@@ -75,12 +75,12 @@ reload_accept_rate() {
 reload_ca() {
 	begin
 	play <<'END'
-connect n $t tls cert=$c/node7.pem key=$c/node7.key
+connect n $t tls insecure cert=$c/node7.pem key=$c/node7.key
 hello n role=node id=7
 await n refuse code=2
 END
 	again "ca = $certs/ca.pem"
-	play <<<'join n $t tls role=node id=7 cert=$c/node7.pem key=$c/node7.key'
+	play <<<'join n $t tls insecure role=node id=7 cert=$c/node7.pem key=$c/node7.key'
 }
 
 served_by() {
@@ -128,12 +128,12 @@ reload_tokens() {
 	market=$(token market 7 "$tmp/tokens")
 	begin
 	play market="$market" <<'END'
-connect n $t tls
+connect n $t tls insecure
 hello n role=node id=7 token=$market
 await n refuse code=2
 END
 	again "tokens = $tmp/tokens"
-	play market="$market" <<<'join n $t tls role=node id=7 token=$market'
+	play market="$market" <<<'join n $t tls insecure role=node id=7 token=$market'
 }
 
 reload_keep_revoked() {
@@ -149,7 +149,7 @@ reload_keep_revoked() {
 	cp "$tmp/conf" "$tmp/revoke"
 	cp "$tmp/was" "$tmp/conf"
 	play market="$market" <<'END'
-join n $t tls role=node id=7 token=$market
+join n $t tls insecure role=node id=7 token=$market
 join a $r
 run cp $tmp/keep $tmp/conf; kill -HUP $pid
 until grep -q 'msg=.*reloaded' $err
@@ -172,6 +172,21 @@ join a $r
 run kill -TERM $pid
 await a closed
 until ! kill -0 $pid 2>/dev/null
+END
+}
+
+# A quarter of an hour would be waited for before everybody is told.
+reload_drain_spread() {
+	begin 'drain-timeout = 1h' 'drain-spread = 15m'
+	again 'drain-timeout = 1h' 'drain-spread = 0s'
+	play <<'END'
+join a $r
+join b $r
+join n $r role=node id=7
+run kill -TERM $pid
+await a drain
+await b drain
+await n drain
 END
 }
 
@@ -238,7 +253,7 @@ reload_log_level() {
 	again 'log-level = info'
 	play <<<'join loud $r name=loud'
 	within grep -q 'link down.*name=loud' "$tmp/$pid.err"
-	! grep 'name=quiet' "$tmp/$pid.err"
+	run ! grep 'name=quiet' "$tmp/$pid.err"
 }
 
 reload_verbose() {

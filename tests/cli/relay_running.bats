@@ -231,6 +231,67 @@ until ! kill -0 $pid 2>/dev/null
 END
 }
 
+@test "SIGTERM: --drain-timeout is the time of all of it" {
+	local begun
+
+	start_relay --drain-timeout 4s --queue 8M
+	# they stay, and one does not even read
+	play_beside <<'END'
+mute
+join a $r
+join n $r role=node id=7 rcvbuf=4096
+pause n
+flood a count=5000 dest=node:7 key=app payload=size:1000
+fence a
+run touch $tmp/there
+await a closed
+END
+	within test -e "$tmp/there"
+	begun=$(now_ms)
+	kill -TERM "$pid"
+	within ended "$pid"
+	# it was twice of that
+	[ $(($(now_ms) - begun)) -lt 6500 ]
+	[ $(($(now_ms) - begun)) -ge 2000 ]
+}
+
+now_ms() {
+	echo "${EPOCHREALTIME%???}" | tr -d .
+}
+
+@test "SIGTERM: peers are told one after the other, and all are told" {
+	start_relay --drain-timeout 1h --drain-spread 15m
+	play <<'END'
+join a $r
+join b $r
+join c $r
+run kill -TERM $pid
+until grep -q msg=draining $err
+# their turn is in minutes
+expect-none a
+expect-none b
+expect-none c
+run kill -TERM $pid
+expect a drain
+expect a closed
+expect b drain
+expect c drain
+END
+}
+
+@test "--log-format json: every line is an object" {
+	start_relay --log-format json
+	play <<'END'
+join a $r name=a\u0022\u000a{
+close a
+until grep -q 'link down' $err
+END
+	stop_relay "$pid"
+	jq -e -s 'all(.[]; .time and .level and .msg) and
+		any(.[]; .msg == "link up" and .id == 1) and
+		any(.[]; .msg == "draining" and .timeout == 10)' "$tmp/$pid.err"
+}
+
 @test "nobody reads standard error: the relay works on, and ends" {
 	mkfifo "$tmp/full"
 	exec 8<>"$tmp/full"

@@ -221,6 +221,33 @@ join n $r role=node id=7
 END
 }
 
+@test "a certificate that ends soon, or has ended, is in the log" {
+	(cd "$certs" && certificate long ca DNS:localhost 30) 2>/dev/null
+	# the chain counts, too
+	cat "$certs/server.pem" "$certs/ca.pem" >"$tmp/server.pem"
+	cp "$certs/server.key" "$tmp"
+	start_relay -L 127.0.0.1:0 --cert "$tmp/server.pem" \
+		--key "$tmp/server.key" --ca "$certs/expired.pem"
+	within grep -q 'level=warn msg="a certificate ends soon" option=cert in=' \
+		"$tmp/$pid.err"
+	within grep -q 'level=error msg="a certificate has ended" option=ca ago=' \
+		"$tmp/$pid.err"
+	cat "$certs/long.pem" "$certs/ca.pem" >"$tmp/server.pem"
+	cp "$certs/long.key" "$tmp/server.key"
+	kill -HUP "$pid"
+	soon() {
+		[ "$(grep -c 'ends soon" option=cert' "$tmp/$pid.err")" -eq "$1" ]
+	}
+	within soon 2
+	cp "$certs/long.pem" "$tmp/server.pem"
+	kill -HUP "$pid"
+	again() {
+		[ "$(grep -c 'has ended" option=ca' "$tmp/$pid.err")" -eq "$1" ]
+	}
+	within again 3
+	soon 2
+}
+
 @test "a private key that anybody may read is refused, at a reload, too" {
 	cp "$certs/server.pem" "$certs/server.key" "$tmp"
 	chmod 640 "$tmp/server.key"
@@ -230,7 +257,7 @@ END
 	kill -HUP "$pid"
 	within grep -q 'not reloaded.*anybody may read it (mode 644)' \
 		"$tmp/$pid.err"
-	play <<<'join a $t tls'
+	play <<<'join a $t tls insecure'
 	relay_says 1 -L 127.0.0.1:0 --cert "$tmp/server.pem" \
 		--key "$tmp/server.key"
 	says "anybody may read it"
@@ -408,7 +435,7 @@ END
 	same "$(serial)" "$before"
 }
 
-@test "SIGHUP: tokens that were taken away no longer open" {
+@test "SIGHUP: tokens that were taken away no longer open, nor keep open" {
 	local market
 
 	touch "$tmp/tokens"
@@ -417,9 +444,8 @@ END
 	play market="$market" <<'END'
 join n $t tls insecure role=node id=7 token=$market
 run : > $tmp/tokens; kill -HUP $pid
-until grep -q 'msg=.*reload' $err
-echo n cookie=1
-expect n echo-reply cookie=1
+await n refuse code=2
+await n closed
 connect m $t tls insecure
 hello m role=node id=7 token=$market
 expect m refuse code=2

@@ -83,7 +83,8 @@ narrow() {
 	diffs 1
 	row market::quote 0 1800 0 0 0 0 0
 	row bluenet.error 1800 0 1800 0 0 0 0
-	diffs 0 --ignore missing,extra
+	diffs 1 --ignore missing,extra
+	[[ $output == *'cluster: fail: 0 of 1,800 requests'* ]]
 	narrow
 }
 

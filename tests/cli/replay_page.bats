@@ -38,7 +38,9 @@ browse() {
 	need gnuplot gnuplot-nox
 	run_page
 	browse "$tmp/page.html" --dump-dom >"$tmp/dom"
-	grep -q '<p class="verdict good">valid: ' "$tmp/dom"
+	grep -q '<p class="verdict good">injector: pass: ' "$tmp/dom"
+	grep -q '<p class="verdict good">cluster: pass: ' "$tmp/dom"
+	grep -A1 '<div class="cards">' "$tmp/dom" | grep -q '>injector<.*>pass<'
 	same "$(grep -c '<svg' "$tmp/dom")" 4
 	grep -q '<td>market::quote</td>' "$tmp/dom"
 	# the curves are there, not just their axes
@@ -63,8 +65,9 @@ browse() {
 		send ann dest=node:7 key=<b>bold</b>& payload=one
 	EOT
 	start_relay
+	# nobody is there to answer, which is not the question
 	replays 0 --html "$tmp/page.html" --keys "$tmp/names" --asap \
-		"$tmp/a.pcap" "$plain"
+		--fail-if 'sent<1' "$tmp/a.pcap" "$plain"
 	grep -qF '<td>&lt;b&gt;bold&lt;/b&gt;&amp;</td>' "$tmp/page.html"
 	run ! grep -F '<b>bold' "$tmp/page.html"
 }

@@ -141,7 +141,8 @@ moved_capture() {
 @test "nobody listens: 3" {
 	replays 3 -q "$(stock)" 127.0.0.1:1
 	says "cannot connect to 127.0.0.1:1: Connection refused"
-	replays 3 -q "$(stock)" nowhere.invalid
+	# a resolver that fails is not the cluster's
+	replays 4 -q "$(stock)" nowhere.invalid
 	says "the target: "
 }
 
@@ -154,7 +155,7 @@ moved_capture() {
 	[[ $stderr$output != *secret* ]]
 	replays 3 -q -p any "$tmp/hello.pcap" "$plain"
 	# stock clients say none, so that is not the same case
-	replays 0 -q --max-lateness 1h --answer-timeout 10ms --token market.secret \
+	replays 1 -q --max-lateness 1h --answer-timeout 10ms --token market.secret \
 		"$(stock)" "$plain"
 	# nor is it asked for, on this machine
 	[[ $stderr != *hello* ]]
@@ -162,15 +163,15 @@ moved_capture() {
 
 @test "the probe: none that nobody needs, and none with --no-probe" {
 	start_relay
-	replays 0 -q --max-lateness 1h --answer-timeout 10ms "$(stock)" "$plain"
+	replays 1 -q --max-lateness 1h --answer-timeout 10ms "$(stock)" "$plain"
 	same "$(metric accepts_total)" 3 # the sessions
 	stop_relay "$pid"
 	record_hello
 	start_relay
-	replays 0 -q -p any --max-lateness 1h --answer-timeout 10ms --no-probe \
+	replays 1 -q -p any --max-lateness 1h --answer-timeout 10ms --no-probe \
 		"$tmp/hello.pcap" "$plain"
 	same "$(metric accepts_total)" 1
-	replays 0 -v -p any --max-lateness 1h --answer-timeout 10ms \
+	replays 1 -v -p any --max-lateness 1h --answer-timeout 10ms \
 		"$tmp/hello.pcap" "$plain"
 	same "$(metric accepts_total)" 3 # a probe and the session
 	says 'waiting for the target to name its environment (2 s at most'
@@ -185,7 +186,7 @@ moved_capture() {
 	stop_relay "$pid"
 	# where it is not, all are let in
 	start_relay --client-tokens "$tmp/new"
-	replays 0 -q -p any --max-lateness 1h --answer-timeout 10ms \
+	replays 1 -q -p any --max-lateness 1h --answer-timeout 10ms \
 		--report "$tmp/report.json" --token-file "$tmp/new.secret" \
 		"$tmp/hello.pcap" "$plain"
 	same "$(jq .counts.sessions_ready "$tmp/report.json")" 1
@@ -226,10 +227,14 @@ is_playing() {
 		"$(stock)" "$plain"
 	within is_playing 200
 	kill -INT "$replay_pid"
-	ends 0
+	ends 1 # nobody answers
 	grep -q 'sending stopped' "$tmp/said"
-	[ -s "$tmp/out" ]
-	jq -e . "$tmp/report.json" >/dev/null
+	grep -q '^injector: undecided: interrupted: ' "$tmp/out"
+	same "$(jq -r '.verdict.word, .verdicts.injector.word' \
+		"$tmp/report.json" | xargs)" 'interrupted undecided'
+	# what was planned is somewhere
+	jq -e '.counts | .planned == .frames_sent + .unsent + .unsendable +
+		.skipped' "$tmp/report.json"
 }
 
 # Nobody answers: there is no node, and a client that takes no messages is not
@@ -253,7 +258,7 @@ is_playing() {
 		--max-lateness 1h "$(stock)" "$plain"
 	within is_playing 200
 	kill -TERM "$replay_pid"
-	ends 0
+	ends 1
 }
 
 @test "Ctrl-C before it begins: nothing was sent" {
@@ -273,12 +278,12 @@ is_playing() {
 		--max-lateness 1h --progress always "$(stock)" "$plain"
 	within grep -q 'sessions, .* frames/s, p99 .* ms late' "$tmp/said"
 	kill -INT "$replay_pid"
-	ends 0
+	ends 1
 	run ! grep -q 'frames/s' "$tmp/out"
 	# the line is redrawn, cut to the width that terminals have, and taken off
 	run ! grep -qE $'\r[^\r]{80}' "$tmp/said"
 	grep -q $'\r\033\\[Kbluenet-replay: sending stopped' "$tmp/said"
-	replays 0 -q --answer-timeout 10ms --max-lateness 1h --progress always \
+	replays 1 -q --answer-timeout 10ms --max-lateness 1h --progress always \
 		"$(stock)" "$plain"
 	[[ $stderr != *frames/s* ]]
 }

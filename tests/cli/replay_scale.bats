@@ -86,7 +86,7 @@ fake_sbatch() {
 	grep -q -e '--dependency=afterany:17 ' "$tmp/run/sbatch.log"
 	parts "$tmp/run"
 	merged_is_single "$tmp/run/merged.json"
-	grep -q '^valid: ' "$tmp/run/merged.log"
+	grep -q '^injector: pass: ' "$tmp/run/merged.log"
 }
 
 @test "Slurm: the script is for its own sbatch" {

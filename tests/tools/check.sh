@@ -35,6 +35,7 @@ part 'builds, warnings are errors' check-builds
 part 'cppcheck' lint-c
 part 'clang-format, shellcheck, mandoc' lint-text
 part 'proto/ free of I/O' lint-proto
+part 'the interface of libbluenet' lint-abi
 part 'no circles between files' lint-calls
 part 'fuzzers' test-fuzz
 part 'tests' check-tests

@@ -50,6 +50,7 @@ cppcheck|cppcheck|cmd cppcheck
 shellcheck|shellcheck|cmd shellcheck
 mandoc|mandoc|cmd mandoc
 tcpdump|tcpdump|cmd tcpdump
+tshark|tshark, of Wireshark|cmd tshark
 gnuplot-nox|gnuplot|cmd gnuplot
 chromium|chromium, to open pages as people do|cmd chromium
 openssl|openssl, the command|cmd openssl

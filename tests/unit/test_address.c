@@ -32,7 +32,13 @@ static const struct parse_row {
 	{ "[::1]x", 1, NULL },
 	{ "[::1]80", 1, NULL },
 	{ "[1.2.3.4]:80", 1, NULL },
-	{ "::1", 1, NULL },
+	{ "::1", 1, "[::1]:1" },
+	{ "::1", -1, NULL },
+	{ "fe80::a:bc", 1, "[fe80::a:bc]:1" },
+	{ "1:2:3:4:5:6:7:8", 1, "[1:2:3:4:5:6:7:8]:1" },
+	{ "1:2:3:4:5:6:7:8:9", 1, NULL },
+	{ "::", 1, "[::]:1" },
+	{ "1::2:3", 1, NULL },
 	{ "::1:2600", 1, NULL },
 	{ "1.2.3.4:", 1, NULL },
 	{ "1.2.3.4:65536", 1, NULL },
@@ -63,7 +69,7 @@ START_TEST(parse)
 		return;
 	ck_assert_str_eq(address_format(&addr, text), row->want);
 	ck_assert_uint_eq(addr.len_bytes,
-	    row->text[0] == '[' ? sizeof(struct sockaddr_in6)
+	    row->want[0] == '[' ? sizeof(struct sockaddr_in6)
 				: sizeof(struct sockaddr_in));
 }
 END_TEST
@@ -365,7 +371,8 @@ static const struct {
 	{ "127.0.0.1:99999", false },
 	{ "host:", false },
 	{ "host:x", false },
-	{ "::1", false },
+	{ "::1", true },
+	{ "::1:26000", false },
 	{ "99999", false },
 	{ "", false },
 };

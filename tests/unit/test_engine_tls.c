@@ -5,6 +5,7 @@
 
 #define N_PACKETS 400
 #define SMALL_BUFFER 4096
+#define BURST 40
 
 struct tls_peer {
 	int fd;
@@ -281,6 +282,46 @@ START_TEST(no_handshake)
 }
 END_TEST
 
+/*
+ * Many say hello at once: each turn does a few handshakes, so that a link is
+ * never behind all of them. The lock keeps the worker out until all have.
+ */
+START_TEST(burst)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct engine_settings set = { .n_workers = 1, .lock = &lock };
+	struct bnet_link_settings link = { .tls = context(
+					       BNET_TLS_CLIENT, BNET_TLS_1_3),
+		.out_max_bytes = 1 << 16 };
+	struct bnet_codecs *codecs = bnet_codecs_new();
+	struct tls_peer peers[BURST];
+	struct fix fix;
+	uint64_t turns;
+	char c;
+
+	start(&fix, &set, BNET_TLS_1_3, FIX_ECHO);
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < BURST; i++) {
+		peers[i].fd = peer_connect(&fix);
+		ck_assert_int_eq(
+		    bnet_link_new(&link, codecs, &peers[i].link), BNET_OK);
+		write_out(&peers[i]);
+	}
+	turns = fix_counter(&fix, ENGINE_TURNS);
+	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < BURST; i++)
+		ck_assert_int_eq(recv(peers[i].fd, &c, 1, 0), 1);
+	ck_assert_uint_ge(fix_counter(&fix, ENGINE_TURNS) - turns, BURST / 4);
+	for (int i = 0; i < BURST; i++) {
+		close(peers[i].fd);
+		bnet_link_free(peers[i].link);
+	}
+	bnet_codecs_free(codecs);
+	bnet_tls_ctx_free(link.tls);
+	fix_stop(&fix);
+}
+END_TEST
+
 /* The engine is both ends; a wrong name is found out. */
 START_TEST(to_itself)
 {
@@ -326,6 +367,7 @@ engine_tls_suite(void)
 	TCase *tc = unit_case(suite, "tls");
 
 	tcase_add_checked_fixture(tc, setup, free_idents);
+	tcase_add_test(tc, burst);
 	tcase_add_loop_test(tc, echo, 0, UNIT_ROWS(tls_rows));
 	tcase_add_loop_test(tc, slow_reader, 0, UNIT_ROWS(tls_rows));
 	tcase_add_loop_test(tc, pause_for, 0, 4);

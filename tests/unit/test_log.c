@@ -63,6 +63,58 @@ START_TEST(test_format)
 }
 END_TEST
 
+static const struct format_row json_rows[] = {
+	{ { 0 }, "" },
+	{ LOG_STR("name", NULL), "" },
+	{ LOG_STR("name", "jita"), ",\"name\":\"jita\"" },
+	{ LOG_STR("name", "a\"b\\\n"), ",\"name\":\"a\\\"b\\\\\\n\"" },
+	{ LOG_STR("name", "\xff"), ",\"name\":\"\\ufffd\"" },
+	{ LOG_U64("id", UINT64_MAX), ",\"id\":18446744073709551615" },
+	{ LOG_I64("id", INT64_MIN), ",\"id\":-9223372036854775808" },
+	{ LOG_HEX("key", 0x9f9003c1), ",\"key\":\"0x9f9003c1\"" },
+	{ LOG_TIME("after", 0), ",\"after\":0.000000000" },
+	{ LOG_TIME("after", 1500000), ",\"after\":0.001500000" },
+	{ LOG_TIME("after", -INT64_C(2000000001)), ",\"after\":-2.000000001" },
+};
+
+START_TEST(test_json)
+{
+	static const char head[] = "{\"time\":\"2026-01-02T03:04:05.678Z\","
+				   "\"level\":\"info\",\"msg\":\"link up\"";
+	const struct format_row *row = &json_rows[_i];
+	char line[LOG_LINE_BYTES], want[LOG_LINE_BYTES];
+	size_t n;
+
+	log_set_json(true);
+	n = log_format(
+	    line, LOG_LEVEL_INFO, TIME_NS, "link up", &row->field, 1);
+	log_set_json(false);
+	line[n] = '\0';
+	(void)snprintf(want, sizeof(want), "%s%s}", head, row->want);
+	ck_assert_str_eq(line, want);
+}
+END_TEST
+
+/* However much there is, it is a whole object, and has room for a newline. */
+START_TEST(test_json_long)
+{
+	struct log_field fields[20];
+	char line[LOG_LINE_BYTES], text[LOG_VALUE_BYTES];
+	size_t n;
+
+	memset(text, 'x', sizeof(text));
+	log_set_json(true);
+	for (size_t last = 0; last < 64; last++) {
+		for (size_t i = 0; i < 20; i++)
+			fields[i] = LOG_BYTES("n", text, 200 + last - i);
+		n = log_format(line, LOG_LEVEL_INFO, TIME_NS, "m", fields, 20);
+		ck_assert_uint_lt(n, LOG_LINE_BYTES);
+		ck_assert_mem_eq(line + n - 2, "\"}", 2);
+	}
+	log_set_json(false);
+}
+END_TEST
+
 /* Long values are cut; fields that do not fit are left out, not cut. */
 START_TEST(test_long)
 {
@@ -317,6 +369,8 @@ make_suite(void)
 	Suite *suite = suite_create("log");
 	TCase *tc = unit_case(suite, "log");
 
+	tcase_add_loop_test(tc, test_json, 0, UNIT_ROWS(json_rows));
+	tcase_add_test(tc, test_json_long);
 	tcase_add_loop_test(tc, test_format, 0, UNIT_ROWS(format_rows));
 	tcase_add_test(tc, test_long);
 	tcase_add_test(tc, test_site);

@@ -170,6 +170,51 @@ START_TEST(outages_join)
 }
 END_TEST
 
+struct seen {
+	size_t n;
+	struct series_row rows[8];
+};
+
+static void
+see(void *ctx, const struct series_row *row, const struct series_cell *cell)
+{
+	struct seen *seen = ctx;
+
+	ck_assert_uint_eq(cell->due.sums.count, row->due.count);
+	seen->rows[seen->n++] = *row;
+}
+
+/* The open buckets can be read as rows, again and again, and stay open. */
+START_TEST(open_rows)
+{
+	struct series *series = samples_new(MINUTE);
+	struct seen seen = { 0 };
+
+	series_measured(series, NOON + 20 * SECOND, NOON + 70 * SECOND);
+	series_open_rows(series, see, &seen);
+	ck_assert_uint_eq(seen.n, 0);
+	samples_add(series, 7, NOON + 30 * SECOND, MS);
+	samples_add(series, 7, NOON + MINUTE, 3 * MS);
+	series_hiccup(series, NOON + MINUTE, MS);
+	for (int i = 0; i < 2; i++) {
+		seen.n = 0;
+		series_open_rows(series, see, &seen);
+		ck_assert_uint_eq(seen.n, 4);
+		ck_assert_int_eq(seen.rows[0].start_ns, NOON);
+		ck_assert_int_eq(seen.rows[0].begin_ns, NOON + 20 * SECOND);
+		ck_assert_int_eq(seen.rows[0].length_ns, 40 * SECOND);
+		ck_assert_uint_eq(seen.rows[1].node, 7);
+		ck_assert_int_eq(seen.rows[2].begin_ns, NOON + MINUTE);
+		ck_assert_int_eq(seen.rows[2].length_ns, 10 * SECOND);
+		ck_assert_uint_eq(seen.rows[2].hiccups.count, 1);
+	}
+	series_finish(series);
+	ck_assert_uint_eq(series_n_rows(series), 4);
+	ck_assert_uint_eq(series_row(series, 1)->hiccups.count, 1);
+	series_free(series);
+}
+END_TEST
+
 /* More nodes than the ceiling share one entry; all together misses none. */
 START_TEST(nodes_max)
 {
@@ -258,6 +303,7 @@ series_suite(void)
 	tcase_add_loop_test(tc, clock_steps, 0, UNIT_ROWS(steps_ns));
 	tcase_add_test(tc, hiccups);
 	tcase_add_loop_test(tc, outages_join, 0, UNIT_ROWS(outages));
+	tcase_add_test(tc, open_rows);
 	tcase_add_test(tc, nodes_max);
 	tcase_add_test(tc, rows_max);
 	tcase_add_test(tc, no_memory);

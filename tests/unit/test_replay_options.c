@@ -220,7 +220,7 @@ static const char *const bad[] = {
 	"-Q a h",
 	"a h --speed",
 	"a 127.0.0.1:99999",
-	"a ::1",
+	"a ::1:26000",
 	"--scenario d 127.0.0.1:99999",
 };
 

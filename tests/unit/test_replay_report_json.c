@@ -163,7 +163,7 @@ static const struct {
 } strangers[] = {
 	{ "number", 1, 5, 0, 1, S, "t", true, "a different number of shards" },
 	{ "twice", 0, 4, 0, 1, S, "t", true, "shard 0/4 is already included" },
-	{ "later", 1, 4, 3 * S, 1, S, "t", true, "began 3.000 s later" },
+	{ "later", 1, 4, 3 * S, 1, S, "t", true, NULL },
 	{ "lateness", 1, 4, 0, 2, S, "t", true, "a different --max-lateness" },
 	{ "bucket", 1, 4, 0, 1, 3 * S, "t", true, "a different --bucket" },
 	{ "target", 1, 4, 0, 1, S, "u", true, "a different target" },
@@ -192,8 +192,35 @@ START_TEST(not_the_same_run)
 	if (!ok)
 		ck_assert_msg(strstr(err, strangers[_i].err) != NULL, "%s: %s",
 		    strangers[_i].what, err);
+	else
+		ck_assert_int_eq(report->apart_ns, strangers[_i].start_ns);
 	report_free(report);
 	report_free(from);
+}
+END_TEST
+
+/* Whichever is merged first, and whatever a file says. */
+START_TEST(apart)
+{
+	struct report *report = make(0, 4), *early = make(1, 4);
+	struct report *late = make(2, 4), *absurd = make(3, 4);
+	int64_t start_ns = report->start_ns;
+
+	early->start_ns -= 2 * S;
+	late->start_ns += 3 * S;
+	absurd->start_ns = absurd->apart_ns = INT64_MAX;
+	ck_assert(report_merge(report, early, err));
+	ck_assert_int_eq(report->start_ns, start_ns - 2 * S);
+	ck_assert_int_eq(report->apart_ns, 2 * S);
+	ck_assert(report_merge(report, late, err));
+	ck_assert_int_eq(report->start_ns, start_ns - 2 * S);
+	ck_assert_int_eq(report->apart_ns, 5 * S);
+	ck_assert(report_merge(report, absurd, err));
+	ck_assert_int_eq(report->apart_ns, INT64_MAX - (start_ns - 2 * S));
+	report_free(report);
+	report_free(early);
+	report_free(late);
+	report_free(absurd);
 }
 END_TEST
 
@@ -416,6 +443,7 @@ json_suite(void)
 	tcase_add_test(tc, empty);
 	tcase_add_test(tc, round_trip);
 	tcase_add_test(tc, merged);
+	tcase_add_test(tc, apart);
 	tcase_add_loop_test(tc, not_the_same_run, 0, UNIT_ROWS(strangers));
 	tcase_add_loop_test(tc, wrong, 0, UNIT_ROWS(bent));
 	tcase_add_test(tc, no_report);

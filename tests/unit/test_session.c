@@ -23,6 +23,7 @@ enum event {
 	EVENT_OPEN,
 	EVENT_ORDER,
 	EVENT_OWN_PONG,
+	EVENT_STOCK,
 	EVENT_UP,
 	EVENT_REFUSED,
 	EVENT_DRAINED,
@@ -116,6 +117,16 @@ own_pong(void *owner, uint64_t ping)
 }
 
 static void
+is_stock(void *owner)
+{
+	const struct session *s = owner;
+
+	ck_assert(s->is_stock);
+	ck_assert_int_eq(s->state, SESSION_DOWN);
+	note(&events[EVENT_STOCK]);
+}
+
+static void
 up(void *owner, const struct bnet_welcome *welcome)
 {
 	struct session *s = owner;
@@ -182,6 +193,16 @@ static const struct session_hooks session_hooks = {
 	.refused = refused,
 	.drained = drained,
 	.pong = pong,
+	.lost = lost,
+	.counted = counted,
+};
+
+static const struct session_hooks hooks_of_stock = {
+	.open = opened,
+	.order = ordered,
+	.own_pong = own_pong,
+	.stock = is_stock,
+	.up = up,
 	.lost = lost,
 	.counted = counted,
 };
@@ -576,7 +597,9 @@ START_TEST(no_welcome)
 	await_end();
 	await_n(&events[EVENT_CLOSED], 1);
 	ck_assert_uint_eq(seen(&events[EVENT_LOST]), 1);
-	ck_assert_str_eq(why, "no welcome in time");
+	ck_assert_str_eq(why,
+	    "no welcome in time, nor an answer to a header ping, in little"
+	    " order");
 	end();
 }
 END_TEST
@@ -918,8 +941,8 @@ START_TEST(other_order)
 	same_events(1, 1);
 	ck_assert_int_eq(found, BNET_ORDER_NETWORK);
 	hang_up();
-	again(); /* it is known now, so nothing is asked */
-	next_peer(BNET_ORDER_NETWORK, false);
+	again(); /* it is known now, so nothing is awaited */
+	next_peer(BNET_ORDER_NETWORK, true);
 	await_n(&events[EVENT_OPEN], 1);
 	same_events(1, 0);
 	end();
@@ -940,6 +963,109 @@ START_TEST(no_order)
 	send_pong(came.timestamp, 0); /* late, but an answer */
 	await_n(&events[EVENT_OWN_PONG], 1);
 	same_events(1, 0);
+	end();
+}
+END_TEST
+
+/* What was tried is told. */
+START_TEST(no_order_and_no_welcome)
+{
+	struct session_settings set = asking(NS_PER_MS);
+
+	set.welcome_timeout_ns = 500 * NS_PER_MS;
+	begin(set);
+	next_peer(BNET_ORDER_LITTLE, true);
+	await_end();
+	next_peer(BNET_ORDER_NETWORK, true);
+	await_end();
+	next_peer(BNET_ORDER_LITTLE, true);
+	await_n(&events[EVENT_CLOSED], 1);
+	ck_assert_str_eq(why,
+	    "no welcome in time, nor an answer to a header ping, in little or"
+	    " network order");
+	end();
+}
+END_TEST
+
+/* The connection after the next accept(), without a hello: its first packet. */
+static void
+next_without_hello(enum bnet_order wanted)
+{
+	const struct bnet_header header = { .key = 5 };
+
+	hang_up();
+	again();
+	peer_fd = accept(listen_fd, NULL, NULL);
+	ck_assert_int_ge(peer_fd, 0);
+	await_n(&events[EVENT_STOCK], 1);
+	bnet_link_reset(peer);
+	bnet_link_set_order(peer, wanted);
+	put(&header, (struct bnet_slice){ NULL, 0 });
+	await_n(&events[EVENT_PACKET], 1);
+	same_events(1, 0);
+	hang_up();
+	await_n(&events[EVENT_CLOSED], 1);
+	ck_assert_uint_eq(seen(&events[EVENT_STOCK]), 1);
+}
+
+/* It answers the ping of the hello, and nothing else: no hello from then on. */
+START_TEST(stock_peer)
+{
+	struct session_settings set = asking(NS_PER_HOUR);
+
+	set.welcome_timeout_ns = 100 * NS_PER_MS;
+	set.hooks = &hooks_of_stock;
+	if (_i == 1)
+		set.order = BNET_ORDER_NETWORK;
+	else
+		set.first = BNET_ORDER_NETWORK;
+	begin(set);
+	next_peer(BNET_ORDER_NETWORK, true);
+	send_pong(came.timestamp & UINT32_MAX, 0); /* as some return it */
+	await_n(&events[EVENT_STOCK], 1);
+	same_events(1, 0);
+	ck_assert_uint_eq(seen(&events[EVENT_LOST]), 0);
+	/* a ping of it is answered still, a welcome comes too late */
+	put(&(struct bnet_header){ .key = 5, .timestamp = 9 },
+	    (struct bnet_slice){ NULL, 0 });
+	ck_assert(await_key(BNET_KEY_PONG));
+	welcome(0, 0, 0);
+	next_without_hello(BNET_ORDER_NETWORK);
+	ck_assert_uint_eq(seen(&events[EVENT_UP]), 0);
+	end();
+}
+END_TEST
+
+/* Who has no use for one is told what it is. */
+START_TEST(stock_peer_is_of_no_use)
+{
+	struct session_settings set = asking(NS_PER_HOUR);
+
+	set.welcome_timeout_ns = 100 * NS_PER_MS;
+	begin(set);
+	next_peer(BNET_ORDER_LITTLE, true);
+	send_pong(came.timestamp, 0);
+	await_n(&events[EVENT_CLOSED], 1);
+	ck_assert_str_eq(why,
+	    "no welcome in time, but an answer to a header ping: this is a"
+	    " stock peer");
+	end();
+}
+END_TEST
+
+/* A relay that sent a welcome is no stock peer, and is asked no more. */
+START_TEST(hello_pings_until_a_welcome)
+{
+	struct session_settings set = asking(NS_PER_HOUR);
+
+	set.order = BNET_ORDER_NETWORK;
+	begin(set);
+	next_peer(BNET_ORDER_NETWORK, true);
+	welcome(0, 0, 0);
+	await_n(&events[EVENT_UP], 1);
+	hang_up();
+	again();
+	next_peer(BNET_ORDER_NETWORK, false);
 	end();
 }
 END_TEST
@@ -1038,7 +1164,7 @@ START_TEST(order_in_doubt)
 	await_n(&events[EVENT_OPEN], 1);
 	hang_up();
 	again();
-	next_peer(BNET_ORDER_NETWORK, false);
+	next_peer(BNET_ORDER_NETWORK, true);
 	hang_up(); /* without a word */
 	again();
 	next_peer(BNET_ORDER_NETWORK, true);
@@ -1113,6 +1239,10 @@ session_suite(void)
 	tcase_add_checked_fixture(tc, reset, NULL);
 	tcase_add_test(tc, other_order);
 	tcase_add_loop_test(tc, no_order, 0, 2);
+	tcase_add_test(tc, no_order_and_no_welcome);
+	tcase_add_loop_test(tc, stock_peer, 0, 2);
+	tcase_add_test(tc, stock_peer_is_of_no_use);
+	tcase_add_test(tc, hello_pings_until_a_welcome);
 	tcase_add_test(tc, first_order);
 	tcase_add_test(tc, order_to_begin_with);
 	tcase_add_test(tc, closed_on_both);

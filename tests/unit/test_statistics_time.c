@@ -254,6 +254,7 @@ END_TEST
 #define HEALTH_ROWS_NONE \
 	"[\"not TCP\",null,0,null],[\"TCP on other ports\",null,0,null]," \
 	"[\"packets cut short\",null,0,null]," \
+	"[\"packets dropped\",null,0,null]," \
 	"[\"bad packets\",null,0,null],[\"IP fragments\",null,0,null]," \
 	"[\"made whole of them\",null,0,null],"
 

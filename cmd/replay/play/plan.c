@@ -524,3 +524,39 @@ plan_free(struct plan *plan)
 	free(plan->vclients);
 	*plan = (struct plan){ .n = 0 };
 }
+
+/* ---- how many at once ---- */
+
+static int
+by_time(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+uint32_t
+plan_peak(const struct plan *plan, const struct replay_options *opt)
+{
+	uint32_t most = 0, ended = 0;
+	int64_t *ends;
+
+	if (opt->timing == REPLAY_ASAP || opt->pacing == REPLAY_CLOSED ||
+	    plan->n == 0)
+		return plan->n;
+	ends = malloc(plan->n * sizeof(*ends));
+	if (ends == NULL)
+		return UINT32_MAX;
+	for (uint32_t i = 0; i < plan->n; i++)
+		ends[i] =
+		    plan->vclients[i].start_ns + plan->vclients[i].length_ns;
+	qsort(ends, plan->n, sizeof(*ends), by_time);
+	for (uint32_t i = 0; i < plan->n; i++) { /* in the order of starts */
+		while (ends[ended] < plan->vclients[i].start_ns)
+			ended++;
+		if (i + 1 - ended > most)
+			most = i + 1 - ended;
+	}
+	free(ends);
+	return most;
+}

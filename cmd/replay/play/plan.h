@@ -71,6 +71,12 @@ bool plan_make(struct plan *plan, const struct tape *tape,
     const struct replay_options *opt, char err[TAPE_ERR_CHARS]);
 void plan_free(struct plan *plan);
 
+/*
+ * How many sessions are open at once, by the schedule; all of them if there is
+ * none. Later answers keep sessions open for longer. UINT32_MAX: no memory.
+ */
+uint32_t plan_peak(const struct plan *plan, const struct replay_options *opt);
+
 /* Is this record of a client sent on replay? */
 bool plan_is_sent(const struct tape_record *record);
 

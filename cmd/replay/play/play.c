@@ -84,6 +84,7 @@ play_progress(struct play *play, struct play_progress *progress)
 	}
 	progress->sessions_planned = play->n_planned;
 	progress->order = play->order;
+	progress->stock = atomic_load(&play->stock_found);
 	progress->over = is_over(play);
 	pthread_mutex_unlock(&play->lock);
 	progress->production = atomic_load(&play->production);
@@ -223,6 +224,7 @@ start_round(struct play *play, int64_t start_ns)
 			return false;
 		}
 		if (!vclient_begin(play, i, round, at_ns)) {
+			play_set_failure(play, ENOMEM);
 			play_set_reason(play, "out of memory");
 			leave_out(play, i, RESULTS_UNSENT_INJECTOR);
 			return false;
@@ -528,6 +530,12 @@ bool
 play_reached(const struct play *play)
 {
 	return atomic_load(&play->reached);
+}
+
+int
+play_failure(const struct play *play)
+{
+	return play->failure;
 }
 
 const char *

@@ -51,6 +51,7 @@ struct play_progress {
 	int64_t late_p99_ns, late_max_ns; /* since the last call */
 	bool production; /* a welcome named production: nothing more is sent */
 	enum bnet_order order; /* of the target, if not the captured; or AUTO */
+	bool stock; /* a session found that the target is a stock peer */
 	bool over; /* nothing is left to do */
 };
 
@@ -78,6 +79,8 @@ struct diff *play_diff(struct play *play); /* NULL without --diff; owned */
 const char *play_environment(const struct play *play);
 /* Did any session get a connection, accepted or not? */
 bool play_reached(const struct play *play);
+/* The errno of what the injector lacked first; 0: nothing. */
+int play_failure(const struct play *play);
 /* The reason of the first failed session, or "". */
 const char *play_reason(const struct play *play);
 

@@ -46,6 +46,7 @@ enum results_count {
 	RESULTS_SESSIONS_CUT, /* by the cluster, before everything was sent */
 	RESULTS_SESSIONS_DONE, /* everything was sent */
 	RESULTS_SESSIONS_STOPPED, /* by --duration or Ctrl-C */
+	RESULTS_SESSIONS_STOCK, /* without their hello, to a stock peer */
 	RESULTS_FRAMES_SENT, /* * */
 	RESULTS_BYTES_SENT, /* * on the wire, before TLS */
 	RESULTS_FRAMES_RECEIVED, /* * */
@@ -53,6 +54,7 @@ enum results_count {
 	RESULTS_HELD, /* * delayed by the peer, which did not read */
 	RESULTS_UNSENT, /* the sum of the reasons below */
 	RESULTS_UNSENDABLE, /* too large for this peer */
+	RESULTS_NOT_FOR_STOCK, /* session messages that a stock peer gets not */
 	RESULTS_ANSWERED, /* * requests */
 	RESULTS_UNANSWERED, /* * no answer in time, or another error */
 	RESULTS_ERRORS, /* * bluenet.error, all codes */

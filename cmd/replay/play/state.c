@@ -54,6 +54,15 @@ play_set_reason(struct play *play, const char *why)
 }
 
 void
+play_set_failure(struct play *play, int error)
+{
+	pthread_mutex_lock(&play->lock);
+	if (play->failure == 0)
+		play->failure = error;
+	pthread_mutex_unlock(&play->lock);
+}
+
+void
 play_message_all(struct play *play, uint32_t what)
 {
 	static const struct bnet_slice nothing = { NULL, 0 };

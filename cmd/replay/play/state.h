@@ -53,8 +53,11 @@ struct play {
 	enum bnet_order order; /* found, if not that of the capture; or AUTO */
 	char environment[PLAY_ENVIRONMENT_CHARS];
 	char reason[PLAY_REASON_CHARS];
+	int failure; /* errno: what the injector lacked first; 0: nothing */
 	_Atomic uint64_t n_running; /* virtual clients that have not ended */
 	atomic_bool settled; /* the target's byte order is known, or never is */
+	atomic_bool stock; /* the target is a stock peer, so has no ids */
+	atomic_bool stock_found; /* by a session, not before the run */
 	atomic_bool reached; /* a session got a connection */
 	atomic_bool production;
 	atomic_bool
@@ -85,6 +88,9 @@ void play_set_order(struct play *play, enum bnet_order order);
 
 /* Reports a failure; only the first reason is kept. */
 void play_set_reason(struct play *play, const char *why);
+
+/* Reports what the injector lacked; only the first is kept. */
+void play_set_failure(struct play *play, int error);
 
 /*
  * Reports the environment. In production everything stops at once, whatever the

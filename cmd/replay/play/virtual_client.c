@@ -13,8 +13,10 @@
 #include "cmd/common/clock.h"
 #include "cmd/replay/tape/pairing.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more than that waits */
@@ -67,6 +69,7 @@ struct vclient {
 	bool gave_up; /* no welcome, or nothing else, came in time */
 	bool draining; /* asked to end soon */
 	bool stopped; /* stopped before it was done */
+	int failure; /* errno: what we lacked for it; 0: nothing */
 	bool waits; /* `next` is for a client that is not connected yet */
 };
 
@@ -76,14 +79,37 @@ enum vclient_sent {
 	VCLIENT_LATER, /* no room now */
 };
 
+static bool
+says_hello(const struct tape_session *session)
+{
+	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
+}
+
 /* ---- records and answers ---- */
+
+/* A stock peer would take a session message for its application's. */
+static bool
+is_for_relay_of_ours(struct vclient *vc)
+{
+	if (!vc->client.is_stock || (vc->next->flags & TAPE_R_MESSAGE) == 0 ||
+	    !says_hello(vc->session))
+		return false;
+	results_count(&vc->worker->results, RESULTS_NOT_FOR_STOCK, 1);
+	vc->n_answers += (vc->next->flags & TAPE_R_ANSWERED) != 0;
+	return true;
+}
 
 static void
 vclient_skip_unsent(struct vclient *vc)
 {
-	while (vc->next != NULL && !plan_is_sent(vc->next)) {
+	while (vc->next != NULL) {
+		if (!plan_is_sent(vc->next))
+			vc->n_skipped++;
+		else if (is_for_relay_of_ours(vc))
+			vc->n_sent++; /* it has a counter of its own */
+		else
+			return;
 		vc->next = tape_next(vc->play->set.tape, vc->next);
-		vc->n_skipped++;
 	}
 }
 
@@ -121,12 +147,6 @@ order_of(const struct tape_session *session)
 {
 	return session->order == BNET_ORDER_NETWORK ? BNET_ORDER_NETWORK
 						    : BNET_ORDER_LITTLE;
-}
-
-static bool
-says_hello(const struct tape_session *session)
-{
-	return (session->flags & (TAPE_S_HELLO | TAPE_S_MESSAGES)) != 0;
 }
 
 /* The raw size before a zlib stream is in the byte order of the connection. */
@@ -459,7 +479,8 @@ comes_ns(const struct vclient *vc, uint32_t ref)
 {
 	const struct play *play = vc->play;
 
-	if (ref >= tape_head(play->set.tape)->n_sessions ||
+	if (atomic_load(&play->stock) ||
+	    ref >= tape_head(play->set.tape)->n_sessions ||
 	    !says_hello(tape_session(play->set.tape, ref)) ||
 	    !id_map_is_coming(&play->ids, vc->who.round, ref, vc->plan->clone))
 		return 0;
@@ -753,6 +774,21 @@ on_welcome(void *owner, const struct bnet_welcome *welcome)
 		vclient_up(vc, clock_now_ns());
 }
 
+/* The rest of the session is that of a stock client: its id is not known. */
+static void
+on_stock(void *owner)
+{
+	struct vclient *vc = owner;
+
+	atomic_store(&vc->play->stock, true);
+	if (vc->client.n_pings > 0) /* of its own hello */
+		atomic_store(&vc->play->stock_found, true);
+	results_count(&vc->worker->results, RESULTS_SESSIONS_STOCK, 1);
+	vclient_skip_unsent(vc);
+	if (vc->state == VCLIENT_GREETED)
+		vclient_up(vc, clock_now_ns());
+}
+
 static void
 on_refuse(void *owner, const struct bnet_refuse *refuse)
 {
@@ -794,6 +830,7 @@ on_own_pong(void *owner, uint64_t ping)
 static const struct session_hooks session_hooks = {
 	.open = on_open,
 	.order = on_order,
+	.stock = on_stock,
 	.up = on_welcome,
 	.refused = on_refuse,
 	.own_pong = on_own_pong,
@@ -910,8 +947,8 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	int64_t now_ns = clock_now_ns();
 	int32_t key = packet->has_header ? header->key : 0;
 
-	/* the pong that tells the byte order was not in the capture */
-	if (!vc->client.asking || key != BNET_KEY_PONG)
+	/* the pong for the ping of the hello was not in the capture */
+	if (vc->state != VCLIENT_GREETED || key != BNET_KEY_PONG)
 		results_received(&vc->worker->results,
 		    now_ns - vc->play->start_ns, key,
 		    (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);
@@ -939,13 +976,17 @@ static bool
 connect_it(struct vclient *vc)
 {
 	struct play *play = vc->play;
-	int codec = play->set.opt->codec;
+	const struct replay_options *opt = play->set.opt;
+	int codec = opt->codec;
 	const struct session_settings set = {
 		.target = play->set.target,
+		.source = opt->n_sources > 0
+		    ? &opt->sources[vc->index % opt->n_sources]
+		    : NULL,
 		.scratch = &vc->worker->message,
 		.hooks = &session_hooks,
 		.owner = vc,
-		.order = (enum bnet_order)play->set.opt->target_order,
+		.order = (enum bnet_order)opt->target_order,
 		.first = order_of(vc->session),
 		.orders = play->set.orders,
 		.codecs =
@@ -1075,6 +1116,8 @@ is_lost(struct vclient *vc, enum engine_end end)
 static enum results_count
 outcome(struct vclient *vc, enum engine_end end)
 {
+	if (vc->failure != 0)
+		return RESULTS_SESSIONS_INJECTOR;
 	if (vc->refused)
 		return RESULTS_SESSIONS_REFUSED;
 	if (vc->stopped)
@@ -1133,8 +1176,9 @@ void
 vclient_closed(
     struct vclient *vc, struct engine_conn *conn, enum engine_end end)
 {
+	int failure = session_lacked(conn, end);
 	bool retry = !vc->stopped && !vc->refused && !vc->gave_up &&
-	    vc->state < VCLIENT_PLAYING;
+	    vc->state < VCLIENT_PLAYING && failure == 0;
 	enum results_count how;
 
 	if (session_closed(&vc->client, end, retry)) {
@@ -1143,6 +1187,9 @@ vclient_closed(
 	}
 	if (!vc->begun)
 		results_count(&vc->worker->results, RESULTS_SESSIONS_BEGUN, 1);
+	vc->failure = failure;
+	if (failure != 0)
+		play_set_failure(vc->play, failure);
 	if (end == ENGINE_END_OWNER && vc->state != VCLIENT_CLOSING &&
 	    !vc->gave_up)
 		vc->stopped = true; /* we quit, not the cluster */
@@ -1170,7 +1217,10 @@ vclient_cut(struct vclient *vc, struct engine_conn *conn)
 void
 vclient_no_conn(struct vclient *vc)
 {
-	play_set_reason(vc->play, "out of memory or descriptors");
+	int error = errno;
+
+	play_set_failure(vc->play, error);
+	play_set_reason(vc->play, strerror(error));
 	if (vc->worker->diff != NULL)
 		diff_ended(
 		    vc->worker->diff, &vc->diff, vc->plan->session, NULL);

@@ -312,6 +312,9 @@ head(const struct report *report, FILE *out)
 	}
 	if (report->n_shards > 1)
 		fprintf(out, " &middot; %u shards", report->n_shards);
+	if (report->apart_ns > 0)
+		fprintf(out, ", which began %s apart",
+		    report_time(date, report->apart_ns));
 	fputs("</p>\n", out);
 }
 

@@ -60,6 +60,7 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_SESSIONS_CUT] = "sessions_cut",
 	[RESULTS_SESSIONS_DONE] = "sessions_done",
 	[RESULTS_SESSIONS_STOPPED] = "sessions_stopped",
+	[RESULTS_SESSIONS_STOCK] = "sessions_without_hello",
 	[RESULTS_FRAMES_SENT] = "frames_sent",
 	[RESULTS_BYTES_SENT] = "bytes_sent",
 	[RESULTS_FRAMES_RECEIVED] = "frames_received",
@@ -67,6 +68,7 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_HELD] = "held",
 	[RESULTS_UNSENT] = "unsent",
 	[RESULTS_UNSENDABLE] = "unsendable",
+	[RESULTS_NOT_FOR_STOCK] = "not_for_stock",
 	[RESULTS_ANSWERED] = "answered",
 	[RESULTS_UNANSWERED] = "unanswered",
 	[RESULTS_ERRORS] = "errors",
@@ -251,9 +253,10 @@ shards_of(const struct report *report)
 static json_t *
 run_of(const struct report *report)
 {
-	return json_pack("{si so so so so so so so so so so sb sb sb so so}",
-	    "failure", report->failure, "target", text_of(report->target),
-	    "captures", text_of(report->captures), "how", text_of(report->how),
+	return json_pack("{so si so so so so so so so so so so sb sb sb so so}",
+	    "apart_ns", ns_of(report->apart_ns), "failure", report->failure,
+	    "target", text_of(report->target), "captures",
+	    text_of(report->captures), "how", text_of(report->how),
 	    "environment", text_of(report->environment), "start_ns",
 	    ns_of(report->start_ns), "length_ns", ns_of(report->length_ns),
 	    "max_lateness_ns", ns_of(report->max_late_ns), "of_shards",
@@ -794,6 +797,14 @@ read_captured_errors(const struct in *top, struct results *results)
 	return true;
 }
 
+/* Reports of earlier versions do not have these. */
+static bool
+is_new_count(unsigned which)
+{
+	return which == RESULTS_SESSIONS_STOCK ||
+	    which == RESULTS_NOT_FOR_STOCK || which >= RESULTS_PLANNED;
+}
+
 static bool
 read_results(const struct in *top, struct results *results)
 {
@@ -808,7 +819,7 @@ read_results(const struct in *top, struct results *results)
 	if (!results_init(results, bucket_ns))
 		return in_no_memory(top);
 	for (unsigned i = 0; ok && i < RESULTS_N_COUNTS; i++)
-		ok = (i >= RESULTS_PLANNED && /* not in older reports */
+		ok = (is_new_count(i) &&
 			 json_object_get(counts.v, report_count_names[i]) ==
 			     NULL) ||
 		    in_u64(&counts, report_count_names[i], UINT64_MAX,
@@ -849,12 +860,15 @@ read_shards(const struct in *run, struct report *report)
 	return true;
 }
 
-/* Older reports have none. */
+/* Older reports have none of these. */
 static bool
-read_failure(const struct in *run, struct report *report)
+read_newer(const struct in *run, struct report *report)
 {
 	uint64_t v = 0;
 
+	if (json_object_get(run->v, "apart_ns") != NULL &&
+	    !in_ns(run, "apart_ns", INT64_MAX, &report->apart_ns))
+		return false;
 	if (json_object_get(run->v, "failure") != NULL &&
 	    !in_u64(run, "failure", INT_MAX, &v))
 		return false;
@@ -879,7 +893,7 @@ read_run(const struct in *top, struct report *report)
 	    in_u64(&run, "sessions", UINT64_MAX, &report->sessions) &&
 	    in_bool(&run, "scheduled", &report->scheduled) &&
 	    in_bool(&run, "interrupted", &report->interrupted) &&
-	    read_failure(&run, report) &&
+	    read_newer(&run, report) &&
 	    in_bool(&run, "diffed", &report->diffed) &&
 	    in_u64(&run, "compared", UINT64_MAX, &report->compared) &&
 	    in_u64(&run, "differences", UINT64_MAX, &report->differences);

@@ -712,14 +712,6 @@ mergeable(const struct report *report, const struct report *from,
 		    err, CLI_ERR_CHARS, "not a part of the same run: %s", what);
 		return false;
 	}
-	if (report->start_ns != from->start_ns) {
-		snprintf(err, CLI_ERR_CHARS,
-		    "not a part of the same run: it began %.3f s %s (shards"
-		    " begin together with --start-at)",
-		    (double)llabs(from->start_ns - report->start_ns) / 1e9,
-		    from->start_ns > report->start_ns ? "later" : "earlier");
-		return false;
-	}
 	if (report->of_shards > REPORT_SHARDS_MAX) {
 		snprintf(err, CLI_ERR_CHARS, "more than %d shards",
 		    REPORT_SHARDS_MAX);
@@ -749,6 +741,27 @@ merge_shards(struct report *report, const struct report *from)
 	report->n_shards += from->n_shards;
 }
 
+/* When the last of its shards began; a file may say anything. */
+static int64_t
+last_start_ns(const struct report *report)
+{
+	return report->start_ns > INT64_MAX - report->apart_ns
+	    ? INT64_MAX
+	    : report->start_ns + report->apart_ns;
+}
+
+static void
+merge_starts(struct report *report, const struct report *from)
+{
+	int64_t last_ns = last_start_ns(report);
+
+	if (last_start_ns(from) > last_ns)
+		last_ns = last_start_ns(from);
+	if (from->start_ns < report->start_ns)
+		report->start_ns = from->start_ns;
+	report->apart_ns = last_ns - report->start_ns;
+}
+
 bool
 report_merge(
     struct report *report, const struct report *from, char err[CLI_ERR_CHARS])
@@ -760,6 +773,7 @@ report_merge(
 		return false;
 	}
 	merge_shards(report, from);
+	merge_starts(report, from);
 	if (report->environment[0] == '\0')
 		memcpy(report->environment, from->environment,
 		    sizeof(report->environment));

@@ -27,6 +27,7 @@ struct report {
 	char how[REPORT_TEXT_CHARS]; /* "--speed 2 --pacing open ..." */
 	char environment[REPORT_TEXT_CHARS]; /* from the welcome, or "" */
 	int64_t start_ns; /* unix time: the first session was due */
+	int64_t apart_ns; /* merged shards: so much later began the last */
 	int64_t length_ns; /* from then to the end */
 	int64_t max_late_ns; /* --max-lateness */
 	uint32_t n_shards; /* merged here; 1 for a single run */
@@ -126,8 +127,9 @@ bool report_error_line(
 void report_free(struct report *report); /* NULL is allowed */
 
 /*
- * Merges `from`, another shard of the same run: it must have the same target,
- * start, base bucket width, schedule, max_late_ns and of_shards, and another
+ * Merges `from`, another shard of the same run, which may have begun at another
+ * time: times count from the start of each. It must have the same target, base
+ * bucket width, schedule, max_late_ns and of_shards, and another
  * shard number. Returns false on failure: err says what differs, and `report`
  * is unchanged (unless out of memory).
  */

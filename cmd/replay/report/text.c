@@ -42,9 +42,16 @@ print_head(const struct report *report, FILE *out)
 	    report_time(length, report_end_ns(report)));
 	put_text(", environment ", report->environment, out);
 	fprintf(out, "%s\n", report->interrupted ? ", interrupted" : "");
-	if (report->of_shards > 1)
-		fprintf(out, ROW_NAME "%u of %u\n", "shards", report->n_shards,
-		    report->of_shards);
+	if (report->of_shards <= 1)
+		return;
+	fprintf(out, ROW_NAME "%u of %u", "shards", report->n_shards,
+	    report->of_shards);
+	if (report->apart_ns > 0)
+		fprintf(out,
+		    ", which began %s apart: times count from the start of"
+		    " each",
+		    report_time(length, report->apart_ns));
+	fputc('\n', out);
 }
 
 struct count_row {
@@ -90,6 +97,7 @@ print_sessions(const struct report *report, FILE *out)
 		{ RESULTS_SESSIONS_REFUSED, "refused" },
 		{ RESULTS_SESSIONS_CUT, "cut" },
 		{ RESULTS_SESSIONS_INJECTOR, "failed here" },
+		{ RESULTS_SESSIONS_STOCK, "without hello" },
 	};
 	char n[REPORT_NUMBER_CHARS];
 	int column;
@@ -126,6 +134,7 @@ print_frames(const struct report *report, FILE *out)
 	static const struct count_row unsent[] = {
 		{ RESULTS_SKIPPED, "made anew" },
 		{ RESULTS_UNSENDABLE, "too large" },
+		{ RESULTS_NOT_FOR_STOCK, "not for a stock peer" },
 		{ RESULTS_UNSENT_NOT_CONNECTED, "not connected" },
 		{ RESULTS_UNSENT_CUT, "cut" },
 		{ RESULTS_UNSENT_STOPPED, "stopped" },

@@ -70,6 +70,7 @@ static const struct threshold_metric metrics[] = {
 	SHARE("unsent_injector", RESULTS_UNSENT_INJECTOR),
 	SHARE("unsent_damaged", RESULTS_UNSENT_DAMAGED),
 	SHARE("unsendable", RESULTS_UNSENDABLE),
+	SHARE("not_for_stock", RESULTS_NOT_FOR_STOCK),
 	SHARE("held", RESULTS_HELD),
 	COUNT("bad", RESULTS_BAD),
 	SHARE("frames_sent", RESULTS_FRAMES_SENT),

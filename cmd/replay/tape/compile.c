@@ -680,6 +680,7 @@ struct compile {
 	struct tape_head head;
 	struct cap_keylog *keylog;
 	struct cap *cap;
+	struct source_filtered filtered; /* by set->bpf */
 	uint64_t n_packets;
 	uint64_t n_frameless; /* streams, including those without a secret */
 	uint64_t cut_frames, cut_bytes; /* by the snapshot length */
@@ -906,6 +907,8 @@ read_captures(struct compile *c)
 	    (set->bpf == NULL || source_filter(source, set->bpf, c->err)) &&
 	    read_all(c, source);
 
+	if (source != NULL)
+		(void)source_filtered(source, &c->filtered);
 	source_close(source);
 	cap_finish(c->cap);
 	settle_doubt(c);
@@ -926,12 +929,10 @@ tell_left_out(const struct compile *c)
 
 	if (set->line == NULL)
 		return;
-	if (n->packets > 0 || set->bpf == NULL) {
+	if (n->packets > 0 || set->bpf == NULL)
 		left_out_lines(n, set->line, set->arg);
-		return;
-	}
-	filter_hint(set->paths, set->n_paths, set->bpf, text);
-	set->line(set->arg, text);
+	if (set->bpf != NULL && filter_hint(&c->filtered, set->bpf, text))
+		set->line(set->arg, text);
 }
 
 /* ---- writing the tape ---- */
