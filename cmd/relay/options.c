@@ -150,7 +150,7 @@ static const struct option_row rows[] = {
 	{ "socket-buffer", 0, "SIZE",
 	    "let the system receive at most SIZE ahead; 0 leaves it to it",
 	    OPTION_SIZE(OPT, socket_bytes, 0, INT32_MAX / 2),
-	    .initial = "256k" },
+	    .initial = "1M" },
 	{ "overload", 0, "POLICY", "do this when a buffer is full",
 	    OPTION_WORD(OPT, overload, overloads), .initial = "refuse",
 	    .flags = OPTION_RELOAD },
