@@ -372,8 +372,10 @@ http_free(struct http *http)
 		return;
 	atomic_store(&http->stop, true);
 	if (http->daemon != NULL) {
-		if (!ending_join(http->thread, "the metrics server"))
+		if (!ending_join(http->thread, "the metrics server")) {
+			(void)pthread_detach(http->thread);
 			return;
+		}
 		MHD_stop_daemon(http->daemon);
 	}
 	if (http->fd >= 0)

@@ -99,7 +99,7 @@ END_TEST
 START_TEST(test_json_long)
 {
 	struct log_field fields[20];
-	char line[LOG_LINE_BYTES], text[LOG_VALUE_BYTES];
+	char line[LOG_LINE_BYTES], text[LOG_VALUE_BYTES + 64];
 	size_t n;
 
 	memset(text, 'x', sizeof(text));
