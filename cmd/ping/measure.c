@@ -69,6 +69,7 @@ struct measure {
 	struct timers timers; /* of targets, and: */
 	struct timer tick, keep; /* ours; the session's */
 	struct flights flights;
+	int64_t roster_ns; /* when the last complete roster came */
 	uint64_t pong_n; /* the flight that the next pong should answer */
 	struct trace trace;
 	struct session_scratch scratch;
@@ -678,6 +679,9 @@ take_first(struct measure *m, struct flight *flight, int64_t came_ns,
 	flight->state = FLIGHT_ANSWERED;
 	target->n_waiting--;
 	target->n_answered++;
+	/* whoever had left the roster is back */
+	if (target->roster > 0 && flight->sent_ns > m->roster_ns)
+		target->roster = m->targets.roster;
 	m->n_waiting--;
 	take_sample(m, flight, came_ns, echo);
 	if (flight->n < *last)
@@ -912,6 +916,7 @@ static void
 roster_is_whole(struct measure *m)
 {
 	m->targets.roster++;
+	m->roster_ns = clock_now_ns();
 	m->roster_asked = false;
 	if (m->opt->mesh) {
 		begin_pairs(m);

@@ -430,6 +430,17 @@ START_TEST(half_a_frame_takes_what_has_come)
 }
 END_TEST
 
+static unsigned
+n_ends(struct fix *fix, enum engine_end end)
+{
+	unsigned n;
+
+	fix_lock(fix);
+	n = (unsigned)fix->ends[end];
+	fix_unlock(fix);
+	return n;
+}
+
 /*
  * Half frames for several times their share: those that hold the most are
  * ended, while a link with small frames is served, and none of its is lost.
@@ -451,13 +462,15 @@ START_TEST(half_frames_and_small_ones)
 		peer_send_u32(good, n);
 		peer_expect_u32(good, n++);
 	}
-	while (fix.ends[ENGINE_END_PRESSURE] == 0) {
+	while (n_ends(&fix, ENGINE_END_PRESSURE) == 0) {
 		peer_send_u32(good, n);
 		peer_expect_u32(good, n++);
 		watch_budget(&fix, set.memory_max_bytes);
 	}
+	fix_lock(&fix);
 	ck_assert_str_ne(fix.reason, "");
-	ck_assert_uint_eq(fix.ends[ENGINE_END_MEMORY], 0);
+	fix_unlock(&fix);
+	ck_assert_uint_eq(n_ends(&fix, ENGINE_END_MEMORY), 0);
 	ck_assert_uint_gt(fix_counter(&fix, ENGINE_PRESSED), 0);
 	for (int i = 0; i < N_HOLDERS; i++)
 		close(fds[i]);
