@@ -97,7 +97,7 @@ verdicts() {
 
 @test "a relay that dies in a run fails it, whatever the rule" {
 	start_relay --drain-timeout 100ms
-	replays_beside --fail-if 'latency.max>1h' --speed 0.1 \
+	replays_beside --fail-if 'latency.max>1h' --speed 0.01 \
 		"$fixtures/captures/replay-one-way.pcap" "$plain"
 	within metric_above packets_read_total 3
 	stop_relay "$pid"
