@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #define SHARDS_MAX 100000
 #define EXPRESSION_MAX (1 << 20) /* characters */
 #define SOURCE_SYNTAX "addresses without ports, such as 10.0.0.1,[fd00::2]"
+#define CPU_SYNTAX "numbers and ranges of processors, such as 1 or 0,2-3"
 #define TIME_SYNTAX "a time such as 2026-11-25T12:00:00Z, @1764072000.5 or +5s"
 
 /* ---- pairs ---- */
@@ -114,6 +116,35 @@ take_sources(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 			return option_expected(err, SOURCE_SYNTAX);
 		opt->n_sources++;
 		if (text[n] == '\0')
+			return true;
+	}
+}
+
+/* "0,2-3" */
+static bool
+take_cpus(void *arg, const char *text, char err[OPTION_ERR_CHARS])
+{
+	struct replay_options *opt = arg;
+	char *next;
+
+	opt->n_cpus = 0;
+	for (;; text = next + 1) {
+		unsigned long first = strtoul(text, &next, 10), last = first;
+		bool ok = isdigit((unsigned char)text[0]);
+
+		if (ok && *next == '-') {
+			ok = isdigit((unsigned char)next[1]);
+			last = strtoul(next + 1, &next, 10);
+		}
+		if (!ok || (*next != ',' && *next != '\0') || first > last ||
+		    last >= CPU_SETSIZE)
+			return option_expected(err, CPU_SYNTAX);
+		for (; first <= last; first++) {
+			if (opt->n_cpus == REPLAY_CPUS_MAX)
+				return option_expected(err, "fewer of them");
+			opt->cpus[opt->n_cpus++] = (unsigned)first;
+		}
+		if (*next == '\0')
 			return true;
 	}
 }
@@ -327,9 +358,14 @@ static const struct option_row rows[] = {
 	    OPTION_OWN(take_map), .mine = PLAYED },
 	{ "codec", 0, "CODEC", "compress with this, not as it was recorded",
 	    OPTION_WORD(OPT, codec, codecs), .mine = PLAYED },
-	{ "threads", 0, "N", "use N sending threads, not one for each processor",
+	{ "threads", 0, "N", "use N sending threads",
 	    OPTION_NUMBER(OPT, n_threads, 1, ENGINE_WORKERS_MAX),
-	    .mine = PLAY },
+	    .shown = "processors - 1", .mine = PLAY },
+	{ "cpu", 0, "LIST", "pin the sending threads to these processors",
+	    OPTION_OWN(take_cpus), .mine = PLAY },
+	{ "realtime", 0, NULL,
+	    "schedule before all other programs, with memory locked",
+	    OPTION_FLAG(OPT, realtime), .mine = PLAY },
 	{ "spin", 0, NULL, "never sleep: trade processors for precision",
 	    OPTION_FLAG(OPT, spin), .mine = PLAYED },
 

@@ -21,6 +21,7 @@
 #define REPLAY_HOW_CHARS 256
 #define REPLAY_FAIL_IFS_MAX 32
 #define REPLAY_SOURCES_MAX 64
+#define REPLAY_CPUS_MAX 64
 
 /* Exit codes; see bluenet-replay(1). */
 enum replay_exit {
@@ -107,8 +108,11 @@ struct replay_options {
 	struct replay_node_map maps[REPLAY_MAPS_MAX];
 	size_t n_maps;
 	int codec; /* enum bnet_codec_id, or REPLAY_CODEC_AS_RECORDED */
-	unsigned n_threads; /* 0: one per processor */
+	unsigned n_threads; /* 0: see play.c */
 	bool spin;
+	bool realtime; /* SCHED_FIFO, and memory locked */
+	unsigned cpus[REPLAY_CPUS_MAX]; /* of the threads, in turn */
+	size_t n_cpus; /* 0: any */
 
 	/* targets */
 	struct client_options client;

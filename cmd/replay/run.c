@@ -11,6 +11,7 @@
 #include "cmd/filter/filter.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
+#include "cmd/common/hiccups.h"
 #include "cmd/common/keys.h"
 #include "cmd/common/process.h"
 #include "cmd/replay/dry_run.h"
@@ -36,9 +37,12 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -745,6 +749,80 @@ wait_for_start(const struct run *run)
 	}
 }
 
+/* ---- where and how the threads run ---- */
+
+static bool
+cpus_fit(const struct replay_options *opt)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return true;
+	for (size_t i = 0; i < opt->n_cpus; i++) {
+		if (CPU_ISSET(opt->cpus[i], &set))
+			continue;
+		cli_warn("--cpu: %u is not one of the %d processors that may"
+			 " be used here",
+		    opt->cpus[i], CPU_COUNT(&set));
+		return false;
+	}
+	return true;
+}
+
+/* Pages are locked once they are used: a replay file may be large. */
+static void
+lock_memory(void)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+	/* a limit would make an allocation fail later */
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 ||
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		cli_warn("--realtime: memory is not locked: %s (needs"
+			 " CAP_IPC_LOCK)",
+		    strerror(errno));
+}
+
+/*
+ * Threads inherit the scheduling of the one that starts them, so this thread
+ * takes it over while it starts them.
+ */
+struct scheduling {
+	int policy; /* of this thread before; -1: unchanged */
+	struct sched_param param;
+};
+
+static void
+enter_realtime(
+    const struct replay_options *opt, struct scheduling *before)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	int error;
+
+	before->policy = -1;
+	if (!opt->realtime)
+		return;
+	lock_memory();
+	if (pthread_getschedparam(
+		pthread_self(), &before->policy, &before->param) != 0)
+		before->policy = SCHED_OTHER;
+	error = pthread_setschedparam(pthread_self(), SCHED_FIFO, &first);
+	if (error == 0)
+		return;
+	before->policy = -1;
+	cli_warn("--realtime: the threads are scheduled as usual: %s (needs"
+		 " CAP_SYS_NICE or LimitRTPRIO)",
+	    strerror(error));
+}
+
+static void
+leave_realtime(const struct scheduling *before)
+{
+	if (before->policy >= 0)
+		(void)pthread_setschedparam(
+		    pthread_self(), before->policy, &before->param);
+}
+
 /* ---- playing ---- */
 
 struct watch {
@@ -754,6 +832,8 @@ struct watch {
 	int64_t start_ns; /* monotonic */
 	int64_t start_unix_ns;
 	struct play_progress last; /* as last seen */
+	struct hiccups *hiccups; /* NULL: could not be started */
+	struct results local; /* what they measured */
 	bool drained;
 };
 
@@ -789,6 +869,22 @@ show(struct watch *watch)
 	replay_progress_play(&watch->progress, &view);
 }
 
+/* Those of before the start are nobody's. */
+static void
+take_hiccups(struct watch *watch)
+{
+	static struct hiccup stalls[HICCUPS_HELD_MAX];
+	size_t n = 0;
+
+	if (watch->hiccups != NULL)
+		n = hiccups_take(watch->hiccups, stalls);
+	for (size_t i = 0; i < n; i++)
+		if (stalls[i].at_ns >= watch->start_ns)
+			results_hiccup(&watch->local,
+			    stalls[i].at_ns - watch->start_ns,
+			    stalls[i].stall_ns);
+}
+
 static void
 drain(struct watch *watch)
 {
@@ -806,6 +902,7 @@ watch_play(struct watch *watch)
 
 	while (!over && run_interrupts < 2) {
 		over = play_wait(watch->play, LOOK_NS);
+		take_hiccups(watch);
 		if (run_interrupts > 0 && !watch->drained && !over)
 			drain(watch);
 		if (over || !replay_progress_due(&watch->progress))
@@ -821,12 +918,15 @@ watch_play(struct watch *watch)
 	if (watch->last.stock)
 		warn_stock(watch->run, "");
 	play_stop(watch->play);
+	if (hiccups_stop(watch->hiccups))
+		watch->hiccups = NULL;
 }
 
 /* Only the main thread handles signals. */
 static bool
-start(struct play *play, int64_t start_ns)
+start(struct watch *watch)
 {
+	struct scheduling scheduling;
 	sigset_t ours, before;
 	bool ok;
 
@@ -834,7 +934,10 @@ start(struct play *play, int64_t start_ns)
 	sigaddset(&ours, SIGINT);
 	sigaddset(&ours, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &ours, &before);
-	ok = play_start(play, start_ns);
+	enter_realtime(watch->run->opt, &scheduling);
+	watch->hiccups = hiccups_start();
+	ok = play_start(watch->play, watch->start_ns);
+	leave_realtime(&scheduling);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ok;
 }
@@ -848,7 +951,9 @@ begin(struct watch *watch)
 	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
 	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
 	replay_progress_init(&watch->progress, watch->run->opt);
-	if (!start(watch->play, watch->start_ns))
+	if (!results_init(&watch->local, watch->run->opt->bucket_ns))
+		cli_die("out of memory");
+	if (!start(watch))
 		cli_die("cannot start threads: %s", strerror(errno));
 }
 
@@ -961,12 +1066,14 @@ play(struct run *run)
 	begin(&watch);
 	watch_play(&watch);
 	if (!results_init(&report->results, run->opt->bucket_ns) ||
-	    !play_results(watch.play, &report->results))
+	    !play_results(watch.play, &report->results) ||
+	    !results_merge(&report->results, &watch.local))
 		cli_die("out of memory");
 	describe(&watch, report);
 	code = run_report(run, report, play_diff(watch.play));
 	code = exit_code(&watch, code);
 	report_free(report);
+	results_free(&watch.local);
 	play_free(watch.play);
 	return code;
 }
@@ -979,7 +1086,7 @@ run_play(struct run *run)
 
 	if (!run_target_is_safe(run))
 		return code;
-	if (!sources_fit(run))
+	if (!sources_fit(run) || !cpus_fit(run->opt))
 		return code;
 	if (!has_room(run))
 		return REPLAY_LATE;

@@ -106,6 +106,9 @@ a h --speed|--speed: expected X after it
 --start-at noon a h|--start-at: "noon": expected a time such as
 --start-at @5 a h|--start-at: "@5": expected a time in the future
 --port 0 a h|--port: "0": expected ports from 1 to 65535, ranges such as 26000-26010, or any
+--cpu 1- a h|--cpu: "1-": expected numbers and ranges of processors, such as 1 or 0,2-3
+--cpu 2-1 a h|--cpu: "2-1": expected numbers and ranges of processors
+--cpu 0, a h|--cpu: "0,": expected numbers and ranges of processors
 -p x a h|-p: "x": expected ports
 --codec lz4 a h|--codec: "lz4": expected one of none, zlib, snappy
 --roles relays a h|--roles: "relays": expected one of clients, nodes, all

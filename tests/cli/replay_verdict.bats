@@ -169,6 +169,32 @@ metric_above() {
 	same "$(report '.counts.answered, .counts.planned' | xargs)" '480 488'
 }
 
+@test "--cpu and --realtime: the run goes on without what is not permitted" {
+	local cpus less=()
+
+	[ "$(id -u)" -ne 0 ] || less=(setpriv --inh-caps -all
+		--bounding-set "-sys_nice,-ipc_lock,-sys_resource")
+	cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+	start_relay
+	start_nodes --id 7
+	replays 0 --speed 10 --realtime --cpu "$cpus" \
+		"$fixtures/captures/replay-one-way.pcap" "$plain"
+	same "$(report '.hiccups | has("max_ns"), has("histogram")' | xargs)" \
+		'true true'
+	same "$(report .verdicts.injector.late_because)" null
+	(
+		ulimit -r 0
+		ulimit -l 64
+		"${less[@]}" "$replay" -p any --realtime --max-lateness 1h \
+			--speed 10 "$fixtures/captures/replay-one-way.pcap" \
+			"$plain" 2>"$tmp/said" >"$tmp/out"
+	)
+	grep -q -e '--realtime: the threads are scheduled as usual: ' "$tmp/said"
+	grep -q -e '--realtime: memory is not locked: ' "$tmp/said"
+	replays 2 --cpu 1023 "$fixtures/captures/replay-one-way.pcap" "$plain"
+	says '--cpu: 1023 is not one of the'
+}
+
 # ---- what is lacking here
 
 @test "too few descriptors: refused before the run, with the number: 4" {

@@ -14,6 +14,7 @@
 #include "cmd/replay/play/virtual_client.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
@@ -359,14 +360,25 @@ message(void *arg, struct engine_worker *worker, uint32_t type,
 		play_publish(&play->workers[engine_worker_index(worker)]);
 }
 
-/* Asks for precise timers: by default they may be 50 us late. */
+/*
+ * Asks for precise timers: by default they may be 50 us late. That the
+ * processors of --cpu may be used was checked before.
+ */
 static void
 worker_start(void *arg, struct engine_worker *worker)
 {
 	struct play *play = arg;
+	const struct replay_options *opt = play->set.opt;
+	unsigned i = engine_worker_index(worker);
+	cpu_set_t set;
 
-	play->workers[engine_worker_index(worker)].engine = worker;
+	play->workers[i].engine = worker;
 	(void)prctl(PR_SET_TIMERSLACK, 1UL);
+	if (opt->n_cpus == 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(opt->cpus[i % opt->n_cpus], &set);
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
 static const struct engine_hooks hooks = {
@@ -401,12 +413,34 @@ init_worker(struct play *play, struct play_worker *worker)
 	    hdr_init(&worker->window, WINDOW_DIGITS, HDR_HOUR_NS);
 }
 
+/*
+ * One processor is left to the connector, to the thread that measures hiccups
+ * and to the rest of the machine: threads that take all of them wait for each
+ * other.
+ */
+static unsigned
+n_threads(const struct replay_options *opt)
+{
+	size_t n = opt->n_cpus;
+	cpu_set_t set;
+
+	if (opt->n_threads != 0)
+		return opt->n_threads;
+	if (n == 0)
+		n = sched_getaffinity(0, sizeof(set), &set) == 0
+		    ? (size_t)CPU_COUNT(&set) - 1
+		    : 1;
+	if (n > ENGINE_WORKERS_MAX)
+		n = ENGINE_WORKERS_MAX;
+	return n > 0 ? (unsigned)n : 1;
+}
+
 static bool
 init(struct play *play)
 {
 	const struct replay_options *opt = play->set.opt;
 	const struct engine_settings set = {
-		.n_workers = opt->n_threads,
+		.n_workers = n_threads(opt),
 		.memory_max_bytes = MEMORY_MAX_BYTES,
 		.frame_max_bytes = opt->cap.frame_max_bytes,
 		.payload_max_bytes = opt->cap.payload_max_bytes,
