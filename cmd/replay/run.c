@@ -51,6 +51,7 @@
 #define PROBE_CONNECT_NS (5 * NS_PER_S)
 #define PROBE_WELCOME_NS (2 * NS_PER_S)
 #define LOOK_NS (NS_PER_S / 20)
+#define KEEP_NS (5 * NS_PER_S) /* a process that is killed loses no more */
 #define AHEAD_NS (NS_PER_S / 10) /* the threads are ready within this time */
 #define DESCRIPTORS_OURS 64 /* besides the connections */
 
@@ -84,13 +85,18 @@ interrupted(int number)
 static void
 catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = interrupted };
+	struct sigaction action = { .sa_handler = interrupted }, before;
 
 	sigemptyset(&action.sa_mask);
 	sigaddset(&action.sa_mask, SIGINT);
 	sigaddset(&action.sa_mask, SIGTERM);
+	sigaddset(&action.sa_mask, SIGHUP);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
+	/* under nohup it is ignored */
+	if (sigaction(SIGHUP, NULL, &before) == 0 &&
+	    before.sa_handler != SIG_IGN)
+		(void)sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* report a file size limit as an error */
 }
@@ -515,23 +521,124 @@ check_outputs(const struct replay_options *opt)
 	}
 }
 
+/*
+ * ---- files that grow with the run ----
+ *
+ * What was counted so far is kept in FILE.part, so that a process that is
+ * killed loses little. A file is complete or absent: it is written under
+ * another name, then renamed.
+ */
+
+static bool
+write_log(const struct report *report, const struct keys *keys,
+    const char *path, char err[CLI_ERR_CHARS])
+{
+	(void)keys;
+	return report_write_log(report, path, err);
+}
+
+/* A file that may grow. */
+struct growing {
+	const char *option, *path; /* path NULL: not requested */
+	bool (*write)(const struct report *report, const struct keys *keys,
+	    const char *path, char err[CLI_ERR_CHARS]);
+};
+
+#define N_GROWING 2
+
+static void
+list_growing(const struct replay_options *opt, struct growing list[N_GROWING])
+{
+	list[0] = (struct growing){ "--report", opt->report,
+		report_write_json };
+	list[1] = (struct growing){ "--log", opt->log, write_log };
+}
+
+/* Not a device, nor a link, which stay what they are. */
+static bool
+is_replaceable(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) != 0 ? errno == ENOENT : S_ISREG(st.st_mode);
+}
+
+static bool
+write_renamed(const struct run *run, const struct report *report,
+    const struct growing *file, const char *to, char err[CLI_ERR_CHARS])
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s.new", to) >=
+	    sizeof(path)) {
+		(void)snprintf(err, CLI_ERR_CHARS, "the name is too long");
+		return false;
+	}
+	if (!file->write(report, run->keys, path, err))
+		return false;
+	if (stat(to, &st) == 0)
+		(void)chmod(path, st.st_mode & 0777);
+	if (rename(path, to) == 0)
+		return true;
+	(void)snprintf(
+	    err, CLI_ERR_CHARS, "%.300s: %s", to, strerror(errno));
+	(void)unlink(path);
+	return false;
+}
+
+/* The folder may not take new files: then it is written in place. */
+static bool
+write_whole(const struct run *run, const struct report *report,
+    const struct growing *file)
+{
+	char err[CLI_ERR_CHARS], part[PATH_MAX];
+	bool ok = is_replaceable(file->path) &&
+	    write_renamed(run, report, file, file->path, err);
+
+	ok = ok || file->write(report, run->keys, file->path, err);
+	if (!ok)
+		cli_warn("%s: %s", file->option, err);
+	else if ((size_t)snprintf(part, sizeof(part), "%s.part", file->path) <
+	    sizeof(part))
+		(void)unlink(part);
+	return ok;
+}
+
+/* Returns false if one could not be written: the error is printed. */
+static bool
+write_parts(const struct run *run, const struct report *report)
+{
+	char err[CLI_ERR_CHARS], part[PATH_MAX];
+	struct growing list[N_GROWING];
+	bool ok = true;
+
+	list_growing(run->opt, list);
+	for (size_t i = 0; i < N_GROWING; i++) {
+		if (list[i].path == NULL || !is_replaceable(list[i].path) ||
+		    (size_t)snprintf(part, sizeof(part), "%s.part",
+			list[i].path) >= sizeof(part) ||
+		    write_renamed(run, report, &list[i], part, err))
+			continue;
+		cli_warn("%s: %s", list[i].option, err);
+		ok = false;
+	}
+	return ok;
+}
+
 /* Returns false if an output could not be written; the error is printed. */
 static bool
 write_outputs(const struct run *run, const struct report *report)
 {
 	const struct replay_options *opt = run->opt;
+	struct growing list[N_GROWING];
 	char err[CLI_ERR_CHARS];
 	bool ok = true;
 
-	if (opt->report != NULL &&
-	    !report_write_json(report, run->keys, opt->report, err)) {
-		cli_warn("--report: %s", err);
-		ok = false;
-	}
-	if (opt->log != NULL && !report_write_log(report, opt->log, err)) {
-		cli_warn("--log: %s", err);
-		ok = false;
-	}
+	list_growing(opt, list);
+	for (size_t i = 0; i < N_GROWING; i++)
+		if (list[i].path != NULL)
+			ok = write_whole(run, report, &list[i]) && ok;
 	if (opt->html != NULL &&
 	    !report_write_html(report, run->keys, opt->html, err)) {
 		cli_warn("--html: %s", err);
@@ -833,7 +940,11 @@ struct watch {
 	int64_t start_unix_ns;
 	struct play_progress last; /* as last seen */
 	struct hiccups *hiccups; /* NULL: could not be started */
-	struct results local; /* what they measured */
+	/* what they measured, and what the workers have handed over */
+	struct results local;
+	int64_t keep_at_ns; /* when to keep that in files */
+	bool keeping; /* the workers were asked */
+	bool keeps; /* there are such files, and they can be written */
 	bool drained;
 };
 
@@ -885,79 +996,7 @@ take_hiccups(struct watch *watch)
 			    stalls[i].stall_ns);
 }
 
-static void
-drain(struct watch *watch)
-{
-	replay_progress_end(&watch->progress);
-	cli_warn("sending stopped; waiting for answers (again to quit)");
-	play_drain(watch->play);
-	watch->drained = true;
-}
-
-/* Returns when the run is over, at the second signal, or on production. */
-static void
-watch_play(struct watch *watch)
-{
-	bool over = false, asked = false;
-
-	while (!over && run_interrupts < 2) {
-		over = play_wait(watch->play, LOOK_NS);
-		take_hiccups(watch);
-		if (run_interrupts > 0 && !watch->drained && !over)
-			drain(watch);
-		if (over || !replay_progress_due(&watch->progress))
-			continue;
-		play_progress(watch->play, &watch->last);
-		if (asked)
-			show(watch);
-		asked = !asked; /* reports the time since the last call */
-	}
-	replay_progress_end(&watch->progress);
-	play_progress(watch->play, &watch->last);
-	warn_order(watch->run, watch->last.order);
-	if (watch->last.stock)
-		warn_stock(watch->run, "");
-	play_stop(watch->play);
-	if (hiccups_stop(watch->hiccups))
-		watch->hiccups = NULL;
-}
-
-/* Only the main thread handles signals. */
-static bool
-start(struct watch *watch)
-{
-	struct scheduling scheduling;
-	sigset_t ours, before;
-	bool ok;
-
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &ours, &before);
-	enter_realtime(watch->run->opt, &scheduling);
-	watch->hiccups = hiccups_start();
-	ok = play_start(watch->play, watch->start_ns);
-	leave_realtime(&scheduling);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ok;
-}
-
-static void
-begin(struct watch *watch)
-{
-	const int64_t at_ns = watch->run->opt->start_at_ns;
-	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
-
-	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
-	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
-	replay_progress_init(&watch->progress, watch->run->opt);
-	if (!results_init(&watch->local, watch->run->opt->bucket_ns))
-		cli_die("out of memory");
-	if (!start(watch))
-		cli_die("cannot start threads: %s", strerror(errno));
-}
-
-/* ---- after the run ---- */
+/* ---- the report of what was done ---- */
 
 static void
 fill_captures(const struct replay_options *opt, char text[REPORT_TEXT_CHARS])
@@ -992,19 +1031,16 @@ describe_capture(const struct tape *tape, struct report_capture *capture)
 		tape_session(tape, (uint32_t)coverage->held_session)->end[0]));
 }
 
-/* Fills in what was done; the results are complete. */
+/* Fills in what was done. */
 static void
-describe(const struct watch *watch, struct report *report)
+describe_run(const struct watch *watch, struct report *report)
 {
 	const struct replay_options *opt = watch->run->opt;
-	const struct diff *diff = play_diff(watch->play);
 
 	(void)snprintf(
 	    report->target, sizeof(report->target), "%s", opt->target);
 	fill_captures(opt, report->captures);
 	(void)snprintf(report->how, sizeof(report->how), "%s", opt->how);
-	(void)snprintf(report->environment, sizeof(report->environment), "%s",
-	    play_environment(watch->play));
 	describe_capture(watch->run->tape, &report->capture);
 	report->start_ns = watch->start_unix_ns;
 	report->length_ns = report->results.end_ns;
@@ -1014,6 +1050,131 @@ describe(const struct watch *watch, struct report *report)
 	report->of_shards = opt->of_shards;
 	report->sessions = watch->last.sessions_planned;
 	report->scheduled = opt->timing != REPLAY_ASAP;
+}
+
+/* It is as if the run were interrupted now. */
+static bool
+keep_now(struct watch *watch)
+{
+	const struct run *run = watch->run;
+	struct report *report = calloc(1, sizeof(*report));
+	bool ok;
+
+	if (report == NULL)
+		return true; /* perhaps next time */
+	report->results = watch->local; /* borrowed */
+	describe_run(watch, report);
+	report->interrupted = true;
+	thresholds_judge(report, &run->opt->fail_ifs, run->keys);
+	ok = write_parts(run, report);
+	free(report);
+	return ok;
+}
+
+static void
+keep(struct watch *watch)
+{
+	if (!watch->keeps || clock_now_ns() < watch->keep_at_ns)
+		return;
+	if (!watch->keeping)
+		play_ask_results(watch->play);
+	watch->keeping = true;
+	if (!play_take_results(watch->play, &watch->local))
+		return;
+	watch->keeping = false;
+	watch->keep_at_ns = clock_now_ns() + KEEP_NS;
+	play_progress(watch->play, &watch->last);
+	watch->keeps = keep_now(watch);
+}
+
+static void
+drain(struct watch *watch)
+{
+	replay_progress_end(&watch->progress);
+	cli_warn("sending stopped; waiting for answers (again to quit)");
+	play_drain(watch->play);
+	watch->drained = true;
+}
+
+/* Returns when the run is over, at the second signal, or on production. */
+static void
+watch_play(struct watch *watch)
+{
+	bool over = false, asked = false;
+
+	while (!over && run_interrupts < 2) {
+		over = play_wait(watch->play, LOOK_NS);
+		take_hiccups(watch);
+		keep(watch);
+		if (run_interrupts > 0 && !watch->drained && !over)
+			drain(watch);
+		if (over || !replay_progress_due(&watch->progress))
+			continue;
+		play_progress(watch->play, &watch->last);
+		if (asked)
+			show(watch);
+		asked = !asked; /* reports the time since the last call */
+	}
+	replay_progress_end(&watch->progress);
+	play_progress(watch->play, &watch->last);
+	warn_order(watch->run, watch->last.order);
+	if (watch->last.stock)
+		warn_stock(watch->run, "");
+	play_stop(watch->play);
+	if (hiccups_stop(watch->hiccups))
+		watch->hiccups = NULL;
+}
+
+/* Only the main thread handles signals. */
+static bool
+start(struct watch *watch)
+{
+	struct scheduling scheduling;
+	sigset_t ours, before;
+	bool ok;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &ours, &before);
+	enter_realtime(watch->run->opt, &scheduling);
+	watch->hiccups = hiccups_start();
+	ok = play_start(watch->play, watch->start_ns);
+	leave_realtime(&scheduling);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
+static void
+begin(struct watch *watch)
+{
+	const int64_t at_ns = watch->run->opt->start_at_ns;
+	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
+
+	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
+	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
+	watch->keep_at_ns = watch->start_ns + KEEP_NS;
+	watch->keeps = watch->run->opt->report != NULL ||
+	    watch->run->opt->log != NULL;
+	replay_progress_init(&watch->progress, watch->run->opt);
+	if (!results_init(&watch->local, watch->run->opt->bucket_ns))
+		cli_die("out of memory");
+	if (!start(watch))
+		cli_die("cannot start threads: %s", strerror(errno));
+}
+
+/* ---- after the run ---- */
+
+/* The results are complete. */
+static void
+describe(const struct watch *watch, struct report *report)
+{
+	const struct diff *diff = play_diff(watch->play);
+
+	describe_run(watch, report);
+	(void)snprintf(report->environment, sizeof(report->environment), "%s",
+	    play_environment(watch->play));
 	report->interrupted = watch->drained;
 	report->failure = play_failure(watch->play);
 	report->diffed = diff != NULL;

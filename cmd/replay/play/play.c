@@ -28,9 +28,11 @@
 static void
 play_publish(struct play_worker *worker)
 {
-	const uint64_t *n = worker->results.counts;
 	struct play_progress *seen = &worker->seen;
+	uint64_t n[RESULTS_N_COUNTS];
 
+	for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
+		n[i] = worker->before[i] + worker->results.counts[i];
 	pthread_mutex_lock(&worker->play->lock);
 	seen->begun = n[RESULTS_SESSIONS_BEGUN];
 	seen->ready = n[RESULTS_SESSIONS_READY];
@@ -40,7 +42,8 @@ play_publish(struct play_worker *worker)
 	seen->sent = n[RESULTS_FRAMES_SENT];
 	seen->received = n[RESULTS_FRAMES_RECEIVED];
 	seen->errors =
-	    n[RESULTS_ERRORS] - results_errors_captured(&worker->results);
+	    n[RESULTS_ERRORS] - worker->captured_before -
+	    results_errors_captured(&worker->results);
 	seen->held = n[RESULTS_HELD];
 	seen->late_p99_ns = hdr_quantile(&worker->window, 0.99);
 	seen->late_max_ns = worker->window_max_ns;
@@ -90,6 +93,72 @@ play_progress(struct play *play, struct play_progress *progress)
 	pthread_mutex_unlock(&play->lock);
 	progress->production = atomic_load(&play->production);
 	play_message_all(play, PLAY_SAY_PUBLISH);
+}
+
+/* ---- results while it runs ---- */
+
+/*
+ * Exchanges the results of this worker for empty ones: whoever asked merges
+ * them, which would make frames late here.
+ */
+static void
+hand_over_results(struct play_worker *worker)
+{
+	struct results *results = &worker->results;
+
+	pthread_mutex_lock(&worker->play->lock);
+	if (worker->has_spare && !worker->has_taken) {
+		for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
+			worker->before[i] += results->counts[i];
+		worker->captured_before += results_errors_captured(results);
+		worker->taken = *results;
+		*results = worker->spare;
+		worker->has_spare = false;
+		worker->has_taken = true;
+	}
+	pthread_mutex_unlock(&worker->play->lock);
+}
+
+void
+play_ask_results(struct play *play)
+{
+	const int64_t bucket_ns = play->set.opt->bucket_ns;
+
+	for (unsigned i = 0; i < play->n_workers; i++) {
+		struct play_worker *worker = &play->workers[i];
+
+		pthread_mutex_lock(&play->lock);
+		if (!worker->has_spare)
+			worker->has_spare =
+			    results_init(&worker->spare, bucket_ns);
+		pthread_mutex_unlock(&play->lock);
+	}
+	play_message_all(play, PLAY_SAY_RESULTS);
+}
+
+bool
+play_take_results(struct play *play, struct results *results)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < play->n_workers; i++) {
+		struct play_worker *worker = &play->workers[i];
+		struct results taken;
+		bool has;
+
+		pthread_mutex_lock(&play->lock);
+		has = worker->has_taken;
+		if (has)
+			taken = worker->taken;
+		worker->has_taken = false;
+		all = all && !worker->has_spare;
+		pthread_mutex_unlock(&play->lock);
+		if (!has)
+			continue;
+		all = results_merge(results, &taken) && all;
+		results_free(&taken);
+	}
+	return all;
 }
 
 void
@@ -358,6 +427,8 @@ message(void *arg, struct engine_worker *worker, uint32_t type,
 		engine_each_conn(worker, cut_conn, NULL);
 	else if (type == PLAY_SAY_PUBLISH)
 		play_publish(&play->workers[engine_worker_index(worker)]);
+	else if (type == PLAY_SAY_RESULTS)
+		hand_over_results(&play->workers[engine_worker_index(worker)]);
 }
 
 /*
@@ -529,6 +600,7 @@ play_stop(struct play *play)
 bool
 play_results(struct play *play, struct results *results)
 {
+	(void)play_take_results(play, results); /* the rest may never come */
 	for (unsigned i = 0; i < play->n_workers; i++)
 		if (engine_ended(play->engine, i) &&
 		    !results_merge(results, &play->workers[i].results))
@@ -588,6 +660,10 @@ play_free(struct play *play)
 		struct play_worker *worker = &play->workers[i];
 
 		results_free(&worker->results);
+		if (worker->has_spare)
+			results_free(&worker->spare);
+		if (worker->has_taken)
+			results_free(&worker->taken);
 		diff_free(worker->diff);
 		hdr_free(&worker->window);
 		session_scratch_free(&worker->message);
