@@ -22,6 +22,8 @@
 #define REPLAY_FAIL_IFS_MAX 32
 #define REPLAY_SOURCES_MAX 64
 #define REPLAY_CPUS_MAX 64
+#define REPLAY_TARGETS_MAX 32
+#define REPLAY_MAP_RELAYS_MAX OPTION_TEXTS_MAX
 
 /* Exit codes; see bluenet-replay(1). */
 enum replay_exit {
@@ -76,7 +78,10 @@ struct replay_options {
 	bool dry_run, merge; /* as given; `mode` is derived */
 	const char *captures[REPLAY_CAPTURES_MAX]; /* or reports to merge */
 	size_t n_captures;
-	const char *target; /* as given; NULL: none */
+	const char *target; /* the first one as given; NULL: none */
+	const char *targets[REPLAY_TARGETS_MAX]; /* all of them */
+	size_t n_targets;
+	struct option_texts map_relay; /* "OLD=NEW": relays of the capture */
 
 	/* input */
 	char *bpf, *filter, *keylog, *keys_file; /* or NULL */

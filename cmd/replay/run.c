@@ -18,6 +18,7 @@
 #include "cmd/replay/play/diff.h"
 #include "cmd/replay/play/plan.h"
 #include "cmd/replay/play/play.h"
+#include "cmd/replay/play/targets.h"
 #include "cmd/replay/probe.h"
 #include "cmd/replay/progress.h"
 #include "cmd/replay/report/diff_text.h"
@@ -61,8 +62,8 @@ struct run {
 	struct filter *filter; /* of the captures; NULL: all */
 	struct diff_masks masks; /* of --diff */
 	struct client_files files;
-	struct session_target target;
-	struct address reached; /* the one that the probe reached */
+	struct targets targets;
+	struct address reached; /* the one that the last probe reached */
 	struct orders orders; /* what the target was found to speak */
 	struct tape *tape;
 	struct plan plan;
@@ -103,13 +104,11 @@ catch_signals(void)
 
 /* ---- may the target be loaded, and does it answer? ---- */
 
-/* Prints the reason and returns false if the target must not be loaded. */
 static bool
-run_target_is_safe(const struct run *run)
+is_safe(const struct run *run, const struct session_target *target)
 {
-	const struct safety safety = { run->target.addresses,
-		run->target.n_addresses, run->opt->allow.at,
-		run->opt->allow.n };
+	const struct safety safety = { target->addresses, target->n_addresses,
+		run->opt->allow.at, run->opt->allow.n };
 	const struct tape *tape = run->tape;
 	uint32_t n = tape != NULL ? tape_head(tape)->n_sessions : 0;
 	char err[CLI_ERR_CHARS];
@@ -127,6 +126,16 @@ run_target_is_safe(const struct run *run)
 	return ok;
 }
 
+/* Prints the reason and returns false if a target must not be loaded. */
+static bool
+run_target_is_safe(const struct run *run)
+{
+	for (size_t i = 0; i < run->targets.n_given; i++)
+		if (!is_safe(run, &run->targets.given[i].target))
+			return false;
+	return true;
+}
+
 static int
 refused(const struct probe *probe, const char *target, const char *goes_on)
 {
@@ -141,19 +150,18 @@ refused(const struct probe *probe, const char *target, const char *goes_on)
 
 /* Once: either the probe or a session finds out. */
 static void
-warn_stock(const struct run *run, const char *more)
+warn_stock(const struct run *run, const char *target, const char *more)
 {
 	if (!run->opt->quiet)
 		cli_warn("%s: the target is a stock peer: sessions are played"
 			 " without hello%s",
-		    run->opt->target, more);
+		    target, more);
 }
 
 static int
-judge(const struct run *run, const struct probe *probe, const char *goes_on)
+judge(const struct run *run, const struct probe *probe, const char *target,
+    const char *goes_on)
 {
-	const char *target = run->opt->target;
-
 	switch (probe->result) {
 	case PROBE_NOBODY:
 		if (probe->failure != 0) {
@@ -179,7 +187,7 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 				      (enum bnet_order)run->opt->target_order));
 		return REPLAY_OK;
 	case PROBE_STOCK:
-		warn_stock(run, "; its environment is unknown");
+		warn_stock(run, target, "; its environment is unknown");
 		return REPLAY_OK;
 	case PROBE_WELCOME:
 		break;
@@ -196,24 +204,24 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 
 /* Once: either the probe or a session finds out. */
 static void
-warn_order(const struct run *run, enum bnet_order order)
+warn_order(const struct run *run, const char *target, enum bnet_order order)
 {
 	if (order != BNET_ORDER_AUTO && !run->opt->quiet)
-		cli_warn("%s: relay speaks %s order", run->opt->target,
-		    orders_name(order));
+		cli_warn(
+		    "%s: relay speaks %s order", target, orders_name(order));
 }
 
 /*
- * Probes the target. A refused hello ends the run, unless `goes_on` says why it
+ * Probes a target. A refused hello ends the run, unless `goes_on` says why it
  * may continue; a production target always ends it. Returns REPLAY_OK to
  * continue; otherwise the reason has been printed.
  */
 static int
-run_probe(struct run *run, enum bnet_role role, enum bnet_order first,
-    const char *goes_on)
+run_probe(struct run *run, struct targets_given *given, enum bnet_role role,
+    enum bnet_order first, const char *goes_on)
 {
 	const struct probe_settings set = {
-		.target = &run->target,
+		.target = &given->target,
 		.orders = &run->orders,
 		.order = (enum bnet_order)run->opt->target_order,
 		.first = first,
@@ -232,11 +240,11 @@ run_probe(struct run *run, enum bnet_role role, enum bnet_order first,
 	    " none with --no-probe)");
 	probe_run(&set, &probe);
 	replay_progress_end(&progress);
-	run->reached = probe.address;
-	warn_order(run, probe.order);
+	run->reached = given->reached = probe.address;
+	warn_order(run, given->name, probe.order);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
-	return judge(run, &probe, goes_on);
+	return judge(run, &probe, given->name, goes_on);
 }
 
 /*
@@ -549,8 +557,8 @@ struct growing {
 static void
 list_growing(const struct replay_options *opt, struct growing list[N_GROWING])
 {
-	list[0] = (struct growing){ "--report", opt->report,
-		report_write_json };
+	list[0] =
+	    (struct growing){ "--report", opt->report, report_write_json };
 	list[1] = (struct growing){ "--log", opt->log, write_log };
 }
 
@@ -581,8 +589,7 @@ write_renamed(const struct run *run, const struct report *report,
 		(void)chmod(path, st.st_mode & 0777);
 	if (rename(path, to) == 0)
 		return true;
-	(void)snprintf(
-	    err, CLI_ERR_CHARS, "%.300s: %s", to, strerror(errno));
+	(void)snprintf(err, CLI_ERR_CHARS, "%.300s: %s", to, strerror(errno));
 	(void)unlink(path);
 	return false;
 }
@@ -736,6 +743,7 @@ static int
 probe(struct run *run)
 {
 	bool stock = true, nodes = run->plan.n > 0, network = run->plan.n > 0;
+	int code = REPLAY_OK;
 
 	for (uint32_t i = 0; i < run->plan.n; i++) {
 		const struct tape_session *session =
@@ -746,11 +754,19 @@ probe(struct run *run)
 		nodes = nodes && session->role == BNET_ROLE_NODE;
 		network = network && session->order == BNET_ORDER_NETWORK;
 	}
-	if (run->opt->no_probe || (stock && is_loopback(&run->target)))
-		return REPLAY_OK;
-	return run_probe(run, nodes ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
-	    network ? BNET_ORDER_NETWORK : BNET_ORDER_LITTLE,
-	    stock ? "all sessions are stock clients, which say none" : NULL);
+	for (size_t i = 0; i < run->targets.n_given && code == REPLAY_OK; i++) {
+		struct targets_given *given = &run->targets.given[i];
+
+		if (run->opt->no_probe ||
+		    (stock && is_loopback(&given->target)))
+			continue;
+		code = run_probe(run, given,
+		    nodes ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+		    network ? BNET_ORDER_NETWORK : BNET_ORDER_LITTLE,
+		    stock ? "all sessions are stock clients, which say none"
+			  : NULL);
+	}
+	return code;
 }
 
 /* The ports of an address that connections may have. */
@@ -774,19 +790,29 @@ local_ports(void)
 
 /* A target of another family cannot be reached from a source. */
 static bool
-sources_fit(const struct run *run)
+source_fits(const struct run *run, const struct address *source)
 {
-	const struct replay_options *opt = run->opt;
 	char text[ADDRESS_CHARS];
 
-	for (size_t i = 0; i < opt->n_sources; i++) {
-		if (opt->sources[i].sa.ss_family ==
-		    run->target.addresses[0].sa.ss_family)
+	for (size_t i = 0; i < run->targets.n_given; i++) {
+		const struct targets_given *given = &run->targets.given[i];
+
+		if (source->sa.ss_family ==
+		    given->target.addresses[0].sa.ss_family)
 			continue;
 		cli_warn("--source: %s is of another family than %s",
-		    address_format(&opt->sources[i], text), opt->target);
+		    address_format(source, text), given->name);
 		return false;
 	}
+	return true;
+}
+
+static bool
+sources_fit(const struct run *run)
+{
+	for (size_t i = 0; i < run->opt->n_sources; i++)
+		if (!source_fits(run, &run->opt->sources[i]))
+			return false;
 	return true;
 }
 
@@ -900,8 +926,7 @@ struct scheduling {
 };
 
 static void
-enter_realtime(
-    const struct replay_options *opt, struct scheduling *before)
+enter_realtime(const struct replay_options *opt, struct scheduling *before)
 {
 	const struct sched_param first = { .sched_priority = 1 };
 	int error;
@@ -1037,8 +1062,8 @@ describe_run(const struct watch *watch, struct report *report)
 {
 	const struct replay_options *opt = watch->run->opt;
 
-	(void)snprintf(
-	    report->target, sizeof(report->target), "%s", opt->target);
+	targets_text(
+	    &watch->run->targets, report->target, sizeof(report->target));
 	fill_captures(opt, report->captures);
 	(void)snprintf(report->how, sizeof(report->how), "%s", opt->how);
 	describe_capture(watch->run->tape, &report->capture);
@@ -1101,6 +1126,7 @@ static void
 watch_play(struct watch *watch)
 {
 	bool over = false, asked = false;
+	char target[REPORT_TEXT_CHARS];
 
 	while (!over && run_interrupts < 2) {
 		over = play_wait(watch->play, LOOK_NS);
@@ -1117,9 +1143,10 @@ watch_play(struct watch *watch)
 	}
 	replay_progress_end(&watch->progress);
 	play_progress(watch->play, &watch->last);
-	warn_order(watch->run, watch->last.order);
+	targets_text(&watch->run->targets, target, sizeof(target));
+	warn_order(watch->run, target, watch->last.order);
 	if (watch->last.stock)
-		warn_stock(watch->run, "");
+		warn_stock(watch->run, target, "");
 	play_stop(watch->play);
 	if (hiccups_stop(watch->hiccups))
 		watch->hiccups = NULL;
@@ -1155,8 +1182,8 @@ begin(struct watch *watch)
 	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
 	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
 	watch->keep_at_ns = watch->start_ns + KEEP_NS;
-	watch->keeps = watch->run->opt->report != NULL ||
-	    watch->run->opt->log != NULL;
+	watch->keeps =
+	    watch->run->opt->report != NULL || watch->run->opt->log != NULL;
 	replay_progress_init(&watch->progress, watch->run->opt);
 	if (!results_init(&watch->local, watch->run->opt->bucket_ns))
 		cli_die("out of memory");
@@ -1187,11 +1214,13 @@ static int
 exit_code(const struct watch *watch, int code)
 {
 	const char *reason = play_reason(watch->play);
+	char target[REPORT_TEXT_CHARS];
 
+	targets_text(&watch->run->targets, target, sizeof(target));
 	if (watch->last.production) {
 		cli_warn("refused: a welcome of %s says environment=%s:"
 			 " stopped",
-		    watch->run->opt->target, play_environment(watch->play));
+		    target, play_environment(watch->play));
 		return REPLAY_USAGE;
 	}
 	if (run_interrupts >= 2)
@@ -1200,8 +1229,7 @@ exit_code(const struct watch *watch, int code)
 		cli_warn("%s %s: %s",
 		    play_reached(watch->play) ? "no session connected to"
 					      : "cannot connect to",
-		    watch->run->opt->target,
-		    reason[0] != '\0' ? reason : "no reason given");
+		    target, reason[0] != '\0' ? reason : "no reason given");
 	return code;
 }
 
@@ -1213,7 +1241,7 @@ play(struct run *run)
 		.opt = run->opt,
 		.tape = run->tape,
 		.plan = &run->plan,
-		.target = &run->target,
+		.targets = &run->targets,
 		.token = run->files.token,
 		.orders = &run->orders,
 		.masks = run->opt->diff ? &run->masks : NULL,
@@ -1254,6 +1282,13 @@ run_play(struct run *run)
 	code = probe(run);
 	if (code != REPLAY_OK)
 		return code;
+	if (!targets_assign(&run->targets, run->tape, &run->plan))
+		cli_die("out of memory");
+	if (!run->opt->quiet && run->targets.n_relays > 1 &&
+	    run->targets.n_places == 1)
+		cli_warn("the sessions of %u relays of the capture all go to"
+			 " one target: name several, or use --map-relay",
+		    run->targets.n_relays);
 	wait_for_start(run);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
@@ -1313,32 +1348,42 @@ check_thresholds(const struct replay_options *opt)
 }
 
 static void
+tell_addresses(const struct targets_given *given)
+{
+	char text[ADDRESS_CHARS];
+
+	for (size_t i = 0; i < given->target.n_addresses; i++)
+		cli_warn("%s: address %s", given->name,
+		    address_format(&given->target.addresses[i], text));
+}
+
+static void
 find_target(struct run *run)
 {
 	const struct replay_options *opt = run->opt;
-	char why[CLI_ERR_CHARS], text[ADDRESS_CHARS];
+	char why[CLI_ERR_CHARS];
+	const char *bad;
 
 	if (opt->target == NULL)
 		return;
-	session_target_use(&run->target, &run->files);
-	if (!session_resolve(
-		&run->target, opt->target, REPLAY_PORT, why, sizeof(why))) {
+	if (!targets_resolve(
+		&run->targets, opt, &run->files, &bad, why, sizeof(why))) {
 		bool exposed = errno == EACCES;
 
-		cli_warn("%s%s",
-		    opt->compile_to != NULL || opt->dry_run
-			? "the last argument is not a file, and as a target: "
-			: "the target: ",
-		    why);
+		if (strcmp(bad, opt->target) != 0)
+			cli_warn("the target %s: %s", bad, why);
+		else
+			cli_warn("%s%s",
+			    opt->compile_to != NULL || opt->dry_run
+				? "the last argument is not a file, and as a "
+				  "target: "
+				: "the target: ",
+			    why);
 		/* the resolver is on our side */
 		exit(exposed ? REPLAY_NOT_CONNECTED : REPLAY_LATE);
 	}
-	for (size_t i = 0; opt->verbose && i < run->target.n_addresses; i++)
-		cli_warn("%s: address %s", opt->target,
-		    address_format(&run->target.addresses[i], text));
-	if (opt->tls_host != NULL)
-		(void)snprintf(run->target.host, sizeof(run->target.host), "%s",
-		    opt->tls_host);
+	for (size_t i = 0; opt->verbose && i < run->targets.n_given; i++)
+		tell_addresses(&run->targets.given[i]);
 }
 
 /* ---- modes ---- */
@@ -1368,23 +1413,25 @@ target_order(struct run *run)
 static int
 scenarios(struct run *run)
 {
+	static const struct session_target none;
+	const struct session_target *target = &none;
 	int code = REPLAY_USAGE;
 
 	if (run->opt->target == NULL) /* those of --scenario-relay */
-		return scenario_run(run->opt, NULL, &run->target,
-		    run->files.token, target_order(run), &run_interrupts,
-		    stdout);
+		return scenario_run(run->opt, NULL, target, run->files.token,
+		    target_order(run), &run_interrupts, stdout);
 	if (!run_target_is_safe(run))
 		return code;
-	run->reached = run->target.addresses[0];
+	target = &run->targets.given[0].target;
+	run->reached = target->addresses[0];
 	code = run->opt->no_probe
 	    ? REPLAY_OK
-	    : run_probe(run, BNET_ROLE_CLIENT, usual_order(run),
-		  "scenarios may expect that");
+	    : run_probe(run, &run->targets.given[0], BNET_ROLE_CLIENT,
+		  usual_order(run), "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
-	return scenario_run(run->opt, &run->reached, &run->target,
-	    run->files.token, target_order(run), &run_interrupts, stdout);
+	return scenario_run(run->opt, &run->reached, target, run->files.token,
+	    target_order(run), &run_interrupts, stdout);
 }
 
 static void
@@ -1408,19 +1455,18 @@ dry_run(struct run *run)
 		.tape = run->tape,
 		.plan = &run->plan,
 		.keys = run->keys,
-		.addresses = run->target.addresses,
-		.n_addresses = run->target.n_addresses,
+		.targets = &run->targets,
 		.stop = &run_interrupts,
 	};
 
+	if (!targets_assign(&run->targets, run->tape, &run->plan))
+		cli_die("out of memory");
 	dry_run_print(&what, stdout);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
 	if (!cli_flush())
 		return CLI_FAILED;
-	return run->target.n_addresses == 0 || run_target_is_safe(run)
-	    ? REPLAY_OK
-	    : REPLAY_USAGE;
+	return run_target_is_safe(run) ? REPLAY_OK : REPLAY_USAGE;
 }
 
 /* In a damaged tape a chain ends early, so its later records were not sent. */
@@ -1468,6 +1514,7 @@ run_mode(struct run *run)
 static void
 run_free(struct run *run)
 {
+	targets_free(&run->targets);
 	plan_free(&run->plan);
 	tape_close(run->tape);
 	filter_free(run->filter);

@@ -74,6 +74,27 @@ verdicts() {
 	EOT
 }
 
+@test "two relays of the capture are two relays here" {
+	local capture=$fixtures/captures/replay-two-relays.pcap first
+
+	start_relay
+	start_nodes --id 7
+	first=$plain
+	start_relay
+	start_nodes --id 7
+	replays 0 --speed 10 "$capture" "$first" "$plain"
+	same "$(report '.counts.answered, .run.target' | xargs)" \
+		"10 $first, $plain"
+	same "$(metric accepts_total)" 3 # a node, a probe, a session
+	planned 12
+	# both are on the one that the capture did not have
+	replays 0 --speed 10 --map-relay "10.0.0.2=$plain" \
+		--map-relay "10.0.0.3=$plain" --no-probe "$capture" "$first"
+	same "$(metric accepts_total)" 5
+	replays 0 --speed 10 "$capture" "$first"
+	says 'the sessions of 2 relays of the capture all go to one target'
+}
+
 @test "pings in headers and rosters are requests, too" {
 	record a <<-'EOT'
 		join ann $r name=ann

@@ -41,8 +41,7 @@ play_publish(struct play_worker *worker)
 	    n[RESULTS_SESSIONS_REFUSED] + n[RESULTS_SESSIONS_CUT];
 	seen->sent = n[RESULTS_FRAMES_SENT];
 	seen->received = n[RESULTS_FRAMES_RECEIVED];
-	seen->errors =
-	    n[RESULTS_ERRORS] - worker->captured_before -
+	seen->errors = n[RESULTS_ERRORS] - worker->captured_before -
 	    results_errors_captured(&worker->results);
 	seen->held = n[RESULTS_HELD];
 	seen->late_p99_ns = hdr_quantile(&worker->window, 0.99);
@@ -560,12 +559,17 @@ play_new(const struct play_settings *set)
 static bool
 order_is_known(struct play *play)
 {
-	const struct session_target *target = play->set.target;
+	const struct targets *targets = play->set.targets;
 	bool known = play->set.opt->target_order != BNET_ORDER_AUTO;
 
-	for (size_t i = 0; i < target->n_addresses && !known; i++)
-		known = orders_find(play->set.orders, &target->addresses[i])
-			    .order != BNET_ORDER_AUTO;
+	for (size_t p = 0; p < targets->n_places && !known; p++) {
+		const struct session_target *target = &targets->places[p];
+
+		for (size_t i = 0; i < target->n_addresses && !known; i++)
+			known =
+			    orders_find(play->set.orders, &target->addresses[i])
+				.order != BNET_ORDER_AUTO;
+	}
 	return known;
 }
 

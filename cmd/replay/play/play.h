@@ -15,7 +15,7 @@
 #include "cmd/replay/play/results.h"
 #include "cmd/replay/tape/tape.h"
 #include "cmd/session/orders.h"
-#include "cmd/session/target.h"
+#include "cmd/replay/play/targets.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ struct play_settings {
 	const struct replay_options *opt;
 	const struct tape *tape;
 	const struct plan *plan;
-	const struct session_target *target;
+	const struct targets *targets; /* assigned to the plan */
 	const char *token; /* NUL-terminated; "": none */
 	struct orders *orders; /* of the target, as far as they are known */
 	const struct diff_masks *masks; /* NULL: without --diff */

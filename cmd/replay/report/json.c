@@ -324,9 +324,9 @@ verdicts_of(const struct report *report)
 	    report_judgements[report_injector(report)], "line",
 	    text_of(injector), "reason", failed ? text_of(why) : json_null(),
 	    "errno", failed ? json_integer(report->failure) : json_null(),
-	    "late_because", because(report),
-	    "cluster", "word", report_judgements[report_cluster(report)],
-	    "line", text_of(cluster), "fail_if",
+	    "late_because", because(report), "cluster", "word",
+	    report_judgements[report_cluster(report)], "line", text_of(cluster),
+	    "fail_if",
 	    report->has_rules ? text_of(report->rules) : json_null());
 }
 
@@ -385,15 +385,16 @@ report_of(const struct report *report, const struct keys *keys)
 {
 	const struct results *results = &report->results;
 
-	return json_pack("{ss si ss so so so so so so so so so so so so so so so so}",
+	return json_pack(
+	    "{ss si ss so so so so so so so so so so so so so so so so}",
 	    "type", "bluenet-replay report", "version", 1, "tool", BNET_VERSION,
-	    "verdicts", verdicts_of(report), "run", run_of(report), "capture", capture_of(report), "verdict",
-	    verdict_of(report), "counts", counts_of(results), "errors",
-	    errors_of(results->errors), "errors_as_captured",
-	    errors_of(results->captured_errors), "late", hdr_of(&results->late),
-	    "latency", hdr_of(&results->latency), "connect",
-	    hdr_of(&results->connect), "hiccups", hdr_of(&results->hiccups),
-	    "bucket_ns", ns_of(results->bucket_ns),
+	    "verdicts", verdicts_of(report), "run", run_of(report), "capture",
+	    capture_of(report), "verdict", verdict_of(report), "counts",
+	    counts_of(results), "errors", errors_of(results->errors),
+	    "errors_as_captured", errors_of(results->captured_errors), "late",
+	    hdr_of(&results->late), "latency", hdr_of(&results->latency),
+	    "connect", hdr_of(&results->connect), "hiccups",
+	    hdr_of(&results->hiccups), "bucket_ns", ns_of(results->bucket_ns),
 	    "end_ns", ns_of(results->end_ns), "buckets", buckets_of(results),
 	    "keys", keys_of(results, keys), "others",
 	    with_row(json_object(), results_others(results)));
@@ -969,8 +970,8 @@ read_report(const struct in *top, struct report *report)
 		return false;
 	if (version != 1)
 		return in_bad(top, "version 1, the only one known");
-	return read_run(top, report) &&
-	    read_capture(top, &report->capture) && read_results(top, &report->results);
+	return read_run(top, report) && read_capture(top, &report->capture) &&
+	    read_results(top, &report->results);
 }
 
 struct source {

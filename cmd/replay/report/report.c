@@ -322,8 +322,7 @@ report_machine_stalled(const struct report *report)
 			n += later_than(
 			    &row->late, report->max_late_ns + longest_ns);
 	}
-	return report_late(report) > 0 &&
-	    n <= results->late.sums.count / 100;
+	return report_late(report) > 0 && n <= results->late.sums.count / 100;
 }
 
 /* What the cluster is to blame for, as a row of a table. */
@@ -473,8 +472,7 @@ say_late(const struct report *report, char *line, size_t line_chars)
 	snprintf(line, line_chars,
 	    "late because %s: %s of %s frames (%.1f %%) left later than %s (p99"
 	    " %s, worst at %s)%s%s; %s",
-	    stalled ? "the machine stalled"
-		    : "the injector could not keep up",
+	    stalled ? "the machine stalled" : "the injector could not keep up",
 	    report_number(n, n_late), report_number(all, late->sums.count),
 	    100 * (double)n_late / (double)late->sums.count,
 	    report_time(limit, report->max_late_ns),
