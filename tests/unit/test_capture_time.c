@@ -456,6 +456,74 @@ START_TEST(test_reuse_without_syn)
 }
 END_TEST
 
+/* Segments beyond any window in the midst of a connection. */
+static const struct forged_row {
+	const char *name;
+	uint32_t up[3], down[3]; /* how far each is away; 0, 0: no more */
+	bool to_the_end; /* nothing follows */
+	uint64_t n_streams, n_frames, n_notes;
+} forged_rows[] = {
+	{ "one", { 300000000 }, { 0u - 200000000 }, false, 1, 10, 1 },
+	{ "one, twice", { 300000000, 300000000 },
+	    { 0u - 200000000, 0u - 200000000 }, false, 1, 10, 1 },
+	{ "two that do not belong together", { 300000000, 900000000 },
+	    { 0u - 200000000, 0u - 700000000 }, false, 1, 10, 2 },
+	{ "the last segment", { 300000000 }, { 0u - 200000000 }, true, 2, 6,
+	    0 },
+	{ "others, then the last one", { 300000000, 900000000, 1900000000 },
+	    { 0u - 200000000, 0u - 700000000, 1700000000 }, true, 2, 6, 2 },
+};
+
+START_TEST(test_forged)
+{
+	const struct forged_row *row = &forged_rows[_i];
+	struct conn conn = CONN(40000, 26000), forged;
+
+	conn_open(&tap, &conn);
+	for (int i = 0; i < 5; i++)
+		say(&conn, CAP_UP);
+	conn_ack(&tap, &conn, CAP_DOWN);
+	for (int i = 0; i < 3 && row->up[i] != 0; i++) {
+		forged = conn;
+		forged.seq[0] += row->up[i];
+		forged.seq[1] += row->down[i];
+		say(&forged, CAP_UP);
+	}
+	for (int i = 0; i < 5 && !row->to_the_end; i++)
+		say(&conn, CAP_UP);
+	tap_finish(&tap);
+	ck_assert_uint_eq(cap_counters(tap.cap)->streams, row->n_streams);
+	check_frames(row->n_frames);
+	ck_assert_uint_eq(count(CAP_NOTE), row->n_notes);
+	for (size_t i = 0; i < n_seen; i++)
+		if (seen[i].type == CAP_NOTE)
+			ck_assert_uint_eq(seen[i].bytes, frame.len);
+	ck_assert_uint_eq(count(CAP_LIMIT), 0);
+}
+END_TEST
+
+/* Other streams wait for what a segment put aside turns out to be. */
+START_TEST(test_reuse_in_order)
+{
+	struct conn conn = CONN(40000, 26000), other = CONN(40001, 26000);
+
+	conn_open(&tap, &conn);
+	conn_open(&tap, &other);
+	say(&conn, CAP_UP);
+	conn_ack(&tap, &conn, CAP_DOWN);
+	conn.seq[0] += 300000000;
+	conn.seq[1] -= 200000000;
+	say(&conn, CAP_UP);
+	say(&other, CAP_UP);
+	say(&other, CAP_DOWN);
+	say(&conn, CAP_UP);
+	say(&conn, CAP_DOWN);
+	tap_finish(&tap);
+	check_frames(6);
+	ck_assert_uint_eq(cap_counters(tap.cap)->streams, 3);
+}
+END_TEST
+
 /* One byte before the window that differs: whose is it? */
 static const struct byte_row {
 	const char *name;
@@ -602,6 +670,8 @@ make_suite(void)
 	tcase_add_loop_test(tc, test_clock_inside_a_frame, 0, 2);
 	tcase_add_loop_test(
 	    tc, test_reuse_without_syn, 0, UNIT_ROWS(reuse_rows));
+	tcase_add_loop_test(tc, test_forged, 0, UNIT_ROWS(forged_rows));
+	tcase_add_test(tc, test_reuse_in_order);
 	tcase_add_loop_test(tc, test_one_byte, 0, UNIT_ROWS(byte_rows));
 	tcase_add_loop_test(tc, test_side, 0, UNIT_ROWS(side_rows));
 	tcase_add_loop_test(tc, test_snap, 0, UNIT_ROWS(snap_rows));
