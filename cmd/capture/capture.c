@@ -176,6 +176,51 @@ segment_done(struct cap *cap, struct stream *s, enum cap_dir dir,
 		streams_make_room(cap);
 }
 
+/* No clock of TCP is slower than this: it is usually a millisecond. */
+#define TICK_NS INT64_C(20000000)
+/* By then, what is not acknowledged is sent again. */
+#define RESENT_NS INT64_C(3000000000)
+
+/*
+ * The capture pauses before this segment, or its clock stepped forward. The
+ * sender's clock shows it. Or it acknowledges what was sent before: in a pause
+ * that would have been sent again.
+ */
+static void
+note_evidence(struct cap *cap, const struct stream *s, enum cap_dir dir,
+    const struct cap_segment *seg)
+{
+	const struct tcp_half *own = &s->half[dir], *other = &s->half[!dir];
+	int64_t pause_ns = clock_pause_ns(&cap->clock);
+	uint32_t ticks = seg->ticks - own->ticks;
+
+	if (pause_ns == 0)
+		return;
+	if (seg->clocked && own->clocked) {
+		if (ticks <= INT32_MAX)
+			clock_evidence(
+			    &cap->clock, ticks * TICK_NS >= pause_ns);
+	} else if (pause_ns >= RESENT_NS && (seg->flags & TCP_ACK) &&
+	    other->started && other->acked && other->n_segments > 0 &&
+	    other->unix_ns <= cap->clock.last.time_ns &&
+	    (int32_t)(seg->ack - other->peer_ack) > 0 &&
+	    seg->ack == other->next_seq) {
+		clock_evidence(&cap->clock, false);
+	}
+}
+
+static inline void
+note_ticks(struct cap *cap, struct stream *s, enum cap_dir dir,
+    const struct cap_segment *seg)
+{
+	if (cap->clock.suspect)
+		note_evidence(cap, s, dir, seg);
+	else if (seg->clocked) {
+		s->half[dir].clocked = true;
+		s->half[dir].ticks = seg->ticks;
+	}
+}
+
 /* A segment of a stream; eviction may close that, if it holds too much. */
 static enum bnet_err
 feed_segment(struct cap *cap, struct stream *s, enum cap_dir dir,
@@ -184,6 +229,7 @@ feed_segment(struct cap *cap, struct stream *s, enum cap_dir dir,
 	struct flow_ref ref = { cap, s, dir };
 	enum bnet_err err = BNET_OK;
 
+	note_ticks(cap, s, dir, seg);
 	if (seg->flags & TCP_SYN)
 		note_syn(s, (int)dir, seg);
 	if (seg->flags & TCP_ACK)
@@ -511,8 +557,9 @@ report_step(struct cap *cap, const struct clock_news *news)
 		.time_ns = news->mark.time_ns,
 		.packet = news->mark.packet,
 		.step_ns = news->step_ns,
-		.reason = news->once    ? "one packet has another time"
-		    : news->step_ns < 0 ? "the clock stepped back"
+		.reason = news->n_off == 1 ? "one packet has another time"
+		    : news->n_off > 1      ? "a few packets have another time"
+		    : news->step_ns < 0    ? "the clock stepped back"
 					: "the clock stepped forward" };
 
 	cap->counters.events[CAP_CLOCK]++;
