@@ -389,16 +389,16 @@ BNET_MUST enum engine_sent engine_send(struct engine_worker *worker,
  * order. What engine_send() sends takes no turns: it overtakes what waits for
  * one, unless engine_conn_line_up() was called.
  */
-BNET_MUST enum engine_sent engine_send_from(struct engine_worker *worker,
-    struct engine_sendq *to, const struct bnet_packet *packet, bool flush,
-    uint64_t from);
+BNET_MUST enum engine_sent
+engine_send_from(struct engine_worker *worker, struct engine_sendq *to,
+    const struct bnet_packet *packet, bool flush, uint64_t from);
 
 /*
  * What waits for `to`, or is on its way there, of the connection `from` (and of
  * others that share its share). SIZE_MAX: the queue is short, and not shared.
  */
-size_t engine_waits_of(struct engine_worker *worker,
-    const struct engine_sendq *to, uint64_t from);
+size_t engine_waits_of(
+    struct engine_worker *worker, const struct engine_sendq *to, uint64_t from);
 
 /* The most that a source has waiting without being one that fills the queue. */
 size_t engine_share_bytes(const struct engine *engine);

@@ -211,8 +211,8 @@ run_of(const struct fair *fair, const struct flow *flow, size_t room_bytes,
 		left = bnet_slice_from(left, step);
 		n += step;
 		(*n_frames)++;
-	} while (left.len > 0 && n < room_bytes &&
-	    (int64_t)n < flow->deficit_bytes);
+	} while (
+	    left.len > 0 && n < room_bytes && (int64_t)n < flow->deficit_bytes);
 	return n;
 }
 
@@ -281,8 +281,8 @@ fair_take(struct fair *fair, struct bnet_buf *out, size_t mark_bytes)
 	struct flows *list;
 
 	while (fair->n_bytes > 0 && out->len < mark_bytes) {
-		list = fair->fresh.first != NULL ? &fair->fresh
-						 : &fair->waiting;
+		list =
+		    fair->fresh.first != NULL ? &fair->fresh : &fair->waiting;
 		if (list->first->buf.len == 0 ||
 		    list->first->deficit_bytes <= 0) {
 			end_turn(fair, list);

@@ -37,9 +37,9 @@ size_t fair_bytes(const struct fair *fair);
  * Append whole frames of a source, in the byte order of all that waits. They
  * are in fair_held() already. False: no memory or budget; nothing changed.
  */
-BNET_MUST bool fair_put(struct fair *fair, unsigned share,
-    enum bnet_order order, struct bnet_slice frames, uint64_t n_frames,
-    enum budget_for purpose);
+BNET_MUST bool
+fair_put(struct fair *fair, unsigned share, enum bnet_order order,
+    struct bnet_slice frames, uint64_t n_frames, enum budget_for purpose);
 
 /* The byte order of what waits; AUTO: nothing does. */
 enum bnet_order fair_order(const struct fair *fair);

@@ -125,15 +125,15 @@ share_of(const struct engine *engine, uint64_t from)
 static void
 held_add(struct engine_sendq *sendq, unsigned share, size_t n_bytes)
 {
-	atomic_fetch_add_explicit(fair_held(fair_of(sendq), share), n_bytes,
-	    memory_order_relaxed);
+	atomic_fetch_add_explicit(
+	    fair_held(fair_of(sendq), share), n_bytes, memory_order_relaxed);
 }
 
 static void
 held_sub(struct engine_sendq *sendq, unsigned share, size_t n_bytes)
 {
-	atomic_fetch_sub_explicit(fair_held(fair_of(sendq), share), n_bytes,
-	    memory_order_relaxed);
+	atomic_fetch_sub_explicit(
+	    fair_held(fair_of(sendq), share), n_bytes, memory_order_relaxed);
 }
 
 static void
@@ -249,13 +249,13 @@ bool
 sendq_append(struct engine_conn *conn, const struct record *record,
     struct bnet_slice frames)
 {
-	bool turns = takes_turns(conn, conn->out.len) &&
-	    record->share < FAIR_SHARES;
+	bool turns =
+	    takes_turns(conn, conn->out.len) && record->share < FAIR_SHARES;
 
-	if (turns ? !wait_turn(conn, record->share,
-			(enum bnet_order)record->type, frames,
-			record->n_frames, BUDGET_NODE)
-		  : !append_in_line(conn, record, frames))
+	if (turns
+		? !wait_turn(conn, record->share, (enum bnet_order)record->type,
+		      frames, record->n_frames, BUDGET_NODE)
+		: !append_in_line(conn, record, frames))
 		return false;
 	sendq_mark_dirty(conn);
 	if (record->flush)
@@ -384,8 +384,8 @@ engine_share_bytes(const struct engine *engine)
 }
 
 size_t
-engine_waits_of(struct engine_worker *worker, const struct engine_sendq *to,
-    uint64_t from)
+engine_waits_of(
+    struct engine_worker *worker, const struct engine_sendq *to, uint64_t from)
 {
 	if (!atomic_load_explicit(&to->shared, memory_order_acquire))
 		return SIZE_MAX;

@@ -67,8 +67,8 @@ cut_overloaded(struct passing *p, const struct engine_sendq *to)
 {
 	struct bnet_slice bytes = { (const uint8_t *)&to->handle,
 		sizeof(to->handle) };
-	bool by_client = p->conn != NULL &&
-	    peer_of(p->conn)->entry.role == BNET_ROLE_CLIENT;
+	bool by_client =
+	    p->conn != NULL && peer_of(p->conn)->entry.role == BNET_ROLE_CLIENT;
 
 	(void)engine_worker_message(p->worker, to->worker,
 	    by_client ? RELAY_MESSAGE_FLOODED : RELAY_MESSAGE_OVERLOADED,
@@ -520,9 +520,9 @@ forward_broadcast_here(
 	struct broadcast head;
 	struct broadcast_part part = { 0 };
 	struct bnet_slice back = { (const uint8_t *)&part, sizeof(part) };
-	struct passing p = { .relay = relay,
-		.worker = worker,
-		.verdict = ROUTE_BROADCAST };
+	struct passing p = {
+		.relay = relay, .worker = worker, .verdict = ROUTE_BROADCAST
+	};
 
 	memcpy(&head, bytes.p, sizeof(head));
 	head.packet.wire_payload = bnet_slice_from(bytes, sizeof(head));

@@ -150,8 +150,7 @@ make_suite(void)
 	Suite *suite = suite_create("engine_fair");
 	TCase *tc = unit_case(suite, "fair");
 
-	tcase_add_loop_test(
-	    tc, little_gets_in, 0, UNIT_ROWS(workers_rows));
+	tcase_add_loop_test(tc, little_gets_in, 0, UNIT_ROWS(workers_rows));
 	tcase_add_loop_test(tc, it_ends, 0, UNIT_ROWS(workers_rows));
 	return suite;
 }

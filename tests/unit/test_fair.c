@@ -122,8 +122,8 @@ START_TEST(little_is_served_as_if_alone)
 
 	begin(&bench);
 	for (unsigned tick = 0; tick < 4000; tick++) {
-		while (_i == 1 &&
-		    atomic_load(fair_held(bench.fair, 0)) < 1000000)
+		while (
+		    _i == 1 && atomic_load(fair_held(bench.fair, 0)) < 1000000)
 			MUST(put(&bench, 0, 1000));
 		for (unsigned i = 1; i <= 100; i++)
 			if (tick % 100 == i - 1) {
@@ -257,8 +257,7 @@ START_TEST(no_budget)
 		n += fair_take(bench.fair, &bench.out, 1000);
 		(void)read_line(&bench);
 	}
-	ck_assert_uint_eq(
-	    n, bench.n_put[0] + bench.n_put[1] + bench.n_put[2]);
+	ck_assert_uint_eq(n, bench.n_put[0] + bench.n_put[1] + bench.n_put[2]);
 	bench.budget.max_bytes = MAX_BYTES;
 	end(&bench);
 }
