@@ -103,8 +103,8 @@ end_heaviest(struct engine_worker *worker, const struct holder *top, size_t n)
 	uint64_t freed = 0;
 
 	for (size_t i = 0; i < n && freed < goal; i++) {
-		freed += top[i].conn->part_bytes +
-		    sendq_memory_bytes(top[i].conn);
+		freed +=
+		    top[i].conn->part_bytes + sendq_memory_bytes(top[i].conn);
 		end_holder(top[i].conn);
 	}
 }
