@@ -17,10 +17,10 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
-PKGS_CMD = libpcap libpcre2-8
+PKGS_CMD = libpcap libpcre2-8 jansson
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
-PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
+PKGS_REPLAY = liburcu-qsbr liburcu-cds
 PKGS_TEST = check jansson
 # readiness, watchdog and socket activation of the relay, where it is there
 PKGS_OPTIONAL := $(shell $(PKG_CONFIG) --exists libsystemd && echo libsystemd)
