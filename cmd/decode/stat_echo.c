@@ -328,7 +328,14 @@ static const struct stat_field fields[] = {
 	{ .name = NULL },
 };
 
+static bool
+layer_is_known(const uint64_t *key)
+{
+	return key[2] < LAYER_BOTH;
+}
+
 static const struct stat_rows merged_rows = {
+	.key_is_good = layer_is_known,
 	.at = offsetof(struct echo, targets),
 	.fields = row_fields,
 };

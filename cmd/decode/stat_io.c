@@ -217,7 +217,7 @@ print_row(const struct io *st, struct table *table, int64_t at, uint64_t n,
 	int64_t time_ns = 0;
 
 	table_row(table);
-	table_f64(table, (double)(at - st->first) * interval_s);
+	table_f64(table, ((double)at - (double)st->first) * interval_s);
 	if (__builtin_mul_overflow(at, st->interval_ns, &time_ns) ||
 	    __builtin_add_overflow(time_ns, st->start_ns, &time_ns))
 		table_null(table);

@@ -448,6 +448,8 @@ load_rows(json_t *from, const struct stat_rows *rows, struct map *map,
 		if (!read_key(json_object_get(row, "key"), rows, map->key_words,
 			words))
 			return bad(err, "key", "the key of a row");
+		if (rows->key_is_good != NULL && !rows->key_is_good(words))
+			return bad(err, "key", "the key of a row");
 		words[0] += (uint64_t)shift;
 		if (!stat_fields_load(
 			row, map_get(map, words), rows->fields, err))

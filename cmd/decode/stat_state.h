@@ -59,6 +59,7 @@ struct stat_rows {
 	size_t at; /* of the struct map in the state */
 	bool text; /* the key is a name: bytes filled up with NULs */
 	const struct stat_field *fields;
+	bool (*key_is_good)(const uint64_t *key); /* or NULL: any is */
 };
 
 /* The times of the first and the last of something. */
