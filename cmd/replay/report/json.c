@@ -48,9 +48,7 @@
 
 #define SAFE_MAX (UINT64_C(1) << 53)
 #define LINE_CHARS 4096
-#define U128_CHARS 40
 #define WHERE_CHARS 128
-#define U128_MAX (~(hdr_u128)0)
 
 /* ---- writing ---- */
 
@@ -153,15 +151,9 @@ ns_of(int64_t v_ns)
 static json_t *
 u128_of(hdr_u128 v)
 {
-	char digits[U128_CHARS];
-	size_t at = sizeof(digits) - 1;
+	char digits[HDR_U128_CHARS];
 
-	digits[at] = '\0';
-	do {
-		digits[--at] = (char)('0' + (int)(v % 10));
-		v /= 10;
-	} while (v > 0);
-	return json_string(digits + at);
+	return json_string(hdr_u128_text(v, digits));
 }
 
 /* null where there are too few values */
@@ -519,24 +511,6 @@ in_element(const struct in *up, size_t i, json_type type, struct in *at)
 	return true;
 }
 
-/* Parses decimal digits only; returns false on overflow. */
-static bool
-digits(json_t *string, hdr_u128 *v)
-{
-	const char *text = json_string_value(string);
-	size_t n = json_string_length(string);
-
-	*v = 0;
-	for (size_t i = 0; i < n; i++) {
-		unsigned digit = (unsigned)text[i] - '0';
-
-		if (digit > 9 || *v > (U128_MAX - digit) / 10)
-			return false;
-		*v = *v * 10 + digit;
-	}
-	return n > 0;
-}
-
 static bool
 whole(const struct in *at, uint64_t max, uint64_t *v)
 {
@@ -546,7 +520,7 @@ whole(const struct in *at, uint64_t max, uint64_t *v)
 	bool ok = number >= 0;
 
 	if (json_is_string(at->v))
-		ok = digits(at->v, &wide);
+		ok = hdr_u128_read(json_string_value(at->v), &wide);
 	*v = (uint64_t)wide;
 	if (ok && wide <= max)
 		return true;
@@ -634,7 +608,7 @@ in_u128(const struct in *up, const char *name, hdr_u128 *v)
 
 	if (!in_member(up, name, JSON_STRING, &at))
 		return false;
-	if (!digits(at.v, v))
+	if (!hdr_u128_read(json_string_value(at.v), v))
 		return in_bad(&at, "a number of at most 128 bits, as a string");
 	return true;
 }
@@ -656,24 +630,6 @@ read_sums(const struct in *at, struct hdr_sums *sums)
 	    in_value(at, "max_ns", sums->count > 0, &sums->max) &&
 	    in_u128(at, "sum_ns", &sums->sum) &&
 	    in_u128(at, "sum_squares_ns2", &sums->sum_squares);
-}
-
-/* Are these sums possible for that many values? */
-static bool
-agree(const struct hdr *hdr, const struct hdr_sums *sums)
-{
-	hdr_u128 min = (hdr_u128)sums->min, max = (hdr_u128)sums->max;
-	hdr_u128 n = sums->count;
-
-	if (n != hdr->sums.count)
-		return false;
-	if (n == 0)
-		return max == 0 && sums->sum == 0 && sums->sum_squares == 0;
-	return hdr_index(hdr, sums->min) == hdr->first &&
-	    hdr_index(hdr, sums->max) == hdr->last && min <= max &&
-	    sums->sum >= n * min && sums->sum <= n * max &&
-	    sums->sum_squares / n >= min * min &&
-	    sums->sum_squares / n <= max * max;
 }
 
 /*
@@ -702,7 +658,7 @@ in_hdr(const struct in *up, const char *name, struct hdr *hdr)
 		return in_bad(&text, "a histogram of %u digits to %" PRId64,
 		    hdr->digits, hdr->highest);
 	}
-	if (!agree(&got, &sums)) {
+	if (!hdr_sums_fit(&got, &sums)) {
 		hdr_free(&got);
 		return in_bad(&at, "sums that the histogram can have");
 	}
