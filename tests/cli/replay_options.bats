@@ -336,7 +336,7 @@ spread() {
 	for shard in 0/2 1/2; do
 		spread --clients 1000 --shard "$shard" --map-relay \
 			10.0.0.3=127.0.0.1:3 "$two" 127.0.0.1:1 127.0.0.1:2
-	done | tr ': ' '\n\n' | paste - - | awk '{ n[$1] += $2 }
+	done | tr ': ' '\n' | paste - - | awk '{ n[$1] += $2 }
 		END { same = n[3] == 500 && n[1] + n[2] == 500; exit !same }'
 	# a capture that is not there is none of them
 	replay 1 --dry-run "$two" "$tmp/no.pcap" 127.0.0.1:1
