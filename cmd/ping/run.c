@@ -572,6 +572,7 @@ static bool
 say_silent(struct run *run)
 {
 	struct targets *targets = measure_targets(run->measure);
+	const char *unheard = measure_unheard(run->measure), *tried;
 	char label[SERIES_NAME_CHARS];
 	bool silent = false;
 
@@ -582,7 +583,10 @@ say_silent(struct run *run)
 		    target->n_sent == target->n_waiting)
 			continue;
 		silent = true;
-		cli_warn("%s: no answer (%s)", target_label(target, label),
+		tried = target->role == TARGET_HOP ? unheard : NULL;
+		cli_warn("%s: no answer%s%s%s (%s)",
+		    target_label(target, label), tried != NULL ? " in " : "",
+		    tried != NULL ? tried : "", tried != NULL ? " order" : "",
 		    cause_text(target->cause));
 	}
 	return silent;
