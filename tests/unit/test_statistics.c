@@ -217,6 +217,27 @@ START_TEST(keys)
 }
 END_TEST
 
+/* The longest of our keys, and a megabyte: still one block. */
+START_TEST(keys_in_one_block)
+{
+	struct statistics *st = made_statistics("keys");
+	struct cap_stream stream = made_stream(0);
+	struct bnet_packet frame = headed(12, 1000);
+	char *text;
+
+	frame.header.latency_ms = 12345;
+	for (int i = 0; i < 1000; i++)
+		tell_frame(st, &stream, i % 2 == 0 ? CAP_UP : CAP_DOWN, T0,
+		    &frame, "bluenet.roster-reply");
+	check_text(st, NULL);
+	text = told(st, false, NULL);
+	ck_assert_ptr_nonnull(strstr(text, "  bluenet.roster-reply  "));
+	ck_assert_msg(strstr(text, "\n\n") == NULL, "%s", text);
+	free(text);
+	statistics_free(st);
+}
+END_TEST
+
 #define ENDPOINT_COLUMNS \
 	"[\"kind\",\"id\",\"frames_sent\",\"bytes_sent\"," \
 	"\"frames_received\",\"bytes_received\",\"frames_up\"," \
@@ -409,6 +430,7 @@ statistics_suite(void)
 	tcase_add_test(tc, frames);
 	tcase_add_test(tc, streams);
 	tcase_add_test(tc, keys);
+	tcase_add_test(tc, keys_in_one_block);
 	tcase_add_test(tc, endpoints);
 	tcase_add_loop_test(tc, ceiling, 0, UNIT_ROWS(ceilings));
 	tcase_add_test(tc, no_allocation);

@@ -6,6 +6,7 @@
  *	version		1
  *	run		what was done: texts, times (unix or lengths, in ns),
  *			shard, of_shards and the list of shards added up
+ *	capture		what was noticed of the captures
  *	verdicts	derived: of the injector and of the cluster
  *	verdict		derived: word, line, cluster, late_frames
  *	counts		by the names of report_count_names
@@ -260,6 +261,21 @@ run_of(const struct report *report)
 }
 
 static json_t *
+capture_of(const struct report *report)
+{
+	const struct report_capture *capture = &report->capture;
+	bool any = capture->held_frames > 0;
+
+	return json_pack("{so so so so so so}", "clock_steps",
+	    u64_of(capture->clock_steps), "held_frames",
+	    u64_of(capture->held_frames), "held_connections",
+	    u64_of(capture->held_connections), "held_client",
+	    any ? text_of(capture->held_client) : json_null(), "held_packet",
+	    any ? u64_of(capture->held_packet) : json_null(), "held_ns",
+	    any ? ns_of(capture->held_ns) : json_null());
+}
+
+static json_t *
 verdict_of(const struct report *report)
 {
 	char line[LINE_CHARS], cluster[LINE_CHARS];
@@ -346,9 +362,9 @@ report_of(const struct report *report, const struct keys *keys)
 {
 	const struct results *results = &report->results;
 
-	return json_pack("{ss si ss so so so so so so so so so so so so so so}",
+	return json_pack("{ss si ss so so so so so so so so so so so so so so so}",
 	    "type", "bluenet-replay report", "version", 1, "tool", BNET_VERSION,
-	    "verdicts", verdicts_of(report), "run", run_of(report), "verdict",
+	    "verdicts", verdicts_of(report), "run", run_of(report), "capture", capture_of(report), "verdict",
 	    verdict_of(report), "counts", counts_of(results), "errors",
 	    errors_of(results->errors), "errors_as_captured",
 	    errors_of(results->captured_errors), "late", hdr_of(&results->late),
@@ -833,6 +849,25 @@ read_newer(const struct in *run, struct report *report)
 }
 
 static bool
+read_capture(const struct in *top, struct report_capture *capture)
+{
+	struct in at;
+
+	if (json_object_get(top->v, "capture") == NULL)
+		return true; /* an older report */
+	return in_member(top, "capture", JSON_OBJECT, &at) &&
+	    in_u64(&at, "clock_steps", UINT64_MAX, &capture->clock_steps) &&
+	    in_u64(&at, "held_frames", UINT64_MAX, &capture->held_frames) &&
+	    in_u64(&at, "held_connections", UINT64_MAX,
+		&capture->held_connections) &&
+	    (capture->held_frames == 0 ||
+		(in_text(&at, "held_client", capture->held_client) &&
+		    in_u64(&at, "held_packet", UINT64_MAX,
+			&capture->held_packet) &&
+		    in_ns(&at, "held_ns", INT64_MAX, &capture->held_ns)));
+}
+
+static bool
 read_run(const struct in *top, struct report *report)
 {
 	struct in run;
@@ -871,7 +906,8 @@ read_report(const struct in *top, struct report *report)
 		return false;
 	if (version != 1)
 		return in_bad(top, "version 1, the only one known");
-	return read_run(top, report) && read_results(top, &report->results);
+	return read_run(top, report) &&
+	    read_capture(top, &report->capture) && read_results(top, &report->results);
 }
 
 struct source {
