@@ -5,6 +5,7 @@
  */
 #include "cmd/ping/report.h"
 
+#include "cmd/common/cli.h"
 #include "cmd/common/json.h"
 #include "cmd/ping/cluster_table.h"
 #include "cmd/stats/summary.h"
@@ -261,9 +262,7 @@ node_title(char text[NAMED_CHARS], const struct series *series, uint64_t node)
 		snprintf(text, NAMED_CHARS, "Node %" PRIu64, node);
 	else
 		snprintf(text, NAMED_CHARS, "Node %" PRIu64 ", %s", node, name);
-	for (char *p = text; *p != '\0'; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?'; /* a terminal would interpret some */
+	cli_plain(text); /* it may be of a log */
 }
 
 /* The tables of a node at all layers; *first: no table was printed before. */

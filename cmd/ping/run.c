@@ -406,12 +406,17 @@ matrix(struct run *run, struct target **of, size_t n)
 	char labels[MATRIX_MAX][SERIES_NAME_CHARS];
 	struct table table;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		char label[SERIES_NAME_CHARS];
+
+		(void)target_fit(labels[i], target_label(of[i], label),
+		    SERIES_NAME_CHARS - 1, false);
 		columns[i + 1] = (struct table_column){
-			.name = target_label(of[i], labels[i]),
-			.head = target_label(of[i], labels[i]),
+			.name = labels[i],
+			.head = labels[i],
 			.decimals = 3,
 		};
+	}
 	table_init(&table, "mesh", "From, to: average in ms", columns, n + 1);
 	for (size_t from = 0; from < n; from++)
 		matrix_row(targets, &table, of, n, from);

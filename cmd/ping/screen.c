@@ -286,12 +286,15 @@ draw_row(const struct screen *screen, const struct layout *layout, size_t i,
     int64_t low_ns, int64_t high_ns)
 {
 	const struct row *row = &screen->rows[i];
+	char name[SERIES_NAME_CHARS];
+	int width;
 	double lost = row->n_sent > 0
 	    ? 100 * (double)row->n_lost / (double)row->n_sent
 	    : 0;
 
-	(void)mvprintw(HEAD_LINES + (int)i, 0, "%-*.*s", layout->name_columns,
-	    layout->name_columns, row->name);
+	width = target_fit(name, row->name, layout->name_columns, screen->utf8);
+	(void)mvprintw(HEAD_LINES + (int)i, 0, "%s%*s", name,
+	    layout->name_columns - width, "");
 	if (layout->whole)
 		(void)printw(" %7llu", (unsigned long long)row->n_sent);
 	(void)printw(" %5.1f", lost);
