@@ -191,12 +191,12 @@ replay() {
 
 decode() {
 	FOLDER=$tmp/decode PORTS=any STATISTICS='frames keys calls health' \
-	    sh "$scale" decode "$captures"/profile-*.pcap
+	    sh "$scale" decode "$captures/profile-market.pcap" \
+	    "$captures/profile-relay.pcap" "$captures/stock.pcap"
 	merged "$tmp/decode"
 	bluenet-decode -p any -q -z frames -z keys -z calls -z health \
-	    -r "$captures/profile-fleet.pcap" \
-	    "$captures/profile-market.pcap" \
-	    "$captures/profile-relay.pcap" >"$tmp/single.txt"
+	    -r "$captures/profile-market.pcap" \
+	    "$captures/profile-relay.pcap" "$captures/stock.pcap" >"$tmp/single.txt"
 	diff "$tmp/single.txt" "$tmp/decode/merged.log" ||
 	    failed 'decode: the sum of the captures is not one run over them'
 	echo "decode: three captures, merged, are one run over all"

@@ -188,11 +188,14 @@ judge() {
 table() {
 	bluenet-ping --from "$3" >"$tmp/here"
 	bluenet-ping --from "$article/$4" >"$tmp/there"
-	printf '\n%-38s  the article of 2008,\n' "--mode $1: $2,"
-	printf '%-38s  %s\n\n' "here" "$5"
-	sed -n '/^$/q;p' "$tmp/here" | cut -c 1-38 >"$tmp/left"
-	sed -n '/^$/q;p' "$tmp/there" | paste -d '\n' "$tmp/left" - |
-	    paste - - | awk -F '\t' '{ printf "%-38s  %s\n", $1, $2 }'
+	printf '\n%-42s  the article of 2008,\n' "--mode $1: $2,"
+	printf '%-42s  %s\n\n' "here" "$5"
+	# the rows from when pings were due
+	sed -n '/^ sent/d;/^$/q;p' "$tmp/here" | awk '{
+		printf "%-8s %8s %7s %7s %7s\n", $1, $2, $3, $4, $5
+	}' >"$tmp/left"
+	sed -n '/^$/q;p' "$tmp/there" | paste "$tmp/left" - |
+	    awk -F '\t' '{ printf "%-42s  %s\n", $1, $2 }'
 	printf '\n'
 	sed 's/^/here: /' "$tmp/here" | sed -n '/^here: in all/,$p'
 	sed 's/^/2008: /' "$tmp/there" | sed -n '/^2008: in all/,$p'
