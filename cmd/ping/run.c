@@ -914,6 +914,7 @@ prepare(struct run *run, const struct ping_options *opt)
 {
 	run->opt = opt;
 	run->report = (struct report_settings){ .format = opt->output,
+		.unit = opt->unit,
 		.per_node = opt->per_node,
 		.percentiles = opt->percentiles };
 	files_open(run);
@@ -921,7 +922,7 @@ prepare(struct run *run, const struct ping_options *opt)
 	make_series(run);
 	if (!opt->live)
 		return;
-	run->screen = screen_open();
+	run->screen = screen_open((enum cluster_unit)run->opt->unit);
 	if (run->screen == NULL)
 		cli_usage("--live: expected a terminal on which the cursor can"
 			  " be placed");
