@@ -223,6 +223,29 @@ keys_print(const void *state, struct stat_out *to)
 	stat_print(to, &table);
 }
 
+static const struct stat_field row_fields[] = {
+	STAT_ONE("name", STAT_NAME, struct row, name),
+	STAT_MANY("frames", struct row, frames, 2),
+	STAT_MANY("bytes", struct row, bytes, 2),
+	STAT_ONE("payload", STAT_TALLY, struct row, payload),
+	STAT_ONE("latency_sum_ms", STAT_SUM, struct row, latency_sum_ms),
+	STAT_ONE("latency_max_ms", STAT_MAX, struct row, latency_max_ms),
+	{ .name = NULL },
+};
+
+static const struct stat_field fields[] = {
+	{ .name = "no_header",
+	    .type = STAT_PART,
+	    .at = offsetof(struct keys, none),
+	    .fields = row_fields },
+	{ .name = NULL },
+};
+
+static const struct stat_rows merged_rows = {
+	.at = offsetof(struct keys, rows),
+	.fields = row_fields,
+};
+
 const struct stat_ops stat_keys = {
 	.info = { .name = "keys",
 	    .about = "frames, bytes, payload sizes and latency of each key" },
@@ -231,4 +254,6 @@ const struct stat_ops stat_keys = {
 	.record = keys_record,
 	.print = keys_print,
 	.destroy = keys_free,
+	.fields = fields,
+	.rows = &merged_rows,
 };

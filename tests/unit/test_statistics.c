@@ -31,7 +31,7 @@ START_TEST(names)
 	ck_assert(!statistics_add(st, "frame,x", list, sizeof(list)));
 	ck_assert_str_eq(list,
 	    "no statistic 'frame'; there are frames, streams, keys, endpoints,"
-	    " io,INTERVAL, echo, calls,tree, events, health");
+	    " io,INTERVAL[,clock], echo, calls,tree, events, health");
 	for (; (info = statistics_info(n)) != NULL; n++) {
 		ck_assert_ptr_nonnull(strstr(list, info->name));
 		ck_assert_uint_gt(strlen(info->about), 10);
