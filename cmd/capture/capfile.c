@@ -218,8 +218,8 @@ read_more(struct capfile *file, size_t n)
 	if (n > r->room) {
 		p = realloc(r->p, n);
 		if (p == NULL) {
-			snprintf(r->problem, sizeof(r->problem),
-			    "out of memory");
+			snprintf(
+			    r->problem, sizeof(r->problem), "out of memory");
 			return false;
 		}
 		r->p = p;

@@ -235,8 +235,7 @@ feed_segment(struct cap *cap, struct stream *s, enum cap_dir dir,
 	if (seg->flags & TCP_ACK)
 		tcp_acknowledge(&s->half[!dir], seg->ack, time_ns);
 	if (!s->ignored) {
-		err = tcp_segment(
-		    &s->half[dir], &cap->tcp, seg, time_ns, &ref);
+		err = tcp_segment(&s->half[dir], &cap->tcp, seg, time_ns, &ref);
 		if (order_may_change(s, dir) ||
 		    (s->tls != NULL && order_may_change(s, !dir)))
 			order_note(cap, s);
@@ -291,8 +290,8 @@ enum kin {
 };
 
 static enum kin
-kin_of(
-    const struct suspect *suspect, enum cap_dir dir, const struct cap_segment *b)
+kin_of(const struct suspect *suspect, enum cap_dir dir,
+    const struct cap_segment *b)
 {
 	const struct cap_segment *a = &suspect->segment;
 	const uint8_t both = a->flags & b->flags & TCP_ACK;
@@ -368,8 +367,8 @@ reuse(struct cap *cap, struct stream **s, int sender,
 		order_note(cap, *s);
 		return BNET_OK;
 	}
-	kin = (*s)->suspect == NULL ? KIN_NONE
-				    : kin_of((*s)->suspect, dir, seg);
+	kin =
+	    (*s)->suspect == NULL ? KIN_NONE : kin_of((*s)->suspect, dir, seg);
 	if (kin == KIN_NEXT) {
 		*s = begin_anew(cap, *s, &err);
 		return err;
@@ -562,7 +561,7 @@ report_step(struct cap *cap, const struct clock_news *news)
 		.reason = news->n_off == 1 ? "one packet has another time"
 		    : news->n_off > 1      ? "a few packets have another time"
 		    : news->step_ns < 0    ? "the clock stepped back"
-					: "the clock stepped forward" };
+					   : "the clock stepped forward" };
 
 	cap->counters.events[CAP_CLOCK]++;
 	order_event(cap, NULL, &event);
