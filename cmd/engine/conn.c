@@ -386,6 +386,19 @@ settle(struct engine_conn *conn)
 	conn->link_bytes = now;
 }
 
+static void
+count_handshake(struct engine_conn *conn)
+{
+	const struct bnet_tls *tls = bnet_link_tls(conn->link);
+
+	count(conn->worker,
+	    bnet_tls_version(tls) == BNET_TLS_1_3 ? ENGINE_TLS_1_3
+						  : ENGINE_TLS_1_2,
+	    1);
+	if (bnet_tls_resumed(tls))
+		count(conn->worker, ENGINE_TLS_RESUMED, 1);
+}
+
 void
 conn_ready(struct engine_conn *conn)
 {
@@ -395,11 +408,7 @@ conn_ready(struct engine_conn *conn)
 	conn->state = CONN_OPEN;
 	conn->deadline_ns = 0;
 	if (conn->is_tls)
-		count(worker,
-		    bnet_tls_version(bnet_link_tls(conn->link)) == BNET_TLS_1_3
-			? ENGINE_TLS_1_3
-			: ENGINE_TLS_1_2,
-		    1);
+		count_handshake(conn);
 	if (hooks->ready != NULL)
 		hooks->ready(worker->engine->set.arg, conn);
 	if (conn->out.len > 0)

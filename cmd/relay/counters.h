@@ -165,6 +165,8 @@
 	FAMILY("tls_handshakes_total", "version", "TLS handshakes done.") \
 	ENGINE_OF(ENGINE_TLS_1_2, "1.2") \
 	ENGINE_OF(ENGINE_TLS_1_3, "1.3") \
+	ENGINE(ENGINE_TLS_RESUMED, "tls_resumed_total", \
+	    "TLS handshakes that resumed an earlier session.") \
 	FAMILY("reloads_total", "result", "Reloads of the configuration.") \
 	OF(RELAY_RELOADS_OK, "ok") \
 	OF(RELAY_RELOADS_FAILED, "failed")
