@@ -14,6 +14,7 @@
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
 #include "cmd/relay/keylog_file.h"
+#include "cmd/relay/page.h"
 #include "proto/bluenet.h"
 #include "proto/codec.h"
 #include "proto/tls.h"
@@ -575,6 +576,7 @@ links_page(void *arg, struct text *out)
 
 /* The `arg` of each is the struct relay. */
 static const struct http_page pages[] = {
+	{ "/", "text/html; charset=utf-8", page_status },
 	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
 	{ "/healthz", "text/plain; charset=utf-8", health_page },
 	{ "/links", "application/json", links_page },

@@ -188,7 +188,7 @@ static const struct option_row rows[] = {
 	{ "user", 0, "USER", "become USER once the sockets are open",
 	    OPTION_PATH(OPT, user) },
 
-	{ "metrics", 0, "HOST:PORT", "serve /metrics, /healthz and /links there",
+	{ "metrics", 0, "HOST:PORT", "serve the status page, /metrics, /healthz and /links there",
 	    OPTION_ADDRESSES(OPT, metrics, 1), .group = "Output" },
 	{ "trace", 0, NULL, "add times to each echo that asks for a trace",
 	    OPTION_FLAG(OPT, trace) },
