@@ -20,6 +20,7 @@ PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap libpcre2-8
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
+PKGS_NODE = liburcu-qsbr liburcu-cds jansson
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
 PKGS_TEST = check jansson
 # readiness, watchdog and socket activation of the relay, where it is there
@@ -40,6 +41,7 @@ LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD) $(PKGS_CODEC)) -lm
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
+LIBS_NODE = $(shell $(PKG_CONFIG) --libs $(PKGS_NODE))
 LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
 LIBS_TEST = $(shell $(PKG_CONFIG) --libs $(PKGS_TEST)) -lm
 LIBS_TOOL = $(shell $(PKG_CONFIG) --libs jansson) -lm
@@ -128,7 +130,7 @@ $(BUILD)/bluenet-replay: $(call obj,cmd/replay/main.c) $(REPLAY_A) \
 
 $(BUILD)/bluenet-node: $(call obj,cmd/node/main.c) $(NODE_A) \
     $(ENGINE_A) $(SHARED_A) $(LIB_A)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_NODE) \
 	    $(LIBS_CMD) $(LIBS_LIB)
 
 # The completions, from the tables of options.
