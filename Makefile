@@ -216,7 +216,7 @@ EXAMPLES = $(BUILD)/completion/embed.c
 install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	install -d $(BINDIR) $(LIBTO)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
 	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR) \
-	    $(CONFDIR) $(SHAREDIR)/scenarios $(SHAREDIR)/grafana \
+	    $(CONFDIR) $(SHAREDIR)/scenarios/macho $(SHAREDIR)/grafana \
 	    $(SHAREDIR)/examples
 	install -m 755 $(PROGRAMS) $(BINDIR)
 	install -m 644 $(LIB_A) $(LIBTO)
@@ -236,6 +236,8 @@ install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	install -m 644 $(SHARED) $(SHAREDIR)
 	install -m 644 $(wildcard fixtures/scenarios/*.bns) \
 	    $(SHAREDIR)/scenarios
+	install -m 644 $(wildcard fixtures/scenarios/macho/*) \
+	    $(SHAREDIR)/scenarios/macho
 	install -m 644 $(wildcard fixtures/grafana/*.json) $(SHAREDIR)/grafana
 	install -m 644 $(EXAMPLES) $(SHAREDIR)/examples
 	[ -e $(CONFDIR)/relay.conf ] || \

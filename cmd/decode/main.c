@@ -323,14 +323,20 @@ load_secrets(struct decode *d)
 static void
 print_statistics(struct decode *d)
 {
+	static const enum table_format formats[] = {
+		[OUTPUT_JSON] = TABLE_AS_JSON,
+		[OUTPUT_CSV] = TABLE_AS_CSV,
+		[OUTPUT_NONE] = TABLE_AS_TEXT,
+	};
 	FILE *to = writes_to_stdout(&d->opt) ? stderr : stdout;
 
 	if (d->stats == NULL || d->out.error != 0)
 		return;
-	if (d->lines && d->opt.output == OUTPUT_TEXT && d->n_shown > 0)
+	if (d->lines && d->n_shown > 0 &&
+	    (d->opt.output == OUTPUT_TEXT || d->opt.output == OUTPUT_CSV))
 		putchar('\n');
-	if (!statistics_print(d->stats, to, d->opt.output == OUTPUT_JSON,
-		cap_counters(d->cap)) &&
+	if (!statistics_print(
+		d->stats, to, formats[d->opt.output], cap_counters(d->cap)) &&
 	    d->out.error == 0)
 		d->out.error = errno != 0 ? errno : EIO;
 }

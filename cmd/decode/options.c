@@ -467,7 +467,7 @@ check_output(struct option_reading *reading, const struct decode_options *opt)
 	const bool columns =
 	    opt->output == OUTPUT_FIELDS || opt->output == OUTPUT_CSV;
 
-	if (columns && opt->fields.n == 0)
+	if (columns && opt->fields.n == 0 && !opt->quiet)
 		options_refuse(reading, NULL,
 		    "-T %s: expected -e FIELD for each column",
 		    outputs[opt->output]);

@@ -8,9 +8,9 @@
 void
 stat_print(struct stat_out *to, struct table *table)
 {
-	if (!to->json && to->n_tables > 0)
+	if (to->format != TABLE_AS_JSON && to->n_tables > 0)
 		fputc('\n', to->out);
-	if (!table_print(table, to->out, to->json))
+	if (!table_print(table, to->out, to->format))
 		to->failed = true;
 	to->n_tables++;
 	table_free(table);

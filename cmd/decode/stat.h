@@ -13,7 +13,7 @@
 /* The output for the tables. */
 struct stat_out {
 	FILE *out;
-	bool json;
+	enum table_format format;
 	const struct cap_counters *counters;
 	size_t n_tables; /* printed so far */
 	bool failed;

@@ -158,10 +158,12 @@ statistics_record(struct statistics *st, const struct record *record)
 }
 
 bool
-statistics_print(const struct statistics *st, FILE *out, bool json,
-    const struct cap_counters *counters)
+statistics_print(const struct statistics *st, FILE *out,
+    enum table_format format, const struct cap_counters *counters)
 {
-	struct stat_out to = { .out = out, .json = json, .counters = counters };
+	struct stat_out to = {
+		.out = out, .format = format, .counters = counters
+	};
 
 	for (size_t i = 0; i < st->n; i++)
 		st->active[i].ops->print(st->active[i].state, &to);

@@ -222,8 +222,7 @@ static void
 send_error(struct macho *macho, int64_t code, struct bnet_slice exception,
     int64_t delay_ns)
 {
-	begin_packet(
-	    macho, "ErrorResponse", BNET_MACHO_ERRORRESPONSE, NULL);
+	begin_packet(macho, "ErrorResponse", BNET_MACHO_ERRORRESPONSE, NULL);
 	bnet_put_tuple(macho->w, 3);
 	bnet_put_int(macho->w, BNET_MACHO_CALL_REQ);
 	bnet_put_int(macho->w, code);
@@ -236,8 +235,7 @@ static void
 send_event(
     struct macho *macho, const struct service_event *event, int64_t delay_ns)
 {
-	begin_packet(
-	    macho, "Notification", BNET_MACHO_NOTIFICATION, event);
+	begin_packet(macho, "Notification", BNET_MACHO_NOTIFICATION, event);
 	bnet_put_tuple(macho->w, 1);
 	bnet_put_tuple(macho->w, 2);
 	bnet_put_int(macho->w, 0);
@@ -314,8 +312,8 @@ call(struct macho *macho)
 	}
 	for (size_t i = 0; i < method->n_events; i++) {
 		event = &method->events[i];
-		send_event(macho, event,
-		    delay_draw_ns(&event->after, &method->rnd));
+		send_event(
+		    macho, event, delay_draw_ns(&event->after, &method->rnd));
 	}
 	delay_ns = delay_draw_ns(&method->latency, &method->rnd);
 	if (method->silent)
@@ -339,8 +337,8 @@ pong(struct macho *macho)
 }
 
 enum macho_taken
-macho_take(struct macho *macho, struct bnet_slice payload, macho_emit *emit,
-    void *arg)
+macho_take(
+    struct macho *macho, struct bnet_slice payload, macho_emit *emit, void *arg)
 {
 	enum macho_taken taken = MACHO_FOREIGN;
 	struct bnet_object object;

@@ -700,8 +700,8 @@ guest_ready(struct node *node, struct engine_conn *conn)
 	link->is_guest = true;
 	link->worker = engine_worker_index(engine_conn_worker(conn));
 	link->session.conn = conn;
-	link->impairment_rnd = random_stream(node->opt.seed,
-	    UINT64_MAX - engine_conn_sendq(conn)->handle);
+	link->impairment_rnd = random_stream(
+	    node->opt.seed, UINT64_MAX - engine_conn_sendq(conn)->handle);
 	stats_count(&node->stats, STAT_GUESTS);
 	sched_guest(&node->sched, 1);
 }
@@ -773,21 +773,13 @@ link_failed(struct node_link *link, const char *why)
 }
 
 static void
-closed(void *arg, struct engine_conn *conn, enum engine_end end)
+link_closed(
+    struct node_link *link, struct engine_conn *conn, enum engine_end end)
 {
-	struct node_link *link = link_of(conn);
 	const char *reason = session_end_text(conn, end);
 	int64_t now_ns = engine_worker_now_ns(engine_conn_worker(conn));
 	bool was_up = link->is_up, stop = atomic_load(&link->node->stop);
 
-	(void)arg;
-	if (link == NULL) /* a guest that was never ready */
-		return;
-	reply_drop(link);
-	if (link->is_guest) {
-		guest_left(link);
-		return;
-	}
 	if (session_closed(&link->session, end, !stop))
 		return;
 	if (!was_up && !link->given_up && !link->drained && !stop) {
@@ -801,6 +793,21 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 		backoff_worked(&link->backoff, now_ns - link->up_at_ns);
 	}
 	hand_back(link, was_up, !link->given_up, now_ns);
+}
+
+static void
+closed(void *arg, struct engine_conn *conn, enum engine_end end)
+{
+	struct node_link *link = link_of(conn);
+
+	(void)arg;
+	if (link == NULL) /* a guest that was never ready */
+		return;
+	reply_drop(link);
+	if (link->is_guest)
+		guest_left(link);
+	else
+		link_closed(link, conn, end);
 }
 
 static void
@@ -834,7 +841,8 @@ ready(void *arg, struct engine_conn *conn)
 	if (!session_ready(&link->session, conn, &hello))
 		return;
 	link_arm(link);
-	if (atomic_load(&link->node->stop)) /* stop came before the connection */
+	if (atomic_load(
+		&link->node->stop)) /* stop came before the connection */
 		link_finish(link);
 }
 
@@ -1059,8 +1067,8 @@ begin_reply(struct app *app, const struct app_reply *reply)
 {
 	bnet_buf_clear(&app->bytes);
 	return bnet_buf_append(&app->bytes,
-		   (struct bnet_slice){ (const uint8_t *)reply,
-		       sizeof(*reply) }) == BNET_OK;
+		   (struct bnet_slice){
+		       (const uint8_t *)reply, sizeof(*reply) }) == BNET_OK;
 }
 
 /* Its head is filled in last, once its contents are known. */
@@ -1128,8 +1136,8 @@ static bool
 serve_macho(struct app *app, const struct engine_packet *packet)
 {
 	struct macho_call call = { app, packet };
-	enum macho_taken taken = macho_take(
-	    app->node->macho, packet->payload, macho_reply, &call);
+	enum macho_taken taken =
+	    macho_take(app->node->macho, packet->payload, macho_reply, &call);
 
 	if (taken == MACHO_SILENT)
 		stats_count(&app->node->stats, STAT_SILENT);

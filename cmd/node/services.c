@@ -57,7 +57,8 @@ only(struct reading *r, json_t *json, const char *const *names)
 
 	if (!json_is_object(json))
 		return wrong(r, "expected an object");
-	json_object_foreach(json, key, value) {
+	json_object_foreach(json, key, value)
+	{
 		for (i = 0; names[i] != NULL; i++)
 			if (strcmp(names[i], key) == 0)
 				break;
@@ -181,8 +182,8 @@ event_body(struct reading *r, const json_t *args, struct bnet_buf *body)
 	char why[VALUES_ERR_CHARS] = "expected an array as \"args\"";
 	bool ok = false;
 
-	json = json_pack("{s:[i,{s:[i,{s:O?}]}]}", "tuple", 0, "tuple", 1,
-	    "tuple", args);
+	json = json_pack(
+	    "{s:[i,{s:[i,{s:O?}]}]}", "tuple", 0, "tuple", 1, "tuple", args);
 	if (args != NULL && !json_is_array(args))
 		ok = false;
 	else if (json == NULL)
@@ -243,8 +244,7 @@ read_events(
 
 /* The code of an error by its name. */
 static bool
-read_error(
-    struct reading *r, const json_t *json, struct service_method *method)
+read_error(struct reading *r, const json_t *json, struct service_method *method)
 {
 	const json_t *error = json_object_get(json, "error");
 	const char *name = json_string_value(error);
@@ -314,7 +314,8 @@ read_service(struct reading *r, json_t *json, struct service *service)
 	    calloc(json_object_size(json) + 1, sizeof(*service->methods));
 	if (service->methods == NULL)
 		return wrong(r, "out of memory");
-	json_object_foreach(json, key, value) {
+	json_object_foreach(json, key, value)
+	{
 		(void)go_to(r, length, key);
 		service->methods[service->n_methods].name = key;
 		if (!read_method(
@@ -352,10 +353,12 @@ read_services(struct reading *r, json_t *json, struct services *services)
 	length = go_to(r, 0, "services");
 	if (!json_is_object(json))
 		return wrong(r, "expected an object: service names");
-	services->at = calloc(json_object_size(json) + 1, sizeof(*services->at));
+	services->at =
+	    calloc(json_object_size(json) + 1, sizeof(*services->at));
 	if (services->at == NULL)
 		return wrong(r, "out of memory");
-	json_object_foreach(json, key, value) {
+	json_object_foreach(json, key, value)
+	{
 		(void)go_to(r, length, key);
 		services->at[services->n].name = key;
 		if (!read_service(r, value, &services->at[services->n++]))

@@ -122,7 +122,8 @@ put_bytes(struct values *v, const json_t *json)
 	uint8_t *p;
 
 	if (n % 2 != 0 || strspn(text, digits) != n)
-		return expected(v, "\"bytes\" to be pairs of the digits 0-9a-f");
+		return expected(
+		    v, "\"bytes\" to be pairs of the digits 0-9a-f");
 	p = new_bytes(v, n / 2);
 	if (p == NULL)
 		return no_memory(v);
@@ -208,7 +209,8 @@ put_float(struct values *v, const json_t *json)
 	else if (text != NULL && strcmp(text, "-inf") == 0)
 		node.v.d = -HUGE_VAL;
 	else
-		return expected(v, "\"float\" to be a number, nan, inf or -inf");
+		return expected(
+		    v, "\"float\" to be a number, nan, inf or -inf");
 	return add(v, node);
 }
 
@@ -459,7 +461,8 @@ put_row(struct values *v, const json_t *json)
 	size_t shared = 0;
 
 	if (columns == NULL)
-		return expected(v, "\"row\" to have \"columns\" and \"values\"");
+		return expected(
+		    v, "\"row\" to have \"columns\" and \"values\"");
 	return put_one_row(
 	    v, columns, json_object_get(json, "values"), &shared);
 }
@@ -478,8 +481,7 @@ put_rows(struct values *v, const json_t *json)
 	if (!begin(v, BNET_NODE_LIST, json_array_size(rows), &at))
 		return false;
 	for (size_t i = 0; i < json_array_size(rows); i++)
-		if (!put_one_row(
-			v, columns, json_array_get(rows, i), &shared))
+		if (!put_one_row(v, columns, json_array_get(rows, i), &shared))
 			return false;
 	return end(v, at);
 }
@@ -491,8 +493,9 @@ static const struct word {
 	const char *word;
 	bool (*put)(struct values *v, const json_t *json);
 } words[] = { { "bytes", put_bytes }, { "long", put_long },
-	{ "float", put_float }, { "global", put_global }, { "tuple", put_tuple },
-	{ "dict", put_dict }, { "instance", put_instance }, { "row", put_row },
+	{ "float", put_float }, { "global", put_global },
+	{ "tuple", put_tuple }, { "dict", put_dict },
+	{ "instance", put_instance }, { "row", put_row },
 	{ "rows", put_rows } };
 
 static bool

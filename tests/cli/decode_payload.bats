@@ -145,6 +145,15 @@ json() {
 '["market::GetOrders",0,4,7],["machoNet::GetTime",0,1,2]]'
 }
 
+@test "-z calls and events, as CSV" {
+	decode 0 -q -r "$fixtures/captures/macho.pcap" -o csv -z calls -z events
+	same "${lines[1]}" \
+		'calls,machoNet::GetTime,2,1,0,1,3.000,3.000,3.000,0.000,3.000,279,125'
+	same "${lines[3]}" 'calls,nothing::Here,1,0,1,0,,,,,,661,178'
+	same "$(cut -d , -f 1 <<<"$output" | sort | uniq -c | xargs)" \
+		'2 3 calls 2 events 2 slowest_calls 3 statistic'
+}
+
 @test "-z calls,tree: by service" {
 	decode 0 -q -r "$fixtures/captures/macho.pcap" -z calls,tree
 	grep -q '^  market  ' <<<"$output"
