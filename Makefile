@@ -18,6 +18,7 @@ MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap libpcre2-8
+PKGS_DECODE = jansson
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_NODE = liburcu-qsbr liburcu-cds jansson
@@ -39,6 +40,7 @@ ALL_CFLAGS = -std=c17 $(WARN) $(WERROR) -fPIC -fno-semantic-interposition \
     $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS) -pthread
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD) $(PKGS_CODEC)) -lm
+LIBS_DECODE = $(shell $(PKG_CONFIG) --libs $(PKGS_DECODE))
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
 LIBS_NODE = $(shell $(PKG_CONFIG) --libs $(PKGS_NODE))
@@ -111,7 +113,8 @@ $(LIB_SO): $(call obj,$(PROTO_SRC)) proto/bluenet.map
 
 $(BUILD)/bluenet-decode: $(call obj,cmd/decode/main.c) $(DECODE_A) \
     $(SHARED_A) $(LIB_A)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CMD) $(LIBS_LIB)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_DECODE) $(LIBS_CMD) \
+	    $(LIBS_LIB)
 
 $(BUILD)/bluenet-relay: $(call obj,cmd/relay/main.c) $(RELAY_A) $(ENGINE_A) \
     $(SHARED_A) $(LIB_A)

@@ -7,6 +7,7 @@
 #include "cmd/decode/decode.h"
 #include "cmd/decode/follow.h"
 #include "cmd/decode/json.h"
+#include "cmd/decode/merge.h"
 #include "cmd/decode/privileges.h"
 #include "cmd/decode/text.h"
 
@@ -323,11 +324,6 @@ load_secrets(struct decode *d)
 static void
 print_statistics(struct decode *d)
 {
-	static const enum table_format formats[] = {
-		[OUTPUT_JSON] = TABLE_AS_JSON,
-		[OUTPUT_CSV] = TABLE_AS_CSV,
-		[OUTPUT_NONE] = TABLE_AS_TEXT,
-	};
 	FILE *to = writes_to_stdout(&d->opt) ? stderr : stdout;
 
 	if (d->stats == NULL || d->out.error != 0)
@@ -336,7 +332,7 @@ print_statistics(struct decode *d)
 	    (d->opt.output == OUTPUT_TEXT || d->opt.output == OUTPUT_CSV))
 		putchar('\n');
 	if (!statistics_print(
-		d->stats, to, formats[d->opt.output], cap_counters(d->cap)) &&
+		d->stats, to, option_tables(&d->opt), cap_counters(d->cap)) &&
 	    d->out.error == 0)
 		d->out.error = errno != 0 ? errno : EIO;
 }
@@ -475,6 +471,15 @@ list_interfaces(struct decode *d)
 	return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
+static int
+merge(struct decode *d)
+{
+	int status = merge_run(&d->opt);
+
+	decode_options_free(&d->opt);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -486,6 +491,8 @@ main(int argc, char **argv)
 	decode_options_parse(&d.opt, argc, argv);
 	if (d.opt.list_ifaces)
 		return list_interfaces(&d);
+	if (d.opt.merge)
+		return merge(&d);
 	bnet_buf_init(&d.store, MESSAGE_STORE_BYTES);
 	compile_filter(&d);
 	make_columns(&d);

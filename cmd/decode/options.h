@@ -6,6 +6,7 @@
 #include "cmd/capture/capture.h"
 #include "cmd/common/options.h"
 #include "cmd/decode/window.h"
+#include "cmd/stats/table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,12 +66,13 @@ struct option_columns {
 };
 
 struct decode_options {
-	/* exactly one of the two is set, or list_ifaces */
+	/* exactly one of the two is set, or list_ifaces; merge: paths */
 	const char **paths; /* -r and the files behind it; n_paths */
 	char *iface;
 	size_t n_paths;
 	struct option_texts reads; /* -r */
 	bool list_ifaces;
+	bool merge; /* the paths are of JSON */
 	char *capture_filter; /* -f */
 	char *bpf; /* -f and the other operands combined, or NULL */
 	char *filter; /* -Y */
@@ -105,5 +107,14 @@ extern const struct option_program decode_program;
  */
 void decode_options_parse(struct decode_options *opt, int argc, char **argv);
 void decode_options_free(struct decode_options *opt);
+
+/* How statistics are printed. */
+static inline enum table_format
+option_tables(const struct decode_options *opt)
+{
+	if (opt->output == OUTPUT_JSON)
+		return TABLE_AS_JSON;
+	return opt->output == OUTPUT_CSV ? TABLE_AS_CSV : TABLE_AS_TEXT;
+}
 
 #endif

@@ -17,6 +17,7 @@
 #include "cmd/filter/record.h"
 #include "cmd/stats/table.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -65,8 +66,18 @@ unsigned statistics_needs(const struct statistics *st);
 void statistics_record(struct statistics *st, const struct record *record);
 
 /*
- * Prints all in the order added, each table in that format. Returns false when
- * writing failed or memory ran out.
+ * Adds what another capture has counted: `merge` is that member of a table in
+ * JSON, and is kept. The statistic is started if there is none. Returns false
+ * if it is invalid or cannot be merged, and `err` says why.
+ */
+bool statistics_load(
+    struct statistics *st, json_t *merge, char *err, size_t err_bytes);
+
+/*
+ * Prints all in the order added, each table in that format. As JSON the first
+ * table of a statistic has what statistics_load() reads, if it can be merged.
+ * `counters` are those of the capture; NULL: of the loaded states. Returns
+ * false when writing failed or memory ran out.
  */
 bool statistics_print(const struct statistics *st, FILE *out,
     enum table_format format, const struct cap_counters *counters);

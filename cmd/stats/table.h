@@ -18,14 +18,16 @@
  *	{"type":"statistics","name":"keys","columns":["key","frames"],
  *	 "rows":[["chat::line",7]],"notes":["..."]}
  *
- * "notes" is present only if there are any. CSV has the same columns, and before
- * them the name, so that one kind of row is found among others:
+ * "notes" is present only if there are any; more members can follow. CSV has the
+ * same columns, and before them the name, so that one kind of row is found among
+ * others:
  *
  *	statistic,key,frames
  *	keys,chat::line,7
  *	keys,"..."
  *
- * The last is a note; null is nothing between the commas. Out of memory is recorded, and
+ * The last is a note; null is nothing between the commas. Out of memory is
+ * recorded, and
  * reported by table_print(). Owns the cells; used wherever statistics are
  * printed.
  */
@@ -87,6 +89,7 @@ struct table {
 	size_t n_cells, cap_cells, n_rows;
 	char **notes; /* owned */
 	size_t n_notes;
+	const char *more_json; /* borrowed: more members, "\"a\":1"; or NULL */
 	bool failed; /* out of memory: cells or notes are missing */
 };
 
