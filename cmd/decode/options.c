@@ -449,8 +449,8 @@ check_merge(struct option_reading *reading, const struct decode_options *opt)
 		    "expected no option but -o: the files say what was"
 		    " counted");
 	if (opt->output == OUTPUT_FIELDS || opt->output == OUTPUT_NONE)
-		options_refuse(reading, "merge",
-		    "expected -o text, json or csv with it");
+		options_refuse(
+		    reading, "merge", "expected -o text, json or csv with it");
 	if (opt->reads.n == 0 && reading->n_words == 0)
 		options_refuse(reading, "merge", "expected FILE ...");
 }
