@@ -21,6 +21,7 @@ PKGS_CMD = libpcap libpcre2-8
 PKGS_DECODE = jansson
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
+PKGS_NODE = liburcu-qsbr liburcu-cds jansson
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
 PKGS_TEST = check jansson
 # readiness, watchdog and socket activation of the relay, where it is there
@@ -42,6 +43,7 @@ LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD) $(PKGS_CODEC)) -lm
 LIBS_DECODE = $(shell $(PKG_CONFIG) --libs $(PKGS_DECODE))
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
+LIBS_NODE = $(shell $(PKG_CONFIG) --libs $(PKGS_NODE))
 LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
 LIBS_TEST = $(shell $(PKG_CONFIG) --libs $(PKGS_TEST)) -lm
 LIBS_TOOL = $(shell $(PKG_CONFIG) --libs jansson) -lm
@@ -131,7 +133,7 @@ $(BUILD)/bluenet-replay: $(call obj,cmd/replay/main.c) $(REPLAY_A) \
 
 $(BUILD)/bluenet-node: $(call obj,cmd/node/main.c) $(NODE_A) \
     $(ENGINE_A) $(SHARED_A) $(LIB_A)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_NODE) \
 	    $(LIBS_CMD) $(LIBS_LIB)
 
 # The completions, from the tables of options.
@@ -224,7 +226,7 @@ EXAMPLES = $(BUILD)/completion/embed.c
 install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	install -d $(BINDIR) $(LIBTO)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
 	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR) \
-	    $(CONFDIR) $(SHAREDIR)/scenarios $(SHAREDIR)/grafana \
+	    $(CONFDIR) $(SHAREDIR)/scenarios/macho $(SHAREDIR)/grafana \
 	    $(SHAREDIR)/examples
 	install -m 755 $(PROGRAMS) $(BINDIR)
 	install -m 644 $(LIB_A) $(LIBTO)
@@ -244,6 +246,8 @@ install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	install -m 644 $(SHARED) $(SHAREDIR)
 	install -m 644 $(wildcard fixtures/scenarios/*.bns) \
 	    $(SHAREDIR)/scenarios
+	install -m 644 $(wildcard fixtures/scenarios/macho/*) \
+	    $(SHAREDIR)/scenarios/macho
 	install -m 644 $(wildcard fixtures/grafana/*.json) $(SHAREDIR)/grafana
 	install -m 644 $(EXAMPLES) $(SHAREDIR)/examples
 	[ -e $(CONFDIR)/relay.conf ] || \

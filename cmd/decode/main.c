@@ -329,10 +329,11 @@ print_statistics(struct decode *d)
 
 	if (d->stats == NULL || d->out.error != 0)
 		return;
-	if (d->lines && d->opt.output == OUTPUT_TEXT && d->n_shown > 0)
+	if (d->lines && d->n_shown > 0 &&
+	    (d->opt.output == OUTPUT_TEXT || d->opt.output == OUTPUT_CSV))
 		putchar('\n');
-	if (!statistics_print(d->stats, to, d->opt.output == OUTPUT_JSON,
-		cap_counters(d->cap)) &&
+	if (!statistics_print(
+		d->stats, to, option_tables(&d->opt), cap_counters(d->cap)) &&
 	    d->out.error == 0)
 		d->out.error = errno != 0 ? errno : EIO;
 }

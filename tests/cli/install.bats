@@ -48,6 +48,7 @@ embed() {
 	    share/man/man5/bluenet-scenario.5 \
 	    share/bluenet/keys.txt share/bluenet/decode.schema.json \
 	    share/bluenet/scenarios/forwarding.bns \
+	    share/bluenet/scenarios/macho/services.json \
 	    share/bluenet/grafana/bluenet-relay.json \
 	    share/bluenet/examples/embed.c etc/bluenet/relay.conf \
 	    share/bash-completion/completions/bluenet-node \

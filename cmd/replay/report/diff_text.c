@@ -125,7 +125,7 @@ print_table(const struct diff_found *found, const struct keys *keys, FILE *out)
 	table_init(&table, "diff", NULL, columns,
 	    sizeof(columns) / sizeof(columns[0]));
 	put_rows(&table, found, keys);
-	(void)table_print(&table, out, false);
+	(void)table_print(&table, out, TABLE_AS_TEXT);
 	table_free(&table);
 }
 

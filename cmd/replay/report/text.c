@@ -280,7 +280,7 @@ print_keys(const struct report *report, const struct keys *keys, FILE *out)
 		    &top.top[i]->row);
 	if (top.has_rest)
 		put_key(&table, "all others", &top.rest);
-	ok = table.n_rows == 0 || table_print(&table, out, false);
+	ok = table.n_rows == 0 || table_print(&table, out, TABLE_AS_TEXT);
 	table_free(&table);
 	report_keys_free(&top);
 	return ok;
@@ -352,7 +352,7 @@ print_over_time(const struct report *report, FILE *out)
 		    (int64_t)step * results->bucket_ns, &sum);
 		results_row_free(&sum);
 	}
-	ok = table_print(&table, out, false) && ok;
+	ok = table_print(&table, out, TABLE_AS_TEXT) && ok;
 	table_free(&table);
 	return ok;
 }
