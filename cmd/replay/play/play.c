@@ -392,6 +392,9 @@ init_worker(struct play *play, struct play_worker *worker)
 	session_scratch_init(&worker->message);
 	bnet_buf_init(&worker->plain, BNET_PAYLOAD_MAX_BYTES);
 	rewrite_scratch_init(&worker->scratch);
+	worker->payloads = payload_reader_new(true);
+	if (worker->payloads == NULL)
+		return false;
 	if (set->masks != NULL) {
 		worker->diff = diff_new(set->tape, set->masks);
 		if (worker->diff == NULL)
@@ -559,6 +562,7 @@ play_free(struct play *play)
 		session_scratch_free(&worker->message);
 		bnet_buf_free(&worker->plain);
 		rewrite_scratch_free(&worker->scratch);
+		payload_reader_free(worker->payloads);
 	}
 	engine_free(play->engine);
 	id_map_free(&play->ids);

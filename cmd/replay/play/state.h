@@ -26,6 +26,7 @@ struct play_worker {
 	struct diff *diff; /* NULL: without --diff */
 	struct session_scratch message;
 	struct bnet_buf plain; /* a decompressed payload */
+	struct payload_reader *payloads; /* of what is received */
 	struct rewrite_scratch scratch;
 	struct hdr window; /* lateness since the last publication */
 	int64_t window_max_ns;

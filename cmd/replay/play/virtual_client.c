@@ -20,7 +20,7 @@
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more than that waits */
-#define OPEN_MAX 65536 /* requests per virtual client, 4 MiB */
+#define OPEN_MAX 65536 /* requests per virtual client, 8 MiB */
 #define DIFF_QUIET_NS INT64_C(1000000000) /* later frames are missing */
 #define AGAIN_NS 1000000 /* retry interval while a peer is not connected yet */
 #define LATER_NS (INT64_MAX / 4) /* never */
@@ -121,6 +121,26 @@ vclient_advance(struct vclient *vc)
 	vc->due_ns = 0;
 }
 
+static const char *
+method_of(const struct vclient *vc, uint32_t text)
+{
+	return tape_text(vc->play->set.tape, text);
+}
+
+/* No answer came, or another one than was asked for. */
+static void
+unanswered(struct vclient *vc, const struct pairing_request *request)
+{
+	struct results *results = &vc->worker->results;
+
+	results_unanswered(
+	    results, (int64_t)request->user - vc->play->start_ns, request->key);
+	results_count(results, RESULTS_UNANSWERED_SEQUENCE, request->guessed);
+	if (request->call.kind == CALL_MADE)
+		results_call_unanswered(
+		    results, method_of(vc, request->method));
+}
+
 /*
  * Gives up the oldest open request; frames that wait for its answer treat it as
  * answered. None waits for an answer that the capture lacks.
@@ -131,8 +151,7 @@ vclient_give_up(struct vclient *vc, int64_t now_ns)
 	const struct pairing_request *oldest = pairing_oldest(&vc->pairing);
 	bool awaited = !oldest->extra;
 
-	results_unanswered(&vc->worker->results,
-	    (int64_t)oldest->user - vc->play->start_ns, oldest->key);
+	unanswered(vc, oldest);
 	pairing_drop_oldest(&vc->pairing);
 	if (!awaited)
 		return;
@@ -208,18 +227,6 @@ enter(struct vclient *vc, const struct pairing_request *request)
 		vc->n_answers += !request->extra; /* nothing waits for it */
 }
 
-static void
-expect_answer(struct vclient *vc, const struct bnet_packet *packet,
-    const struct bnet_header *header, const struct tape_record *record,
-    int64_t due_ns)
-{
-	struct pairing_request request = pairing_request(
-	    header, packet->codec, packet->payload, (uint64_t)due_ns);
-
-	request.error = tape_error(record);
-	enter(vc, &request);
-}
-
 /*
  * Does the protocol answer it? A node or a client answers an echo, the relay an
  * echo or a roster of those that take session messages.
@@ -240,6 +247,43 @@ is_request(const struct vclient *vc, const struct bnet_header *header)
 	default:
 		return false;
 	}
+}
+
+static void
+expect_answer(struct vclient *vc, const struct bnet_packet *packet,
+    const struct bnet_header *header, const struct tape_record *record,
+    int64_t due_ns)
+{
+	struct pairing_request request = pairing_request(
+	    header, packet->codec, packet->payload, (uint64_t)due_ns);
+
+	request.error = tape_error(record);
+	request.guessed = request.error == 0 && !is_request(vc, header);
+	enter(vc, &request);
+}
+
+/* Sent is a call with an id: somebody owes its answer. */
+static void
+expect_result(struct vclient *vc, const struct bnet_packet *packet,
+    const struct bnet_header *header, const struct tape_record *record,
+    const struct tape_macho *macho, int64_t due_ns)
+{
+	struct pairing_request request = pairing_request(
+	    header, packet->codec, packet->payload, (uint64_t)due_ns);
+
+	request.error = tape_error(record);
+	request.call = (struct call){ .kind = CALL_MADE,
+		.has_id = true,
+		.id = macho->call_id,
+		.client = macho->client };
+	request.captured_id = macho->call_id;
+	request.method = macho->method;
+	request.failed = (record->flags & TAPE_R_CALL_FAILED) != 0;
+	request.extra = (record->flags & TAPE_R_ANSWERED) == 0;
+	if (request.extra && vc->session->n[CAP_DOWN] > 0)
+		results_count(
+		    &vc->worker->results, RESULTS_UNANSWERED_CAPTURED, 1);
+	enter(vc, &request);
 }
 
 /*
@@ -284,6 +328,27 @@ expect_pong(
 	ping.extra = true;
 	if (header->key != 0)
 		enter(vc, &ping);
+}
+
+/* What is owed for a frame that was sent, of n_bytes on the wire. */
+static void
+expect(struct vclient *vc, const struct bnet_packet *packet,
+    const struct bnet_header *header, const struct tape_record *record,
+    int64_t due_ns, size_t n_bytes)
+{
+	struct tape_macho macho;
+
+	if (tape_macho(record, &macho) && macho.kind == CALL_MADE) {
+		results_called(
+		    &vc->worker->results, method_of(vc, macho.method), n_bytes);
+		expect_result(vc, packet, header, record, &macho, due_ns);
+	} else if ((record->flags & TAPE_R_ANSWERED) != 0) {
+		expect_answer(vc, packet, header, record, due_ns);
+	} else if (header->key != 0) {
+		expect_uncaptured(vc, header, record, due_ns);
+	}
+	if (header->timestamp != 0 && header->key != BNET_KEY_PONG)
+		expect_pong(vc, header, due_ns);
 }
 
 static void
@@ -364,12 +429,8 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 	/* size on the wire: the engine may have compressed it */
 	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
 	vc->n_sent++;
-	if ((record->flags & TAPE_R_ANSWERED) != 0)
-		expect_answer(vc, &packet, &header, record, due_ns);
-	else if (header.key != 0)
-		expect_uncaptured(vc, &header, record, due_ns);
-	if (header.timestamp != 0 && header.key != BNET_KEY_PONG)
-		expect_pong(vc, &header, due_ns);
+	expect(
+	    vc, &packet, &header, record, due_ns, queued_bytes(sendq) - before);
 	return VCLIENT_SENT;
 }
 
@@ -881,6 +942,9 @@ take_error(struct vclient *vc, const struct bnet_packet *packet)
 	else
 		results_unanswered(&vc->worker->results,
 		    (int64_t)request.user - vc->play->start_ns, request.key);
+	if (request.call.kind == CALL_MADE)
+		results_call_error(&vc->worker->results,
+		    method_of(vc, request.method), error->code);
 	vclient_answered(vc, &request, now_ns);
 	return true;
 }
@@ -909,6 +973,43 @@ match(struct vclient *vc, const struct bnet_packet *packet, int64_t now_ns)
 	    (int64_t)request.user - vc->play->start_ns, request.key,
 	    now_ns - (int64_t)request.user);
 	vclient_answered(vc, &request, now_ns);
+}
+
+/*
+ * Reads what answers a call. Nothing else is looked into, unless it is compared
+ * anyway.
+ */
+static bool
+take_result(struct vclient *vc, const struct bnet_packet *packet,
+    struct call *answer, struct pairing_request *request)
+{
+	answer->kind = CALL_NONE;
+	if (vc->pairing.n_calls == 0 || vc->state < VCLIENT_PLAYING)
+		return false;
+	call_of(
+	    payload_read(vc->worker->payloads,
+		packet->has_header ? packet->header.key : 0, packet->payload),
+	    packet, answer);
+	return (answer->kind == CALL_RESULT || answer->kind == CALL_ERROR) &&
+	    pairing_call_answered(&vc->pairing, answer, request);
+}
+
+static void
+match_result(struct vclient *vc, const struct bnet_packet *packet,
+    const struct call *answer, const struct pairing_request *request,
+    int64_t now_ns)
+{
+	struct results *results = &vc->worker->results;
+	int64_t latency_ns = now_ns - (int64_t)request->user;
+	bool failed = answer->kind == CALL_ERROR;
+
+	results_answered(results, (int64_t)request->user - vc->play->start_ns,
+	    request->key, latency_ns);
+	results_call_answered(results, method_of(vc, request->method), failed,
+	    latency_ns, (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);
+	results_count(
+	    results, RESULTS_CALL_ERRORS_CAPTURED, failed && request->failed);
+	vclient_answered(vc, request, now_ns);
 }
 
 /* ---- --diff ---- */
@@ -946,6 +1047,9 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	const struct bnet_header *header = &packet->header;
 	int64_t now_ns = clock_now_ns();
 	int32_t key = packet->has_header ? header->key : 0;
+	struct pairing_request request;
+	struct call answer;
+	bool result = take_result(vc, packet, &answer, &request);
 
 	/* the pong for the ping of the hello was not in the capture */
 	if (vc->state != VCLIENT_GREETED || key != BNET_KEY_PONG)
@@ -957,7 +1061,11 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	if (vc->worker->diff != NULL && vc->state >= VCLIENT_PLAYING)
 		compare(vc, packet);
 	/* a peer measures us: the captured reply would not match */
-	if (session_packet(&vc->client, packet) || key == 0)
+	if (session_packet(&vc->client, packet))
+		return;
+	if (result)
+		match_result(vc, packet, &answer, &request, now_ns);
+	if (result || key == 0)
 		return;
 	if (!take_error(vc, packet) && vc->state >= VCLIENT_PLAYING)
 		match(vc, packet, now_ns);
@@ -1164,10 +1272,7 @@ static void
 give_up_all(struct vclient *vc)
 {
 	while (!pairing_is_empty(&vc->pairing)) {
-		results_unanswered(&vc->worker->results,
-		    (int64_t)pairing_oldest(&vc->pairing)->user -
-			vc->play->start_ns,
-		    pairing_oldest(&vc->pairing)->key);
+		unanswered(vc, pairing_oldest(&vc->pairing));
 		pairing_drop_oldest(&vc->pairing);
 	}
 }

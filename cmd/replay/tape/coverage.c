@@ -102,6 +102,7 @@ frames(const struct tape_coverage *coverage, FILE *out)
 	row(out, coverage->keepalive_frames,
 	    "of these are keepalive traffic, made anew");
 	row(out, coverage->answered, "of these have an answer in the capture");
+	row(out, coverage->calls, "of these are calls of machoNet");
 	bytes_row(out, coverage->frames[CAP_DOWN],
 	    coverage->frame_bytes[CAP_DOWN], "frames to them");
 }
