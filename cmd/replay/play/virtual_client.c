@@ -1030,12 +1030,17 @@ captured_id(void *arg, bool node, int64_t id)
 }
 
 static void
-compare(struct vclient *vc, const struct bnet_packet *packet)
+compare(struct vclient *vc, const struct bnet_packet *packet,
+    const struct pairing_request *request)
 {
 	const struct diff_ids ids = { captured_id, vc };
+	struct diff_call call;
 
-	if (diff_received(
-		vc->worker->diff, &vc->diff, vc->plan->session, packet, &ids))
+	if (request != NULL)
+		call = (struct diff_call){ request->method,
+			request->captured_id, request->call.id };
+	if (diff_received(vc->worker->diff, &vc->diff, vc->plan->session,
+		packet, &ids, request != NULL ? &call : NULL))
 		vc->last_compared_ns = clock_now_ns();
 }
 
@@ -1059,7 +1064,7 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	if (vc->rewrite.id == 0 && packet->has_header)
 		learn_id(vc, header);
 	if (vc->worker->diff != NULL && vc->state >= VCLIENT_PLAYING)
-		compare(vc, packet);
+		compare(vc, packet, result ? &request : NULL);
 	/* a peer measures us: the captured reply would not match */
 	if (session_packet(&vc->client, packet))
 		return;
