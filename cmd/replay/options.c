@@ -325,6 +325,9 @@ static const struct option_row rows[] = {
 	    OPTION_OWN(take_shard), .mine = PLAY },
 	{ "map-node", 0, "OLD=NEW", "send to node NEW what went to node OLD",
 	    OPTION_OWN(take_map), .mine = PLAYED },
+	{ "rewrite-payload", 0, NULL, "rewrite ids of calls and clients in"
+	    " addresses of machoNet", OPTION_FLAG(OPT, rewrite_payload),
+	    .mine = PLAYED },
 	{ "codec", 0, "CODEC", "compress with this, not as it was recorded",
 	    OPTION_WORD(OPT, codec, codecs), .mine = PLAYED },
 	{ "threads", 0, "N", "use N sending threads, not one for each processor",

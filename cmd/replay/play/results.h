@@ -83,6 +83,13 @@ enum results_count {
 	RESULTS_UNANSWERED_SEQUENCE,
 	RESULTS_CALL_ERRORS, /* * calls whose answer is that they failed */
 	RESULTS_CALL_ERRORS_CAPTURED, /* of these: as in the capture */
+	/* --rewrite-payload, in the order of enum rewrite_result */
+	RESULTS_REWRITTEN,
+	RESULTS_UNREWRITTEN_MALFORMED, /* sent as captured, as are these: */
+	RESULTS_UNREWRITTEN_PICKLE,
+	RESULTS_UNREWRITTEN_FORM,
+	RESULTS_UNREWRITTEN_ID,
+	RESULTS_UNREWRITTEN_LARGE,
 	RESULTS_N_COUNTS
 };
 

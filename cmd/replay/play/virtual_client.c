@@ -217,6 +217,134 @@ set_payload(struct vclient *vc, const struct tape_record *record,
 	return true;
 }
 
+/* ---- --rewrite-payload ---- */
+
+/* Whose ids are to be rewritten. */
+struct sender {
+	struct vclient *vc;
+	const struct tape_macho *macho;
+};
+
+/* Of a client: our own, or that of the client which the tape names. */
+static int64_t
+live_client(void *arg, int64_t id)
+{
+	const struct sender *from = arg;
+	const struct vclient *vc = from->vc;
+	const struct tape_macho *macho = from->macho;
+	bool own = vc->session->id != 0 ? (uint64_t)id == vc->session->id
+					: macho->kind == CALL_MADE &&
+		id == macho->client && macho->client_ref == TAPE_NONE;
+	uint64_t live = 0;
+
+	if (own && !tape_is_node(vc->session))
+		live = vc->rewrite.id;
+	else if (id == macho->client && macho->client_ref != TAPE_NONE)
+		live = id_map_id(&vc->play->ids, vc->who.round,
+		    macho->client_ref, vc->plan->clone);
+	return live != 0 ? (int64_t)live : id;
+}
+
+/*
+ * Unique for each clone and round: as many ids as the calls of the capture
+ * have lie between them.
+ */
+static bool
+live_call(void *arg, int64_t id, int64_t *to)
+{
+	const struct sender *from = arg;
+	const struct vclient *vc = from->vc;
+	const struct tape_head *head = tape_head(vc->play->set.tape);
+	int64_t copy =
+	    (int64_t)(vc->who.round - 1) * vc->play->set.plan->n_clones +
+	    vc->plan->clone;
+	int64_t span;
+
+	*to = id;
+	return copy == 0 ||
+	    (!__builtin_sub_overflow(
+		 head->last_call_id, head->first_call_id, &span) &&
+		!__builtin_add_overflow(span, 1, &span) &&
+		!__builtin_mul_overflow(span, copy, &span) &&
+		!__builtin_add_overflow(id, span, to));
+}
+
+/*
+ * Compresses a rewritten payload as the captured one was, if that is worth it
+ * (as proto/link has it).
+ */
+static void
+recode(struct vclient *vc, enum bnet_codec_id codec, struct bnet_packet *packet)
+{
+	struct play_worker *worker = vc->worker;
+
+	packet->codec = BNET_CODEC_NONE;
+	if (codec == BNET_CODEC_NONE ||
+	    packet->payload.len < BNET_THRESHOLD_BYTES ||
+	    bnet_codec_encode(engine_worker_codecs(worker->engine), codec,
+		vc->client.order, packet->payload,
+		&worker->recoded) != BNET_OK ||
+	    worker->recoded.len * 100 >= packet->payload.len * 90)
+		return;
+	packet->codec = codec;
+	packet->wire_payload = bnet_buf_slice(&worker->recoded);
+}
+
+/* The payload in *packet, rewritten if it can be. */
+static enum rewrite_result
+rewrite_packet(struct vclient *vc, const struct tape_record *record,
+    const struct tape_macho *macho, struct bnet_packet *packet)
+{
+	struct sender from = { vc, macho };
+	const struct rewrite_ids ids = { live_client, live_call, &from };
+	struct play_worker *worker = vc->worker;
+	enum bnet_codec_id codec = packet->codec;
+	struct bnet_slice plain = packet->payload;
+	enum rewrite_result result;
+
+	if (worker->rewriter == NULL ||
+	    (record->flags & (TAPE_R_MESSAGE | TAPE_R_HELLO)) != 0)
+		return REWRITE_NOTHING;
+	if (codec != BNET_CODEC_NONE) {
+		if (bnet_codec_decode(engine_worker_codecs(worker->engine),
+			codec, (enum bnet_order)vc->session->order,
+			tape_payload(record), BNET_PAYLOAD_MAX_BYTES,
+			&worker->plain) != BNET_OK) {
+			(void)set_payload(vc, record, packet);
+			return REWRITE_MALFORMED;
+		}
+		plain = bnet_buf_slice(&worker->plain);
+	}
+	result = rewrite_payload(worker->rewriter, plain, &ids, &plain);
+	if (result == REWRITE_DONE) {
+		packet->payload = plain;
+		recode(vc, codec, packet);
+	} else if (codec != BNET_CODEC_NONE) {
+		(void)set_payload(vc, record, packet);
+	}
+	return result;
+}
+
+static void
+count_rewritten(struct vclient *vc, enum rewrite_result result)
+{
+	if (result != REWRITE_NOTHING)
+		results_count(&vc->worker->results,
+		    (enum results_count)(
+			RESULTS_REWRITTEN + (int)(result - REWRITE_DONE)),
+		    1);
+}
+
+/* ---- what is owed for a frame ---- */
+
+/* A record that is sent now. */
+struct sending {
+	const struct tape_record *record;
+	int64_t due_ns;
+	struct tape_macho macho; /* kind CALL_NONE: no call or answer */
+	enum rewrite_result rewritten;
+};
+
 /* The number of open requests is bounded; drops the oldest if needed. */
 static void
 enter(struct vclient *vc, const struct pairing_request *request)
@@ -266,8 +394,9 @@ expect_answer(struct vclient *vc, const struct bnet_packet *packet,
 static void
 expect_result(struct vclient *vc, const struct bnet_packet *packet,
     const struct bnet_header *header, const struct tape_record *record,
-    const struct tape_macho *macho, int64_t due_ns)
+    struct tape_macho *macho, bool rewritten, int64_t due_ns)
 {
+	struct sender from = { vc, macho };
 	struct pairing_request request = pairing_request(
 	    header, packet->codec, packet->payload, (uint64_t)due_ns);
 
@@ -276,6 +405,10 @@ expect_result(struct vclient *vc, const struct bnet_packet *packet,
 		.has_id = true,
 		.id = macho->call_id,
 		.client = macho->client };
+	if (rewritten) {
+		(void)live_call(&from, macho->call_id, &request.call.id);
+		request.call.client = live_client(&from, macho->client);
+	}
 	request.captured_id = macho->call_id;
 	request.method = macho->method;
 	request.failed = (record->flags & TAPE_R_CALL_FAILED) != 0;
@@ -333,15 +466,18 @@ expect_pong(
 /* What is owed for a frame that was sent, of n_bytes on the wire. */
 static void
 expect(struct vclient *vc, const struct bnet_packet *packet,
-    const struct bnet_header *header, const struct tape_record *record,
-    int64_t due_ns, size_t n_bytes)
+    const struct bnet_header *header, const struct sending *sending,
+    size_t n_bytes)
 {
-	struct tape_macho macho;
+	const struct tape_record *record = sending->record;
+	int64_t due_ns = sending->due_ns;
+	struct tape_macho macho = sending->macho;
 
-	if (tape_macho(record, &macho) && macho.kind == CALL_MADE) {
+	if (macho.kind == CALL_MADE) {
 		results_called(
 		    &vc->worker->results, method_of(vc, macho.method), n_bytes);
-		expect_result(vc, packet, header, record, &macho, due_ns);
+		expect_result(vc, packet, header, record, &macho,
+		    sending->rewritten == REWRITE_DONE, due_ns);
 	} else if ((record->flags & TAPE_R_ANSWERED) != 0) {
 		expect_answer(vc, packet, header, record, due_ns);
 	} else if (header->key != 0) {
@@ -395,6 +531,30 @@ queued_bytes(const struct engine_sendq *sendq)
 	return atomic_load_explicit(&sendq->queued_bytes, memory_order_relaxed);
 }
 
+/*
+ * Hands the frame to the engine, as captured if it has become too large for
+ * the peer.
+ */
+static enum engine_sent
+hand_over(
+    struct vclient *vc, struct bnet_packet *packet, struct sending *sending)
+{
+	struct engine_sendq *sendq = engine_conn_sendq(vc->client.conn);
+	struct engine_worker *engine = vc->worker->engine;
+	enum engine_sent sent;
+
+	(void)set_payload(vc, sending->record, packet);
+	sending->rewritten =
+	    rewrite_packet(vc, sending->record, &sending->macho, packet);
+	sent = engine_send(engine, sendq, packet, true);
+	if (sent != ENGINE_TOO_LARGE || sending->rewritten != REWRITE_DONE)
+		return sent;
+	packet->codec = BNET_CODEC_NONE;
+	(void)set_payload(vc, sending->record, packet);
+	sending->rewritten = REWRITE_TOO_LARGE;
+	return engine_send(engine, sendq, packet, true);
+}
+
 static enum vclient_sent
 vclient_send(struct vclient *vc, const struct tape_record *record,
     int64_t due_ns, int64_t now_ns)
@@ -412,6 +572,7 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 	struct bnet_packet packet = { .has_oob =
 					  (record->flags & TAPE_R_OOB) != 0 };
 	struct bnet_header header = { .key = 0 };
+	struct sending sending = { .record = record, .due_ns = due_ns };
 	enum vclient_sent sent;
 	size_t before = queued_bytes(sendq);
 
@@ -421,16 +582,16 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 	if ((record->flags & TAPE_R_HEADER) != 0)
 		(void)rewrite_header(&vc->rewrite, &vc->worker->scratch,
 		    &context, record, &packet.oob, &header);
-	(void)set_payload(vc, record, &packet);
-	sent = sent_as(vc, record, now_ns,
-	    engine_send(vc->worker->engine, sendq, &packet, true));
+	if (!tape_macho(record, &sending.macho))
+		sending.macho = (struct tape_macho){ .client_ref = TAPE_NONE };
+	sent = sent_as(vc, record, now_ns, hand_over(vc, &packet, &sending));
 	if (sent != VCLIENT_SENT)
 		return sent;
 	/* size on the wire: the engine may have compressed it */
 	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
 	vc->n_sent++;
-	expect(
-	    vc, &packet, &header, record, due_ns, queued_bytes(sendq) - before);
+	count_rewritten(vc, sending.rewritten);
+	expect(vc, &packet, &header, &sending, queued_bytes(sendq) - before);
 	return VCLIENT_SENT;
 }
 

@@ -86,6 +86,12 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_SESSIONS_INJECTOR] = "sessions_injector",
 	[RESULTS_UNANSWERED_SEQUENCE] = "unanswered_by_sequence",
 	[RESULTS_CALL_ERRORS] = "call_errors",
+	[RESULTS_REWRITTEN] = "rewritten",
+	[RESULTS_UNREWRITTEN_MALFORMED] = "unrewritten_malformed",
+	[RESULTS_UNREWRITTEN_PICKLE] = "unrewritten_pickle",
+	[RESULTS_UNREWRITTEN_FORM] = "unrewritten_form",
+	[RESULTS_UNREWRITTEN_ID] = "unrewritten_id",
+	[RESULTS_UNREWRITTEN_LARGE] = "unrewritten_large",
 	[RESULTS_CALL_ERRORS_CAPTURED] = "call_errors_in_capture",
 };
 

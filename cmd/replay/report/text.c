@@ -178,6 +178,31 @@ print_frames(const struct report *report, FILE *out)
 		    report_number(without, report->compared));
 }
 
+/* --rewrite-payload */
+static void
+print_rewritten(const struct report *report, FILE *out)
+{
+	static const struct count_row kept[] = {
+		{ RESULTS_UNREWRITTEN_MALFORMED, "as captured: malformed" },
+		{ RESULTS_UNREWRITTEN_PICKLE, "as captured: pickled" },
+		{ RESULTS_UNREWRITTEN_FORM, "as captured: unknown form" },
+		{ RESULTS_UNREWRITTEN_ID, "as captured: no id left" },
+		{ RESULTS_UNREWRITTEN_LARGE, "as captured: too large" },
+	};
+	const uint64_t *counts = report->results.counts;
+	uint64_t n = 0;
+	char text[REPORT_NUMBER_CHARS];
+	int column;
+
+	for (int i = RESULTS_REWRITTEN; i <= RESULTS_UNREWRITTEN_LARGE; i++)
+		n += counts[i];
+	if (n == 0)
+		return;
+	column = fprintf(out, ROW_NAME "%s payloads", "rewritten",
+	    report_number(text, counts[RESULTS_REWRITTEN]));
+	print_counts(report, column, kept, sizeof(kept) / sizeof(kept[0]), out);
+}
+
 static void
 print_errors(const struct report *report, FILE *out)
 {
@@ -381,6 +406,7 @@ report_print_text(
 	print_head(report, out);
 	print_sessions(report, out);
 	print_frames(report, out);
+	print_rewritten(report, out);
 	print_errors(report, out);
 	print_times("latency", &report->results.latency, out);
 	print_times("lateness", &report->results.late, out);
