@@ -14,8 +14,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-static inline const char *marshal_value(
-    struct bnet_marshal_wr *w, const char *p);
+static inline const char *
+marshal_value(struct bnet_marshal_wr *w, const char *p);
 
 static inline const char *
 marshal_blanks(const char *p)

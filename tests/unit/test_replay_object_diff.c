@@ -131,15 +131,16 @@ static const struct {
 } streams[] = {
 	{ "an integer of another width", "7e000000000605", "7e00000000050500",
 	    OBJECT_SAME },
-	{ "bytes behind the stream", "7e000000000605",
-	    "7e000000000605deadbeef", OBJECT_SAME },
+	{ "bytes behind the stream", "7e000000000605", "7e000000000605deadbeef",
+	    OBJECT_SAME },
 	{ "a shared list, and one beside it", "7e010000002c6626081b0101000000",
 	    "7e010000002c6626081b0101000000", OBJECT_SAME },
-	{ "a reference, and the value", "7d012c6708"
-					"1b00",
+	{ "a reference, and the value",
+	    "7d012c6708"
+	    "1b00",
 	    "7d012c27082708", OBJECT_SAME },
-	{ "a reference, and another value", "7d012c67081b00",
-	    "7d012c27082709", OBJECT_DIFFERENT },
+	{ "a reference, and another value", "7d012c67081b00", "7d012c27082709",
+	    OBJECT_DIFFERENT },
 	{ "the same circle", "7d01671b00", "7d01671b00", OBJECT_SAME },
 	{ "a circle, and none", "7d01671b00", "7d012708", OBJECT_DIFFERENT },
 	{ "cut", "7e000000002c06", "7e000000000605", OBJECT_UNKNOWN },
@@ -169,8 +170,8 @@ START_TEST(by_bytes)
 		.received = hex(streams[_i].received, q),
 	};
 
-	ck_assert_msg(object_diff_compare(diff, &sides, &found) ==
-		streams[_i].result,
+	ck_assert_msg(
+	    object_diff_compare(diff, &sides, &found) == streams[_i].result,
 	    "%s", streams[_i].what);
 }
 END_TEST
@@ -184,8 +185,8 @@ START_TEST(bombs)
 	for (int side = 0; side < 2; side++) {
 		struct bnet_buf *out = side == 0 ? &a : &b;
 
-		ck_assert_int_eq(bnet_buf_append(out,
-				     (struct bnet_slice){ head, 2 }),
+		ck_assert_int_eq(
+		    bnet_buf_append(out, (struct bnet_slice){ head, 2 }),
 		    BNET_OK);
 		/* [first, [..], [..]]: list of 41 */
 		ck_assert_int_eq(

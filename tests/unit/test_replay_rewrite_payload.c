@@ -73,8 +73,8 @@ make_call(int64_t from, int64_t id, uint32_t version, bool checksum)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), MACHO_CALL, (long long)from,
-	    (long long)id, "GetOrders");
+	snprintf(text, sizeof(text), MACHO_CALL, (long long)from, (long long)id,
+	    "GetOrders");
 	return marshal_text(&buf, text, version, checksum);
 }
 
@@ -115,8 +115,8 @@ START_TEST(changes)
 		ck_assert_int_eq((int)out.len - (int)in.len, rows[_i].more);
 		/* behind the source: all, but for ids shared by version 0 */
 		same = in.len / 2;
-		ck_assert_mem_eq(out.p + out.len - same,
-		    in.p + in.len - same, same);
+		ck_assert_mem_eq(
+		    out.p + out.len - same, in.p + in.len - same, same);
 		if (!checksum)
 			ck_assert_mem_eq(out.p, in.p, 20);
 	}
@@ -165,15 +165,17 @@ static const struct {
 	enum rewrite_result result;
 } others[] = {
 	{ "no packet", "(1, 2)", 0, false, REWRITE_NOTHING },
-	{ "no client, no call", "<macho.PingReq (20,"
-				" <macho.MachoAddress (8, 'x', None)>,"
-				" <macho.MachoAddress (8, 'x', None)>, None,"
-				" (), None)>",
+	{ "no client, no call",
+	    "<macho.PingReq (20,"
+	    " <macho.MachoAddress (8, 'x', None)>,"
+	    " <macho.MachoAddress (8, 'x', None)>, None,"
+	    " (), None)>",
 	    0, false, REWRITE_NOTHING },
-	{ "another client", "<macho.Notification (12,"
-			    " <macho.MachoAddress (2, 7, None, None)>,"
-			    " <macho.MachoAddress (4, 'x', (), 'y')>, None,"
-			    " (), None)>",
+	{ "another client",
+	    "<macho.Notification (12,"
+	    " <macho.MachoAddress (2, 7, None, None)>,"
+	    " <macho.MachoAddress (4, 'x', (), 'y')>, None,"
+	    " (), None)>",
 	    0, false, REWRITE_NOTHING },
 	{ "a client that is notified",
 	    "<macho.Notification (12, <macho.MachoAddress (1, 9, None, None)>,"
@@ -207,8 +209,8 @@ START_TEST(cannot)
 		buf.p[buf.at + 7] ^= 1;
 	else
 		in.len -= (size_t)others[_i].cut;
-	ck_assert_msg(rewrite_payload(rewriter, in, &ids, &out) ==
-		others[_i].result,
+	ck_assert_msg(
+	    rewrite_payload(rewriter, in, &ids, &out) == others[_i].result,
 	    "%s", others[_i].what);
 	if (others[_i].result == REWRITE_DONE)
 		return;

@@ -273,6 +273,8 @@ is_path(const char *item, size_t n)
 						      : ".[{";
 		size_t part = strcspn(item + at + 1, closing);
 
+		if (part > n - at - 1)
+			part = n - at - 1;
 		if ((item[at] != '.' && closing[1] != '\0') || part == 0)
 			return false;
 		at += 1 + part + (closing[1] == '\0');
