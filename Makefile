@@ -18,6 +18,7 @@ MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap libpcre2-8
+PKGS_DECODE = jansson
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
@@ -38,6 +39,7 @@ ALL_CFLAGS = -std=c17 $(WARN) $(WERROR) -fPIC -fno-semantic-interposition \
     $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS) -pthread
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD) $(PKGS_CODEC)) -lm
+LIBS_DECODE = $(shell $(PKG_CONFIG) --libs $(PKGS_DECODE))
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
 LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
@@ -109,7 +111,8 @@ $(LIB_SO): $(call obj,$(PROTO_SRC)) proto/bluenet.map
 
 $(BUILD)/bluenet-decode: $(call obj,cmd/decode/main.c) $(DECODE_A) \
     $(SHARED_A) $(LIB_A)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CMD) $(LIBS_LIB)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_DECODE) $(LIBS_CMD) \
+	    $(LIBS_LIB)
 
 $(BUILD)/bluenet-relay: $(call obj,cmd/relay/main.c) $(RELAY_A) $(ENGINE_A) \
     $(SHARED_A) $(LIB_A)
@@ -189,6 +192,13 @@ tables:
 	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-relay $(BUILD)/bluenet-node \
 	    $(BUILD)/bluenet-ping
 	@BUILD=$(BUILD) sh tests/tools/tables.sh
+
+#: check-scale - fixtures/scale/slurm.sh on a real Slurm, as root (not part of check)
+.PHONY: check-scale
+check-scale:
+	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-relay $(BUILD)/bluenet-node \
+	    $(BUILD)/bluenet-replay $(BUILD)/bluenet-decode
+	@BUILD=$(BUILD) sh tests/tools/scale.sh
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBTO = $(DESTDIR)$(LIBDIR)

@@ -31,6 +31,7 @@ enum flow_state {
 	FLOW_START = 0, /* no bytes yet, or too few to tell TLS */
 	FLOW_SYNCED, /* the next byte starts or continues a frame */
 	FLOW_RESYNC, /* searching for the start of a frame */
+	FLOW_TEXT, /* it began with text: frames or TLS may follow */
 	FLOW_TURNING, /* no frame, but perhaps a TLS hello: in `unsynced` */
 };
 
@@ -45,6 +46,10 @@ struct flow {
 	struct bnet_buf unsynced; /* bytes to search; START: the first few */
 	uint64_t skipped_bytes; /* reported with the next frame */
 	const char *skip_reason;
+	bool text; /* they are the text that it began with: no loss */
+	enum bnet_err text_err; /* why it is no frame */
+	uint8_t tail[3], n_tail; /* TEXT: its last bytes, not in skipped_bytes,
+				    as a frame may begin with them */
 	struct cap_mark skip_mark; /* of the last byte skipped */
 	uint64_t discard_bytes; /* rest of a frame or PROXY header that a gap
 				   damaged */
@@ -94,6 +99,18 @@ struct order {
 	struct hold_list fresh, stale;
 };
 
+/*
+ * A segment beyond any window, put aside: forged, or the first one seen of a
+ * new connection between the same ends. The next one tells.
+ */
+struct suspect {
+	struct cap_segment segment; /* its data is `data` */
+	struct cap_mark mark;
+	int64_t time_ns;
+	enum cap_dir dir; /* as in the old connection */
+	uint8_t data[];
+};
+
 struct stream {
 	struct cap_stream pub; /* must be first: the sink sees this */
 	struct stream_key key;
@@ -111,9 +128,11 @@ struct stream {
 	struct tcp_half half[2];
 	struct flow flow[2];
 	struct hold hold[2];
+	struct suspect *suspect; /* or NULL */
 	size_t n_waiting; /* of its events, in the order */
 	struct proxied *proxied; /* its PROXY header, or NULL */
 	struct cap_tls *tls;
+	bool turned; /* to TLS, after plain bytes */
 	bool tls_cut[2]; /* the snapshot length cut records */
 	bool waiting; /* for a secret; then in cap->waiting */
 	int64_t

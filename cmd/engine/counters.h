@@ -30,9 +30,11 @@ enum engine_counter {
 	ENGINE_RESUMES,
 	ENGINE_STARVED, /* reads and writes delayed: the budget is used up */
 	ENGINE_PRESSED, /* turns in which memory was refused */
+	ENGINE_QUEUES_SHARED, /* times that a queue became long */
 	ENGINE_INBOX_PACKETS,
 	ENGINE_TLS_1_2, /* handshakes done */
 	ENGINE_TLS_1_3,
+	ENGINE_TLS_RESUMED, /* of both */
 	/* packets a write, by power of two: 1, 2-3, 4-7, ... 128 and more */
 	ENGINE_WRITE_SIZES,
 	ENGINE_WRITE_SIZES_END = ENGINE_WRITE_SIZES + 8,
