@@ -1441,6 +1441,16 @@ engine_conn_yield(struct engine_conn *conn)
 }
 
 void
+engine_conn_pause_until(struct engine_conn *conn, int64_t at_ns)
+{
+	if (conn->state != CONN_OPEN || conn->paused)
+		return;
+	conn->paused = true;
+	conn_set_deadline(conn, at_ns);
+	count(conn->worker, ENGINE_PAUSES, 1);
+}
+
+void
 engine_conn_pause_for(struct engine_conn *conn, const struct engine_sendq *full)
 {
 	struct bnet_slice me = { (const uint8_t *)&conn->sendq->handle,
