@@ -1,12 +1,13 @@
 # bluenet-tools: see README.md. Build variables: CC CFLAGS LDFLAGS BUILD PREFIX
 # LIBDIR SYSCONFDIR DESTDIR V. Everything that is made goes into $(BUILD).
 
-VERSION := $(shell sed -n 's/^\#define BNET_VERSION "\(.*\)"/\1/p' \
-    proto/bluenet.h)
+VERSION := $(shell sh tests/tools/version.sh)
 SOVERSION = 0
 BUILD ?= build
 PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
+# /usr/lib/TRIPLET where the system has such folders, as Debian has
+LIBDIR ?= $(PREFIX)/lib$(if $(filter /usr,$(PREFIX)),$(addprefix /,$(shell \
+    $(CC) -print-multiarch 2>/dev/null)))
 SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),,$(PREFIX))/etc
 DESTDIR ?=
 CC ?= cc
@@ -82,6 +83,12 @@ endif
 .PHONY: all
 all: $(LIBRARIES) $(PROGRAMS)
 
+# where the programs find what is installed in share/bluenet (data_files.h)
+$(PROGRAMS): | $(BUILD)/fixtures
+$(BUILD)/fixtures:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn '$(CURDIR)/fixtures' $@
+
 # what is needed comes before what needs it, also under -j
 ifneq ($(filter deps deps-check,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -90,6 +97,16 @@ endif
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# made again where the version is another
+$(BUILD)/version: ALWAYS
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+.PHONY: ALWAYS
+ALWAYS:
+$(BUILD)/cmd/common/version.o: $(BUILD)/version
+$(BUILD)/cmd/common/version.o: override CPPFLAGS += \
+    -DTREE_VERSION='"$(VERSION)"'
 
 $(LIB_A): $(call obj,$(PROTO_SRC))
 $(SHARED_A): $(call obj,$(SHARED_SRC))
@@ -215,7 +232,7 @@ install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	install -d $(BINDIR) $(LIBTO)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
 	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR) \
 	    $(CONFDIR) $(SHAREDIR)/scenarios $(SHAREDIR)/grafana \
-	    $(SHAREDIR)/examples
+	    $(SHAREDIR)/examples $(SHAREDIR)/wireshark
 	install -m 755 $(PROGRAMS) $(BINDIR)
 	install -m 644 $(LIB_A) $(LIBTO)
 	$(if $(filter %.so.$(SOVERSION),$(LIBRARIES)),install -m 755 \
@@ -225,9 +242,10 @@ install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	    proto/bluenet.pc.in > $(LIBTO)/pkgconfig/bluenet.pc
-	install -m 644 $(wildcard man/*.1) $(MANDIR)/man1
-	install -m 644 $(wildcard man/*.3) $(MANDIR)/man3
-	install -m 644 $(wildcard man/*.5) $(MANDIR)/man5
+	for f in $(wildcard man/*.[135]); do sed \
+	    -e 's|/usr/local/share|$(PREFIX)/share|' \
+	    -e 's|/etc/bluenet|$(SYSCONFDIR)/bluenet|' $$f \
+		> $(MANDIR)/man$${f##*.}/$${f##*/}; done
 	for f in $(COMPLETION_BASH); do \
 		install -m 644 $$f $(BASHDIR)/$$(basename $$f .bash); done
 	install -m 644 $(COMPLETION_ZSH) $(ZSHDIR)
@@ -235,6 +253,7 @@ install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	install -m 644 $(wildcard fixtures/scenarios/*.bns) \
 	    $(SHAREDIR)/scenarios
 	install -m 644 $(wildcard fixtures/grafana/*.json) $(SHAREDIR)/grafana
+	install -m 644 fixtures/wireshark/bluenet.lua $(SHAREDIR)/wireshark
 	install -m 644 $(EXAMPLES) $(SHAREDIR)/examples
 	[ -e $(CONFDIR)/relay.conf ] || \
 	    install -m 644 $(RELAY_CONF) $(CONFDIR)
@@ -281,6 +300,12 @@ uninstall: $(RELAY_CONF)
 	rm -f $(patsubst %.bash,$(BASHDIR)/%,$(notdir $(COMPLETION_BASH))) \
 	    $(patsubst %,$(ZSHDIR)/%,$(notdir $(COMPLETION_ZSH))) \
 	    $(patsubst %,$(UNITDIR)/%,$(notdir $(UNITS)))
+
+#: dist - the last commit as a tarball in $(BUILD), the same bytes anywhere
+.PHONY: dist
+dist:
+	@mkdir -p $(BUILD)
+	@sh tests/tools/dist.sh $(BUILD)
 
 #: clean - remove all builds
 .PHONY: clean

@@ -984,6 +984,8 @@ load_keys(struct run *run)
 	if (run->opt->keys_file != NULL &&
 	    !keys_read(run->keys, run->opt->keys_file, err, sizeof(err)))
 		cli_die("--keys: %s", err);
+	if (!keys_read_installed(run->keys, err, sizeof(err)))
+		cli_warn("%s", err);
 }
 
 static void

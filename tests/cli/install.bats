@@ -49,6 +49,7 @@ embed() {
 	    share/bluenet/keys.txt share/bluenet/decode.schema.json \
 	    share/bluenet/scenarios/forwarding.bns \
 	    share/bluenet/grafana/bluenet-relay.json \
+	    share/bluenet/wireshark/bluenet.lua \
 	    share/bluenet/examples/embed.c etc/bluenet/relay.conf \
 	    share/bash-completion/completions/bluenet-node \
 	    share/zsh/site-functions/_bluenet-node \
@@ -166,6 +167,77 @@ complete_bash() {
 	[[ $output == *"Minimum Maximum Average"*" answered, 0 lost"* ]]
 	run ls "$BATS_TEST_TMPDIR/tmp"
 	[ -z "$output" ]
+}
+
+@test "the programs find what is installed, also where the tree is moved" {
+	local moved=$BATS_TEST_TMPDIR/moved
+
+	cp -r "$prefix" "$moved"
+	cd "$BATS_TEST_TMPDIR"
+	run -0 "$moved/bin/bluenet-decode" -p any -o json -c 50 \
+	    -r "$OLDPWD/fixtures/captures/plain.pcap"
+	[[ $output == *'"key_name":"market::quote"'* ]]
+	# a user's name comes before the installed one, wherever it stands
+	run -0 "$moved/bin/bluenet-decode" -p any -c 50 --keys keys.txt \
+	    -r "$OLDPWD/fixtures/captures/plain.pcap"
+	[[ $output == *market::quote* ]]
+	run -0 "$moved/bin/bluenet-replay" --scenario scenarios/headers.bns \
+	    --scenario-only header-priority-kept \
+	    --scenario-relay "'$moved/bin/bluenet-relay' -l 127.0.0.1:0"
+	[[ $output == *"ok 1 - header-priority-kept"* ]]
+	# the error names what was typed
+	rm -r "$moved/share/bluenet/scenarios"
+	run -1 "$moved/bin/bluenet-replay" --scenario scenarios/headers.bns \
+	    --scenario-relay "'$moved/bin/bluenet-relay' -l 127.0.0.1:0"
+	[[ $output == *": scenarios/headers.bns: No such file"* ]]
+}
+
+@test "the manuals name the files where they are" {
+	local f
+
+	for f in $(grep -ohE '[.]Pa /opt/bluenet/[^ ]+' "$prefix"/share/man/*/* |
+	    cut -d ' ' -f 2 | sort -u); do
+		[ -e "$root$f" ] || { echo "no $f"; return 1; }
+	done
+	grep -q '^.It Pa /opt/bluenet/etc/bluenet/relay.conf$' \
+	    "$prefix/share/man/man1/bluenet-relay.1"
+	run ! grep -r /usr/local/share "$prefix/share/man"
+}
+
+# a clone with one more commit and perhaps a tag, whatever this checkout is
+clone() {
+	git clone -q --no-tags "$PWD" "$1" &&
+	    git -C "$1" -c user.name=a -c user.email=a@b.c \
+		commit -q --allow-empty -m one
+}
+
+@test "the version is that of the tag; the tarball is the same bytes anywhere" {
+	local header one=$BATS_TEST_TMPDIR/one two=$BATS_TEST_TMPDIR/two
+
+	need git git
+	[ -e .git ] || skip "no git checkout"
+	header=$(sed -n 's/^#define BNET_VERSION "\(.*\)"/\1/p' proto/bluenet.h)
+	clone "$one"
+	[ "$(sh "$one/tests/tools/version.sh")" = "$header" ]
+	git -C "$one" tag "v$header"
+	[ "$(sh "$one/tests/tools/version.sh")" = "$header" ]
+	(umask 077 && git clone -q "$one" "$two")
+	make -s -C "$one" dist
+	touch "$two/README.md"
+	(umask 077 && cd "$two" && TZ=Asia/Tokyo make -s dist BUILD=other)
+	cmp "$one/build/bluenet-tools-$header.tar.gz" \
+	    "$two/other/bluenet-tools-$header.tar.gz"
+	# the tarball knows its version, without git
+	tar -xzf "$one/build/bluenet-tools-$header.tar.gz" -C "$BATS_TEST_TMPDIR"
+	echo 9.9.9 >"$BATS_TEST_TMPDIR/bluenet-tools-$header/VERSION"
+	[ "$(sh "$BATS_TEST_TMPDIR/bluenet-tools-$header/tests/tools/version.sh")" = 9.9.9 ]
+	# later commits say how far they are; a wrong tag is refused
+	git -C "$two" -c user.name=a -c user.email=a@b.c \
+	    commit -q --allow-empty -m two
+	[[ $(sh "$two/tests/tools/version.sh") == "$header-1-g"* ]]
+	git -C "$two" tag v99.0
+	run ! make -s -C "$two" dist
+	[[ $output == *"expected 99.0, as the tag says"* ]]
 }
 
 @test "uninstall leaves no file" {

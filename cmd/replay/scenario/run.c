@@ -5,6 +5,7 @@
  */
 #include "cmd/replay/scenario/run.h"
 
+#include "cmd/common/data_files.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
 #include "cmd/replay/scenario/conn.h"
@@ -376,11 +377,13 @@ bool
 scenarios_read(
     struct scenarios *scenarios, const char *path, char err[SCENARIO_ERR_CHARS])
 {
+	char room[DATA_PATH_CHARS];
 	struct stat st;
 	bool ok;
 
 	*scenarios = (struct scenarios){ NULL, 0 };
 	err[0] = '\0';
+	path = data_or_path(path, room);
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		ok = read_folder(scenarios, path, err);
 	else
