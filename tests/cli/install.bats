@@ -187,7 +187,7 @@ complete_bash() {
 	[[ $output == *"ok 1 - header-priority-kept"* ]]
 	# the error names what was typed
 	rm -r "$moved/share/bluenet/scenarios"
-	run -1 "$moved/bin/bluenet-replay" --scenario scenarios/headers.bns \
+	run -2 "$moved/bin/bluenet-replay" --scenario scenarios/headers.bns \
 	    --scenario-relay "'$moved/bin/bluenet-relay' -l 127.0.0.1:0"
 	[[ $output == *": scenarios/headers.bns: No such file"* ]]
 }
@@ -195,10 +195,12 @@ complete_bash() {
 @test "the manuals name the files where they are" {
 	local f
 
-	for f in $(grep -ohE '[.]Pa /opt/bluenet/[^ ]+' "$prefix"/share/man/*/* |
-	    cut -d ' ' -f 2 | sort -u); do
-		[ -e "$root$f" ] || { echo "no $f"; return 1; }
-	done
+	grep -ohE 'Pa /opt/bluenet/[^ ]+' "$prefix"/share/man/*/* |
+		cut -d ' ' -f 2 | sort -u >"$BATS_TEST_TMPDIR/names"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -ge 6 ]
+	while read -r f; do
+		[ -e "${prefix%/opt/bluenet}$f" ] || { echo "no $f"; return 1; }
+	done <"$BATS_TEST_TMPDIR/names"
 	grep -q '^.It Pa /opt/bluenet/etc/bluenet/relay.conf$' \
 	    "$prefix/share/man/man1/bluenet-relay.1"
 	run ! grep -r /usr/local/share "$prefix/share/man"
