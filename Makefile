@@ -218,7 +218,8 @@ COMPLETION_BASH = $(patsubst $(BUILD)/%,$(BUILD)/completion/%.bash, \
     $(PROGRAMS))
 COMPLETION_ZSH = $(patsubst $(BUILD)/%,$(BUILD)/completion/_%,$(PROGRAMS))
 UNITS = $(wildcard cmd/relay/systemd/*)
-UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
+UNITDIR = $(DESTDIR)$(SYSTEMDDIR)
 CONFDIR = $(DESTDIR)$(SYSCONFDIR)/bluenet
 # what the programs, or people, read
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/bluenet
@@ -306,6 +307,11 @@ uninstall: $(RELAY_CONF)
 dist:
 	@mkdir -p $(BUILD)
 	@sh tests/tools/dist.sh $(BUILD)
+
+#: deb - Debian packages of the last commit, in $(BUILD)/deb
+.PHONY: deb
+deb:
+	@sh fixtures/packaging/deb.sh $(abspath $(BUILD))/deb
 
 #: clean - remove all builds
 .PHONY: clean
