@@ -313,6 +313,11 @@ dist:
 deb:
 	@sh fixtures/packaging/deb.sh $(abspath $(BUILD))/deb
 
+#: image - an OCI image layout of relay and tools, in $(BUILD)/image/oci
+.PHONY: image
+image: all
+	@BUILD=$(BUILD) sh fixtures/packaging/image.sh $(abspath $(BUILD))/image
+
 #: clean - remove all builds
 .PHONY: clean
 clean:
@@ -407,6 +412,11 @@ check:
 .PHONY: check-fresh
 check-fresh:
 	@sh tests/tools/check-fresh.sh
+
+#: check-packages - what deb and image make, in roots of their own (as root)
+.PHONY: check-packages
+check-packages:
+	@sh tests/tools/check-packages.sh
 
 #: soak-tests - all tests N times (5), the last ones on a busy machine
 .PHONY: soak-tests
