@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The connections of a worker, from accept or connect to the end: slots and
- * handles, deadlines, the PROXY protocol header, reading (socket -> link ->
- * the owner's hooks), writing (send queue -> link -> socket), and pausing.
+ * The connections of a worker, from accept or connect to the end: deadlines,
+ * the PROXY protocol header, reading (socket -> link -> the owner's hooks),
+ * writing (send queue -> link -> socket), and pausing. The rules for frames
+ * whose end has not come are in unfinished.c.
  *
  * Owns struct engine_conn, its socket and its link. The worker's loop calls
  * it, listen.c makes connections with it, and the owner's hooks ask it.
  */
 #include "cmd/engine/conn.h"
 
-#include "cmd/common/clock.h"
 #include "cmd/common/looks_like.h"
 #include "cmd/common/proxy_protocol.h"
+#include "cmd/engine/rx_time.h"
 #include "cmd/engine/send.h"
+#include "cmd/engine/slots.h"
+#include "cmd/engine/unfinished.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -23,10 +26,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-#define GENERATION_MASK UINT32_C(0xffffff)
 #define HUNG_UP ((uint32_t)EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 
 /* What a connection costs beside its buffers; measured, rounded up. */
@@ -40,15 +41,6 @@
 
 /* Reads for handshakes in a turn: one costs as much as many packets. */
 #define HANDSHAKES_A_TURN 4
-/*
- * What an unfinished frame may hold outside the share of all of them: enough
- * for most, so that they pass while long ones wait for their turn.
- */
-#define FRAME_FIRST_BYTES ((size_t)16 << 10)
-/* A longer one has to grow by this, which is looked at so often. */
-#define FRAME_BYTES_A_S 1024
-#define FRAME_LOOKS 4 /* in the time that a frame has */
-
 #define STARVED_NS INT64_C(5000000) /* before we ask for budget again */
 
 #define READ_FEW_BYTES 512 /* the smallest read, when memory is short */
@@ -57,80 +49,10 @@
 /* What encrypting n bytes may take in the link's buffers. */
 #define WIRE_NEED(n) (4 * (n) + 1024)
 
-/*
- * The kernel stamps with the clock that can be set. If it was set between two
- * reads, the two clocks moved apart by more than slewing does.
- */
-#define CLOCK_STEP_NS INT64_C(1000000)
-
 struct sendq_box {
 	struct rcu_head rcu;
 	struct engine_sendq sendq; /* ends in user[] */
 };
-
-/* ---- slots and handles ---- */
-
-static bool
-slots_grow(struct engine_worker *worker)
-{
-	uint32_t cap = worker->cap_slots == 0 ? 64 : 2 * worker->cap_slots;
-	struct slot *slots = realloc(worker->slots, cap * sizeof(*slots));
-
-	if (slots == NULL)
-		return false;
-	worker->slots = slots;
-	worker->cap_slots = cap;
-	return true;
-}
-
-static bool
-slot_take(struct engine_worker *worker, struct engine_conn *conn)
-{
-	struct slot *slot;
-
-	if (worker->free_slot != 0) {
-		conn->slot = worker->free_slot - 1;
-		worker->free_slot = worker->slots[conn->slot].next_free;
-	} else {
-		if (worker->n_slots == worker->cap_slots && !slots_grow(worker))
-			return false;
-		conn->slot = worker->n_slots++;
-		worker->slots[conn->slot] = (struct slot){ 0 };
-	}
-	slot = &worker->slots[conn->slot];
-	slot->conn = conn;
-	slot->generation = (slot->generation + 1) & GENERATION_MASK;
-	conn->sendq->handle = (uint64_t)worker->index << 56 |
-	    (uint64_t)slot->generation << 32 | conn->slot;
-	return true;
-}
-
-static void
-slot_release(struct engine_conn *conn)
-{
-	struct slot *slot = &conn->worker->slots[conn->slot];
-
-	slot->conn = NULL;
-	slot->next_free = conn->worker->free_slot;
-	conn->worker->free_slot = conn->slot + 1;
-}
-
-struct engine_conn *
-engine_conn_find(struct engine_worker *worker, uint64_t handle)
-{
-	return handle_worker(handle) == worker->index
-	    ? conn_find(worker, handle)
-	    : NULL;
-}
-
-void
-engine_each_conn(struct engine_worker *worker,
-    void (*each)(void *arg, struct engine_conn *conn), void *arg)
-{
-	for (uint32_t i = 0; i < worker->n_slots; i++)
-		if (worker->slots[i].conn != NULL)
-			each(arg, worker->slots[i].conn);
-}
 
 /* ---- making and freeing ---- */
 
@@ -176,19 +98,6 @@ conn_make_link(
 	return true;
 }
 
-/* Its frame holds `n_bytes` of the share of all unfinished ones. */
-static void
-part_holds(struct engine_conn *conn, uint64_t n_bytes)
-{
-	if (conn->part_bytes == n_bytes)
-		return;
-	if (conn->part_bytes == 0)
-		conn->place = budget_place(&conn->peer);
-	budget_frame_holds(&conn->worker->engine->budget, conn->place,
-	    conn->part_bytes, n_bytes);
-	conn->part_bytes = n_bytes;
-}
-
 static void
 conn_free(struct engine_conn *conn, bool published)
 {
@@ -196,7 +105,7 @@ conn_free(struct engine_conn *conn, bool published)
 	struct sendq_box *box;
 
 	bnet_link_free(conn->link);
-	part_holds(conn, 0);
+	unfinished_holds(conn, 0);
 	budget_free_buf(budget, &conn->out);
 	budget_free_buf(budget, &conn->held);
 	budget_give(budget, conn->base_bytes + conn->link_bytes);
@@ -343,20 +252,6 @@ earlier(int64_t a_ns, int64_t b_ns)
 	return b_ns != 0 && b_ns < a_ns ? b_ns : a_ns;
 }
 
-/* When its incomplete frame is to be looked at; 0: there is none. */
-static int64_t
-frame_look_ns(const struct engine_conn *conn)
-{
-	int64_t timeout_ns = frame_timeout(conn->worker);
-
-	if (conn->frame_since_ns == 0)
-		return 0;
-	if (conn->stood_ns != 0)
-		return conn->worker->now_ns + timeout_ns / FRAME_LOOKS;
-	return earlier(conn->frame_since_ns + timeout_ns,
-	    conn->rate_at_ns + timeout_ns / FRAME_LOOKS);
-}
-
 /* When its queue is to be looked at, twice in the limit; 0: it is short. */
 static int64_t
 write_look_ns(const struct engine_conn *conn)
@@ -380,7 +275,7 @@ conn_arm(struct engine_conn *conn)
 	int64_t at_ns = INT64_MAX;
 
 	at_ns = earlier(at_ns, conn->deadline_ns);
-	at_ns = earlier(at_ns, frame_look_ns(conn));
+	at_ns = earlier(at_ns, unfinished_look_ns(conn));
 	at_ns = earlier(at_ns, write_look_ns(conn));
 	at_ns = earlier(at_ns, conn->user_timer_ns);
 	if (at_ns == INT64_MAX ||
@@ -423,25 +318,6 @@ engine_conn_finish(struct engine_conn *conn)
 	sendq_mark_dirty(conn);
 }
 
-#define PROBES 3 /* of a connection that is idle, before it is given up */
-
-void
-engine_conn_set_patience(struct engine_conn *conn, int64_t patience_ns)
-{
-	unsigned ms = (unsigned)(patience_ns / 1000000);
-	int between_s = (int)(patience_ns / PROBES / 1000000000), n = PROBES;
-
-	if (between_s < 1)
-		between_s = 1;
-	(void)setsockopt(
-	    conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
-	(void)setsockopt(
-	    conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &between_s, sizeof(between_s));
-	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s,
-	    sizeof(between_s));
-	(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
-}
-
 /* ---- for both directions ---- */
 
 static void
@@ -477,54 +353,6 @@ conn_starve(struct engine_conn *conn)
 	worker->starving = conn;
 }
 
-/* Memory is there again: the clock of its frame stood meanwhile. */
-static void
-conn_reads_on(struct engine_conn *conn)
-{
-	int64_t stood_ns;
-
-	if (conn->stood_ns == 0)
-		return;
-	stood_ns = conn->worker->now_ns - conn->stood_ns;
-	conn->stood_ns = 0;
-	if (conn->frame_since_ns == 0)
-		return;
-	conn->frame_since_ns += stood_ns;
-	conn->rate_at_ns += stood_ns;
-}
-
-/* What for, if its incomplete frame comes to hold `bytes` of memory. */
-static enum budget_for
-purpose_of(const struct engine_conn *conn, size_t bytes)
-{
-	if (conn->trusted)
-		return BUDGET_NODE;
-	return bytes > FRAME_FIRST_BYTES ? BUDGET_FRAME : BUDGET_FIRST;
-}
-
-/* Reserve, in advance, what feeding `n` bytes may leave in the link. */
-static bool
-reserve(struct engine_conn *conn, size_t n)
-{
-	struct budget *budget = &conn->worker->engine->budget;
-	size_t need = bnet_link_memory_for(conn->link, n);
-	size_t has = bnet_link_frame_memory_bytes(conn->link);
-	size_t more = need - bnet_link_memory_bytes(conn->link);
-	enum budget_for purpose = purpose_of(conn, has + more);
-
-	if (more > 0 && purpose == BUDGET_FRAME &&
-	    !budget_frame_may_grow(budget,
-		conn->part_bytes != 0 ? conn->place
-				      : budget_place(&conn->peer)))
-		return false;
-	if (need <= conn->link_bytes)
-		return true;
-	if (!budget_take(budget, need - conn->link_bytes, purpose))
-		return false;
-	conn->link_bytes = need;
-	return true;
-}
-
 /* For /links, and for who holds the most. */
 static void
 tell_held(struct engine_conn *conn)
@@ -542,14 +370,10 @@ static void
 settle(struct engine_conn *conn)
 {
 	size_t now = bnet_link_memory_bytes(conn->link);
-	size_t frame = bnet_link_frame_memory_bytes(conn->link);
 
 	if (conn->state == CONN_DEAD)
 		return;
-	part_holds(conn,
-	    frame > FRAME_FIRST_BYTES && !conn->trusted
-		? frame - FRAME_FIRST_BYTES
-		: 0);
+	unfinished_weigh(conn);
 	tell_held(conn);
 	if (now >= conn->link_bytes)
 		return;
@@ -1035,26 +859,6 @@ link_failed(struct engine_conn *conn, enum bnet_err err, struct bnet_slice in)
 	}
 }
 
-/*
- * The time limit of an incomplete frame; slow growth does not extend it, but
- * the time in which we do not read does.
- */
-static void
-note_incomplete(struct engine_conn *conn, uint64_t n_packets_before)
-{
-	bool more = counter_get(&conn->sendq->packets_in) != n_packets_before;
-
-	if (conn->state != CONN_OPEN ||
-	    bnet_link_pending(conn->link).len == 0) {
-		conn->frame_since_ns = 0;
-	} else if (conn->frame_since_ns == 0 || more) {
-		conn->frame_since_ns = conn->worker->now_ns;
-		conn->rate_at_ns = conn->worker->now_ns;
-		conn->rate_bytes = bnet_link_pending(conn->link).len;
-		conn_arm(conn);
-	}
-}
-
 static void
 hold(struct engine_conn *conn, struct bnet_slice rest)
 {
@@ -1090,8 +894,8 @@ feed(struct engine_conn *conn, struct bnet_slice in)
 		/* TLS has taken what it did not like */
 		link_failed(conn, err,
 		    err == BNET_ETLS ? in : bnet_slice_from(in, used));
-	} else {
-		note_incomplete(conn, n_packets);
+	} else if (unfinished_note(conn, n_packets)) {
+		conn_arm(conn);
 	}
 	/* TLS may have something to send, whatever arrived */
 	if (conn->is_tls && conn->state != CONN_DEAD)
@@ -1100,68 +904,6 @@ feed(struct engine_conn *conn, struct bnet_slice in)
 		conn_flush_urgent(worker);
 	if (worker->outbox.urgent)
 		outbox_push_urgent(&worker->outbox);
-}
-
-/* ---- reading: when the kernel received the bytes ---- */
-
-static void
-rx_time_enable(int fd)
-{
-	int on = 1;
-
-	/* where this fails, engine_conn_rx_ns() is 0 */
-	(void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
-}
-
-/* `stamp` as a time of CLOCK_MONOTONIC; 0: it cannot be trusted. */
-static int64_t
-to_monotonic(struct engine_conn *conn, const struct timespec *stamp)
-{
-	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
-	int64_t ahead_ns = unix_ns - now_ns, before_ns = conn->unix_ahead_ns;
-	int64_t age_ns =
-	    unix_ns - stamp->tv_sec * INT64_C(1000000000) - stamp->tv_nsec;
-
-	conn->unix_ahead_ns = ahead_ns;
-	if (age_ns < 0 || before_ns == 0 ||
-	    ahead_ns > before_ns + CLOCK_STEP_NS ||
-	    ahead_ns < before_ns - CLOCK_STEP_NS)
-		return 0;
-	return now_ns - age_ns;
-}
-
-/* As recv(), and sets conn->rx_ns. */
-static ssize_t
-rx_time_recv(struct engine_conn *conn, void *buf, size_t n)
-{
-	_Alignas(
-	    struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
-	struct iovec iov = { .iov_base = buf, .iov_len = n };
-	struct msghdr msg = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control) };
-	ssize_t got = recvmsg(conn->fd, &msg, 0);
-	struct timespec stamp;
-
-	conn->rx_ns = 0;
-	if (got <= 0)
-		return got;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL;
-	     c = CMSG_NXTHDR(&msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET ||
-		    c->cmsg_type != SCM_TIMESTAMPNS)
-			continue;
-		memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
-		conn->rx_ns = to_monotonic(conn, &stamp);
-	}
-	return got;
-}
-
-int64_t
-engine_conn_rx_ns(const struct engine_conn *conn)
-{
-	return conn->rx_ns;
 }
 
 /* ---- reading: the socket ---- */
@@ -1178,7 +920,7 @@ read_bytes(struct engine_conn *conn)
 	/* what is read then is discarded */
 	if (conn->state != CONN_OPEN && conn->state != CONN_OPENING)
 		return n;
-	while (n >= READ_FEW_BYTES && !reserve(conn, n))
+	while (n >= READ_FEW_BYTES && !unfinished_reserve(conn, n))
 		n /= 4;
 	return n >= READ_FEW_BYTES ? n : 0;
 }
@@ -1212,7 +954,7 @@ read_socket(struct engine_conn *conn)
 		conn_starve(conn);
 		return;
 	}
-	conn_reads_on(conn);
+	unfinished_reads_on(conn);
 	n = worker->engine->set.rx_times
 	    ? rx_time_recv(conn, worker->read_buf, want)
 	    : recv(conn->fd, worker->read_buf, want, 0);
@@ -1242,11 +984,11 @@ read_held(struct engine_conn *conn)
 	struct budget *budget = &conn->worker->engine->budget;
 	struct bnet_buf held = conn->held;
 
-	if (!reserve(conn, held.len)) {
+	if (!unfinished_reserve(conn, held.len)) {
 		conn_starve(conn);
 		return;
 	}
-	conn_reads_on(conn);
+	unfinished_reads_on(conn);
 	bnet_buf_init(&conn->held, held.max);
 	feed(conn, bnet_buf_slice(&held)); /* may hold the rest again */
 	budget_free_buf(budget, &held);
@@ -1612,31 +1354,6 @@ end_of_deadline(const struct engine_conn *conn)
 	}
 }
 
-/* Its frame is not complete in time, or it hardly grows. */
-static bool
-frame_is_late(struct engine_conn *conn, int64_t now_ns)
-{
-	int64_t timeout_ns = frame_timeout(conn->worker);
-	size_t len = bnet_link_pending(conn->link).len;
-	uint64_t want;
-
-	if (conn->frame_since_ns == 0 || conn->stood_ns != 0)
-		return false;
-	if (conn->frame_since_ns + timeout_ns <= now_ns)
-		return true;
-	if (conn->rate_at_ns + timeout_ns / FRAME_LOOKS > now_ns)
-		return false;
-	want = (uint64_t)(now_ns - conn->rate_at_ns) * FRAME_BYTES_A_S /
-	    1000000000;
-	if (conn->part_bytes > 0 && len < conn->rate_bytes + want) {
-		conn_set_reason(conn, "the frame hardly grows");
-		return true;
-	}
-	conn->rate_at_ns = now_ns;
-	conn->rate_bytes = len;
-	return false;
-}
-
 /*
  * Nothing could be written for so long, and the peer has read nothing of what
  * the kernel has for it: that wakes us only when there is room for a good deal.
@@ -1664,6 +1381,7 @@ conn_timer(struct timer *timer, int64_t now_ns)
 	struct engine_conn *conn =
 	    container_of(timer, struct engine_conn, timer);
 	const struct engine_settings *set = &conn->worker->engine->set;
+	const char *why = NULL;
 
 	if (conn->state == CONN_OPEN && conn->deadline_ns != 0 &&
 	    conn->deadline_ns <= now_ns) {
@@ -1676,7 +1394,9 @@ conn_timer(struct timer *timer, int64_t now_ns)
 		conn_end(conn, end_of_deadline(conn));
 		return;
 	}
-	if (frame_is_late(conn, now_ns)) {
+	if (unfinished_is_late(conn, now_ns, &why)) {
+		if (why != NULL)
+			conn_set_reason(conn, why);
 		conn_end(conn, ENGINE_END_FRAME_TIMEOUT);
 		return;
 	}
@@ -1718,96 +1438,4 @@ engine_conn_pause_for(struct engine_conn *conn, const struct engine_sendq *full)
 	conn->paused = true;
 	conn_set_deadline(conn, conn->worker->now_ns + PAUSE_NS);
 	count(conn->worker, ENGINE_PAUSES, 1);
-}
-
-/* ---- what the owner may ask ---- */
-
-struct engine_sendq *
-engine_conn_sendq(struct engine_conn *conn)
-{
-	return conn->sendq;
-}
-
-struct engine_worker *
-engine_conn_worker(struct engine_conn *conn)
-{
-	return conn->worker;
-}
-
-struct bnet_link *
-engine_conn_link(struct engine_conn *conn)
-{
-	return conn->link;
-}
-
-void *
-engine_conn_listener_user(struct engine_conn *conn)
-{
-	return conn->user;
-}
-
-const struct address *
-engine_conn_peer(struct engine_conn *conn)
-{
-	return conn->proxied && !conn->located ? NULL : &conn->peer;
-}
-
-struct address
-engine_conn_local(struct engine_conn *conn)
-{
-	struct address local = { .len_bytes = sizeof(local.sa) };
-
-	if (getsockname(
-		conn->fd, (struct sockaddr *)&local.sa, &local.len_bytes) != 0)
-		local.len_bytes = 0;
-	return local;
-}
-
-bool
-engine_conn_proxied(struct engine_conn *conn)
-{
-	return conn->proxied;
-}
-
-int64_t
-engine_conn_last_in_ns(struct engine_conn *conn)
-{
-	return conn->paused ? conn->worker->now_ns : conn->last_in_ns;
-}
-
-void
-engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,
-    uint32_t frame_max_bytes)
-{
-	atomic_store_explicit(
-	    &conn->sendq->codec, (int)codec, memory_order_relaxed);
-	atomic_store_explicit(&conn->sendq->frame_max_bytes, frame_max_bytes,
-	    memory_order_relaxed);
-}
-
-void
-engine_conn_trust(struct engine_conn *conn)
-{
-	conn->trusted = true;
-	part_holds(conn, 0);
-	atomic_store_explicit(
-	    &conn->sendq->trusted, true, memory_order_relaxed);
-}
-
-bool
-engine_conn_is_blocked(const struct engine_conn *conn)
-{
-	return conn->blocked;
-}
-
-int
-engine_conn_errno(const struct engine_conn *conn)
-{
-	return conn->error;
-}
-
-const char *
-engine_conn_reason(struct engine_conn *conn)
-{
-	return conn->reason;
 }

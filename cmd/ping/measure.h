@@ -15,46 +15,18 @@
  * every slot that passes is lost; measure_take() drives this, because there is
  * no connection whose worker could.
  *
- * It owns the engine, the targets and the events. For run.c; screen.c reads
+ * It owns the engine, and the pinger with the targets and the events. For run.c; screen.c reads
  * the targets.
  */
 #ifndef PING_MEASURE_H
 #define PING_MEASURE_H
 
-#include "cmd/ping/clock_offset.h"
 #include "cmd/ping/options.h"
-#include "cmd/ping/target.h"
+#include "cmd/ping/pinger.h"
 #include "proto/frame.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define MEASURE_REASON_CHARS 256
-
-#define MEASURE_CAUSE_RELAY UINT32_MAX /* the relay was lost */
-
-enum measure_kind {
-	MEASURE_SAMPLE, /* an answer; late or duplicate: with a count */
-	MEASURE_COUNT,
-	MEASURE_SEEN, /* a target is new, or was renamed */
-	MEASURE_LEFT, /* it is no longer in the roster */
-	MEASURE_RELAY_LOST, /* `reason` says why; slots are lost until: */
-	MEASURE_RELAY_BACK,
-};
-
-struct measure_event {
-	enum measure_kind kind;
-	enum ping_count what; /* of MEASURE_COUNT */
-	uint64_t n; /* how many, one interval apart */
-	uint32_t cause; /* of a loss: enum bnet_code; 0: timeout; or above */
-	uint64_t slot; /* number of the ping, from 0 */
-	/* SAMPLE; node and layer: all of targets; wall_ns: all */
-	struct ping_sample sample;
-	union {
-		char name[SERIES_NAME_CHARS]; /* SEEN, LEFT */
-		char reason[MEASURE_REASON_CHARS]; /* RELAY_LOST */
-	};
-};
 
 enum measure_state {
 	MEASURE_CONNECTING,
