@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2016 # commands for a shell in a root
 # check-packages.sh - what "make deb" and "make image" make of the last commit,
 # in roots of their own ("make check-packages", as root): the packages are the
 # same from two folders, lintian finds nothing, they install, run, are removed
