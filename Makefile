@@ -12,6 +12,7 @@ SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),,$(PREFIX))/etc
 DESTDIR ?=
 CC ?= cc
 PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 WERROR ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -19,6 +20,7 @@ MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap libpcre2-8
+PKGS_EMBED = liburcu-qsbr liburcu-cds
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
@@ -39,6 +41,7 @@ ALL_CFLAGS = -std=c17 $(WARN) $(WERROR) -fPIC -fno-semantic-interposition \
     $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS) -pthread
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD) $(PKGS_CODEC)) -lm
+LIBS_EMBED = $(shell $(PKG_CONFIG) --libs $(PKGS_EMBED))
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
 LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
@@ -52,6 +55,7 @@ PROTO_SRC = $(wildcard proto/*.c)
 SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c \
     cmd/filter/*.c)
 ENGINE_SRC = $(wildcard cmd/engine/*.c cmd/session/*.c)
+EMBED_SRC = $(wildcard cmd/embed/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
 PING_SRC = $(wildcard cmd/ping/*.c)
 RELAY_SRC = $(wildcard cmd/relay/*.c)
@@ -63,6 +67,8 @@ TOOL_SRC = $(wildcard tests/tools/*.c)
 
 LIB_A = $(BUILD)/libbluenet.a
 LIB_SO = $(BUILD)/libbluenet.so.$(SOVERSION)
+EMBED_A = $(BUILD)/libbluenet-engine.a
+EMBED_SO = $(BUILD)/libbluenet-engine.so.$(SOVERSION)
 SHARED_A = $(BUILD)/libcmd.a
 ENGINE_A = $(BUILD)/libengine.a
 DECODE_A = $(BUILD)/libdecode.a
@@ -75,7 +81,7 @@ PROGRAMS = $(BUILD)/bluenet-decode $(BUILD)/bluenet-relay \
 
 # The shared library needs the linker of GNU; the rest builds elsewhere too.
 ifeq ($(shell uname -s),Linux)
-LIBRARIES = $(LIB_A) $(LIB_SO)
+LIBRARIES = $(LIB_A) $(LIB_SO) $(EMBED_A) $(EMBED_SO)
 else
 LIBRARIES = $(LIB_A)
 endif
@@ -124,6 +130,19 @@ $(LIB_SO): $(call obj,$(PROTO_SRC)) proto/bluenet.map
 	    -Wl,--version-script=proto/bluenet.map -o $@ \
 	    $(filter %.o,$^) $(LIBS_LIB)
 
+# What it has of the programs' rooms is not to be seen: the static one is one
+# object with what begins with bnet_ in it.
+$(EMBED_A): $(call obj,$(EMBED_SRC)) $(ENGINE_A) $(SHARED_A)
+	$(Q)$(LD) -r -o $@.o $^ && $(OBJCOPY) --wildcard \
+	    --keep-global-symbol='bnet_*' $@.o && rm -f $@ && \
+	    $(AR) rcs $@ $@.o && rm -f $@.o
+
+$(EMBED_SO): $(call obj,$(EMBED_SRC)) $(ENGINE_A) $(SHARED_A) $(LIB_SO) \
+    cmd/embed/engine.map
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,$(@F) \
+	    -Wl,--version-script=cmd/embed/engine.map -o $@ \
+	    $(filter %.o %.a %.so.$(SOVERSION),$^) $(LIBS_EMBED)
+
 $(BUILD)/bluenet-decode: $(call obj,cmd/decode/main.c) $(DECODE_A) \
     $(SHARED_A) $(LIB_A)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CMD) $(LIBS_LIB)
@@ -166,8 +185,10 @@ $(BUILD)/completion/relay.conf: $(BUILD)/completion/completion
 	$(Q)$< bluenet-relay conf > $@.part && mv $@.part $@
 
 $(BUILD)/completion/embed.c: man/bluenet.3
+$(BUILD)/completion/client.c $(BUILD)/completion/server.c: man/bluenet-engine.3
+$(BUILD)/completion/%.c:
 	@mkdir -p $(@D)
-	$(Q)sh tests/tools/extract-example.sh $< embed.c > $@.part && \
+	$(Q)sh tests/tools/extract-example.sh $< $(@F) > $@.part && \
 	    mv $@.part $@
 
 # ---- what a user asks for ---------------------------------------------------
@@ -225,7 +246,9 @@ CONFDIR = $(DESTDIR)$(SYSCONFDIR)/bluenet
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/bluenet
 SHARED = fixtures/decode.schema.json fixtures/keys.txt
 RELAY_CONF = $(BUILD)/completion/relay.conf
-EXAMPLES = $(BUILD)/completion/embed.c
+EXAMPLES = $(addprefix $(BUILD)/completion/,embed.c client.c server.c)
+PC = $(patsubst %,$(LIBTO)/pkgconfig/%.pc,bluenet \
+    $(if $(filter $(EMBED_A),$(LIBRARIES)),bluenet-engine))
 
 #: install - install programs, library, manuals and units (PREFIX, DESTDIR)
 .PHONY: install
@@ -235,14 +258,18 @@ install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	    $(CONFDIR) $(SHAREDIR)/scenarios $(SHAREDIR)/grafana \
 	    $(SHAREDIR)/examples $(SHAREDIR)/wireshark
 	install -m 755 $(PROGRAMS) $(BINDIR)
-	install -m 644 $(LIB_A) $(LIBTO)
-	$(if $(filter %.so.$(SOVERSION),$(LIBRARIES)),install -m 755 \
-	    $(LIB_SO) $(LIBTO) && \
-	    ln -sf $(notdir $(LIB_SO)) $(LIBTO)/libbluenet.so)
+	install -m 644 $(filter %.a,$(LIBRARIES)) $(LIBTO)
+	for so in $(filter %.so.$(SOVERSION),$(LIBRARIES)); do \
+		install -m 755 $$so $(LIBTO) && ln -sf $$(basename $$so) \
+		    $(LIBTO)/$$(basename $${so%.$(SOVERSION)}); done
 	install -m 644 $(HEADERS) $(INCDIR)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	$(if $(filter $(EMBED_A),$(LIBRARIES)),sed 's|"proto/|"|' \
+	    cmd/embed/engine.h > $(INCDIR)/engine.h)
+	for pc in $(PC); do sed -e 's|@PREFIX@|$(PREFIX)|' \
+	    -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
-	    proto/bluenet.pc.in > $(LIBTO)/pkgconfig/bluenet.pc
+	    $$(ls proto/$${pc##*/}.in cmd/embed/$${pc##*/}.in 2>/dev/null) \
+		> $$pc; done
 	for f in $(wildcard man/*.[135]); do sed \
 	    -e 's|/usr/local/share|$(PREFIX)/share|' \
 	    -e 's|/etc/bluenet|$(SYSCONFDIR)/bluenet|' $$f \
@@ -293,7 +320,7 @@ uninstall: $(RELAY_CONF)
 	rm -rf $(SHAREDIR)
 	rm -f $(patsubst $(BUILD)/%,$(BINDIR)/%,$(PROGRAMS))
 	rm -f $(LIBTO)/libbluenet.a $(LIBTO)/libbluenet.so* \
-	    $(LIBTO)/pkgconfig/bluenet.pc
+	    $(LIBTO)/libbluenet-engine.a $(LIBTO)/libbluenet-engine.so* $(PC)
 	rm -rf $(INCDIR)
 	rm -f $(patsubst man/%,$(MANDIR)/man1/%,$(wildcard man/*.1)) \
 	    $(patsubst man/%,$(MANDIR)/man3/%,$(wildcard man/*.3)) \
@@ -342,8 +369,8 @@ $(CAPTURES_A): $(filter-out $(TRIAL_O),$(call obj,$(wildcard \
     tests/captures/*.c)))
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(TRIAL_O) $(CAPTURES_A) \
-    $(DECODE_A) $(PING_A) $(RELAY_A) $(REPLAY_A) $(NODE_A) $(ENGINE_A) \
-    $(SHARED_A) $(LIB_A)
+    $(DECODE_A) $(PING_A) $(RELAY_A) $(REPLAY_A) $(NODE_A) \
+    $(call obj,$(EMBED_SRC)) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(WRAP) -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_RELAY) $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
@@ -526,7 +553,7 @@ lint-cc:
 	@$(MAKE) fuzz-build
 
 .PHONY: objects
-objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
+objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(EMBED_SRC) $(DECODE_SRC) \
     $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) $(NODE_SRC) $(COMPLETION_SRC) \
     $(UNIT_SRC) $(TOOL_SRC) $(wildcard tests/captures/*.c tests/fuzz/*.c))
 
@@ -577,6 +604,6 @@ format:
 .PRECIOUS: $(BUILD)/%.o
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
-    $(ENGINE_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) \
-    $(NODE_SRC) $(COMPLETION_SRC) \
+    $(ENGINE_SRC) $(EMBED_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) \
+    $(REPLAY_SRC) $(NODE_SRC) $(COMPLETION_SRC) \
     $(wildcard tests/unit/*.c tests/captures/*.c tests/bench/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))

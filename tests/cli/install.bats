@@ -59,6 +59,10 @@ embed() {
 	    share/zsh/site-functions/_bluenet-ping \
 	    lib/libbluenet.a lib/libbluenet.so \
 	    lib/libbluenet.so.0 lib/pkgconfig/bluenet.pc \
+	    lib/libbluenet-engine.a lib/libbluenet-engine.so \
+	    lib/libbluenet-engine.so.0 lib/pkgconfig/bluenet-engine.pc \
+	    include/bluenet/engine.h share/man/man3/bluenet-engine.3 \
+	    share/bluenet/examples/client.c share/bluenet/examples/server.c \
 	    include/bluenet/bluenet.h share/man/man1/bluenet-decode.1 \
 	    share/man/man1/bluenet-relay.1 share/man/man1/bluenet-node.1 \
 	    share/man/man3/bluenet.3 share/man/man5/bluenet-wire.5 \
@@ -272,13 +276,13 @@ example() {
 	diff -u "$BATS_TEST_TMPDIR/embed.out" "$BATS_TEST_TMPDIR/got"
 }
 
-# shared and static: what pkg-config says a program needs, as words
+# shared and static [PACKAGE]: what pkg-config says a program needs, as words
 shared() {
-	pkg-config --cflags --libs bluenet
+	pkg-config --cflags --libs "${1:-bluenet}"
 }
 
 static() {
-	pkg-config --cflags --libs --static bluenet
+	pkg-config --cflags --libs --static "${1:-bluenet}"
 }
 
 @test "the example of bluenet(3) compiles as C and C++, and prints what it says" {
@@ -300,6 +304,59 @@ static() {
 	example cc -static embed.c $(static)
 	run -0 readelf -d "$BATS_TEST_TMPDIR/embed"
 	[[ $output == *"no dynamic section"* ]]
+}
+
+# talk: client and server of bluenet-engine(3) print what the manual says.
+talk() {
+	local server at
+
+	export LD_LIBRARY_PATH=$prefix/lib
+	cd "$BATS_TEST_TMPDIR" || return
+	rm -f ready
+	mkfifo ready
+	./server 0 >ready 3>&- &
+	server=$!
+	{
+		read -r _ _ at
+		./client "$at" >client.got
+		cat >server.got
+	} <ready
+	wait "$server"
+	diff -u client.out client.got
+	diff -u server.out server.got
+	cd "$OLDPWD" || return
+}
+
+@test "the examples of bluenet-engine(3), as C and C++, shared and static" {
+	local strict="-Wall -Wextra -pedantic -Werror" way name
+
+	need g++ g++
+	for name in client.c server.c client.out server.out; do
+		sh tests/tools/extract-example.sh man/bluenet-engine.3 "$name" \
+		    >"$BATS_TEST_TMPDIR/$name"
+	done
+	for way in "gcc -std=c99" "g++ -std=c++11 -x c++"; do
+		for name in client server; do
+			# shellcheck disable=SC2046,SC2086 # words on purpose
+			$way $strict -o "$BATS_TEST_TMPDIR/$name" \
+			    "$BATS_TEST_TMPDIR/$name.c" -x none \
+			    $(shared bluenet-engine)
+		done
+		talk
+	done
+	for name in client server; do
+		# shellcheck disable=SC2046 # words on purpose
+		cc -static -o "$BATS_TEST_TMPDIR/$name" \
+		    "$BATS_TEST_TMPDIR/$name.c" $(static bluenet-engine)
+	done
+	talk
+}
+
+@test "the engine's libraries show their own names only" {
+	run -0 nm -g --defined-only "$prefix/lib/libbluenet-engine.a"
+	run ! grep -vE ' T bnet_(engine|conn|inbox)_|^$|:$' <<<"$output"
+	run -0 nm -D --defined-only "$prefix/lib/libbluenet-engine.so"
+	run ! grep -vE ' A BLUENET|@@BLUENET_ENGINE_[0-9.]*$' <<<"$output"
 }
 
 @test "the headers do not hide those of the system" {

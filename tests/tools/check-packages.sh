@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2016 # commands for a shell in a root
 # check-packages.sh - what "make deb" and "make image" make of the last commit,
 # in roots of their own ("make check-packages", as root): the packages are the
 # same from two folders, lintian finds nothing, they install, run, are removed
@@ -8,6 +7,7 @@
 #
 # PACKAGES: the folder to make the roots in (a temporary one, which goes at the
 # end; roots that are there are used again); MIRROR: see root.sh.
+# shellcheck disable=SC2016 # commands for a shell in a root
 set -eu
 cd "$(dirname "$0")/../.."
 . tests/tools/root.sh
@@ -60,8 +60,8 @@ install_and_remove() {
 		apt-get -qq install -y --no-install-recommends autopkgtest \
 		    man-db systemd >/dev/null 2>&1
 		apt-get -qq install -y --no-install-recommends /root/debs/*.deb
-		apt-get -qq purge -y libbluenet0 libbluenet-dev bluenet-tools \
-		    bluenet-relay bluenet-doc
+		apt-get -qq purge -y libbluenet0 libbluenet-engine0 \
+		    libbluenet-dev bluenet-tools bluenet-relay bluenet-doc
 		userdel bluenet-relay 2>/dev/null || true
 	' >"$folder/clean.log" 2>&1 || {
 		tail -n 30 "$folder/clean.log" >&2
@@ -88,8 +88,8 @@ install_and_remove() {
 		grep "# mine" /etc/bluenet/relay.conf
 		apt-get -qq install -y /root/debs/bluenet-relay_*.deb
 		grep "# mine" /etc/bluenet/relay.conf'
-	in_root "$clean" 'apt-get -qq purge -y libbluenet0 libbluenet-dev \
-	    bluenet-tools bluenet-relay bluenet-doc'
+	in_root "$clean" 'apt-get -qq purge -y libbluenet0 libbluenet-engine0 \
+	    libbluenet-dev bluenet-tools bluenet-relay bluenet-doc'
 	installed "$clean" | diff "$folder/before" - ||
 	    failed 'removing the packages leaves something'
 }
