@@ -21,6 +21,7 @@ MAKEFLAGS += --no-print-directory
 PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap libpcre2-8
 PKGS_EMBED = liburcu-qsbr liburcu-cds
+PKGS_DECODE = jansson
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
@@ -42,6 +43,7 @@ ALL_CFLAGS = -std=c17 $(WARN) $(WERROR) -fPIC -fno-semantic-interposition \
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD) $(PKGS_CODEC)) -lm
 LIBS_EMBED = $(shell $(PKG_CONFIG) --libs $(PKGS_EMBED))
+LIBS_DECODE = $(shell $(PKG_CONFIG) --libs $(PKGS_DECODE))
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
 LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
@@ -145,7 +147,8 @@ $(EMBED_SO): $(call obj,$(EMBED_SRC)) $(ENGINE_A) $(SHARED_A) $(LIB_SO) \
 
 $(BUILD)/bluenet-decode: $(call obj,cmd/decode/main.c) $(DECODE_A) \
     $(SHARED_A) $(LIB_A)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CMD) $(LIBS_LIB)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_DECODE) $(LIBS_CMD) \
+	    $(LIBS_LIB)
 
 $(BUILD)/bluenet-relay: $(call obj,cmd/relay/main.c) $(RELAY_A) $(ENGINE_A) \
     $(SHARED_A) $(LIB_A)

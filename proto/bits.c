@@ -13,19 +13,6 @@ bnet_bits_read(struct bnet_bits_rd *rd, struct bnet_slice in)
 		.end = in.len == 0 ? in.p : in.p + in.len };
 }
 
-/* Eight bytes, the first one lowest. */
-static uint64_t
-load_u64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	v = __builtin_bswap64(v);
-#endif
-	return v;
-}
-
 static void
 store_u64(uint8_t *p, uint64_t v)
 {
@@ -47,7 +34,7 @@ refill_last(struct bnet_bits_rd *rd, uint32_t n_left)
 	if (n_bytes > n_left)
 		n_bytes = n_left;
 	if (rd->end - rd->from >= 8) {
-		v = load_u64(rd->end - 8) >> (8 * (8 - n_left));
+		v = bnet_bits_load(rd->end - 8) >> (8 * (8 - n_left));
 		rd->acc |= v << rd->n_acc;
 		rd->p += n_bytes;
 		rd->n_acc += 8 * n_bytes;
@@ -74,7 +61,7 @@ bnet_bits_refill(struct bnet_bits_rd *rd)
 		refill_last(rd, (uint32_t)(rd->end - rd->p));
 		return;
 	}
-	rd->acc |= load_u64(rd->p) << rd->n_acc;
+	rd->acc |= bnet_bits_load(rd->p) << rd->n_acc;
 	n_bytes = (63 - rd->n_acc) / 8;
 	rd->p += n_bytes;
 	rd->n_acc += n_bytes * 8;

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,6 +51,19 @@ void bnet_bits_read(struct bnet_bits_rd *rd, struct bnet_slice in);
 #define BNET_BITS_COUNT_FULL 7 /* the value follows in all its bits */
 #define BNET_BITS_GROUP_U32 4 /* bits a group */
 #define BNET_BITS_GROUP_U64 5
+
+/* Eight bytes, the first one lowest. */
+static inline uint64_t
+bnet_bits_load(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
 
 /* Load more of the input; for bnet_bits_raw(). */
 void bnet_bits_refill(struct bnet_bits_rd *rd);

@@ -30,8 +30,8 @@ bnet_order_put_u32(enum bnet_order order, uint8_t p[4], uint32_t v)
 	p[3] = (uint8_t)(v >> 24);
 }
 
-/* Check the word and, once it has arrived, oob_len. */
-static enum bnet_err
+/* Check the word and, once it has arrived, oob_len. Inlined for each frame. */
+static inline __attribute__((always_inline)) enum bnet_err
 judge(struct bnet_slice in, enum bnet_order order, uint32_t size_max_bytes,
     uint32_t *word, uint32_t *oob_bytes)
 {

@@ -15,11 +15,24 @@
 /* A file may contain any time; this limit keeps differences within 63 bits. */
 #define TIME_MAX_S INT64_C(4600000000)
 
+/*
+ * The records of a usual pcap file, which libpcap has opened. Handed on where
+ * they were read to, they cost no copy.
+ */
+struct records {
+	uint8_t *p; /* read and not handed on yet: at to n; NULL: libpcap */
+	size_t at, n, room;
+	uint32_t snaplen, unit_ns;
+	int linktype;
+	char problem[120];
+};
+
 struct capfile {
 	struct input *in;
 	struct input_wait *wait;
 	pcap_t *pcap; /* one of these two; neither: an empty file */
 	struct pcapng *ng;
+	struct records records; /* of `pcap` */
 	uint64_t n_packets;
 	bool secrets_told; /* their problem was */
 	char path[200];
@@ -78,16 +91,42 @@ open_pcapng(
 	return false;
 }
 
-static bool
-open_pcap(struct capfile *file, char *err)
+/* In this machine's byte order; libpcap knows all the others. */
+#define MAGIC_US UINT32_C(0xa1b2c3d4)
+#define MAGIC_NS UINT32_C(0xa1b23c4d)
+
+/* Are the records those of version 2.4, and as they are? */
+static void
+open_records(struct capfile *file, uint32_t magic, unsigned flags)
 {
+	struct records *r = &file->records;
+
+	if (pcap_major_version(file->pcap) != 2 ||
+	    pcap_minor_version(file->pcap) != 4)
+		return;
+	r->room = buffer_bytes(flags);
+	r->p = malloc(r->room);
+	r->unit_ns = magic == MAGIC_US ? 1000 : 1;
+	r->snaplen = (uint32_t)pcap_snapshot(file->pcap);
+	r->linktype = pcap_datalink(file->pcap);
+}
+
+static bool
+open_pcap(struct capfile *file, unsigned flags, uint32_t magic, char *err)
+{
+	bool usual = magic == MAGIC_US || magic == MAGIC_NS;
 	char why[PCAP_ERRBUF_SIZE];
 	const char *problem;
 
+	if (usual)
+		input_unbuffered(file->in);
 	file->pcap = pcap_fopen_offline_with_tstamp_precision(
 	    input_file(file->in), PCAP_TSTAMP_PRECISION_NANO, why);
-	if (file->pcap != NULL)
+	if (file->pcap != NULL) {
+		if (usual)
+			open_records(file, magic, flags);
 		return true;
+	}
 	problem = input_problem(file->in);
 	snprintf(err, SOURCE_ERR_CHARS,
 	    "%s: %.200s (expected a pcap or pcapng file)", file->path,
@@ -101,6 +140,7 @@ open_content(struct capfile *file, const char *path, unsigned flags,
 {
 	uint8_t magic[INPUT_MAGIC_BYTES];
 	size_t n = input_magic(file->in, magic);
+	uint32_t number = 0;
 
 	if (n == 0 && (flags & CAPFILE_EMPTY_OK) &&
 	    input_problem(file->in) == NULL) {
@@ -109,7 +149,9 @@ open_content(struct capfile *file, const char *path, unsigned flags,
 	}
 	if (n == sizeof(magic) && memcmp(magic, PCAPNG_MAGIC, n) == 0)
 		return open_pcapng(file, path, log, err);
-	return open_pcap(file, err);
+	if (n == sizeof(number))
+		memcpy(&number, magic, sizeof(number));
+	return open_pcap(file, flags, number, err);
 }
 
 struct capfile *
@@ -147,18 +189,102 @@ capfile_close(struct capfile *file)
 		input_released(file->in);
 	}
 	input_close(file->in);
+	free(file->records.p);
 	free(file);
 }
 
 /* ---- packets ---- */
 
 static int64_t
-to_ns(const struct timeval *ts)
+to_ns(int64_t s, int64_t ns)
 {
-	int64_t s = ts->tv_sec, ns = ts->tv_usec; /* as was asked for */
-
 	s = s > TIME_MAX_S ? TIME_MAX_S : s < -TIME_MAX_S ? -TIME_MAX_S : s;
 	return s * NS_PER_S + (ns < 0 || ns >= NS_PER_S ? 0 : ns);
+}
+
+/* Makes `n` bytes there, if the file has so many. */
+static bool
+read_more(struct capfile *file, size_t n)
+{
+	struct records *r = &file->records;
+	uint8_t *p = r->p;
+	ssize_t got;
+
+	if (r->at > 0) {
+		memmove(r->p, r->p + r->at, r->n - r->at);
+		r->n -= r->at;
+		r->at = 0;
+	}
+	if (n > r->room) {
+		p = realloc(r->p, n);
+		if (p == NULL) {
+			snprintf(r->problem, sizeof(r->problem),
+			    "out of memory");
+			return false;
+		}
+		r->p = p;
+		r->room = n;
+	}
+	while (r->n < n) {
+		got = input_read(file->in, r->p + r->n, r->room - r->n);
+		if (got <= 0)
+			return false;
+		r->n += (size_t)got;
+	}
+	return true;
+}
+
+static inline bool
+need(struct capfile *file, size_t n)
+{
+	return file->records.n - file->records.at >= n || read_more(file, n);
+}
+
+/* | s u32 | us or ns u32 | captured u32 | sent u32 | data | */
+#define RECORD_BYTES 16
+
+/* The file ends in the middle of something. */
+static enum source_result
+cut(struct records *r, const char *what, size_t n, size_t got)
+{
+	if (r->problem[0] == '\0')
+		snprintf(r->problem, sizeof(r->problem),
+		    "truncated dump file; tried to read %zu %s bytes, only got"
+		    " %zu",
+		    n, what, got);
+	return SOURCE_ERROR;
+}
+
+static enum source_result
+next_record(struct capfile *file, struct source_packet *packet)
+{
+	struct records *r = &file->records;
+	uint32_t head[4];
+	size_t n;
+
+	if (!need(file, RECORD_BYTES))
+		return r->n == r->at && r->problem[0] == '\0'
+		    ? SOURCE_END
+		    : cut(r, "header", RECORD_BYTES, r->n - r->at);
+	memcpy(head, r->p + r->at, sizeof(head));
+	n = head[2];
+	if (n > SOURCE_SNAPLEN_MAX) {
+		snprintf(r->problem, sizeof(r->problem),
+		    "invalid packet capture length %zu, bigger than maximum"
+		    " of %d",
+		    n, SOURCE_SNAPLEN_MAX);
+		return SOURCE_ERROR;
+	}
+	if (!need(file, RECORD_BYTES + n))
+		return cut(r, "captured", n, r->n - r->at - RECORD_BYTES);
+	packet->time_ns =
+	    to_ns((int32_t)head[0], (int64_t)head[1] * r->unit_ns);
+	packet->data = (struct bnet_slice){ r->p + r->at + RECORD_BYTES,
+		n < r->snaplen ? n : r->snaplen };
+	packet->wire_bytes = head[3];
+	packet->linktype = r->linktype;
+	r->at += RECORD_BYTES + n;
+	return SOURCE_PACKET;
 }
 
 static enum source_result
@@ -166,13 +292,16 @@ next_pcap(struct capfile *file, struct source_packet *packet)
 {
 	struct pcap_pkthdr *head;
 	const u_char *data;
-	int got = pcap_next_ex(file->pcap, &head, &data);
+	int got;
 
+	if (file->records.p != NULL)
+		return next_record(file, packet);
+	got = pcap_next_ex(file->pcap, &head, &data);
 	if (got == PCAP_ERROR_BREAK)
 		return SOURCE_END;
 	if (got < 0)
 		return SOURCE_ERROR;
-	packet->time_ns = to_ns(&head->ts);
+	packet->time_ns = to_ns(head->ts.tv_sec, head->ts.tv_usec);
 	packet->data = (struct bnet_slice){ data, head->caplen };
 	packet->wire_bytes = head->len;
 	packet->linktype = pcap_datalink(file->pcap);
@@ -184,8 +313,10 @@ problem_of(const struct capfile *file)
 {
 	if (input_problem(file->in) != NULL)
 		return input_problem(file->in);
-	return file->ng != NULL ? pcapng_problem(file->ng)
-				: pcap_geterr(file->pcap);
+	if (file->ng != NULL)
+		return pcapng_problem(file->ng);
+	return file->records.p != NULL ? file->records.problem
+				       : pcap_geterr(file->pcap);
 }
 
 enum source_result

@@ -110,12 +110,12 @@ jump(const struct tcp_half *half, uint32_t seq)
 }
 
 /*
- * Is it of a new connection between the same ends, whose SYN is not in the
+ * May it be of a new connection between the same ends, whose SYN is not in the
  * capture? Then it acknowledges what the other side never sent, and lies beyond
- * any window itself. One alone could be forged: the next one must continue it.
+ * any window itself.
  */
 static bool
-is_reuse_unseen(struct stream *s, int dir, const struct cap_segment *seg)
+is_beyond(const struct stream *s, int dir, const struct cap_segment *seg)
 {
 	enum jump by_seq, by_ack = JUMP_NONE;
 	bool knows_ack = (seg->flags & TCP_ACK) && s->half[!dir].started;
@@ -144,51 +144,6 @@ note_syn(struct stream *s, int dir, const struct cap_segment *seg)
 	if (seg->flags & TCP_ACK)
 		tcp_start(&s->half[!dir], seg->ack);
 }
-
-/*
- * Finds the stream of a segment, or opens it; *dir is its direction.
- *	BNET_OK		*out is NULL if it belongs to no stream
- *	BNET_ENOMEM
- */
-static enum bnet_err
-stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
-    struct stream **out)
-{
-	struct stream_key key;
-	int order = memcmp(seg->src.ip, seg->dst.ip, sizeof(seg->src.ip));
-	int sender;
-	struct stream *s;
-
-	if (order == 0)
-		order = (int)seg->src.port - (int)seg->dst.port;
-	sender = order > 0;
-	key.end[sender] = seg->src;
-	key.end[!sender] = seg->dst;
-	s = streams_find(&cap->streams, &key);
-	if (s != NULL && s->tunnel[sender != s->opener] != seg->tunnel)
-		s = streams_of_tunnel(&cap->streams, s, sender, seg);
-	if (s != NULL &&
-	    (is_reuse(s, sender != s->opener, seg) ||
-		is_reuse_unseen(s, sender != s->opener, seg))) {
-		streams_close(cap, s);
-		s = NULL;
-	}
-	/* a stray FIN or RST of a finished connection opens no stream */
-	if (s == NULL && seg->data.len == 0 &&
-	    (seg->flags & (TCP_RST | TCP_FIN)))
-		return BNET_OK;
-	if (s == NULL)
-		s = streams_open(cap, &key, sender, seg);
-	if (s == NULL)
-		return BNET_ENOMEM;
-	*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
-	if (s->tunnel[*dir] == 0)
-		s->tunnel[*dir] = seg->tunnel;
-	*out = s;
-	return BNET_OK;
-}
-
-/* ---- packets ---- */
 
 /* A RST far from the expected sequence number may be forged. */
 static bool
@@ -221,11 +176,287 @@ segment_done(struct cap *cap, struct stream *s, enum cap_dir dir,
 		streams_make_room(cap);
 }
 
+/* No clock of TCP is slower than this: it is usually a millisecond. */
+#define TICK_NS INT64_C(20000000)
+/* By then, what is not acknowledged is sent again. */
+#define RESENT_NS INT64_C(3000000000)
+
+/*
+ * The capture pauses before this segment, or its clock stepped forward. The
+ * sender's clock shows it. Or it acknowledges what was sent before: in a pause
+ * that would have been sent again.
+ */
+static void
+note_evidence(struct cap *cap, const struct stream *s, enum cap_dir dir,
+    const struct cap_segment *seg)
+{
+	const struct tcp_half *own = &s->half[dir], *other = &s->half[!dir];
+	int64_t pause_ns = clock_pause_ns(&cap->clock);
+	uint32_t ticks = seg->ticks - own->ticks;
+
+	if (pause_ns == 0)
+		return;
+	if (seg->clocked && own->clocked) {
+		if (ticks <= INT32_MAX)
+			clock_evidence(
+			    &cap->clock, ticks * TICK_NS >= pause_ns);
+	} else if (pause_ns >= RESENT_NS && (seg->flags & TCP_ACK) &&
+	    other->started && other->acked && other->n_segments > 0 &&
+	    other->unix_ns <= cap->clock.last.time_ns &&
+	    (int32_t)(seg->ack - other->peer_ack) > 0 &&
+	    seg->ack == other->next_seq) {
+		clock_evidence(&cap->clock, false);
+	}
+}
+
+static inline void
+note_ticks(struct cap *cap, struct stream *s, enum cap_dir dir,
+    const struct cap_segment *seg)
+{
+	if (cap->clock.suspect)
+		note_evidence(cap, s, dir, seg);
+	else if (seg->clocked) {
+		s->half[dir].clocked = true;
+		s->half[dir].ticks = seg->ticks;
+	}
+}
+
+/* A segment of a stream; eviction may close that, if it holds too much. */
+static enum bnet_err
+feed_segment(struct cap *cap, struct stream *s, enum cap_dir dir,
+    const struct cap_segment *seg, int64_t time_ns)
+{
+	struct flow_ref ref = { cap, s, dir };
+	enum bnet_err err = BNET_OK;
+
+	note_ticks(cap, s, dir, seg);
+	if (seg->flags & TCP_SYN)
+		note_syn(s, (int)dir, seg);
+	if (seg->flags & TCP_ACK)
+		tcp_acknowledge(&s->half[!dir], seg->ack, time_ns);
+	if (!s->ignored) {
+		err = tcp_segment(
+		    &s->half[dir], &cap->tcp, seg, time_ns, &ref);
+		if (order_may_change(s, dir) ||
+		    (s->tls != NULL && order_may_change(s, !dir)))
+			order_note(cap, s);
+	}
+	segment_done(cap, s, dir, seg);
+	return err;
+}
+
+/* ---- a new connection whose SYN is not in the capture ---- */
+
+/* Puts a segment aside; false: out of memory. */
+static bool
+put_aside(struct cap *cap, struct stream *s, enum cap_dir dir,
+    const struct cap_segment *seg)
+{
+	size_t n = sizeof(*s->suspect) + seg->data.len;
+	struct suspect *suspect;
+
+	streams_drop_suspect(cap, s);
+	suspect = malloc(n);
+	if (suspect == NULL)
+		return false;
+	suspect->segment = *seg;
+	suspect->segment.data.p = suspect->data;
+	if (seg->data.len > 0)
+		memcpy(suspect->data, seg->data.p, seg->data.len);
+	suspect->mark = cap->tcp.now;
+	suspect->time_ns = cap->time_ns;
+	suspect->dir = dir;
+	s->suspect = suspect;
+	cap->held_bytes += n;
+	order_note(cap, s);
+	return true;
+}
+
+static uint32_t
+end_of(const struct cap_segment *seg)
+{
+	return seg->seq + (uint32_t)(seg->data.len + seg->missing_bytes);
+}
+
+static bool
+is_near(uint32_t a, uint32_t b)
+{
+	return a - b + WINDOW_BYTES < 2 * WINDOW_BYTES;
+}
+
+enum kin {
+	KIN_NONE,
+	KIN_SAME, /* the same bytes again */
+	KIN_NEXT, /* other bytes of that connection, or an answer */
+};
+
+static enum kin
+kin_of(
+    const struct suspect *suspect, enum cap_dir dir, const struct cap_segment *b)
+{
+	const struct cap_segment *a = &suspect->segment;
+	const uint8_t both = a->flags & b->flags & TCP_ACK;
+
+	if (dir != suspect->dir)
+		return (b->flags & TCP_ACK) && is_near(b->ack, end_of(a)) &&
+			(!both || is_near(b->seq, a->ack))
+		    ? KIN_NEXT
+		    : KIN_NONE;
+	if (!is_near(b->seq, a->seq) || (both && !is_near(b->ack, a->ack)))
+		return KIN_NONE;
+	if (end_of(a) == a->seq || end_of(b) == b->seq)
+		return a->seq == b->seq && end_of(a) == end_of(b) ? KIN_SAME
+								  : KIN_NEXT;
+	return (int32_t)(b->seq - end_of(a)) >= 0 ||
+		(int32_t)(a->seq - end_of(b)) >= 0
+	    ? KIN_NEXT
+	    : KIN_SAME;
+}
+
+/*
+ * The segment put aside began a new connection. Returns its stream; NULL: out
+ * of memory.
+ */
+static struct stream *
+begin_anew(struct cap *cap, struct stream *old, enum bnet_err *err)
+{
+	const struct stream_key key = old->key;
+	const struct cap_mark now = cap->tcp.now;
+	struct suspect *first = old->suspect;
+	int sender = first->dir == CAP_UP ? old->opener : !old->opener;
+	struct stream *s;
+
+	old->suspect = NULL;
+	cap->held_bytes -= sizeof(*first) + first->segment.data.len;
+	streams_close(cap, old);
+	s = streams_open(cap, &key, sender, &first->segment);
+	*err = BNET_ENOMEM;
+	if (s != NULL) {
+		enum cap_dir dir = sender == s->opener ? CAP_UP : CAP_DOWN;
+
+		s->tunnel[dir] = first->segment.tunnel;
+		cap->tcp.now = first->mark;
+		*err =
+		    feed_segment(cap, s, dir, &first->segment, first->time_ns);
+		cap->tcp.now = now;
+	}
+	free(first);
+	return cap->streams.last_hit == s ? s : NULL;
+}
+
+/*
+ * One segment beyond any window could be forged; a second one that belongs to
+ * it shows a new connection. *s becomes its stream, or NULL if the segment
+ * opens one itself; *aside: there is no more to be done with it.
+ */
+static enum bnet_err
+reuse(struct cap *cap, struct stream **s, int sender,
+    const struct cap_segment *seg, bool *aside)
+{
+	enum cap_dir dir = sender == (*s)->opener ? CAP_UP : CAP_DOWN;
+	enum bnet_err err = BNET_OK;
+	enum kin kin;
+
+	*aside = false;
+	if (is_reuse(*s, (int)dir, seg)) {
+		streams_close(cap, *s);
+		*s = NULL;
+		return BNET_OK;
+	}
+	if (!is_beyond(*s, (int)dir, seg)) {
+		streams_drop_suspect(cap, *s);
+		order_note(cap, *s);
+		return BNET_OK;
+	}
+	kin = (*s)->suspect == NULL ? KIN_NONE
+				    : kin_of((*s)->suspect, dir, seg);
+	if (kin == KIN_NEXT) {
+		*s = begin_anew(cap, *s, &err);
+		return err;
+	}
+	*aside = true;
+	if (kin == KIN_SAME)
+		cap->counters.retransmissions++;
+	else if (!put_aside(cap, *s, dir, seg))
+		return BNET_ENOMEM;
+	return BNET_OK;
+}
+
+/*
+ * The capture ends with a segment put aside: nothing is lost by taking it for a
+ * new connection.
+ */
+static void
+believe_suspects(struct cap *cap)
+{
+	enum bnet_err err;
+
+	for (size_t i = 0; i < cap->streams.n_buckets; i++) {
+		struct stream *s = cap->streams.bucket[i];
+
+		while (s != NULL)
+			if (s->suspect == NULL) {
+				s = s->chain;
+			} else { /* others may be closed for it */
+				(void)begin_anew(cap, s, &err);
+				s = cap->streams.bucket[i];
+			}
+	}
+}
+
+/*
+ * Finds the stream of a segment, or opens it; *dir is its direction.
+ *	BNET_OK		*out is NULL if it belongs to no stream
+ *	BNET_MORE	nothing is to be done with it for now
+ *	BNET_ENOMEM
+ */
+static enum bnet_err
+stream_of(struct cap *cap, const struct cap_segment *seg, enum cap_dir *dir,
+    struct stream **out)
+{
+	struct stream_key key;
+	int order = memcmp(seg->src.ip, seg->dst.ip, sizeof(seg->src.ip));
+	int sender;
+	struct stream *s;
+	enum bnet_err err = BNET_OK;
+	bool aside = false;
+
+	if (order == 0)
+		order = (int)seg->src.port - (int)seg->dst.port;
+	sender = order > 0;
+	key.end[sender] = seg->src;
+	key.end[!sender] = seg->dst;
+	s = streams_find(&cap->streams, &key);
+	if (s != NULL && s->tunnel[sender != s->opener] != seg->tunnel)
+		s = streams_of_tunnel(&cap->streams, s, sender, seg);
+	if (s != NULL &&
+	    (s->suspect != NULL || is_reuse(s, sender != s->opener, seg) ||
+		is_beyond(s, sender != s->opener, seg)))
+		err = reuse(cap, &s, sender, seg, &aside);
+	if (err != BNET_OK)
+		return err;
+	/* a stray FIN or RST of a finished connection opens no stream */
+	if (s == NULL && seg->data.len == 0 &&
+	    (seg->flags & (TCP_RST | TCP_FIN)))
+		return BNET_OK;
+	if (s == NULL)
+		s = streams_open(cap, &key, sender, seg);
+	if (s == NULL)
+		return BNET_ENOMEM;
+	*dir = sender == s->opener ? CAP_UP : CAP_DOWN;
+	if (s->tunnel[*dir] == 0)
+		s->tunnel[*dir] = seg->tunnel;
+	*out = s;
+	return aside ? BNET_MORE : BNET_OK;
+}
+
+/* ---- packets ---- */
+
 static enum bnet_err
 on_segment(
     struct cap *cap, const struct cap_segment *seg, struct cap_stream **out)
 {
-	struct flow_ref ref = { .cap = cap };
+	enum cap_dir dir;
 	struct stream *s = NULL;
 	enum bnet_err err;
 
@@ -241,26 +472,19 @@ on_segment(
 	}
 	if (cap->time_ns >= cap->expire_ns)
 		streams_expire(cap);
-	err = stream_of(cap, seg, &ref.dir, &s);
+	err = stream_of(cap, seg, &dir, &s);
 	if (s == NULL)
 		return err;
-	ref.stream = s;
-	if (seg->flags & TCP_SYN)
-		note_syn(s, (int)ref.dir, seg);
-	if (seg->flags & TCP_ACK)
-		tcp_acknowledge(&s->half[!ref.dir], seg->ack, cap->time_ns);
-	if (!s->ignored) {
-		err = tcp_segment(
-		    &s->half[ref.dir], &cap->tcp, seg, cap->time_ns, &ref);
-		if (order_may_change(s, ref.dir) ||
-		    (s->tls != NULL && order_may_change(s, !ref.dir)))
-			order_note(cap, s);
+	if (err == BNET_MORE) {
+		err = BNET_OK;
+		if (cap->held_bytes > cap->set.limits.total_bytes)
+			streams_make_room(cap);
+	} else {
+		err = feed_segment(cap, s, dir, seg, cap->time_ns);
 	}
-	*out = s->ignored ? NULL : &s->pub;
-	segment_done(cap, s, ref.dir, seg);
 	/* eviction may have closed it, if it alone holds too much */
-	if (cap->streams.last_hit != s)
-		*out = NULL;
+	if (cap->streams.last_hit == s && !s->ignored)
+		*out = &s->pub;
 	return err;
 }
 
@@ -333,8 +557,9 @@ report_step(struct cap *cap, const struct clock_news *news)
 		.time_ns = news->mark.time_ns,
 		.packet = news->mark.packet,
 		.step_ns = news->step_ns,
-		.reason = news->once    ? "one packet has another time"
-		    : news->step_ns < 0 ? "the clock stepped back"
+		.reason = news->n_off == 1 ? "one packet has another time"
+		    : news->n_off > 1      ? "a few packets have another time"
+		    : news->step_ns < 0    ? "the clock stepped back"
 					: "the clock stepped forward" };
 
 	cap->counters.events[CAP_CLOCK]++;
@@ -471,6 +696,7 @@ cap_finish(struct cap *cap)
 	size_t which;
 
 	settle_clock(cap);
+	believe_suspects(cap);
 	order_wait(cap);
 	while ((s = earliest(of, 4, &which)) != NULL) {
 		of[which] = s->newer;

@@ -81,6 +81,11 @@ struct cap_event {
 	 */
 	uint64_t cut_of;
 	int64_t step_ns; /* CLOCK: positive: forward */
+	/*
+	 * FRAME: it waited for bytes before it, which came late or never; its
+	 * time is still that of its own packet.
+	 */
+	bool held;
 };
 
 struct left_out;

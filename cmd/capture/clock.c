@@ -5,6 +5,10 @@
 
 /* Captures swap packets, and merged ones differ by less than this. */
 #define BACK_NS INT64_C(500000000)
+/* After such a pause, evidence is awaited, for so long. */
+#define PAUSE_NS INT64_C(3000000000)
+#define EVIDENCE_NS INT64_C(150000000)
+#define EVIDENCE_PACKETS 32
 #define STEPS_MAX 65536 /* later ones are not taken out */
 
 struct clock_step {
@@ -40,6 +44,33 @@ away(int64_t a_ns, int64_t b_ns)
 	return a_ns > b_ns ? a_ns - b_ns : b_ns - a_ns;
 }
 
+int64_t
+clock_pause_ns(const struct cap_clock *clock)
+{
+	int64_t ns = clock->doubt.time_ns - clock->last.time_ns;
+
+	return clock->suspect && ns > 0 ? ns : 0;
+}
+
+void
+clock_evidence(struct cap_clock *clock, bool pause)
+{
+	if (clock->no_pause || clock->pause)
+		return;
+	clock->no_pause = !pause;
+	clock->pause = pause;
+}
+
+/* May evidence still come about a pause? */
+static bool
+may_wait(struct cap_clock *clock, struct cap_mark mark)
+{
+	return clock_pause_ns(clock) >= PAUSE_NS && !clock->no_pause &&
+	    !clock->pause &&
+	    mark.time_ns - clock->doubt.time_ns <= EVIDENCE_NS &&
+	    clock->n_after++ < EVIDENCE_PACKETS;
+}
+
 /* The clock stepped from `last` to `doubt`, and stays there. */
 static void
 step(struct cap_clock *clock, struct clock_news *news)
@@ -47,7 +78,7 @@ step(struct cap_clock *clock, struct clock_news *news)
 	int64_t by_ns = clock->doubt.time_ns - clock->last.time_ns;
 	int64_t lag_ns = clock->doubt.time_ns - clock->left.time_ns;
 
-	*news = (struct clock_news){ clock->doubt, by_ns, false };
+	*news = (struct clock_news){ clock->doubt, by_ns, 0 };
 	/*
 	 * Is it back where it was before what was taken for silence? Then that
 	 * was a step, too; since then this much time went by at most.
@@ -72,7 +103,8 @@ step(struct cap_clock *clock, struct clock_news *news)
 static bool
 settle(struct cap_clock *clock, struct clock_news *news)
 {
-	bool stepped = clock->doubt.time_ns < clock->last.time_ns;
+	bool stepped =
+	    clock->doubt.time_ns < clock->last.time_ns || clock->no_pause;
 
 	if (stepped) {
 		step(clock, news);
@@ -106,7 +138,7 @@ clock_settle(struct cap_clock *clock, struct clock_news *news)
 	return stepped;
 }
 
-/* The packet after a suspect one: what was it? */
+/* A packet after a suspect one: what was that? */
 static bool
 judge(struct cap_clock *clock, struct cap_mark mark, struct clock_news *news)
 {
@@ -114,8 +146,9 @@ judge(struct cap_clock *clock, struct cap_mark mark, struct clock_news *news)
 
 	if (away(mark.time_ns, clock->last.time_ns) >
 	    away(mark.time_ns, clock->doubt.time_ns))
-		return settle(clock, news);
-	*news = (struct clock_news){ clock->doubt, off_ns, true };
+		return !may_wait(clock, mark) && settle(clock, news);
+	*news =
+	    (struct clock_news){ clock->doubt, off_ns, 1 + clock->n_after };
 	add(clock, clock->doubt.packet, clock->offset_ns + off_ns);
 	add(clock, mark.packet, clock->offset_ns);
 	clock->suspect = false;
@@ -137,10 +170,14 @@ clock_packet(
 	}
 	if (clock->suspect)
 		stepped = judge(clock, mark, news);
+	if (clock->suspect)
+		return false;
 	since_ns = mark.time_ns - clock->last.time_ns;
 	if (since_ns < -BACK_NS || since_ns > CLOCK_FORWARD_NS) {
 		clock->suspect = true;
 		clock->doubt = mark;
+		clock->pause = clock->no_pause = false;
+		clock->n_after = 0;
 	} else if (since_ns >= 0) {
 		clock->last = mark;
 	}

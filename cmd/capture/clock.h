@@ -5,9 +5,10 @@
  * A packet a second or more after the one before, or half a second before it,
  * is suspect until the next packet: if that one goes back, one packet had a
  * wrong time; if not, the clock stepped back, or there was silence. A step
- * forward looks like silence, unless the clock steps back later to where it
- * was: that is found, too. Owns the list of the steps; called by capture.c and
- * order.c.
+ * forward looks like silence, unless a packet shows that hardly any time went
+ * by (clock_evidence()): after a long pause that is awaited for a moment. Or
+ * the clock steps back later to where it was: that is found, too. Owns the list
+ * of the steps; called by capture.c and order.c.
  */
 #ifndef CAPTURE_CLOCK_H
 #define CAPTURE_CLOCK_H
@@ -18,7 +19,9 @@ struct clock_step;
 
 struct cap_clock {
 	bool started;
-	bool suspect; /* the last packet is */
+	bool suspect; /* the last packet is, or the last few */
+	bool no_pause, pause; /* what evidence there is about the suspect one */
+	uint32_t n_after; /* packets after the suspect one */
 	struct cap_mark last; /* the last packet that was not */
 	struct cap_mark doubt; /* the suspect one */
 	struct cap_mark left; /* before the last silence; packet 0: none */
@@ -33,7 +36,7 @@ struct cap_clock {
 struct clock_news {
 	struct cap_mark mark;
 	int64_t step_ns; /* positive: forward */
-	bool once; /* the next packet is back */
+	uint32_t n_off; /* the packet after so many is back; 0: none is */
 };
 
 /* The next packet. Returns true if a step was found. */
@@ -55,6 +58,12 @@ clock_usual(struct cap_clock *clock, struct cap_mark mark)
 		clock->now_ns = mark.time_ns - clock->offset_ns;
 	return true;
 }
+
+/* How long a suspect packet is after the one before it; 0: it is before it. */
+int64_t clock_pause_ns(const struct cap_clock *clock);
+
+/* A packet shows that so much time did, or did not, go by. */
+void clock_evidence(struct cap_clock *clock, bool pause);
 
 /* No packet comes for now: settles what is suspect. */
 bool clock_settle(struct cap_clock *clock, struct clock_news *news);

@@ -68,6 +68,7 @@ cap_emit_frame(const struct flow_ref *ref, const struct bnet_packet *frame,
 	event.frame = frame;
 	event.cut_of = cut_of;
 	event.step_ns = 0;
+	event.held = mark.packet < cap->counters.packets;
 	cap->counters.event_bytes[CAP_FRAME] += event.bytes;
 	cap->counters.cut_frames += cut_of > 0;
 	if (order_usual(cap, &event))

@@ -94,6 +94,18 @@ struct order {
 	struct hold_list fresh, stale;
 };
 
+/*
+ * A segment beyond any window, put aside: forged, or the first one seen of a
+ * new connection between the same ends. The next one tells.
+ */
+struct suspect {
+	struct cap_segment segment; /* its data is `data` */
+	struct cap_mark mark;
+	int64_t time_ns;
+	enum cap_dir dir; /* as in the old connection */
+	uint8_t data[];
+};
+
 struct stream {
 	struct cap_stream pub; /* must be first: the sink sees this */
 	struct stream_key key;
@@ -111,6 +123,7 @@ struct stream {
 	struct tcp_half half[2];
 	struct flow flow[2];
 	struct hold hold[2];
+	struct suspect *suspect; /* or NULL */
 	size_t n_waiting; /* of its events, in the order */
 	struct proxied *proxied; /* its PROXY header, or NULL */
 	struct cap_tls *tls;

@@ -469,6 +469,27 @@ input_file(struct input *in)
 	return in->file;
 }
 
+void
+input_unbuffered(struct input *in)
+{
+	setvbuf(in->file, NULL, _IONBF, 0);
+	free(in->buffer);
+	in->buffer = NULL;
+}
+
+ssize_t
+input_read(struct input *in, void *p, size_t n_bytes)
+{
+	ssize_t n;
+
+	if (in->plain == NULL)
+		return read_cookie(in, p, n_bytes);
+	n = read_some(in, p, n_bytes);
+	if (n < 0)
+		in->problem = strerror(errno);
+	return n;
+}
+
 size_t
 input_magic(const struct input *in, uint8_t magic[INPUT_MAGIC_BYTES])
 {

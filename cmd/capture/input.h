@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #define INPUT_MAGIC_BYTES 4
 
@@ -47,6 +48,15 @@ void input_close(struct input *in); /* NULL is allowed */
 
 /* The decompressed bytes, from the first one. input_close() closes it. */
 FILE *input_file(struct input *in);
+
+/*
+ * Takes stdio's buffer away, before anything is read: input_read() goes on
+ * where input_file() is.
+ */
+void input_unbuffered(struct input *in);
+
+/* As read() on the decompressed bytes; 0, too, when the input has to end. */
+ssize_t input_read(struct input *in, void *p, size_t n_bytes);
 
 /* Somebody else has closed it: libpcap does with the stream of a pcap file. */
 void input_released(struct input *in);

@@ -1299,6 +1299,11 @@ cap_layers_tcp(const struct cap_ip *ip, struct cap_segment *segment)
 		head_bytes = ip->data.len;
 	}
 	segment->data = bnet_slice_from(ip->data, head_bytes);
+	/* as all systems place it, except in a SYN */
+	segment->clocked = head_bytes >= TCP_BYTES + 12 &&
+	    memcmp(p + TCP_BYTES, "\1\1\10\12", 4) == 0;
+	if (segment->clocked)
+		segment->ticks = get_u32(p + TCP_BYTES + 4);
 	return CAP_LAYER_TCP;
 }
 

@@ -101,6 +101,8 @@ struct cap_segment {
 	 */
 	uint32_t tunnel;
 	uint8_t flags; /* TCP_* */
+	bool clocked; /* it has a timestamp, of the sender's clock: */
+	uint32_t ticks; /* usually milliseconds */
 	struct bnet_slice data; /* payload as captured; borrowed */
 	size_t missing_bytes; /* payload sent but not captured */
 };

@@ -315,6 +315,34 @@ left_out_rows(const struct left_out *lo, left_out_row *row, void *arg)
 		row(arg, "(others)", others->packets, false);
 }
 
+void
+left_out_kinds(const struct left_out *lo, left_out_kind *row, void *arg)
+{
+	const struct kind *kind;
+
+	for (size_t i = 0; lo != NULL && i < lo->kinds.n; i++) {
+		kind = map_at(&lo->kinds, i);
+		row(arg, kind->key, kind->packets, kind->likely);
+	}
+	kind = lo == NULL ? NULL : lo->kinds.others;
+	if (kind != NULL && kind->packets > 0)
+		row(arg, UINT64_MAX, kind->packets, 0);
+}
+
+/* The key of (others) is that of no kind. */
+void
+left_out_add(
+    struct left_out *lo, uint64_t key, uint64_t packets, uint32_t likely)
+{
+	struct kind *kind =
+	    key == UINT64_MAX ? lo->kinds.others : map_get(&lo->kinds, &key);
+
+	kind->packets += packets;
+	kind->likely = likely < UINT32_MAX - kind->likely
+	    ? kind->likely + likely
+	    : UINT32_MAX;
+}
+
 struct sentence {
 	char text[LINE_CHARS];
 	size_t n_chars;

@@ -39,6 +39,17 @@ void
 left_out_rows(const struct left_out *left_out, left_out_row *row, void *arg);
 
 /*
+ * All kinds as numbers, in no order, and those of another one added: for the
+ * sum of several captures.
+ */
+typedef void
+left_out_kind(void *arg, uint64_t key, uint64_t packets, uint32_t likely);
+void
+left_out_kinds(const struct left_out *left_out, left_out_kind *kind, void *arg);
+void left_out_add(
+    struct left_out *left_out, uint64_t key, uint64_t packets, uint32_t likely);
+
+/*
  * Sentences for people about what the counters and their `left_out` hold, at
  * most LEFT_OUT_LINES_MAX; none where all was decoded.
  */

@@ -40,7 +40,8 @@ static inline bool
 order_holds(const struct stream *stream, enum cap_dir dir)
 {
 	return stream->half[dir].head != NULL ||
-	    !marks_empty(&stream->flow[dir].marks);
+	    !marks_empty(&stream->flow[dir].marks) ||
+	    (stream->suspect != NULL && stream->suspect->dir == dir);
 }
 
 /* Does it hold bytes, or is it noted to? Usually neither. */

@@ -264,9 +264,33 @@ streams_oldest(struct streams *streams)
 
 /* ---- opening, closing, resting ---- */
 
+static void
+free_suspect(struct cap *cap, struct stream *s)
+{
+	if (s->suspect == NULL)
+		return;
+	cap->held_bytes -= sizeof(*s->suspect) + s->suspect->segment.data.len;
+	free(s->suspect);
+	s->suspect = NULL;
+}
+
+void
+streams_drop_suspect(struct cap *cap, struct stream *s)
+{
+	const struct suspect *suspect = s->suspect;
+
+	if (suspect == NULL)
+		return;
+	cap->mark = suspect->mark;
+	cap_emit(cap, s, suspect->dir, CAP_NOTE, suspect->segment.data.len,
+	    "a segment beyond any window is left out");
+	free_suspect(cap, s);
+}
+
 void
 streams_release(struct cap *cap, struct stream *s)
 {
+	free_suspect(cap, s);
 	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
 		tcp_drop(&s->half[dir], &cap->tcp);
 		flow_free(cap, &s->flow[dir]);
@@ -284,6 +308,7 @@ streams_end(struct cap *cap, struct stream *s)
 	if (s->ended)
 		return;
 	s->ended = true;
+	streams_drop_suspect(cap, s);
 	for (int dir = CAP_UP; dir <= CAP_DOWN && !s->ignored; dir++) {
 		struct flow_ref ref = { cap, s, (enum cap_dir)dir };
 
@@ -307,7 +332,12 @@ streams_close(struct cap *cap, struct stream *s)
 static size_t
 held_bytes(const struct stream *s, int dir)
 {
-	return s->half[dir].held_bytes + flow_kept(&s->flow[dir]);
+	const struct suspect *suspect = s->suspect;
+
+	return s->half[dir].held_bytes + flow_kept(&s->flow[dir]) +
+	    (suspect != NULL && (int)suspect->dir == dir
+		    ? suspect->segment.data.len
+		    : 0);
 }
 
 /* Reported for each direction that holds something, or once. */

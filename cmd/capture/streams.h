@@ -59,6 +59,9 @@ void streams_end(struct cap *cap, struct stream *stream);
 /* Ends the stream, hands over its events, and removes it. */
 void streams_close(struct cap *cap, struct stream *stream);
 
+/* Drops the segment put aside, if there is one, and says so. */
+void streams_drop_suspect(struct cap *cap, struct stream *stream);
+
 /* Releases what it holds, without reporting it. */
 void streams_release(struct cap *cap, struct stream *stream);
 

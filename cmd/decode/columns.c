@@ -23,6 +23,7 @@ struct cell {
 	struct output *output;
 	const struct columns *columns;
 	const struct filter_row *row;
+	int64_t clock_ns; /* of the record, without the steps of the clock */
 	size_t n; /* values so far */
 	bool special; /* one holds what makes quotes necessary */
 	struct filter_value last; /* OCCURRENCE_LAST */
@@ -139,10 +140,10 @@ put_text(struct outbuf *out, const struct columns *c, char quote,
 }
 
 static void
-put_time(struct output *output, bool as_given, int64_t time_ns)
+put_time(struct output *output, bool as_given, int64_t time_ns, int64_t clock_ns)
 {
 	if (as_given)
-		output_time(output, time_ns, time_ns);
+		output_time(output, time_ns, clock_ns);
 	else
 		output_epoch(output, time_ns);
 	if (!as_given || output->opt->time != TIME_NONE)
@@ -163,7 +164,7 @@ put_value(const struct cell *cell, char quote, const struct filter_value *v)
 		out_str(out, word_of(row, v->number));
 	else if (row->field.type == FILTER_TIME)
 		put_time(cell->output, cell->columns->time_given,
-		    (int64_t)(v->number ^ FILTER_BIAS));
+		    (int64_t)(v->number ^ FILTER_BIAS), cell->clock_ns);
 	else if (filter_row_signed(row))
 		out_i64(out, (int64_t)(v->number ^ FILTER_BIAS));
 	else
@@ -228,7 +229,10 @@ put_cell(struct output *output, const struct filter_ref *ref,
     const struct record *record)
 {
 	const struct columns *c = output->columns;
-	struct cell cell = { output, c, ref->row, .n = 0 };
+	struct cell cell = { .output = output,
+		.columns = c,
+		.row = ref->row,
+		.clock_ns = record->event->clock_ns };
 	struct writing w = { &cell, c->quote, 0 };
 
 	(void)filter_each(ref, record, count, &cell);

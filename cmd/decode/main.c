@@ -7,6 +7,7 @@
 #include "cmd/decode/decode.h"
 #include "cmd/decode/follow.h"
 #include "cmd/decode/json.h"
+#include "cmd/decode/merge.h"
 #include "cmd/decode/privileges.h"
 #include "cmd/decode/text.h"
 
@@ -471,6 +472,15 @@ list_interfaces(struct decode *d)
 	return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
+static int
+merge(struct decode *d)
+{
+	int status = merge_run(&d->opt);
+
+	decode_options_free(&d->opt);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -482,6 +492,8 @@ main(int argc, char **argv)
 	decode_options_parse(&d.opt, argc, argv);
 	if (d.opt.list_ifaces)
 		return list_interfaces(&d);
+	if (d.opt.merge)
+		return merge(&d);
 	bnet_buf_init(&d.store, MESSAGE_STORE_BYTES);
 	compile_filter(&d);
 	make_columns(&d);

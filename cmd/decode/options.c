@@ -244,6 +244,9 @@ static const struct option_row rows[] = {
 	    "print a table at the end; 'help' lists them",
 	    OPTION_TEXTS(OPT, stats, DECODE_LIST_MAX),
 	    .complete = "@run -z help" },
+	{ "merge", 0, NULL,
+	    "the files are of -o json: add up the statistics in them",
+	    OPTION_FLAG(OPT, merge) },
 	{ "write", 'w', "FILE", "write the packets of matching streams to FILE",
 	    OPTION_PATH(OPT, write_path) },
 	{ "export", 0, "DIR", "write each payload to a file in DIR, with a list",
@@ -379,9 +382,9 @@ take_files(struct decode_options *opt, char **words, int n_words)
 {
 	int n = 0;
 
-	if (opt->reads.n == 0)
+	if (opt->reads.n == 0 && !opt->merge)
 		return 0;
-	while (n < n_words && is_file(words[n]))
+	while (n < n_words && (opt->merge || is_file(words[n])))
 		n++;
 	opt->paths = calloc(opt->reads.n + (size_t)n, sizeof(*opt->paths));
 	if (opt->paths == NULL)
@@ -438,10 +441,29 @@ is_stdin_twice(const struct decode_options *opt)
 }
 
 static void
+check_merge(struct option_reading *reading, const struct decode_options *opt)
+{
+	if (opt->iface != NULL || opt->capture_filter != NULL ||
+	    opt->filter != NULL || opt->stats.n > 0 || opt->write_path != NULL)
+		options_refuse(reading, "merge",
+		    "expected no option but -o: the files say what was"
+		    " counted");
+	if (opt->output != OUTPUT_TEXT && opt->output != OUTPUT_JSON)
+		options_refuse(
+		    reading, "merge", "expected -o text or -o json with it");
+	if (opt->reads.n == 0 && reading->n_words == 0)
+		options_refuse(reading, "merge", "expected FILE ...");
+}
+
+static void
 check(struct option_reading *reading, const struct decode_options *opt)
 {
 	if (opt->list_ifaces)
 		return;
+	if (opt->merge) {
+		check_merge(reading, opt);
+		return;
+	}
 	if (opt->reads.n > 0 && opt->iface != NULL)
 		options_refuse(reading, NULL,
 		    "--read and --interface: expected one of them");

@@ -65,12 +65,13 @@ struct option_columns {
 };
 
 struct decode_options {
-	/* exactly one of the two is set, or list_ifaces */
+	/* exactly one of the two is set, or list_ifaces; merge: paths */
 	const char **paths; /* -r and the files behind it; n_paths */
 	char *iface;
 	size_t n_paths;
 	struct option_texts reads; /* -r */
 	bool list_ifaces;
+	bool merge; /* the paths are of JSON */
 	char *capture_filter; /* -f */
 	char *bpf; /* -f and the other operands combined, or NULL */
 	char *filter; /* -Y */

@@ -10,6 +10,8 @@ stat_print(struct stat_out *to, struct table *table)
 {
 	if (!to->json && to->n_tables > 0)
 		fputc('\n', to->out);
+	table->more_json = to->more_json;
+	to->more_json = NULL;
 	if (!table_print(table, to->out, to->json))
 		to->failed = true;
 	to->n_tables++;

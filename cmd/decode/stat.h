@@ -7,6 +7,7 @@
 #ifndef DECODE_STAT_H
 #define DECODE_STAT_H
 
+#include "cmd/decode/stat_state.h"
 #include "cmd/decode/statistics.h"
 #include "cmd/stats/table.h"
 
@@ -14,8 +15,9 @@
 struct stat_out {
 	FILE *out;
 	bool json;
-	const struct cap_counters *counters;
+	const struct cap_counters *counters; /* NULL: those of merged states */
 	size_t n_tables; /* printed so far */
+	const char *more_json; /* for the next table; or NULL */
 	bool failed;
 };
 
@@ -31,7 +33,27 @@ struct stat_ops {
 	void (*record)(void *state, const struct record *record);
 	void (*print)(const void *state, struct stat_out *to);
 	void (*destroy)(void *state);
+	/*
+	 * What adds up: its members and rows; either may be NULL, and both
+	 * are where it cannot be merged.
+	 */
+	const struct stat_field *fields;
+	const struct stat_rows *rows;
+	/*
+	 * What the tables do not say; or NULL. load() is called first; *shift
+	 * is added to the first word of the keys of rows.
+	 */
+	bool (*save)(
+	    const void *state, const struct stat_out *to, json_t *into);
+	bool (*load)(void *state, json_t *from, int64_t *shift,
+	    char err[STAT_STATE_ERR_CHARS]);
 };
+
+static inline bool
+stat_merges(const struct stat_ops *ops)
+{
+	return ops->fields != NULL || ops->rows != NULL || ops->save != NULL;
+}
 
 extern const struct stat_ops stat_frames, stat_streams, stat_keys,
     stat_endpoints, stat_io, stat_echo, stat_health, stat_calls, stat_events;

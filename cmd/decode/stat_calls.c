@@ -29,8 +29,7 @@ struct row {
 	uint64_t name[NAME_WORDS]; /* the key: text, filled up with NULs */
 	uint64_t calls, errors;
 	uint64_t call_bytes, answer_bytes; /* with the words */
-	bool timed;
-	struct hdr time_ns; /* of the answers; where timed */
+	struct hdr time_ns; /* of the answers; without counts: none came */
 };
 
 struct waiting {
@@ -66,11 +65,10 @@ calls_free(void *state)
 
 	for (size_t i = 0; i < st->rows.n; i++) {
 		row = map_at(&st->rows, i);
-		if (row->timed)
-			hdr_free(&row->time_ns);
+		hdr_free(&row->time_ns);
 	}
 	row = st->rows.others;
-	if (row != NULL && row->timed)
+	if (row != NULL)
 		hdr_free(&row->time_ns);
 	map_free(&st->rows);
 	map_free(&st->waiting);
@@ -238,10 +236,8 @@ timed(struct calls *st, const struct record *record, const struct waiting *w)
 		.row = w->row,
 	};
 
-	if (!w->row->timed)
-		w->row->timed =
-		    hdr_init(&w->row->time_ns, TIME_DIGITS, HDR_HOUR_NS);
-	if (w->row->timed)
+	if (w->row->time_ns.counts != NULL ||
+	    hdr_init(&w->row->time_ns, TIME_DIGITS, HDR_HOUR_NS))
 		hdr_add(&w->row->time_ns, slow.ns);
 	add_slow(st, &slow);
 }
@@ -324,7 +320,7 @@ static void
 print_numbers(struct table *table, const struct row *row)
 {
 	const struct hdr *t = &row->time_ns;
-	uint64_t answers = row->timed ? t->sums.count : 0;
+	uint64_t answers = t->sums.count;
 
 	table_u64(table, row->calls);
 	table_u64(table, answers);
@@ -388,7 +384,7 @@ add_row(struct row *sum, const struct row *row)
 	sum->errors += row->errors;
 	sum->call_bytes += row->call_bytes;
 	sum->answer_bytes += row->answer_bytes;
-	if (row->timed && sum->timed)
+	if (row->time_ns.counts != NULL && sum->time_ns.counts != NULL)
 		hdr_merge(&sum->time_ns, &row->time_ns);
 }
 
@@ -401,7 +397,7 @@ print_service(struct table *table, void **rows, size_t n)
 	struct row sum = { .calls = 0 };
 	size_t n_rows = 0;
 
-	sum.timed = hdr_init(&sum.time_ns, TIME_DIGITS, HDR_HOUR_NS);
+	(void)!hdr_init(&sum.time_ns, TIME_DIGITS, HDR_HOUR_NS);
 	for (; n_rows < n; n_rows++) {
 		row = rows[n_rows];
 		if (service_bytes(row) != bytes ||
@@ -420,8 +416,7 @@ print_service(struct table *table, void **rows, size_t n)
 		    NAME_BYTES - bytes - 2);
 		print_numbers(table, rows[i]);
 	}
-	if (sum.timed)
-		hdr_free(&sum.time_ns);
+	hdr_free(&sum.time_ns);
 	return n_rows;
 }
 
@@ -510,6 +505,33 @@ calls_print(const void *state, struct stat_out *to)
 	print_slowest(st, to);
 }
 
+static const struct stat_field row_fields[] = {
+	STAT_ONE("calls", STAT_SUM, struct row, calls),
+	STAT_ONE("errors", STAT_SUM, struct row, errors),
+	STAT_ONE("call_bytes", STAT_SUM, struct row, call_bytes),
+	STAT_ONE("answer_bytes", STAT_SUM, struct row, answer_bytes),
+	{ .name = "time_ns",
+	    .type = STAT_HDR,
+	    .at = offsetof(struct row, time_ns),
+	    .digits = TIME_DIGITS,
+	    .highest = HDR_HOUR_NS },
+	{ .name = NULL },
+};
+
+/* Not the slowest: they are frames of one capture. */
+static const struct stat_field fields[] = {
+	STAT_ONE("given_up", STAT_SUM, struct calls, n_given_up),
+	STAT_ONE("repeated", STAT_SUM, struct calls, n_repeated),
+	STAT_ONE("stray", STAT_SUM, struct calls, n_stray),
+	{ .name = NULL },
+};
+
+static const struct stat_rows merged_rows = {
+	.at = offsetof(struct calls, rows),
+	.text = true,
+	.fields = row_fields,
+};
+
 const struct stat_ops stat_calls = {
 	.info = { .name = "calls",
 	    .arg = "tree",
@@ -520,4 +542,6 @@ const struct stat_ops stat_calls = {
 	.record = calls_record,
 	.print = calls_print,
 	.destroy = calls_free,
+	.fields = fields,
+	.rows = &merged_rows,
 };

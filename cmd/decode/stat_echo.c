@@ -10,7 +10,7 @@
 #include "cmd/common/map.h"
 #include "cmd/decode/output.h"
 #include "cmd/decode/stat.h"
-#include "cmd/stats/summary.h"
+#include "cmd/stats/hdr.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ enum layer {
 struct target {
 	uint64_t dest_type, dest, layer; /* the key */
 	uint64_t echoes;
-	struct summary time_s; /* of the answered ones */
+	struct hdr_sums time_ns; /* of the answered ones */
 };
 
 struct waiting {
@@ -141,9 +141,8 @@ answered(struct echo *st, const struct record *record, const uint64_t *key)
 		st->n_stray++;
 		return;
 	}
-	summary_add(&w->target->time_s,
-	    (double)stat_since_ns(record->event->clock_ns, w->time_ns) /
-		NS_PER_S);
+	hdr_sums_add(&w->target->time_ns,
+	    stat_since_ns(record->event->clock_ns, w->time_ns));
 	forget(st, w);
 }
 
@@ -205,18 +204,18 @@ static void
 print_numbers(struct table *table, const struct target *target)
 {
 	static const char *const layers[] = { "network", "service", "both" };
-	const struct summary *time_s = &target->time_s;
+	const struct hdr_sums *time_ns = &target->time_ns;
 
 	table_str(table, layers[target->layer]);
 	table_u64(table, target->echoes);
-	table_u64(table, time_s->count);
-	table_u64(table, target->echoes - time_s->count);
-	if (time_s->count == 0)
+	table_u64(table, time_ns->count);
+	table_u64(table, target->echoes - time_ns->count);
+	if (time_ns->count == 0)
 		return;
-	table_f64(table, time_s->min);
-	table_f64(table, time_s->max);
-	table_f64(table, time_s->mean);
-	table_f64(table, summary_stddev(time_s));
+	table_f64(table, (double)time_ns->min / NS_PER_S);
+	table_f64(table, (double)time_ns->max / NS_PER_S);
+	table_f64(table, hdr_sums_mean(time_ns) / NS_PER_S);
+	table_f64(table, hdr_sums_stddev(time_ns) / NS_PER_S);
 }
 
 static void
@@ -255,11 +254,11 @@ print_all(struct table *table, const struct echo *st)
 	for (size_t i = 0; i < st->targets.n; i++) {
 		target = map_at(&st->targets, i);
 		all[target->layer].echoes += target->echoes;
-		summary_merge(&all[target->layer].time_s, &target->time_s);
+		hdr_sums_merge(&all[target->layer].time_ns, &target->time_ns);
 	}
 	for (int i = LAYER_NETWORK; i < LAYER_BOTH; i++) {
 		all[LAYER_BOTH].echoes += all[i].echoes;
-		summary_merge(&all[LAYER_BOTH].time_s, &all[i].time_s);
+		hdr_sums_merge(&all[LAYER_BOTH].time_ns, &all[i].time_ns);
 	}
 	for (int i = LAYER_BOTH; i >= LAYER_NETWORK; i--)
 		print_named(table, "all", &all[i]);
@@ -307,6 +306,40 @@ echo_print(const void *state, struct stat_out *to)
 	stat_print(to, &table);
 }
 
+static const struct stat_field row_fields[] = {
+	STAT_ONE("echoes", STAT_SUM, struct target, echoes),
+	STAT_ONE("time_ns", STAT_SUMS, struct target, time_ns),
+	{ .name = NULL },
+};
+
+/* What awaits its reply at the end of a capture is lost, there and here. */
+static const struct stat_field fields[] = {
+	{ .name = "other_network",
+	    .type = STAT_PART,
+	    .at = offsetof(struct echo, others[LAYER_NETWORK]),
+	    .fields = row_fields },
+	{ .name = "other_service",
+	    .type = STAT_PART,
+	    .at = offsetof(struct echo, others[LAYER_SERVICE]),
+	    .fields = row_fields },
+	STAT_ONE("given_up", STAT_SUM, struct echo, n_given_up),
+	STAT_ONE("repeated", STAT_SUM, struct echo, n_repeated),
+	STAT_ONE("stray", STAT_SUM, struct echo, n_stray),
+	{ .name = NULL },
+};
+
+static bool
+layer_is_known(const uint64_t *key)
+{
+	return key[2] < LAYER_BOTH;
+}
+
+static const struct stat_rows merged_rows = {
+	.key_is_good = layer_is_known,
+	.at = offsetof(struct echo, targets),
+	.fields = row_fields,
+};
+
 const struct stat_ops stat_echo = {
 	.info = { .name = "echo",
 	    .about =
@@ -316,4 +349,6 @@ const struct stat_ops stat_echo = {
 	.record = echo_record,
 	.print = echo_print,
 	.destroy = echo_free,
+	.fields = fields,
+	.rows = &merged_rows,
 };

@@ -223,6 +223,17 @@ endpoints_print(const void *state, struct stat_out *to)
 	stat_print(to, &table);
 }
 
+static const struct stat_field row_fields[] = {
+	STAT_MANY("frames", struct row, frames, 2),
+	STAT_MANY("bytes", struct row, bytes, 2),
+	{ .name = NULL },
+};
+
+static const struct stat_rows merged_rows = {
+	.at = offsetof(struct endpoints, rows),
+	.fields = row_fields,
+};
+
 const struct stat_ops stat_endpoints = {
 	.info = { .name = "endpoints",
 	    .about = "frames and bytes of each source, node and client id" },
@@ -230,4 +241,5 @@ const struct stat_ops stat_endpoints = {
 	.record = endpoints_record,
 	.print = endpoints_print,
 	.destroy = endpoints_free,
+	.rows = &merged_rows,
 };

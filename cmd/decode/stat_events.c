@@ -17,7 +17,7 @@ struct row {
 	uint64_t name[NAME_WORDS]; /* the key: text, filled up with NULs */
 	uint64_t bytes; /* with the words */
 	struct tally payload;
-	int64_t first_ns, last_ns;
+	struct stat_span times;
 };
 
 struct events {
@@ -76,9 +76,10 @@ events_record(void *state, const struct record *record)
 	memcpy(name.text, text.p,
 	    text.len_bytes < NAME_BYTES - 1 ? text.len_bytes : NAME_BYTES - 1);
 	row = map_get(&st->rows, name.words);
-	if (row->payload.count == 0)
-		row->first_ns = event->time_ns;
-	row->last_ns = event->time_ns;
+	if (!row->times.any)
+		row->times.first_ns = event->time_ns;
+	row->times.last_ns = event->time_ns;
+	row->times.any = true;
 	row->bytes += stat_wire_bytes(event->frame);
 	tally_add(&row->payload, event->frame->payload.len);
 }
@@ -120,7 +121,8 @@ print_name(struct table *table, const char *name)
 static void
 print_row(struct table *table, const char *name, const struct row *row)
 {
-	const int64_t ns = stat_since_ns(row->last_ns, row->first_ns);
+	const int64_t ns =
+	    stat_since_ns(row->times.last_ns, row->times.first_ns);
 	const uint64_t n = row->payload.count;
 
 	table_row(table);
@@ -162,6 +164,19 @@ events_print(const void *state, struct stat_out *to)
 	stat_print(to, &table);
 }
 
+static const struct stat_field row_fields[] = {
+	STAT_ONE("bytes", STAT_SUM, struct row, bytes),
+	STAT_ONE("payload", STAT_TALLY, struct row, payload),
+	STAT_ONE("times_ns", STAT_SPAN, struct row, times),
+	{ .name = NULL },
+};
+
+static const struct stat_rows merged_rows = {
+	.at = offsetof(struct events, rows),
+	.text = true,
+	.fields = row_fields,
+};
+
 const struct stat_ops stat_events = {
 	.info = { .name = "events",
 	    .about = "machoNet's notifications and BlueNet's events, by name" },
@@ -170,4 +185,5 @@ const struct stat_ops stat_events = {
 	.record = events_record,
 	.print = events_print,
 	.destroy = events_free,
+	.rows = &merged_rows,
 };

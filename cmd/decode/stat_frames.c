@@ -328,6 +328,28 @@ frames_print(const void *state, struct stat_out *to)
 	    "Headers by size", to);
 }
 
+#define GROUP_SUMS (sizeof(struct group) / sizeof(uint64_t))
+
+static const struct stat_field fields[] = {
+	/* by direction, out-of-band section, codec: all of struct group */
+	STAT_MANY(
+	    "groups", struct frames, groups, 2 * N_OOB * N_CODECS * GROUP_SUMS),
+	STAT_MANY("priority", struct frames, priority, GROUP_SUMS),
+	STAT_MANY("pings", struct frames, pings, GROUP_SUMS),
+	STAT_MANY("ping_backs", struct frames, ping_backs, GROUP_SUMS),
+	STAT_MANY("forks", struct frames, forks, GROUP_SUMS),
+	{ .name = "frame_bytes",
+	    .type = STAT_HDR,
+	    .at = offsetof(struct frames, frame),
+	    .digits = SIZE_DIGITS },
+	{ .name = "header_bytes",
+	    .type = STAT_HDR,
+	    .at = offsetof(struct frames, header),
+	    .digits = SIZE_DIGITS },
+	STAT_ONE("payload_bytes", STAT_TALLY, struct frames, payload),
+	{ .name = NULL },
+};
+
 const struct stat_ops stat_frames = {
 	.info = { .name = "frames",
 	    .about =
@@ -337,4 +359,5 @@ const struct stat_ops stat_frames = {
 	.record = frames_record,
 	.print = frames_print,
 	.destroy = frames_free,
+	.fields = fields,
 };

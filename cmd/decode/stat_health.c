@@ -16,7 +16,7 @@
 #define REASONS_MAX 32
 
 struct reason {
-	const char *text; /* static */
+	const char *text; /* static, or of a loaded state */
 	enum cap_event_type type;
 	uint64_t count, bytes;
 };
@@ -25,7 +25,18 @@ struct health {
 	struct reason reasons[REASONS_MAX];
 	size_t n;
 	struct reason others[CAP_N_EVENTS];
+	struct cap_counters merged; /* of loaded states */
+	struct left_out *left_out; /* of these; owned */
 };
+
+static void
+health_free(void *state)
+{
+	struct health *st = state;
+
+	left_out_free(st->left_out);
+	free(st);
+}
 
 static void *
 health_new(const char *arg, char *err, size_t err_bytes)
@@ -266,7 +277,7 @@ add_left_out(void *arg, const char *name, uint64_t packets, bool looks_like)
 
 /* What the packets are that are not TCP, or on other ports. */
 static void
-print_left_out(struct stat_out *to)
+print_left_out(struct stat_out *to, const struct cap_counters *counters)
 {
 	static const struct table_column columns[] = {
 		{ .name = "what", .head = "what", .left = true },
@@ -275,10 +286,10 @@ print_left_out(struct stat_out *to)
 	};
 	struct table table;
 
-	if (to->counters->not_tcp + to->counters->other_ports == 0)
+	if (counters->not_tcp + counters->other_ports == 0)
 		return;
 	table_init(&table, "health.left_out", "Left out", columns, 3);
-	left_out_rows(to->counters->left_out, add_left_out, &table);
+	left_out_rows(counters->left_out, add_left_out, &table);
 	stat_print(to, &table);
 }
 
@@ -291,16 +302,173 @@ health_print(const void *state, struct stat_out *to)
 		{ .name = "count", .head = "count" },
 		{ .name = "bytes", .head = "bytes" },
 	};
+	const struct health *st = state;
+	const struct cap_counters *counters =
+	    to->counters != NULL ? to->counters : &st->merged;
 	struct table table;
 
 	table_init(&table, "health", "Health", columns, 4);
-	print_counters(&table, to->counters);
-	print_events(&table, state, to->counters);
-	add_verdict(&table, to->counters);
-	add_remarks(&table, to->counters);
-	left_out_lines(to->counters, add_line, &table);
+	print_counters(&table, counters);
+	print_events(&table, st, counters);
+	add_verdict(&table, counters);
+	add_remarks(&table, counters);
+	left_out_lines(counters, add_line, &table);
 	stat_print(to, &table);
-	print_left_out(to);
+	print_left_out(to, counters);
+}
+
+/* ---- saving and loading ---- */
+
+#define COUNTER(name) STAT_ONE(#name, STAT_SUM, struct cap_counters, name)
+#define EVENTS(name) STAT_MANY(#name, struct cap_counters, name, CAP_N_EVENTS)
+
+static const struct stat_field counter_fields[] = {
+	COUNTER(packets),
+	COUNTER(packet_bytes),
+	COUNTER(not_tcp),
+	COUNTER(other_ports),
+	COUNTER(bad_packets),
+	COUNTER(cut_packets),
+	COUNTER(dropped_packets),
+	COUNTER(fragments),
+	COUNTER(datagrams),
+	COUNTER(segments),
+	COUNTER(segment_bytes),
+	COUNTER(retransmissions),
+	COUNTER(retransmitted_bytes),
+	COUNTER(out_of_order),
+	COUNTER(streams),
+	COUNTER(streams_selected),
+	COUNTER(streams_no_start),
+	COUNTER(resets),
+	COUNTER(keyless_streams),
+	COUNTER(cut_frames),
+	COUNTER(late_frames),
+	STAT_ONE("late_ns", STAT_MAX, struct cap_counters, late_ns),
+	EVENTS(events),
+	EVENTS(event_bytes),
+	{ .name = NULL },
+};
+
+/* All but the pointer at its end. */
+_Static_assert(AT(left_out) ==
+	(sizeof(counter_fields) / sizeof(counter_fields[0]) - 3 +
+	    2 * CAP_N_EVENTS) *
+	    sizeof(uint64_t),
+    "each counter has a field");
+
+static const struct stat_field reason_fields[] = {
+	STAT_ONE("reason", STAT_NAME, struct reason, text),
+	STAT_ONE("count", STAT_SUM, struct reason, count),
+	STAT_ONE("bytes", STAT_SUM, struct reason, bytes),
+	{ .name = NULL },
+};
+
+/* The name of an event is the key of its list of reasons. */
+static bool
+save_reason(json_t *into, enum cap_event_type type, const struct reason *reason)
+{
+	json_t *list = json_object_get(into, event_names[type]);
+	json_t *object;
+
+	if (list == NULL) {
+		list = json_array();
+		if (json_object_set_new(into, event_names[type], list) != 0)
+			list = NULL;
+	}
+	object = json_object();
+	return json_array_append_new(list, object) == 0 &&
+	    stat_fields_save(object, reason, reason_fields);
+}
+
+static void
+save_left_out(void *arg, uint64_t key, uint64_t packets, uint32_t likely)
+{
+	json_t *row = json_pack("[I, I, I]", (json_int_t)key,
+	    (json_int_t)packets, (json_int_t)likely);
+
+	(void)!json_array_append_new(arg, row);
+}
+
+static bool
+health_save(const void *state, const struct stat_out *to, json_t *into)
+{
+	const struct health *st = state;
+	const struct cap_counters *counters =
+	    to->counters != NULL ? to->counters : &st->merged;
+	json_t *reasons = json_object(), *left_out = json_array();
+	bool ok = json_object_set_new(into, "reasons", reasons) == 0 &&
+	    json_object_set_new(into, "left_out", left_out) == 0 &&
+	    stat_fields_save(into, counters, counter_fields);
+
+	for (size_t i = 0; ok && i < st->n; i++)
+		ok = save_reason(reasons, st->reasons[i].type, &st->reasons[i]);
+	for (int i = 0; ok && i < CAP_N_EVENTS; i++)
+		ok = st->others[i].count == 0 ||
+		    save_reason(
+			reasons, (enum cap_event_type)i, &st->others[i]);
+	left_out_kinds(counters->left_out, save_left_out, left_out);
+	return ok;
+}
+
+/* A reason without a text is of (others). */
+static bool
+load_reasons(struct health *st, json_t *from, enum cap_event_type type,
+    char err[STAT_STATE_ERR_CHARS])
+{
+	json_t *list = json_object_get(from, event_names[type]), *object;
+	struct reason *reason, got;
+	size_t i;
+
+	json_array_foreach(list, i, object)
+	{
+		got = (struct reason){ .text = NULL };
+		if (!stat_fields_load(object, &got, reason_fields, err))
+			return false;
+		reason = got.text == NULL ? &st->others[type]
+					  : find(st, type, got.text);
+		reason->count += got.count;
+		reason->bytes += got.bytes;
+	}
+	return true;
+}
+
+static bool
+load_left_out(struct health *st, json_t *from)
+{
+	json_t *row;
+	size_t i;
+
+	if (st->left_out == NULL)
+		st->left_out = left_out_new(0);
+	st->merged.left_out = st->left_out;
+	json_array_foreach(json_object_get(from, "left_out"), i, row)
+	{
+		json_int_t v[3];
+
+		for (size_t j = 0; j < 3; j++)
+			v[j] = json_integer_value(json_array_get(row, j));
+		if (st->left_out != NULL && v[1] > 0 && v[2] >= 0 &&
+		    v[2] <= INT32_MAX)
+			left_out_add(st->left_out, (uint64_t)v[0],
+			    (uint64_t)v[1], (uint32_t)v[2]);
+	}
+	return st->left_out != NULL;
+}
+
+static bool
+health_load(
+    void *state, json_t *from, int64_t *shift, char err[STAT_STATE_ERR_CHARS])
+{
+	struct health *st = state;
+	json_t *reasons = json_object_get(from, "reasons");
+
+	(void)shift;
+	for (int i = 0; i < CAP_N_EVENTS; i++)
+		if (!load_reasons(st, reasons, (enum cap_event_type)i, err))
+			return false;
+	return stat_fields_load(from, &st->merged, counter_fields, err) &&
+	    load_left_out(st, from);
 }
 
 const struct stat_ops stat_health = {
@@ -309,5 +477,7 @@ const struct stat_ops stat_health = {
 	.make = health_new,
 	.record = health_record,
 	.print = health_print,
-	.destroy = free,
+	.destroy = health_free,
+	.save = health_save,
+	.load = health_load,
 };

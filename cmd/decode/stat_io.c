@@ -23,6 +23,9 @@ struct io {
 	int64_t from_ns, to_ns; /* its start, and the start of the next */
 	int64_t start_ns; /* of interval 0 */
 	int64_t interval_ns;
+	bool by_clock; /* intervals start at multiples of theirs since 1970 */
+	bool started; /* start_ns is set */
+	int64_t first; /* the interval that 0 s is in */
 };
 
 static const struct {
@@ -78,13 +81,19 @@ io_free(void *state)
 static void *
 io_new(const char *arg, char *err, size_t err_bytes)
 {
+	static const char clock[] = ",clock";
 	struct io *st;
 	int64_t interval_ns;
+	char text[32] = "";
+	size_t n = arg == NULL ? 0 : strcspn(arg, ",");
+	bool by_clock = arg != NULL && strcmp(arg + n, clock) == 0;
 
-	if (!parse_interval(arg == NULL ? "" : arg, &interval_ns)) {
+	if (arg != NULL && n < sizeof(text) && (by_clock || arg[n] == '\0'))
+		memcpy(text, arg, n);
+	if (!parse_interval(text, &interval_ns)) {
 		snprintf(err, err_bytes,
 		    "io: '%s' is no interval; such as io,1s io,500ms io,1m "
-		    "io,0.5",
+		    "io,0.5 io,1s,clock",
 		    arg == NULL ? "" : arg);
 		return NULL;
 	}
@@ -92,6 +101,7 @@ io_new(const char *arg, char *err, size_t err_bytes)
 	if (st == NULL)
 		return NULL;
 	st->interval_ns = interval_ns;
+	st->by_clock = by_clock;
 	if (!map_init(&st->rows, sizeof(struct row), 1, MAP_ENTRIES_MAX)) {
 		free(st);
 		return NULL;
@@ -108,6 +118,16 @@ interval_of(const struct io *st, int64_t time_ns)
 	return since_ns / st->interval_ns - (since_ns % st->interval_ns < 0);
 }
 
+/* The last multiple of an interval that is not after it. */
+static int64_t
+whole_ns(const struct io *st, int64_t time_ns)
+{
+	const int64_t over_ns = time_ns % st->interval_ns;
+
+	return stat_since_ns(
+	    time_ns, over_ns < 0 ? over_ns + st->interval_ns : over_ns);
+}
+
 /* The row of a time outside the interval used last. */
 static struct row *
 find(struct io *st, int64_t time_ns)
@@ -116,8 +136,9 @@ find(struct io *st, int64_t time_ns)
 	uint64_t key;
 	int64_t at;
 
-	if (st->rows.n == 0)
-		st->start_ns = time_ns;
+	if (!st->started)
+		st->start_ns = st->by_clock ? whole_ns(st, time_ns) : time_ns;
+	st->started = true;
 	at = interval_of(st, time_ns);
 	key = (uint64_t)at;
 	row = map_get(&st->rows, &key);
@@ -196,7 +217,7 @@ print_row(const struct io *st, struct table *table, int64_t at, uint64_t n,
 	int64_t time_ns = 0;
 
 	table_row(table);
-	table_f64(table, (double)at * interval_s);
+	table_f64(table, ((double)at - (double)st->first) * interval_s);
 	if (__builtin_mul_overflow(at, st->interval_ns, &time_ns) ||
 	    __builtin_add_overflow(time_ns, st->start_ns, &time_ns))
 		table_null(table);
@@ -267,12 +288,81 @@ io_print(const void *state, struct stat_out *to)
 	stat_print(to, &table);
 }
 
+static bool
+io_save(const void *state, const struct stat_out *to, json_t *into)
+{
+	const struct io *st = state;
+	int64_t start_ns = 0;
+
+	(void)to;
+	if (!st->started)
+		return true;
+	if (__builtin_mul_overflow(st->first, st->interval_ns, &start_ns) ||
+	    __builtin_add_overflow(start_ns, st->start_ns, &start_ns))
+		return false;
+	return json_object_set_new(into, "start_ns", json_integer(start_ns)) ==
+	    0 &&
+	    json_object_set_new(into, "first", json_integer(st->first)) == 0;
+}
+
+/* Intervals of another start are others, unless some agree. */
+static bool
+io_load(
+    void *state, json_t *from, int64_t *shift, char err[STAT_STATE_ERR_CHARS])
+{
+	struct io *st = state;
+	json_t *start = json_object_get(from, "start_ns");
+	const int64_t start_ns = json_integer_value(start);
+	const int64_t first =
+	    json_integer_value(json_object_get(from, "first"));
+	int64_t since_ns, at;
+
+	if (start == NULL)
+		return true; /* no traffic */
+	if (!st->started) {
+		st->start_ns = start_ns;
+		st->started = true;
+	}
+	since_ns = stat_since_ns(start_ns, st->start_ns);
+	at = interval_of(st, start_ns);
+	if (since_ns % st->interval_ns != 0) {
+		snprintf(err, STAT_STATE_ERR_CHARS,
+		    "its intervals start at other times than those before;"
+		    " intervals by the clock do not: -z io,1s,clock");
+		return false;
+	}
+	if (__builtin_sub_overflow(at, first, shift)) {
+		snprintf(err, STAT_STATE_ERR_CHARS,
+		    "start_ns, first: expected times of a capture");
+		return false;
+	}
+	if (at < st->first)
+		st->first = at;
+	return true;
+}
+
+static const struct stat_field row_fields[] = {
+	STAT_MANY("frames", struct row, frames, 2),
+	STAT_MANY("bytes", struct row, bytes, 2),
+	STAT_ONE("losses", STAT_SUM, struct row, losses),
+	STAT_ONE("lost_bytes", STAT_SUM, struct row, lost_bytes),
+	{ .name = NULL },
+};
+
+static const struct stat_rows merged_rows = {
+	.at = offsetof(struct io, rows),
+	.fields = row_fields,
+};
+
 const struct stat_ops stat_io = {
 	.info = { .name = "io",
-	    .arg = "INTERVAL",
+	    .arg = "INTERVAL[,clock]",
 	    .about = "frames and bytes each way in each interval (1s, 500ms)" },
 	.make = io_new,
 	.record = io_record,
 	.print = io_print,
 	.destroy = io_free,
+	.rows = &merged_rows,
+	.save = io_save,
+	.load = io_load,
 };

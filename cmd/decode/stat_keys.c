@@ -93,26 +93,31 @@ by_frames(const void *a, const void *b)
 	return (x->key > y->key) - (x->key < y->key);
 }
 
+/*
+ * As text, a line of 80 characters has room for a key of 20. A relay's capture
+ * has a packet in both directions: as it came and as it went.
+ */
 static const struct table_column columns[] = {
 	{ .name = "key_name", .head = "key", .left = true },
+	{ .name = "", .head = "frames up", .in = TABLE_TEXT },
+	{ .name = "", .head = "frames down", .in = TABLE_TEXT },
 	{ .name = "key", .head = "", .in = TABLE_JSON },
-	{ .name = "frames", .head = "frames" },
+	{ .name = "frames", .head = "", .in = TABLE_JSON },
 	{ .name = "bytes", .head = "bytes" },
 	{ .name = "bytes_percent",
 	    .head = "share",
 	    .unit = "%",
 	    .decimals = 1 },
-	{ .name = "payload_min", .head = "payload min" },
-	{ .name = "payload_avg", .head = "payload avg", .decimals = 1 },
-	{ .name = "payload_max", .head = "payload max" },
+	{ .name = "payload_min", .head = "", .in = TABLE_JSON },
+	{ .name = "payload_avg", .head = "size avg", .decimals = 1 },
+	{ .name = "payload_max", .head = "size max" },
 	{ .name = "latency_avg_ms",
 	    .head = "latency avg",
 	    .unit = "ms",
 	    .decimals = 1 },
 	{ .name = "latency_max_ms", .head = "latency max", .unit = "ms" },
-	/* a relay's capture has a packet in both: as it came and as it went */
-	{ .name = "frames_up", .head = "frames up" },
-	{ .name = "frames_down", .head = "frames down" },
+	{ .name = "frames_up", .head = "", .in = TABLE_JSON },
+	{ .name = "frames_down", .head = "", .in = TABLE_JSON },
 	{ .name = "bytes_up", .head = "", .in = TABLE_JSON },
 	{ .name = "bytes_down", .head = "", .in = TABLE_JSON },
 };
@@ -123,13 +128,19 @@ bytes_of(const struct row *row)
 	return row->bytes[CAP_UP] + row->bytes[CAP_DOWN];
 }
 
-/* Adds the columns after name and key. */
+/* The columns after the name: of a key, or of what has none. */
 static void
 print_numbers(struct table *table, const struct row *row, uint64_t total_bytes,
-    bool latency)
+    bool has_key, bool latency)
 {
 	uint64_t n = row->payload.count;
 
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++)
+		table_u64(table, row->frames[dir]);
+	if (has_key)
+		table_i64(table, (int32_t)(uint32_t)row->key);
+	else
+		table_null(table);
 	table_u64(table, n);
 	table_u64(table, bytes_of(row));
 	table_f64(table, stat_percent(bytes_of(row), total_bytes));
@@ -159,10 +170,9 @@ print_key(struct table *table, const struct row *row, uint64_t total_bytes)
 		table_str(table, "(no key)");
 	else
 		table_fmt(table, "0x%08x", (unsigned)row->key);
-	table_i64(table, (int32_t)(uint32_t)row->key);
 	/* the latency of a pong is a ping */
 	print_numbers(
-	    table, row, total_bytes, row->key != (uint32_t)BNET_KEY_PONG);
+	    table, row, total_bytes, true, row->key != (uint32_t)BNET_KEY_PONG);
 }
 
 /* Prints a row for frames without a key, if there were any. */
@@ -174,8 +184,7 @@ print_rest(struct table *table, const char *name, const struct row *row,
 		return;
 	table_row(table);
 	table_str(table, name);
-	table_null(table);
-	print_numbers(table, row, total_bytes, latency);
+	print_numbers(table, row, total_bytes, false, latency);
 }
 
 static uint64_t
@@ -214,6 +223,29 @@ keys_print(const void *state, struct stat_out *to)
 	stat_print(to, &table);
 }
 
+static const struct stat_field row_fields[] = {
+	STAT_ONE("name", STAT_NAME, struct row, name),
+	STAT_MANY("frames", struct row, frames, 2),
+	STAT_MANY("bytes", struct row, bytes, 2),
+	STAT_ONE("payload", STAT_TALLY, struct row, payload),
+	STAT_ONE("latency_sum_ms", STAT_SUM, struct row, latency_sum_ms),
+	STAT_ONE("latency_max_ms", STAT_MAX, struct row, latency_max_ms),
+	{ .name = NULL },
+};
+
+static const struct stat_field fields[] = {
+	{ .name = "no_header",
+	    .type = STAT_PART,
+	    .at = offsetof(struct keys, none),
+	    .fields = row_fields },
+	{ .name = NULL },
+};
+
+static const struct stat_rows merged_rows = {
+	.at = offsetof(struct keys, rows),
+	.fields = row_fields,
+};
+
 const struct stat_ops stat_keys = {
 	.info = { .name = "keys",
 	    .about = "frames, bytes, payload sizes and latency of each key" },
@@ -222,4 +254,6 @@ const struct stat_ops stat_keys = {
 	.record = keys_record,
 	.print = keys_print,
 	.destroy = keys_free,
+	.fields = fields,
+	.rows = &merged_rows,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SPEC_CHARS 64
+#define STATE_VERSION 1
 
 struct active {
 	const struct stat_ops *ops;
@@ -17,6 +18,7 @@ struct active {
 struct statistics {
 	struct active active[STATISTICS_MAX];
 	size_t n;
+	json_t *loaded; /* the states that names are borrowed from, or NULL */
 };
 
 static const struct stat_ops *const all[] = {
@@ -52,6 +54,7 @@ statistics_free(struct statistics *st)
 		return;
 	for (size_t i = 0; i < st->n; i++)
 		st->active[i].ops->destroy(st->active[i].state);
+	json_decref(st->loaded);
 	free(st);
 }
 
@@ -157,6 +160,81 @@ statistics_record(struct statistics *st, const struct record *record)
 		st->active[i].ops->record(st->active[i].state, record);
 }
 
+static struct active *
+active_of(struct statistics *st, const char *spec)
+{
+	for (size_t i = 0; i < st->n; i++)
+		if (strcmp(st->active[i].spec, spec) == 0)
+			return &st->active[i];
+	return NULL;
+}
+
+bool
+statistics_load(
+    struct statistics *st, json_t *merge, char *err, size_t err_bytes)
+{
+	const char *spec =
+	    json_string_value(json_object_get(merge, "statistic"));
+	json_t *state = json_object_get(merge, "state");
+	char what[STAT_STATE_ERR_CHARS] = "";
+	struct active *active;
+
+	if (spec == NULL ||
+	    json_integer_value(json_object_get(merge, "version")) !=
+		STATE_VERSION) {
+		snprintf(err, err_bytes,
+		    "merge: expected version %d and a statistic",
+		    STATE_VERSION);
+		return false;
+	}
+	if (!statistics_add(st, spec, err, err_bytes))
+		return false;
+	active = active_of(st, spec);
+	if (st->loaded == NULL)
+		st->loaded = json_array();
+	if (stat_merges(active->ops) &&
+	    json_array_append(st->loaded, state) == 0 &&
+	    stat_state_load(active->ops, active->state, state, what))
+		return true;
+	snprintf(err, err_bytes, "%s: %s", spec,
+	    !stat_merges(active->ops) ? "it cannot be merged"
+		: what[0] != '\0'     ? what
+				      : "no state, or no memory for it");
+	return false;
+}
+
+/* What the first table of a statistic has beside its rows; NULL: no memory. */
+static char *
+state_text(const struct active *active, const struct stat_out *to)
+{
+	json_t *state = stat_state_save(active->ops, active->state, to);
+	json_t *merge = json_pack("{s:i, s:s, s:o}", "version", STATE_VERSION,
+	    "statistic", active->spec, "state", state);
+	char *text = json_dumps(merge, JSON_COMPACT), *member = NULL;
+
+	if (text == NULL || asprintf(&member, "\"merge\":%s", text) < 0)
+		member = NULL;
+	json_decref(merge);
+	free(text);
+	return member;
+}
+
+static void
+print(const struct active *active, struct stat_out *to)
+{
+	char *state = NULL;
+
+	if (to->json && stat_merges(active->ops)) {
+		state = state_text(active, to);
+		if (state == NULL)
+			to->failed = true;
+	}
+	to->more_json = state;
+	active->ops->print(active->state, to);
+	to->more_json = NULL;
+	free(state);
+}
+
 bool
 statistics_print(const struct statistics *st, FILE *out, bool json,
     const struct cap_counters *counters)
@@ -164,6 +242,6 @@ statistics_print(const struct statistics *st, FILE *out, bool json,
 	struct stat_out to = { .out = out, .json = json, .counters = counters };
 
 	for (size_t i = 0; i < st->n; i++)
-		st->active[i].ops->print(st->active[i].state, &to);
+		print(&st->active[i], &to);
 	return !to.failed && !ferror(out);
 }

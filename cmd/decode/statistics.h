@@ -16,6 +16,7 @@
 
 #include "cmd/filter/record.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -64,8 +65,19 @@ unsigned statistics_needs(const struct statistics *st);
 void statistics_record(struct statistics *st, const struct record *record);
 
 /*
+ * Adds what another capture has counted: `merge` is that member of a table in
+ * JSON, and is kept. The statistic is started if there is none. Returns false
+ * if it is invalid or cannot be merged, and `err` says why.
+ */
+bool statistics_load(
+    struct statistics *st, json_t *merge, char *err, size_t err_bytes);
+
+/*
  * Prints all in the order added: as tables or, with `json`, as one line of JSON
- * for each table. Returns false when writing failed or memory ran out.
+ * for each table, the first of which has what statistics_load() reads, if the
+ * statistic can be merged.
+ * `counters` are those of the capture; NULL: of the loaded states. Returns
+ * false when writing failed or memory ran out.
  */
 bool statistics_print(const struct statistics *st, FILE *out, bool json,
     const struct cap_counters *counters);

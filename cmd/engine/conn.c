@@ -12,6 +12,7 @@
 
 #include "cmd/common/looks_like.h"
 #include "cmd/common/proxy_protocol.h"
+#include "cmd/engine/fair.h"
 #include "cmd/engine/rx_time.h"
 #include "cmd/engine/send.h"
 #include "cmd/engine/slots.h"
@@ -72,8 +73,12 @@ sendq_new(struct engine_worker *worker)
 static void
 sendq_after_grace(struct rcu_head *rcu)
 {
+	struct sendq_box *box;
+
 	rcu_after_grace();
-	free(container_of(rcu, struct sendq_box, rcu));
+	box = container_of(rcu, struct sendq_box, rcu);
+	fair_free(atomic_load(&box->sendq.fair));
+	free(box);
 	rcu_freed();
 }
 
@@ -106,12 +111,12 @@ conn_free(struct engine_conn *conn, bool published)
 
 	bnet_link_free(conn->link);
 	unfinished_holds(conn, 0);
-	budget_free_buf(budget, &conn->out);
 	budget_free_buf(budget, &conn->held);
 	budget_give(budget, conn->base_bytes + conn->link_bytes);
 	free(conn->watchers);
 	free(conn->reason_text);
 	if (conn->sendq != NULL) {
+		sendq_clear(conn);
 		box = container_of(conn->sendq, struct sendq_box, sendq);
 		if (published)
 			rcu_later(&box->rcu, sendq_after_grace);
@@ -357,8 +362,8 @@ conn_starve(struct engine_conn *conn)
 static void
 tell_held(struct engine_conn *conn)
 {
-	size_t held =
-	    bnet_link_memory_bytes(conn->link) + conn->out.cap + conn->held.cap;
+	size_t held = bnet_link_memory_bytes(conn->link) +
+	    sendq_memory_bytes(conn) + conn->held.cap;
 
 	if (held != conn->told_bytes)
 		atomic_store_explicit(
@@ -476,20 +481,21 @@ tap_out(struct engine_conn *conn, size_t n_bytes)
 static bool
 flush_plain(struct engine_conn *conn)
 {
-	struct bnet_slice out = bnet_buf_slice(&conn->out);
 	uint64_t n_frames;
-	size_t n;
+	size_t n, len;
 
-	if (out.len == 0)
-		return true;
-	n = send_some(conn, out);
-	if (n == 0)
-		return false;
-	tap_out(conn, n);
-	n_frames = sendq_take(conn, n);
-	sendq_written(conn, n, n_frames);
-	count_write(conn, n, n_frames);
-	return n == out.len; /* a short write: epoll will report */
+	while ((len = conn->out.len) > 0) {
+		n = send_some(conn, bnet_buf_slice(&conn->out));
+		if (n == 0)
+			return false;
+		tap_out(conn, n);
+		n_frames = sendq_take(conn, n);
+		sendq_written(conn, n, n_frames);
+		count_write(conn, n, n_frames);
+		if (n < len)
+			return false; /* epoll will report */
+	}
+	return true;
 }
 
 /* Reserve what encrypting `n` bytes may take; fewer when memory is short. */

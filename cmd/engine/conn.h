@@ -44,6 +44,7 @@ struct engine_conn {
 	bool eof; /* the peer will send no more */
 	bool trusted; /* engine_conn_trust() */
 	bool blocked; /* the socket did not take all of the last write */
+	bool sharing; /* the queue is long, and sendq->fair is used */
 	bool order_mixed; /* frames of two byte orders in `out` */
 	struct bnet_buf out; /* frames to be written */
 	struct bnet_buf held; /* read, and not fed when it was paused */

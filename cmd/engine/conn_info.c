@@ -107,6 +107,14 @@ engine_conn_is_blocked(const struct engine_conn *conn)
 	return conn->blocked;
 }
 
+int64_t
+engine_conn_stalled_ns(const struct engine_conn *conn)
+{
+	return conn->write_since_ns == 0
+	    ? 0
+	    : conn->worker->now_ns - conn->write_since_ns;
+}
+
 int
 engine_conn_errno(const struct engine_conn *conn)
 {

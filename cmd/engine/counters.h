@@ -30,6 +30,7 @@ enum engine_counter {
 	ENGINE_RESUMES,
 	ENGINE_STARVED, /* reads and writes delayed: the budget is used up */
 	ENGINE_PRESSED, /* turns in which memory was refused */
+	ENGINE_QUEUES_SHARED, /* times that a queue became long */
 	ENGINE_INBOX_PACKETS,
 	ENGINE_TLS_1_2, /* handshakes done */
 	ENGINE_TLS_1_3,

@@ -39,6 +39,7 @@
 #define ENGINE_BARRIERS_MAX 8 /* engine_barrier() calls in progress */
 
 struct engine;
+struct fair;
 struct engine_worker;
 struct engine_conn;
 struct engine_listener;
@@ -81,6 +82,8 @@ struct engine_sendq {
 	atomic_size_t queued_bytes; /* and not yet written */
 	atomic_size_t held_bytes; /* by buffers for both directions */
 	atomic_bool trusted; /* engine_conn_trust() */
+	atomic_bool shared; /* it is long: sources take turns */
+	_Atomic(struct fair *) fair; /* NULL: it never was; see fair.h */
 	_Atomic uint64_t packets_in, packets_out, bytes_in, bytes_out;
 	_Alignas(max_align_t) unsigned char user[]; /* the owner's; zeroed */
 };
@@ -307,6 +310,9 @@ void engine_conn_set_peer(struct engine_conn *conn, enum bnet_codec_id codec,
 /* The socket did not take all of the last write; drained() will follow. */
 bool engine_conn_is_blocked(const struct engine_conn *conn);
 
+/* For how long the socket has taken nothing of what is queued; 0: it does. */
+int64_t engine_conn_stalled_ns(const struct engine_conn *conn);
+
 /*
  * The peer is one that the relay relies on, a node: some memory is kept for it,
  * and it is not ended because memory is short.
@@ -342,8 +348,12 @@ void engine_conn_cut(struct engine_conn *conn);
 /* Discard what is queued after the frame that is being written. */
 void engine_conn_drop_queue(struct engine_conn *conn);
 
+/* Put what waits for its turn in line: what is sent now comes behind it. */
+void engine_conn_line_up(struct engine_conn *conn);
+
 /*
- * Stop reading until the send queue `full` is short again, or its connection
+ * Stop reading until the send queue `full` is short again, or holds little of
+ * this connection, or its own connection
  * has ended. The current packet is the last one for now.
  */
 void engine_conn_pause_for(
@@ -371,6 +381,27 @@ void engine_each_conn(struct engine_worker *worker,
  */
 BNET_MUST enum engine_sent engine_send(struct engine_worker *worker,
     struct engine_sendq *to, const struct bnet_packet *packet, bool flush);
+
+/*
+ * engine_send() of a packet that came in on the connection `from` (its handle).
+ * Where the queue is long, its sources take turns and each has a share of it:
+ * ENGINE_FULL may be for this source only. Packets of one source keep their
+ * order. What engine_send() sends takes no turns: it overtakes what waits for
+ * one, unless engine_conn_line_up() was called.
+ */
+BNET_MUST enum engine_sent
+engine_send_from(struct engine_worker *worker, struct engine_sendq *to,
+    const struct bnet_packet *packet, bool flush, uint64_t from);
+
+/*
+ * What waits for `to`, or is on its way there, of the connection `from` (and of
+ * others that share its share). SIZE_MAX: the queue is short, and not shared.
+ */
+size_t engine_waits_of(
+    struct engine_worker *worker, const struct engine_sendq *to, uint64_t from);
+
+/* The most that a source has waiting without being one that fills the queue. */
+size_t engine_share_bytes(const struct engine *engine);
 
 /*
  * The same from any other thread, to a handle. The packet is copied; the

@@ -80,7 +80,8 @@ goes_on(const struct batch *batch, const struct record *record)
 		return false;
 	last_record(batch, &last);
 	return last.kind == RECORD_FRAMES && last.handle == record->handle &&
-	    last.type == record->type && last.flush == record->flush;
+	    last.type == record->type && last.flush == record->flush &&
+	    last.share == record->share;
 }
 
 /* A few bytes that must arrive even when memory is short. */

@@ -37,6 +37,7 @@ struct record {
 	uint32_t n_frames;
 	bool flush; /* write before reading on */
 	uint8_t purpose; /* enum budget_for; control records have theirs */
+	uint16_t share; /* RECORD_FRAMES: of their source; see send.c */
 };
 
 struct record_packet {

@@ -12,6 +12,7 @@
 #include "cmd/engine/relief.h"
 
 #include "cmd/engine/conn.h"
+#include "cmd/engine/send.h"
 
 #include <linux/sock_diag.h>
 #include <stdio.h>
@@ -49,8 +50,8 @@ weight_of(const struct engine_conn *conn, bool desperate)
 		return 0;
 	return weigh(
 		   conn->part_bytes, conn->frame_since_ns, now_ns, desperate) +
-	    weigh(conn->out.cap, conn->blocked_since_ns, conn->worker->now_ns,
-		desperate);
+	    weigh(sendq_memory_bytes(conn), conn->blocked_since_ns,
+		conn->worker->now_ns, desperate);
 }
 
 /* The heaviest ones, in order. */
@@ -79,15 +80,14 @@ find_heaviest(
 static void
 end_holder(struct engine_conn *conn)
 {
+	uint64_t queue = sendq_memory_bytes(conn);
+	bool part = conn->part_bytes > queue;
 	char text[96];
 
 	(void)snprintf(text, sizeof(text),
 	    "memory is short, and it held %llu bytes of %s",
-	    (unsigned long long)(conn->part_bytes > conn->out.cap
-		    ? conn->part_bytes
-		    : conn->out.cap),
-	    conn->part_bytes > conn->out.cap ? "a frame that is not complete"
-					     : "what it does not read");
+	    (unsigned long long)(part ? conn->part_bytes : queue),
+	    part ? "a frame that is not complete" : "what it does not read");
 	conn_set_reason(conn, text);
 	if (conn->blocked_since_ns != 0)
 		conn_end(conn, ENGINE_END_PRESSURE);
@@ -103,7 +103,8 @@ end_heaviest(struct engine_worker *worker, const struct holder *top, size_t n)
 	uint64_t freed = 0;
 
 	for (size_t i = 0; i < n && freed < goal; i++) {
-		freed += top[i].conn->part_bytes + top[i].conn->out.cap;
+		freed +=
+		    top[i].conn->part_bytes + sendq_memory_bytes(top[i].conn);
 		end_holder(top[i].conn);
 	}
 }

@@ -6,12 +6,22 @@
  * Owns the bytes that wait to be written, the accounting of them, and the
  * list of connections that are paused until the queue is shorter. The owner's
  * hooks call it to send; conn.c takes what it writes from here.
+ *
+ * A long queue is shared by the sources of its packets (fair.c). `shared` of
+ * its sendq tells senders on other workers so: from then on they name their
+ * source. What arrives without a source may belong to any of them; to keep
+ * their order, what waits for a turn is put in line before it. That happens
+ * only just after a queue became long, when little waits.
  */
 #include "cmd/engine/send.h"
 
 #include "cmd/engine/conn.h"
+#include "cmd/engine/fair.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define HEADER_MAX_BYTES 128 /* word, oob_len and header, without forks */
 #define FORK_MAX_BYTES 9
@@ -19,6 +29,12 @@
 #define SPARE_MAX_BYTES ((size_t)1 << 20)
 #define WATCH_QUOTIENT 4 /* a queue below 1 / this of its limit is short */
 #define SIZE_MASK ((UINT32_C(1) << 28) - 1)
+
+/* A source may have so many times on its way what is still free. */
+#define SHARE_TIMES 4
+#define SHARE_OWN FAIR_SHARES /* not forwarded: it takes no turns */
+#define NO_SOURCE 0 /* no handle is 0 */
+#define SHARE_NONE (FAIR_SHARES + 1) /* the sender saw a short queue */
 
 /* ---- the bytes that wait ---- */
 
@@ -91,33 +107,157 @@ queued_bytes_sub(struct engine_conn *conn, size_t n_bytes)
 	    &conn->sendq->queued_bytes, n_bytes, memory_order_relaxed);
 }
 
-/* Frames were appended to `out`; queued_bytes already counts them. */
-static void
-out_added(struct engine_conn *conn, uint64_t n_frames)
+/* ---- a long queue, shared by its sources ---- */
+
+static struct fair *
+fair_of(const struct engine_sendq *sendq)
 {
-	conn->out_frames += n_frames;
-	sendq_mark_dirty(conn);
+	return atomic_load_explicit(&sendq->fair, memory_order_acquire);
+}
+
+static unsigned
+share_of(const struct engine *engine, uint64_t from)
+{
+	return ((uint32_t)from * engine->n_workers + handle_worker(from)) %
+	    FAIR_SHARES;
 }
 
 static void
-out_done(struct engine_conn *conn)
+held_add(struct engine_sendq *sendq, unsigned share, size_t n_bytes)
 {
-	conn->order_mixed = false;
-	conn->frame_left_bytes = 0;
-	out_unused(conn);
+	atomic_fetch_add_explicit(
+	    fair_held(fair_of(sendq), share), n_bytes, memory_order_relaxed);
 }
 
-bool
-sendq_append(struct engine_conn *conn, const struct record *record,
+static void
+held_sub(struct engine_sendq *sendq, unsigned share, size_t n_bytes)
+{
+	atomic_fetch_sub_explicit(
+	    fair_held(fair_of(sendq), share), n_bytes, memory_order_relaxed);
+}
+
+static void
+set_sharing(struct engine_conn *conn, bool sharing)
+{
+	conn->sharing = sharing;
+	atomic_store_explicit(
+	    &conn->sendq->shared, sharing, memory_order_release);
+}
+
+/*
+ * The queue has become long. The kernel is to take no more ahead than we would
+ * keep in line. Without memory it stays first in, first out.
+ */
+static void
+start_sharing(struct engine_conn *conn)
+{
+	struct fair *fair = fair_of(conn->sendq);
+	int unsent = (int)FAIR_MARK_BYTES;
+
+	if (fair == NULL) {
+		fair = fair_new(&conn->worker->engine->budget);
+		if (fair == NULL)
+			return;
+		(void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+		    &unsent, sizeof(unsent));
+		atomic_store_explicit(
+		    &conn->sendq->fair, fair, memory_order_release);
+	}
+	count(conn->worker, ENGINE_QUEUES_SHARED, 1);
+	set_sharing(conn, true);
+}
+
+/* Do its sources take turns? `ahead_bytes` are in line. */
+static inline bool
+takes_turns(struct engine_conn *conn, size_t ahead_bytes)
+{
+	if (!conn->blocked)
+		return false;
+	if (!conn->sharing && ahead_bytes >= FAIR_MARK_BYTES)
+		start_sharing(conn);
+	return conn->sharing;
+}
+
+/* Move up to `mark_bytes` in line, as the turns say. */
+static void
+line_up(struct engine_conn *conn, size_t mark_bytes)
+{
+	struct fair *fair = fair_of(conn->sendq);
+	enum bnet_order order = fair_order(fair);
+
+	if (order == BNET_ORDER_AUTO)
+		return;
+	if (order != sendq_order(conn->sendq))
+		conn->order_mixed = true;
+	conn->out_frames += fair_take(fair, &conn->out, mark_bytes);
+}
+
+void
+engine_conn_line_up(struct engine_conn *conn)
+{
+	if (conn->sharing)
+		line_up(conn, SIZE_MAX);
+}
+
+/* Frames of a source, in fair_held(), wait for its turn. False: no memory. */
+static bool
+wait_turn(struct engine_conn *conn, unsigned share, enum bnet_order order,
+    struct bnet_slice frames, uint64_t n_frames, enum budget_for purpose)
+{
+	struct fair *fair = fair_of(conn->sendq);
+
+	if (fair_order(fair) != BNET_ORDER_AUTO && fair_order(fair) != order)
+		line_up(conn, SIZE_MAX); /* once, as the order is found out */
+	if (fair_order(fair) != BNET_ORDER_AUTO && fair_order(fair) != order)
+		return false;
+	return fair_put(fair, share, order, frames, n_frames, purpose);
+}
+
+/* The line got shorter: others follow, or sources need not take turns. */
+static void
+next_in_line(struct engine_conn *conn)
+{
+	line_up(conn, FAIR_MARK_BYTES);
+	if (conn->out.len < FAIR_MARK_BYTES / 2 &&
+	    fair_bytes(fair_of(conn->sendq)) == 0)
+		set_sharing(conn, false);
+}
+
+/* Frames of another worker that go straight in line. */
+static bool
+append_in_line(struct engine_conn *conn, const struct record *record,
     struct bnet_slice frames)
 {
+	if (conn->sharing && record->share == SHARE_NONE) {
+		line_up(conn, SIZE_MAX);
+		if (fair_bytes(fair_of(conn->sendq)) > 0)
+			return false;
+	}
 	/* the batch that they are in has taken as much, and gives it back */
 	if (!out_room(conn, frames.len, BUDGET_NODE) ||
 	    bnet_buf_append(&conn->out, frames) != BNET_OK)
 		return false;
 	if (sendq_order(conn->sendq) != record->type)
 		conn->order_mixed = true;
-	out_added(conn, record->n_frames);
+	conn->out_frames += record->n_frames;
+	if (record->share < FAIR_SHARES)
+		held_sub(conn->sendq, record->share, frames.len);
+	return true;
+}
+
+bool
+sendq_append(struct engine_conn *conn, const struct record *record,
+    struct bnet_slice frames)
+{
+	bool turns =
+	    takes_turns(conn, conn->out.len) && record->share < FAIR_SHARES;
+
+	if (turns
+		? !wait_turn(conn, record->share, (enum bnet_order)record->type,
+		      frames, record->n_frames, BUDGET_NODE)
+		: !append_in_line(conn, record, frames))
+		return false;
+	sendq_mark_dirty(conn);
 	if (record->flush)
 		mark_urgent(conn);
 	return true;
@@ -160,8 +300,13 @@ sendq_take(struct engine_conn *conn, size_t n)
 
 	conn->out_frames -= ended;
 	bnet_buf_consume(&conn->out, n);
-	if (conn->out.len == 0)
-		out_done(conn);
+	if (conn->out.len == 0) {
+		conn->order_mixed = false;
+		conn->frame_left_bytes = 0;
+	}
+	if (conn->sharing)
+		next_in_line(conn);
+	out_unused(conn);
 	return ended;
 }
 
@@ -175,9 +320,41 @@ sendq_written(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames)
 	counter_add(&conn->sendq->packets_out, n_frames);
 }
 
+size_t
+sendq_memory_bytes(const struct engine_conn *conn)
+{
+	struct fair *fair = fair_of(conn->sendq);
+
+	return conn->out.cap + (fair != NULL ? fair_bytes(fair) : 0);
+}
+
+/* Discard what waits for a turn. */
+static void
+lose_turns(struct engine_conn *conn)
+{
+	struct fair *fair = fair_of(conn->sendq);
+
+	if (fair == NULL)
+		return;
+	queued_bytes_sub(conn, fair_bytes(fair));
+	count(conn->worker, ENGINE_PACKETS_LOST, fair_drop(fair));
+	set_sharing(conn, false);
+}
+
+void
+sendq_clear(struct engine_conn *conn)
+{
+	struct fair *fair = fair_of(conn->sendq);
+
+	budget_free_buf(&conn->worker->engine->budget, &conn->out);
+	if (fair != NULL)
+		fair_clear(fair);
+}
+
 void
 sendq_lose(struct engine_conn *conn)
 {
+	lose_turns(conn);
 	queued_bytes_sub(conn, conn->out.len + conn->wire_bytes);
 	count(conn->worker, ENGINE_PACKETS_LOST,
 	    conn->out_frames + conn->wire_frames);
@@ -200,21 +377,47 @@ send_control(struct engine_worker *from, uint64_t to, enum record_kind kind,
 
 /* ---- those who wait for the queue to shrink ---- */
 
+size_t
+engine_share_bytes(const struct engine *engine)
+{
+	return engine_queue_max_bytes(engine) / (2 * FAIR_SHARES);
+}
+
+size_t
+engine_waits_of(
+    struct engine_worker *worker, const struct engine_sendq *to, uint64_t from)
+{
+	if (!atomic_load_explicit(&to->shared, memory_order_acquire))
+		return SIZE_MAX;
+	return atomic_load_explicit(
+	    fair_held(fair_of(to), share_of(worker->engine, from)),
+	    memory_order_relaxed);
+}
+
+/* May this one send again, though the queue is long? */
+static bool
+has_little(const struct engine_conn *conn, uint64_t waiter)
+{
+	return engine_waits_of(conn->worker, conn->sendq, waiter) <=
+	    engine_share_bytes(conn->worker->engine) / 2;
+}
+
 void
 sendq_notify(struct engine_conn *conn, bool gone)
 {
 	static const struct bnet_slice nothing = { NULL, 0 };
 	size_t queued = atomic_load_explicit(
 	    &conn->sendq->queued_bytes, memory_order_relaxed);
+	size_t n = conn->n_watchers;
 
-	if (conn->n_watchers == 0 ||
-	    (!gone && queued > queue_max(conn->worker) / WATCH_QUOTIENT))
-		return;
-	while (conn->n_watchers > 0 &&
-	    send_control(conn->worker, conn->watchers[conn->n_watchers - 1],
-		RECORD_RESUME, nothing))
-		conn->n_watchers--;
-	/* without memory the rest is resumed at the next write, or the end */
+	gone |= queued <= queue_max(conn->worker) / WATCH_QUOTIENT;
+	conn->n_watchers = 0;
+	for (size_t i = 0; i < n; i++)
+		/* without memory: at the next write, or the end */
+		if ((!gone && !has_little(conn, conn->watchers[i])) ||
+		    !send_control(conn->worker, conn->watchers[i],
+			RECORD_RESUME, nothing))
+			conn->watchers[conn->n_watchers++] = conn->watchers[i];
 }
 
 bool
@@ -237,6 +440,7 @@ engine_conn_drop_queue(struct engine_conn *conn)
 	size_t keep = conn->frame_left_bytes;
 	uint64_t lost = conn->out_frames - (keep > 0);
 
+	lose_turns(conn);
 	/* where frames of two byte orders are mixed, no end is known */
 	if (conn->out.len == 0 || conn->order_mixed)
 		return;
@@ -244,8 +448,7 @@ engine_conn_drop_queue(struct engine_conn *conn)
 	count(conn->worker, ENGINE_PACKETS_LOST, lost);
 	conn->out.len = keep;
 	conn->out_frames -= lost;
-	if (keep == 0)
-		out_done(conn);
+	out_unused(conn);
 	sendq_notify(conn, false);
 }
 
@@ -291,15 +494,33 @@ queued(struct engine_worker *worker, struct engine_sendq *to, size_t n_bytes)
 	count(worker, ENGINE_PACKETS_QUEUED, 1);
 }
 
+/* The last frame in line, of `n_bytes`, has to wait for its turn instead. */
+static bool
+leave_line(struct engine_conn *conn, uint64_t from, size_t n_bytes,
+    enum budget_for purpose)
+{
+	unsigned share = share_of(conn->worker->engine, from);
+	struct bnet_slice frame;
+
+	conn->out.len -= n_bytes;
+	frame = (struct bnet_slice){ conn->out.p + conn->out.at + conn->out.len,
+		n_bytes };
+	if (!wait_turn(
+		conn, share, sendq_order(conn->sendq), frame, 1, purpose))
+		return false;
+	held_add(conn->sendq, share, n_bytes);
+	return true;
+}
+
 static enum engine_sent
 send_here(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, size_t room, enum budget_for purpose,
-    bool flush)
+    bool flush, uint64_t from)
 {
 	struct bnet_wire wire = wire_of(worker, to);
 	struct engine_conn *conn = conn_find(worker, to->handle);
 	enum bnet_err err;
-	size_t before;
+	size_t before, n_bytes;
 
 	if (conn == NULL || conn->state > CONN_OPEN)
 		return ENGINE_GONE;
@@ -311,8 +532,15 @@ send_here(struct engine_worker *worker, struct engine_sendq *to,
 		out_unused(conn);
 		return sent_of(err);
 	}
-	queued(worker, to, conn->out.len - before);
-	out_added(conn, 1);
+	n_bytes = conn->out.len - before;
+	if (from != NO_SOURCE && takes_turns(conn, before)) {
+		if (!leave_line(conn, from, n_bytes, purpose))
+			return ENGINE_MEMORY;
+	} else {
+		conn->out_frames++;
+	}
+	queued(worker, to, n_bytes);
+	sendq_mark_dirty(conn);
 	if (flush)
 		mark_urgent(conn);
 	return ENGINE_QUEUED;
@@ -321,18 +549,19 @@ send_here(struct engine_worker *worker, struct engine_sendq *to,
 static enum engine_sent
 send_there(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, size_t room, enum budget_for purpose,
-    bool flush)
+    bool flush, unsigned share)
 {
 	struct bnet_wire wire = wire_of(worker, to);
 	const struct record record = { .handle = to->handle,
 		.purpose = (uint8_t)purpose,
 		.kind = RECORD_FRAMES,
 		.type = (uint32_t)wire.order,
-		.flush = flush };
+		.flush = flush,
+		.share = (uint16_t)share };
 	struct batch *batch =
 	    outbox_record(&worker->outbox, to->worker, &record, room);
 	enum bnet_err err;
-	size_t before;
+	size_t before, n_bytes;
 
 	if (batch == NULL)
 		return ENGINE_MEMORY;
@@ -340,8 +569,11 @@ send_there(struct engine_worker *worker, struct engine_sendq *to,
 	err = bnet_packet_encode(&wire, worker->codecs, packet, &batch->bytes);
 	if (err != BNET_OK)
 		return sent_of(err);
-	queued(worker, to, batch->bytes.len - before);
-	outbox_added(&worker->outbox, to->worker, 1, batch->bytes.len - before);
+	n_bytes = batch->bytes.len - before;
+	if (share < FAIR_SHARES)
+		held_add(to, share, n_bytes);
+	queued(worker, to, n_bytes);
+	outbox_added(&worker->outbox, to->worker, 1, n_bytes);
 	return ENGINE_QUEUED;
 }
 
@@ -359,27 +591,61 @@ purpose_of(struct engine_sendq *to, size_t waiting_bytes)
 	return trusted ? BUDGET_FRAME : BUDGET_QUEUE;
 }
 
-enum engine_sent
-engine_send(struct engine_worker *worker, struct engine_sendq *to,
-    const struct bnet_packet *packet, bool flush)
+/* Would a source have more than its share if `room` more were on its way? */
+static bool
+fills(const struct engine_sendq *to, unsigned share, size_t room,
+    size_t free_bytes)
+{
+	return atomic_load_explicit(
+		   fair_held(fair_of(to), share), memory_order_relaxed) +
+	    room >
+	    SHARE_TIMES * free_bytes;
+}
+
+/* `from` is the source, or NO_SOURCE. */
+static enum engine_sent
+send_from(struct engine_worker *worker, struct engine_sendq *to,
+    const struct bnet_packet *packet, bool flush, uint64_t from)
 {
 	size_t room = frame_bytes_max(packet);
 	size_t waiting =
 	    atomic_load_explicit(&to->queued_bytes, memory_order_relaxed);
 	size_t max = queue_max(worker);
+	bool shared = from != NO_SOURCE &&
+	    atomic_load_explicit(&to->shared, memory_order_acquire);
 	enum budget_for purpose;
 	enum engine_sent sent;
 
-	if (room > max || waiting > max - room)
+	if (room > max || waiting > max - room ||
+	    (shared &&
+		fills(to, share_of(worker->engine, from), room, max - waiting)))
 		return ENGINE_FULL;
 	purpose = purpose_of(to, waiting);
 	if (to->worker == worker->index)
-		sent = send_here(worker, to, packet, room, purpose, flush);
+		sent =
+		    send_here(worker, to, packet, room, purpose, flush, from);
 	else
-		sent = send_there(worker, to, packet, room, purpose, flush);
+		sent = send_there(worker, to, packet, room, purpose, flush,
+		    from == NO_SOURCE ? SHARE_OWN
+			: shared      ? share_of(worker->engine, from)
+				      : SHARE_NONE);
 	if (sent == ENGINE_MEMORY)
 		worker->pressed = true;
 	return sent;
+}
+
+enum engine_sent
+engine_send(struct engine_worker *worker, struct engine_sendq *to,
+    const struct bnet_packet *packet, bool flush)
+{
+	return send_from(worker, to, packet, flush, NO_SOURCE);
+}
+
+enum engine_sent
+engine_send_from(struct engine_worker *worker, struct engine_sendq *to,
+    const struct bnet_packet *packet, bool flush, uint64_t from)
+{
+	return send_from(worker, to, packet, flush, from);
 }
 
 bool

@@ -3,8 +3,9 @@
  * send - the send queue of a connection, for the module that writes it and for
  * the loop that brings frames of other workers. On the connection's worker.
  *
- *	engine_send(), sendq_append() --> [ frames ] --> sendq_take()
- *	                                 queued_bytes    sendq_written()
+ *	engine_send(), sendq_append() -----------> [ frames ] --> sendq_take()
+ *	                     |  where it is long       |          sendq_written()
+ *	                     '---> by source (fair.h) -'
  *
  * queued_bytes counts bytes from sending until they are written, also those in
  * TLS: so taking bytes and counting them as written are two steps.
@@ -32,7 +33,10 @@ void sendq_mark_dirty(struct engine_conn *conn);
 bool sendq_append(struct engine_conn *conn, const struct record *record,
     struct bnet_slice frames);
 
-/* Remove the next `n` bytes. Returns how many frames end in them. */
+/*
+ * Remove the next `n` bytes; what waits for its turn follows. Returns how many
+ * frames end in them.
+ */
 uint64_t sendq_take(struct engine_conn *conn, size_t n);
 
 /* Count what was taken as written. */
@@ -40,6 +44,12 @@ void sendq_written(struct engine_conn *conn, size_t n_bytes, uint64_t n_frames);
 
 /* Discard what is queued, and count it as lost. */
 void sendq_lose(struct engine_conn *conn);
+
+/* What its queue takes of memory. */
+size_t sendq_memory_bytes(const struct engine_conn *conn);
+
+/* It is empty and ends: give back what it took. */
+void sendq_clear(struct engine_conn *conn);
 
 /* Resume the connection `waiter` when the queue is short. False: no memory. */
 bool sendq_watch(struct engine_conn *conn, uint64_t waiter);

@@ -107,6 +107,8 @@
 	ENGINE(ENGINE_PAUSES, "pauses_total", \
 	    "Times that reading a link was paused.") \
 	ENGINE(ENGINE_RESUMES, "resumes_total", "Times that it went on.") \
+	ENGINE(ENGINE_QUEUES_SHARED, "queues_shared_total", \
+	    "Times that a queue grew so long that its sources take turns.") \
 	ENGINE(ENGINE_STARVED, "starved_total", \
 	    "Reads and writes put off because the memory budget was used up.") \
 	ENGINE(ENGINE_PRESSED, "memory_short_turns_total", \

@@ -24,6 +24,8 @@ struct passing {
 	struct relay *relay;
 	struct engine_worker *worker;
 	struct engine_conn *conn; /* its source; NULL: on another worker */
+	uint64_t from; /* its handle */
+	enum route_verdict verdict;
 	enum bnet_order order; /* of that link */
 	const struct bnet_packet *in;
 	struct bnet_packet out; /* as sent, less what differs per link */
@@ -59,14 +61,41 @@ static const struct outcome all_busy = { RELAY_REFUSED_OVERLOADED,
 
 /* ---- one copy ---- */
 
+/* A client cannot have a link cut that reads: see hooks.c. */
 static void
 cut_overloaded(struct passing *p, const struct engine_sendq *to)
 {
 	struct bnet_slice bytes = { (const uint8_t *)&to->handle,
 		sizeof(to->handle) };
+	bool by_client =
+	    p->conn != NULL && peer_of(p->conn)->entry.role == BNET_ROLE_CLIENT;
 
-	(void)engine_worker_message(
-	    p->worker, to->worker, RELAY_MESSAGE_OVERLOADED, bytes);
+	(void)engine_worker_message(p->worker, to->worker,
+	    by_client ? RELAY_MESSAGE_FLOODED : RELAY_MESSAGE_OVERLOADED,
+	    bytes);
+}
+
+/* Is its source to be paused for this destination? */
+static bool
+should_pause(struct passing *p, const struct engine_sendq *to)
+{
+	struct engine *engine = p->relay->engine;
+	struct route_load load;
+
+	/* a packet to many speaks to others too */
+	if (p->verdict == ROUTE_FORKS || p->verdict == ROUTE_BROADCAST)
+		return false;
+	load = (struct route_load){
+		.queued_bytes = atomic_load_explicit(
+		    &to->queued_bytes, memory_order_relaxed),
+		.queue_max_bytes = engine_queue_max_bytes(engine),
+		.waits_bytes = engine_waits_of(p->worker, to, p->from),
+		.share_bytes = engine_share_bytes(engine),
+		.now_ns = engine_worker_now_ns(p->worker),
+		.elsewhere_ns = peer_of(p->conn)->elsewhere_ns,
+	};
+
+	return route_should_pause(&load);
 }
 
 /* Apply the overload policy to the destination's queue after this packet. */
@@ -78,10 +107,7 @@ apply_policy(struct passing *p, struct engine_sendq *to, enum engine_sent sent)
 
 	if (policy == ROUTE_CUT && sent == ENGINE_FULL)
 		cut_overloaded(p, to);
-	if (p->conn != NULL && policy == ROUTE_PAUSE &&
-	    route_should_pause(policy,
-		atomic_load_explicit(&to->queued_bytes, memory_order_relaxed),
-		engine_queue_max_bytes(p->relay->engine)))
+	if (policy == ROUTE_PAUSE && should_pause(p, to))
 		engine_conn_pause_for(p->conn, to);
 }
 
@@ -109,8 +135,8 @@ send_copy(struct passing *p, struct route_entry *entry)
 	out.header.latency_ms = add_latency(p->in->header.latency_ms,
 	    atomic_load_explicit(&peer->latency_us, memory_order_relaxed));
 	out.header.timestamp = ping_timestamp(p->relay, p->worker, peer);
-	sent =
-	    engine_send(p->worker, entry->sendq, &out, p->in->header.priority);
+	sent = engine_send_from(
+	    p->worker, entry->sendq, &out, p->in->header.priority, p->from);
 	apply_policy(p, entry->sendq, sent);
 	return sent == ENGINE_QUEUED ? NULL : &of_sent[sent];
 }
@@ -162,6 +188,15 @@ send_one(struct passing *p, struct route_entry *entry)
 	return entry == NULL ? &no_destination : send_copy(p, entry);
 }
 
+/* Does it speak to several? Then no single one of them may pause it. */
+static void
+note_dest(struct peer *from, uint64_t dest, int64_t now_ns)
+{
+	if (from->last_dest != dest && from->last_dest != 0)
+		from->elsewhere_ns = now_ns;
+	from->last_dest = dest;
+}
+
 /*
  * A link usually sends to the same destination again. A look-up stays valid
  * for the turn, which is identified by its time.
@@ -176,6 +211,7 @@ find(struct passing *p, enum bnet_role role)
 	if (from->found_ns == turn_ns && from->found->id == id &&
 	    from->found->role == role)
 		return from->found;
+	note_dest(from, id << 1 | (role == BNET_ROLE_NODE), turn_ns);
 	from->found = routes_find(p->relay->routes, role, id);
 	from->found_ns = from->found != NULL ? turn_ns : 0;
 	return from->found;
@@ -307,6 +343,7 @@ to_forks(struct passing *p)
 struct broadcast {
 	struct bnet_packet packet; /* without its borrowed parts */
 	enum bnet_order order;
+	uint64_t from; /* the source's handle */
 	uint64_t ticket; /* of the source's worker */
 	unsigned worker; /* the source's */
 };
@@ -414,6 +451,7 @@ fan_out_there(struct passing *p, uint64_t ticket, unsigned *n_lost)
 {
 	struct broadcast head = { .packet = p->out,
 		.order = p->order,
+		.from = p->from,
 		.ticket = ticket,
 		.worker = engine_worker_index(p->worker) };
 	struct bnet_buf *swap = &worker_of(p->relay, p->worker)->swapped;
@@ -482,12 +520,15 @@ forward_broadcast_here(
 	struct broadcast head;
 	struct broadcast_part part = { 0 };
 	struct bnet_slice back = { (const uint8_t *)&part, sizeof(part) };
-	struct passing p = { .relay = relay, .worker = worker };
+	struct passing p = {
+		.relay = relay, .worker = worker, .verdict = ROUTE_BROADCAST
+	};
 
 	memcpy(&head, bytes.p, sizeof(head));
 	head.packet.wire_payload = bnet_slice_from(bytes, sizeof(head));
 	head.packet.payload = head.packet.wire_payload;
 	p.order = head.order;
+	p.from = head.from;
 	p.in = &head.packet;
 	p.out = head.packet;
 	fan_out_here(&p, &part.failures);
@@ -553,6 +594,8 @@ forward(struct relay *relay, struct engine_conn *conn,
 	struct passing p = { .relay = relay,
 		.worker = engine_conn_worker(conn),
 		.conn = conn,
+		.from = engine_conn_sendq(conn)->handle,
+		.verdict = verdict,
 		.order = bnet_link_order(engine_conn_link(conn)),
 		.in = packet,
 		.out = *packet };

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define KEPT_SEAT_NS INT64_C(2000000000)
+#define FLOODED_NS INT64_C(2000000000) /* it took nothing for so long */
 
 /* ---- connections ---- */
 
@@ -293,6 +294,14 @@ overloaded(struct relay *relay, struct engine_conn *conn)
 	engine_conn_cut(conn);
 }
 
+/* Clients filled its queue: only that it takes nothing is its own fault. */
+static void
+flooded(struct relay *relay, struct engine_conn *conn)
+{
+	if (engine_conn_stalled_ns(conn) > FLOODED_NS)
+		overloaded(relay, conn);
+}
+
 static void
 with_conn(struct relay *relay, struct engine_worker *worker,
     struct bnet_slice bytes,
@@ -370,6 +379,9 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 		break;
 	case RELAY_MESSAGE_OVERLOADED:
 		with_conn(relay, worker, bytes, overloaded);
+		break;
+	case RELAY_MESSAGE_FLOODED:
+		with_conn(relay, worker, bytes, flooded);
 		break;
 	case RELAY_MESSAGE_RELOADED:
 		engine_each_conn(worker, check_one, relay);

@@ -65,6 +65,8 @@ struct peer {
 	int64_t drain_at_ns; /* when it is told to go; 0: not yet, or done */
 	int64_t found_ns; /* the turn in which `found` was looked up */
 	struct route_entry *found; /* where its last packet went */
+	uint64_t last_dest; /* of a packet to one link: its id and role */
+	int64_t elsewhere_ns; /* when that changed last; 0: never */
 	uint64_t discarded, counted, counted_bytes; /* load tests */
 };
 
@@ -124,6 +126,7 @@ enum relay_message {
 	RELAY_MESSAGE_BROADCAST_DONE, /* back to the worker of its source */
 	RELAY_MESSAGE_REPLACED, /* bytes: handle of the old link */
 	RELAY_MESSAGE_OVERLOADED, /* bytes: handle of the full link */
+	RELAY_MESSAGE_FLOODED, /* the same, and it is full of clients' */
 	RELAY_MESSAGE_RELOADED, /* a barrier: check who may stay */
 	/* barriers, in this order */
 	RELAY_MESSAGE_DRAIN, /* to all links with a hello */

@@ -3,6 +3,7 @@
 
 #define COOKIE_BYTES 8
 #define PAUSE_QUOTIENT 2 /* pause at ceiling / this */
+#define ELSEWHERE_NS INT64_C(5000000000) /* it speaks to others until then */
 
 /*
  * Peers believe what their relay says, whatever the source in the header: to be
@@ -91,9 +92,11 @@ route_cookie(const struct bnet_packet *packet)
 }
 
 bool
-route_should_pause(
-    enum route_policy policy, size_t queued_bytes, size_t queue_max_bytes)
+route_should_pause(const struct route_load *load)
 {
-	return policy == ROUTE_PAUSE &&
-	    queued_bytes > queue_max_bytes / PAUSE_QUOTIENT;
+	if (load->queued_bytes <= load->queue_max_bytes / PAUSE_QUOTIENT ||
+	    load->waits_bytes <= load->share_bytes)
+		return false;
+	return load->elsewhere_ns == 0 ||
+	    load->now_ns - load->elsewhere_ns > ELSEWHERE_NS;
 }

@@ -45,8 +45,18 @@ enum route_policy {
 	ROUTE_CUT
 };
 
-/* Should the sender pause, given the bytes queued at its destination? */
-bool route_should_pause(
-    enum route_policy policy, size_t queued_bytes, size_t queue_max_bytes);
+/* What a sender just added to. */
+struct route_load {
+	size_t queued_bytes, queue_max_bytes; /* of the destination */
+	size_t waits_bytes; /* of that, the sender's; SIZE_MAX: not known */
+	size_t share_bytes; /* what does not fill a queue */
+	int64_t now_ns, elsewhere_ns; /* when it last changed its destination */
+};
+
+/*
+ * Should the sender pause? One that fills a queue should, unless it speaks to
+ * others too: they would hear nothing meanwhile.
+ */
+bool route_should_pause(const struct route_load *load);
 
 #endif

@@ -173,6 +173,7 @@ session_refuse(struct relay *relay, struct engine_conn *conn,
 
 	message.u.refuse.code = code;
 	message.u.refuse.reason = bnet_string_of(reason);
+	engine_conn_line_up(conn); /* the last word */
 	(void)reply_send(relay, engine_conn_worker(conn),
 	    engine_conn_sendq(conn), &message, NULL);
 	log_info("link refused", LOG_STR("peer", peer_of(conn)->address),
@@ -526,6 +527,7 @@ session_drain(struct relay *relay, struct engine_conn *conn)
 	    (uint32_t)(opt->drain_timeout_ns / 1000000000);
 	if (opt->drain_to != NULL)
 		message.u.drain.where = bnet_string_of(opt->drain_to);
+	engine_conn_line_up(conn); /* what was forwarded comes first */
 	(void)reply_send(relay, engine_conn_worker(conn),
 	    engine_conn_sendq(conn), &message, &header);
 }

@@ -867,6 +867,26 @@ fill_captures(const struct replay_options *opt, char text[REPORT_TEXT_CHARS])
 		    text, REPORT_TEXT_CHARS, "%zu captures", opt->n_captures);
 }
 
+/* What the coverage says of it, too. */
+static void
+describe_capture(const struct tape *tape, struct report_capture *capture)
+{
+	const struct tape_head *head = tape_head(tape);
+	const struct tape_coverage *coverage = &head->coverage;
+
+	capture->clock_steps = head->clock_steps;
+	if (coverage->held_frames == 0 || coverage->held_ns < 0 ||
+	    coverage->held_session >= head->n_sessions)
+		return;
+	capture->held_frames = coverage->held_frames;
+	capture->held_connections = coverage->held_sessions;
+	capture->held_ns = coverage->held_ns;
+	capture->held_packet = coverage->held_packet;
+	(void)snprintf(capture->held_client, sizeof(capture->held_client), "%s",
+	    tape_text(tape,
+		tape_session(tape, (uint32_t)coverage->held_session)->end[0]));
+}
+
 /* Fills in what was done; the results are complete. */
 static void
 describe(const struct watch *watch, struct report *report)
@@ -880,6 +900,7 @@ describe(const struct watch *watch, struct report *report)
 	(void)snprintf(report->how, sizeof(report->how), "%s", opt->how);
 	(void)snprintf(report->environment, sizeof(report->environment), "%s",
 	    play_environment(watch->play));
+	describe_capture(watch->run->tape, &report->capture);
 	report->start_ns = watch->start_unix_ns;
 	report->length_ns = report->results.end_ns;
 	report->max_late_ns = opt->max_late_ns;

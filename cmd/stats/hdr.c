@@ -40,6 +40,57 @@ hdr_sums_merge(struct hdr_sums *sums, const struct hdr_sums *from)
 	sums->sum_squares += from->sum_squares;
 }
 
+bool
+hdr_sums_possible(const struct hdr_sums *sums)
+{
+	const hdr_u128 min = (hdr_u128)sums->min, max = (hdr_u128)sums->max;
+	const hdr_u128 n = sums->count;
+
+	if (n == 0)
+		return max == 0 && sums->sum == 0 && sums->sum_squares == 0;
+	return sums->min >= 0 && min <= max && sums->sum >= n * min &&
+	    sums->sum <= n * max && sums->sum_squares / n >= min * min &&
+	    sums->sum_squares / n <= max * max;
+}
+
+bool
+hdr_sums_fit(const struct hdr *hdr, const struct hdr_sums *sums)
+{
+	return sums->count == hdr->sums.count && hdr_sums_possible(sums) &&
+	    (sums->count == 0 ||
+		(hdr_index(hdr, sums->min) == hdr->first &&
+		    hdr_index(hdr, sums->max) == hdr->last));
+}
+
+const char *
+hdr_u128_text(hdr_u128 v, char text[HDR_U128_CHARS])
+{
+	char *at = text + HDR_U128_CHARS - 1;
+
+	*at = '\0';
+	do {
+		*--at = (char)('0' + (int)(v % 10));
+		v /= 10;
+	} while (v > 0);
+	return at;
+}
+
+bool
+hdr_u128_read(const char *digits, hdr_u128 *v)
+{
+	*v = 0;
+	if (digits == NULL || digits[0] == '\0')
+		return false;
+	for (; *digits != '\0'; digits++) {
+		unsigned digit = (unsigned)*digits - '0';
+
+		if (digit > 9 || *v > (~(hdr_u128)0 - digit) / 10)
+			return false;
+		*v = *v * 10 + digit;
+	}
+	return true;
+}
+
 double
 hdr_sums_mean(const struct hdr_sums *sums)
 {

@@ -104,6 +104,17 @@ void hdr_sums_of_counts(const struct hdr *hdr, struct hdr_sums *sums);
 void hdr_sums_add(struct hdr_sums *sums, int64_t value);
 void hdr_sums_merge(struct hdr_sums *sums, const struct hdr_sums *from);
 
+/* Can values have these sums; and can those that a histogram has counted? */
+bool hdr_sums_possible(const struct hdr_sums *sums);
+bool hdr_sums_fit(const struct hdr *hdr, const struct hdr_sums *sums);
+
+#define HDR_U128_CHARS 40
+
+/* In decimal; returns `text`, or where in it the number starts. */
+const char *hdr_u128_text(hdr_u128 v, char text[HDR_U128_CHARS]);
+/* False: not only digits (NULL: none), or more than fit. */
+bool hdr_u128_read(const char *digits, hdr_u128 *v);
+
 /* 0 if empty; the deviation is that of the population. */
 double hdr_sums_mean(const struct hdr_sums *sums);
 double hdr_sums_stddev(const struct hdr_sums *sums);

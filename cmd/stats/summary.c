@@ -69,6 +69,19 @@ summary_percent(char text[SUMMARY_PERCENT_CHARS], double share)
 	return text;
 }
 
+void
+tally_merge(struct tally *tally, const struct tally *from)
+{
+	if (from->count == 0)
+		return;
+	if (from->max > tally->max)
+		tally->max = from->max;
+	if (from->min < tally->min || tally->count == 0)
+		tally->min = from->min;
+	tally->sum += from->sum;
+	tally->count += from->count;
+}
+
 double
 tally_mean(const struct tally *tally)
 {

@@ -54,6 +54,9 @@ tally_add(struct tally *tally, uint64_t value)
 	tally->count++;
 }
 
+/* Adds all values of `from`. */
+void tally_merge(struct tally *tally, const struct tally *from);
+
 /* 0 if count is 0. */
 double tally_mean(const struct tally *tally);
 

@@ -577,7 +577,11 @@ table_print_json(const struct table *table, FILE *out)
 		fputs(i == 0 ? ",\"notes\":[" : ",", out);
 		print_string(out, table->notes[i]);
 	}
-	fputs(table->n_notes == 0 ? "}\n" : "]}\n", out);
+	if (table->n_notes > 0)
+		fputc(']', out);
+	if (table->more_json != NULL)
+		fprintf(out, ",%s", table->more_json);
+	fputs("}\n", out);
 }
 
 bool

@@ -18,7 +18,7 @@
  *	{"type":"statistics","name":"keys","columns":["key","frames"],
  *	 "rows":[["chat::line",7]],"notes":["..."]}
  *
- * "notes" is present only if there are any. Out of memory is recorded, and
+ * "notes" is present only if there are any; more members can follow. Out of memory is recorded, and
  * reported by table_print(). Owns the cells; used wherever statistics are
  * printed.
  */
@@ -74,6 +74,7 @@ struct table {
 	size_t n_cells, cap_cells, n_rows;
 	char **notes; /* owned */
 	size_t n_notes;
+	const char *more_json; /* borrowed: more members, "\"a\":1"; or NULL */
 	bool failed; /* out of memory: cells or notes are missing */
 };
 

@@ -342,6 +342,11 @@ of_json() {
 	[[ $output == 1795386162.137298\ * ]]
 	decode 0 -r "$plain" -c 1 -t d
 	[[ $output == 0.000000\ * ]]
+	# as in the text, a column has no step of the clock in it
+	same "$("$decode" -r "$fixtures/captures/times-step-back.pcap" \
+		-T fields -e time -t d)" \
+		"$("$decode" -r "$fixtures/captures/times-step-back.pcap" \
+		-t d | awk '{ print $1 }')"
 	# -t stays what it was, and another word is a capture filter
 	decode 0 -r "$plain" -c 1 -t tcp
 	[[ $output == 127.0.0.1:* ]]

@@ -309,3 +309,71 @@ read_all() {
 	decode 1 -i lo -w "$tmp/private/w.pcap"
 	says "w.pcap: Permission denied: root was given up for nobody (-Z)"
 }
+
+# ---- many captures, each counted on its own: --merge
+
+# All but what is of one capture, and the states, whose rows have an order.
+tables() {
+	grep -vE '"name":"(streams|slowest_calls)"' "$1" | jq -c 'del(.merge)'
+}
+
+@test "--merge: the sum of captures is one run over all of them" {
+	local all=(-z frames -z keys -z endpoints -z io,10ms,clock -z echo
+		-z calls -z calls,tree -z events -z health -z streams)
+	local c=$fixtures/captures f n=0 files=() jsons=()
+
+	# all kinds of statistics have rows, and one capture has losses
+	"$tools/mangle" "$net" "$tmp/lossy.pcap" \
+		--segment 700 --drop-packets 50-55 >/dev/null
+	for f in "$tmp/lossy.pcap" "$c"/profile-{fleet,market,relay}.pcap \
+		"$c"/{macho,stock,replay-one-way}.pcap; do
+		"$decode" -p any -q "${all[@]}" -o json -r "$f" \
+			>"$tmp/$n.json" || [ $? -eq 3 ]
+		files+=("$f")
+		jsons+=("$tmp/$n.json")
+		n=$((n + 1))
+	done
+	decode 3 -p any -q "${all[@]}" -o json -r "${files[@]}"
+	echo "$output" >"$tmp/single.json"
+	decode 0 --merge -o json "${jsons[@]}"
+	echo "$output" >"$tmp/merged.json"
+	[[ $stderr == *'streams: not merged: '*'slowest_calls: not merged: '* ]]
+	diff <(tables "$tmp/single.json") <(tables "$tmp/merged.json")
+	# in another order, in two steps, with frames between the lines
+	decode 0 --merge -o json "${jsons[@]:3}"
+	echo "$output" >"$tmp/half.json"
+	"$decode" -r "$plain" -o json -c 5 >>"$tmp/half.json"
+	decode 0 --merge -o json "$tmp/half.json" "${jsons[2]}" "${jsons[0]}" \
+		"${jsons[1]}"
+	echo "$output" >"$tmp/merged.json"
+	diff <(tables "$tmp/single.json") <(tables "$tmp/merged.json")
+	same "$(jq -r 'select(.rows != [] and .merge != null).merge.statistic' \
+		"$tmp/merged.json" | tr '\n' ' ')" \
+		"frames keys endpoints io,10ms,clock echo calls calls,tree events health "
+	# as text, too
+	decode 0 --merge "$tmp/merged.json"
+	[[ ${lines[0]} == Frames ]]
+}
+
+@test "--merge: what is missing, damaged or of other intervals is told" {
+	"$decode" -q -z keys -z io,1s -o json -r "$plain" >"$tmp/a.json"
+	"$decode" -q -z keys -z io,1s -o json -r "$net" >"$tmp/b.json"
+	"$decode" -q -z keys -o json -r "$net" >"$tmp/keys.json"
+	decode 1 --merge "$tmp/a.json" "$tmp/b.json"
+	[[ $stderr == *'b.json: line 2: io,1s: '*'-z io,1s,clock'* ]]
+	[[ $output == Keys* ]]
+	decode 1 --merge "$tmp/a.json" "$tmp/keys.json"
+	[[ $stderr == *'keys.json: the statistic io,1s is not in it'* ]]
+	decode 1 --merge "$tmp/keys.json" "$tmp/a.json"
+	[[ $stderr == *'io,1s: the first file does not have it'* ]]
+	head -c -20 "$tmp/keys.json" >"$tmp/cut.json"
+	decode 1 --merge "$tmp/keys.json" "$tmp/cut.json"
+	[[ $stderr == *'cut.json: line 1: '* ]]
+	decode 1 --merge "$tmp/none.json"
+	[[ $stderr == *'none.json: No such file'* ]]
+	decode 1 --merge "$plain"
+	[[ $stderr == *'no statistics to merge in it'* ]]
+	decode 2 --merge
+	decode 2 --merge -z keys "$tmp/a.json"
+	decode 2 --merge -o csv "$tmp/a.json"
+}

@@ -77,7 +77,7 @@ stop_node() {
 	[ ! -e "$tmp/$1.stopped" ] || return 0
 	: >"$tmp/$1.stopped"
 	kill -"${2:-TERM}" "$1" 2>/dev/null || true
-	within ended "$1" || {
+	ends_in_time "$1" || {
 		echo "node $1 did not end"
 		kill -KILL "$1"
 		return 1
@@ -92,7 +92,7 @@ node_ends() {
 	local status=0
 
 	: >"$tmp/$node_pid.stopped"
-	within ended "$node_pid"
+	ends_in_time "$node_pid"
 	wait "$node_pid" || status=$?
 	clean "$tmp/$node_pid.err" || return 1
 	same "exit status $status" "exit status $1"

@@ -284,15 +284,15 @@ send a key=app payload=hello
 await a packet key=app
 END
 	start_stock server --register app --answer
-	play_to_stock -q --clients 2 --diff "$tmp/stock.pcap" || true
+	play_to_stock -q --clients 2 --answer-timeout 60s --diff "$tmp/stock.pcap" || true
 	same "$status" 1
 	[[ $output == *'bytes that stock peers append: the last 4 of payloads'* ]]
 	[[ $output == *$'\n    --stock\n'* ]]
 	start_stock server --register app --answer
-	play_to_stock -q --clients 2 --diff --stock "$tmp/stock.pcap"
+	play_to_stock -q --clients 2 --answer-timeout 60s --diff --stock "$tmp/stock.pcap"
 	[[ $output == *'Differences: 0 in 2 frames'* ]]
 	start_stock server --register app --answer
-	play_to_stock -q --clients 2 --diff --ignore 'payload[-4:]' \
+	play_to_stock -q --clients 2 --answer-timeout 60s --diff --ignore 'payload[-4:]' \
 		"$tmp/stock.pcap"
 	[[ $output == *'Differences: 0 in 2 frames'* ]]
 }

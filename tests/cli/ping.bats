@@ -21,7 +21,7 @@ teardown() {
 	for pid in "${children[@]}"; do
 		kill -CONT "$pid" 2>/dev/null || true
 		kill -TERM "$pid" 2>/dev/null || true
-		within ended "$pid" || kill -KILL "$pid"
+		ends_in_time "$pid" || kill -KILL "$pid"
 		clean "$tmp/$pid.err" || failed=1
 	done
 	for pid in "${relays[@]}"; do
@@ -81,7 +81,7 @@ begin_ping() {
 ends() {
 	local status=0
 
-	within ended "$1"
+	ends_in_time "$1"
 	wait "$1" || status=$?
 	same "exit status $status" "exit status $2"
 }

@@ -139,8 +139,21 @@ start_relay() {
 	fi
 }
 
+# What bash has not waited for yet has ended, too: it may miss that, where
+# nothing else that it started ends later.
 ended() {
-	! kill -0 "$1" 2>/dev/null
+	local stat
+
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	[[ $stat == *') Z '* ]]
+}
+
+# ends_in_time PID: otherwise it is shown where it is.
+ends_in_time() {
+	within ended "$1" && return
+	cat "/proc/$1/stat" || true
+	sh "$BATS_TEST_DIRNAME/../tools/stacks.sh" "$1" || true
+	return 1
 }
 
 # stop_relay PID: SIGTERM, unless it has ended, and it ends with 0.
@@ -150,7 +163,7 @@ stop_relay() {
 	[ ! -e "$tmp/$1.stopped" ] || return 0
 	: >"$tmp/$1.stopped"
 	kill -TERM "$1" 2>/dev/null || true
-	within ended "$1" || {
+	ends_in_time "$1" || {
 		echo "relay $1 did not end"
 		kill -KILL "$1"
 		return 1

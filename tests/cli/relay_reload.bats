@@ -325,7 +325,7 @@ reload_overload() {
 	again 'queue = 64K' 'overload = cut'
 	play <<'END'
 mute
-join a $r
+join a $r role=node id=8
 join n $r role=node id=7 rcvbuf=4096
 pause n
 flood a count=20000 dest=node:7 key=app payload=size:1000

@@ -249,7 +249,7 @@ END
 	within test -e "$tmp/there"
 	begun=$(now_ms)
 	kill -TERM "$pid"
-	within ended "$pid"
+	ends_in_time "$pid"
 	# it was twice of that
 	[ $(($(now_ms) - begun)) -lt 6500 ]
 	[ $(($(now_ms) - begun)) -ge 2000 ]

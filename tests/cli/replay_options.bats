@@ -368,6 +368,7 @@ word_at() {
 	for f in hole retransmit mid-nosyn; do
 		replay 0 --dry-run "$captures/times-$f.pcap"
 		[[ $output == *" 20 in the busiest second"* ]]
+		says "of these waited for bytes before them, on 1 connections"
 	done
 	replay 0 --dry-run "$captures/times-retransmit.pcap"
 	[[ $output == *"frames     60"* ]]

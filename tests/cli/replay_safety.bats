@@ -68,7 +68,7 @@ begin_replay() {
 ends() {
 	local status=0
 
-	within ended "$replay_pid"
+	ends_in_time "$replay_pid"
 	wait "$replay_pid" || status=$?
 	[ "$status" -eq "$1" ] || {
 		echo "exit $status, not $1"

@@ -68,7 +68,7 @@ fake_sbatch() {
 		fi
 		for i in $(seq 0 "$last"); do
 			SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_TASK_COUNT=$((last + 1)) \
-				"$@" >"$FOLDER/shard-$i.log" 2>&1 &
+				"$@" >"$FOLDER/task-$i.log" 2>&1 &
 		done
 		wait
 		echo "17;cluster"
@@ -87,6 +87,26 @@ fake_sbatch() {
 	parts "$tmp/run"
 	merged_is_single "$tmp/run/merged.json"
 	grep -q '^injector: pass: ' "$tmp/run/merged.log"
+}
+
+@test "Slurm: the statistics of captures, one by each task" {
+	local c=$fixtures/captures
+
+	scale=$fixtures/scale
+	PATH=$build:$PATH
+	fake_sbatch
+	FOLDER=$tmp/run PORTS=any STATISTICS='keys calls health' \
+		"$scale/slurm.sh" decode "$c"/profile-*.pcap
+	grep -q -e '--array=0-2' "$tmp/run/sbatch.log"
+	bluenet-decode -p any -q -z keys -z calls -z health \
+		-r "$c/profile-fleet.pcap" "$c"/profile-[mr]*.pcap \
+		>"$tmp/single.txt"
+	diff "$tmp/single.txt" "$tmp/run/merged.log"
+	# a task that failed is missed
+	rm "$tmp/run/decode-1.json"
+	run env FOLDER="$tmp/run" "$scale/slurm.sh" sum 3
+	same "$status" 1
+	[[ $output == *'decode-1.json: No such file'* ]]
 }
 
 @test "Slurm: the script is for its own sbatch" {

@@ -53,6 +53,27 @@ verdicts() {
 	done
 }
 
+@test "what waited behind holes of the capture, and its clock, are in the report" {
+	local name want
+
+	start_relay
+	start_nodes --id 7
+	while read -r name want; do
+		replays 0 --asap "$fixtures/captures/times-$name.pcap" "$plain"
+		same "$(report '.capture | .clock_steps, .held_frames,
+			.held_connections, .held_packet, .held_client' |
+			xargs)" "$want"
+		planned
+		run -0 "$replay" --merge "$tmp/r.json"
+		[[ $output == *$'\n  capture     '* ]]
+	done <<-'EOT'
+		hole 0 10 1 47 10.0.0.1:40000
+		mid-nosyn 0 5 1 1 10.0.0.1:40000
+		retransmit 0 5 1 47 10.0.0.1:40000
+		step-back 1 0 0 null null
+	EOT
+}
+
 @test "pings in headers and rosters are requests, too" {
 	record a <<-'EOT'
 		join ann $r name=ann
@@ -97,7 +118,7 @@ verdicts() {
 
 @test "a relay that dies in a run fails it, whatever the rule" {
 	start_relay --drain-timeout 100ms
-	replays_beside --fail-if 'latency.max>1h' --speed 0.1 \
+	replays_beside --fail-if 'latency.max>1h' --speed 0.01 \
 		"$fixtures/captures/replay-one-way.pcap" "$plain"
 	within metric_above packets_read_total 3
 	stop_relay "$pid"

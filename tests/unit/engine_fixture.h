@@ -123,7 +123,8 @@ fix_send(struct fix *fix, struct engine_conn *conn, struct engine_sendq *to,
 	if (to == NULL)
 		return;
 	out.header.forks = 0;
-	sent = engine_send(engine_conn_worker(conn), to, &out, fix->flush);
+	sent = engine_send_from(engine_conn_worker(conn), to, &out, fix->flush,
+	    engine_conn_sendq(conn)->handle);
 	fix_count(fix, &fix->sent[sent]);
 	if (sent == ENGINE_QUEUED && fix->mode == FIX_PAUSE &&
 	    to->queued_bytes > engine_queue_max_bytes(fix->engine) / 2)

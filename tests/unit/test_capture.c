@@ -345,6 +345,7 @@ START_TEST(test_no_reuse)
 	conn_send(&tap, &before, CAP_UP, TCP_FIN | TCP_ACK, nothing);
 	tap.time_ns += INT64_C(6000000000); /* it is over now */
 	conn_send(&tap, &before, CAP_UP, TCP_FIN | TCP_ACK, nothing);
+	tap.time_ns += INT64_C(200000000); /* it was no step of the clock */
 	conn_send(&tap, &before, CAP_DOWN, TCP_RST, nothing);
 	ck_assert_ptr_null(tap.stream);
 	tap_finish(&tap);

@@ -384,6 +384,105 @@ START_TEST(test_clock)
 }
 END_TEST
 
+/* What the first segments after a step forward, or after silence, show. */
+static const struct evidence_row {
+	const char *name;
+	int64_t step_ns;
+	uint32_t ticks; /* of the sender's clock over the step; 0: it has none */
+	bool answer; /* the segment acknowledges what was sent before it */
+	bool again; /* what was sent comes again, before that */
+	bool once; /* and the clock is right again behind the third segment */
+	size_t n_reports;
+} evidence_rows[] = {
+	{ "an answer", 3600 * S, 0, true, false, false, 1 },
+	{ "an answer, five seconds", 5 * S, 0, true, false, false, 1 },
+	{ "an answer that may be slow", 2 * S, 0, true, false, false, 0 },
+	{ "sent again, then an answer", 3600 * S, 0, true, true, false, 0 },
+	{ "no answer", 3600 * S, 0, false, false, false, 0 },
+	{ "hardly a tick", 3600 * S, 20, false, false, false, 1 },
+	{ "hardly a tick, two seconds", 2 * S, 20, false, false, false, 1 },
+	{ "an hour of ticks", 3600 * S, 3600000, false, false, false, 0 },
+	{ "an hour of slow ticks", 3600 * S, 360000, false, false, false, 0 },
+	{ "an hour of ticks, an answer", 3600 * S, 3600000, true, false, false,
+	    0 },
+	{ "three segments", 3600 * S, 0, false, false, true, 1 },
+};
+
+/* As say(), with the sender's clock, if it has any. */
+static void
+say_at(struct conn *conn, enum cap_dir dir, bool clocked, uint32_t ticks)
+{
+	const struct pkt pkt = conn_pkt(conn, dir, TCP_ACK);
+	uint8_t p[512];
+	size_t n = PKT_HEAD_BYTES + 12 + frame.len;
+
+	if (!clocked) {
+		say(conn, dir);
+		return;
+	}
+	ck_assert_uint_le(n, sizeof(p));
+	put_ipv4(p, &pkt, n - 20);
+	put_tcp(p + 20, &pkt);
+	p[20 + 12] = 0x80; /* 12 bytes of options */
+	memcpy(p + PKT_HEAD_BYTES, "\1\1\10\12", 4);
+	for (int i = 0; i < 4; i++)
+		p[PKT_HEAD_BYTES + 4 + i] = (uint8_t)(ticks >> (24 - 8 * i));
+	memset(p + PKT_HEAD_BYTES + 8, 0, 4);
+	memcpy(p + PKT_HEAD_BYTES + 12, bnet_buf_slice(&frame).p, frame.len);
+	ck_assert_int_eq(tap_raw(&tap, p, n, n), BNET_OK);
+	conn->seq[dir] += (uint32_t)frame.len;
+}
+
+/* Requests and replies, 20 ms apart; the step is behind the fifth request. */
+START_TEST(test_step_forward)
+{
+	const struct evidence_row *row = &evidence_rows[_i];
+	struct conn conn = CONN(40000, 26000), again;
+	const bool clocked = row->ticks > 0;
+	int64_t off_ns = 0, last_ns = T0;
+	uint32_t ticks = UINT32_MAX - 60; /* it wraps */
+	size_t n = 0;
+
+	conn_open(&tap, &conn);
+	for (int i = 0; i < 20; i++) {
+		at(100 + i * 40);
+		tap.time_ns += off_ns;
+		again = conn;
+		say_at(&conn, CAP_UP, clocked, ticks);
+		if (i == 4 && !row->answer)
+			conn_ack(&tap, &conn, CAP_DOWN);
+		ticks += 20;
+		if (i == 4) {
+			off_ns = row->step_ns;
+			ticks += row->ticks;
+		}
+		at(120 + i * 40);
+		tap.time_ns += off_ns;
+		if (i == 4 && row->again)
+			say(&again, CAP_UP);
+		say_at(&conn, CAP_DOWN, clocked, ticks);
+		ticks += 20;
+		if (i == 5 && row->once)
+			off_ns = 0;
+	}
+	tap_finish(&tap);
+	check_frames(40);
+	ck_assert_uint_eq(count(CAP_CLOCK), row->n_reports);
+	for (size_t i = 0; i < n_seen; i++) {
+		if (seen[i].type == CAP_CLOCK) {
+			ck_assert_int_ge(seen[i].step_ns, row->step_ns - S);
+			ck_assert_int_le(seen[i].step_ns, row->step_ns + S);
+		} else if (seen[i].type == CAP_FRAME && row->n_reports > 0) {
+			ck_assert_int_ge(seen[i].clock_ns, last_ns);
+			ck_assert_int_le(
+			    seen[i].clock_ns, T0 + (100 + 20 * (int64_t)n) * MS);
+			last_ns = seen[i].clock_ns;
+			n++;
+		}
+	}
+}
+END_TEST
+
 /* A frame that is open over a step, or over a packet from the future. */
 START_TEST(test_clock_inside_a_frame)
 {
@@ -453,6 +552,74 @@ START_TEST(test_reuse_without_syn)
 		ck_assert_uint_eq(count(CAP_FRAME), 6);
 		ck_assert_uint_eq(cap_counters(tap.cap)->retransmissions, 0);
 	}
+}
+END_TEST
+
+/* Segments beyond any window in the midst of a connection. */
+static const struct forged_row {
+	const char *name;
+	uint32_t up[3], down[3]; /* how far each is away; 0, 0: no more */
+	bool to_the_end; /* nothing follows */
+	uint64_t n_streams, n_frames, n_notes;
+} forged_rows[] = {
+	{ "one", { 300000000 }, { 0u - 200000000 }, false, 1, 10, 1 },
+	{ "one, twice", { 300000000, 300000000 },
+	    { 0u - 200000000, 0u - 200000000 }, false, 1, 10, 1 },
+	{ "two that do not belong together", { 300000000, 900000000 },
+	    { 0u - 200000000, 0u - 700000000 }, false, 1, 10, 2 },
+	{ "the last segment", { 300000000 }, { 0u - 200000000 }, true, 2, 6,
+	    0 },
+	{ "others, then the last one", { 300000000, 900000000, 1900000000 },
+	    { 0u - 200000000, 0u - 700000000, 1700000000 }, true, 2, 6, 2 },
+};
+
+START_TEST(test_forged)
+{
+	const struct forged_row *row = &forged_rows[_i];
+	struct conn conn = CONN(40000, 26000), forged;
+
+	conn_open(&tap, &conn);
+	for (int i = 0; i < 5; i++)
+		say(&conn, CAP_UP);
+	conn_ack(&tap, &conn, CAP_DOWN);
+	for (int i = 0; i < 3 && row->up[i] != 0; i++) {
+		forged = conn;
+		forged.seq[0] += row->up[i];
+		forged.seq[1] += row->down[i];
+		say(&forged, CAP_UP);
+	}
+	for (int i = 0; i < 5 && !row->to_the_end; i++)
+		say(&conn, CAP_UP);
+	tap_finish(&tap);
+	ck_assert_uint_eq(cap_counters(tap.cap)->streams, row->n_streams);
+	check_frames(row->n_frames);
+	ck_assert_uint_eq(count(CAP_NOTE), row->n_notes);
+	for (size_t i = 0; i < n_seen; i++)
+		if (seen[i].type == CAP_NOTE)
+			ck_assert_uint_eq(seen[i].bytes, frame.len);
+	ck_assert_uint_eq(count(CAP_LIMIT), 0);
+}
+END_TEST
+
+/* Other streams wait for what a segment put aside turns out to be. */
+START_TEST(test_reuse_in_order)
+{
+	struct conn conn = CONN(40000, 26000), other = CONN(40001, 26000);
+
+	conn_open(&tap, &conn);
+	conn_open(&tap, &other);
+	say(&conn, CAP_UP);
+	conn_ack(&tap, &conn, CAP_DOWN);
+	conn.seq[0] += 300000000;
+	conn.seq[1] -= 200000000;
+	say(&conn, CAP_UP);
+	say(&other, CAP_UP);
+	say(&other, CAP_DOWN);
+	say(&conn, CAP_UP);
+	say(&conn, CAP_DOWN);
+	tap_finish(&tap);
+	check_frames(6);
+	ck_assert_uint_eq(cap_counters(tap.cap)->streams, 3);
 }
 END_TEST
 
@@ -599,9 +766,12 @@ make_suite(void)
 	tcase_add_test(tc, test_mid_session);
 	tcase_add_test(tc, test_one_way_idle);
 	tcase_add_loop_test(tc, test_clock, 0, UNIT_ROWS(clock_rows));
+	tcase_add_loop_test(tc, test_step_forward, 0, UNIT_ROWS(evidence_rows));
 	tcase_add_loop_test(tc, test_clock_inside_a_frame, 0, 2);
 	tcase_add_loop_test(
 	    tc, test_reuse_without_syn, 0, UNIT_ROWS(reuse_rows));
+	tcase_add_loop_test(tc, test_forged, 0, UNIT_ROWS(forged_rows));
+	tcase_add_test(tc, test_reuse_in_order);
 	tcase_add_loop_test(tc, test_one_byte, 0, UNIT_ROWS(byte_rows));
 	tcase_add_loop_test(tc, test_side, 0, UNIT_ROWS(side_rows));
 	tcase_add_loop_test(tc, test_snap, 0, UNIT_ROWS(snap_rows));

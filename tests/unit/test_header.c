@@ -113,6 +113,57 @@ check_cut(const struct vector *v)
 	}
 }
 
+/* A header read field by field, as the general case is. */
+static bool
+read_fields(struct bnet_slice in, struct bnet_header *header, size_t *trailing)
+{
+	struct bnet_bits_rd rd;
+
+	bnet_bits_read(&rd, in);
+	header->source = bnet_bits_i64(&rd);
+	header->dest_type = bnet_bits_i64(&rd);
+	header->dest = bnet_bits_i64(&rd);
+	header->key = bnet_bits_i32(&rd);
+	header->forks = bnet_bits_u32(&rd);
+	header->serial = bnet_bits_u32(&rd);
+	header->latency_ms = bnet_bits_u32(&rd);
+	header->priority = bnet_bits_bool(&rd);
+	header->timestamp = bnet_bits_u64(&rd);
+	for (uint32_t i = 0; i < header->forks && !rd.bad; i++)
+		(void)bnet_bits_u64(&rd);
+	*trailing = bnet_bits_left(&rd) / 8;
+	return !rd.bad;
+}
+
+/* The usual headers have a faster way: with any bit wrong it agrees, too. */
+static void
+check_flipped(const struct vector *v)
+{
+	uint8_t bytes[20];
+	const struct bnet_slice in = { bytes, v->wire.len };
+	struct bnet_header want, got;
+	size_t want_trailing, trailing;
+
+	if (v->wire.len > sizeof(bytes))
+		return;
+	memcpy(bytes, v->wire.p, v->wire.len);
+	for (size_t bit = 0; bit < 8 * v->wire.len; bit++) {
+		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		if (read_fields(in, &want, &want_trailing)) {
+			unit_err("flipped",
+			    bnet_header_decode(in, &got, NULL, &trailing),
+			    BNET_OK);
+			same_header(&got, &want);
+			UNIT_MUST(trailing == want_trailing, "trailing");
+		} else {
+			unit_err("flipped, bad",
+			    bnet_header_decode(in, &got, NULL, &trailing),
+			    BNET_EHEADER);
+		}
+		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+}
+
 #define PARTS 6 /* that the vectors are gone through in */
 
 START_TEST(test_vectors)
@@ -128,6 +179,7 @@ START_TEST(test_vectors)
 		check_decode(&v, v.wire, 0);
 		check_encode(&v);
 		check_cut(&v);
+		check_flipped(&v);
 		unit_free(v.wire);
 	}
 	json_decref(all);

@@ -295,6 +295,74 @@ START_TEST(what_can_not_be_read)
 }
 END_TEST
 
+/* ---- behind holes ---- */
+
+#define PART_NS INT64_C(100000000)
+#define N_PARTS 36
+
+/*
+ * Sixty echoes, one each 50 ms from 100 ms on. Around 1.1 s one was lost, or
+ * was sent again at 1.4 s; or the connection began before the capture.
+ */
+static const struct spread {
+	const char *name;
+	uint32_t n_sent; /* that the capture holds, without the hello */
+	uint64_t n_held, held_packet;
+} spreads[] = {
+	{ "times-hole", 59, 10, 47 },
+	{ "times-mid-nosyn", 60, 5, 1 },
+	{ "times-retransmit", 60, 5, 47 },
+};
+
+static void
+count_parts(const struct tape *tape, uint32_t n[N_PARTS])
+{
+	const struct tape_record *record = tape_first(tape, 0, CAP_UP);
+	int64_t start_ns = tape_session(tape, 0)->start_ns, last_ns = 0;
+
+	for (; record != NULL; record = tape_next(tape, record)) {
+		int64_t at_ns = start_ns + record->at_ns;
+
+		if ((record->flags & TAPE_R_HELLO) != 0)
+			continue;
+		UNIT_MUST(at_ns >= last_ns && at_ns / PART_NS < N_PARTS,
+		    "at %lld ns, after %lld ns", (long long)at_ns,
+		    (long long)last_ns);
+		UNIT_MUST(record->think_ns <= PART_NS, "%lld ns of thinking",
+		    (long long)record->think_ns);
+		last_ns = at_ns;
+		n[at_ns / PART_NS]++;
+	}
+}
+
+START_TEST(as_spread_out_as_their_segments)
+{
+	const struct spread *spread = &spreads[_i];
+	char path[512];
+	const char *const paths[] = { path_of(path, spread->name, ".pcap") };
+	struct tape *tape = tape_of(paths, 1, NULL);
+	const struct tape_coverage *coverage = &tape_head(tape)->coverage;
+	/* of a capture without its start, time counts from the first echo */
+	int64_t first_ns = tape_head(tape)->start_ns % INT64_C(1000000000);
+	uint32_t n[N_PARTS] = { 0 }, wanted[N_PARTS] = { 0 }, n_sent = 0;
+
+	ck_assert_uint_eq(tape_head(tape)->n_sessions, 1);
+	count_parts(tape, n);
+	for (int64_t k = 0; k < 60; k++)
+		wanted[(PART_NS + k * PART_NS / 2 - first_ns) / PART_NS]++;
+	for (size_t i = 0; i < N_PARTS; i++) {
+		n_sent += n[i];
+		UNIT_MUST(n[i] + 1 >= wanted[i] && n[i] <= wanted[i] + 1,
+		    "%u frames, not %u, from %zu00 ms on", n[i], wanted[i], i);
+	}
+	ck_assert_uint_eq(n_sent, spread->n_sent);
+	ck_assert_uint_eq(coverage->held_frames, spread->n_held);
+	ck_assert_uint_eq(coverage->held_sessions, 1);
+	ck_assert_uint_eq(coverage->held_packet, spread->held_packet);
+	tape_close(tape);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -304,6 +372,8 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, each_recording, 0, UNIT_ROWS(recordings));
 	tcase_add_loop_test(tc, two_in_a_row, 0, 2);
+	tcase_add_loop_test(
+	    tc, as_spread_out_as_their_segments, 0, UNIT_ROWS(spreads));
 	tcase_add_test(tc, without_its_secrets);
 	tcase_add_test(tc, what_can_not_be_read);
 	return suite;

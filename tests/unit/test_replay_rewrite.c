@@ -299,6 +299,26 @@ START_TEST(rounds_overlap)
 }
 END_TEST
 
+/* What is left of a round of long ago waits for nobody, and takes no place. */
+START_TEST(a_round_of_long_ago)
+{
+	struct id_map_who late = mate;
+
+	late.round = id_map_new_round(&id_map);
+	for (int i = 1; i < ID_MAP_ROUNDS; i++)
+		(void)id_map_new_round(&id_map);
+	ck_assert(id_map_is_coming(&id_map, late.round, 1, 0));
+	id_map_set(&id_map, &late, 901);
+	ck_assert_uint_eq(id_map_id(&id_map, late.round, 1, 0), 901);
+	(void)id_map_new_round(&id_map);
+	ck_assert(!id_map_is_coming(&id_map, late.round, 1, 0));
+	ck_assert_uint_eq(id_map_id(&id_map, late.round, 1, 0), 0);
+	id_map_set(&id_map, &late, 902);
+	ck_assert(id_map_is_coming(
+	    &id_map, late.round + ID_MAP_ROUNDS, 1, 0));
+}
+END_TEST
+
 START_TEST(the_way_back)
 {
 	ck_assert_uint_eq(id_map_captured(&id_map, false, LIVE_OWN), OWN);
@@ -329,6 +349,7 @@ make_suite(void)
 	tcase_add_test(tc, what_is_no_header_stays);
 	tcase_add_test(tc, who_is_coming);
 	tcase_add_test(tc, rounds_overlap);
+	tcase_add_test(tc, a_round_of_long_ago);
 	tcase_add_test(tc, the_way_back);
 	return suite;
 }

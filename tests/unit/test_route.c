@@ -160,27 +160,33 @@ END_TEST
 
 /* ---- route_should_pause() ---- */
 
+#define S INT64_C(1000000000)
+
 static const struct {
-	enum route_policy policy;
-	size_t queued_bytes, max_bytes;
+	const char *name;
+	struct route_load load;
 	bool want;
 } pause_rows[] = {
-	{ ROUTE_PAUSE, 0, 1000, false },
-	{ ROUTE_PAUSE, 500, 1000, false },
-	{ ROUTE_PAUSE, 501, 1000, true },
-	{ ROUTE_PAUSE, 2000, 1000, true },
-	{ ROUTE_PAUSE, SIZE_MAX, SIZE_MAX, true },
-	{ ROUTE_PAUSE, 1, 0, true },
-	{ ROUTE_REFUSE, 2000, 1000, false },
-	{ ROUTE_CUT, 2000, 1000, false },
+	/* queued, of at most, of that its own, share, now, elsewhere */
+	{ "nothing", { 0, 1000, SIZE_MAX, 2, 9 * S, 0 }, false },
+	{ "half", { 500, 1000, SIZE_MAX, 2, 9 * S, 0 }, false },
+	{ "more than half", { 501, 1000, SIZE_MAX, 2, 9 * S, 0 }, true },
+	{ "over", { 2000, 1000, SIZE_MAX, 2, 9 * S, 0 }, true },
+	{ "the largest", { SIZE_MAX, SIZE_MAX, SIZE_MAX, 2, 9 * S, 0 }, true },
+	{ "no room at all", { 1, 0, SIZE_MAX, 2, 9 * S, 0 }, true },
+	{ "its own", { 900, 1000, 900, 2, 9 * S, 0 }, true },
+	{ "of others", { 900, 1000, 0, 2, 9 * S, 0 }, false },
+	{ "a share", { 900, 1000, 2, 2, 9 * S, 0 }, false },
+	{ "more than a share", { 900, 1000, 3, 2, 9 * S, 0 }, true },
+	{ "it spoke to others", { 900, 1000, 900, 2, 9 * S, 4 * S }, false },
+	{ "long ago", { 900, 1000, 900, 2, 9 * S, 4 * S - 1 }, true },
 };
 
 START_TEST(should_pause)
 {
-	ck_assert_int_eq(
-	    route_should_pause(pause_rows[_i].policy,
-		pause_rows[_i].queued_bytes, pause_rows[_i].max_bytes),
-	    pause_rows[_i].want);
+	ck_assert_msg(
+	    route_should_pause(&pause_rows[_i].load) == pause_rows[_i].want,
+	    "%s", pause_rows[_i].name);
 }
 END_TEST
 

@@ -31,7 +31,7 @@ START_TEST(names)
 	ck_assert(!statistics_add(st, "frame,x", list, sizeof(list)));
 	ck_assert_str_eq(list,
 	    "no statistic 'frame'; there are frames, streams, keys, endpoints,"
-	    " io,INTERVAL, echo, calls,tree, events, health");
+	    " io,INTERVAL[,clock], echo, calls,tree, events, health");
 	for (; (info = statistics_info(n)) != NULL; n++) {
 		ck_assert_ptr_nonnull(strstr(list, info->name));
 		ck_assert_uint_gt(strlen(info->about), 10);
@@ -213,6 +213,27 @@ START_TEST(keys)
 	    "[\"0xfffffffe\",-2,1,40,20.6,23,23.0,23,0.0,0,1,0,40,0],"
 	    "[\"(no header)\",null,1,87,44.8,0,0.0,0,null,null,1,0,87,0]]]");
 	check_text(st, NULL);
+	statistics_free(st);
+}
+END_TEST
+
+/* The longest of our keys, and a megabyte: still one block. */
+START_TEST(keys_in_one_block)
+{
+	struct statistics *st = made_statistics("keys");
+	struct cap_stream stream = made_stream(0);
+	struct bnet_packet frame = headed(12, 1000);
+	char *text;
+
+	frame.header.latency_ms = 12345;
+	for (int i = 0; i < 1000; i++)
+		tell_frame(st, &stream, i % 2 == 0 ? CAP_UP : CAP_DOWN, T0,
+		    &frame, "bluenet.roster-reply");
+	check_text(st, NULL);
+	text = told(st, false, NULL);
+	ck_assert_ptr_nonnull(strstr(text, "  bluenet.roster-reply  "));
+	ck_assert_msg(strstr(text, "\n\n") == NULL, "%s", text);
+	free(text);
 	statistics_free(st);
 }
 END_TEST
@@ -409,6 +430,7 @@ statistics_suite(void)
 	tcase_add_test(tc, frames);
 	tcase_add_test(tc, streams);
 	tcase_add_test(tc, keys);
+	tcase_add_test(tc, keys_in_one_block);
 	tcase_add_test(tc, endpoints);
 	tcase_add_loop_test(tc, ceiling, 0, UNIT_ROWS(ceilings));
 	tcase_add_test(tc, no_allocation);

@@ -41,7 +41,8 @@ id_map_init(struct id_map *ids, const struct plan *plan, bool both_ways)
 {
 	*ids = (struct id_map){ .n = plan->n, .both_ways = both_ways };
 	pthread_mutex_init(&ids->lock, NULL);
-	ids->slots = calloc(2 * (size_t)plan->n + 1, sizeof(*ids->slots));
+	ids->slots = calloc(
+	    ID_MAP_ROUNDS * (size_t)plan->n + 1, sizeof(*ids->slots));
 	ids->places = calloc((size_t)plan->n + 1, sizeof(*ids->places));
 	if (ids->slots == NULL || ids->places == NULL)
 		return false;
@@ -69,14 +70,24 @@ id_map_free(struct id_map *ids)
 static _Atomic uint64_t *
 slot(const struct id_map *ids, uint32_t round, uint32_t vclient)
 {
-	return &ids->slots[(size_t)(round & 1) * ids->n + vclient];
+	return &ids->slots[(size_t)(round % ID_MAP_ROUNDS) * ids->n + vclient];
 }
 
-/* Does it still own its place? After a late call, a later round may own it. */
+/* Does it still own its places? Once it is too late, a later round does. */
 static bool
-has_slot(const struct id_map *ids, const struct id_map_who *who)
+has_slots(const struct id_map *ids, uint32_t round)
 {
-	return atomic_load(&ids->round) - who->round <= 1;
+	return atomic_load(&ids->round) - round < ID_MAP_ROUNDS;
+}
+
+/* Has a virtual client this id, in any round? */
+static bool
+is_in_use(const struct id_map *ids, uint32_t vclient, uint64_t id)
+{
+	for (uint32_t round = 0; round < ID_MAP_ROUNDS; round++)
+		if (atomic_load(slot(ids, round, vclient)) == id << 1)
+			return true;
+	return false;
 }
 
 static void
@@ -102,8 +113,7 @@ forget_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 	pthread_mutex_lock(&ids->lock);
 	entry = map_find(&ids->captured, &key);
 	if (entry != NULL && entry->id == who->captured &&
-	    atomic_load(slot(ids, 0, who->vclient)) != id << 1 &&
-	    atomic_load(slot(ids, 1, who->vclient)) != id << 1)
+	    !is_in_use(ids, who->vclient, id))
 		map_remove(&ids->captured, &key);
 	pthread_mutex_unlock(&ids->lock);
 }
@@ -117,7 +127,7 @@ moved(struct id_map *ids)
 void
 id_map_set(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
-	if (has_slot(ids, who))
+	if (has_slots(ids, who->round))
 		atomic_store(slot(ids, who->round, who->vclient), id << 1);
 	if (ids->both_ways && who->captured != 0)
 		remember_captured(ids, who, id);
@@ -129,7 +139,7 @@ id_map_left(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
 	uint64_t here = id << 1;
 
-	if (has_slot(ids, who))
+	if (has_slots(ids, who->round))
 		(void)atomic_compare_exchange_strong(
 		    slot(ids, who->round, who->vclient), &here, id << 1 | 1);
 	if (ids->both_ways && who->captured != 0 && id != 0)
@@ -160,7 +170,7 @@ id_map_is_coming(
 {
 	uint32_t vclient = id_map_vclient(ids, session, clone);
 
-	return vclient != UINT32_MAX &&
+	return vclient != UINT32_MAX && has_slots(ids, round) &&
 	    atomic_load(slot(ids, round, vclient)) == 0;
 }
 
@@ -181,7 +191,7 @@ id_map_id(
 {
 	uint32_t vclient = id_map_vclient(ids, session, clone);
 
-	return vclient == UINT32_MAX
+	return vclient == UINT32_MAX || !has_slots(ids, round)
 	    ? 0
 	    : atomic_load(slot(ids, round, vclient)) >> 1;
 }

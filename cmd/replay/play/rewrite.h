@@ -37,12 +37,14 @@ struct id_map_place { /* of a virtual client in the plan */
 	uint32_t vclient;
 };
 
+#define ID_MAP_ROUNDS 4 /* that may run at once, and know their ids */
+
 struct id_map {
 	uint32_t n;
 	/*
 	 * id << 1 | it has left; 0: not connected yet. n entries by virtual
-	 * client, twice: a round begins while the previous one may still run.
-	 * Owned.
+	 * client, for each of the last rounds: one begins while earlier ones
+	 * may still run. Owned.
 	 */
 	_Atomic uint64_t *slots;
 	_Atomic uint32_t round; /* the last one that began */
@@ -91,8 +93,8 @@ uint32_t
 id_map_vclient(const struct id_map *ids, uint32_t session, uint32_t clone);
 
 /*
- * Starts a new round and returns its number. No virtual client of the round
- * before the last may be left.
+ * Starts a new round and returns its number. Virtual clients that are left of
+ * a round ID_MAP_ROUNDS earlier know no ids of others any more.
  */
 uint32_t id_map_new_round(struct id_map *ids);
 

@@ -71,6 +71,7 @@ struct vclient {
 	bool stopped; /* stopped before it was done */
 	int failure; /* errno: what we lacked for it; 0: nothing */
 	bool waits; /* `next` is for a client that is not connected yet */
+	bool rested; /* all was sent before this turn */
 };
 
 enum vclient_sent {
@@ -585,7 +586,7 @@ vclient_arm(struct vclient *vc, int64_t now_ns)
 		at_ns = now_ns + AGAIN_NS;
 	if (vc->state == VCLIENT_ENDING)
 		at_ns = end_due(vc);
-	if (vc->state == VCLIENT_ENDING && at_ns <= now_ns)
+	if (vc->state == VCLIENT_ENDING && vc->rested && at_ns <= now_ns)
 		at_ns = now_ns + DIFF_QUIET_NS / 8;
 	at_ns = earlier(at_ns, session_next_ns(&vc->client));
 	at_ns = earlier(at_ns, give_up_ns(vc));
@@ -602,14 +603,19 @@ expire(struct vclient *vc, int64_t now_ns)
 		vclient_give_up(vc, now_ns);
 }
 
+/*
+ * It leaves a turn after its last frame: if this thread was late, others may
+ * have to send it something that was due before its end.
+ */
 void
 vclient_timer(struct vclient *vc, int64_t now_ns)
 {
 	if (vc->state == VCLIENT_CLOSING || !session_timer(&vc->client, now_ns))
 		return;
+	vc->rested = vc->state == VCLIENT_ENDING;
 	expire(vc, now_ns);
 	vclient_pump(vc);
-	if (vc->state == VCLIENT_ENDING && may_end(vc, now_ns))
+	if (vc->rested && may_end(vc, now_ns))
 		finish(vc);
 	vclient_arm(vc, now_ns);
 }

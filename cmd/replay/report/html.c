@@ -286,7 +286,7 @@ static const char style[] =
 static void
 head(const struct report *report, FILE *out)
 {
-	char date[REPORT_NUMBER_CHARS];
+	char date[REPORT_NUMBER_CHARS], line[REPORT_TEXT_CHARS];
 
 	fputs(
 	    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -315,6 +315,10 @@ head(const struct report *report, FILE *out)
 	if (report->apart_ns > 0)
 		fprintf(out, ", which began %s apart",
 		    report_time(date, report->apart_ns));
+	if (report_capture_line(report, line, sizeof(line))) {
+		fputs(" &middot; the capture: ", out);
+		page_text(out, line);
+	}
 	fputs("</p>\n", out);
 }
 

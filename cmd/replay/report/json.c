@@ -6,6 +6,7 @@
  *	version		1
  *	run		what was done: texts, times (unix or lengths, in ns),
  *			shard, of_shards and the list of shards added up
+ *	capture		what was noticed of the captures
  *	verdicts	derived: of the injector and of the cluster
  *	verdict		derived: word, line, cluster, late_frames
  *	counts		by the names of report_count_names
@@ -45,9 +46,7 @@
 
 #define SAFE_MAX (UINT64_C(1) << 53)
 #define LINE_CHARS 4096
-#define U128_CHARS 40
 #define WHERE_CHARS 128
-#define U128_MAX (~(hdr_u128)0)
 
 /* ---- writing ---- */
 
@@ -150,15 +149,9 @@ ns_of(int64_t v_ns)
 static json_t *
 u128_of(hdr_u128 v)
 {
-	char digits[U128_CHARS];
-	size_t at = sizeof(digits) - 1;
+	char digits[HDR_U128_CHARS];
 
-	digits[at] = '\0';
-	do {
-		digits[--at] = (char)('0' + (int)(v % 10));
-		v /= 10;
-	} while (v > 0);
-	return json_string(digits + at);
+	return json_string(hdr_u128_text(v, digits));
 }
 
 /* null where there are too few values */
@@ -268,6 +261,21 @@ run_of(const struct report *report)
 }
 
 static json_t *
+capture_of(const struct report *report)
+{
+	const struct report_capture *capture = &report->capture;
+	bool any = capture->held_frames > 0;
+
+	return json_pack("{so so so so so so}", "clock_steps",
+	    u64_of(capture->clock_steps), "held_frames",
+	    u64_of(capture->held_frames), "held_connections",
+	    u64_of(capture->held_connections), "held_client",
+	    any ? text_of(capture->held_client) : json_null(), "held_packet",
+	    any ? u64_of(capture->held_packet) : json_null(), "held_ns",
+	    any ? ns_of(capture->held_ns) : json_null());
+}
+
+static json_t *
 verdict_of(const struct report *report)
 {
 	char line[LINE_CHARS], cluster[LINE_CHARS];
@@ -354,10 +362,11 @@ report_of(const struct report *report, const struct keys *keys)
 {
 	const struct results *results = &report->results;
 
-	return json_pack("{ss si ss so so so so so so so so so so so so so so}",
-	    "type", "bluenet-replay report", "version", 1, "tool",
-	    tools_version(), "verdicts", verdicts_of(report), "run",
-	    run_of(report), "verdict", verdict_of(report), "counts",
+	return json_pack(
+	    "{ss si ss so so so so so so so so so so so so so so so}", "type",
+	    "bluenet-replay report", "version", 1, "tool", tools_version(),
+	    "verdicts", verdicts_of(report), "run", run_of(report), "capture",
+	    capture_of(report), "verdict", verdict_of(report), "counts",
 	    counts_of(results), "errors", errors_of(results->errors),
 	    "errors_as_captured", errors_of(results->captured_errors), "late",
 	    hdr_of(&results->late), "latency", hdr_of(&results->latency),
@@ -486,24 +495,6 @@ in_element(const struct in *up, size_t i, json_type type, struct in *at)
 	return true;
 }
 
-/* Parses decimal digits only; returns false on overflow. */
-static bool
-digits(json_t *string, hdr_u128 *v)
-{
-	const char *text = json_string_value(string);
-	size_t n = json_string_length(string);
-
-	*v = 0;
-	for (size_t i = 0; i < n; i++) {
-		unsigned digit = (unsigned)text[i] - '0';
-
-		if (digit > 9 || *v > (U128_MAX - digit) / 10)
-			return false;
-		*v = *v * 10 + digit;
-	}
-	return n > 0;
-}
-
 static bool
 whole(const struct in *at, uint64_t max, uint64_t *v)
 {
@@ -513,7 +504,7 @@ whole(const struct in *at, uint64_t max, uint64_t *v)
 	bool ok = number >= 0;
 
 	if (json_is_string(at->v))
-		ok = digits(at->v, &wide);
+		ok = hdr_u128_read(json_string_value(at->v), &wide);
 	*v = (uint64_t)wide;
 	if (ok && wide <= max)
 		return true;
@@ -601,7 +592,7 @@ in_u128(const struct in *up, const char *name, hdr_u128 *v)
 
 	if (!in_member(up, name, JSON_STRING, &at))
 		return false;
-	if (!digits(at.v, v))
+	if (!hdr_u128_read(json_string_value(at.v), v))
 		return in_bad(&at, "a number of at most 128 bits, as a string");
 	return true;
 }
@@ -623,24 +614,6 @@ read_sums(const struct in *at, struct hdr_sums *sums)
 	    in_value(at, "max_ns", sums->count > 0, &sums->max) &&
 	    in_u128(at, "sum_ns", &sums->sum) &&
 	    in_u128(at, "sum_squares_ns2", &sums->sum_squares);
-}
-
-/* Are these sums possible for that many values? */
-static bool
-agree(const struct hdr *hdr, const struct hdr_sums *sums)
-{
-	hdr_u128 min = (hdr_u128)sums->min, max = (hdr_u128)sums->max;
-	hdr_u128 n = sums->count;
-
-	if (n != hdr->sums.count)
-		return false;
-	if (n == 0)
-		return max == 0 && sums->sum == 0 && sums->sum_squares == 0;
-	return hdr_index(hdr, sums->min) == hdr->first &&
-	    hdr_index(hdr, sums->max) == hdr->last && min <= max &&
-	    sums->sum >= n * min && sums->sum <= n * max &&
-	    sums->sum_squares / n >= min * min &&
-	    sums->sum_squares / n <= max * max;
 }
 
 /*
@@ -669,7 +642,7 @@ in_hdr(const struct in *up, const char *name, struct hdr *hdr)
 		return in_bad(&text, "a histogram of %u digits to %" PRId64,
 		    hdr->digits, hdr->highest);
 	}
-	if (!agree(&got, &sums)) {
+	if (!hdr_sums_fit(&got, &sums)) {
 		hdr_free(&got);
 		return in_bad(&at, "sums that the histogram can have");
 	}
@@ -877,6 +850,25 @@ read_newer(const struct in *run, struct report *report)
 }
 
 static bool
+read_capture(const struct in *top, struct report_capture *capture)
+{
+	struct in at;
+
+	if (json_object_get(top->v, "capture") == NULL)
+		return true; /* an older report */
+	return in_member(top, "capture", JSON_OBJECT, &at) &&
+	    in_u64(&at, "clock_steps", UINT64_MAX, &capture->clock_steps) &&
+	    in_u64(&at, "held_frames", UINT64_MAX, &capture->held_frames) &&
+	    in_u64(&at, "held_connections", UINT64_MAX,
+		&capture->held_connections) &&
+	    (capture->held_frames == 0 ||
+		(in_text(&at, "held_client", capture->held_client) &&
+		    in_u64(&at, "held_packet", UINT64_MAX,
+			&capture->held_packet) &&
+		    in_ns(&at, "held_ns", INT64_MAX, &capture->held_ns)));
+}
+
+static bool
 read_run(const struct in *top, struct report *report)
 {
 	struct in run;
@@ -915,7 +907,8 @@ read_report(const struct in *top, struct report *report)
 		return false;
 	if (version != 1)
 		return in_bad(top, "version 1, the only one known");
-	return read_run(top, report) && read_results(top, &report->results);
+	return read_run(top, report) && read_capture(top, &report->capture) &&
+	    read_results(top, &report->results);
 }
 
 struct source {

@@ -562,6 +562,30 @@ complain(char *line, size_t line_chars, const char *format, ...)
 	va_end(args);
 }
 
+bool
+report_capture_line(const struct report *report, char *line, size_t line_chars)
+{
+	const struct report_capture *capture = &report->capture;
+	char n[REPORT_NUMBER_CHARS], of[REPORT_NUMBER_CHARS];
+
+	line[0] = '\0';
+	if (capture->clock_steps > 0)
+		complain(line, line_chars,
+		    capture->clock_steps == 1
+			? "its clock stepped once, which is taken out"
+			: "its clock stepped %s times, which is taken out",
+		    report_number(n, capture->clock_steps));
+	if (capture->held_frames > 0)
+		complain(line, line_chars,
+		    "%s frames of %s connections waited for bytes before"
+		    " them, but keep their times; the first of %s, after"
+		    " %.3f s",
+		    report_number(n, capture->held_frames),
+		    report_number(of, capture->held_connections),
+		    capture->held_client, (double)capture->held_ns / 1e9);
+	return line[0] != '\0';
+}
+
 /* p99 of one part of the run. Returns false without enough answers in it. */
 static bool
 part_p99(const struct report *report, size_t part, int64_t *p99_ns)

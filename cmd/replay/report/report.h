@@ -19,6 +19,17 @@
 #define REPORT_SHARDS_MAX 131072 /* maximum that can be merged */
 #define REPORT_FILE_BYTES_MAX (64 << 20) /* of a JSON report to read */
 
+/* What was noticed of the captures while they were read. */
+struct report_capture {
+	uint64_t clock_steps; /* taken out of all times */
+	/* frames that waited for bytes before them, of so many connections */
+	uint64_t held_frames, held_connections;
+	/* the first of them, if any: since the start, and "ADDR:PORT" */
+	int64_t held_ns;
+	uint64_t held_packet;
+	char held_client[REPORT_TEXT_CHARS];
+};
+
 /* A run: its settings and its results. Texts are NUL-terminated. */
 struct report {
 	struct results results; /* owned */
@@ -26,6 +37,7 @@ struct report {
 	char captures[REPORT_TEXT_CHARS]; /* "hour.pcap", or "3 captures" */
 	char how[REPORT_TEXT_CHARS]; /* "--speed 2 --pacing open ..." */
 	char environment[REPORT_TEXT_CHARS]; /* from the welcome, or "" */
+	struct report_capture capture;
 	int64_t start_ns; /* unix time: the first session was due */
 	int64_t apart_ns; /* merged shards: so much later began the last */
 	int64_t length_ns; /* from then to the end */
@@ -102,6 +114,13 @@ void report_cluster_verdict(
 
 /* "Too many open files (EMFILE)", of report->failure. */
 void report_failure(const struct report *report, char text[REPORT_TEXT_CHARS]);
+
+/*
+ * Formats what was noticed of the captures, in one line without a newline.
+ * Returns false with an empty line if there is nothing.
+ */
+bool
+report_capture_line(const struct report *report, char *line, size_t line_chars);
 
 /* Formats the verdict in one line without a newline: "valid: ..." */
 void

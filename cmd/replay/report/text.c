@@ -33,6 +33,7 @@ static void
 print_head(const struct report *report, FILE *out)
 {
 	char date[REPORT_NUMBER_CHARS], length[REPORT_NUMBER_CHARS];
+	char line[REPORT_TEXT_CHARS];
 
 	put_text("\n", report->captures, out);
 	put_text(" to ", report->target, out);
@@ -42,6 +43,11 @@ print_head(const struct report *report, FILE *out)
 	    report_time(length, report_end_ns(report)));
 	put_text(", environment ", report->environment, out);
 	fprintf(out, "%s\n", report->interrupted ? ", interrupted" : "");
+	if (report_capture_line(report, line, sizeof(line)))
+		fprintf(out, ROW_NAME, "capture");
+	put_text("", line, out);
+	if (line[0] != '\0')
+		fputc('\n', out);
 	if (report->of_shards <= 1)
 		return;
 	fprintf(out, ROW_NAME "%u of %u", "shards", report->n_shards,

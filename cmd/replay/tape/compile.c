@@ -30,6 +30,7 @@
 #define LEFT_OUT 0 /* in place of a record offset: there is no record */
 #define STORE_MAX_BYTES ((size_t)4 << 20) /* per message */
 #define PROGRESS_PACKETS 4096 /* between progress calls */
+#define RECENT_MAX 1024 /* records whose times may still change */
 
 struct capture_session {
 	struct tape_session session;
@@ -40,6 +41,9 @@ struct capture_session {
 	uint32_t n_answered;
 	uint64_t frame_bytes[2]; /* on the wire */
 	uint64_t n_keepalive;
+	uint64_t n_held; /* UP frames; see struct tape_coverage */
+	uint64_t held_packet; /* of the first one */
+	int64_t held_ns; /* likewise, since the start of the capture */
 	uint64_t n_taken; /* UP frames that passed -Y and are sent */
 	struct pairing pairing;
 };
@@ -57,6 +61,13 @@ enum capture_space {
 	CAPTURE_NODE
 };
 
+/* A record of a client; see retime(). */
+struct recent {
+	uint64_t at; /* offset */
+	int64_t at_ns, think_ns;
+	uint32_t session;
+};
+
 struct compile_frames {
 	const struct filter *filter; /* or NULL */
 	const struct keys *keys;
@@ -68,6 +79,8 @@ struct compile_frames {
 	uint32_t *refs; /* owned; room for n_refs */
 	uint32_t n_refs;
 	int64_t start_ns; /* unix time of the first packet */
+	struct recent recent[RECENT_MAX]; /* the last ones, in a ring */
+	uint64_t n_recent;
 };
 
 /*
@@ -535,6 +548,50 @@ is_left_out(struct compile_frames *frames, struct frame *frame)
 	return true;
 }
 
+/*
+ * A lost segment that was sent again has the time of its copy, but was written
+ * before what follows it in the stream: it cannot have been sent later. So that
+ * the frames behind it keep their times, it gets the time of the first of them.
+ */
+static void
+retime(struct compile_frames *frames, const struct frame *frame)
+{
+	uint64_t n = frames->n_recent;
+
+	if (frame->event->dir != CAP_UP || !frame->event->held ||
+	    frame->at_ns >= frame->cs->last_up_ns)
+		return;
+	for (uint64_t i = 1; i <= n && i <= RECENT_MAX; i++) {
+		struct recent *recent = &frames->recent[(n - i) % RECENT_MAX];
+
+		if (recent->session != frame->cs->index)
+			continue;
+		if (recent->at_ns <= frame->at_ns)
+			break;
+		recent->think_ns -= recent->at_ns - frame->at_ns;
+		if (recent->think_ns < 0)
+			recent->think_ns = 0;
+		recent->at_ns = frame->at_ns;
+		tape_write_times(&frames->writer, recent->at, recent->at_ns,
+		    recent->think_ns);
+	}
+	frame->cs->last_up_ns = frame->at_ns;
+}
+
+/* It is due when it was sent, however long it waited. */
+static void
+note_held(struct frame *frame)
+{
+	struct capture_session *cs = frame->cs;
+
+	if (!frame->event->held || frame->event->dir != CAP_UP)
+		return;
+	if (cs->n_held++ > 0)
+		return;
+	cs->held_packet = frame->event->packet;
+	cs->held_ns = cs->session.start_ns + frame->at_ns;
+}
+
 /* Returns false when out of memory. */
 static bool
 compile_frame(struct compile_frames *frames, struct capture_session *cs,
@@ -547,6 +604,7 @@ compile_frame(struct compile_frames *frames, struct capture_session *cs,
 		.at_ns =
 		    event->clock_ns - frames->start_ns - cs->session.start_ns,
 	};
+	uint64_t at;
 
 	if (cs->index == TAPE_NONE &&
 	    !session_add(&frames->all, cs, event->stream))
@@ -558,12 +616,18 @@ compile_frame(struct compile_frames *frames, struct capture_session *cs,
 		return true;
 	cs->frame_bytes[event->dir] +=
 	    (uint64_t)event->frame->size_bytes + BNET_FRAME_WORD_BYTES;
+	note_held(&frame);
 	set_ref(frames, &frame);
 	if (!set_fork_refs(frames, &frame))
 		return false;
 	if (event->dir == CAP_UP) {
+		retime(frames, &frame);
 		set_think(&frame);
-		note_request(&frame, put(frames, &frame));
+		at = put(frames, &frame);
+		frames->recent[frames->n_recent++ % RECENT_MAX] =
+		    (struct recent){ at, frame.at_ns, frame.record.think_ns,
+			    cs->index };
+		note_request(&frame, at);
 	} else {
 		(void)put(frames, &frame);
 	}
@@ -973,7 +1037,8 @@ cover(struct compile *c)
 
 /* Adds what can be played of one session to the coverage. */
 static void
-cover_session(struct compile *c, const struct capture_session *cs)
+cover_session(
+    struct compile *c, const struct capture_session *cs, int64_t early_ns)
 {
 	struct tape_coverage *coverage = &c->head.coverage;
 
@@ -983,10 +1048,23 @@ cover_session(struct compile *c, const struct capture_session *cs)
 	}
 	coverage->keepalive_frames += cs->n_keepalive;
 	coverage->answered += cs->session.n_answered;
+	if (cs->n_held == 0)
+		return;
+	if (coverage->held_frames == 0 ||
+	    cs->held_packet < coverage->held_packet) {
+		coverage->held_packet = cs->held_packet;
+		coverage->held_ns = cs->held_ns - early_ns;
+		coverage->held_session = cs->index;
+	}
+	coverage->held_frames += cs->n_held;
+	coverage->held_sessions++;
 }
 
-/* A later capture may have an earlier start: then the tape starts with it. */
-static void
+/*
+ * A later capture may have an earlier start: then the tape starts with it.
+ * Returns where that is in what were the times.
+ */
+static int64_t
 begin_with_first(struct compile *c)
 {
 	struct capture_sessions *all = &c->frames.all;
@@ -998,6 +1076,7 @@ begin_with_first(struct compile *c)
 	for (uint32_t i = 0; i < all->n; i++)
 		all->list[i]->session.start_ns -= early_ns;
 	c->head.start_ns += early_ns;
+	return early_ns;
 }
 
 static bool
@@ -1007,17 +1086,18 @@ write_tape(struct compile *c)
 	struct tape_session *sessions =
 	    calloc((size_t)all->n + 1, sizeof(*sessions));
 	enum tape_left_out why;
+	int64_t early_ns;
 	bool ok;
 
 	if (sessions == NULL)
 		return fail(c, "compiling", "out of memory");
 	cover(c);
-	begin_with_first(c);
+	early_ns = begin_with_first(c);
 	for (uint32_t i = 0; i < all->n; i++) {
 		sessions[i] = all->list[i]->session;
 		why = left_out(c, all->list[i]);
 		if (why == TAPE_N_LEFT_OUT) {
-			cover_session(c, all->list[i]);
+			cover_session(c, all->list[i], early_ns);
 			continue;
 		}
 		sessions[i].flags |= TAPE_S_LEFT_OUT;

@@ -94,13 +94,35 @@ sessions(const struct tape *tape, FILE *out)
 	row(out, who.gaps, "of them with frames missing");
 }
 
+/* What stood behind a hole was decoded late; it is not sent late. */
 static void
-frames(const struct tape_coverage *coverage, FILE *out)
+held(const struct tape *tape, FILE *out)
 {
+	const struct tape_coverage *coverage = &tape_head(tape)->coverage;
+
+	if (coverage->held_frames == 0 ||
+	    coverage->held_session >= tape_head(tape)->n_sessions)
+		return;
+	fprintf(out,
+	    "%12" PRIu64 "  of these waited for bytes before them, on %" PRIu64
+	    " connections: the\n              first on %s, %.3f s, packet"
+	    " %" PRIu64 "; they keep their times\n",
+	    coverage->held_frames, coverage->held_sessions,
+	    tape_text(tape,
+		tape_session(tape, (uint32_t)coverage->held_session)->end[0]),
+	    (double)coverage->held_ns / NS_PER_S, coverage->held_packet);
+}
+
+static void
+frames(const struct tape *tape, FILE *out)
+{
+	const struct tape_coverage *coverage = &tape_head(tape)->coverage;
+
 	bytes_row(out, coverage->frames[CAP_UP], coverage->frame_bytes[CAP_UP],
 	    "frames from them");
 	row(out, coverage->keepalive_frames,
 	    "of these are keepalive traffic, made anew");
+	held(tape, out);
 	row(out, coverage->answered, "of these have an answer in the capture");
 	bytes_row(out, coverage->frames[CAP_DOWN],
 	    coverage->frame_bytes[CAP_DOWN], "frames to them");
@@ -153,6 +175,6 @@ coverage_print(const struct tape *tape, FILE *out)
 
 	when(head, out);
 	sessions(tape, out);
-	frames(&head->coverage, out);
+	frames(tape, out);
 	not_played(&head->coverage, out);
 }

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define TAPE_MAGIC "BNTAPE\r\n"
-#define TAPE_VERSION 1
+#define TAPE_VERSION 2
 #define TAPE_BYTE_ORDER UINT32_C(0x01020304)
 #define TAPE_NONE UINT32_MAX /* no such session */
 #define TAPE_ERR_CHARS 512
@@ -51,6 +51,15 @@ struct tape_coverage {
 	uint64_t events[CAP_N_LOSSES]; /* gaps and so on; see capture.h */
 	uint64_t event_bytes[CAP_N_LOSSES];
 	uint64_t answered; /* requests with an answer in the capture */
+	/*
+	 * Frames from clients that waited for bytes before them, and of how
+	 * many sessions; of the first one: its packet, time since head.start_ns
+	 * and session.
+	 */
+	uint64_t held_frames, held_sessions;
+	uint64_t held_packet;
+	int64_t held_ns;
+	uint64_t held_session;
 };
 
 struct tape_head { /* at offset 0 */
@@ -232,6 +241,10 @@ tape_write_record(struct tape_writer *writer, const struct tape_record *record,
 /* Adds flags to the record at `at`, or sets the next record of its chain. */
 void tape_write_flags(struct tape_writer *writer, uint64_t at, uint32_t flags);
 void tape_write_next(struct tape_writer *writer, uint64_t at, uint64_t next);
+
+/* Sets at_ns and think_ns of the record at `at`. */
+void tape_write_times(struct tape_writer *writer, uint64_t at, int64_t at_ns,
+    int64_t think_ns);
 
 /*
  * Writes the sessions, the texts, and the head, whose offsets and sizes are
