@@ -142,14 +142,15 @@ warn_stock(const struct run *run, const char *more)
 static int
 judge(const struct run *run, const struct probe *probe, const char *goes_on)
 {
-	const char *target = run->opt->target;
+	const char *target = run->opt->target, *name;
 
 	switch (probe->result) {
 	case PROBE_NOBODY:
 		if (probe->failure != 0) {
-			cli_warn("the injector failed: %s (%s, errno %d)",
-			    probe->reason, strerrorname_np(probe->failure),
-			    probe->failure);
+			name = cli_errno_name(probe->failure);
+			cli_warn("the injector failed: %s (%s%serrno %d)",
+			    probe->reason, name != NULL ? name : "",
+			    name != NULL ? ", " : "", probe->failure);
 			return REPLAY_LATE;
 		}
 		cli_warn("cannot connect to %s: %s", target, probe->reason);

@@ -5,9 +5,10 @@
  */
 #include "cmd/replay/scenario/run.h"
 
-#include "cmd/common/data_files.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
+#include "cmd/common/data_files.h"
+#include "cmd/common/glob.h"
 #include "cmd/replay/scenario/conn.h"
 #include "cmd/replay/scenario/relay.h"
 #include "cmd/replay/scenario/script.h"
@@ -654,8 +655,7 @@ is_wanted(const struct suite *suite, const struct scenario *s)
 	bool whose = s->rules[rules] ||
 	    (rules == REPLAY_RULES_OURS && !s->rules[REPLAY_RULES_STOCK]);
 
-	return whose &&
-	    (only == NULL || fnmatch(only, s->name, FNM_EXTMATCH) == 0);
+	return whose && (only == NULL || glob_match(only, s->name));
 }
 
 static size_t
