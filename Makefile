@@ -231,6 +231,13 @@ tables:
 	    $(BUILD)/bluenet-ping
 	@BUILD=$(BUILD) sh tests/tools/tables.sh
 
+#: check-scale - fixtures/scale/slurm.sh on a real Slurm, as root (not part of check)
+.PHONY: check-scale
+check-scale:
+	@$(MAKE) -j$(JOBS) $(BUILD)/bluenet-relay $(BUILD)/bluenet-node \
+	    $(BUILD)/bluenet-replay $(BUILD)/bluenet-decode
+	@BUILD=$(BUILD) sh tests/tools/scale.sh
+
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBTO = $(DESTDIR)$(LIBDIR)
 INCDIR = $(DESTDIR)$(PREFIX)/include/bluenet

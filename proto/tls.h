@@ -74,6 +74,20 @@ struct bnet_tls_settings {
 	size_t pair_bytes; /* each way; 0: BNET_TLS_PAIR_BYTES */
 	bnet_tls_keylog *keylog; /* NULL: none */
 	void *keylog_arg;
+	/*
+	 * Each handshake in full. Else a server gives tickets, and a client
+	 * keeps one session for each host, so that a peer which returns is
+	 * verified by what was verified before: for at most a week, not past
+	 * the end of a certificate of its chain, and only with the same
+	 * context. So a context with other CAs or revocation lists starts anew.
+	 */
+	bool no_resume;
+	/*
+	 * Certificate revocation lists: one for each CA that issued a
+	 * certificate of the peer's chain, which is refused without. Goes with
+	 * ca_pem.
+	 */
+	struct bnet_slice crl_pem;
 };
 
 struct bnet_tls_ctx; /* what connections share; counted references */
@@ -91,6 +105,14 @@ BNET_MUST enum bnet_err bnet_tls_ctx_new(const struct bnet_tls_settings *set,
 
 /* Add an owner; each owner calls bnet_tls_ctx_free(). */
 void bnet_tls_ctx_ref(struct bnet_tls_ctx *ctx);
+
+/*
+ * Would the context accept the certificate of this connection's peer, if it
+ * came now? NULL: yes, or it has none. Else why not, in words. For connections
+ * that were made from an older context, with other CAs or revocation lists.
+ */
+const char *bnet_tls_ctx_refuses(
+    const struct bnet_tls_ctx *ctx, const struct bnet_tls *tls);
 
 /* Connections made from it stay valid. NULL is allowed. */
 void bnet_tls_ctx_free(struct bnet_tls_ctx *ctx);
@@ -152,6 +174,9 @@ enum bnet_tls_version bnet_tls_version(const struct bnet_tls *tls);
 
 /* The agreed protocol is BNET_TLS_ALPN. */
 bool bnet_tls_alpn(const struct bnet_tls *tls);
+
+/* The handshake was short: it resumed an earlier session. */
+bool bnet_tls_resumed(const struct bnet_tls *tls);
 
 /*
  * The peer's certificate as an OpenSSL X509, borrowed until bnet_tls_free();

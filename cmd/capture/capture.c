@@ -375,10 +375,12 @@ reuse(struct cap *cap, struct stream **s, int sender,
 		return err;
 	}
 	*aside = true;
-	if (kin == KIN_SAME)
+	if (kin == KIN_SAME) {
 		cap->counters.retransmissions++;
-	else if (!put_aside(cap, *s, dir, seg))
+		cap->counters.retransmitted_bytes += seg->data.len;
+	} else if (!put_aside(cap, *s, dir, seg)) {
 		return BNET_ENOMEM;
+	}
 	return BNET_OK;
 }
 
@@ -690,14 +692,16 @@ void
 cap_finish(struct cap *cap)
 {
 	struct streams *streams = &cap->streams;
-	struct stream *of[] = { streams->closing.oldest, streams->open.oldest,
-		streams->silent.oldest, streams->dormant.oldest };
-	struct stream *s;
+	struct stream *of[4], *s;
 	size_t which;
 
 	settle_clock(cap);
 	believe_suspects(cap);
 	order_wait(cap);
+	of[0] = streams->closing.oldest;
+	of[1] = streams->open.oldest;
+	of[2] = streams->silent.oldest;
+	of[3] = streams->dormant.oldest;
 	while ((s = earliest(of, 4, &which)) != NULL) {
 		of[which] = s->newer;
 		streams_end(cap, s);

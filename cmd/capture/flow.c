@@ -80,8 +80,18 @@ cap_emit_frame(const struct flow_ref *ref, const struct bnet_packet *frame,
 #define TLS_HANDSHAKE_RECORD 22
 #define TLS_CLIENT_HELLO 1
 
+enum text_looks {
+	TEXT_NO,
+	TEXT_PERHAPS, /* more bytes are needed */
+	TEXT_YES,
+};
+
 static void
 begin_tls(const struct flow_ref *ref, struct bnet_slice hello, bool turned);
+static void give_up(const struct flow_ref *ref, size_t bytes);
+static enum text_looks text_looks(
+    const struct flow_ref *ref, struct bnet_slice in);
+static void report_skipped(const struct flow_ref *ref);
 static bool turn_in_unsynced(const struct flow_ref *ref);
 
 /* Called from within the stages, so their state is freed later. */
@@ -234,7 +244,7 @@ open_link(const struct flow_ref *ref)
 /* ---- resync ---- */
 
 static void
-start_resync(const struct flow_ref *ref, bool at_start, const char *reason)
+start_resync(const struct flow_ref *ref, size_t n_starts, const char *reason)
 {
 	struct flow *flow = flow_of(ref);
 
@@ -242,7 +252,7 @@ start_resync(const struct flow_ref *ref, bool at_start, const char *reason)
 	/* the other side may have another order */
 	resync_init(&flow->resync,
 	    flow->order != BNET_ORDER_AUTO ? flow->order : ref->cap->set.order,
-	    ref->cap->set.frame_max_bytes, at_start);
+	    ref->cap->set.frame_max_bytes, n_starts);
 	flow->state = FLOW_RESYNC;
 	flow->skip_reason = reason;
 }
@@ -252,9 +262,12 @@ report_skipped(const struct flow_ref *ref)
 {
 	struct flow *flow = flow_of(ref);
 
+	if (ref->stream->undecided)
+		return;
 	if (flow->skipped_bytes > 0)
-		cap_emit_at(ref, CAP_SKIP, flow->skipped_bytes,
-		    flow->skip_reason, flow->skip_mark);
+		cap_emit_at(ref, flow->text ? CAP_NOTE : CAP_SKIP,
+		    flow->skipped_bytes, flow->skip_reason, flow->skip_mark);
+	flow->text = false;
 	flow->skipped_bytes = 0;
 	flow->skip_mark.packet = 0;
 }
@@ -377,6 +390,9 @@ feed(const struct flow_ref *ref, struct bnet_slice in, struct bnet_slice *left)
 	return err;
 }
 
+static const char text_first[] = "text before the first frame";
+static const char turned_to_tls[] = "TLS starts after plain bytes";
+
 /* ---- the PROXY header of a stream ---- */
 
 /* `reason` is not NULL while its event waits for the stream to be decided. */
@@ -396,7 +412,10 @@ flow_free_proxied(struct stream *s)
 	s->pub.client_src = s->pub.client_dst = NULL;
 }
 
-/* Frames were found: the stream counts, and so does its PROXY header. */
+/*
+ * Frames were found: the stream counts, and so does what came before them: its
+ * PROXY header, text, that it turned to TLS.
+ */
 static void
 decided(const struct flow_ref *ref)
 {
@@ -405,11 +424,20 @@ decided(const struct flow_ref *ref)
 	const struct cap_mark mark = cap->mark;
 
 	ref->stream->undecided = false;
-	if (p == NULL)
-		return;
-	cap->mark = p->mark;
-	cap_emit(cap, ref->stream, p->dir, CAP_PROXY, p->bytes, p->reason);
-	cap->mark = mark;
+	if (p != NULL) {
+		cap->mark = p->mark;
+		cap_emit(
+		    cap, ref->stream, p->dir, CAP_PROXY, p->bytes, p->reason);
+		cap->mark = mark;
+	}
+	for (int dir = CAP_UP; dir <= CAP_DOWN; dir++) {
+		struct flow_ref each = { cap, ref->stream, (enum cap_dir)dir };
+
+		if (each.stream->flow[dir].text)
+			report_skipped(&each);
+	}
+	if (ref->stream->turned)
+		cap_emit(cap, ref->stream, ref->dir, CAP_NOTE, 0, turned_to_tls);
 }
 
 static const char *
@@ -481,9 +509,20 @@ found(const struct flow_ref *ref, size_t at, enum bnet_order order)
 	bnet_buf_consume(&flow->unsynced, flow->unsynced.len - left.len);
 	/* the bytes of the frame that was kept are dropped with the others */
 	(void)marks_take_to(&flow->marks, flow->marks.to - left.len);
-	start_resync(ref, false, "no frames");
+	start_resync(ref, 0, "no frames");
 	if (flow->unsynced.len > 0)
 		skip(flow, 1);
+}
+
+/* What it began with is no text before something else: the link's error. */
+static void
+no_text(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (flow->text)
+		report_unframed(ref, flow->text_err);
+	flow->text = false;
 }
 
 static void
@@ -501,12 +540,13 @@ resync_on(const struct flow_ref *ref, bool last)
 			found(ref, at, order);
 			continue;
 		}
-		if (result == RESYNC_NONE && flow->resync.at_start &&
+		if (result == RESYNC_NONE && flow->resync.n_starts > 0 &&
 		    !ref->stream->undecided) {
 			/*
 			 * the other direction has frames: keep searching here
 			 */
-			start_resync(ref, false, "no frames");
+			no_text(ref);
+			start_resync(ref, 0, "no frames");
 			continue;
 		}
 		if (ref->stream->undecided &&
@@ -530,7 +570,7 @@ unsynced_full(const struct flow_ref *ref)
 	cap_emit(ref->cap, ref->stream, ref->dir, CAP_LIMIT, flow->unsynced.len,
 	    "no frames found in as much as may be held of a stream");
 	skip(flow, flow->unsynced.len);
-	start_resync(ref, false, flow->skip_reason);
+	start_resync(ref, 0, flow->skip_reason);
 }
 
 static void
@@ -556,7 +596,7 @@ lose_sync(const struct flow_ref *ref, struct bnet_slice left)
 	struct flow *flow = flow_of(ref);
 	struct bnet_slice kept = bnet_link_pending(flow->link);
 
-	start_resync(ref, false, "no frames");
+	start_resync(ref, 0, "no frames");
 	if (!keep(flow, kept,
 		flow->pending.packet > 0 ? flow->pending : ref->cap->mark))
 		flow->skipped_bytes += kept.len;
@@ -622,15 +662,22 @@ discard(struct flow *flow, struct bnet_slice in, struct cap_mark mark)
 
 /* The first bytes: an undecided stream must show frames. */
 static void
-start(const struct flow_ref *ref)
+start(const struct flow_ref *ref, struct bnet_slice in)
 {
 	struct flow *flow = flow_of(ref);
+	enum bnet_order order;
 
 	if (ref->stream->half[ref->dir].no_start) {
 		ref->stream->pub.no_start = true;
-		start_resync(ref, false, "rest of a frame without its start");
+		start_resync(ref, 0, "rest of a frame without its start");
+	} else if (text_looks(ref, in) == TEXT_YES) {
+		flow->state = FLOW_TEXT;
+		flow->text = true;
+		flow->text_err = bnet_frame_detect(
+		    in, ref->cap->set.frame_max_bytes, &order);
+		flow->skip_reason = text_first;
 	} else if (ref->stream->undecided) {
-		start_resync(ref, true, "no frames");
+		start_resync(ref, 1, "no frames");
 	} else {
 		flow->state = FLOW_SYNCED;
 	}
@@ -782,6 +829,126 @@ turn_in_unsynced(const struct flow_ref *ref)
 	return false;
 }
 
+/* ---- text before frames or TLS ---- */
+
+#define TEXT_BYTES 16384 /* of text, at most */
+#define TEXT_MIN_BYTES 4
+
+static size_t
+text_len(struct bnet_slice in)
+{
+	size_t n = 0;
+
+	while (n < in.len &&
+	    ((in.p[n] >= ' ' && in.p[n] <= '~') || in.p[n] == '\t' ||
+		in.p[n] == '\n' || in.p[n] == '\r'))
+		n++;
+	return n;
+}
+
+/* Does a stream begin with text, and not with a frame? */
+static enum text_looks
+text_looks(const struct flow_ref *ref, struct bnet_slice in)
+{
+	size_t n = text_len(in);
+	enum bnet_order order;
+
+	if (ref->stream->half[ref->dir].no_start || n == 0)
+		return TEXT_NO;
+	if (n < TEXT_MIN_BYTES)
+		return n == in.len ? TEXT_PERHAPS : TEXT_NO;
+	return bnet_frame_detect(in, ref->cap->set.frame_max_bytes, &order) >
+		BNET_MORE
+	    ? TEXT_YES
+	    : TEXT_NO;
+}
+
+/* Counts text; its last bytes are kept. */
+static void
+add_text(struct flow *flow, struct bnet_slice in, struct cap_mark mark)
+{
+	const size_t room = sizeof(flow->tail);
+	size_t all = flow->n_tail + in.len;
+	size_t n = in.len < room ? in.len : room;
+	size_t old = room - n < flow->n_tail ? room - n : flow->n_tail;
+
+	memmove(flow->tail, flow->tail + flow->n_tail - old, old);
+	memcpy(flow->tail + old, in.p + in.len - n, n);
+	flow->n_tail = (uint8_t)(old + n);
+	flow->skipped_bytes += all - flow->n_tail;
+	flow->skip_mark = cap_mark_later(flow->skip_mark, mark);
+}
+
+/* Nothing but text: the stream is another's, or has no frames so far. */
+static void
+end_text(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+
+	if (ref->stream->undecided) {
+		cap_ignore(ref->stream);
+		return;
+	}
+	no_text(ref);
+	if (flow->unsynced.len == 0) /* it is not in there */
+		flow->skipped_bytes += flow->n_tail;
+	flow->n_tail = 0;
+	start_resync(ref, 0, "no frames");
+}
+
+/* The bytes in `unsynced`, with the text's tail, are none: what are they? */
+static void
+behind_text(const struct flow_ref *ref)
+{
+	struct flow *flow = flow_of(ref);
+	struct bnet_slice at =
+	    bnet_slice_from(bnet_buf_slice(&flow->unsynced), flow->n_tail);
+	enum cap_tls_looks looks = CAP_TLS_NO;
+
+	if (*at.p == TLS_HANDSHAKE_RECORD)
+		looks = hello_at(ref, at);
+	if (looks == CAP_TLS_PERHAPS)
+		return;
+	if (looks == CAP_TLS_YES) {
+		skip(flow, flow->n_tail);
+		flow->n_tail = 0;
+		flow->skip_reason = "text before TLS";
+		turn(ref, looks);
+		return;
+	}
+	start_resync(ref, (size_t)flow->n_tail + 1, text_first);
+	flow->n_tail = 0;
+	resync_on(ref, false);
+}
+
+static void
+text_bytes(const struct flow_ref *ref, struct bnet_slice in)
+{
+	struct flow *flow = flow_of(ref);
+	size_t n = flow->unsynced.len > 0 ? 0 : text_len(in);
+	const struct bnet_slice tail = { flow->tail, flow->n_tail };
+
+	if (n > 0)
+		add_text(flow, (struct bnet_slice){ in.p, n }, ref->cap->mark);
+	in = bnet_slice_from(in, n);
+	if (flow->skipped_bytes > TEXT_BYTES)
+		end_text(ref);
+	else if (in.len == 0)
+		return;
+	if (flow->state == FLOW_RESYNC) {
+		resync_bytes(ref, in);
+	} else if (!ref->stream->ignored) {
+		if ((flow->unsynced.len == 0 &&
+			!keep(flow,
+			    (struct bnet_slice){ tail.p, flow->n_tail },
+			    ref->cap->mark)) ||
+		    !keep(flow, in, ref->cap->mark))
+			give_up(ref, in.len);
+		else
+			behind_text(ref);
+	}
+}
+
 static void
 plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 {
@@ -793,7 +960,7 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 		return;
 	}
 	if (flow->state == FLOW_START)
-		start(ref);
+		start(ref, in);
 	if (flow->discard_bytes > 0) {
 		in = discard(flow, in, ref->cap->mark);
 		if (flow->discard_bytes == 0)
@@ -803,6 +970,8 @@ plain_bytes(const struct flow_ref *ref, struct bnet_slice in)
 		resync_bytes(ref, in);
 	else if (in.len > 0 && flow->state == FLOW_TURNING)
 		turning_bytes(ref, in);
+	else if (in.len > 0 && flow->state == FLOW_TEXT)
+		text_bytes(ref, in);
 	else if (in.len > 0)
 		synced_bytes(ref, in);
 	account(ref->cap, flow);
@@ -901,7 +1070,7 @@ resync_after_gap(const struct flow_ref *ref)
 		    cap_mark_later(flow->skip_mark, ref->cap->mark);
 	flow->pending.packet = 0;
 	flow->discard_bytes = 0;
-	start_resync(ref, false, "rest of a frame with a gap in it");
+	start_resync(ref, 0, "rest of a frame with a gap in it");
 }
 
 /*
@@ -920,7 +1089,7 @@ plain_gap(const struct flow_ref *ref, uint64_t bytes, enum tcp_gap kind,
 		return;
 	}
 	if (cut && flow_of(ref)->state == FLOW_START)
-		start(ref);
+		start(ref, (struct bnet_slice){ NULL, 0 });
 	resync_to_the_end(ref, cut ? bytes : 0);
 	in_cut = cut || flow_of(ref)->cut;
 	if (in_cut)
@@ -1149,7 +1318,8 @@ feed_tls_kept(const struct flow_ref *ref)
 	other.dir = ref->dir == CAP_UP ? CAP_DOWN : CAP_UP;
 	flow = &other.stream->flow[other.dir];
 	first = flow->unsynced;
-	if (flow->state != FLOW_START || flow->tls)
+	if (flow->state != FLOW_START || flow->tls ||
+	    text_len(bnet_buf_slice(&first)) > 0)
 		return;
 	flow->tls = true;
 	if (first.len == 0)
@@ -1185,14 +1355,16 @@ begin_tls(const struct flow_ref *ref, struct bnet_slice hello, bool turned)
 		}
 		cap_tls_wait(s->tls, ref->cap->set.key_wait_ns > 0);
 		s->pub.tls = true;
+		s->turned = plain_before;
 		if (plain_before)
 			cap_emit(ref->cap, s, ref->dir, CAP_NOTE, 0,
-			    "TLS starts after plain bytes");
+			    turned_to_tls);
 	}
 	flow_of(ref)->tls = true;
 	account(ref->cap, flow_of(ref)); /* the hello was in `unsynced` */
 	feed_tls(ref, hello);
-	feed_tls_kept(ref);
+	if (!turned)
+		feed_tls_kept(ref);
 }
 
 static enum cap_tls_looks
@@ -1277,7 +1449,8 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 			return;
 	}
 	if (kept->len == 0 && look(ref, in) == CAP_TLS_NO &&
-	    proxy_header_looks(in) == PROXY_NO) {
+	    proxy_header_looks(in) == PROXY_NO &&
+	    text_looks(ref, in) != TEXT_PERHAPS) {
 		plain_bytes(ref, in);
 		return;
 	}
@@ -1290,8 +1463,12 @@ judge_start(const struct flow_ref *ref, struct bnet_slice in)
 		return;
 	}
 	looks = look(ref, bnet_buf_slice(kept));
-	if (looks == CAP_TLS_PERHAPS)
+	if (looks == CAP_TLS_PERHAPS ||
+	    (looks == CAP_TLS_NO &&
+		text_looks(ref, bnet_buf_slice(kept)) == TEXT_PERHAPS)) {
+		account(ref->cap, flow_of(ref));
 		return;
+	}
 	first = *kept; /* plain_bytes() needs the buffer itself */
 	bnet_buf_init(kept, first.max);
 	ref->cap->mark = cap_mark_later(
@@ -1326,15 +1503,17 @@ settle_start(const struct flow_ref *ref)
 	const struct cap_mark mark = ref->cap->mark;
 	struct bnet_buf first = flow->unsynced;
 
-	if (flow->state == FLOW_TURNING)
+	if (flow->state == FLOW_TURNING) {
 		turning_bytes(ref, (struct bnet_slice){ NULL, 0 });
-	if (flow->state != FLOW_START || first.len == 0)
-		return;
-	bnet_buf_init(&flow->unsynced, first.max);
-	ref->cap->mark = marks_take_all(&flow->marks);
-	plain_bytes(ref, bnet_buf_slice(&first));
-	ref->cap->mark = mark;
-	bnet_buf_free(&first);
+	} else if (flow->state == FLOW_START && first.len > 0) {
+		bnet_buf_init(&flow->unsynced, first.max);
+		ref->cap->mark = marks_take_all(&flow->marks);
+		plain_bytes(ref, bnet_buf_slice(&first));
+		ref->cap->mark = mark;
+		bnet_buf_free(&first);
+	}
+	if (flow->state == FLOW_TEXT)
+		end_text(ref);
 }
 
 void

@@ -31,6 +31,7 @@ enum flow_state {
 	FLOW_START = 0, /* no bytes yet, or too few to tell TLS */
 	FLOW_SYNCED, /* the next byte starts or continues a frame */
 	FLOW_RESYNC, /* searching for the start of a frame */
+	FLOW_TEXT, /* it began with text: frames or TLS may follow */
 	FLOW_TURNING, /* no frame, but perhaps a TLS hello: in `unsynced` */
 };
 
@@ -45,6 +46,10 @@ struct flow {
 	struct bnet_buf unsynced; /* bytes to search; START: the first few */
 	uint64_t skipped_bytes; /* reported with the next frame */
 	const char *skip_reason;
+	bool text; /* they are the text that it began with: no loss */
+	enum bnet_err text_err; /* why it is no frame */
+	uint8_t tail[3], n_tail; /* TEXT: its last bytes, not in skipped_bytes,
+				    as a frame may begin with them */
 	struct cap_mark skip_mark; /* of the last byte skipped */
 	uint64_t discard_bytes; /* rest of a frame or PROXY header that a gap
 				   damaged */
@@ -127,6 +132,7 @@ struct stream {
 	size_t n_waiting; /* of its events, in the order */
 	struct proxied *proxied; /* its PROXY header, or NULL */
 	struct cap_tls *tls;
+	bool turned; /* to TLS, after plain bytes */
 	bool tls_cut[2]; /* the snapshot length cut records */
 	bool waiting; /* for a secret; then in cap->waiting */
 	int64_t

@@ -35,11 +35,11 @@ struct resync_chain {
 
 void
 resync_init(struct resync *resync, enum bnet_order order,
-    uint32_t frame_max_bytes, bool at_start)
+    uint32_t frame_max_bytes, size_t n_starts)
 {
 	*resync = (struct resync){ .order = order,
 		.frame_max_bytes = frame_max_bytes,
-		.at_start = at_start };
+		.n_starts = n_starts };
 }
 
 void
@@ -47,7 +47,7 @@ resync_free(struct resync *resync)
 {
 	free(resync->chain);
 	resync_init(
-	    resync, resync->order, resync->frame_max_bytes, resync->at_start);
+	    resync, resync->order, resync->frame_max_bytes, resync->n_starts);
 }
 
 size_t
@@ -157,6 +157,13 @@ enum verdict {
 	REJECTED,
 };
 
+/* Has every position been judged that a frame may start at? */
+static bool
+is_beyond_starts(const struct resync *resync)
+{
+	return resync->n_starts > 0 && resync->scanned >= resync->n_starts;
+}
+
 static enum verdict
 judge(struct resync *resync, struct resync_chain *chain,
     struct bnet_slice bytes, bool last)
@@ -258,7 +265,7 @@ judge_new(struct resync *resync, struct bnet_slice bytes, bool last,
 	for (; resync->scanned + BNET_FRAME_WORD_BYTES <= bytes.len;
 	     resync->scanned++) {
 		/* no later position can be chosen before one that waits */
-		if (waits || (resync->at_start && resync->scanned > 0))
+		if (waits || is_beyond_starts(resync))
 			return false;
 		for (enum bnet_order order = BNET_ORDER_LITTLE;
 		     order <= BNET_ORDER_NETWORK; order++) {
@@ -297,9 +304,7 @@ resync_step(struct resync *resync, struct bnet_slice bytes, bool last,
 		return RESYNC_FOUND;
 	}
 	*at = resync->n_chains > 0 ? resync->chain[0].from : resync->scanned;
-	if (last ||
-	    (resync->at_start && resync->scanned > 0 &&
-		resync->n_chains == 0)) {
+	if (last || (is_beyond_starts(resync) && resync->n_chains == 0)) {
 		*at = bytes.len;
 		return RESYNC_NONE;
 	}

@@ -23,7 +23,7 @@
 struct resync {
 	enum bnet_order order; /* AUTO: try both */
 	uint32_t frame_max_bytes;
-	bool at_start; /* only the first byte is accepted */
+	size_t n_starts; /* only the first ones are accepted; 0: all */
 	size_t scanned; /* positions judged so far */
 	struct resync_chain *chain; /* the open ones */
 	size_t n_chains, cap_chains;
@@ -32,7 +32,7 @@ struct resync {
 };
 
 void resync_init(struct resync *resync, enum bnet_order order,
-    uint32_t frame_max_bytes, bool at_start);
+    uint32_t frame_max_bytes, size_t n_starts);
 void resync_free(struct resync *resync);
 
 enum resync_result {

@@ -4,6 +4,7 @@
  *
  *	DIR/manifest.ndjson		an object for each file, in order
  *	DIR/frame-000000012-stream-3-up.bin
+ * or	DIR/stream-3-up.bin		all payloads of a direction
  *
  * The names are numbers only. Nothing is overwritten. Owns the folder and the
  * list; called by loop.c and main.c.
@@ -20,11 +21,12 @@
 struct decode_export;
 
 /*
- * Makes the folder if it is missing, and the list in it. At most `max` payloads
- * are written. Returns NULL on failure, and sets `err`.
+ * Makes the folder if it is missing, and the list in it. At most `max` files
+ * are written: one for each payload, or (streams) for each direction of a
+ * stream. Returns NULL on failure, and sets `err`.
  */
-struct decode_export *
-export_open(const char *path, uint64_t max, char err[EXPORT_ERR_CHARS]);
+struct decode_export *export_open(const char *path, uint64_t max, bool streams,
+    char err[EXPORT_ERR_CHARS]);
 
 /* Writes the payload of a frame; other records have none. */
 void export_record(struct decode_export *export, const struct record *record);

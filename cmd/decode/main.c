@@ -273,7 +273,8 @@ open_source(struct decode *d)
 	open_save(d, was_root && geteuid() != 0);
 	if (opt->export_path == NULL)
 		return;
-	d->export = export_open(opt->export_path, opt->export_max, err);
+	d->export = export_open(
+	    opt->export_path, opt->export_max, opt->export_streams, err);
 	if (d->export == NULL)
 		cli_die("--export: %s", err);
 }

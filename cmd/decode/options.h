@@ -89,6 +89,7 @@ struct decode_options {
 	enum option_follow follow;
 	uint64_t follow_stream;
 	char *export_path;
+	bool export_streams;
 	uint64_t export_max;
 	struct window window;
 	enum option_when color, progress;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/decode/save.h"
 
+#include "cmd/capture/compress.h"
 #include "cmd/capture/keylog.h"
 #include "cmd/capture/pcapng_writer.h"
 #include "cmd/common/map.h"
@@ -34,6 +35,7 @@ struct entry {
 
 struct save {
 	FILE *f; /* what is written to; closed by the dumper, if there is one */
+	struct compress *compress; /* `f` is its stream; NULL: not compressed */
 	pcap_t *pcap; /* pcap: these three */
 	pcap_dumper_t *dumper;
 	int linktype;
@@ -53,9 +55,10 @@ static bool
 is_pcapng(const char *path)
 {
 	static const char ending[] = ".pcapng";
-	size_t n = strlen(path), n_ending = sizeof(ending) - 1;
+	size_t n = compress_name_len(path), n_ending = sizeof(ending) - 1;
 
-	return n > n_ending && strcmp(path + n - n_ending, ending) == 0;
+	return n > n_ending &&
+	    strncmp(path + n - n_ending, ending, n_ending) == 0;
 }
 
 /* The file gets closed, but standard output must stay open. */
@@ -72,10 +75,14 @@ open_stdout(void)
 	return f;
 }
 
-/* Begins the file. Returns false when out of memory. */
+/* Begins the file. Returns false with `why`, or when out of memory. */
 static bool
-begin(struct save *save, const char *path)
+begin(struct save *save, const char *path, const char **why)
 {
+	if (!compress_open(&save->compress, save->f, path, why))
+		return false;
+	if (save->compress != NULL)
+		save->f = compress_file(save->compress);
 	if (is_pcapng(path)) {
 		pcapng_writer_begin(&save->writer, save->f);
 		return true;
@@ -92,6 +99,7 @@ save_open(struct save **out, const char *path, int linktype,
     const struct cap_keylog *log, char *err)
 {
 	struct save *save = calloc(1, sizeof(*save));
+	const char *why = NULL;
 	int error;
 
 	*out = NULL;
@@ -109,7 +117,7 @@ save_open(struct save **out, const char *path, int linktype,
 	    save->is_stdout ? "standard output" : path);
 	save->f = save->is_stdout ? open_stdout() : fopen(path, "wb");
 	error = errno;
-	if (save->f != NULL && begin(save, path)) {
+	if (save->f != NULL && begin(save, path, &why)) {
 		*out = save;
 		return true;
 	}
@@ -118,9 +126,13 @@ save_open(struct save **out, const char *path, int linktype,
 		    save->is_stdout && error == EBADF ? "closed"
 						      : strerror(error));
 	else
-		snprintf(err, SOURCE_ERR_CHARS, "out of memory");
+		snprintf(err, SOURCE_ERR_CHARS, "%s%s%s",
+		    why != NULL ? save->path : "", why != NULL ? ": " : "",
+		    why != NULL ? why : "out of memory");
 	if (save->f != NULL && save->dumper == NULL)
 		fclose(save->f);
+	(void)compress_close(save->compress);
+	save->compress = NULL;
 	save->f = NULL;
 	(void)save_close(save, NULL);
 	errno = error;
@@ -309,6 +321,17 @@ save_dropped(const struct save *save)
 	return save->n_dropped;
 }
 
+static void
+end_file(struct save *save)
+{
+	if (save->dumper != NULL)
+		pcap_dump_close(save->dumper);
+	else
+		fclose(save->f);
+	if (!compress_close(save->compress) && save->error == 0)
+		save->error = errno;
+}
+
 bool
 save_close(struct save *save, char *err)
 {
@@ -320,12 +343,9 @@ save_close(struct save *save, char *err)
 		if (save->dumper == NULL && !save_failed(save, err))
 			write_secrets(save); /* that came behind the packets */
 		save_flush(save);
+		end_file(save);
 		ok = (save->is_stdout && save->error == EPIPE) ||
 		    !save_failed(save, err);
-		if (save->dumper != NULL)
-			pcap_dump_close(save->dumper);
-		else
-			fclose(save->f);
 	}
 	for (size_t i = 0; i < save->waits.n_made; i++) {
 		struct entry *entry = map_at(&save->waits, i);

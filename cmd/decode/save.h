@@ -22,7 +22,8 @@ struct cap_keylog;
 /*
  * Opens the file; "-" is standard output. It is pcapng if its name ends in
  * ".pcapng", and then holds the secrets of `log` (borrowed, or NULL) that were
- * used; else it is pcap, and all packets have to be of `linktype`. Returns
+ * used; else it is pcap, and all packets have to be of `linktype`. Behind that,
+ * ".gz", ".zst" or ".lz4" compresses it. Returns
  * false if it cannot be created: errno is set, and `err` (SOURCE_ERR_CHARS).
  */
 bool save_open(struct save **save, const char *path, int linktype,

@@ -386,6 +386,19 @@ settle(struct engine_conn *conn)
 	conn->link_bytes = now;
 }
 
+static void
+count_handshake(struct engine_conn *conn)
+{
+	const struct bnet_tls *tls = bnet_link_tls(conn->link);
+
+	count(conn->worker,
+	    bnet_tls_version(tls) == BNET_TLS_1_3 ? ENGINE_TLS_1_3
+						  : ENGINE_TLS_1_2,
+	    1);
+	if (bnet_tls_resumed(tls))
+		count(conn->worker, ENGINE_TLS_RESUMED, 1);
+}
+
 void
 conn_ready(struct engine_conn *conn)
 {
@@ -395,11 +408,7 @@ conn_ready(struct engine_conn *conn)
 	conn->state = CONN_OPEN;
 	conn->deadline_ns = 0;
 	if (conn->is_tls)
-		count(worker,
-		    bnet_tls_version(bnet_link_tls(conn->link)) == BNET_TLS_1_3
-			? ENGINE_TLS_1_3
-			: ENGINE_TLS_1_2,
-		    1);
+		count_handshake(conn);
 	if (hooks->ready != NULL)
 		hooks->ready(worker->engine->set.arg, conn);
 	if (conn->out.len > 0)
@@ -1429,6 +1438,16 @@ engine_conn_yield(struct engine_conn *conn)
 	conn->paused = true;
 	conn->yielded = true;
 	conn_list_ready(conn);
+}
+
+void
+engine_conn_pause_until(struct engine_conn *conn, int64_t at_ns)
+{
+	if (conn->state != CONN_OPEN || conn->paused)
+		return;
+	conn->paused = true;
+	conn_set_deadline(conn, at_ns);
+	count(conn->worker, ENGINE_PAUSES, 1);
 }
 
 void

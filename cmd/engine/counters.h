@@ -34,6 +34,7 @@ enum engine_counter {
 	ENGINE_INBOX_PACKETS,
 	ENGINE_TLS_1_2, /* handshakes done */
 	ENGINE_TLS_1_3,
+	ENGINE_TLS_RESUMED, /* of both */
 	/* packets a write, by power of two: 1, 2-3, 4-7, ... 128 and more */
 	ENGINE_WRITE_SIZES,
 	ENGINE_WRITE_SIZES_END = ENGINE_WRITE_SIZES + 8,

@@ -359,6 +359,9 @@ void engine_conn_line_up(struct engine_conn *conn);
 void engine_conn_pause_for(
     struct engine_conn *conn, const struct engine_sendq *full);
 
+/* Stop reading until that time (CLOCK_MONOTONIC). */
+void engine_conn_pause_until(struct engine_conn *conn, int64_t at_ns);
+
 /*
  * The current packet took much work: go on with this connection in the next
  * turn, after the others.

@@ -380,7 +380,9 @@ send_control(struct engine_worker *from, uint64_t to, enum record_kind kind,
 size_t
 engine_share_bytes(const struct engine *engine)
 {
-	return engine_queue_max_bytes(engine) / (2 * FAIR_SHARES);
+	return atomic_load_explicit(
+		   &engine->queue_max_bytes, memory_order_relaxed) /
+	    (2 * FAIR_SHARES);
 }
 
 size_t

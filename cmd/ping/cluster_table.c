@@ -17,10 +17,24 @@ const char *const cluster_quantile_heads[SERIES_QUANTILES] = { "p50", "p90",
 	"p99", "p99.9" };
 const unsigned cluster_decimals[CLUSTER_COLUMNS] = { 5, 2, 3, 3 };
 
-void
-cluster_cell(char text[CLUSTER_CELL_CHARS], double seconds, unsigned decimals)
+const char *const cluster_units[CLUSTER_UNITS + 1] = { "s", "ms", "us", NULL };
+
+double
+cluster_in(enum cluster_unit unit, double seconds, unsigned *decimals)
 {
-	double size = fabs(seconds), low = 1;
+	const unsigned less = 3 * (unsigned)unit;
+
+	*decimals = *decimals > less ? *decimals - less : 0;
+	return seconds *
+	    (unit == CLUSTER_MS          ? 1e3
+		    : unit == CLUSTER_US ? 1e6
+					 : 1);
+}
+
+void
+cluster_cell(char text[CLUSTER_CELL_CHARS], double value, unsigned decimals)
+{
+	double size = fabs(value), low = decimals > 0 ? 1 : 10;
 	unsigned shown = decimals;
 	char *more;
 
@@ -31,9 +45,12 @@ cluster_cell(char text[CLUSTER_CELL_CHARS], double seconds, unsigned decimals)
 		low /= 10;
 		shown++;
 	}
-	snprintf(text, CLUSTER_CELL_CHARS, "%.*f", (int)shown, seconds);
+	snprintf(text, CLUSTER_CELL_CHARS, "%.*f", (int)shown, value);
 	more = text + strlen(text) - (shown - decimals);
 	if (strspn(more, "0") == shown - decimals)
+		*more = '\0';
+	more = text + strlen(text) - 1;
+	if (*more == '.') /* no decimals were asked for, and none are needed */
 		*more = '\0';
 }
 

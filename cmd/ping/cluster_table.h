@@ -24,13 +24,26 @@ extern const char *const cluster_heads[CLUSTER_COLUMNS]; /* "Minimum" ... */
 extern const char *const cluster_quantile_heads[SERIES_QUANTILES]; /* "p50" */
 extern const unsigned cluster_decimals[CLUSTER_COLUMNS]; /* 5 2 3 3 */
 
+/* The unit of a view; its name is that of --unit. */
+enum cluster_unit {
+	CLUSTER_S = 0,
+	CLUSTER_MS,
+	CLUSTER_US,
+	CLUSTER_UNITS,
+};
+
+extern const char *const cluster_units[CLUSTER_UNITS + 1]; /* NULL at its end */
+
+/* Seconds in a unit, and the decimals there of `decimals` of seconds. */
+double cluster_in(enum cluster_unit unit, double seconds, unsigned *decimals);
+
 /*
- * Format seconds with at least `decimals` decimals, and more if they are needed
+ * Format a value with at least `decimals` decimals, and more if they are needed
  * for two significant digits, unless the additional ones are all zero (the
  * table has 0.009).
  */
 void
-cluster_cell(char text[CLUSTER_CELL_CHARS], double seconds, unsigned decimals);
+cluster_cell(char text[CLUSTER_CELL_CHARS], double value, unsigned decimals);
 
 /* The value of a column, in seconds. */
 double cluster_value(const struct hdr_sums *sums, enum cluster_column column);

@@ -220,6 +220,12 @@ measure_targets(struct measure *m)
 	return &m->pings.targets;
 }
 
+const char *
+measure_unheard(const struct measure *m)
+{
+	return session_unheard(&m->session);
+}
+
 const struct trace *
 measure_traced(struct measure *m)
 {

@@ -87,6 +87,9 @@ measure_take(struct measure *measure, size_t *n, struct measure_view *view);
 struct targets *measure_lock(struct measure *measure);
 void measure_unlock(struct measure *measure);
 
+/* After measure_stop(): as session_unheard(). */
+const char *measure_unheard(const struct measure *measure);
+
 /* Under the lock, or after measure_stop(). */
 struct targets *measure_targets(struct measure *measure);
 const struct trace *measure_traced(struct measure *measure);

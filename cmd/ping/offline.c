@@ -79,6 +79,7 @@ run_from(const struct ping_options *opt)
 {
 	const struct report_settings settings = {
 		.format = opt->output,
+		.unit = opt->unit,
 		.per_node = opt->per_node,
 		.percentiles = opt->percentiles,
 	};

@@ -2,6 +2,7 @@
 #include "cmd/ping/options.h"
 
 #include "cmd/common/cli.h"
+#include "cmd/ping/cluster_table.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define LONG_NS (INT64_C(365) * 86400 * NS_PER_S)
@@ -56,6 +57,8 @@ static const struct option_row rows[] = {
 	    OPTION_FLAG(OPT, live) },
 	{ "bucket", 0, "TIME", "make each row of the table this long",
 	    OPTION_TIME(OPT, bucket_ns, NS_PER_S, LONG_NS), .shown = "1h" },
+	{ "unit", 0, "UNIT", "show tables and the screen in this unit",
+	    OPTION_WORD(OPT, unit, cluster_units), .initial = "s" },
 	{ "per-node", 0, NULL, "print a table for each node",
 	    OPTION_FLAG(OPT, per_node) },
 	{ "percentiles", 0, NULL, "add p50, p90, p99 and p99.9",
@@ -124,6 +127,9 @@ check_files(struct option_reading *reading, const struct ping_options *opt)
 	if (opt->mode == PING_FROM && opt->n_words == 0)
 		options_refuse(
 		    reading, "from", "expected a file that --log wrote");
+	if (opt->mode == PING_COMPARE && opt->unit != CLUSTER_S)
+		options_refuse(
+		    reading, "unit", "expected s: --compare is in seconds");
 	if (opt->mode == PING_COMPARE && opt->n_words != 2)
 		options_refuse(reading, "compare",
 		    "expected two files that --log wrote: BEFORE AFTER");

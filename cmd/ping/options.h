@@ -58,6 +58,7 @@ struct ping_options {
 	bool clients, mesh;
 	bool poisson, spin, trace;
 	bool verbose, live;
+	int unit; /* enum cluster_unit */
 	bool per_node, percentiles;
 	bool exit_on_loss;
 	bool as_node, force;

@@ -5,6 +5,7 @@
  */
 #include "cmd/ping/report.h"
 
+#include "cmd/common/cli.h"
 #include "cmd/common/json.h"
 #include "cmd/ping/cluster_table.h"
 #include "cmd/stats/summary.h"
@@ -79,8 +80,13 @@ width_of(const char *head)
 }
 
 static void
-print_heads(FILE *file, unsigned columns, bool percentiles)
+print_heads(
+    FILE *file, unsigned columns, const struct report_settings *settings)
 {
+	const bool percentiles = settings->percentiles;
+
+	if (settings->unit != CLUSTER_S)
+		fprintf(file, "in %s\n", cluster_units[settings->unit]);
 	fprintf(file, "%-*s", TIME_CHARS, "Time");
 	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
 		fprintf(file, " %*s", CELL_CHARS, cluster_heads[i]);
@@ -97,23 +103,34 @@ print_heads(FILE *file, unsigned columns, bool percentiles)
 	fputc('\n', file);
 }
 
+static void
+time_cell(char text[CLUSTER_CELL_CHARS], enum cluster_unit unit, double seconds,
+    unsigned decimals)
+{
+	double value = cluster_in(unit, seconds, &decimals);
+
+	cluster_cell(text, value, decimals);
+}
+
 /* Blank if there is nothing to report. */
 static void
-print_cell(FILE *file, bool known, double seconds, unsigned decimals)
+print_cell(FILE *file, enum cluster_unit unit, bool known, double seconds,
+    unsigned decimals)
 {
 	char text[CLUSTER_CELL_CHARS] = "";
 
 	if (known)
-		cluster_cell(text, seconds, decimals);
+		time_cell(text, unit, seconds, decimals);
 	fprintf(file, " %*s", CELL_CHARS, text);
 }
 
 static void
-print_sums(FILE *file, const char *time, const struct hdr_sums *sums)
+print_sums(FILE *file, enum cluster_unit unit, const char *time,
+    const struct hdr_sums *sums)
 {
 	fprintf(file, "%-*s", TIME_CHARS, time);
 	for (unsigned i = 0; i < CLUSTER_COLUMNS; i++)
-		print_cell(file, sums->count > 0,
+		print_cell(file, unit, sums->count > 0,
 		    cluster_value(sums, (enum cluster_column)i),
 		    cluster_decimals[i]);
 }
@@ -129,14 +146,16 @@ outage_s(const struct series *series, const struct series_row *row)
 
 static void
 text_row(FILE *file, const struct series *series, const struct series_row *row,
-    unsigned columns, bool percentiles)
+    unsigned columns, const struct report_settings *settings)
 {
+	const enum cluster_unit unit = (enum cluster_unit)settings->unit;
+	const bool percentiles = settings->percentiles;
 	char time[CLUSTER_CELL_CHARS];
 
 	cluster_time(time, series_settings(series), row->start_ns);
-	print_sums(file, time, &row->due);
+	print_sums(file, unit, time, &row->due);
 	for (unsigned i = 0; percentiles && i < SERIES_QUANTILES; i++)
-		print_cell(file,
+		print_cell(file, unit,
 		    hdr_quantile_known(row->due.count, series_quantiles[i]),
 		    (double)row->quantiles_ns[i] / 1e9,
 		    CLUSTER_QUANTILE_DECIMALS);
@@ -145,14 +164,14 @@ text_row(FILE *file, const struct series *series, const struct series_row *row,
 			fprintf(file, " %*" PRIu64, width_of(count_heads[i]),
 			    row->counts[i]);
 	if (columns & COLUMN_HICCUPS)
-		print_cell(file, row->hiccups.count > 0,
+		print_cell(file, unit, row->hiccups.count > 0,
 		    (double)row->hiccups.max / 1e9,
 		    cluster_decimals[CLUSTER_AVERAGE]);
 	if (columns & COLUMN_OUTAGE)
 		fprintf(file, " %*.1f", CELL_CHARS, outage_s(series, row));
 	fputc('\n', file);
 	if (series_sent_differs(&row->due, &row->sent)) {
-		print_sums(file, " sent", &row->sent);
+		print_sums(file, unit, " sent", &row->sent);
 		fputc('\n', file);
 	}
 }
@@ -179,52 +198,54 @@ print_counts(FILE *file, const struct series_cell *cell)
 }
 
 static void
-print_named(FILE *file, const char *what, double ns)
+print_named(FILE *file, enum cluster_unit unit, const char *what, double ns)
 {
 	char text[CLUSTER_CELL_CHARS];
 
-	cluster_cell(text, ns / 1e9, cluster_decimals[CLUSTER_AVERAGE]);
+	time_cell(text, unit, ns / 1e9, cluster_decimals[CLUSTER_AVERAGE]);
 	fprintf(file, "%s %s", what, text);
 }
 
 /* The ways up and down, always with their error bound. */
 static void
-print_clock(FILE *file, const struct series_cell *cell)
+print_clock(FILE *file, enum cluster_unit unit, const struct series_cell *cell)
 {
 	if (cell->up.count == 0)
 		return;
-	print_named(file, "on the way up", cell->up.mean);
-	print_named(file, ", down", cell->down.mean);
-	print_named(file, " on average, each +-", cell->clock_error.mean);
+	print_named(file, unit, "on the way up", cell->up.mean);
+	print_named(file, unit, ", down", cell->down.mean);
+	print_named(file, unit, " on average, each +-", cell->clock_error.mean);
 	fputs(" by the clocks\n", file);
 }
 
 static void
-print_all(FILE *file, const char *title, const struct hdr_sums *sums)
+print_all(FILE *file, enum cluster_unit unit, const char *title,
+    const struct hdr_sums *sums)
 {
 	char text[CLUSTER_CELL_CHARS];
 
 	fputs(title, file);
 	for (unsigned i = 0; sums->count > 0 && i < CLUSTER_COLUMNS; i++) {
-		cluster_cell(text, cluster_value(sums, (enum cluster_column)i),
+		time_cell(text, unit,
+		    cluster_value(sums, (enum cluster_column)i),
 		    cluster_decimals[i]);
 		fprintf(file, " %s", text);
 	}
 }
 
 static void
-text_total(FILE *file, const struct series_cell *cell)
+text_total(FILE *file, enum cluster_unit unit, const struct series_cell *cell)
 {
 	const struct hdr_sums *due = &cell->due.sums;
 
-	print_all(file, "in all", due);
+	print_all(file, unit, "in all", due);
 	fputs(due->count > 0 ? ": " : " ", file);
 	print_counts(file, cell);
 	if (series_sent_differs(due, &cell->sent)) {
-		print_all(file, "  sent", &cell->sent);
+		print_all(file, unit, "  sent", &cell->sent);
 		fputs(", counted from when they were sent\n", file);
 	}
-	print_clock(file, cell);
+	print_clock(file, unit, cell);
 }
 
 /* The table of a node (or of all) at a layer. */
@@ -239,15 +260,14 @@ print_table(FILE *file, const struct series *series, uint64_t node,
 	/* the stalls are this machine's, the outages the relay's: once */
 	if (node != SERIES_ALL || layers_below(series, layer) > 0)
 		columns &= ~COLUMNS_OF_RUN;
-	print_heads(file, columns, settings->percentiles);
+	print_heads(file, columns, settings);
 	for (size_t i = 0; i < series_n_rows(series); i++) {
 		row = series_row(series, i);
 		if (row->node == node && row->layer == layer)
-			text_row(
-			    file, series, row, columns, settings->percentiles);
+			text_row(file, series, row, columns, settings);
 	}
 	fputc('\n', file);
-	text_total(file, cell);
+	text_total(file, (enum cluster_unit)settings->unit, cell);
 }
 
 static void
@@ -261,9 +281,7 @@ node_title(char text[NAMED_CHARS], const struct series *series, uint64_t node)
 		snprintf(text, NAMED_CHARS, "Node %" PRIu64, node);
 	else
 		snprintf(text, NAMED_CHARS, "Node %" PRIu64 ", %s", node, name);
-	for (char *p = text; *p != '\0'; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?'; /* a terminal would interpret some */
+	cli_plain(text); /* it may be of a log */
 }
 
 /* The tables of a node at all layers; *first: no table was printed before. */
@@ -334,9 +352,9 @@ report_text_row(FILE *file, const struct series *series,
 	if (row->node != SERIES_ALL)
 		return;
 	if (*state != columns)
-		print_heads(file, columns, settings->percentiles);
+		print_heads(file, columns, settings);
 	*state = columns;
-	text_row(file, series, row, columns, settings->percentiles);
+	text_row(file, series, row, columns, settings);
 	if (several_layers(series))
 		fprintf(file, " (%s)\n", layer_titles[row->layer]);
 }

@@ -35,6 +35,7 @@ enum report_format {
 
 struct report_settings {
 	int format; /* enum report_format */
+	int unit; /* enum cluster_unit, of the text */
 	bool per_node, percentiles;
 };
 

@@ -406,12 +406,17 @@ matrix(struct run *run, struct target **of, size_t n)
 	char labels[MATRIX_MAX][SERIES_NAME_CHARS];
 	struct table table;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		char label[SERIES_NAME_CHARS];
+
+		(void)target_fit(labels[i], target_label(of[i], label),
+		    SERIES_NAME_CHARS - 1, false);
 		columns[i + 1] = (struct table_column){
-			.name = target_label(of[i], labels[i]),
-			.head = target_label(of[i], labels[i]),
+			.name = labels[i],
+			.head = labels[i],
 			.decimals = 3,
 		};
+	}
 	table_init(&table, "mesh", "From, to: average in ms", columns, n + 1);
 	for (size_t from = 0; from < n; from++)
 		matrix_row(targets, &table, of, n, from);
@@ -572,6 +577,7 @@ static bool
 say_silent(struct run *run)
 {
 	struct targets *targets = measure_targets(run->measure);
+	const char *unheard = measure_unheard(run->measure), *tried;
 	char label[SERIES_NAME_CHARS];
 	bool silent = false;
 
@@ -582,7 +588,10 @@ say_silent(struct run *run)
 		    target->n_sent == target->n_waiting)
 			continue;
 		silent = true;
-		cli_warn("%s: no answer (%s)", target_label(target, label),
+		tried = target->role == TARGET_HOP ? unheard : NULL;
+		cli_warn("%s: no answer%s%s%s (%s)",
+		    target_label(target, label), tried != NULL ? " in " : "",
+		    tried != NULL ? tried : "", tried != NULL ? " order" : "",
 		    cause_text(target->cause));
 	}
 	return silent;
@@ -905,6 +914,7 @@ prepare(struct run *run, const struct ping_options *opt)
 {
 	run->opt = opt;
 	run->report = (struct report_settings){ .format = opt->output,
+		.unit = opt->unit,
 		.per_node = opt->per_node,
 		.percentiles = opt->percentiles };
 	files_open(run);
@@ -912,7 +922,7 @@ prepare(struct run *run, const struct ping_options *opt)
 	make_series(run);
 	if (!opt->live)
 		return;
-	run->screen = screen_open();
+	run->screen = screen_open((enum cluster_unit)run->opt->unit);
 	if (run->screen == NULL)
 		cli_usage("--live: expected a terminal on which the cursor can"
 			  " be placed");

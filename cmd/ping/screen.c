@@ -43,6 +43,7 @@ struct row {
 
 struct screen {
 	SCREEN *terminal;
+	enum cluster_unit unit;
 	bool utf8;
 	size_t top; /* first target shown */
 	size_t n_rows, n_all;
@@ -54,7 +55,7 @@ struct screen {
 /* ---- the terminal ---- */
 
 struct screen *
-screen_open(void)
+screen_open(enum cluster_unit unit)
 {
 	struct screen *screen;
 
@@ -63,6 +64,7 @@ screen_open(void)
 	screen = calloc(1, sizeof(*screen));
 	if (screen == NULL)
 		return NULL;
+	screen->unit = unit;
 	setlocale(LC_CTYPE, "");
 	screen->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	screen->terminal = newterm(NULL, stdout, stdin);
@@ -233,7 +235,7 @@ static void
 draw_head(const struct screen *screen, const struct layout *layout,
     const struct measure_view *view, const char *relay)
 {
-	char line[256];
+	char line[256], head[16];
 
 	snprintf(line, sizeof(line), "bluenet-ping  %s  %zu nodes%s", relay,
 	    screen->n_all,
@@ -247,25 +249,28 @@ draw_head(const struct screen *screen, const struct layout *layout,
 		    view->reason);
 		(void)mvaddnstr(1, 0, line, COLS);
 	}
+	snprintf(head, sizeof(head), "node, %s", cluster_units[screen->unit]);
 	snprintf(line, sizeof(line), "%-*s%s %5s %7s %7s%s",
-	    layout->name_columns, "node, s", layout->whole ? "    sent" : "",
+	    layout->name_columns, head, layout->whole ? "    sent" : "",
 	    "lost%", "last", "avg", layout->whole ? "    best   worst" : "");
 	(void)attron(A_BOLD);
 	(void)mvaddnstr(HEAD_LINES - 1, 0, line, COLS);
 	(void)attroff(A_BOLD);
 }
 
-/* Seconds in seven columns; the decimals are the same but for long ones. */
+/* In seven columns; the decimals are the same but for what is 10 s and more. */
 static void
-draw_s(double ns)
+draw_time(const struct screen *screen, double ns)
 {
-	double s = ns / 1e9;
+	unsigned decimals = ns < 9999990e3 ? DECIMALS : DECIMALS - 2;
+	double value = cluster_in(screen->unit, ns / 1e9, &decimals);
 
-	(void)printw(" %7.*f", s < 9.99999 ? DECIMALS : DECIMALS - 2, s);
+	(void)printw(" %7.*f", (int)decimals, value);
 }
 
 static void
-draw_times(const struct layout *layout, const struct row *row)
+draw_times(const struct screen *screen, const struct layout *layout,
+    const struct row *row)
 {
 	int n = layout->whole ? 4 : 2;
 
@@ -273,12 +278,12 @@ draw_times(const struct layout *layout, const struct row *row)
 		(void)printw("%*s", 8 * n, "");
 		return;
 	}
-	draw_s((double)row->last_ns);
-	draw_s(row->round_ns.mean);
+	draw_time(screen, (double)row->last_ns);
+	draw_time(screen, row->round_ns.mean);
 	if (!layout->whole)
 		return;
-	draw_s(row->round_ns.min);
-	draw_s(row->round_ns.max);
+	draw_time(screen, row->round_ns.min);
+	draw_time(screen, row->round_ns.max);
 }
 
 static void
@@ -286,16 +291,19 @@ draw_row(const struct screen *screen, const struct layout *layout, size_t i,
     int64_t low_ns, int64_t high_ns)
 {
 	const struct row *row = &screen->rows[i];
+	char name[SERIES_NAME_CHARS];
+	int width;
 	double lost = row->n_sent > 0
 	    ? 100 * (double)row->n_lost / (double)row->n_sent
 	    : 0;
 
-	(void)mvprintw(HEAD_LINES + (int)i, 0, "%-*.*s", layout->name_columns,
-	    layout->name_columns, row->name);
+	width = target_fit(name, row->name, layout->name_columns, screen->utf8);
+	(void)mvprintw(HEAD_LINES + (int)i, 0, "%s%*s", name,
+	    layout->name_columns - width, "");
 	if (layout->whole)
 		(void)printw(" %7llu", (unsigned long long)row->n_sent);
 	(void)printw(" %5.1f", lost);
-	draw_times(layout, row);
+	draw_times(screen, layout, row);
 	if (COLS <= layout->columns + 2)
 		return;
 	(void)addstr(row->active ? "  " : " -");

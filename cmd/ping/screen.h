@@ -7,6 +7,7 @@
 #ifndef PING_SCREEN_H
 #define PING_SCREEN_H
 
+#include "cmd/ping/cluster_table.h"
 #include "cmd/ping/measure.h"
 
 #include <stdbool.h>
@@ -16,8 +17,8 @@
 
 struct screen;
 
-/* Takes over the terminal. NULL: it cannot be drawn on. */
-struct screen *screen_open(void);
+/* Takes over the terminal; times are in `unit`. NULL: it cannot be drawn on. */
+struct screen *screen_open(enum cluster_unit unit);
 
 /* Restores the terminal. NULL is allowed. */
 void screen_close(struct screen *screen);

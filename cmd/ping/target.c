@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/ping/target.h"
 
+#include "cmd/common/json.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #define KEY_WORDS 3
 
@@ -118,13 +121,22 @@ target_label(const struct target *target, char label[SERIES_NAME_CHARS])
 void
 target_set_name(struct target *target, const struct bnet_string *name)
 {
-	size_t n = name->len_bytes < SERIES_NAME_CHARS ? name->len_bytes
-						       : SERIES_NAME_CHARS - 1;
+	const char *p = name->p;
+	size_t left = name->len_bytes, n = 0, used, text_bytes;
+	char text[JSON_CHAR_BYTES];
 
-	for (size_t i = 0; i < n; i++) {
-		char c = name->p[i];
-
-		target->name[i] = c < ' ' || c > '~' ? '?' : c;
+	for (; left > 0; p += used, left -= used) {
+		used = json_char(p, left, text, &text_bytes);
+		if (n + used >= SERIES_NAME_CHARS)
+			break;
+		/* JSON escapes what cannot be shown, and these two */
+		if (*p == '"' || *p == '\\' ||
+		    (text_bytes == used && memcmp(text, p, used) == 0)) {
+			memcpy(target->name + n, p, used);
+			n += used;
+		} else {
+			target->name[n++] = '?';
+		}
 	}
 	target->name[n] = '\0';
 }
@@ -133,4 +145,51 @@ void
 target_note(struct target *target, int64_t round_ns)
 {
 	target->recent_ns[target->n_recent++ % TARGET_RECENT] = round_ns;
+}
+
+/* The bytes of the first character; *columns is -1 if it cannot be shown. */
+static size_t
+take_char(const char *p, bool utf8, int *columns)
+{
+	mbstate_t state = { 0 };
+	size_t used = 1;
+	wchar_t code;
+
+	*columns = *p >= ' ' && *p <= '~' ? 1 : -1;
+	if (*columns == 1)
+		return 1;
+	if (utf8) {
+		used = mbrtowc(&code, p, strlen(p), &state);
+		if (used == 0 || used > strlen(p))
+			return 1;
+		*columns = wcwidth(code);
+		return used;
+	}
+	while ((p[used] & 0xc0) == 0x80) /* the rest of the character */
+		used++;
+	return used;
+}
+
+int
+target_fit(char to[SERIES_NAME_CHARS], const char *name, int columns, bool utf8)
+{
+	size_t used, n = 0;
+	int width, at = 0;
+
+	for (; *name != '\0'; name += used) {
+		used = take_char(name, utf8, &width);
+		if (at + (width < 0 ? 1 : width) > columns ||
+		    n + used >= SERIES_NAME_CHARS)
+			break;
+		if (width < 0) {
+			to[n++] = '?';
+			at++;
+			continue;
+		}
+		memcpy(to + n, name, used);
+		n += used;
+		at += width;
+	}
+	to[n] = '\0';
+	return at;
 }

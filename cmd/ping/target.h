@@ -99,8 +99,19 @@ uint64_t target_series_id(const struct target *target);
 const char *
 target_label(const struct target *target, char label[SERIES_NAME_CHARS]);
 
-/* Set the name from a peer's bytes, made printable. */
+/*
+ * Set the name from a peer's bytes: UTF-8, without control characters (with
+ * '?' for each, and for each byte that is not UTF-8).
+ */
 void target_set_name(struct target *target, const struct bnet_string *name);
+
+/*
+ * The start of a name, as much as fits into `columns` of a terminal; '?' for
+ * what it cannot show: with `utf8` (LC_CTYPE has to be so), little, else all
+ * that is not ASCII. Returns how many columns that takes.
+ */
+int target_fit(
+    char to[SERIES_NAME_CHARS], const char *name, int columns, bool utf8);
 
 /* Add a round trip, or TARGET_LOST, to the sparkline. */
 void target_note(struct target *target, int64_t round_ns);

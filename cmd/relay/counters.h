@@ -45,6 +45,9 @@
 	OF(RELAY_REFUSED_MEMORY, "memory") \
 	OF(RELAY_REFUSED_TOO_LARGE, "too_large") \
 	OF(RELAY_REFUSED_MALFORMED, "malformed") \
+	OF(RELAY_REFUSED_CLIENT_RATE, "client_rate") \
+	OF(RELAY_REFUSED_CLIENT_BYTES, "client_bytes") \
+	OF(RELAY_REFUSED_KEY_RATE, "key_rate") \
 	FAMILY("packets_dropped_total", "reason", \
 	    "Packets with nowhere to go, or of a link that is leaving.") \
 	OF(RELAY_DROPPED_NO_HEADER, "no_header") \
@@ -104,6 +107,8 @@
 	    "Pongs that answered no ping of ours.") \
 	ONE(RELAY_PONGS_NOT_SENT, "pongs_not_sent_total", \
 	    "Pings that could not be answered.") \
+	ONE(RELAY_RATE_PAUSES, "rate_pauses_total", \
+	    "Times that a client was paused for sending beyond its rates.") \
 	ENGINE(ENGINE_PAUSES, "pauses_total", \
 	    "Times that reading a link was paused.") \
 	ENGINE(ENGINE_RESUMES, "resumes_total", "Times that it went on.") \
@@ -160,6 +165,8 @@
 	FAMILY("tls_handshakes_total", "version", "TLS handshakes done.") \
 	ENGINE_OF(ENGINE_TLS_1_2, "1.2") \
 	ENGINE_OF(ENGINE_TLS_1_3, "1.3") \
+	ENGINE(ENGINE_TLS_RESUMED, "tls_resumed_total", \
+	    "TLS handshakes that resumed an earlier session.") \
 	FAMILY("reloads_total", "result", "Reloads of the configuration.") \
 	OF(RELAY_RELOADS_OK, "ok") \
 	OF(RELAY_RELOADS_FAILED, "failed")

@@ -194,6 +194,41 @@ route(struct relay *relay, struct engine_conn *conn,
 		forward(relay, conn, packet, verdict);
 }
 
+/* Is a packet of a client within its rates? It is refused if not. */
+static bool
+within_rates(struct relay *relay, struct relay_worker *own,
+    struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	static const struct {
+		enum relay_counter counter;
+		const char *reason;
+	} refusals[RATES_N_VERDICTS] = {
+		[RATES_PACKETS] = { RELAY_REFUSED_CLIENT_RATE,
+		    "more packets a second than a client may send" },
+		[RATES_BYTES] = { RELAY_REFUSED_CLIENT_BYTES,
+		    "more bytes a second than a client may send" },
+		[RATES_KEY] = { RELAY_REFUSED_KEY_RATE,
+		    "more packets a second of this key than a client may "
+		    "send" },
+	};
+	enum rates_verdict verdict;
+	int64_t until_ns;
+
+	verdict = rates_take(&peer_of(conn)->rates, &config_of(relay)->rates,
+	    &packet->header, packet->size_bytes,
+	    engine_worker_now_ns(engine_conn_worker(conn)), &until_ns);
+	if (verdict != RATES_OK) {
+		reply_refuse(relay, conn, packet, refusals[verdict].counter,
+		    BNET_CODE_OVERLOADED, refusals[verdict].reason);
+		return false;
+	}
+	if (until_ns != 0) {
+		relay_count(own, RELAY_RATE_PAUSES);
+		engine_conn_pause_until(conn, until_ns);
+	}
+	return true;
+}
+
 static void
 take(struct relay *relay, struct relay_worker *own, struct engine_conn *conn,
     const struct bnet_packet *packet)
@@ -219,6 +254,10 @@ take(struct relay *relay, struct relay_worker *own, struct engine_conn *conn,
 		ping_answer(relay, conn, &packet->header);
 	if (first && peer->hello)
 		return; /* it was the hello */
+	if (config_of(relay)->rates.any &&
+	    peer->entry.role == BNET_ROLE_CLIENT &&
+	    !within_rates(relay, own, conn, packet))
+		return;
 	route(relay, conn, packet);
 }
 

@@ -6,6 +6,7 @@
 #include "cmd/engine/engine.h"
 #include "cmd/relay/ids.h"
 #include "cmd/relay/limits.h"
+#include "cmd/relay/rates.h"
 #include "proto/frame.h"
 
 #include <stdlib.h>
@@ -22,6 +23,8 @@
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const log_formats[] = { "logfmt", "json", NULL };
 static const char *const overloads[] = { "refuse", "pause", "cut", NULL };
+
+static const char *const excesses[] = { "refuse", "pause", NULL };
 
 #define OPT struct relay_options
 #define TIMEOUT(member) OPTION_TIME(OPT, member, TIME_MIN_NS, TIME_MAX_NS)
@@ -134,6 +137,22 @@ static const struct option_row rows[] = {
 	{ "accept-rate", 0, "N",
 	    "accept at most N connections a second; 0 is no limit",
 	    OPTION_NUMBER(OPT, accept_rate, 0, 1000000), .initial = "0",
+	    .flags = OPTION_RELOAD },
+	{ "client-rate", 0, "N",
+	    "take at most N packets a second from a client; 0 is no limit",
+	    OPTION_NUMBER(OPT, client_rate, 0, RATES_MAX), .initial = "0",
+	    .flags = OPTION_RELOAD },
+	{ "client-bytes", 0, "SIZE",
+	    "take at most SIZE a second from a client; 0 is no limit",
+	    OPTION_SIZE(OPT, client_bytes, 0, SIZE_MAX / 4), .initial = "0",
+	    .flags = OPTION_RELOAD },
+	{ "key-rate", 0, "KEY=N",
+	    "take at most N packets a second of KEY from a client",
+	    OPTION_TEXTS(OPT, key_rate, RATES_KEYS_MAX),
+	    .flags = OPTION_RELOAD },
+	{ "client-excess", 0, "POLICY",
+	    "do this with what a client sends beyond its rates",
+	    OPTION_WORD(OPT, client_excess, excesses), .initial = "refuse",
 	    .flags = OPTION_RELOAD },
 	{ "max-frame", 0, "SIZE", "cut a peer that sends a longer frame",
 	    OPTION_SIZE(OPT, frame_max_bytes, 256, BNET_FRAME_MAX_BYTES_TOP),
@@ -259,9 +278,23 @@ check_ids(
 }
 
 static void
+check_rates(struct option_reading *reading, const struct relay_options *opt)
+{
+	struct rates_settings rates = { RATES_REFUSE };
+	const char *bad = rates_read(
+	    &rates, opt->client_rate, opt->client_bytes, &opt->key_rate);
+
+	if (bad != NULL)
+		options_refuse(reading, "key-rate",
+		    "\"%.200s\": expected KEY=N, where N is 1 to %d", bad,
+		    RATES_MAX);
+}
+
+static void
 check(struct option_reading *reading, const struct relay_options *opt)
 {
 	check_tls(reading, opt);
+	check_rates(reading, opt);
 	check_ids(reading, "clients-from", opt->clients_from, opt->n_ids);
 	check_ids(reading, "nodes-from", opt->nodes_from, opt->n_ids);
 	if (opt->reserve_nodes >= opt->max_connections)

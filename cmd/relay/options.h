@@ -73,6 +73,9 @@ struct relay_options {
 	uint64_t max_connections;
 	uint64_t reserve_nodes; /* of them, for nodes */
 	uint64_t max_per_address, accept_rate; /* 0: no limit */
+	uint64_t client_rate, client_bytes; /* a second; 0: no limit */
+	struct option_texts key_rate; /* KEY=N */
+	int client_excess; /* enum rates_excess */
 	uint64_t frame_max_bytes, payload_max_bytes;
 	uint64_t threshold_bytes;
 	uint32_t codecs; /* bit mask: 1 zlib, 2 snappy */

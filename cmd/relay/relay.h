@@ -21,6 +21,7 @@
 #include "cmd/relay/ping.h"
 #include "cmd/relay/limits.h"
 #include "cmd/relay/options.h"
+#include "cmd/relay/rates.h"
 #include "cmd/relay/route.h"
 #include "cmd/relay/routes.h"
 
@@ -67,6 +68,7 @@ struct peer {
 	struct route_entry *found; /* where its last packet went */
 	uint64_t last_dest; /* of a packet to one link: its id and role */
 	int64_t elsewhere_ns; /* when that changed last; 0: never */
+	struct rates rates; /* of a client */
 	uint64_t discarded, counted, counted_bytes; /* load tests */
 };
 
@@ -97,6 +99,7 @@ struct relay_config {
 	struct relay_options opt;
 	struct credentials *tokens, *client_tokens; /* NULL: none */
 	struct route_rules rules;
+	struct rates_settings rates;
 	struct rcu_head rcu;
 };
 

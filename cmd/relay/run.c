@@ -47,6 +47,9 @@ config_load(struct relay_config *config, char err[RELAY_ERR_CHARS])
 		.relay_id = (int64_t)config->opt.id,
 		.no_client_to_client = config->opt.no_client_to_client,
 	};
+	config->rates.excess = (enum rates_excess)config->opt.client_excess;
+	(void)rates_read(&config->rates, config->opt.client_rate,
+	    config->opt.client_bytes, &config->opt.key_rate); /* checked */
 	return secrets_tokens(
 	    &config->opt, &config->tokens, &config->client_tokens, err);
 }

@@ -358,6 +358,14 @@ be_stock(struct session *s)
 	s->set.hooks->stock(s->set.owner);
 }
 
+const char *
+session_unheard(const struct session *s)
+{
+	if (s->heard)
+		return NULL;
+	return s->n_orders > 1 ? "little or network" : orders_name(s->order);
+}
+
 /* What was tried, where no welcome came. */
 static void
 no_welcome(const struct session *s, char why[WHY_CHARS])
@@ -371,9 +379,8 @@ no_welcome(const struct session *s, char why[WHY_CHARS])
 	else
 		snprintf(why, WHY_CHARS,
 		    "no welcome in time, nor an answer to"
-		    " a header ping, in %s%s order",
-		    s->n_orders > 1 ? "little or " : "",
-		    s->n_orders > 1 ? "network" : orders_name(s->order));
+		    " a header ping, in %s order",
+		    session_unheard(s));
 }
 
 static void

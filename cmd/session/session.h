@@ -193,6 +193,12 @@ int session_lacked(const struct engine_conn *conn, enum engine_end end);
 /* The reason as text: the connection's own, or the meaning of `end`. */
 const char *session_end_text(struct engine_conn *conn, enum engine_end end);
 
+/*
+ * The byte orders that were tried on this connection and those before it to the
+ * address, such as "little or network"; NULL: something came.
+ */
+const char *session_unheard(const struct session *s);
+
 /* "refused: CODE: REASON", truncated if it is too long. */
 void session_refused_text(
     const struct bnet_refuse *refuse, char *text, size_t text_bytes);

@@ -307,6 +307,29 @@ of_json() {
 	decode 2 -r "$plain" --export "$tmp/z" --export-max 0
 }
 
+@test "--export-streams: the payloads of each direction in a file" {
+	local file line
+
+	decode 0 -r "$plain" --export "$tmp/e" -o none
+	decode 0 -r "$plain" --export "$tmp/s" --export-streams -o none
+	[ "$(wc -l <"$tmp/s/manifest.ndjson")" -ge 2 ]
+	while read -r line; do
+		file=$(jq -r .file <<<"$line")
+		# the same as its payloads, one after the other
+		(cd "$tmp/e" && jq -r --argjson l "$line" 'select(.stream ==
+			$l.stream and .dir == $l.dir) | .file' \
+			manifest.ndjson | xargs cat) | cmp - "$tmp/s/$file"
+		same "$(jq -r .sha256 <<<"$line")" \
+			"$(sha256sum <"$tmp/s/$file" | cut -d' ' -f1)"
+		same "$(jq -r .length <<<"$line")" "$(stat -c %s "$tmp/s/$file")"
+	done <"$tmp/s/manifest.ndjson"
+	same "$(jq -s 'map(.frames) | add' "$tmp/s/manifest.ndjson")" 480
+	decode 1 -r "$plain" --export "$tmp/s" --export-streams -o none
+	decode 3 -r "$plain" --export "$tmp/m" --export-streams \
+		--export-max 1 -o none
+	same "$(find "$tmp/m" -type f | wc -l)" 2
+}
+
 @test "--export: nothing is overwritten, nothing followed" {
 	mkdir "$tmp/x"
 	ln -s "$tmp/elsewhere" "$tmp/x/frame-000000002-stream-0-up.bin"

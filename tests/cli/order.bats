@@ -80,6 +80,7 @@ all_answered() {
 	same "$stderr" ''
 	tool 1 bluenet-ping --order little --hop ping -c 2 -i 10ms -W 10ms "$plain"
 	grep -qE '(^|[^0-9])0 answered, [12] lost \(100 %\)' <<<"$output"
+	times 1 "$plain: no answer in little order (timed out)"
 	tool 2 bluenet-ping --order big --hop ping "$plain"
 }
 

@@ -37,6 +37,20 @@ table() {
 	printf '%s\n' "$output" | tr -s ' ' | grep -E '^[0-9][0-9]:'
 }
 
+@test "--unit: the same table in ms and us, and its name above it" {
+	ping 0 --from --unit ms "$before"
+	[ "${lines[0]}" = 'in ms' ]
+	[ "$(table | head -n 1)" = '16:00 0.65 3220 42 32' ]
+	[[ $output == *'in all 0.64 4360 37 39: 216000 answered'* ]]
+	ping 0 --from --unit us "$before"
+	[ "$(table | head -n 1)" = '16:00 650 3220000 42000 32000' ]
+	ping 0 --from --unit s "$before"
+	[[ ${lines[0]} == Time* ]]
+	ping 0 --from --unit us -o csv "$before"
+	[[ ${lines[1]} == *,0.000650000,3.220000000,* ]]
+	ping 2 --compare --unit ms "$before" "$after"
+}
+
 @test "the article's table before, to the digit" {
 	ping 0 --from "$before"
 	[ "$(table)" = "16:00 0.00065 3.22 0.042 0.032

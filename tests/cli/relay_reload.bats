@@ -320,6 +320,66 @@ resume m
 END
 }
 
+# Nodes have no rate.
+reload_client_rate() {
+	begin 'client-rate = 0'
+	again 'client-rate = 3'
+	play <<'END'
+mute
+join a $r
+join b $r
+join n $r role=node id=7
+flood a count=50 dest=node:7 key=app payload=hello
+await a error code=5 dest=node:7 key=app
+flood n count=50 dest=client:$b.id key=app payload=hello
+collect total=50 b:packet
+END
+	counted packets_refused_total 'reason="client_rate"'
+}
+
+reload_client_bytes() {
+	begin
+	again 'client-bytes = 10K'
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7
+flood a count=100 dest=node:7 key=app payload=size:1000
+await a error code=5 dest=node:7 key=app
+END
+	counted packets_refused_total 'reason="client_bytes"'
+}
+
+reload_key_rate() {
+	begin
+	again 'key-rate = app=2' 'key-rate = other=3'
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7
+flood a count=100 dest=node:7 key=free payload=hello
+collect total=100 n:packet
+flood a count=50 dest=node:7 key=app payload=hello
+await a error code=5 dest=node:7 key=app
+END
+	counted packets_refused_total 'reason="key_rate"'
+}
+
+# All arrives, though ten of them are as many as a second has room for.
+reload_client_excess() {
+	begin 'client-rate = 10'
+	again 'client-rate = 10' 'client-excess = pause'
+	play <<'END'
+mute
+join a $r
+join n $r role=node id=7
+flood a count=14 dest=node:7 key=app payload=hello
+collect total=14 n:packet
+END
+	counted rate_pauses_total
+	same "$(metric packets_refused_total)" 0
+}
+
 reload_overload() {
 	begin 'queue = 64K' 'overload = refuse'
 	again 'queue = 64K' 'overload = cut'

@@ -96,10 +96,10 @@ fake_sbatch() {
 	PATH=$build:$PATH
 	fake_sbatch
 	FOLDER=$tmp/run PORTS=any STATISTICS='keys calls health' \
-		"$scale/slurm.sh" decode "$c"/profile-*.pcap
+		"$scale/slurm.sh" decode "$c"/{profile-market,profile-relay,stock}.pcap
 	grep -q -e '--array=0-2' "$tmp/run/sbatch.log"
 	bluenet-decode -p any -q -z keys -z calls -z health \
-		-r "$c/profile-fleet.pcap" "$c"/profile-[mr]*.pcap \
+		-r "$c/profile-market.pcap" "$c"/{profile-relay,stock}.pcap \
 		>"$tmp/single.txt"
 	diff "$tmp/single.txt" "$tmp/run/merged.log"
 	# a task that failed is missed

@@ -93,7 +93,8 @@ check_told(const struct run *run, bool any_port)
 	const struct cap_counters *n = cap_counters(run->cap);
 	uint64_t passed = n->segment_bytes - n->retransmitted_bytes;
 	uint64_t told = run->told_bytes[CAP_FRAME] + run->told_bytes[CAP_SKIP] +
-	    run->told_bytes[CAP_MALFORMED] + run->told_bytes[CAP_PROXY];
+	    run->told_bytes[CAP_MALFORMED] + run->told_bytes[CAP_PROXY] +
+	    run->told_bytes[CAP_NOTE];
 
 	MUST_HOLD(n->retransmitted_bytes <= n->segment_bytes);
 	/* where the start is missing, a stream may not look like ours */

@@ -278,7 +278,7 @@ told_bytes(const struct told *told, enum cap_dir dir)
 {
 	return told->bytes[dir][CAP_FRAME] + told->bytes[dir][CAP_GAP] +
 	    told->bytes[dir][CAP_SKIP] + told->bytes[dir][CAP_MALFORMED] +
-	    told->bytes[dir][CAP_PROXY];
+	    told->bytes[dir][CAP_PROXY] + told->bytes[dir][CAP_NOTE];
 }
 
 static inline void

@@ -385,11 +385,30 @@ say_flights(size_t segment)
 	}
 }
 
+/* Text is a note, not a loss. */
+static uint64_t
+check_text(const struct turn_row *row, int dir)
+{
+	const char *text = row->text[dir];
+
+	if (text == NULL || (strchr(text, '\n') == NULL))
+		return 0;
+	if (strncmp(text, "PROXY", 5) == 0)
+		text = strchr(text, '\n') + 1;
+	if (*text == '\0')
+		return 0;
+	ck_assert_uint_eq(tap.told.bytes[dir][CAP_NOTE], strlen(text));
+	ck_assert_uint_eq(
+	    tap.told.n[dir][CAP_SKIP] + tap.told.n[dir][CAP_MALFORMED], 0);
+	return 1;
+}
+
 START_TEST(test_turn)
 {
 	static const int versions[] = { TLS1_3_VERSION, TLS1_2_VERSION };
 	const struct turn_row *row = &turn_rows[_i / (2 * N_SEGMENTS)];
 	size_t segment = segments[_i / 2 % N_SEGMENTS];
+	uint64_t n_texts = 0;
 
 	tap_free(&tap);
 	talk_init(&talk, versions[_i % 2], NULL);
@@ -417,8 +436,121 @@ START_TEST(test_turn)
 				tap.told.n[dir][CAP_MALFORMED],
 			    0);
 	}
-	ck_assert_uint_eq(tap.told.n[0][CAP_NOTE] + tap.told.n[1][CAP_NOTE], 1);
+	for (int dir = 0; dir < 2; dir++)
+		n_texts += check_text(row, dir);
+	ck_assert_uint_eq(
+	    tap.told.n[0][CAP_NOTE] + tap.told.n[1][CAP_NOTE], 1 + n_texts);
 	talk_free(&talk);
+}
+END_TEST
+
+/* The same where every port is looked at: lines before TLS, and more of them. */
+static const char *const any_turns[][2] = {
+	{ "STARTTLS\r\n", "220 ready\r\n" },
+	{ "STARTTLS\r\n", "OK\r\n" },
+	{ "CONNECT relay:26000 HTTP/1.1\r\nHost: relay\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\n\r\n" },
+	{ "<?xml version='1.0'?>\n<starttls/>", "<proceed/>" },
+};
+
+START_TEST(test_turn_any)
+{
+	const char *const *text = any_turns[_i / N_SEGMENTS];
+	size_t segment = segments[_i % N_SEGMENTS];
+	struct turn_row row = { .text = { text[0], text[1] } };
+
+	tap_free(&tap);
+	talk_init(&talk, TLS1_3_VERSION, NULL);
+	talk_connect(&talk);
+	talk_shake(&talk);
+	say_sealed(BNET_ORDER_LITTLE, CAP_UP);
+	say_sealed(BNET_ORDER_LITTLE, CAP_DOWN);
+	talk_close(&talk);
+	set.keylog = talk.keylog;
+	set.any_port = true;
+	tap_open(&tap, &set);
+	conn.port[1] = 7777;
+	conn_open(&tap, &conn);
+	say_plain(&row, CAP_UP, segment);
+	say_plain(&row, CAP_DOWN, segment);
+	say_flights(segment);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	set.any_port = false;
+	for (int dir = 0; dir < 2; dir++) {
+		ck_assert_uint_eq(tap.told.n[dir][CAP_FRAME], FRAMES);
+		ck_assert_uint_eq(
+		    tap.told.bytes[dir][CAP_NOTE], strlen(text[dir]));
+		ck_assert_uint_eq(tap.told.n[dir][CAP_SKIP] +
+			tap.told.n[dir][CAP_MALFORMED],
+		    0);
+	}
+	ck_assert_uint_eq(tap.told.n[0][CAP_NOTE] + tap.told.n[1][CAP_NOTE], 3);
+	talk_free(&talk);
+}
+END_TEST
+
+/* ---- text before frames ---- */
+
+static const struct text_row {
+	const char *text;
+	bool note; /* it is one before frames; or else another's stream */
+} text_rows[] = {
+	{ "HELLO\r\n", true },
+	{ "GET /bluenet HTTP/1.1\r\nUpgrade: bluenet\r\n\r\n", true },
+	{ "hello relay, no line end", true },
+	{ "four", true },
+	{ "\xff\xfe binary", false },
+	{ NULL, false }, /* too much of it */
+};
+
+/* Both byte orders, on a port of ours and on any, in segments of all sizes. */
+START_TEST(test_text)
+{
+	const struct text_row *row = &text_rows[_i / (4 * N_SEGMENTS)];
+	size_t segment = segments[_i / 4 % N_SEGMENTS], n_text;
+	enum bnet_order order =
+	    _i & 1 ? BNET_ORDER_LITTLE : BNET_ORDER_NETWORK;
+	bool any = (_i & 2) != 0;
+
+	tap_free(&tap);
+	set.any_port = any;
+	tap_open(&tap, &set);
+	set.any_port = false;
+	if (any)
+		conn.port[1] = 7777;
+	conn_open(&tap, &conn);
+	for (int i = 0; i < 2000 && row->text == NULL; i++)
+		put_text("all work and no play\n");
+	if (row->text != NULL)
+		put_text(row->text);
+	n_text = bytes.len;
+	put_frames(order, 5);
+	say(CAP_UP, segment, bytes.len, 0);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	if (any && !row->note) {
+		ck_assert_uint_eq(tap.told.n[CAP_UP][CAP_FRAME], 0);
+		return;
+	}
+	ck_assert_uint_eq(tap.told.n[CAP_UP][CAP_FRAME], 5);
+	tap_expect(&tap, "text", CAP_UP, row->note ? CAP_NOTE : CAP_SKIP, 1,
+	    n_text);
+	tap_expect(&tap, "none", CAP_UP, CAP_MALFORMED, !row->note, 0);
+}
+END_TEST
+
+/* A port of ours with nothing but text: what is wrong is told at its end. */
+START_TEST(test_text_only)
+{
+	conn_open(&tap, &conn);
+	put_text("GET / HTTP/1.1\r\n\r\n");
+	say(CAP_UP, segments[_i], bytes.len, 0);
+	conn_close(&tap, &conn);
+	tap_finish(&tap);
+	tap_expect(&tap, "malformed", CAP_UP, CAP_MALFORMED, 1, 0);
+	tap_expect(&tap, "skip", CAP_UP, CAP_SKIP, 1, 18);
+	tap_expect(&tap, "note", CAP_UP, CAP_NOTE, 0, 0);
 }
 END_TEST
 
@@ -458,6 +590,11 @@ capture_start_suite(void)
 	tcase_add_loop_test(tc, test_orders_no_start, 0, 4 * N_SEGMENTS);
 	tcase_add_loop_test(
 	    tc, test_turn, 0, UNIT_ROWS(turn_rows) * 2 * N_SEGMENTS);
+	tcase_add_loop_test(
+	    tc, test_turn_any, 0, UNIT_ROWS(any_turns) * N_SEGMENTS);
+	tcase_add_loop_test(
+	    tc, test_text, 0, UNIT_ROWS(text_rows) * 4 * N_SEGMENTS);
+	tcase_add_loop_test(tc, test_text_only, 0, N_SEGMENTS);
 	tcase_add_loop_test(tc, test_no_turn, 0, 2 * N_SEGMENTS);
 	return suite;
 }

@@ -32,6 +32,8 @@ static const struct tls_row tls_rows[] = {
 	{ "1.3, a small frame limit", BNET_TLS_1_3, 1, 4096, 4096 },
 };
 
+static bool resume;
+
 static struct bnet_tls_ctx *
 context(enum bnet_tls_role role, enum bnet_tls_version version)
 {
@@ -40,8 +42,11 @@ context(enum bnet_tls_role role, enum bnet_tls_version version)
 	struct bnet_tls_ctx *ctx;
 	char why[200];
 
+	set.struct_bytes = sizeof(set);
 	set.version_min = version;
 	set.version_max = version;
+	/* a ticket that is not read would make a reset of a peer's close */
+	set.no_resume = !resume;
 	ck_assert_int_eq(
 	    bnet_tls_ctx_new(&set, &ctx, why, sizeof(why)), BNET_OK);
 	return ctx;
@@ -354,6 +359,38 @@ START_TEST(to_itself)
 }
 END_TEST
 
+/*
+ * Who comes again resumes. The ticket comes before the packet, so a client
+ * that has the packet has the ticket.
+ */
+START_TEST(resumes)
+{
+	enum bnet_tls_version version = _i == 0 ? BNET_TLS_1_2 : BNET_TLS_1_3;
+	struct engine_settings set = { .n_workers = 1 };
+	struct bnet_packet packet = { .has_header = true };
+	struct engine_connect want = { .tls_host = "localhost" };
+	struct fix fix;
+
+	resume = true;
+	want.tls = context(BNET_TLS_CLIENT, version);
+	start(&fix, &set, version, FIX_COUNT);
+	resume = false;
+	want.address = fix.at;
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert(engine_connect(fix.engine, &want));
+		FIX_WAIT(&fix, n_ready, 2 * i + 2);
+		for (unsigned j = 2 * i; j < 2 * i + 2; j++)
+			ck_assert_int_eq(
+			    engine_post(fix.engine, fix.handles[j], &packet),
+			    ENGINE_QUEUED);
+		FIX_WAIT(&fix, n_packets, 2 * i + 2);
+		ck_assert_uint_eq(fix_counter(&fix, ENGINE_TLS_RESUMED), 2 * i);
+	}
+	fix_stop(&fix);
+	bnet_tls_ctx_free(want.tls);
+}
+END_TEST
+
 static void
 setup(void)
 {
@@ -373,6 +410,7 @@ engine_tls_suite(void)
 	tcase_add_loop_test(tc, pause_for, 0, 4);
 	tcase_add_loop_test(tc, no_handshake, 0, UNIT_ROWS(bad_rows));
 	tcase_add_test(tc, to_itself);
+	tcase_add_loop_test(tc, resumes, 0, 2);
 	return suite;
 }
 

@@ -92,6 +92,7 @@ static const char *const lines[] = {
 	"\nbluenet_relay_errors_sent_total{code=\"9\"} ",
 	"\nbluenet_relay_connections_closed_total{reason=\"limit\"} ",
 	"\nbluenet_relay_tls_handshakes_total{version=\"1.3\"} 10000",
+	"\nbluenet_relay_tls_resumed_total 10000",
 	"\nbluenet_relay_links{role=\"client\"} 11\n",
 	"\nbluenet_relay_links{role=\"node\"} 13\n",
 	"\nbluenet_relay_connections 40\n",

@@ -5,6 +5,8 @@
 #include "cmd/ping/target.h"
 #include "tests/unit/unit.h"
 
+#include <locale.h>
+
 #include <stdint.h>
 
 #include "cmd/common/cli.h"
@@ -221,6 +223,9 @@ START_TEST(names)
 	ck_assert_str_eq(target_label(&target, label), "client 9");
 	target_set_name(&target, &name);
 	ck_assert_str_eq(target.name, "a?[2Jb??");
+	name = (struct bnet_string){ "\"\\\xc2\x9b\xc3\xa9\xe2\x82", 8 };
+	target_set_name(&target, &name);
+	ck_assert_str_eq(target.name, "\"\\?\xc3\xa9??");
 	memset(many, 'x', sizeof(many));
 	name = (struct bnet_string){ many, sizeof(many) };
 	target_set_name(&target, &name);
@@ -228,6 +233,42 @@ START_TEST(names)
 	name = (struct bnet_string){ NULL, 0 };
 	target_set_name(&target, &name);
 	ck_assert_str_eq(target_label(&target, label), "client 9");
+}
+END_TEST
+
+static const struct fit {
+	const char *name;
+	int columns;
+	const char *utf8, *ascii;
+	int utf8_width, ascii_width;
+} fits[] = {
+	{ "abc", 5, "abc", "abc", 3, 3 },
+	{ "abcdef", 5, "abcde", "abcde", 5, 5 },
+	{ "\xc3\xa9t\xc3\xa9", 3, "\xc3\xa9t\xc3\xa9", "?t?", 3, 3 },
+	/* two columns each: the third does not fit */
+	{ "\xe6\x98\x9f\xe6\x98\x9f\xe6\x98\x9f", 5, "\xe6\x98\x9f\xe6\x98\x9f",
+	    "???", 4, 3 },
+	/* a combining accent has no column of its own */
+	{ "e\xcc\x81x", 2, "e\xcc\x81x", "e?", 2, 2 },
+	/* the end of a character, and of a bad log */
+	{ "a\xe6\x98", 5, "a??", "a?", 3, 2 },
+	{ "a\033b", 5, "a?b", "a?b", 3, 3 },
+};
+
+START_TEST(fitting)
+{
+	const struct fit *fit = &fits[_i];
+	char to[SERIES_NAME_CHARS];
+
+	ck_assert_int_eq(
+	    target_fit(to, fit->name, fit->columns, false), fit->ascii_width);
+	ck_assert_str_eq(to, fit->ascii);
+	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
+		return;
+	ck_assert_int_eq(
+	    target_fit(to, fit->name, fit->columns, true), fit->utf8_width);
+	ck_assert_str_eq(to, fit->utf8);
+	setlocale(LC_CTYPE, "C");
 }
 END_TEST
 
@@ -290,6 +331,7 @@ options_suite(void)
 	tc = unit_case(suite, "target");
 	tcase_add_loop_test(tc, wanted, 0, UNIT_ROWS(wants));
 	tcase_add_test(tc, names);
+	tcase_add_loop_test(tc, fitting, 0, UNIT_ROWS(fits));
 	tcase_add_test(tc, nodes_and_clients);
 	tc = unit_case(suite, "screen");
 	tcase_add_loop_test(tc, level, 0, UNIT_ROWS(levels));

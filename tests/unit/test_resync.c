@@ -76,12 +76,12 @@ static size_t
 resync_for(size_t chunk, bool last, enum bnet_order *order)
 {
 	enum bnet_order forced = resync.order;
-	bool at_start = resync.at_start;
+	size_t n_starts = resync.n_starts;
 	size_t dropped = 0, n = 0, at;
 	enum resync_result result = RESYNC_OPEN;
 
 	resync_free(&resync);
-	resync_init(&resync, forced, resync.frame_max_bytes, at_start);
+	resync_init(&resync, forced, resync.frame_max_bytes, n_starts);
 	while (result == RESYNC_OPEN && n < bytes.len) {
 		struct bnet_slice in;
 		bool copy;
@@ -193,7 +193,7 @@ START_TEST(test_at_start)
 {
 	enum bnet_order order;
 
-	resync.at_start = true;
+	resync.n_starts = 1;
 	put_frames(BNET_ORDER_LITTLE, 5, 100);
 	expect_at("at once", 0, BNET_ORDER_LITTLE, false);
 	bnet_buf_clear(&bytes);

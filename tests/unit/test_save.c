@@ -219,6 +219,76 @@ START_TEST(test_every_failed_allocation)
 }
 END_TEST
 
+/* Compressed by the ending of the name, whatever the format. */
+static const char *const compressed[] = {
+	".pcap.gz",
+	".pcapng.gz",
+#ifdef HAVE_ZSTD
+	".pcap.zst",
+	".pcapng.zst",
+#endif
+#ifdef HAVE_LZ4
+	".pcap.lz4",
+	".pcapng.lz4",
+#endif
+};
+
+#define BIG_BYTES 150000 /* more than a compressor takes at a time */
+
+START_TEST(test_compressed)
+{
+	char path[sizeof(temp_path) + 16];
+	struct source_packet packet;
+	struct source *src;
+	size_t n = 0;
+
+	ck_assert(save_close(save, err));
+	snprintf(path, sizeof(path), "%s%s", temp_path, compressed[_i]);
+	ck_assert_msg(save_open(&save, path, DLT_RAW, NULL, err), "%s", err);
+	for (uint32_t i = 0; i < 50; i++) {
+		put_sized(1, true, i, i % 10 == 7 ? BIG_BYTES : 100);
+		if (i % 20 == 3)
+			save_flush(save);
+	}
+	ck_assert_msg(save_close(save, err), "%s", err);
+	src = source_open(&(const char *){ path }, 1, NULL, err);
+	ck_assert_msg(src != NULL, "%s", err);
+	for (; source_next(src, &packet, err) == SOURCE_PACKET; n++) {
+		uint32_t id;
+
+		memcpy(&id, packet.data.p, sizeof(id));
+		ck_assert_uint_eq(id, n);
+		ck_assert_uint_eq(
+		    packet.data.len, n % 10 == 7 ? BIG_BYTES : 100);
+	}
+	ck_assert_uint_eq(n, 50);
+	ck_assert_msg(source_next(src, &packet, err) == SOURCE_END, "%s", err);
+	source_close(src);
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
+/* What was written before a flush can be read at once. */
+START_TEST(test_compressed_flush)
+{
+	char path[sizeof(temp_path) + 16];
+	struct source_packet packet;
+	struct source *src;
+
+	ck_assert(save_close(save, err));
+	snprintf(path, sizeof(path), "%s.gz", temp_path);
+	ck_assert_msg(save_open(&save, path, DLT_RAW, NULL, err), "%s", err);
+	put(1, true, 5);
+	save_flush(save);
+	src = source_open(&(const char *){ path }, 1, NULL, err);
+	ck_assert_msg(src != NULL, "%s", err);
+	ck_assert_int_eq(source_next(src, &packet, err), SOURCE_PACKET);
+	source_close(src);
+	ck_assert(save_close(save, err));
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -226,6 +296,8 @@ make_suite(void)
 	TCase *tc = unit_case(suite, "save");
 
 	tcase_add_checked_fixture(tc, setup, temp_teardown);
+	tcase_add_loop_test(tc, test_compressed, 0, UNIT_ROWS(compressed));
+	tcase_add_test(tc, test_compressed_flush);
 	tcase_add_test(tc, test_nothing);
 	tcase_add_test(tc, test_matching);
 	tcase_add_test(tc, test_stream_ceiling);

@@ -164,6 +164,39 @@ free_idents(void)
 	}
 }
 
+#define NOBODY N_IDENTS
+
+/* Append the revocation list of an issuer, on which is `revoked`. */
+static inline void
+put_crl(struct bnet_buf *out, enum ident_id issuer, enum ident_id revoked,
+    long until_s)
+{
+	const struct ident *by = &idents[issuer];
+	X509_CRL *crl = X509_CRL_new();
+	ASN1_TIME *since = X509_gmtime_adj(NULL, -2 * DAY_S);
+	ASN1_TIME *until = X509_gmtime_adj(NULL, until_s);
+	BIO *bio = BIO_new(BIO_s_mem());
+	X509_REVOKED *row;
+
+	X509_CRL_set_version(crl, X509_CRL_VERSION_2);
+	X509_CRL_set_issuer_name(crl, X509_get_subject_name(by->cert));
+	X509_CRL_set1_lastUpdate(crl, since);
+	X509_CRL_set1_nextUpdate(crl, until);
+	if (revoked != NOBODY) {
+		row = X509_REVOKED_new();
+		X509_REVOKED_set_serialNumber(
+		    row, X509_get_serialNumber(idents[revoked].cert));
+		X509_REVOKED_set_revocationDate(row, since);
+		ck_assert_int_eq(X509_CRL_add0_revoked(crl, row), 1);
+	}
+	ck_assert_int_gt(X509_CRL_sign(crl, by->key, EVP_sha256()), 0);
+	ck_assert_int_eq(PEM_write_bio_X509_CRL(bio, crl), 1);
+	take_mem(out, bio);
+	ASN1_TIME_free(since);
+	ASN1_TIME_free(until);
+	X509_CRL_free(crl);
+}
+
 static inline struct bnet_slice
 cert_of(enum ident_id id)
 {

@@ -38,20 +38,34 @@ server_settings(void)
 	};
 }
 
-static inline void
-end_open(struct end *end, const struct bnet_tls_settings *set, const char *host)
+static inline struct bnet_tls_ctx *
+end_ctx(const struct bnet_tls_settings *set)
 {
 	struct bnet_tls_ctx *ctx;
 	char why[200];
 	enum bnet_err err = bnet_tls_ctx_new(set, &ctx, why, sizeof(why));
 
 	ck_assert_msg(err == BNET_OK, "%s", why);
+	return ctx;
+}
+
+static inline void
+end_open_in(struct end *end, struct bnet_tls_ctx *ctx, const char *host)
+{
 	end->tls = bnet_tls_new(ctx, host);
 	ck_assert_ptr_nonnull(end->tls);
-	bnet_tls_ctx_free(ctx); /* the connection lives on */
 	bnet_buf_init(&end->plain, END_MAX_BYTES);
 	bnet_buf_init(&end->wire, END_MAX_BYTES);
 	end->err = bnet_tls_start(end->tls, &end->wire);
+}
+
+static inline void
+end_open(struct end *end, const struct bnet_tls_settings *set, const char *host)
+{
+	struct bnet_tls_ctx *ctx = end_ctx(set);
+
+	end_open_in(end, ctx, host);
+	bnet_tls_ctx_free(ctx); /* the connection lives on */
 }
 
 static inline void

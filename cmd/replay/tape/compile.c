@@ -1030,6 +1030,9 @@ cover(struct compile *c)
 	memcpy(coverage->events, n->events, sizeof(coverage->events));
 	memcpy(coverage->event_bytes, n->event_bytes,
 	    sizeof(coverage->event_bytes));
+	/* text before frames is not played, either */
+	coverage->events[CAP_SKIP] += n->event_bytes[CAP_NOTE] > 0;
+	coverage->event_bytes[CAP_SKIP] += n->event_bytes[CAP_NOTE];
 	coverage->events[CAP_GAP] += c->cut_frames;
 	coverage->event_bytes[CAP_GAP] += c->cut_bytes;
 	c->head.clock_steps = (uint32_t)n->events[CAP_CLOCK];
