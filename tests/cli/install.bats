@@ -167,7 +167,7 @@ complete_bash() {
 	mkdir "$BATS_TEST_TMPDIR/tmp"
 	BUILD=$BNET_BUILD TMPDIR=$BATS_TEST_TMPDIR/tmp \
 	    run -0 sh tests/tools/demo.sh
-	[[ $output == *"(12 of 12 links up)"*"market::quote "*" 48 "* ]]
+	[[ $output == *"(12 of 12 links up)"*"market::quote "*" 24 "*" 24 "* ]]
 	[[ $output == *"Minimum Maximum Average"*" answered, 0 lost"* ]]
 	run ls "$BATS_TEST_TMPDIR/tmp"
 	[ -z "$output" ]
