@@ -10,7 +10,7 @@
 #include "cmd/common/ending.h"
 #include "cmd/common/process.h"
 #include "cmd/ping/measure.h"
-#include "cmd/ping/hiccups.h"
+#include "cmd/common/hiccups.h"
 #include "cmd/ping/offline.h"
 #include "cmd/ping/report.h"
 #include "cmd/ping/screen.h"

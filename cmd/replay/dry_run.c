@@ -304,17 +304,40 @@ print_nodes(const struct dry *dry, FILE *out)
 static void
 print_target(const struct dry_run *run, FILE *out)
 {
+	const struct targets *targets = run->targets;
 	char text[ADDRESS_CHARS];
 
-	if (run->opt->target == NULL)
-		return;
-	fprintf(out, "target     %s", run->opt->target);
-	for (size_t i = 0; i < run->n_addresses; i++) {
-		(void)address_format(&run->addresses[i], text);
-		if (strcmp(text, run->opt->target) != 0)
-			fprintf(out, "%s%s", i == 0 ? ", " : " or ", text);
+	for (size_t g = 0; g < targets->n_given; g++) {
+		const struct targets_given *given = &targets->given[g];
+
+		fprintf(out, "target     %s", given->name);
+		for (size_t i = 0; i < given->target.n_addresses; i++) {
+			(void)address_format(&given->target.addresses[i], text);
+			if (strcmp(text, given->name) != 0)
+				fprintf(
+				    out, "%s%s", i == 0 ? ", " : " or ", text);
+		}
+		if (given->relay[0] != '\0')
+			fprintf(out, ", in place of %s", given->relay);
+		fputs(run->opt->client.tls ? ", TLS\n" : "\n", out);
 	}
-	fputs(run->opt->client.tls ? ", TLS\n" : "\n", out);
+}
+
+/* What goes where, if there is more than one place. */
+static void
+print_places(const struct dry_run *run, FILE *out)
+{
+	const struct targets *targets = run->targets;
+	char text[ADDRESS_CHARS];
+
+	if (targets->n_places < 2 && targets->n_relays < 2)
+		return;
+	fprintf(out, "relays     %u captured, %u to play to\n",
+	    targets->n_relays, targets->n_places);
+	for (uint32_t i = 0; i < targets->n_places; i++)
+		fprintf(out, "%12llu  sessions to %s\n",
+		    u(targets_count(targets, run->plan, i)),
+		    address_format(&targets->places[i].addresses[0], text));
 }
 
 void
@@ -329,6 +352,7 @@ dry_run_print(const struct dry_run *run, FILE *out)
 	if (run->opt->how[0] != '\0')
 		fprintf(out, "how        %s\n", run->opt->how);
 	print_sessions(&dry, out);
+	print_places(run, out);
 	print_times(&dry, out);
 	print_rate(&dry, out);
 	print_keys(&dry, out);

@@ -7,6 +7,7 @@
 #include "cmd/common/keys.h"
 #include "cmd/replay/options.h"
 #include "cmd/replay/play/plan.h"
+#include "cmd/replay/play/targets.h"
 #include "cmd/replay/tape/tape.h"
 
 #include <stdio.h>
@@ -16,8 +17,7 @@ struct dry_run { /* all members are borrowed */
 	const struct tape *tape;
 	const struct plan *plan;
 	const struct keys *keys; /* key names */
-	const struct address *addresses; /* n addresses of the target */
-	size_t n_addresses;
+	const struct targets *targets; /* assigned to the plan */
 	const volatile int *stop; /* non-zero: stop early */
 };
 

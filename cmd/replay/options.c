@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 #define SHARDS_MAX 100000
 #define EXPRESSION_MAX (1 << 20) /* characters */
 #define SOURCE_SYNTAX "addresses without ports, such as 10.0.0.1,[fd00::2]"
+#define CPU_SYNTAX "numbers and ranges of processors, such as 1 or 0,2-3"
 #define TIME_SYNTAX "a time such as 2026-11-25T12:00:00Z, @1764072000.5 or +5s"
 
 /* ---- pairs ---- */
@@ -114,6 +116,35 @@ take_sources(void *arg, const char *text, char err[OPTION_ERR_CHARS])
 			return option_expected(err, SOURCE_SYNTAX);
 		opt->n_sources++;
 		if (text[n] == '\0')
+			return true;
+	}
+}
+
+/* "0,2-3" */
+static bool
+take_cpus(void *arg, const char *text, char err[OPTION_ERR_CHARS])
+{
+	struct replay_options *opt = arg;
+	char *next;
+
+	opt->n_cpus = 0;
+	for (;; text = next + 1) {
+		unsigned long first = strtoul(text, &next, 10), last = first;
+		bool ok = isdigit((unsigned char)text[0]);
+
+		if (ok && *next == '-') {
+			ok = isdigit((unsigned char)next[1]);
+			last = strtoul(next + 1, &next, 10);
+		}
+		if (!ok || (*next != ',' && *next != '\0') || first > last ||
+		    last >= CPU_SETSIZE)
+			return option_expected(err, CPU_SYNTAX);
+		for (; first <= last; first++) {
+			if (opt->n_cpus == REPLAY_CPUS_MAX)
+				return option_expected(err, "fewer of them");
+			opt->cpus[opt->n_cpus++] = (unsigned)first;
+		}
+		if (*next == '\0')
 			return true;
 	}
 }
@@ -325,11 +356,20 @@ static const struct option_row rows[] = {
 	    OPTION_OWN(take_shard), .mine = PLAY },
 	{ "map-node", 0, "OLD=NEW", "send to node NEW what went to node OLD",
 	    OPTION_OWN(take_map), .mine = PLAYED },
+	{ "map-relay", 0, "OLD=NEW",
+	    "play the sessions of the captured relay OLD to NEW",
+	    OPTION_TEXTS(OPT, map_relay, REPLAY_MAP_RELAYS_MAX),
+	    .mine = PLAYED },
 	{ "codec", 0, "CODEC", "compress with this, not as it was recorded",
 	    OPTION_WORD(OPT, codec, codecs), .mine = PLAYED },
-	{ "threads", 0, "N", "use N sending threads, not one for each processor",
+	{ "threads", 0, "N", "use N sending threads",
 	    OPTION_NUMBER(OPT, n_threads, 1, ENGINE_WORKERS_MAX),
-	    .mine = PLAY },
+	    .shown = "processors - 1", .mine = PLAY },
+	{ "cpu", 0, "LIST", "pin the sending threads to these processors",
+	    OPTION_OWN(take_cpus), .mine = PLAY },
+	{ "realtime", 0, NULL,
+	    "schedule before all other programs, with memory locked",
+	    OPTION_FLAG(OPT, realtime), .mine = PLAY },
 	{ "spin", 0, NULL, "never sleep: trade processors for precision",
 	    OPTION_FLAG(OPT, spin), .mine = PLAYED },
 
@@ -429,11 +469,11 @@ report_row(void *arg, const struct option_row *row, const char *text)
 const struct option_program replay_program = {
 	.name = "bluenet-replay",
 	.usage =
-	    "bluenet-replay [options] CAPTURE... TARGET[:PORT]\n"
+	    "bluenet-replay [options] CAPTURE... TARGET[:PORT]...\n"
 	    "       bluenet-replay --compile FILE [options] CAPTURE..."
-	    " [TARGET[:PORT]]\n"
+	    " [TARGET[:PORT]...]\n"
 	    "       bluenet-replay --dry-run [options] CAPTURE..."
-	    " [TARGET[:PORT]]\n"
+	    " [TARGET[:PORT]...]\n"
 	    "       bluenet-replay --merge [options] REPORT...\n"
 	    "       bluenet-replay --scenario PATH [options] TARGET[:PORT]\n"
 	    "       bluenet-replay --scenario PATH --scenario-relay COMMAND"
@@ -514,11 +554,41 @@ check_pairs(struct option_reading *reading)
 			    needs[i].a, needs[i].needs);
 }
 
+/* OLD is an address of the capture, with a port or without. */
+static void
+check_relays(
+    struct option_reading *reading, const struct option_texts *map_relay)
+{
+	for (size_t i = 0; i < map_relay->n; i++) {
+		const char *equals = strchr(map_relay->at[i], '=');
+		char old[ADDRESS_CHARS];
+		struct address address;
+		size_t n =
+		    equals != NULL ? (size_t)(equals - map_relay->at[i]) : 0;
+
+		if (n > 0 && n < sizeof(old)) {
+			memcpy(old, map_relay->at[i], n);
+			old[n] = '\0';
+		}
+		if (n == 0 || n >= sizeof(old) ||
+		    !address_parse(old, REPLAY_PORT, &address) ||
+		    equals[1] == '\0')
+			options_refuse(reading, "map-relay",
+			    "\"%.200s\": expected OLD=NEW, an address of the"
+			    " capture and a target, such as"
+			    " 10.0.0.1:26000=relay2.staging",
+			    map_relay->at[i]);
+		else
+			client_target_check(reading, "map-relay", equals + 1);
+	}
+}
+
 static void
 check_operands(struct option_reading *reading, const struct replay_options *opt)
 {
-	if (opt->target != NULL)
-		client_target_check(reading, "TARGET", opt->target);
+	for (size_t i = 0; i < opt->n_targets; i++)
+		client_target_check(reading, "TARGET", opt->targets[i]);
+	check_relays(reading, &opt->map_relay);
 	if (opt->mode == REPLAY_SCENARIO && opt->target == NULL &&
 	    opt->scenario_relay == NULL)
 		options_refuse(
@@ -575,14 +645,49 @@ ends_in_target(const struct replay_options *opt, int n, char **words)
 	return n > 1 && !is_there(words[n - 1]);
 }
 
+/*
+ * Is it another target, rather than a capture whose name is wrong? It has a
+ * port, or is an address.
+ */
+static bool
+is_target(const char *word)
+{
+	const char *colon = strrchr(word, ':');
+	struct address address;
+
+	if (is_there(word) || strchr(word, '/') != NULL)
+		return false;
+	return address_parse(word, REPLAY_PORT, &address) ||
+	    (colon != NULL && colon[1] != '\0' &&
+		strspn(colon + 1, "0123456789") == strlen(colon + 1));
+}
+
+/* How many of the words are targets: the first one is a capture. */
+static int
+count_targets(const struct replay_options *opt, int n, char **words)
+{
+	int n_targets = 1;
+
+	if (!ends_in_target(opt, n, words))
+		return 0;
+	while (opt->scenario == NULL && n - n_targets > 1 &&
+	    is_target(words[n - n_targets - 1]))
+		n_targets++;
+	return n_targets;
+}
+
 static void
 take_words(struct option_reading *reading, struct replay_options *opt)
 {
-	bool target = ends_in_target(opt, reading->n_words, reading->words);
-	int n = reading->n_words - target;
+	int n_targets = count_targets(opt, reading->n_words, reading->words);
+	int n = reading->n_words - n_targets;
 
-	if (target)
-		opt->target = reading->words[n];
+	if (n_targets > REPLAY_TARGETS_MAX)
+		options_refuse(reading, NULL, "expected at most %d targets",
+		    REPLAY_TARGETS_MAX);
+	for (int i = 0; i < n_targets && i < REPLAY_TARGETS_MAX; i++)
+		opt->targets[opt->n_targets++] = reading->words[n + i];
+	opt->target = opt->targets[0];
 	if (n > REPLAY_CAPTURES_MAX)
 		options_refuse(reading, NULL, "expected at most %d files",
 		    REPLAY_CAPTURES_MAX);
@@ -594,7 +699,7 @@ take_words(struct option_reading *reading, struct replay_options *opt)
 		opt->mode = REPLAY_SCENARIO;
 	else if (opt->dry_run)
 		opt->mode = REPLAY_DRY_RUN;
-	else if (opt->compile_to != NULL && !target)
+	else if (opt->compile_to != NULL && opt->target == NULL)
 		opt->mode = REPLAY_COMPILE;
 }
 

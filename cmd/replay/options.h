@@ -21,6 +21,9 @@
 #define REPLAY_HOW_CHARS 256
 #define REPLAY_FAIL_IFS_MAX 32
 #define REPLAY_SOURCES_MAX 64
+#define REPLAY_CPUS_MAX 64
+#define REPLAY_TARGETS_MAX 32
+#define REPLAY_MAP_RELAYS_MAX OPTION_TEXTS_MAX
 
 /* Exit codes; see bluenet-replay(1). */
 enum replay_exit {
@@ -75,7 +78,10 @@ struct replay_options {
 	bool dry_run, merge; /* as given; `mode` is derived */
 	const char *captures[REPLAY_CAPTURES_MAX]; /* or reports to merge */
 	size_t n_captures;
-	const char *target; /* as given; NULL: none */
+	const char *target; /* the first one as given; NULL: none */
+	const char *targets[REPLAY_TARGETS_MAX]; /* all of them */
+	size_t n_targets;
+	struct option_texts map_relay; /* "OLD=NEW": relays of the capture */
 
 	/* input */
 	char *bpf, *filter, *keylog, *keys_file; /* or NULL */
@@ -107,8 +113,11 @@ struct replay_options {
 	struct replay_node_map maps[REPLAY_MAPS_MAX];
 	size_t n_maps;
 	int codec; /* enum bnet_codec_id, or REPLAY_CODEC_AS_RECORDED */
-	unsigned n_threads; /* 0: one per processor */
+	unsigned n_threads; /* 0: see play.c */
 	bool spin;
+	bool realtime; /* SCHED_FIFO, and memory locked */
+	unsigned cpus[REPLAY_CPUS_MAX]; /* of the threads, in turn */
+	size_t n_cpus; /* 0: any */
 
 	/* targets */
 	struct client_options client;

@@ -11,12 +11,14 @@
 #include "cmd/filter/filter.h"
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
+#include "cmd/common/hiccups.h"
 #include "cmd/common/keys.h"
 #include "cmd/common/process.h"
 #include "cmd/replay/dry_run.h"
 #include "cmd/replay/play/diff.h"
 #include "cmd/replay/play/plan.h"
 #include "cmd/replay/play/play.h"
+#include "cmd/replay/play/targets.h"
 #include "cmd/replay/probe.h"
 #include "cmd/replay/progress.h"
 #include "cmd/replay/report/diff_text.h"
@@ -36,9 +38,12 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +52,7 @@
 #define PROBE_CONNECT_NS (5 * NS_PER_S)
 #define PROBE_WELCOME_NS (2 * NS_PER_S)
 #define LOOK_NS (NS_PER_S / 20)
+#define KEEP_NS (5 * NS_PER_S) /* a process that is killed loses no more */
 #define AHEAD_NS (NS_PER_S / 10) /* the threads are ready within this time */
 #define DESCRIPTORS_OURS 64 /* besides the connections */
 
@@ -56,8 +62,8 @@ struct run {
 	struct filter *filter; /* of the captures; NULL: all */
 	struct diff_masks masks; /* of --diff */
 	struct client_files files;
-	struct session_target target;
-	struct address reached; /* the one that the probe reached */
+	struct targets targets;
+	struct address reached; /* the one that the last probe reached */
 	struct orders orders; /* what the target was found to speak */
 	struct tape *tape;
 	struct plan plan;
@@ -80,26 +86,29 @@ interrupted(int number)
 static void
 catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = interrupted };
+	struct sigaction action = { .sa_handler = interrupted }, before;
 
 	sigemptyset(&action.sa_mask);
 	sigaddset(&action.sa_mask, SIGINT);
 	sigaddset(&action.sa_mask, SIGTERM);
+	sigaddset(&action.sa_mask, SIGHUP);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
+	/* under nohup it is ignored */
+	if (sigaction(SIGHUP, NULL, &before) == 0 &&
+	    before.sa_handler != SIG_IGN)
+		(void)sigaction(SIGHUP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* report a file size limit as an error */
 }
 
 /* ---- may the target be loaded, and does it answer? ---- */
 
-/* Prints the reason and returns false if the target must not be loaded. */
 static bool
-run_target_is_safe(const struct run *run)
+is_safe(const struct run *run, const struct session_target *target)
 {
-	const struct safety safety = { run->target.addresses,
-		run->target.n_addresses, run->opt->allow.at,
-		run->opt->allow.n };
+	const struct safety safety = { target->addresses, target->n_addresses,
+		run->opt->allow.at, run->opt->allow.n };
 	const struct tape *tape = run->tape;
 	uint32_t n = tape != NULL ? tape_head(tape)->n_sessions : 0;
 	char err[CLI_ERR_CHARS];
@@ -117,6 +126,16 @@ run_target_is_safe(const struct run *run)
 	return ok;
 }
 
+/* Prints the reason and returns false if a target must not be loaded. */
+static bool
+run_target_is_safe(const struct run *run)
+{
+	for (size_t i = 0; i < run->targets.n_given; i++)
+		if (!is_safe(run, &run->targets.given[i].target))
+			return false;
+	return true;
+}
+
 static int
 refused(const struct probe *probe, const char *target, const char *goes_on)
 {
@@ -131,18 +150,19 @@ refused(const struct probe *probe, const char *target, const char *goes_on)
 
 /* Once: either the probe or a session finds out. */
 static void
-warn_stock(const struct run *run, const char *more)
+warn_stock(const struct run *run, const char *target, const char *more)
 {
 	if (!run->opt->quiet)
 		cli_warn("%s: the target is a stock peer: sessions are played"
 			 " without hello%s",
-		    run->opt->target, more);
+		    target, more);
 }
 
 static int
-judge(const struct run *run, const struct probe *probe, const char *goes_on)
+judge(const struct run *run, const struct probe *probe, const char *target,
+    const char *goes_on)
 {
-	const char *target = run->opt->target, *name;
+	const char *name;
 
 	switch (probe->result) {
 	case PROBE_NOBODY:
@@ -170,7 +190,7 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 				      (enum bnet_order)run->opt->target_order));
 		return REPLAY_OK;
 	case PROBE_STOCK:
-		warn_stock(run, "; its environment is unknown");
+		warn_stock(run, target, "; its environment is unknown");
 		return REPLAY_OK;
 	case PROBE_WELCOME:
 		break;
@@ -187,24 +207,24 @@ judge(const struct run *run, const struct probe *probe, const char *goes_on)
 
 /* Once: either the probe or a session finds out. */
 static void
-warn_order(const struct run *run, enum bnet_order order)
+warn_order(const struct run *run, const char *target, enum bnet_order order)
 {
 	if (order != BNET_ORDER_AUTO && !run->opt->quiet)
-		cli_warn("%s: relay speaks %s order", run->opt->target,
-		    orders_name(order));
+		cli_warn(
+		    "%s: relay speaks %s order", target, orders_name(order));
 }
 
 /*
- * Probes the target. A refused hello ends the run, unless `goes_on` says why it
+ * Probes a target. A refused hello ends the run, unless `goes_on` says why it
  * may continue; a production target always ends it. Returns REPLAY_OK to
  * continue; otherwise the reason has been printed.
  */
 static int
-run_probe(struct run *run, enum bnet_role role, enum bnet_order first,
-    const char *goes_on)
+run_probe(struct run *run, struct targets_given *given, enum bnet_role role,
+    enum bnet_order first, const char *goes_on)
 {
 	const struct probe_settings set = {
-		.target = &run->target,
+		.target = &given->target,
 		.orders = &run->orders,
 		.order = (enum bnet_order)run->opt->target_order,
 		.first = first,
@@ -223,11 +243,11 @@ run_probe(struct run *run, enum bnet_role role, enum bnet_order first,
 	    " none with --no-probe)");
 	probe_run(&set, &probe);
 	replay_progress_end(&progress);
-	run->reached = probe.address;
-	warn_order(run, probe.order);
+	run->reached = given->reached = probe.address;
+	warn_order(run, given->name, probe.order);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
-	return judge(run, &probe, goes_on);
+	return judge(run, &probe, given->name, goes_on);
 }
 
 /*
@@ -512,23 +532,123 @@ check_outputs(const struct replay_options *opt)
 	}
 }
 
+/*
+ * ---- files that grow with the run ----
+ *
+ * What was counted so far is kept in FILE.part, so that a process that is
+ * killed loses little. A file is complete or absent: it is written under
+ * another name, then renamed.
+ */
+
+static bool
+write_log(const struct report *report, const struct keys *keys,
+    const char *path, char err[CLI_ERR_CHARS])
+{
+	(void)keys;
+	return report_write_log(report, path, err);
+}
+
+/* A file that may grow. */
+struct growing {
+	const char *option, *path; /* path NULL: not requested */
+	bool (*write)(const struct report *report, const struct keys *keys,
+	    const char *path, char err[CLI_ERR_CHARS]);
+};
+
+#define N_GROWING 2
+
+static void
+list_growing(const struct replay_options *opt, struct growing list[N_GROWING])
+{
+	list[0] =
+	    (struct growing){ "--report", opt->report, report_write_json };
+	list[1] = (struct growing){ "--log", opt->log, write_log };
+}
+
+/* Not a device, nor a link, which stay what they are. */
+static bool
+is_replaceable(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) != 0 ? errno == ENOENT : S_ISREG(st.st_mode);
+}
+
+static bool
+write_renamed(const struct run *run, const struct report *report,
+    const struct growing *file, const char *to, char err[CLI_ERR_CHARS])
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s.new", to) >=
+	    sizeof(path)) {
+		(void)snprintf(err, CLI_ERR_CHARS, "the name is too long");
+		return false;
+	}
+	if (!file->write(report, run->keys, path, err))
+		return false;
+	if (stat(to, &st) == 0)
+		(void)chmod(path, st.st_mode & 0777);
+	if (rename(path, to) == 0)
+		return true;
+	(void)snprintf(err, CLI_ERR_CHARS, "%.300s: %s", to, strerror(errno));
+	(void)unlink(path);
+	return false;
+}
+
+/* The folder may not take new files: then it is written in place. */
+static bool
+write_whole(const struct run *run, const struct report *report,
+    const struct growing *file)
+{
+	char err[CLI_ERR_CHARS], part[PATH_MAX];
+	bool ok = is_replaceable(file->path) &&
+	    write_renamed(run, report, file, file->path, err);
+
+	ok = ok || file->write(report, run->keys, file->path, err);
+	if (!ok)
+		cli_warn("%s: %s", file->option, err);
+	else if ((size_t)snprintf(part, sizeof(part), "%s.part", file->path) <
+	    sizeof(part))
+		(void)unlink(part);
+	return ok;
+}
+
+/* Returns false if one could not be written: the error is printed. */
+static bool
+write_parts(const struct run *run, const struct report *report)
+{
+	char err[CLI_ERR_CHARS], part[PATH_MAX];
+	struct growing list[N_GROWING];
+	bool ok = true;
+
+	list_growing(run->opt, list);
+	for (size_t i = 0; i < N_GROWING; i++) {
+		if (list[i].path == NULL || !is_replaceable(list[i].path) ||
+		    (size_t)snprintf(part, sizeof(part), "%s.part",
+			list[i].path) >= sizeof(part) ||
+		    write_renamed(run, report, &list[i], part, err))
+			continue;
+		cli_warn("%s: %s", list[i].option, err);
+		ok = false;
+	}
+	return ok;
+}
+
 /* Returns false if an output could not be written; the error is printed. */
 static bool
 write_outputs(const struct run *run, const struct report *report)
 {
 	const struct replay_options *opt = run->opt;
+	struct growing list[N_GROWING];
 	char err[CLI_ERR_CHARS];
 	bool ok = true;
 
-	if (opt->report != NULL &&
-	    !report_write_json(report, run->keys, opt->report, err)) {
-		cli_warn("--report: %s", err);
-		ok = false;
-	}
-	if (opt->log != NULL && !report_write_log(report, opt->log, err)) {
-		cli_warn("--log: %s", err);
-		ok = false;
-	}
+	list_growing(opt, list);
+	for (size_t i = 0; i < N_GROWING; i++)
+		if (list[i].path != NULL)
+			ok = write_whole(run, report, &list[i]) && ok;
 	if (opt->html != NULL &&
 	    !report_write_html(report, run->keys, opt->html, err)) {
 		cli_warn("--html: %s", err);
@@ -626,6 +746,7 @@ static int
 probe(struct run *run)
 {
 	bool stock = true, nodes = run->plan.n > 0, network = run->plan.n > 0;
+	int code = REPLAY_OK;
 
 	for (uint32_t i = 0; i < run->plan.n; i++) {
 		const struct tape_session *session =
@@ -636,11 +757,19 @@ probe(struct run *run)
 		nodes = nodes && session->role == BNET_ROLE_NODE;
 		network = network && session->order == BNET_ORDER_NETWORK;
 	}
-	if (run->opt->no_probe || (stock && is_loopback(&run->target)))
-		return REPLAY_OK;
-	return run_probe(run, nodes ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
-	    network ? BNET_ORDER_NETWORK : BNET_ORDER_LITTLE,
-	    stock ? "all sessions are stock clients, which say none" : NULL);
+	for (size_t i = 0; i < run->targets.n_given && code == REPLAY_OK; i++) {
+		struct targets_given *given = &run->targets.given[i];
+
+		if (run->opt->no_probe ||
+		    (stock && is_loopback(&given->target)))
+			continue;
+		code = run_probe(run, given,
+		    nodes ? BNET_ROLE_NODE : BNET_ROLE_CLIENT,
+		    network ? BNET_ORDER_NETWORK : BNET_ORDER_LITTLE,
+		    stock ? "all sessions are stock clients, which say none"
+			  : NULL);
+	}
+	return code;
 }
 
 /* The ports of an address that connections may have. */
@@ -664,19 +793,29 @@ local_ports(void)
 
 /* A target of another family cannot be reached from a source. */
 static bool
-sources_fit(const struct run *run)
+source_fits(const struct run *run, const struct address *source)
 {
-	const struct replay_options *opt = run->opt;
 	char text[ADDRESS_CHARS];
 
-	for (size_t i = 0; i < opt->n_sources; i++) {
-		if (opt->sources[i].sa.ss_family ==
-		    run->target.addresses[0].sa.ss_family)
+	for (size_t i = 0; i < run->targets.n_given; i++) {
+		const struct targets_given *given = &run->targets.given[i];
+
+		if (source->sa.ss_family ==
+		    given->target.addresses[0].sa.ss_family)
 			continue;
 		cli_warn("--source: %s is of another family than %s",
-		    address_format(&opt->sources[i], text), opt->target);
+		    address_format(source, text), given->name);
 		return false;
 	}
+	return true;
+}
+
+static bool
+sources_fit(const struct run *run)
+{
+	for (size_t i = 0; i < run->opt->n_sources; i++)
+		if (!source_fits(run, &run->opt->sources[i]))
+			return false;
 	return true;
 }
 
@@ -746,6 +885,79 @@ wait_for_start(const struct run *run)
 	}
 }
 
+/* ---- where and how the threads run ---- */
+
+static bool
+cpus_fit(const struct replay_options *opt)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return true;
+	for (size_t i = 0; i < opt->n_cpus; i++) {
+		if (CPU_ISSET(opt->cpus[i], &set))
+			continue;
+		cli_warn("--cpu: %u is not one of the %d processors that may"
+			 " be used here",
+		    opt->cpus[i], CPU_COUNT(&set));
+		return false;
+	}
+	return true;
+}
+
+/* Pages are locked once they are used: a replay file may be large. */
+static void
+lock_memory(void)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+	/* a limit would make an allocation fail later */
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 ||
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		cli_warn("--realtime: memory is not locked: %s (needs"
+			 " CAP_IPC_LOCK)",
+		    strerror(errno));
+}
+
+/*
+ * Threads inherit the scheduling of the one that starts them, so this thread
+ * takes it over while it starts them.
+ */
+struct scheduling {
+	int policy; /* of this thread before; -1: unchanged */
+	struct sched_param param;
+};
+
+static void
+enter_realtime(const struct replay_options *opt, struct scheduling *before)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	int error;
+
+	before->policy = -1;
+	if (!opt->realtime)
+		return;
+	lock_memory();
+	if (pthread_getschedparam(
+		pthread_self(), &before->policy, &before->param) != 0)
+		before->policy = SCHED_OTHER;
+	error = pthread_setschedparam(pthread_self(), SCHED_FIFO, &first);
+	if (error == 0)
+		return;
+	before->policy = -1;
+	cli_warn("--realtime: the threads are scheduled as usual: %s (needs"
+		 " CAP_SYS_NICE or LimitRTPRIO)",
+	    strerror(error));
+}
+
+static void
+leave_realtime(const struct scheduling *before)
+{
+	if (before->policy >= 0)
+		(void)pthread_setschedparam(
+		    pthread_self(), before->policy, &before->param);
+}
+
 /* ---- playing ---- */
 
 struct watch {
@@ -755,6 +967,12 @@ struct watch {
 	int64_t start_ns; /* monotonic */
 	int64_t start_unix_ns;
 	struct play_progress last; /* as last seen */
+	struct hiccups *hiccups; /* NULL: could not be started */
+	/* what they measured, and what the workers have handed over */
+	struct results local;
+	int64_t keep_at_ns; /* when to keep that in files */
+	bool keeping; /* the workers were asked */
+	bool keeps; /* there are such files, and they can be written */
 	bool drained;
 };
 
@@ -790,70 +1008,23 @@ show(struct watch *watch)
 	replay_progress_play(&watch->progress, &view);
 }
 
+/* Those of before the start are nobody's. */
 static void
-drain(struct watch *watch)
+take_hiccups(struct watch *watch)
 {
-	replay_progress_end(&watch->progress);
-	cli_warn("sending stopped; waiting for answers (again to quit)");
-	play_drain(watch->play);
-	watch->drained = true;
+	static struct hiccup stalls[HICCUPS_HELD_MAX];
+	size_t n = 0;
+
+	if (watch->hiccups != NULL)
+		n = hiccups_take(watch->hiccups, stalls);
+	for (size_t i = 0; i < n; i++)
+		if (stalls[i].at_ns >= watch->start_ns)
+			results_hiccup(&watch->local,
+			    stalls[i].at_ns - watch->start_ns,
+			    stalls[i].stall_ns);
 }
 
-/* Returns when the run is over, at the second signal, or on production. */
-static void
-watch_play(struct watch *watch)
-{
-	bool over = false, asked = false;
-
-	while (!over && run_interrupts < 2) {
-		over = play_wait(watch->play, LOOK_NS);
-		if (run_interrupts > 0 && !watch->drained && !over)
-			drain(watch);
-		if (over || !replay_progress_due(&watch->progress))
-			continue;
-		play_progress(watch->play, &watch->last);
-		if (asked)
-			show(watch);
-		asked = !asked; /* reports the time since the last call */
-	}
-	replay_progress_end(&watch->progress);
-	play_progress(watch->play, &watch->last);
-	warn_order(watch->run, watch->last.order);
-	if (watch->last.stock)
-		warn_stock(watch->run, "");
-	play_stop(watch->play);
-}
-
-/* Only the main thread handles signals. */
-static bool
-start(struct play *play, int64_t start_ns)
-{
-	sigset_t ours, before;
-	bool ok;
-
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &ours, &before);
-	ok = play_start(play, start_ns);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ok;
-}
-
-static void
-begin(struct watch *watch)
-{
-	const int64_t at_ns = watch->run->opt->start_at_ns;
-	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
-
-	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
-	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
-	replay_progress_init(&watch->progress, watch->run->opt);
-	if (!start(watch->play, watch->start_ns))
-		cli_die("cannot start threads: %s", strerror(errno));
-}
-
-/* ---- after the run ---- */
+/* ---- the report of what was done ---- */
 
 static void
 fill_captures(const struct replay_options *opt, char text[REPORT_TEXT_CHARS])
@@ -888,19 +1059,16 @@ describe_capture(const struct tape *tape, struct report_capture *capture)
 		tape_session(tape, (uint32_t)coverage->held_session)->end[0]));
 }
 
-/* Fills in what was done; the results are complete. */
+/* Fills in what was done. */
 static void
-describe(const struct watch *watch, struct report *report)
+describe_run(const struct watch *watch, struct report *report)
 {
 	const struct replay_options *opt = watch->run->opt;
-	const struct diff *diff = play_diff(watch->play);
 
-	(void)snprintf(
-	    report->target, sizeof(report->target), "%s", opt->target);
+	targets_text(
+	    &watch->run->targets, report->target, sizeof(report->target));
 	fill_captures(opt, report->captures);
 	(void)snprintf(report->how, sizeof(report->how), "%s", opt->how);
-	(void)snprintf(report->environment, sizeof(report->environment), "%s",
-	    play_environment(watch->play));
 	describe_capture(watch->run->tape, &report->capture);
 	report->start_ns = watch->start_unix_ns;
 	report->length_ns = report->results.end_ns;
@@ -910,6 +1078,133 @@ describe(const struct watch *watch, struct report *report)
 	report->of_shards = opt->of_shards;
 	report->sessions = watch->last.sessions_planned;
 	report->scheduled = opt->timing != REPLAY_ASAP;
+}
+
+/* It is as if the run were interrupted now. */
+static bool
+keep_now(struct watch *watch)
+{
+	const struct run *run = watch->run;
+	struct report *report = calloc(1, sizeof(*report));
+	bool ok;
+
+	if (report == NULL)
+		return true; /* perhaps next time */
+	report->results = watch->local; /* borrowed */
+	describe_run(watch, report);
+	report->interrupted = true;
+	thresholds_judge(report, &run->opt->fail_ifs, run->keys);
+	ok = write_parts(run, report);
+	free(report);
+	return ok;
+}
+
+static void
+keep(struct watch *watch)
+{
+	if (!watch->keeps || clock_now_ns() < watch->keep_at_ns)
+		return;
+	if (!watch->keeping)
+		play_ask_results(watch->play);
+	watch->keeping = true;
+	if (!play_take_results(watch->play, &watch->local))
+		return;
+	watch->keeping = false;
+	watch->keep_at_ns = clock_now_ns() + KEEP_NS;
+	play_progress(watch->play, &watch->last);
+	watch->keeps = keep_now(watch);
+}
+
+static void
+drain(struct watch *watch)
+{
+	replay_progress_end(&watch->progress);
+	cli_warn("sending stopped; waiting for answers (again to quit)");
+	play_drain(watch->play);
+	watch->drained = true;
+}
+
+/* Returns when the run is over, at the second signal, or on production. */
+static void
+watch_play(struct watch *watch)
+{
+	bool over = false, asked = false;
+	char target[REPORT_TEXT_CHARS];
+
+	while (!over && run_interrupts < 2) {
+		over = play_wait(watch->play, LOOK_NS);
+		take_hiccups(watch);
+		keep(watch);
+		if (run_interrupts > 0 && !watch->drained && !over)
+			drain(watch);
+		if (over || !replay_progress_due(&watch->progress))
+			continue;
+		play_progress(watch->play, &watch->last);
+		if (asked)
+			show(watch);
+		asked = !asked; /* reports the time since the last call */
+	}
+	replay_progress_end(&watch->progress);
+	play_progress(watch->play, &watch->last);
+	targets_text(&watch->run->targets, target, sizeof(target));
+	warn_order(watch->run, target, watch->last.order);
+	if (watch->last.stock)
+		warn_stock(watch->run, target, "");
+	play_stop(watch->play);
+	if (hiccups_stop(watch->hiccups))
+		watch->hiccups = NULL;
+}
+
+/* Only the main thread handles signals. */
+static bool
+start(struct watch *watch)
+{
+	struct scheduling scheduling;
+	sigset_t ours, before;
+	bool ok;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &ours, &before);
+	enter_realtime(watch->run->opt, &scheduling);
+	watch->hiccups = hiccups_start();
+	ok = play_start(watch->play, watch->start_ns);
+	leave_realtime(&scheduling);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
+static void
+begin(struct watch *watch)
+{
+	const int64_t at_ns = watch->run->opt->start_at_ns;
+	int64_t unix_ns = clock_unix_ns(), now_ns = clock_now_ns();
+
+	watch->start_unix_ns = at_ns != 0 ? at_ns : unix_ns + AHEAD_NS;
+	watch->start_ns = now_ns + (watch->start_unix_ns - unix_ns);
+	watch->keep_at_ns = watch->start_ns + KEEP_NS;
+	watch->keeps =
+	    watch->run->opt->report != NULL || watch->run->opt->log != NULL;
+	replay_progress_init(&watch->progress, watch->run->opt);
+	if (!results_init(&watch->local, watch->run->opt->bucket_ns))
+		cli_die("out of memory");
+	if (!start(watch))
+		cli_die("cannot start threads: %s", strerror(errno));
+}
+
+/* ---- after the run ---- */
+
+/* The results are complete. */
+static void
+describe(const struct watch *watch, struct report *report)
+{
+	const struct diff *diff = play_diff(watch->play);
+
+	describe_run(watch, report);
+	(void)snprintf(report->environment, sizeof(report->environment), "%s",
+	    play_environment(watch->play));
 	report->interrupted = watch->drained;
 	report->failure = play_failure(watch->play);
 	report->diffed = diff != NULL;
@@ -922,11 +1217,13 @@ static int
 exit_code(const struct watch *watch, int code)
 {
 	const char *reason = play_reason(watch->play);
+	char target[REPORT_TEXT_CHARS];
 
+	targets_text(&watch->run->targets, target, sizeof(target));
 	if (watch->last.production) {
 		cli_warn("refused: a welcome of %s says environment=%s:"
 			 " stopped",
-		    watch->run->opt->target, play_environment(watch->play));
+		    target, play_environment(watch->play));
 		return REPLAY_USAGE;
 	}
 	if (run_interrupts >= 2)
@@ -935,8 +1232,7 @@ exit_code(const struct watch *watch, int code)
 		cli_warn("%s %s: %s",
 		    play_reached(watch->play) ? "no session connected to"
 					      : "cannot connect to",
-		    watch->run->opt->target,
-		    reason[0] != '\0' ? reason : "no reason given");
+		    target, reason[0] != '\0' ? reason : "no reason given");
 	return code;
 }
 
@@ -948,7 +1244,7 @@ play(struct run *run)
 		.opt = run->opt,
 		.tape = run->tape,
 		.plan = &run->plan,
-		.target = &run->target,
+		.targets = &run->targets,
 		.token = run->files.token,
 		.orders = &run->orders,
 		.masks = run->opt->diff ? &run->masks : NULL,
@@ -962,12 +1258,14 @@ play(struct run *run)
 	begin(&watch);
 	watch_play(&watch);
 	if (!results_init(&report->results, run->opt->bucket_ns) ||
-	    !play_results(watch.play, &report->results))
+	    !play_results(watch.play, &report->results) ||
+	    !results_merge(&report->results, &watch.local))
 		cli_die("out of memory");
 	describe(&watch, report);
 	code = run_report(run, report, play_diff(watch.play));
 	code = exit_code(&watch, code);
 	report_free(report);
+	results_free(&watch.local);
 	play_free(watch.play);
 	return code;
 }
@@ -980,13 +1278,20 @@ run_play(struct run *run)
 
 	if (!run_target_is_safe(run))
 		return code;
-	if (!sources_fit(run))
+	if (!sources_fit(run) || !cpus_fit(run->opt))
 		return code;
 	if (!has_room(run))
 		return REPLAY_LATE;
 	code = probe(run);
 	if (code != REPLAY_OK)
 		return code;
+	if (!targets_assign(&run->targets, run->tape, &run->plan))
+		cli_die("out of memory");
+	if (!run->opt->quiet && run->targets.n_relays > 1 &&
+	    run->targets.n_places == 1)
+		cli_warn("the sessions of %u relays of the capture all go to"
+			 " one target: name several, or use --map-relay",
+		    run->targets.n_relays);
 	wait_for_start(run);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
@@ -1048,32 +1353,42 @@ check_thresholds(const struct replay_options *opt)
 }
 
 static void
+tell_addresses(const struct targets_given *given)
+{
+	char text[ADDRESS_CHARS];
+
+	for (size_t i = 0; i < given->target.n_addresses; i++)
+		cli_warn("%s: address %s", given->name,
+		    address_format(&given->target.addresses[i], text));
+}
+
+static void
 find_target(struct run *run)
 {
 	const struct replay_options *opt = run->opt;
-	char why[CLI_ERR_CHARS], text[ADDRESS_CHARS];
+	char why[CLI_ERR_CHARS];
+	const char *bad;
 
 	if (opt->target == NULL)
 		return;
-	session_target_use(&run->target, &run->files);
-	if (!session_resolve(
-		&run->target, opt->target, REPLAY_PORT, why, sizeof(why))) {
+	if (!targets_resolve(
+		&run->targets, opt, &run->files, &bad, why, sizeof(why))) {
 		bool exposed = errno == EACCES;
 
-		cli_warn("%s%s",
-		    opt->compile_to != NULL || opt->dry_run
-			? "the last argument is not a file, and as a target: "
-			: "the target: ",
-		    why);
+		if (strcmp(bad, opt->target) != 0)
+			cli_warn("the target %s: %s", bad, why);
+		else
+			cli_warn("%s%s",
+			    opt->compile_to != NULL || opt->dry_run
+				? "the last argument is not a file, and as a "
+				  "target: "
+				: "the target: ",
+			    why);
 		/* the resolver is on our side */
 		exit(exposed ? REPLAY_NOT_CONNECTED : REPLAY_LATE);
 	}
-	for (size_t i = 0; opt->verbose && i < run->target.n_addresses; i++)
-		cli_warn("%s: address %s", opt->target,
-		    address_format(&run->target.addresses[i], text));
-	if (opt->tls_host != NULL)
-		(void)snprintf(run->target.host, sizeof(run->target.host), "%s",
-		    opt->tls_host);
+	for (size_t i = 0; opt->verbose && i < run->targets.n_given; i++)
+		tell_addresses(&run->targets.given[i]);
 }
 
 /* ---- modes ---- */
@@ -1103,23 +1418,25 @@ target_order(struct run *run)
 static int
 scenarios(struct run *run)
 {
+	static const struct session_target none;
+	const struct session_target *target = &none;
 	int code = REPLAY_USAGE;
 
 	if (run->opt->target == NULL) /* those of --scenario-relay */
-		return scenario_run(run->opt, NULL, &run->target,
-		    run->files.token, target_order(run), &run_interrupts,
-		    stdout);
+		return scenario_run(run->opt, NULL, target, run->files.token,
+		    target_order(run), &run_interrupts, stdout);
 	if (!run_target_is_safe(run))
 		return code;
-	run->reached = run->target.addresses[0];
+	target = &run->targets.given[0].target;
+	run->reached = target->addresses[0];
 	code = run->opt->no_probe
 	    ? REPLAY_OK
-	    : run_probe(run, BNET_ROLE_CLIENT, usual_order(run),
-		  "scenarios may expect that");
+	    : run_probe(run, &run->targets.given[0], BNET_ROLE_CLIENT,
+		  usual_order(run), "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
-	return scenario_run(run->opt, &run->reached, &run->target,
-	    run->files.token, target_order(run), &run_interrupts, stdout);
+	return scenario_run(run->opt, &run->reached, target, run->files.token,
+	    target_order(run), &run_interrupts, stdout);
 }
 
 static void
@@ -1143,19 +1460,18 @@ dry_run(struct run *run)
 		.tape = run->tape,
 		.plan = &run->plan,
 		.keys = run->keys,
-		.addresses = run->target.addresses,
-		.n_addresses = run->target.n_addresses,
+		.targets = &run->targets,
 		.stop = &run_interrupts,
 	};
 
+	if (!targets_assign(&run->targets, run->tape, &run->plan))
+		cli_die("out of memory");
 	dry_run_print(&what, stdout);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
 	if (!cli_flush())
 		return CLI_FAILED;
-	return run->target.n_addresses == 0 || run_target_is_safe(run)
-	    ? REPLAY_OK
-	    : REPLAY_USAGE;
+	return run_target_is_safe(run) ? REPLAY_OK : REPLAY_USAGE;
 }
 
 /* In a damaged tape a chain ends early, so its later records were not sent. */
@@ -1203,6 +1519,7 @@ run_mode(struct run *run)
 static void
 run_free(struct run *run)
 {
+	targets_free(&run->targets);
 	plan_free(&run->plan);
 	tape_close(run->tape);
 	filter_free(run->filter);

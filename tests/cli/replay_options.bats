@@ -100,12 +100,19 @@ a h --speed|--speed: expected X after it
 --stagger 1s a h|--stagger needs --clients
 --clients 0 a h|--clients: "0": expected a number from 1 to 1000000
 --shard 4/4 a h|--shard: "4/4": expected I/N with I from 0 to N - 1
+--map-relay 10.0.0.1 a h|--map-relay: "10.0.0.1": expected OLD=NEW, an address of the capture
+--map-relay host=b a h|--map-relay: "host=b": expected OLD=NEW
+--map-relay 10.0.0.1= a h|--map-relay: "10.0.0.1=": expected OLD=NEW
+a 127.0.0.1:99999 h:1|TARGET: "127.0.0.1:99999": expected HOST, HOST:PORT
 --map-node 7 a h|--map-node: "7": expected OLD=NEW
 --map-node 7=8 --map-node 7=9 a h|--map-node: "7=9": expected each OLD once
 --allow 10.0.0.1/8 a h|--allow: "10.0.0.1/8": expected an address, or
 --start-at noon a h|--start-at: "noon": expected a time such as
 --start-at @5 a h|--start-at: "@5": expected a time in the future
 --port 0 a h|--port: "0": expected ports from 1 to 65535, ranges such as 26000-26010, or any
+--cpu 1- a h|--cpu: "1-": expected numbers and ranges of processors, such as 1 or 0,2-3
+--cpu 2-1 a h|--cpu: "2-1": expected numbers and ranges of processors
+--cpu 0, a h|--cpu: "0,": expected numbers and ranges of processors
 -p x a h|-p: "x": expected ports
 --codec lz4 a h|--codec: "lz4": expected one of none, zlib, snappy
 --roles relays a h|--roles: "relays": expected one of clients, nodes, all
@@ -296,6 +303,44 @@ number_of() {
 	replay 0 -q --dry-run --loop 3 --asap "$captures/plain.pcap"
 	grep -q ' a round, 3 rounds' <<<"$output"
 	grep -q '^rate       as much as the target takes' <<<"$output"
+}
+
+# spread [ARG...]: how many sessions each target gets, in order
+spread() {
+	replay 0 -q --dry-run -p any "$@"
+	sed -n 's/^ *\([0-9]*\)  sessions to 127[.]0[.]0[.]1:\([0-9]*\)$/\2:\1/p' \
+		<<<"$output" | xargs
+}
+
+@test "--dry-run: sessions go to several targets, by their captured relays" {
+	local one=$captures/replay-one-way.pcap
+	local two=$captures/replay-two-relays.pcap shard
+
+	same "$(spread "$two" 127.0.0.1:1 127.0.0.1:2)" '1:1 2:1'
+	same "$(spread "$two" 127.0.0.1:1)" '1:2'
+	same "$(spread --clients 10 "$two" 127.0.0.1:1 127.0.0.1:2)" '1:5 2:5'
+	# those of a relay stay together, or are spread evenly
+	same "$(spread --clients 12 "$two" 127.0.0.1:1 127.0.0.1:2 \
+		127.0.0.1:3)" '1:3 2:6 3:3'
+	same "$(spread --clients 9 "$one" 127.0.0.1:1 127.0.0.1:2 127.0.0.1:3 \
+		127.0.0.1:4)" '1:3 2:2 3:2 4:2'
+	# --map-relay, with a port and without
+	same "$(spread --clients 10 --map-relay 10.0.0.3:26000=127.0.0.1:2 \
+		"$two" 127.0.0.1:1)" '1:5 2:5'
+	same "$(spread --clients 10 --map-relay 10.0.0.3=127.0.0.1:2 \
+		--map-relay 10.0.0.2=127.0.0.1:3 "$two" 127.0.0.1:1)" \
+		'1:0 2:5 3:5'
+	same "$(spread --map-relay 10.0.0.9=127.0.0.1:2 "$two" 127.0.0.1:1)" \
+		'1:2 2:0'
+	# parts of a run
+	for shard in 0/2 1/2; do
+		spread --clients 1000 --shard "$shard" --map-relay \
+			10.0.0.3=127.0.0.1:3 "$two" 127.0.0.1:1 127.0.0.1:2
+	done | tr ': ' '\n' | paste - - | awk '{ n[$1] += $2 }
+		END { same = n[3] == 500 && n[1] + n[2] == 500; exit !same }'
+	# a capture that is not there is none of them
+	replay 1 --dry-run "$two" "$tmp/no.pcap" 127.0.0.1:1
+	says "$tmp/no.pcap: No such file or directory"
 }
 
 @test "--dry-run: whom nodes' frames go to" {

@@ -19,7 +19,7 @@ up='dir == up && key != 0 && !message && dest_type != hop &&
     !(dest_type == client && key_name == "market::quote")'
 
 # What reached the others.
-lines='dir == down && key_name == "chat::line"'
+said='dir == down && key_name == "chat::line"'
 what='[.header.serial, .payload]'
 
 # Both are known before they write to each other, and stay until the last has
@@ -54,8 +54,8 @@ run sleep 0.3'
 	same "$(frames "$tmp/target.pcap" "$up")" "$(frames "$tmp/a.pcap" "$up")"
 	# they reached each other, so ids were mapped
 	[ "$(report .counts.errors)" -gt 0 ] ||
-		same "$(frames "$tmp/target.pcap" "$lines" "$what")" \
-			"$(frames "$tmp/a.pcap" "$lines" "$what")"
+		same "$(frames "$tmp/target.pcap" "$said" "$what")" \
+			"$(frames "$tmp/a.pcap" "$said" "$what")"
 	same "$(frames "$tmp/target.pcap" "$up" .header.source | grep -c 50)" 0
 }
 

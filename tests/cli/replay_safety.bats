@@ -261,6 +261,34 @@ is_playing() {
 	ends 1
 }
 
+@test "SIGHUP keeps what there is; so does SIGKILL, but for the last seconds" {
+	start_relay
+	begin_replay --loop 0 --rate 500 --answer-timeout 10ms \
+		--max-lateness 1h --report "$tmp/report.json" \
+		--log "$tmp/log" "$(stock)" "$plain"
+	within test -s "$tmp/log.part"
+	same "$(jq -r .verdict.word "$tmp/report.json.part")" interrupted
+	[ "$(jq .counts.frames_sent "$tmp/report.json.part")" -gt 0 ]
+	kill -HUP "$replay_pid"
+	ends 1 # nobody answers
+	# what was kept meanwhile is in it, once
+	jq -e '.counts | .planned == .frames_sent + .unsent + .unsendable +
+		.skipped' "$tmp/report.json"
+	jq -e '.late.count + .counts.held == .counts.frames_sent and
+		([.buckets[].sent] | add) == .counts.frames_sent' \
+		"$tmp/report.json"
+	same "$(cd "$tmp" && echo report.json* log*)" 'report.json log'
+	begin_replay --loop 0 --rate 500 --answer-timeout 10ms \
+		--max-lateness 1h --report "$tmp/killed.json" "$(stock)" \
+		"$plain"
+	within test -s "$tmp/killed.json.part"
+	kill -KILL "$replay_pid"
+	wait "$replay_pid" || true
+	replays 1 --merge "$tmp/killed.json.part"
+	[[ $output == *$'\ninjector: undecided: interrupted: '* ]]
+	[ ! -e "$tmp/killed.json" ]
+}
+
 @test "Ctrl-C before it begins: nothing was sent" {
 	start_relay
 	begin_replay --start-at +1h "$(stock)" "$plain"

@@ -74,6 +74,27 @@ verdicts() {
 	EOT
 }
 
+@test "two relays of the capture are two relays here" {
+	local capture=$fixtures/captures/replay-two-relays.pcap first
+
+	start_relay
+	start_nodes --id 7
+	first=$plain
+	start_relay
+	start_nodes --id 7
+	replays 0 --speed 10 "$capture" "$first" "$plain"
+	same "$(report '.counts.answered, .run.target' | xargs)" \
+		"10 $first, $plain"
+	same "$(metric accepts_total)" 3 # a node, a probe, a session
+	planned 12
+	# both are on the one that the capture did not have
+	replays 0 --speed 10 --map-relay "10.0.0.2=$plain" \
+		--map-relay "10.0.0.3=$plain" --no-probe "$capture" "$first"
+	same "$(metric accepts_total)" 5
+	replays 0 --speed 10 "$capture" "$first"
+	says 'the sessions of 2 relays of the capture all go to one target'
+}
+
 @test "pings in headers and rosters are requests, too" {
 	record a <<-'EOT'
 		join ann $r name=ann
@@ -167,6 +188,32 @@ metric_above() {
 	same "$(report .run.apart_ns)" "$(($(jq -r .run.start_ns "$tmp/1.json") - \
 		$(jq -r .run.start_ns "$tmp/0.json")))"
 	same "$(report '.counts.answered, .counts.planned' | xargs)" '480 488'
+}
+
+@test "--cpu and --realtime: the run goes on without what is not permitted" {
+	local cpus less=()
+
+	[ "$(id -u)" -ne 0 ] || less=(setpriv --inh-caps -all
+		--bounding-set "-sys_nice,-ipc_lock,-sys_resource")
+	cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+	start_relay
+	start_nodes --id 7
+	replays 0 --speed 10 --realtime --cpu "$cpus" \
+		"$fixtures/captures/replay-one-way.pcap" "$plain"
+	same "$(report '.hiccups | has("max_ns"), has("histogram")' | xargs)" \
+		'true true'
+	same "$(report .verdicts.injector.late_because)" null
+	(
+		ulimit -r 0
+		ulimit -l 64
+		"${less[@]}" "$replay" -p any --realtime --max-lateness 1h \
+			--speed 10 "$fixtures/captures/replay-one-way.pcap" \
+			"$plain" 2>"$tmp/said" >"$tmp/out"
+	)
+	grep -q -e '--realtime: the threads are scheduled as usual: ' "$tmp/said"
+	grep -q -e '--realtime: memory is not locked: ' "$tmp/said"
+	replays 2 --cpu 1023 "$fixtures/captures/replay-one-way.pcap" "$plain"
+	says '--cpu: 1023 is not one of the'
 }
 
 # ---- what is lacking here

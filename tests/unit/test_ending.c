@@ -8,7 +8,7 @@
 #include "cmd/common/cli.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/ping/measure.h"
-#include "cmd/ping/hiccups.h"
+#include "cmd/common/hiccups.h"
 #include "cmd/relay/http.h"
 #include "tests/unit/engine_fixture.h"
 

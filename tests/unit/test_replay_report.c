@@ -123,9 +123,47 @@ START_TEST(verdict_lines)
 	report->interrupted = false;
 	send(40, 72 * S, 41 * MS, false);
 	ck_assert_str_eq(verdict_line(),
-	    "invalid: the injector fell behind: 40 of 1,274 frames (3.1 %) left"
-	    " later than 10.0 ms (p99 41.0 ms, worst at 00:01:12); use more"
-	    " threads, --shard, or a lower --speed");
+	    "invalid: late because the injector could not keep up: 40 of 1,274"
+	    " frames (3.1 %) left later than 10.0 ms (p99 41.0 ms, worst at"
+	    " 00:01:12); use more threads, --shard, or a lower --speed");
+}
+END_TEST
+
+/* Frames are late in second 3; so is an idle thread, or not, or elsewhere. */
+static const struct {
+	int64_t late_ns, stall_at_ns, stall_ns;
+	uint64_t n_late;
+	bool stalled;
+} stalls[] = {
+	{ 41 * MS, 3 * S, 40 * MS, 40, true },
+	/* it began in the second before */
+	{ 41 * MS, 2 * S + 999 * MS, 40 * MS, 40, true },
+	{ 41 * MS, 1 * S, 40 * MS, 40, false },
+	{ 41 * MS, 4 * S, 40 * MS, 40, false },
+	/* more than it explains */
+	{ 900 * MS, 3 * S, 40 * MS, 40, false },
+	{ 41 * MS, 3 * S, 1 * MS, 40, false },
+	/* one in a hundred may be */
+	{ 900 * MS, 3 * S, 40 * MS, 10, true },
+};
+
+START_TEST(who_stalled)
+{
+	report->results.bucket_ns = S;
+	send(1000, S, 80000, false);
+	send(stalls[_i].n_late, 3 * S + S / 2, stalls[_i].late_ns, false);
+	send(40, 3 * S, 41 * MS, false);
+	results_hiccup(&report->results, 0, 10000);
+	ck_assert(!report_machine_stalled(report));
+	results_hiccup(
+	    &report->results, stalls[_i].stall_at_ns, stalls[_i].stall_ns);
+	ck_assert_int_eq(report_verdict(report), VERDICT_LATE);
+	ck_assert_int_eq(report_machine_stalled(report), stalls[_i].stalled);
+	ck_assert(strstr(verdict_line(),
+		      stalls[_i].stalled ? "late because the machine stalled: "
+					 : "late because the injector could"
+					   " not keep up: ") != NULL);
+	ck_assert(strstr(verdict_line(), ", local hiccups up to ") != NULL);
 }
 END_TEST
 
@@ -314,6 +352,7 @@ report_suite(void)
 	tcase_add_test(tc, limit);
 	tcase_add_test(tc, asap);
 	tcase_add_test(tc, verdict_lines);
+	tcase_add_loop_test(tc, who_stalled, 0, UNIT_ROWS(stalls));
 	tcase_add_loop_test(tc, two_verdicts, 0, UNIT_ROWS(judged));
 	tcase_add_test(tc, cluster_lines);
 	tcase_add_loop_test(tc, latency_grows, 0, UNIT_ROWS(growth));

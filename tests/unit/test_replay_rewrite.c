@@ -283,9 +283,9 @@ START_TEST(rounds_overlap)
 	ck_assert_uint_eq(id_map_id(&id_map, again.round, 1, 0), 901);
 	id_map_left(&id_map, &mate, LIVE_MATE);
 	ck_assert_uint_eq(id_map_id(&id_map, again.round, 1, 0), 901);
-	ck_assert_uint_eq(id_map_captured(&id_map, false, 901), MATE);
+	ck_assert_uint_eq(id_map_captured(&id_map, 0, false, 901), MATE);
 	ck_assert_uint_eq(
-	    id_map_captured(&id_map, false, LIVE_MATE), LIVE_MATE);
+	    id_map_captured(&id_map, 0, false, LIVE_MATE), LIVE_MATE);
 	/* the next one got the very id that was left */
 	again.round = id_map_new_round(&id_map);
 	id_map_left(
@@ -295,7 +295,7 @@ START_TEST(rounds_overlap)
 	again.round--;
 	id_map_left(&id_map, &again, 901);
 	ck_assert_uint_eq(id_map_id(&id_map, again.round + 1, 1, 0), 901);
-	ck_assert_uint_eq(id_map_captured(&id_map, false, 901), MATE);
+	ck_assert_uint_eq(id_map_captured(&id_map, 0, false, 901), MATE);
 }
 END_TEST
 
@@ -314,23 +314,23 @@ START_TEST(a_round_of_long_ago)
 	ck_assert(!id_map_is_coming(&id_map, late.round, 1, 0));
 	ck_assert_uint_eq(id_map_id(&id_map, late.round, 1, 0), 0);
 	id_map_set(&id_map, &late, 902);
-	ck_assert(id_map_is_coming(
-	    &id_map, late.round + ID_MAP_ROUNDS, 1, 0));
+	ck_assert(id_map_is_coming(&id_map, late.round + ID_MAP_ROUNDS, 1, 0));
 }
 END_TEST
 
 START_TEST(the_way_back)
 {
-	ck_assert_uint_eq(id_map_captured(&id_map, false, LIVE_OWN), OWN);
+	ck_assert_uint_eq(id_map_captured(&id_map, 0, false, LIVE_OWN), OWN);
 	ck_assert_uint_eq(
-	    id_map_captured(&id_map, false, LIVE_MATE_CLONE), MATE);
-	ck_assert_uint_eq(id_map_captured(&id_map, false, 4242), 4242);
+	    id_map_captured(&id_map, 0, false, LIVE_MATE_CLONE), MATE);
+	ck_assert_uint_eq(id_map_captured(&id_map, 0, false, 4242), 4242);
 	/* clients and nodes are numbered apart */
-	ck_assert_uint_eq(id_map_captured(&id_map, true, LIVE_OWN), LIVE_OWN);
+	ck_assert_uint_eq(
+	    id_map_captured(&id_map, 0, true, LIVE_OWN), LIVE_OWN);
 	/* another got the id before its old owner was forgotten */
 	id_map_set(&id_map, &mate, LIVE_OWN);
 	id_map_left(&id_map, &me, LIVE_OWN);
-	ck_assert_uint_eq(id_map_captured(&id_map, false, LIVE_OWN), MATE);
+	ck_assert_uint_eq(id_map_captured(&id_map, 0, false, LIVE_OWN), MATE);
 }
 END_TEST
 

@@ -14,6 +14,7 @@
 #include "cmd/replay/play/virtual_client.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
@@ -27,9 +28,11 @@
 static void
 play_publish(struct play_worker *worker)
 {
-	const uint64_t *n = worker->results.counts;
 	struct play_progress *seen = &worker->seen;
+	uint64_t n[RESULTS_N_COUNTS];
 
+	for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
+		n[i] = worker->before[i] + worker->results.counts[i];
 	pthread_mutex_lock(&worker->play->lock);
 	seen->begun = n[RESULTS_SESSIONS_BEGUN];
 	seen->ready = n[RESULTS_SESSIONS_READY];
@@ -38,8 +41,8 @@ play_publish(struct play_worker *worker)
 	    n[RESULTS_SESSIONS_REFUSED] + n[RESULTS_SESSIONS_CUT];
 	seen->sent = n[RESULTS_FRAMES_SENT];
 	seen->received = n[RESULTS_FRAMES_RECEIVED];
-	seen->errors =
-	    n[RESULTS_ERRORS] - results_errors_captured(&worker->results);
+	seen->errors = n[RESULTS_ERRORS] - worker->captured_before -
+	    results_errors_captured(&worker->results);
 	seen->held = n[RESULTS_HELD];
 	seen->late_p99_ns = hdr_quantile(&worker->window, 0.99);
 	seen->late_max_ns = worker->window_max_ns;
@@ -89,6 +92,72 @@ play_progress(struct play *play, struct play_progress *progress)
 	pthread_mutex_unlock(&play->lock);
 	progress->production = atomic_load(&play->production);
 	play_message_all(play, PLAY_SAY_PUBLISH);
+}
+
+/* ---- results while it runs ---- */
+
+/*
+ * Exchanges the results of this worker for empty ones: whoever asked merges
+ * them, which would make frames late here.
+ */
+static void
+hand_over_results(struct play_worker *worker)
+{
+	struct results *results = &worker->results;
+
+	pthread_mutex_lock(&worker->play->lock);
+	if (worker->has_spare && !worker->has_taken) {
+		for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
+			worker->before[i] += results->counts[i];
+		worker->captured_before += results_errors_captured(results);
+		worker->taken = *results;
+		*results = worker->spare;
+		worker->has_spare = false;
+		worker->has_taken = true;
+	}
+	pthread_mutex_unlock(&worker->play->lock);
+}
+
+void
+play_ask_results(struct play *play)
+{
+	const int64_t bucket_ns = play->set.opt->bucket_ns;
+
+	for (unsigned i = 0; i < play->n_workers; i++) {
+		struct play_worker *worker = &play->workers[i];
+
+		pthread_mutex_lock(&play->lock);
+		if (!worker->has_spare)
+			worker->has_spare =
+			    results_init(&worker->spare, bucket_ns);
+		pthread_mutex_unlock(&play->lock);
+	}
+	play_message_all(play, PLAY_SAY_RESULTS);
+}
+
+bool
+play_take_results(struct play *play, struct results *results)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < play->n_workers; i++) {
+		struct play_worker *worker = &play->workers[i];
+		struct results taken;
+		bool has;
+
+		pthread_mutex_lock(&play->lock);
+		has = worker->has_taken;
+		if (has)
+			taken = worker->taken;
+		worker->has_taken = false;
+		all = all && !worker->has_spare;
+		pthread_mutex_unlock(&play->lock);
+		if (!has)
+			continue;
+		all = results_merge(results, &taken) && all;
+		results_free(&taken);
+	}
+	return all;
 }
 
 void
@@ -357,16 +426,29 @@ message(void *arg, struct engine_worker *worker, uint32_t type,
 		engine_each_conn(worker, cut_conn, NULL);
 	else if (type == PLAY_SAY_PUBLISH)
 		play_publish(&play->workers[engine_worker_index(worker)]);
+	else if (type == PLAY_SAY_RESULTS)
+		hand_over_results(&play->workers[engine_worker_index(worker)]);
 }
 
-/* Asks for precise timers: by default they may be 50 us late. */
+/*
+ * Asks for precise timers: by default they may be 50 us late. That the
+ * processors of --cpu may be used was checked before.
+ */
 static void
 worker_start(void *arg, struct engine_worker *worker)
 {
 	struct play *play = arg;
+	const struct replay_options *opt = play->set.opt;
+	unsigned i = engine_worker_index(worker);
+	cpu_set_t set;
 
-	play->workers[engine_worker_index(worker)].engine = worker;
+	play->workers[i].engine = worker;
 	(void)prctl(PR_SET_TIMERSLACK, 1UL);
+	if (opt->n_cpus == 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(opt->cpus[i % opt->n_cpus], &set);
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
 static const struct engine_hooks hooks = {
@@ -401,12 +483,34 @@ init_worker(struct play *play, struct play_worker *worker)
 	    hdr_init(&worker->window, WINDOW_DIGITS, HDR_HOUR_NS);
 }
 
+/*
+ * One processor is left to the connector, to the thread that measures hiccups
+ * and to the rest of the machine: threads that take all of them wait for each
+ * other.
+ */
+static unsigned
+n_threads(const struct replay_options *opt)
+{
+	size_t n = opt->n_cpus;
+	cpu_set_t set;
+
+	if (opt->n_threads != 0)
+		return opt->n_threads;
+	if (n == 0)
+		n = sched_getaffinity(0, sizeof(set), &set) == 0
+		    ? (size_t)CPU_COUNT(&set) - 1
+		    : 1;
+	if (n > ENGINE_WORKERS_MAX)
+		n = ENGINE_WORKERS_MAX;
+	return n > 0 ? (unsigned)n : 1;
+}
+
 static bool
 init(struct play *play)
 {
 	const struct replay_options *opt = play->set.opt;
 	const struct engine_settings set = {
-		.n_workers = opt->n_threads,
+		.n_workers = n_threads(opt),
 		.memory_max_bytes = MEMORY_MAX_BYTES,
 		.frame_max_bytes = opt->cap.frame_max_bytes,
 		.payload_max_bytes = opt->cap.payload_max_bytes,
@@ -455,12 +559,17 @@ play_new(const struct play_settings *set)
 static bool
 order_is_known(struct play *play)
 {
-	const struct session_target *target = play->set.target;
+	const struct targets *targets = play->set.targets;
 	bool known = play->set.opt->target_order != BNET_ORDER_AUTO;
 
-	for (size_t i = 0; i < target->n_addresses && !known; i++)
-		known = orders_find(play->set.orders, &target->addresses[i])
-			    .order != BNET_ORDER_AUTO;
+	for (size_t p = 0; p < targets->n_places && !known; p++) {
+		const struct session_target *target = &targets->places[p];
+
+		for (size_t i = 0; i < target->n_addresses && !known; i++)
+			known =
+			    orders_find(play->set.orders, &target->addresses[i])
+				.order != BNET_ORDER_AUTO;
+	}
 	return known;
 }
 
@@ -495,6 +604,7 @@ play_stop(struct play *play)
 bool
 play_results(struct play *play, struct results *results)
 {
+	(void)play_take_results(play, results); /* the rest may never come */
 	for (unsigned i = 0; i < play->n_workers; i++)
 		if (engine_ended(play->engine, i) &&
 		    !results_merge(results, &play->workers[i].results))
@@ -554,6 +664,10 @@ play_free(struct play *play)
 		struct play_worker *worker = &play->workers[i];
 
 		results_free(&worker->results);
+		if (worker->has_spare)
+			results_free(&worker->spare);
+		if (worker->has_taken)
+			results_free(&worker->taken);
 		diff_free(worker->diff);
 		hdr_free(&worker->window);
 		session_scratch_free(&worker->message);

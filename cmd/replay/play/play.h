@@ -15,7 +15,7 @@
 #include "cmd/replay/play/results.h"
 #include "cmd/replay/tape/tape.h"
 #include "cmd/session/orders.h"
-#include "cmd/session/target.h"
+#include "cmd/replay/play/targets.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ struct play_settings {
 	const struct replay_options *opt;
 	const struct tape *tape;
 	const struct plan *plan;
-	const struct session_target *target;
+	const struct targets *targets; /* assigned to the plan */
 	const char *token; /* NUL-terminated; "": none */
 	struct orders *orders; /* of the target, as far as they are known */
 	const struct diff_masks *masks; /* NULL: without --diff */
@@ -66,12 +66,24 @@ void play_drain(struct play *play);
 /* Waits at most timeout_ns for the end. Returns true if the run is over. */
 bool play_wait(struct play *play, int64_t timeout_ns);
 
+/*
+ * Asks all workers for what they have counted since the last time. They hand it
+ * over at their leisure, in no time of theirs.
+ */
+void play_ask_results(struct play *play);
+
+/*
+ * Adds what was handed over to *results. Returns true if all that was asked for
+ * is there; false if something is still to come, or when out of memory.
+ */
+bool play_take_results(struct play *play, struct results *results);
+
 /* Stops everything. Afterwards the results are complete. */
 void play_stop(struct play *play);
 
 /*
- * Merges the results of all workers; call it after play_stop(). Returns false
- * when out of memory.
+ * Merges the results of all workers that were not taken yet; call it after
+ * play_stop(). Returns false when out of memory.
  */
 bool play_results(struct play *play, struct results *results);
 struct diff *play_diff(struct play *play); /* NULL without --diff; owned */

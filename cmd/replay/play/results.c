@@ -37,6 +37,7 @@ results_row_merge(struct results_row *row, const struct results_row *from)
 	bool ok = merge_hdr(&row->latency, &from->latency);
 
 	ok = merge_hdr(&row->late, &from->late) && ok;
+	ok = merge_hdr(&row->hiccups, &from->hiccups) && ok;
 	row->sent += from->sent;
 	row->sent_bytes += from->sent_bytes;
 	row->received += from->received;
@@ -87,6 +88,7 @@ results_row_init(struct results_row *row)
 	*row = (struct results_row){ 0 };
 	hdr_layout(&row->latency, RESULTS_ROW_DIGITS, RESULTS_HIGHEST_NS);
 	hdr_layout(&row->late, RESULTS_ROW_DIGITS, RESULTS_HIGHEST_NS);
+	hdr_layout(&row->hiccups, RESULTS_ROW_DIGITS, RESULTS_HIGHEST_NS);
 }
 
 void
@@ -94,6 +96,7 @@ results_row_free(struct results_row *row)
 {
 	hdr_free(&row->latency);
 	hdr_free(&row->late);
+	hdr_free(&row->hiccups);
 }
 
 struct results_row *
@@ -114,7 +117,8 @@ results_init(struct results *results, int64_t bucket_ns)
 	results_row_init(results_others(results));
 	if (hdr_init(&results->late, RESULTS_DIGITS, RESULTS_HIGHEST_NS) &&
 	    hdr_init(&results->latency, RESULTS_DIGITS, RESULTS_HIGHEST_NS) &&
-	    hdr_init(&results->connect, RESULTS_DIGITS, RESULTS_HIGHEST_NS))
+	    hdr_init(&results->connect, RESULTS_DIGITS, RESULTS_HIGHEST_NS) &&
+	    hdr_init(&results->hiccups, RESULTS_DIGITS, RESULTS_HIGHEST_NS))
 		return true;
 	results_free(results);
 	return false;
@@ -140,6 +144,7 @@ results_free(struct results *results)
 	hdr_free(&results->late);
 	hdr_free(&results->latency);
 	hdr_free(&results->connect);
+	hdr_free(&results->hiccups);
 	*results = (struct results){ 0 };
 }
 
@@ -349,6 +354,17 @@ results_closed(struct results *results, int64_t at_ns)
 		bucket->closed++;
 }
 
+/* It may come after the last event, which it must not move. */
+void
+results_hiccup(struct results *results, int64_t at_ns, int64_t stall_ns)
+{
+	struct results_row *bucket = results_bucket(results, at_ns);
+
+	hdr_add(&results->hiccups, stall_ns);
+	if (bucket != NULL)
+		add(&bucket->hiccups, stall_ns);
+}
+
 /* ---- merging: rows, buckets of other widths, other workers ---- */
 
 bool
@@ -416,6 +432,7 @@ results_merge(struct results *results, const struct results *from)
 	hdr_merge(&results->late, &from->late);
 	hdr_merge(&results->latency, &from->latency);
 	hdr_merge(&results->connect, &from->connect);
+	hdr_merge(&results->hiccups, &from->hiccups);
 	if (from->end_ns > results->end_ns)
 		results->end_ns = from->end_ns;
 	return ok;

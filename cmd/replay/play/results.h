@@ -91,6 +91,7 @@ struct results_row {
 	uint64_t errors[RESULTS_CODES];
 	struct hdr latency; /* ns from due to answer; counts NULL: empty */
 	struct hdr late; /* ns from due to sent; intervals only; likewise */
+	struct hdr hiccups; /* ns that a wake-up was late; as `late` */
 };
 
 struct results_key {
@@ -105,6 +106,7 @@ struct results {
 	struct hdr late; /* every send: ns after it was due */
 	struct hdr latency; /* every answer: ns after its request was due */
 	struct hdr connect; /* every session: ns from due to ready */
+	struct hdr hiccups; /* every wake-up of a thread that does no more */
 	int64_t bucket_ns; /* current bucket width: the base x 2^k */
 	size_t n_buckets; /* in use; empty buckets are NULL */
 	struct results_row *buckets[RESULTS_BUCKETS_MAX]; /* owned */
@@ -162,6 +164,9 @@ void results_ready(struct results *results, int64_t latency_ns);
 /* A session opened; it stays open until results_closed(). */
 void results_opened(struct results *results, int64_t at_ns);
 void results_closed(struct results *results, int64_t at_ns);
+
+/* A wake-up that was due at at_ns came stall_ns later. */
+void results_hiccup(struct results *results, int64_t at_ns, int64_t stall_ns);
 
 /* ---- at the end ---- */
 

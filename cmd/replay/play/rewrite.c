@@ -17,7 +17,8 @@
 /* ---- the id map ---- */
 
 struct captured {
-	uint64_t key; /* live id << 1 | it is a node */
+	uint64_t id_kind; /* live id << 1 | it is a node */
+	uint64_t target;
 	uint64_t id;
 };
 
@@ -41,8 +42,8 @@ id_map_init(struct id_map *ids, const struct plan *plan, bool both_ways)
 {
 	*ids = (struct id_map){ .n = plan->n, .both_ways = both_ways };
 	pthread_mutex_init(&ids->lock, NULL);
-	ids->slots = calloc(
-	    ID_MAP_ROUNDS * (size_t)plan->n + 1, sizeof(*ids->slots));
+	ids->slots =
+	    calloc(ID_MAP_ROUNDS * (size_t)plan->n + 1, sizeof(*ids->slots));
 	ids->places = calloc((size_t)plan->n + 1, sizeof(*ids->places));
 	if (ids->slots == NULL || ids->places == NULL)
 		return false;
@@ -54,7 +55,7 @@ id_map_init(struct id_map *ids, const struct plan *plan, bool both_ways)
 		};
 	qsort(ids->places, plan->n, sizeof(*ids->places), compare_places);
 	return !both_ways ||
-	    map_init(&ids->captured, sizeof(struct captured), 1, CAPTURED_MAX);
+	    map_init(&ids->captured, sizeof(struct captured), 2, CAPTURED_MAX);
 }
 
 void
@@ -93,11 +94,11 @@ is_in_use(const struct id_map *ids, uint32_t vclient, uint64_t id)
 static void
 remember_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
-	const uint64_t key = id << 1 | who->node;
+	const uint64_t key[2] = { id << 1 | who->node, who->target };
 	struct captured *entry;
 
 	pthread_mutex_lock(&ids->lock);
-	entry = map_get(&ids->captured, &key);
+	entry = map_get(&ids->captured, key);
 	if (entry != NULL && entry != ids->captured.others)
 		entry->id = who->captured;
 	pthread_mutex_unlock(&ids->lock);
@@ -107,14 +108,14 @@ remember_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 static void
 forget_captured(struct id_map *ids, const struct id_map_who *who, uint64_t id)
 {
-	const uint64_t key = id << 1 | who->node;
+	const uint64_t key[2] = { id << 1 | who->node, who->target };
 	const struct captured *entry;
 
 	pthread_mutex_lock(&ids->lock);
-	entry = map_find(&ids->captured, &key);
+	entry = map_find(&ids->captured, key);
 	if (entry != NULL && entry->id == who->captured &&
 	    !is_in_use(ids, who->vclient, id))
-		map_remove(&ids->captured, &key);
+		map_remove(&ids->captured, key);
 	pthread_mutex_unlock(&ids->lock);
 }
 
@@ -197,16 +198,16 @@ id_map_id(
 }
 
 uint64_t
-id_map_captured(struct id_map *ids, bool node, uint64_t id)
+id_map_captured(struct id_map *ids, uint32_t target, bool node, uint64_t id)
 {
-	const uint64_t key = id << 1 | node;
+	const uint64_t key[2] = { id << 1 | node, target };
 	struct captured *entry;
 	uint64_t captured = id;
 
 	if (!ids->both_ways)
 		return id;
 	pthread_mutex_lock(&ids->lock);
-	entry = map_find(&ids->captured, &key);
+	entry = map_find(&ids->captured, key);
 	if (entry != NULL)
 		captured = entry->id;
 	pthread_mutex_unlock(&ids->lock);

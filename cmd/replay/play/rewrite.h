@@ -53,7 +53,7 @@ struct id_map {
 	_Atomic uint64_t generation;
 	bool both_ways;
 	pthread_mutex_t lock; /* protects `captured` */
-	struct map captured; /* live id and kind -> captured id */
+	struct map captured; /* live id, target and kind -> captured id */
 };
 
 /* `both`: keep the reverse map, too. Returns false when out of memory. */
@@ -64,6 +64,7 @@ void id_map_free(struct id_map *ids);
 struct id_map_who {
 	uint32_t vclient; /* in the plan */
 	uint32_t round; /* id_map_new_round() at its start */
+	uint32_t target; /* which relay; each has ids of its own */
 	bool node;
 	uint64_t captured; /* its captured id; 0: unknown */
 };
@@ -98,8 +99,9 @@ id_map_vclient(const struct id_map *ids, uint32_t session, uint32_t clone);
  */
 uint32_t id_map_new_round(struct id_map *ids);
 
-/* The captured id for an id of the cluster; `id` itself if unknown. */
-uint64_t id_map_captured(struct id_map *ids, bool node, uint64_t id);
+/* The captured id for an id of that target; `id` itself if unknown. */
+uint64_t
+id_map_captured(struct id_map *ids, uint32_t target, bool node, uint64_t id);
 
 static inline uint64_t
 id_map_generation(const struct id_map *ids)

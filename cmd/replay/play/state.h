@@ -22,7 +22,13 @@
 struct play_worker {
 	struct play *play;
 	struct engine_worker *engine;
-	struct results results;
+	struct results results; /* since they were last taken */
+	uint64_t before[RESULTS_N_COUNTS]; /* until then, for the progress */
+	uint64_t captured_before; /* errors as captured, likewise */
+	/* protected by play->lock, as is the rest of this block */
+	bool has_spare, has_taken;
+	struct results spare; /* empty, to go on with */
+	struct results taken; /* for the watcher */
 	struct diff *diff; /* NULL: without --diff */
 	struct session_scratch message;
 	struct bnet_buf plain; /* a decompressed payload */
@@ -68,6 +74,7 @@ enum { /* engine_message() */
 	PLAY_SAY_STOP = 1,
 	PLAY_SAY_CUT,
 	PLAY_SAY_PUBLISH,
+	PLAY_SAY_RESULTS,
 };
 
 /* Sends PLAY_SAY_... to all workers. */

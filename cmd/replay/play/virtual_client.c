@@ -931,7 +931,8 @@ captured_id(void *arg, bool node, int64_t id)
 	if (node && (uint64_t)id == vc->rewrite.relay_id &&
 	    vc->session->relay_id != 0)
 		return (int64_t)vc->session->relay_id;
-	return (int64_t)id_map_captured(&vc->play->ids, node, (uint64_t)id);
+	return (int64_t)id_map_captured(
+	    &vc->play->ids, vc->who.target, node, (uint64_t)id);
 }
 
 static void
@@ -985,7 +986,7 @@ connect_it(struct vclient *vc)
 	const struct replay_options *opt = play->set.opt;
 	int codec = opt->codec;
 	const struct session_settings set = {
-		.target = play->set.target,
+		.target = &play->set.targets->places[vc->who.target],
 		.source = opt->n_sources > 0
 		    ? &opt->sources[vc->index % opt->n_sources]
 		    : NULL,
@@ -1052,6 +1053,7 @@ vclient_begin(
 		.who = {
 			.vclient = index,
 			.round = round,
+			.target = play->set.targets->of[index],
 			.captured = tape_session(play->set.tape,
 			    plan->session)->id,
 			.node = tape_is_node(tape_session(play->set.tape,

@@ -61,7 +61,8 @@ struct chart {
 	} needs; /* draw the chart only if this data exists */
 };
 
-/* 1 s; 2 sent/s; 3 received/s; 4 errors/s; 5-7 latency; 8-9 late; 10 open */
+/* 1 s; 2 sent/s; 3 received/s; 4 errors/s; 5-7 latency; 8-9 late; 10 open;
+ * 11 hiccups */
 static const struct chart charts[] = {
 	{ "Frames a second", "frames/s", "set yrange [0:*]",
 	    "$d u 1:2 w lines lw 2 lc rgb '#1f6feb' t 'sent',"
@@ -76,6 +77,7 @@ static const struct chart charts[] = {
 	{ "Lateness of the injector", "ms", "set logscale y; set yrange [*:*]",
 	    "$d u 1:8 w lines lw 2 lc rgb '#bf8700' t 'p99',"
 	    " $d u 1:9 w lines lw 2 lc rgb '#c1121f' t 'max',"
+	    " $d u 1:11 w lines lw 1 lc rgb '#8250df' t 'local hiccups, max',"
 	    " limit w lines dt 2 lc rgb '#57606a' t '--max-lateness'",
 	    SCHEDULE },
 	{ "Errors a second, sessions open", "errors/s",
@@ -118,7 +120,9 @@ put_point(FILE *script, const struct results_row *row, double at_s,
 	put_time(script, &row->latency, 1);
 	put_time(script, &row->late, PERCENT_99);
 	put_time(script, &row->late, 1);
-	fprintf(script, " %lld\n", (long long)open);
+	fprintf(script, " %lld", (long long)open);
+	put_time(script, &row->hiccups, 1);
+	fputc('\n', script);
 }
 
 /* Returns false when out of memory. */

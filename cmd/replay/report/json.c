@@ -13,13 +13,15 @@
  *	errors		[16 numbers], by code; 0: all other codes
  *	late, latency, connect
  *			HIST, 3 digits: every send, answer, session
+ *	hiccups		HIST, likewise: every wake-up of an idle thread
  *	bucket_ns, end_ns
  *	buckets		[ROW and "at": number of the bucket, ascending]
  *	keys		[ROW and "key": i32, "name": derived, or null]
  *	others		ROW: all keys beyond the first 1,000
  *
  *	ROW	sent, sent_bytes, ... as in struct results_row, errors, and
- *		latency and late: HIST, 2 digits, where there is a value
+ *		latency, late and hiccups: HIST, 2 digits, where there is a
+ *		value
  *	HIST	count, min_ns, max_ns, sum_ns, sum_squares_ns2: exact;
  *		histogram: HdrHistogram's compressed V2; derived: mean_ns,
  *		stddev_ns, p50_ns, p90_ns, p99_ns, p999_ns
@@ -228,6 +230,9 @@ with_row(json_t *object, const struct results_row *row)
 	if (ok && row->late.sums.count > 0)
 		ok = json_object_set_new(object, "late", hdr_of(&row->late)) ==
 		    0;
+	if (ok && row->hiccups.sums.count > 0)
+		ok = json_object_set_new(
+			 object, "hiccups", hdr_of(&row->hiccups)) == 0;
 	return ok ? object : gone(object);
 }
 
@@ -287,6 +292,15 @@ verdict_of(const struct report *report)
 	    u64_of(report_late(report)));
 }
 
+static json_t *
+because(const struct report *report)
+{
+	if (report_verdict(report) != VERDICT_LATE)
+		return json_null();
+	return json_string(
+	    report_machine_stalled(report) ? "machine" : "injector");
+}
+
 /* The two verdicts, side by side. */
 static json_t *
 verdicts_of(const struct report *report)
@@ -298,12 +312,13 @@ verdicts_of(const struct report *report)
 	report_injector_line(report, injector, sizeof(injector));
 	report_cluster_verdict(report, cluster, sizeof(cluster));
 	report_failure(report, why);
-	return json_pack("{s{ss so so so} s{ss so so}}", "injector", "word",
+	return json_pack("{s{ss so so so so} s{ss so so}}", "injector", "word",
 	    report_judgements[report_injector(report)], "line",
 	    text_of(injector), "reason", failed ? text_of(why) : json_null(),
 	    "errno", failed ? json_integer(report->failure) : json_null(),
-	    "cluster", "word", report_judgements[report_cluster(report)],
-	    "line", text_of(cluster), "fail_if",
+	    "late_because", because(report), "cluster", "word",
+	    report_judgements[report_cluster(report)], "line", text_of(cluster),
+	    "fail_if",
 	    report->has_rules ? text_of(report->rules) : json_null());
 }
 
@@ -363,17 +378,19 @@ report_of(const struct report *report, const struct keys *keys)
 	const struct results *results = &report->results;
 
 	return json_pack(
-	    "{ss si ss so so so so so so so so so so so so so so so}", "type",
-	    "bluenet-replay report", "version", 1, "tool", tools_version(),
-	    "verdicts", verdicts_of(report), "run", run_of(report), "capture",
-	    capture_of(report), "verdict", verdict_of(report), "counts",
-	    counts_of(results), "errors", errors_of(results->errors),
-	    "errors_as_captured", errors_of(results->captured_errors), "late",
-	    hdr_of(&results->late), "latency", hdr_of(&results->latency),
-	    "connect", hdr_of(&results->connect), "bucket_ns",
-	    ns_of(results->bucket_ns), "end_ns", ns_of(results->end_ns),
-	    "buckets", buckets_of(results), "keys", keys_of(results, keys),
-	    "others", with_row(json_object(), results_others(results)));
+	    "{ss si ss so so so so so so so so so so so so so so so so}",
+	    "type", "bluenet-replay report", "version", 1, "tool",
+	    tools_version(), "verdicts", verdicts_of(report), "run",
+	    run_of(report), "capture", capture_of(report), "verdict",
+	    verdict_of(report), "counts", counts_of(results), "errors",
+	    errors_of(results->errors), "errors_as_captured",
+	    errors_of(results->captured_errors), "late", hdr_of(&results->late),
+	    "latency", hdr_of(&results->latency), "connect",
+	    hdr_of(&results->connect), "hiccups", hdr_of(&results->hiccups),
+	    "bucket_ns", ns_of(results->bucket_ns), "end_ns",
+	    ns_of(results->end_ns), "buckets", buckets_of(results), "keys",
+	    keys_of(results, keys), "others",
+	    with_row(json_object(), results_others(results)));
 }
 
 bool
@@ -699,7 +716,8 @@ read_row(const struct in *at, struct results_row *row)
 	}
 	return read_errors(at, "errors", row->errors) &&
 	    read_row_hdr(at, "latency", &row->latency) &&
-	    read_row_hdr(at, "late", &row->late);
+	    read_row_hdr(at, "late", &row->late) &&
+	    read_row_hdr(at, "hiccups", &row->hiccups);
 }
 
 static bool
@@ -802,6 +820,8 @@ read_results(const struct in *top, struct results *results)
 	    in_hdr(top, "late", &results->late) &&
 	    in_hdr(top, "latency", &results->latency) &&
 	    in_hdr(top, "connect", &results->connect) &&
+	    (json_object_get(top->v, "hiccups") == NULL || /* older */
+		in_hdr(top, "hiccups", &results->hiccups)) &&
 	    in_ns(top, "end_ns", INT64_MAX, &results->end_ns) &&
 	    read_buckets(top, results) && read_keys(top, results);
 }

@@ -275,17 +275,55 @@ report_free(struct report *report)
 	free(report);
 }
 
-uint64_t
-report_late(const struct report *report)
+static uint64_t
+later_than(const struct hdr *late, int64_t limit_ns)
 {
-	const struct hdr *late = &report->results.late;
-	uint32_t limit = hdr_index(late, report->max_late_ns);
+	uint32_t limit = hdr_index(late, limit_ns);
 	uint64_t n = 0;
 
 	for (uint32_t i = late->first; i <= late->last; i++)
 		if (i > limit)
 			n += late->counts[i];
 	return n;
+}
+
+uint64_t
+report_late(const struct report *report)
+{
+	return later_than(&report->results.late, report->max_late_ns);
+}
+
+/* The longest stall in bucket i. */
+static int64_t
+stall_ns(const struct results *results, size_t i)
+{
+	const struct results_row *row = results->buckets[i];
+
+	return row != NULL && row->hiccups.sums.count > 0
+	    ? (int64_t)row->hiccups.sums.max
+	    : 0;
+}
+
+/* A stall counts in the bucket of its start, and may reach into the next. */
+bool
+report_machine_stalled(const struct report *report)
+{
+	const struct results *results = &report->results;
+	int64_t before_ns = 0, longest_ns;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < results->n_buckets; i++) {
+		const struct results_row *row = results->buckets[i];
+
+		longest_ns = stall_ns(results, i);
+		if (before_ns > longest_ns)
+			longest_ns = before_ns;
+		before_ns = stall_ns(results, i);
+		if (row != NULL && row->late.sums.count > 0)
+			n += later_than(
+			    &row->late, report->max_late_ns + longest_ns);
+	}
+	return report_late(report) > 0 && n <= results->late.sums.count / 100;
 }
 
 /* What the cluster is to blame for, as a row of a table. */
@@ -427,18 +465,24 @@ say_late(const struct report *report, char *line, size_t line_chars)
 	const struct hdr *late = &report->results.late;
 	char n[REPORT_NUMBER_CHARS], all[REPORT_NUMBER_CHARS];
 	char limit[REPORT_NUMBER_CHARS], p99[REPORT_NUMBER_CHARS];
-	char at[REPORT_NUMBER_CHARS];
+	char at[REPORT_NUMBER_CHARS], stall[REPORT_NUMBER_CHARS];
+	const struct hdr_sums *stalls = &report->results.hiccups.sums;
 	uint64_t n_late = report_late(report);
+	bool stalled = report_machine_stalled(report);
 
 	snprintf(line, line_chars,
-	    "the injector fell behind: %s of %s frames (%.1f %%) left"
-	    " later than %s (p99 %s, worst at %s); use more threads, --shard,"
-	    " or a lower --speed",
+	    "late because %s: %s of %s frames (%.1f %%) left later than %s (p99"
+	    " %s, worst at %s)%s%s; %s",
+	    stalled ? "the machine stalled" : "the injector could not keep up",
 	    report_number(n, n_late), report_number(all, late->sums.count),
 	    100 * (double)n_late / (double)late->sums.count,
 	    report_time(limit, report->max_late_ns),
 	    report_time(p99, hdr_quantile(late, 0.99)),
-	    report_clock(at, worst_ns(&report->results)));
+	    report_clock(at, worst_ns(&report->results)),
+	    stalls->count > 0 ? ", local hiccups up to " : "",
+	    stalls->count > 0 ? report_time(stall, (int64_t)stalls->max) : "",
+	    stalled ? "use --realtime, --cpu, or a machine that is less busy"
+		    : "use more threads, --shard, or a lower --speed");
 }
 
 static void

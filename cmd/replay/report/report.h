@@ -94,6 +94,13 @@ enum verdict report_verdict(const struct report *report);
  */
 uint64_t report_late(const struct report *report);
 
+/*
+ * Did the machine stall? If frames are late by no more than what an idle thread
+ * was late at the same time, plus max_late_ns, they are the machine's; the
+ * others alone are few enough.
+ */
+bool report_machine_stalled(const struct report *report);
+
 /* "valid", "invalid", "nothing" or "interrupted". */
 const char *report_word(const struct report *report);
 

@@ -317,6 +317,7 @@ put_interval(struct table *table, const struct report *report, int64_t at_ns,
 	put_ms(table, latency, (double)latency->sums.max);
 	put_quantile(table, late, 0.99);
 	put_ms(table, late, (double)late->sums.max);
+	put_ms(table, &row->hiccups, (double)row->hiccups.sums.max);
 }
 
 static bool
@@ -333,6 +334,7 @@ print_over_time(const struct report *report, FILE *out)
 		{ .head = "max", .unit = "ms", .decimals = 3 },
 		{ .head = "late p99", .unit = "ms", .decimals = 3 },
 		{ .head = "max", .unit = "ms", .decimals = 3 },
+		{ .head = "hiccups max", .unit = "ms", .decimals = 3 },
 	};
 	const struct results *results = &report->results;
 	size_t step = (results->n_buckets + TIMES_SHOWN - 1) / TIMES_SHOWN;
@@ -367,6 +369,7 @@ report_print_text(
 	print_errors(report, out);
 	print_times("latency", &report->results.latency, out);
 	print_times("lateness", &report->results.late, out);
+	print_times("hiccups", &report->results.hiccups, out);
 	print_times("connecting", &report->results.connect, out);
 	if (!print_keys(report, keys, out) || !print_over_time(report, out))
 		fprintf(out, "(out of memory: tables are missing)\n");

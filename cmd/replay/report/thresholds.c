@@ -22,6 +22,7 @@ enum kind {
 	KIND_LATENCY, /* and five more of each: enum part */
 	KIND_LATE = KIND_LATENCY + 5,
 	KIND_CONNECT = KIND_LATE + 5,
+	KIND_HICCUPS = KIND_CONNECT + 5,
 };
 
 enum part {
@@ -61,6 +62,7 @@ static const struct threshold_metric metrics[] = {
 	TIMES("latency", KIND_LATENCY),
 	TIMES("late", KIND_LATE),
 	TIMES("connect", KIND_CONNECT),
+	TIMES("hiccups", KIND_HICCUPS),
 	COUNT("planned", RESULTS_PLANNED),
 	SHARE("skipped", RESULTS_SKIPPED),
 	SHARE("unsent", RESULTS_UNSENT),
@@ -192,6 +194,8 @@ times_of(const struct measure *what, int kind)
 
 	if (what->row != NULL)
 		return &what->row->latency;
+	if (kind >= KIND_HICCUPS)
+		return &results->hiccups;
 	if (kind >= KIND_CONNECT)
 		return &results->connect;
 	return kind >= KIND_LATE ? &results->late : &results->latency;

@@ -4,10 +4,10 @@
  *
  * A thread asks to be woken each HICCUPS_PERIOD_NS, and records how late it
  * was. The same stall would delay a measurement, and must not be blamed on a
- * node. For run.c.
+ * node, nor on the program. For run.c of bluenet-ping and of bluenet-replay.
  */
-#ifndef PING_HICCUPS_H
-#define PING_HICCUPS_H
+#ifndef COMMON_HICCUPS_H
+#define COMMON_HICCUPS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cmd/ping/hiccups.h"
+#include "cmd/common/hiccups.h"
 
 #include "cmd/common/clock.h"
 #include "cmd/common/ending.h"
