@@ -8,6 +8,7 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #define BUFFER_BYTES ((size_t)1 << 20) /* reduces system calls */
 #define BUFFER_SMALL_BYTES ((size_t)64 << 10)

@@ -35,6 +35,8 @@ load_keys(struct decode *d)
 	for (size_t i = 0; i < d->opt.keys.n; i++)
 		if (!keys_read(d->keys, d->opt.keys.at[i], err, sizeof(err)))
 			cli_die("--keys: %s", err);
+	if (!keys_read_installed(d->keys, err, sizeof(err)))
+		cli_warn("%s", err);
 }
 
 static void

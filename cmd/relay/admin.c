@@ -10,12 +10,12 @@
 #include "cmd/common/ending.h"
 #include "cmd/common/json.h"
 #include "cmd/common/log.h"
+#include "cmd/common/version.h"
 #include "cmd/engine/counters.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
 #include "cmd/relay/keylog_file.h"
 #include "cmd/relay/page.h"
-#include "proto/bluenet.h"
 #include "proto/codec.h"
 #include "proto/tls.h"
 
@@ -420,7 +420,7 @@ metrics_page(void *arg, struct text *out)
 		m.recording = record_works(relay->record);
 	}
 	m.log_lines_lost = log_n_lost();
-	m.version = BNET_VERSION;
+	m.version = tools_version();
 	m.id = relay->id;
 	engine_read_lock();
 	routes_each(relay->routes, add_queue, &m.queue_bytes);

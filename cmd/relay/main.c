@@ -384,8 +384,10 @@ config_new(void)
 static void
 return_memory(void)
 {
+#ifdef __GLIBC__ /* others need no telling */
 	(void)mallopt(M_MMAP_THRESHOLD, LONG_BYTES);
 	(void)mallopt(M_TRIM_THRESHOLD, LONG_BYTES);
+#endif
 }
 
 int

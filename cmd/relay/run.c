@@ -294,7 +294,9 @@ tick_trim(struct run *run)
 		run->memory_peak = now;
 	if (run->memory_peak < TRIM_BYTES || now > run->memory_peak / 2)
 		return;
+#ifdef __GLIBC__
 	(void)malloc_trim(0);
+#endif
 	run->memory_peak = now;
 }
 

@@ -449,7 +449,7 @@ of_json() {
 	# each request and reply passes the relay once
 	same "$(jq -c 'select(.name == "keys") | .columns as $c | .rows[] |
 		[., $c] | transpose | map({(.[1]): .[0]}) | add |
-		select(.key_name == "0xf45c0e21") |
+		select(.key_name == "market::quote") |
 		[.frames, .frames_up, .frames_down]' "$tmp/z")" \
 		"[7200,3600,3600]"
 	same "$(jq -c 'select(.name == "keys") | .columns as $c | .rows[] |

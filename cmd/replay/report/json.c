@@ -37,8 +37,8 @@
 #include "cmd/replay/report/json.h"
 
 #include "cmd/common/json.h"
+#include "cmd/common/version.h"
 #include "cmd/stats/hdr.h"
-#include "proto/bluenet.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -406,21 +406,21 @@ report_of(const struct report *report, const struct keys *keys)
 {
 	const struct results *results = &report->results;
 
-	return json_pack(
-	    "{ss si ss so so so so so so so so so"
-	    " so so so so so so so so so}",
-	    "type", "bluenet-replay report", "version", 1, "tool", BNET_VERSION,
-	    "verdicts", verdicts_of(report), "run", run_of(report), "capture",
-	    capture_of(report), "verdict", verdict_of(report), "counts",
-	    counts_of(results), "errors", errors_of(results->errors),
-	    "errors_as_captured", errors_of(results->captured_errors), "late",
-	    hdr_of(&results->late), "latency", hdr_of(&results->latency),
-	    "connect", hdr_of(&results->connect), "hiccups",
-	    hdr_of(&results->hiccups), "bucket_ns", ns_of(results->bucket_ns),
-	    "end_ns", ns_of(results->end_ns), "buckets", buckets_of(results),
-	    "keys", keys_of(results, keys), "others",
-	    with_row(json_object(), results_others(results)),
-	    "methods", methods_of(results), "other_methods",
+	return json_pack("{ss si ss so so so so so so so so so"
+			 " so so so so so so so so so}",
+	    "type", "bluenet-replay report", "version", 1, "tool",
+	    tools_version(), "verdicts", verdicts_of(report), "run",
+	    run_of(report), "capture", capture_of(report), "verdict",
+	    verdict_of(report), "counts", counts_of(results), "errors",
+	    errors_of(results->errors), "errors_as_captured",
+	    errors_of(results->captured_errors), "late", hdr_of(&results->late),
+	    "latency", hdr_of(&results->latency), "connect",
+	    hdr_of(&results->connect), "hiccups", hdr_of(&results->hiccups),
+	    "bucket_ns", ns_of(results->bucket_ns), "end_ns",
+	    ns_of(results->end_ns), "buckets", buckets_of(results), "keys",
+	    keys_of(results, keys), "others",
+	    with_row(json_object(), results_others(results)), "methods",
+	    methods_of(results), "other_methods",
 	    with_row(json_object(), results_other_methods(results)));
 }
 

@@ -6,6 +6,7 @@
  */
 #include "cmd/replay/report/report.h"
 
+#include "cmd/common/cli.h"
 #include "cmd/stats/hdr.h"
 #include "proto/message.h"
 
@@ -577,7 +578,7 @@ say_asap(const struct report *report, char *line, size_t line_chars)
 void
 report_failure(const struct report *report, char text[REPORT_TEXT_CHARS])
 {
-	const char *name = strerrorname_np(report->failure);
+	const char *name = cli_errno_name(report->failure);
 
 	snprintf(text, REPORT_TEXT_CHARS, "%s (%s)",
 	    report->failure != 0 ? strerror(report->failure) : "out of memory",

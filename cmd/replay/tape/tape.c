@@ -381,8 +381,8 @@ tape_write_next(struct tape_writer *writer, uint64_t at, uint64_t next)
 }
 
 void
-tape_write_times(struct tape_writer *writer, uint64_t at, int64_t at_ns,
-    int64_t think_ns)
+tape_write_times(
+    struct tape_writer *writer, uint64_t at, int64_t at_ns, int64_t think_ns)
 {
 	change(writer, at + offsetof(struct tape_record, at_ns), &at_ns,
 	    sizeof(at_ns));
