@@ -503,9 +503,10 @@ compare(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static struct link_view
-view(struct peer *peer)
+struct link_view
+admin_link(const struct route_entry *entry)
 {
+	const struct peer *peer = (const struct peer *)entry;
 	struct engine_sendq *sendq = peer->entry.sendq;
 	uint32_t latency_us =
 	    atomic_load_explicit(&peer->latency_us, memory_order_relaxed);
@@ -534,11 +535,39 @@ view(struct peer *peer)
 	};
 }
 
+bool
+admin_each_link(struct relay *relay,
+    void (*each)(void *arg, const struct link_view *link), void *arg)
+{
+	struct found found = { 0 };
+	struct link_view link;
+
+	engine_read_lock();
+	routes_each(relay->routes, add_peer, &found);
+	if (found.n > 0)
+		qsort(found.at, found.n, sizeof(found.at[0]), compare);
+	for (size_t i = 0; i < found.n; i++) {
+		link = admin_link(&found.at[i]->entry);
+		each(arg, &link);
+	}
+	engine_read_unlock();
+	free(found.at);
+	return !found.failed;
+}
+
+/* The page as it grows. */
+struct links_page {
+	struct text *out;
+	struct link_view largest[LARGEST];
+	size_t n_largest, n_links;
+};
+
 /* Keep the largest ones, in order. */
 static void
-note_largest(
-    struct link_view top[LARGEST], size_t *n, const struct link_view *link)
+note_largest(struct links_page *page, const struct link_view *link)
 {
+	struct link_view *top = page->largest;
+	size_t *n = &page->n_largest;
 	size_t at = *n < LARGEST ? *n : LARGEST - 1;
 
 	if (link->memory_bytes == 0 ||
@@ -550,28 +579,26 @@ note_largest(
 	*n += *n < LARGEST;
 }
 
+static void
+add_link(void *arg, const struct link_view *link)
+{
+	struct links_page *page = arg;
+
+	links_json_link(page->out, link, page->n_links++ == 0);
+	note_largest(page, link);
+}
+
 static bool
 links_page(void *arg, struct text *out)
 {
-	struct relay *relay = arg;
-	struct found found = { 0 };
-	struct link_view link, largest[LARGEST];
-	size_t n = 0;
+	struct links_page page = { .out = out };
+	bool ok;
 
 	links_json_begin(out);
-	engine_read_lock();
-	routes_each(relay->routes, add_peer, &found);
-	if (found.n > 0)
-		qsort(found.at, found.n, sizeof(found.at[0]), compare);
-	for (size_t i = 0; i < found.n; i++) {
-		link = view(found.at[i]);
-		links_json_link(out, &link, i == 0);
-		note_largest(largest, &n, &link);
-	}
-	links_json_end(out, largest, n);
-	engine_read_unlock();
-	free(found.at);
-	return !found.failed;
+	ok = admin_each_link(arg, add_link, &page);
+	/* of those that hold the most it takes the ids, no strings */
+	links_json_end(out, page.largest, page.n_largest);
+	return ok;
 }
 
 /* The `arg` of each is the struct relay. */

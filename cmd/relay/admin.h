@@ -114,6 +114,16 @@ struct link_view {
 	int64_t since_s; /* unix */
 };
 
+/* Of an entry of routes; under engine_read_lock(), which covers its strings. */
+struct link_view admin_link(const struct route_entry *entry);
+
+/*
+ * All links, by role and id, each for the call. False: out of memory, so that
+ * some are missing.
+ */
+bool admin_each_link(struct relay *relay,
+    void (*each)(void *arg, const struct link_view *link), void *arg);
+
 void links_json_begin(struct text *out);
 /* `first`: this is the first element of the array. */
 void

@@ -131,6 +131,7 @@
 	OF(RELAY_NOT_ADMITTED_TOTAL, "total") \
 	OF(RELAY_NOT_ADMITTED_ADDRESS, "address") \
 	OF(RELAY_NOT_ADMITTED_RATE, "rate") \
+	OF(RELAY_NOT_ADMITTED_BLOCKED, "blocked") \
 	OF(RELAY_NOT_ADMITTED_MEMORY, "memory") \
 	OF(RELAY_NOT_ADMITTED_DRAINING, "draining") \
 	FAMILY("links_opened_total", "role", \
@@ -161,6 +162,8 @@
 	OF(RELAY_CLOSED_IO, "io") \
 	OF(RELAY_CLOSED_MEMORY, "memory") \
 	OF(RELAY_CLOSED_PRESSURE, "pressure") \
+	OF(RELAY_CLOSED_KICKED, "kicked") \
+	OF(RELAY_CLOSED_BLOCKED, "blocked") \
 	OF(RELAY_CLOSED_LIMIT, "limit") \
 	FAMILY("tls_handshakes_total", "version", "TLS handshakes done.") \
 	ENGINE_OF(ENGINE_TLS_1_2, "1.2") \

@@ -26,6 +26,7 @@ on_admit(void *arg, void *listener_user, const struct address *from)
 		[LIMITS_TOTAL] = RELAY_NOT_ADMITTED_TOTAL,
 		[LIMITS_ADDRESS] = RELAY_NOT_ADMITTED_ADDRESS,
 		[LIMITS_RATE] = RELAY_NOT_ADMITTED_RATE,
+		[LIMITS_BLOCKED] = RELAY_NOT_ADMITTED_BLOCKED,
 	};
 	struct relay *relay = arg;
 	enum limits_verdict verdict;
@@ -48,9 +49,12 @@ static bool
 on_locate(void *arg, struct engine_conn *conn)
 {
 	struct relay *relay = arg;
+	enum limits_verdict verdict =
+	    limits_locate(relay->limits, engine_conn_peer(conn));
 
-	return limits_locate(relay->limits, engine_conn_peer(conn)) ==
-	    LIMITS_OK;
+	if (verdict == LIMITS_BLOCKED)
+		relay_leave(conn, RELAY_CLOSED_BLOCKED);
+	return verdict == LIMITS_OK;
 }
 
 static void
@@ -308,6 +312,12 @@ on_timer(void *arg, struct engine_conn *conn, int64_t now_ns)
 			peer_of(conn)->drain_at_ns = 0;
 			session_drain(relay, conn);
 		}
+		if (peer_of(conn)->finish_at_ns != 0 &&
+		    peer_of(conn)->finish_at_ns <= now_ns) {
+			relay_leave(conn, RELAY_CLOSED_KICKED);
+			engine_conn_finish(conn);
+			break;
+		}
 		ping_timer(relay, conn, now_ns);
 		break;
 	case PEER_LEAVING:
@@ -339,6 +349,55 @@ flooded(struct relay *relay, struct engine_conn *conn)
 {
 	if (engine_conn_stalled_ns(conn) > FLOODED_NS)
 		overloaded(relay, conn);
+}
+
+/* A peer without a hello takes no session messages. */
+static void
+dismiss(struct relay *relay, struct engine_conn *conn, enum bnet_code code,
+    const char *reason, enum relay_counter why)
+{
+	if (peer_of(conn)->hello) {
+		session_refuse(relay, conn, code, reason, why);
+		return;
+	}
+	relay_leave(conn, why);
+	engine_conn_finish(conn);
+}
+
+static void
+kick(struct relay *relay, struct engine_conn *conn)
+{
+	dismiss(relay, conn, BNET_CODE_REFUSED, "the operator ended this link",
+	    RELAY_CLOSED_KICKED);
+}
+
+/* Tell it to leave; what is still here at the time of the message is ended. */
+static void
+drain_link(struct relay *relay, struct engine_conn *conn)
+{
+	int64_t now_ns = engine_worker_now_ns(engine_conn_worker(conn));
+
+	session_drain(relay, conn);
+	peer_of(conn)->finish_at_ns =
+	    now_ns + config_of(relay)->opt.drain_timeout_ns;
+	ping_timer(relay, conn, now_ns);
+}
+
+static void
+check_blocked(void *arg, struct engine_conn *conn)
+{
+	struct relay *relay = arg;
+
+	if (peer_of(conn)->state == PEER_LEAVING ||
+	    !limits_is_blocked(relay->limits, engine_conn_peer(conn)))
+		return;
+	if (peer_of(conn)->state == PEER_UP) {
+		dismiss(relay, conn, BNET_CODE_NOT_AUTHORISED,
+		    "the operator blocked this address", RELAY_CLOSED_BLOCKED);
+		return;
+	}
+	relay_leave(conn, RELAY_CLOSED_BLOCKED);
+	engine_conn_cut(conn);
 }
 
 static void
@@ -421,6 +480,15 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 		break;
 	case RELAY_MESSAGE_FLOODED:
 		with_conn(relay, worker, bytes, flooded);
+		break;
+	case RELAY_MESSAGE_KICK:
+		with_conn(relay, worker, bytes, kick);
+		break;
+	case RELAY_MESSAGE_DRAIN_LINK:
+		with_conn(relay, worker, bytes, drain_link);
+		break;
+	case RELAY_MESSAGE_BLOCKED:
+		engine_each_conn(worker, check_blocked, relay);
 		break;
 	case RELAY_MESSAGE_RELOADED:
 		engine_each_conn(worker, check_one, relay);

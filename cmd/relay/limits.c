@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NANO INT64_C(1000000000)
 #define KEY_WORDS (sizeof(struct address_key) / sizeof(uint64_t))
@@ -33,6 +34,8 @@ struct limits {
 	int64_t at_ns; /* the time of the last update */
 	struct map seats;
 	struct map failures;
+	struct cidr blocks[LIMITS_BLOCKS_MAX];
+	size_t n_blocks;
 };
 
 static uint32_t
@@ -101,6 +104,15 @@ limits_set(struct limits *limits, const struct limits_settings *settings)
 	pthread_mutex_unlock(&limits->lock);
 }
 
+static bool
+is_blocked(const struct limits *limits, const struct address *addr)
+{
+	for (size_t i = 0; i < limits->n_blocks; i++)
+		if (cidr_match(&limits->blocks[i], addr))
+			return true;
+	return false;
+}
+
 /*
  * A token bucket in billionths, so that no rate is rounded. Threads read the
  * clock before they take the lock, so time may seem to go back; that adds no
@@ -130,6 +142,9 @@ find_seat(struct limits *limits, const struct address *addr, struct seat **seat)
 {
 	struct address_key key = address_key(addr);
 
+	*seat = NULL;
+	if (is_blocked(limits, addr))
+		return LIMITS_BLOCKED;
 	*seat = map_get(&limits->seats, key.words);
 	if (*seat == limits->seats.others)
 		return LIMITS_TOTAL;
@@ -291,6 +306,74 @@ limits_wait_ns(
 	return wait_ns;
 }
 
+/* LIMITS_BLOCKS_MAX: it is not there. */
+static size_t
+find_block(const struct limits *limits, const struct cidr *block)
+{
+	for (size_t i = 0; i < limits->n_blocks; i++)
+		if (limits->blocks[i].bits == block->bits &&
+		    memcmp(limits->blocks[i].ip, block->ip,
+			sizeof(block->ip)) == 0)
+			return i;
+	return LIMITS_BLOCKS_MAX;
+}
+
+bool
+limits_block(struct limits *limits, const struct cidr *block)
+{
+	bool there;
+
+	pthread_mutex_lock(&limits->lock);
+	there = find_block(limits, block) < LIMITS_BLOCKS_MAX;
+	if (!there && limits->n_blocks < LIMITS_BLOCKS_MAX) {
+		limits->blocks[limits->n_blocks++] = *block;
+		there = true;
+	}
+	pthread_mutex_unlock(&limits->lock);
+	return there;
+}
+
+bool
+limits_unblock(struct limits *limits, const struct cidr *block)
+{
+	size_t at;
+
+	pthread_mutex_lock(&limits->lock);
+	at = find_block(limits, block);
+	if (at < LIMITS_BLOCKS_MAX) {
+		limits->n_blocks--;
+		memmove(&limits->blocks[at], &limits->blocks[at + 1],
+		    (limits->n_blocks - at) * sizeof(limits->blocks[0]));
+	}
+	pthread_mutex_unlock(&limits->lock);
+	return at < LIMITS_BLOCKS_MAX;
+}
+
+bool
+limits_is_blocked(struct limits *limits, const struct address *addr)
+{
+	bool blocked;
+
+	if (addr == NULL)
+		return false;
+	pthread_mutex_lock(&limits->lock);
+	blocked = is_blocked(limits, addr);
+	pthread_mutex_unlock(&limits->lock);
+	return blocked;
+}
+
+size_t
+limits_blocks(struct limits *limits, struct cidr blocks[LIMITS_BLOCKS_MAX])
+{
+	size_t n;
+
+	pthread_mutex_lock(&limits->lock);
+	n = limits->n_blocks;
+	memcpy(blocks, limits->blocks, n * sizeof(blocks[0]));
+	pthread_mutex_unlock(&limits->lock);
+	return n;
+}
+
 uint32_t
 limits_open(struct limits *limits)
 {
@@ -310,6 +393,7 @@ limits_word(enum limits_verdict verdict)
 		[LIMITS_TOTAL] = "total",
 		[LIMITS_ADDRESS] = "address",
 		[LIMITS_RATE] = "rate",
+		[LIMITS_BLOCKED] = "blocked",
 	};
 
 	return words[verdict];

@@ -10,6 +10,7 @@
 #include "cmd/common/process.h"
 #include "cmd/engine/rcu.h"
 #include "cmd/relay/admin.h"
+#include "cmd/relay/control.h"
 #include "cmd/relay/hooks.h"
 #include "cmd/relay/keylog_file.h"
 #include "cmd/relay/local.h"
@@ -48,6 +49,25 @@ make_token(const struct relay_options *opt)
 	if (!credentials_make_token(opt->make_token, opt->make_token_name,
 		stdout, err, sizeof(err)))
 		cli_usage("--make-token: %s", err);
+	if (!cli_flush())
+		exit(CLI_FAILED);
+}
+
+/* As the client of a relay that runs. */
+static void
+give_command(const struct relay_options *opt)
+{
+	struct control_command command;
+	char err[CONTROL_ERR_CHARS];
+
+	if (!control_parse(opt->admin, &command, err)) {
+		cli_plain(err);
+		cli_usage("--admin: %s", err);
+	}
+	if (!control_ask(opt->admin_socket, opt->admin, err)) {
+		cli_plain(err);
+		cli_die("--admin: %s", err);
+	}
 	if (!cli_flush())
 		exit(CLI_FAILED);
 }
@@ -275,6 +295,22 @@ drop_root(const struct relay_options *opt)
 		cli_die("--user %s: %s", opt->user, err);
 }
 
+/* As the user that the relay stays. NULL: there is no --admin-socket. */
+static struct control *
+open_control(struct relay *relay)
+{
+	const char *path = config_of(relay)->opt.admin_socket;
+	char err[CONTROL_ERR_CHARS];
+	struct control *control;
+
+	if (path == NULL)
+		return NULL;
+	control = control_open(relay, path, err);
+	if (control == NULL)
+		cli_die("--admin-socket: %s", err);
+	return control;
+}
+
 static void
 start_threads(struct relay *relay)
 {
@@ -286,19 +322,22 @@ start_threads(struct relay *relay)
 #define LOG_FLUSH_NS INT64_C(2000000000)
 
 static void
-serve(struct run *run, struct admin *admin)
+serve(struct run *run, struct admin *admin, struct control *control)
 {
 	struct relay *relay = run->relay;
 
 	warn_of_options(&config_of(relay)->opt);
 	start_threads(relay);
 	admin_start(admin);
+	if (control != NULL && !control_start(control))
+		cli_die("cannot start a thread: %s", strerror(errno));
 	say_ready(relay);
 	errno = log_start();
 	if (errno != 0)
 		cli_die("cannot start a thread: %s", strerror(errno));
 	service_ready("running");
 	run_loop(run);
+	control_free(control);
 	admin_stop(admin);
 	(void)engine_stop(relay->engine);
 	atomic_store(&relay->app_stop, true);
@@ -360,7 +399,7 @@ run(struct relay_config *config, int argc, char **argv)
 	listen_all(&relay, config->tls);
 	admin_listen(&admin);
 	drop_root(&config->opt);
-	serve(&run, &admin);
+	serve(&run, &admin, open_control(&relay));
 	if (!ending_is_stuck())
 		free_relay(&relay);
 	admin_close_files(&admin);
@@ -406,6 +445,9 @@ main(int argc, char **argv)
 	log_set_json(config->opt.log_format == RELAY_LOG_JSON);
 	if (config->opt.make_token != NULL) {
 		make_token(&config->opt);
+		config_free(config);
+	} else if (config->opt.admin != NULL) {
+		give_command(&config->opt);
 		config_free(config);
 	} else if (config->opt.check_config) {
 		check_files(&only_load, config);

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define NAME_CHARS 255
@@ -19,6 +20,7 @@
 #define TIME_MAX_NS (86400000 * NS_PER_MS)
 #define RESERVE_QUOTIENT 100 /* 1 / this of the connections is for nodes */
 #define ID_MAX ((uint64_t)INT64_MAX)
+#define SOCKET_CHARS (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const log_formats[] = { "logfmt", "json", NULL };
@@ -203,6 +205,8 @@ static const struct option_row rows[] = {
 	    OPTION_NUMBER(OPT, n_capture_files, 1, 1000), .initial = "4" },
 	{ "keylog", 0, "FILE", "append TLS secrets to FILE (NSS key log)",
 	    OPTION_PATH(OPT, keylog) },
+	{ "admin-socket", 0, "PATH", "take commands (--admin) there",
+	    OPTION_PATH(OPT, admin_socket) },
 	{ "log-format", 0, "FORMAT", "write the log in this format",
 	    OPTION_WORD(OPT, log_format, log_formats), .initial = "logfmt" },
 	{ "log-level", 0, "LEVEL", "log messages of this level and above",
@@ -216,6 +220,9 @@ static const struct option_row rows[] = {
 	    .group = "Configuration and help" },
 	{ "check-config", 0, NULL, "report every mistake in it, and exit",
 	    OPTION_FLAG(OPT, check_config), .flags = OPTION_COMMAND },
+	{ "admin", 0, "COMMAND",
+	    "give a command to the relay of --admin-socket, and exit",
+	    OPTION_PATH(OPT, admin), .flags = OPTION_COMMAND },
 	{ "make-token", 0, "ID NAME", "print a new token, and exit",
 	    OPTION_PATH(OPT, make_token), .flags = OPTION_COMMAND },
 	{ OPTION_HELP_ROW },
@@ -296,9 +303,24 @@ check_rates(struct option_reading *reading, const struct relay_options *opt)
 }
 
 static void
+check_admin(struct option_reading *reading, const struct relay_options *opt)
+{
+	if (opt->admin != NULL && opt->admin_socket == NULL)
+		options_refuse(reading, "admin",
+		    "expected the socket of the relay: add --admin-socket PATH,"
+		    " or --config FILE that has it");
+	if (opt->admin_socket != NULL &&
+	    strlen(opt->admin_socket) > SOCKET_CHARS)
+		options_refuse(reading, "admin-socket",
+		    "\"%s\": expected a path of at most %zu bytes",
+		    opt->admin_socket, SOCKET_CHARS);
+}
+
+static void
 check(struct option_reading *reading, const struct relay_options *opt)
 {
 	check_tls(reading, opt);
+	check_admin(reading, opt);
 	check_rates(reading, opt);
 	check_ids(reading, "clients-from", opt->clients_from, opt->n_ids);
 	check_ids(reading, "nodes-from", opt->nodes_from, opt->n_ids);
@@ -321,13 +343,39 @@ check(struct option_reading *reading, const struct relay_options *opt)
 		    "put an authenticating proxy in front of it");
 }
 
-/* The words after the options: only --make-token takes one. */
+/* The command is given as several words, or as one argument. */
+static void
+take_command(struct option_reading *reading, struct relay_options *opt)
+{
+	size_t len = strlen(opt->admin), n;
+	char *more;
+
+	for (int i = 0; i < reading->n_words; i++) {
+		n = strlen(reading->words[i]);
+		more = realloc(opt->admin, len + n + 2);
+		if (more == NULL) {
+			options_refuse(reading, NULL, "out of memory");
+			return;
+		}
+		opt->admin = more;
+		more[len] = ' ';
+		memcpy(more + len + 1, reading->words[i], n + 1);
+		len += n + 1;
+	}
+}
+
+/* The words after the options: only --make-token and --admin take some. */
 static void
 take_words(struct option_reading *reading, struct relay_options *opt)
 {
 	int n = reading->n_words, n_max = opt->make_token != NULL ? 1 : 0;
 
-	if (n < n_max)
+	if (opt->admin != NULL && opt->make_token != NULL)
+		options_refuse(
+		    reading, "admin", "expected it without --make-token");
+	else if (opt->admin != NULL)
+		take_command(reading, opt);
+	else if (n < n_max)
 		options_refuse(reading, "make-token", "expected ID NAME");
 	else if (n > n_max)
 		options_refuse(reading, NULL,

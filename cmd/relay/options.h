@@ -90,12 +90,14 @@ struct relay_options {
 	char *keylog;
 	int log_level; /* enum log_level */
 	int log_format; /* enum relay_log_format */
+	char *admin_socket; /* NULL: none */
 	bool verbose; /* sets --log-level debug */
 
 	/* instead of running; from the command line only */
 	char *make_token; /* the id, or "*" */
 	char *make_token_name;
 	bool check_config;
+	char *admin; /* a command to a running relay, all its words */
 };
 
 extern const struct option_program relay_program;

@@ -229,6 +229,7 @@ next_tick_ns(struct relay *relay, struct engine_conn *conn, int64_t now_ns)
 	const int64_t times_ns[] = {
 		peer->keepalive_at_ns,
 		peer->drain_at_ns,
+		peer->finish_at_ns,
 		(int64_t)peer->latency.next_us * US_NS,
 		heard_ns + SILENT_PERIODS * opt->keepalive_ns,
 		heard_ns + CUT_PERIODS * opt->keepalive_ns,

@@ -9,7 +9,8 @@
  *
  * The engine calls hooks.c, which knows the order: the packet of a peer that
  * is not known yet goes to session.c; then route.c decides, and forward.c sends
- * it on or local.c answers it. main.c owns the relay.
+ * it on or local.c answers it. control.c sends messages to hooks.c, as an
+ * operator asks. main.c owns the relay.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -64,6 +65,7 @@ struct peer {
 	struct latency latency;
 	int64_t keepalive_at_ns; /* when the next one is due */
 	int64_t drain_at_ns; /* when it is told to go; 0: not yet, or done */
+	int64_t finish_at_ns; /* it was told to go; 0: it was not */
 	int64_t found_ns; /* the turn in which `found` was looked up */
 	struct route_entry *found; /* where its last packet went */
 	uint64_t last_dest; /* of a packet to one link: its id and role */
@@ -131,6 +133,9 @@ enum relay_message {
 	RELAY_MESSAGE_REPLACED, /* bytes: handle of the old link */
 	RELAY_MESSAGE_OVERLOADED, /* bytes: handle of the full link */
 	RELAY_MESSAGE_FLOODED, /* the same, and it is full of clients' */
+	RELAY_MESSAGE_KICK, /* bytes: handle of the link to end */
+	RELAY_MESSAGE_DRAIN_LINK, /* bytes: handle of the link to tell */
+	RELAY_MESSAGE_BLOCKED, /* check who has an address that is blocked */
 	RELAY_MESSAGE_RELOADED, /* a barrier: check who may stay */
 	/* barriers, in this order */
 	RELAY_MESSAGE_DRAIN, /* to all links with a hello */

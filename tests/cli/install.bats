@@ -137,7 +137,7 @@ complete_bash() {
 
 	run ! grep -v '^#\|^$' "$conf"
 	"$prefix/bin/bluenet-relay" --help | grep -oE -- ' --[a-z-]+' |
-		sed 's/^ --//' | grep -vxE 'help|version|config|check-config|make-token' \
+		sed 's/^ --//' | grep -vxE 'help|version|config|check-config|make-token|admin' \
 		>"$BATS_TEST_TMPDIR/names"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -ge 29 ]
 	while read -r name; do

@@ -159,7 +159,7 @@ run_command() {
 	esac
 	command=$(substitute <<<"$command")
 	if [[ $command =~ ^bluenet-(relay|node)( |$) &&
-		! $command =~ --(for|make-token|check-config) ]]; then
+		! $command =~ --(for|make-token|check-config|admin ) ]]; then
 		beside=${command##*[^&]}
 		eval "serve ${command%&}" || fails "$1" "not ready" || return
 		[ -n "$beside" ] || stop_all || status=$?

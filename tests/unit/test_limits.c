@@ -63,6 +63,78 @@ START_TEST(total_and_address)
 }
 END_TEST
 
+static struct cidr
+block_of(const char *text)
+{
+	struct cidr block;
+
+	ck_assert(cidr_parse(text, &block));
+	return block;
+}
+
+START_TEST(blocks)
+{
+	struct limits_settings settings = { .address_max = 2 };
+	struct limits *limits = limits_new(&settings);
+	struct cidr net = block_of("10.0.0.0/8"), one = block_of("10.1.0.1");
+	struct cidr other = block_of("::a00:0/104"), got[LIMITS_BLOCKS_MAX];
+	struct address inside = v4(0x0a010001);
+
+	admit(limits, 0x0a010001, 0, LIMITS_OK);
+	ck_assert(!limits_is_blocked(limits, &inside));
+	ck_assert(limits_block(limits, &one));
+	ck_assert(limits_block(limits, &net));
+	ck_assert(limits_block(limits, &net));
+	ck_assert_uint_eq(limits_blocks(limits, got), 2);
+	ck_assert_mem_eq(got[0].ip, one.ip, sizeof(one.ip));
+	ck_assert_uint_eq(got[1].bits, net.bits);
+	/* those that are open stay, and leave */
+	ck_assert_uint_eq(limits_open(limits), 1);
+	admit(limits, 0x0a010001, 0, LIMITS_BLOCKED);
+	admit(limits, 0x0b010001, 0, LIMITS_OK);
+	ck_assert(limits_is_blocked(limits, &inside));
+	ck_assert(!limits_is_blocked(limits, NULL));
+	ck_assert_int_eq(limits_admit(limits, NULL, 0), LIMITS_OK);
+	ck_assert_int_eq(limits_locate(limits, &inside), LIMITS_BLOCKED);
+	ck_assert_uint_eq(limits_open(limits), 3);
+	leave(limits, 0x0a010001);
+	limits_leave(limits, NULL);
+	ck_assert_uint_eq(limits_open(limits), 1);
+	/* exactly that block */
+	ck_assert(!limits_unblock(limits, &other));
+	ck_assert(limits_unblock(limits, &one));
+	admit(limits, 0x0a010001, 0, LIMITS_BLOCKED);
+	ck_assert(limits_unblock(limits, &net));
+	ck_assert(!limits_unblock(limits, &net));
+	admit(limits, 0x0a010001, 0, LIMITS_OK);
+	limits_free(limits);
+}
+END_TEST
+
+/* One more is refused, and none of the rate is used by who is blocked. */
+START_TEST(blocks_max)
+{
+	struct limits_settings settings = { .rate_per_s = 1 };
+	struct limits *limits = limits_new(&settings);
+	struct cidr block = block_of("10.0.0.0"), got[LIMITS_BLOCKS_MAX];
+
+	for (unsigned i = 0; i < LIMITS_BLOCKS_MAX; i++) {
+		block.ip[14] = (uint8_t)(i >> 8);
+		block.ip[15] = (uint8_t)i;
+		UNIT_MUST(limits_block(limits, &block), "%u", i);
+	}
+	ck_assert(limits_block(limits, &block));
+	block.ip[13] = 1;
+	ck_assert(!limits_block(limits, &block));
+	ck_assert_uint_eq(limits_blocks(limits, got), LIMITS_BLOCKS_MAX);
+	for (uint32_t i = 0; i < 10; i++)
+		admit(limits, 0x0a000000 + i, 0, LIMITS_BLOCKED);
+	admit(limits, 1, 0, LIMITS_OK);
+	admit(limits, 1, 0, LIMITS_RATE);
+	limits_free(limits);
+}
+END_TEST
+
 START_TEST(no_limits)
 {
 	struct limits_settings settings = { 0 };
@@ -349,6 +421,8 @@ limits_suite(void)
 	TCase *tc = unit_case(suite, "limits");
 
 	tcase_add_test(tc, total_and_address);
+	tcase_add_test(tc, blocks);
+	tcase_add_test(tc, blocks_max);
 	tcase_add_test(tc, no_limits);
 	tcase_add_test(tc, locate);
 	tcase_add_test(tc, rate);
