@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/common/map.h"
 
+#include "cmd/common/u128.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,10 +27,9 @@ draw_secret(void)
 static inline uint64_t
 mix(uint64_t a, uint64_t b)
 {
-	__extension__ typedef unsigned __int128 wide;
-	wide product = (wide)a * b;
+	struct u128 product = u128_mul(a, b);
 
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return product.lo ^ product.hi;
 }
 
 static inline uint64_t

@@ -2,6 +2,7 @@
 #include "cmd/common/outbuf.h"
 
 #include "cmd/common/json.h"
+#include "cmd/common/u128.h"
 
 #include <errno.h>
 #include <float.h>
@@ -190,8 +191,6 @@ out_i64(struct outbuf *out, int64_t v)
 #define EXACT_MIN 1e-5
 #define DIGITS_MAX 17
 
-__extension__ typedef unsigned __int128 u128;
-
 static void
 put_digits_f64(struct outbuf *out, uint64_t digits, unsigned n_decimals)
 {
@@ -267,15 +266,19 @@ tens_of(double v, int e)
 /* Of the digits q of x = q << s, as many as `five`, half of m's last bit, allow
  * are zeros: *n_cut of them. */
 static uint64_t
-drop_digits(uint64_t q, u128 x, int s, uint64_t five, unsigned *n_cut)
+drop_digits(
+    uint64_t q, struct u128 x, unsigned s, uint64_t five, unsigned *n_cut)
 {
-	uint64_t ten = 1, kept = (uint64_t)((x + ((u128)1 << (s - 1))) >> s);
+	const struct u128 half = u128_of(UINT64_C(1) << (s - 1));
+	uint64_t ten = 1, kept = u128_shr(u128_add(x, half), s).lo;
 
 	for (*n_cut = 0; *n_cut < DIGITS_MAX - 1; ++*n_cut) {
 		const uint64_t next = ten * 10, cut = (q + next / 2) / next;
-		const u128 near = (u128)(cut * next) << s;
+		const struct u128 near = u128_shl(u128_of(cut * next), s);
+		const struct u128 off =
+		    u128_less(x, near) ? u128_sub(near, x) : u128_sub(x, near);
 
-		if (2 * (near > x ? near - x : x - near) >= five)
+		if (!u128_less(u128_shl(off, 1), u128_of(five)))
 			break;
 		ten = next;
 		kept = cut;
@@ -298,7 +301,7 @@ put_exact_f64(struct outbuf *out, double v)
 		476837158203125 };
 	uint64_t m, q;
 	int e, k, s;
-	u128 x;
+	struct u128 x;
 	unsigned n_cut;
 
 	if (v < EXACT_MIN || v >= 1e17)
@@ -308,8 +311,9 @@ put_exact_f64(struct outbuf *out, double v)
 	s = -(e + k);
 	if (s < 1)
 		return false;
-	x = (u128)fives[k] * m;
-	q = drop_digits((uint64_t)(x >> s), x, s, fives[k], &n_cut);
+	x = u128_mul(fives[k], m);
+	q = drop_digits(
+	    u128_shr(x, (unsigned)s).lo, x, (unsigned)s, fives[k], &n_cut);
 	for (; (int)n_cut > k; n_cut--)
 		q *= 10;
 	if ((int)n_cut == k) {

@@ -219,8 +219,8 @@ print_size(struct table *table, const char *name, const struct tally *sizes)
 static struct tally
 tally_of(const struct hdr_sums *sums)
 {
-	return (struct tally){ sums->count, (uint64_t)sums->sum,
-		(uint64_t)sums->min, (uint64_t)sums->max };
+	return (struct tally){ sums->count, sums->sum.lo, (uint64_t)sums->min,
+		(uint64_t)sums->max };
 }
 
 static void

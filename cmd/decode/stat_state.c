@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/decode/stat_state.h"
 
+#include "cmd/common/u128.h"
 #include "cmd/decode/stat.h"
 #include "cmd/stats/hdr.h"
 #include "cmd/stats/summary.h"
@@ -37,12 +38,12 @@ sums_of(const uint64_t *v, size_t n)
 static json_t *
 hdr_sums_of(const struct hdr_sums *sums)
 {
-	char sum[HDR_U128_CHARS], squares[HDR_U128_CHARS];
+	char sum[U128_CHARS], squares[U128_CHARS];
 
 	return json_pack("{s:I, s:I, s:I, s:s, s:s}", "count",
 	    (json_int_t)sums->count, "min", (json_int_t)sums->min, "max",
-	    (json_int_t)sums->max, "sum", hdr_u128_text(sums->sum, sum),
-	    "sum_squares", hdr_u128_text(sums->sum_squares, squares));
+	    (json_int_t)sums->max, "sum", u128_text(sums->sum, sum),
+	    "sum_squares", u128_text(sums->sum_squares, squares));
 }
 
 static json_t *
@@ -300,9 +301,9 @@ read_hdr_sums(json_t *v, struct hdr_sums *sums)
 	bool ok = whole(json_object_get(v, "count"), INT64_MAX, &sums->count) &&
 	    whole(json_object_get(v, "min"), INT64_MAX, &min) &&
 	    whole(json_object_get(v, "max"), INT64_MAX, &max) &&
-	    hdr_u128_read(
+	    u128_read(
 		json_string_value(json_object_get(v, "sum")), &sums->sum) &&
-	    hdr_u128_read(json_string_value(json_object_get(v, "sum_squares")),
+	    u128_read(json_string_value(json_object_get(v, "sum_squares")),
 		&sums->sum_squares);
 
 	sums->min = ok ? (int64_t)min : 0;

@@ -2,6 +2,7 @@
 /* Writing and parsing the comments of a log; then the log itself. */
 #include "cmd/ping/series_log.h"
 
+#include "cmd/common/u128.h"
 #include "cmd/stats/hdr.h"
 
 #include <errno.h>
@@ -20,7 +21,6 @@ struct row_head {
 	int64_t bucket_ns, zone_ns;
 };
 
-#define U128_CHARS 40
 #define YEAR_NS (INT64_C(366) * 24 * HDR_HOUR_NS)
 #define DAY_NS (24 * HDR_HOUR_NS)
 
@@ -52,18 +52,6 @@ static const struct field {
 
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 #define N_WRITTEN (N_FIELDS - 1)
-
-static const char *
-u128_text(hdr_u128 v, char text[U128_CHARS])
-{
-	char *p = &text[U128_CHARS - 1];
-
-	*p = '\0';
-	do
-		*--p = (char)('0' + (int)(v % 10));
-	while ((v /= 10) > 0);
-	return p;
-}
 
 static void
 print_sums(FILE *file, const char *name, const struct hdr_sums *sums)
@@ -139,28 +127,24 @@ row_print_head(FILE *file, const struct row_head *head)
 	    head->bucket_ns, head->zone_ns);
 }
 
-/* Parse a non-negative integer that is followed by a comma or `end`. */
+/* Parse a non-negative integer, and the comma behind it if there is one. */
 static bool
-take_u128(const char **at, hdr_u128 *v)
+take_u128(const char **at, struct u128 *v)
 {
-	const char *p = *at;
-
-	for (*v = 0; *p >= '0' && *p <= '9'; p++)
-		*v = *v * 10 + (unsigned)(*p - '0');
-	if (p == *at || p - *at >= U128_CHARS)
+	if (!u128_take(at, v))
 		return false;
-	*at = p + (*p == ',');
+	*at += **at == ',';
 	return true;
 }
 
 static bool
 take_u64(const char **at, uint64_t *v)
 {
-	hdr_u128 wide;
+	struct u128 wide;
 
-	if (!take_u128(at, &wide) || wide > UINT64_MAX)
+	if (!take_u128(at, &wide) || wide.hi != 0)
 		return false;
-	*v = (uint64_t)wide;
+	*v = wide.lo;
 	return true;
 }
 

@@ -15,15 +15,16 @@
 void
 hdr_sums_add(struct hdr_sums *sums, int64_t value)
 {
-	hdr_u128 v = value < 0 ? 0 : (hdr_u128)value;
+	int64_t v = value < 0 ? 0 : value;
+	uint64_t word = (uint64_t)v;
 
-	if (sums->count == 0 || (int64_t)v < sums->min)
-		sums->min = (int64_t)v;
-	if ((int64_t)v > sums->max)
-		sums->max = (int64_t)v;
+	if (sums->count == 0 || v < sums->min)
+		sums->min = v;
+	if (v > sums->max)
+		sums->max = v;
 	sums->count++;
-	sums->sum += v;
-	sums->sum_squares += v * v;
+	sums->sum = u128_add(sums->sum, u128_of(word));
+	sums->sum_squares = u128_add(sums->sum_squares, u128_mul(word, word));
 }
 
 void
@@ -36,21 +37,27 @@ hdr_sums_merge(struct hdr_sums *sums, const struct hdr_sums *from)
 	if (from->max > sums->max)
 		sums->max = from->max;
 	sums->count += from->count;
-	sums->sum += from->sum;
-	sums->sum_squares += from->sum_squares;
+	sums->sum = u128_add(sums->sum, from->sum);
+	sums->sum_squares = u128_add(sums->sum_squares, from->sum_squares);
 }
 
 bool
 hdr_sums_possible(const struct hdr_sums *sums)
 {
-	const hdr_u128 min = (hdr_u128)sums->min, max = (hdr_u128)sums->max;
-	const hdr_u128 n = sums->count;
+	const uint64_t min = (uint64_t)sums->min, max = (uint64_t)sums->max;
+	const uint64_t n = sums->count;
+	const struct u128 none = u128_of(0);
+	struct u128 square;
 
 	if (n == 0)
-		return max == 0 && sums->sum == 0 && sums->sum_squares == 0;
-	return sums->min >= 0 && min <= max && sums->sum >= n * min &&
-	    sums->sum <= n * max && sums->sum_squares / n >= min * min &&
-	    sums->sum_squares / n <= max * max;
+		return max == 0 && u128_equal(sums->sum, none) &&
+		    u128_equal(sums->sum_squares, none);
+	square = u128_div(sums->sum_squares, n, NULL);
+	return sums->min >= 0 && sums->min <= sums->max &&
+	    !u128_less(sums->sum, u128_mul(n, min)) &&
+	    !u128_less(u128_mul(n, max), sums->sum) &&
+	    !u128_less(square, u128_mul(min, min)) &&
+	    !u128_less(u128_mul(max, max), square);
 }
 
 bool
@@ -62,41 +69,12 @@ hdr_sums_fit(const struct hdr *hdr, const struct hdr_sums *sums)
 		    hdr_index(hdr, sums->max) == hdr->last));
 }
 
-const char *
-hdr_u128_text(hdr_u128 v, char text[HDR_U128_CHARS])
-{
-	char *at = text + HDR_U128_CHARS - 1;
-
-	*at = '\0';
-	do {
-		*--at = (char)('0' + (int)(v % 10));
-		v /= 10;
-	} while (v > 0);
-	return at;
-}
-
-bool
-hdr_u128_read(const char *digits, hdr_u128 *v)
-{
-	*v = 0;
-	if (digits == NULL || digits[0] == '\0')
-		return false;
-	for (; *digits != '\0'; digits++) {
-		unsigned digit = (unsigned)*digits - '0';
-
-		if (digit > 9 || *v > (~(hdr_u128)0 - digit) / 10)
-			return false;
-		*v = *v * 10 + digit;
-	}
-	return true;
-}
-
 double
 hdr_sums_mean(const struct hdr_sums *sums)
 {
 	if (sums->count == 0)
 		return 0;
-	return (double)sums->sum / (double)sums->count;
+	return u128_f64(sums->sum) / (double)sums->count;
 }
 
 /*
@@ -106,16 +84,19 @@ hdr_sums_mean(const struct hdr_sums *sums)
 double
 hdr_sums_stddev(const struct hdr_sums *sums)
 {
-	hdr_u128 mean, less;
+	struct u128 mean, less;
+	uint64_t rest;
 
 	if (sums->count < 2)
 		return 0;
-	mean = sums->sum / sums->count;
-	less = mean * sums->sum +
-	    (sums->sum % sums->count) * sums->sum / sums->count;
-	if (sums->sum_squares < less)
+	mean = u128_div(sums->sum, sums->count, &rest);
+	less =
+	    u128_div(u128_times(u128_of(rest), sums->sum), sums->count, NULL);
+	less = u128_add(u128_times(mean, sums->sum), less);
+	if (u128_less(sums->sum_squares, less))
 		return 0; /* only if the sums are inconsistent */
-	return sqrt((double)(sums->sum_squares - less) / (double)sums->count);
+	return sqrt(
+	    u128_f64(u128_sub(sums->sum_squares, less)) / (double)sums->count);
 }
 
 /* ---- counts ------------------------------------------------------------- */
@@ -299,7 +280,7 @@ hdr_quantile(const struct hdr *hdr, double q)
 void
 hdr_sums_of_counts(const struct hdr *hdr, struct hdr_sums *sums)
 {
-	hdr_u128 value;
+	struct u128 value, all; /* of a bucket */
 
 	*sums = (struct hdr_sums){ 0 };
 	for (uint32_t i = hdr->first; i <= hdr->last; i++) {
@@ -308,10 +289,12 @@ hdr_sums_of_counts(const struct hdr *hdr, struct hdr_sums *sums)
 		if (sums->count == 0)
 			sums->min = hdr_low(hdr, i);
 		sums->max = hdr_high(hdr, i);
-		value = (hdr_u128)middle(hdr, i);
+		value = u128_of((uint64_t)middle(hdr, i));
 		sums->count += hdr->counts[i];
-		sums->sum += value * hdr->counts[i];
-		sums->sum_squares += value * value * hdr->counts[i];
+		all = u128_times(value, u128_of(hdr->counts[i]));
+		sums->sum = u128_add(sums->sum, all);
+		sums->sum_squares =
+		    u128_add(sums->sum_squares, u128_times(value, all));
 	}
 }
 

@@ -16,6 +16,7 @@
 #ifndef STATS_HDR_H
 #define STATS_HDR_H
 
+#include "cmd/common/u128.h"
 #include "proto/buf.h"
 
 #include <stdbool.h>
@@ -29,13 +30,11 @@
 #define HDR_LOG_LINE_BYTES_MAX (8 * 1024 * 1024)
 #define HDR_LOG_ERR_CHARS 256
 
-__extension__ typedef unsigned __int128 hdr_u128;
-
 /* The exact values of a histogram. Start zeroed. */
 struct hdr_sums {
 	uint64_t count;
 	int64_t min, max; /* 0 while count is 0 */
-	hdr_u128 sum, sum_squares;
+	struct u128 sum, sum_squares;
 };
 
 struct hdr {
@@ -107,13 +106,6 @@ void hdr_sums_merge(struct hdr_sums *sums, const struct hdr_sums *from);
 /* Can values have these sums; and can those that a histogram has counted? */
 bool hdr_sums_possible(const struct hdr_sums *sums);
 bool hdr_sums_fit(const struct hdr *hdr, const struct hdr_sums *sums);
-
-#define HDR_U128_CHARS 40
-
-/* In decimal; returns `text`, or where in it the number starts. */
-const char *hdr_u128_text(hdr_u128 v, char text[HDR_U128_CHARS]);
-/* False: not only digits (NULL: none), or more than fit. */
-bool hdr_u128_read(const char *digits, hdr_u128 *v);
 
 /* 0 if empty; the deviation is that of the population. */
 double hdr_sums_mean(const struct hdr_sums *sums);

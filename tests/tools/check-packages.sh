@@ -138,8 +138,10 @@ run_image() {
 	mount -t proc proc "$BUNDLE/rootfs/proc"
 	[ ! -e "$BUNDLE/rootfs/bin/sh" ]
 	jq -r '.process.args[]' "$BUNDLE/config.json" >"$BUNDLE/args"
+	# not by run(): the shell of a function would get the signal
 	# shellcheck disable=SC2046 # words on purpose
-	run $(sed 's|^bluenet|/usr/bin/bluenet|' "$BUNDLE/args") \
+	chroot --userspec=65532:65532 "$BUNDLE/rootfs" \
+	    $(sed 's|^bluenet|/usr/bin/bluenet|' "$BUNDLE/args") \
 	    >"$BUNDLE/out" &
 	relay=$!
 	until grep -q 'ready on' "$BUNDLE/out"; do

@@ -69,8 +69,8 @@ same_sums(const struct hdr *a, const struct hdr *b)
 	ck_assert_uint_eq(a->sums.count, b->sums.count);
 	ck_assert_int_eq(a->sums.min, b->sums.min);
 	ck_assert_int_eq(a->sums.max, b->sums.max);
-	ck_assert(a->sums.sum == b->sums.sum);
-	ck_assert(a->sums.sum_squares == b->sums.sum_squares);
+	ck_assert(u128_equal(a->sums.sum, b->sums.sum));
+	ck_assert(u128_equal(a->sums.sum_squares, b->sums.sum_squares));
 }
 
 static inline void

@@ -151,8 +151,8 @@ START_TEST(merge)
 	ck_assert_mem_eq(merged.counts, whole.counts,
 	    whole.n_counts * sizeof(*whole.counts));
 	ck_assert_uint_eq(merged.sums.count, whole.sums.count);
-	ck_assert(merged.sums.sum == whole.sums.sum);
-	ck_assert(merged.sums.sum_squares == whole.sums.sum_squares);
+	ck_assert(u128_equal(merged.sums.sum, whole.sums.sum));
+	ck_assert(u128_equal(merged.sums.sum_squares, whole.sums.sum_squares));
 	for (int i = 0; i < 3; i++)
 		hdr_free(&part[i]);
 	hdr_free(&whole);

@@ -37,6 +37,7 @@
 #include "cmd/replay/report/json.h"
 
 #include "cmd/common/json.h"
+#include "cmd/common/u128.h"
 #include "cmd/common/version.h"
 #include "cmd/stats/hdr.h"
 
@@ -160,11 +161,11 @@ ns_of(int64_t v_ns)
 }
 
 static json_t *
-u128_of(hdr_u128 v)
+json_u128(struct u128 v)
 {
-	char digits[HDR_U128_CHARS];
+	char digits[U128_CHARS];
 
-	return json_string(hdr_u128_text(v, digits));
+	return json_string(u128_text(v, digits));
 }
 
 /* null where there are too few values */
@@ -195,8 +196,8 @@ hdr_of(const struct hdr *hdr)
 		    "p50_ns", quantile_of(hdr, 0.5), "p90_ns",
 		    quantile_of(hdr, 0.9), "p99_ns", quantile_of(hdr, 0.99),
 		    "p999_ns", quantile_of(hdr, 0.999), "sum_ns",
-		    u128_of(sums->sum), "sum_squares_ns2",
-		    u128_of(sums->sum_squares), "histogram", histogram);
+		    json_u128(sums->sum), "sum_squares_ns2",
+		    json_u128(sums->sum_squares), "histogram", histogram);
 	free(histogram);
 	return v;
 }
@@ -548,13 +549,13 @@ whole(const struct in *at, uint64_t max, uint64_t *v)
 {
 	json_int_t number =
 	    json_is_integer(at->v) ? json_integer_value(at->v) : -1;
-	hdr_u128 wide = (hdr_u128)number;
+	struct u128 wide = u128_of((uint64_t)number);
 	bool ok = number >= 0;
 
 	if (json_is_string(at->v))
-		ok = hdr_u128_read(json_string_value(at->v), &wide);
-	*v = (uint64_t)wide;
-	if (ok && wide <= max)
+		ok = u128_read(json_string_value(at->v), &wide);
+	*v = wide.lo;
+	if (ok && wide.hi == 0 && wide.lo <= max)
 		return true;
 	return in_bad(at, "a number from 0 to %" PRIu64, max);
 }
@@ -634,13 +635,13 @@ in_text(const struct in *up, const char *name, char text[REPORT_TEXT_CHARS])
 }
 
 static bool
-in_u128(const struct in *up, const char *name, hdr_u128 *v)
+in_u128(const struct in *up, const char *name, struct u128 *v)
 {
 	struct in at;
 
 	if (!in_member(up, name, JSON_STRING, &at))
 		return false;
-	if (!hdr_u128_read(json_string_value(at.v), v))
+	if (!u128_read(json_string_value(at.v), v))
 		return in_bad(&at, "a number of at most 128 bits, as a string");
 	return true;
 }
