@@ -230,10 +230,10 @@ scenarios() {
  line 61: 7 is the id of near, which is connected and would be displaced:\
  --force takes it"
 	same "$(grep -c '^ok' <<<"$output")" 3
-	run ! grep replaced "$tmp/$pid.err" "$tmp/node.err"
+	run ! grep -E 'link down.* name=(far|near) ' "$tmp/$pid.err"
 	suite 0 --force --scenario-only "$glob" "$plain"
 	run ! grep SKIP <<<"$output"
-	within grep -qs replaced "$tmp/node.err"
+	within grep -qs 'link down.* name=near .*why=replaced' "$tmp/$pid.err"
 }
 
 @test "where nodes need a token: left out without, run with it" {

@@ -295,13 +295,10 @@ reply(struct peer_conn *c, bool more, const struct bnet_roster_entry *entries,
 START_TEST(ids_that_the_roster_names)
 {
 	const uint64_t far = UINT64_C(8589934601);
-	const struct bnet_roster_entry first = { far, BNET_ROLE_NODE,
-		bnet_string_of("far"), 0 },
-				       second[] = {
-					       { 7, BNET_ROLE_NODE,
-						   bnet_string_of("a\n#"), 0 },
-					       { far + 2, BNET_ROLE_CLIENT,
-						   bnet_string_of(""), 0 } };
+	const struct bnet_roster_entry
+	    first = { far, BNET_ROLE_NODE, bnet_string_of("far"), 0 },
+	    second[] = { { 7, BNET_ROLE_NODE, bnet_string_of("a\n#"), 0 },
+		    { far + 2, BNET_ROLE_CLIENT, bnet_string_of(""), 0 } };
 	struct bnet_message welcome = { .type = BNET_MSG_WELCOME };
 	struct peer_conn c = { .fd = -1, .last = &c.first };
 
