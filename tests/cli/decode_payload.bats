@@ -102,12 +102,12 @@ json() {
 
 # of_filter FILE: lines of a number and an expression, so many frames pass
 of_filter() {
-	local n expression
+	local n expression found
 
 	while read -r n expression; do
-		decode 0 -r "$fixtures/captures/$1" -T fields -e number \
-			-Y "$expression"
-		same "$(grep -c . <<<"$output" || true) $expression" \
+		found=$("$decode" -r "$fixtures/captures/$1" -T fields \
+			-e number -Y "$expression")
+		same "$(grep -c . <<<"$found" || true) $expression" \
 			"$n $expression"
 	done
 }

@@ -136,6 +136,7 @@ without_packets() {
 @test "captures for the replay" {
 	agree 92 "$captures/replay-half-answered.pcap"
 	agree 61 "$captures/replay-one-way.pcap"
+	agree 24 "$captures/replay-two-relays.pcap"
 }
 
 @test "segments out of order" {

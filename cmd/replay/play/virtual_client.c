@@ -378,6 +378,20 @@ is_request(const struct vclient *vc, const struct bnet_header *header)
 	}
 }
 
+/*
+ * Is it for somebody whom we play? What came back in the capture was said by
+ * that side, perhaps for other reasons, and is ours to send, not the cluster's.
+ */
+static bool
+is_for_a_player(const struct vclient *vc, const struct bnet_header *header,
+    const struct tape_record *record)
+{
+	return header->dest_type == BNET_DEST_CLIENT ||
+	    (header->dest_type == BNET_DEST_NODE && record->ref != TAPE_NONE &&
+		id_map_id(&vc->play->ids, vc->who.round, record->ref,
+		    vc->plan->clone) != 0);
+}
+
 static void
 expect_answer(struct vclient *vc, const struct bnet_packet *packet,
     const struct bnet_header *header, const struct tape_record *record,
@@ -387,7 +401,8 @@ expect_answer(struct vclient *vc, const struct bnet_packet *packet,
 	    header, packet->codec, packet->payload, (uint64_t)due_ns);
 
 	request.error = tape_error(record);
-	request.guessed = request.error == 0 && !is_request(vc, header);
+	request.guessed = request.error == 0 && !is_request(vc, header) &&
+	    is_for_a_player(vc, header, record);
 	enter(vc, &request);
 }
 

@@ -382,8 +382,9 @@ static const struct blame blames[] = {
 	{ "frame held up", "frames held up", RESULTS_HELD, false },
 	{ "request without an answer", "requests without an answer",
 	    RESULTS_UNANSWERED, true },
-	{ "frame without the reply that followed it in the capture",
-	    "frames without the reply that followed them in the capture",
+	{ "frame to a player without the reply that followed it in the capture",
+	    "frames to players without the reply that followed them in the"
+	    " capture",
 	    RESULTS_UNANSWERED_SEQUENCE, false },
 	{ "error", "errors", RESULTS_ERRORS, true },
 	{ "call failed", "calls failed", RESULTS_CALL_ERRORS, true },

@@ -51,7 +51,7 @@ struct pairing_request {
 	int64_t captured_id; /* of a call */
 	bool extra; /* the capture lacks its answer */
 	bool failed; /* the capture answers that the call failed */
-	bool guessed; /* only the order of the frames makes it a request */
+	bool guessed; /* it is for a player: perhaps it asked for nothing */
 };
 
 #define PAIRING_DROPPED 8
