@@ -27,7 +27,7 @@ static struct ids {
 	bool whole; /* the roster came to its end */
 	unsigned n;
 	struct taken at[PEER_IDS_MAX];
-} *ids; /* NULL: nobody is there, or may be displaced */
+} * ids; /* NULL: nobody is there, or may be displaced */
 
 bool
 peer_ids_new(bool all)
@@ -59,9 +59,8 @@ add(uint64_t id, uint32_t role, struct bnet_string name)
 	to->id = id;
 	to->role = role;
 	for (size_t i = 0; i < name.len_bytes && i < NAME_CHARS - 1; i++)
-		to->name[i] = (char)(isgraph((unsigned char)name.p[i])
-			? name.p[i]
-			: '_');
+		to->name[i] =
+		    (char)(isgraph((unsigned char)name.p[i]) ? name.p[i] : '_');
 }
 
 /* True: more replies follow. */
