@@ -445,6 +445,8 @@ static const struct option_row rows[] = {
 	    "start relays with COMMAND, each with the options it needs",
 	    OPTION_TEXT(OPT, scenario_relay, 1, OPTION_TEXT_MAX),
 	    .mine = SCENARIO },
+	{ "force", 0, NULL, "take ids that others have, and displace them",
+	    OPTION_FLAG(OPT, force), .mine = SCENARIO },
 	{ "scenario-timeout", 0, "TIME", "fail an expectation after TIME",
 	    OPTION_TIME(OPT, scenario_timeout_ns, NS_PER_MS, LONG_NS),
 	    .initial = "5s", .mine = SCENARIO },
@@ -529,6 +531,7 @@ static const struct {
 	{ "only", "scenario" },
 	{ "scenario-relay", "scenario" },
 	{ "scenario-timeout", "scenario" },
+	{ "force", "scenario" },
 };
 
 static void

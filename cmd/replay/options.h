@@ -150,6 +150,7 @@ struct replay_options {
 	int scenario_rules; /* enum replay_rules: whose to run */
 	char *scenario_relay; /* command that starts a relay, or NULL */
 	int64_t scenario_timeout_ns; /* per expectation; 5 s */
+	bool force; /* scenarios may displace who is connected */
 };
 
 extern const struct option_program replay_program;

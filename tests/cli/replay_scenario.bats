@@ -218,6 +218,24 @@ scenarios() {
 	says "x.bns:5: unknown command jion"
 }
 
+@test "nobody is displaced: free ids are picked, a fixed one is left out" {
+	local glob='@(header-trailing-bytes|header-id-beyond-*|hello-id-taken)'
+
+	start_relay
+	start_nodes --id 8589934601 --name far
+	start_nodes --id 7 --name near
+	suite 0 --scenario-only "$glob" "$plain"
+	is_tap
+	same "$(grep SKIP <<<"$output")" "ok 1 - header-trailing-bytes # SKIP\
+ line 61: 7 is the id of near, which is connected and would be displaced:\
+ --force takes it"
+	same "$(grep -c '^ok' <<<"$output")" 3
+	run ! grep -E 'link down.* name=(far|near) ' "$tmp/$pid.err"
+	suite 0 --force --scenario-only "$glob" "$plain"
+	run ! grep SKIP <<<"$output"
+	within grep -qs 'link down.* name=near .*why=replaced' "$tmp/$pid.err"
+}
+
 @test "where nodes need a token: left out without, run with it" {
 	"$relay" --make-token '*' market >"$tmp/made"
 	grep ' market ' "$tmp/made" >"$tmp/tokens"

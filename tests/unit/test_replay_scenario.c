@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of scenarios: what is good, and what is told of the rest. */
+#include "cmd/replay/scenario/ids.h"
 #include "cmd/replay/scenario/run.h"
 #include "cmd/replay/scenario/script.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/temp_file.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define HEAD "scenario a-1\nsection 4.3\nabout b c\n"
@@ -247,6 +249,80 @@ START_TEST(each_value)
 }
 END_TEST
 
+/* The exit status of a scenario whose hello wants that id. */
+static int
+status_of(uint32_t role, uint64_t id)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		peer_ids_check(role, id);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Whoever does not say which ids are taken loses none. */
+START_TEST(ids_of_a_target_that_does_not_say)
+{
+	ck_assert(peer_ids_new(false));
+	ck_assert_int_eq(status_of(BNET_ROLE_NODE, 7), PEER_ID_TAKEN);
+	ck_assert_int_eq(status_of(BNET_ROLE_CLIENT, 7), PEER_ID_TAKEN);
+	ck_assert_int_eq(status_of(BNET_ROLE_NODE, 0), 0);
+	ck_assert(peer_ids_new(true));
+	ck_assert_int_eq(status_of(BNET_ROLE_NODE, 7), 0);
+}
+END_TEST
+
+/* An answer of a roster, as a connection of the name "c" has it. */
+static void
+reply(struct peer_conn *c, bool more, const struct bnet_roster_entry *entries,
+    uint32_t n)
+{
+	struct bnet_message m = { .type = BNET_MSG_ROSTER_REPLY };
+
+	m.u.roster_reply.more = more;
+	m.u.roster_reply.n = n;
+	m.u.roster_reply.entries = entries;
+	*c->last = event_of(&m);
+	c->last = &(*c->last)->next;
+}
+
+START_TEST(ids_that_the_roster_names)
+{
+	const uint64_t far = UINT64_C(8589934601);
+	const struct bnet_roster_entry
+	    first = { far, BNET_ROLE_NODE, bnet_string_of("far"), 0 },
+	    second[] = { { 7, BNET_ROLE_NODE, bnet_string_of("a\n#"), 0 },
+		    { far + 2, BNET_ROLE_CLIENT, bnet_string_of(""), 0 } };
+	struct bnet_message welcome = { .type = BNET_MSG_WELCOME };
+	struct peer_conn c = { .fd = -1, .last = &c.first };
+
+	welcome.u.welcome.relay_id = far + 1;
+	c.seen = event_of(&welcome);
+	reply(&c, true, &first, 1);
+	reply(&c, false, second, 2);
+	ck_assert(peer_ids_new(false));
+	peer_ids_ask(&c);
+	peer_event_free(c.seen);
+	ck_assert_int_eq(status_of(BNET_ROLE_NODE, far), PEER_ID_TAKEN);
+	ck_assert_int_eq(status_of(BNET_ROLE_NODE, far + 1), PEER_ID_TAKEN);
+	ck_assert_int_eq(status_of(BNET_ROLE_NODE, 7), PEER_ID_TAKEN);
+	/* clients have their own numbers */
+	ck_assert_int_eq(status_of(BNET_ROLE_CLIENT, 7), 0);
+	ck_assert_int_eq(status_of(BNET_ROLE_NODE, 8), 0);
+	ck_assert_uint_eq(peer_ids_free(1), far + 3);
+	ck_assert_uint_eq(peer_ids_free(2), far + 4);
+	ck_assert(peer_ids_new(true));
+	ck_assert_uint_eq(peer_ids_free(1), far);
+	ck_assert_uint_eq(peer_ids_free(9), far + 8);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -262,6 +338,8 @@ make_suite(void)
 	tcase_add_loop_test(
 	    tc, every_field_of_a_message, BNET_MSG_NONE + 1, BNET_N_MSGS);
 	tcase_add_loop_test(tc, each_value, 0, UNIT_ROWS(values));
+	tcase_add_test(tc, ids_of_a_target_that_does_not_say);
+	tcase_add_test(tc, ids_that_the_roster_names);
 	return suite;
 }
 

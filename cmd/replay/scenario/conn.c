@@ -223,6 +223,15 @@ peer_deadline(void)
 	return clock_now_ns() + (int64_t)(peer_timeout_s * 1e9);
 }
 
+struct peer_event *
+peer_conn_next(struct peer_conn *c, int64_t deadline_ns)
+{
+	while (c->first == NULL)
+		if (c->fd < 0 || !peer_pump(deadline_ns))
+			return NULL;
+	return peer_conn_take(c);
+}
+
 /* ---- how they begin, plain or TLS, and are forgotten ---- */
 
 struct peer_defaults peer_defaults;

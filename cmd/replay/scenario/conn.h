@@ -39,7 +39,11 @@ struct peer_conn *peer_conn_find(const char *name);
 
 struct peer_conn *peer_conn(const char *name);
 
+/* Its oldest event, of at least one; the caller frees it. */
 struct peer_event *peer_conn_take(struct peer_conn *c);
+
+/* The same, waited for; NULL at the end of the connection or of the time. */
+struct peer_event *peer_conn_next(struct peer_conn *c, int64_t deadline_ns);
 
 /* Write what the socket accepts. True: nothing is left. */
 bool peer_conn_write(struct peer_conn *c);

@@ -10,6 +10,7 @@
 #include "cmd/common/data_files.h"
 #include "cmd/common/glob.h"
 #include "cmd/replay/scenario/conn.h"
+#include "cmd/replay/scenario/ids.h"
 #include "cmd/replay/scenario/relay.h"
 #include "cmd/replay/scenario/script.h"
 
@@ -30,6 +31,7 @@
 #define SHOWN_LINES 12
 #define LINE_SHOWN_CHARS 200
 #define LOOK_MS 100
+#define PROBE "probe" /* our connections, in scripts of ours */
 #define PROBE_NS INT64_C(5000000000) /* at least */
 #define NS_PER_S 1e9
 #define LIMIT_FACTOR 4 /* of all expectations of a scenario together */
@@ -425,17 +427,20 @@ enum outcome {
 	PASSED,
 	FAILED,
 	WRONG, /* the scenario itself */
+	REFUSED, /* it would have displaced somebody */
 	STOPPED,
 };
 
 struct suite {
 	const struct replay_options *opt;
+	const struct scenarios *all;
 	const struct address *address; /* of the target, or NULL */
 	const struct session_target *target;
 	char where[ADDRESS_CHARS]; /* of the relay at hand: $r */
 	struct scenario_relay relay; /* that one, if we started it */
 	bool nodes; /* it admits nodes */
 	bool probing; /* what runs is a probe of ours */
+	bool asking; /* that for the ids that are taken */
 	size_t number; /* of the last result */
 	const volatile int *stop;
 	FILE *out;
@@ -470,6 +475,8 @@ play(const struct suite *suite, const struct scenario *s, int fd)
 		peer_line = s->lines[i].number;
 		peer_run_line(s->lines[i].text);
 	}
+	if (suite->asking)
+		peer_ids_ask(peer_conn(PROBE));
 	(void)fflush(stdout);
 	_exit(0);
 }
@@ -527,9 +534,16 @@ outcome_of(struct suite *suite, int status, bool ended)
 		    "its process was killed by signal %d\n", WTERMSIG(status));
 		return WRONG;
 	}
-	return WEXITSTATUS(status) == 0                ? PASSED
-	    : WEXITSTATUS(status) == PEER_SCRIPT_WRONG ? WRONG
-						       : FAILED;
+	switch (WEXITSTATUS(status)) {
+	case 0:
+		return PASSED;
+	case PEER_SCRIPT_WRONG:
+		return WRONG;
+	case PEER_ID_TAKEN:
+		return REFUSED;
+	default:
+		return FAILED;
+	}
 }
 
 static enum outcome
@@ -629,7 +643,7 @@ run_probe(struct suite *suite, const struct scenario *probe)
 static bool
 takes_nodes(struct suite *suite)
 {
-	char text[] = "join probe $r role=node name=scenario-probe";
+	char text[] = "join " PROBE " $r role=node name=scenario-probe";
 	struct scenario_line line = { 1, text };
 	const struct scenario probe = { .lines = &line, .n_lines = 1 };
 
@@ -639,7 +653,7 @@ takes_nodes(struct suite *suite)
 static bool
 still_accepts(struct suite *suite)
 {
-	char text[] = "connect probe $r";
+	char text[] = "connect " PROBE " $r";
 	struct scenario_line line = { 1, text };
 	const struct scenario probe = { .lines = &line, .n_lines = 1 };
 
@@ -696,6 +710,43 @@ begins_group(const struct suite *suite, const struct scenarios *all, size_t at)
 	return is_wanted(suite, &all->list[at]);
 }
 
+/* A line may take an id, or avoids those that are taken. */
+static bool
+is_about_ids(const struct scenario *s)
+{
+	for (size_t i = 0; i < s->n_lines; i++)
+		if (strstr(s->lines[i].text, "id=") != NULL ||
+		    strstr(s->lines[i].text, "$free") != NULL)
+			return true;
+	return false;
+}
+
+/* Which ids must no scenario of the group take? Those of a target of theirs. */
+static void
+ask_for_ids(struct suite *suite, const struct scenario *first)
+{
+	const struct scenario *end = suite->all->list + suite->all->n;
+	char join[] = "join " PROBE " $r name=scenario-probe", mute[] = "mute",
+	     roster[] = "roster " PROBE;
+	struct scenario_line lines[] = { { 1, mute }, { 2, join },
+		{ 3, roster } };
+	const struct scenario probe = { .lines = lines, .n_lines = 3 };
+	bool ours = suite->relay.pid != 0, about = false;
+
+	if (!peer_ids_new(ours || suite->opt->force ||
+		suite->opt->scenario_rules != REPLAY_RULES_OURS))
+		cli_die("out of memory");
+	for (const struct scenario *s = first; s < end; s++)
+		about |= is_wanted(suite, s) && same_group(s, first) &&
+		    is_about_ids(s);
+	suite->asking = about && !ours;
+	if (suite->asking && !run_probe(suite, &probe) && *suite->stop == 0)
+		cli_warn("no roster came from %s: scenarios that take a fixed"
+			 " id are left out without --force",
+		    suite->where);
+	suite->asking = false;
+}
+
 /* Make a relay for these scenarios the one at hand. False: it did not start. */
 static bool
 take_relay(struct suite *suite, const struct scenario *first)
@@ -718,6 +769,7 @@ take_relay(struct suite *suite, const struct scenario *first)
 		}
 		memcpy(suite->where, suite->relay.where, sizeof(suite->where));
 	}
+	ask_for_ids(suite, first);
 	suite->nodes = suite->opt->scenario_rules == REPLAY_RULES_OURS &&
 	    takes_nodes(suite);
 	return true;
@@ -732,6 +784,22 @@ ends_relay(const struct scenario *s)
 	return false;
 }
 
+/* Why it stopped: what it said last, without the newline. */
+static const char *
+refusal(struct suite *suite)
+{
+	static const char who[] = "peer: ";
+	char *at;
+
+	if (suite->n_said > 0 && suite->said[suite->n_said - 1] == '\n')
+		suite->said[--suite->n_said] = '\0';
+	at = strrchr(suite->said, '\n');
+	at = at != NULL ? at + 1 : suite->said;
+	if (strncmp(at, who, sizeof(who) - 1) == 0)
+		at += sizeof(who) - 1;
+	return at;
+}
+
 /* Run one and report it. Returns an exit code; *go_on: the next may follow. */
 static int
 run_and_report(struct suite *suite, const struct scenario *s, bool *go_on)
@@ -740,6 +808,10 @@ run_and_report(struct suite *suite, const struct scenario *s, bool *go_on)
 
 	if (outcome == STOPPED)
 		return REPLAY_OK;
+	if (outcome == REFUSED) {
+		skip(suite, s, refusal(suite), "");
+		return REPLAY_OK;
+	}
 	report(suite, ++suite->number, s, outcome);
 	if (ends_relay(s)) {
 		*go_on = take_relay(suite, s);
@@ -834,6 +906,7 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 		    opt->scenario);
 		code = REPLAY_USAGE;
 	} else {
+		suite.all = &all;
 		code = run_all(&suite, &all);
 	}
 	scenarios_free(&all);

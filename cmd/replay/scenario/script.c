@@ -9,6 +9,7 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/glob.h"
 #include "cmd/replay/scenario/conn.h"
+#include "cmd/replay/scenario/ids.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -387,8 +388,10 @@ peer_message_send(struct peer_args *args)
 	field = bnet_message_fields(m.type, &n);
 	for (; n > 0; n--, field++)
 		peer_field_set(args, field, &m);
-	if (m.type == BNET_MSG_HELLO)
+	if (m.type == BNET_MSG_HELLO) {
+		peer_ids_check(m.u.hello.role, m.u.hello.wanted_id);
 		c->role = m.u.hello.role;
+	}
 	p.header.timestamp = (uint64_t)peer_number(args, "timestamp", 0);
 	peer_dest(peer_arg(args, "dest", "hop"), &p.header);
 	peer_args_done(args);
@@ -448,16 +451,6 @@ peer_matches(const struct peer_event *ev, struct peer_args *args)
 	return true;
 }
 
-/* The next event, taken; NULL at the end of the connection or of the time. */
-static struct peer_event *
-peer_next(struct peer_conn *c, int64_t deadline_ns)
-{
-	while (c->first == NULL)
-		if (c->fd < 0 || !peer_pump(deadline_ns))
-			return NULL;
-	return peer_conn_take(c);
-}
-
 static _Noreturn void
 peer_expected(const struct peer_args *args, const char *what, const char *got)
 {
@@ -499,7 +492,7 @@ peer_expect(struct peer_args *args)
 
 	(void)peer_arg_at(args, 2, "KIND");
 	for (;;) {
-		ev = peer_next(c, deadline_ns);
+		ev = peer_conn_next(c, deadline_ns);
 		if (ev == NULL)
 			peer_expected(args, "but nothing came",
 			    c->fd < 0 ? ": it has ended" : " in time");
@@ -935,6 +928,31 @@ peer_command_name(size_t i)
 
 /* ---- the script ---- */
 
+static char *
+text_of_id(uint64_t id)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%" PRIu64, id);
+	return peer_dup(text, strlen(text));
+}
+
+/* $free, and $free2 to $free9: ids that nobody has. NULL: another variable. */
+static char *
+lookup_free(const char *name, size_t len)
+{
+	static const char word[] = "free";
+	const size_t n = sizeof(word) - 1;
+
+	if (len < n || memcmp(name, word, n) != 0)
+		return NULL;
+	if (len == n)
+		return text_of_id(peer_ids_free(1));
+	if (len > n + 1 || name[n] < '2' || name[n] > '9')
+		return NULL;
+	return text_of_id(peer_ids_free((unsigned)(name[n] - '0')));
+}
+
 /* A variable, or FIELD of what connection NAME was last expected to say. */
 static char *
 lookup(const char *name, size_t len)
@@ -942,23 +960,21 @@ lookup(const char *name, size_t len)
 	const char *value = peer_var(name, len);
 	const char *dot = memchr(name, '.', len);
 	const struct peer_conn *c;
-	char *text, id[32];
+	char *text;
 	size_t n;
 
 	if (value != NULL)
 		return peer_dup(value, strlen(value));
 	if (dot == NULL)
-		return NULL;
+		return lookup_free(name, len);
 	text = peer_dup(name, (size_t)(dot - name));
 	c = peer_conn_find(text);
 	free(text);
 	n = len - (size_t)(dot + 1 - name);
 	if (c == NULL)
 		return NULL;
-	if (n == 2 && memcmp(dot + 1, "id", 2) == 0) {
-		(void)snprintf(id, sizeof(id), "%" PRIu64, c->id);
-		return peer_dup(id, strlen(id));
-	}
+	if (n == 2 && memcmp(dot + 1, "id", 2) == 0)
+		return text_of_id(c->id);
 	return c->seen == NULL ? NULL : peer_event_field(c->seen, dot + 1, n);
 }
 
