@@ -1,16 +1,18 @@
 # bluenet-tools: see README.md. Build variables: CC CFLAGS LDFLAGS BUILD PREFIX
 # LIBDIR SYSCONFDIR DESTDIR V. Everything that is made goes into $(BUILD).
 
-VERSION := $(shell sed -n 's/^\#define BNET_VERSION "\(.*\)"/\1/p' \
-    proto/bluenet.h)
+VERSION := $(shell sh tests/tools/version.sh)
 SOVERSION = 0
 BUILD ?= build
 PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
+# /usr/lib/TRIPLET where the system has such folders, as Debian has
+LIBDIR ?= $(PREFIX)/lib$(if $(filter /usr,$(PREFIX)),$(addprefix /,$(shell \
+    $(CC) -print-multiarch 2>/dev/null)))
 SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),,$(PREFIX))/etc
 DESTDIR ?=
 CC ?= cc
 PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 WERROR ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -18,9 +20,11 @@ MAKEFLAGS += --no-print-directory
 
 PKGS_LIB = openssl zlib
 PKGS_CMD = libpcap libpcre2-8
+PKGS_EMBED = liburcu-qsbr liburcu-cds
 PKGS_DECODE = jansson
 PKGS_PING = liburcu-qsbr liburcu-cds ncursesw
 PKGS_RELAY = liburcu-qsbr liburcu-cds libmicrohttpd inih
+PKGS_NODE = liburcu-qsbr liburcu-cds jansson
 PKGS_REPLAY = liburcu-qsbr liburcu-cds jansson
 PKGS_TEST = check jansson
 # readiness, watchdog and socket activation of the relay, where it is there
@@ -39,9 +43,11 @@ ALL_CFLAGS = -std=c17 $(WARN) $(WERROR) -fPIC -fno-semantic-interposition \
     $(shell $(PKG_CONFIG) --cflags $(PKGS_LIB) $(PKGS_CMD)) $(CFLAGS) -pthread
 LIBS_LIB = $(shell $(PKG_CONFIG) --libs $(PKGS_LIB)) -lsnappy
 LIBS_CMD = $(shell $(PKG_CONFIG) --libs $(PKGS_CMD) $(PKGS_CODEC)) -lm
+LIBS_EMBED = $(shell $(PKG_CONFIG) --libs $(PKGS_EMBED))
 LIBS_DECODE = $(shell $(PKG_CONFIG) --libs $(PKGS_DECODE))
 LIBS_PING = $(shell $(PKG_CONFIG) --libs $(PKGS_PING))
 LIBS_RELAY = $(shell $(PKG_CONFIG) --libs $(PKGS_RELAY) $(PKGS_OPTIONAL))
+LIBS_NODE = $(shell $(PKG_CONFIG) --libs $(PKGS_NODE))
 LIBS_REPLAY = $(shell $(PKG_CONFIG) --libs $(PKGS_REPLAY))
 LIBS_TEST = $(shell $(PKG_CONFIG) --libs $(PKGS_TEST)) -lm
 LIBS_TOOL = $(shell $(PKG_CONFIG) --libs jansson) -lm
@@ -53,6 +59,7 @@ PROTO_SRC = $(wildcard proto/*.c)
 SHARED_SRC = $(wildcard cmd/common/*.c cmd/stats/*.c cmd/capture/*.c \
     cmd/filter/*.c)
 ENGINE_SRC = $(wildcard cmd/engine/*.c cmd/session/*.c)
+EMBED_SRC = $(wildcard cmd/embed/*.c)
 DECODE_SRC = $(wildcard cmd/decode/*.c)
 PING_SRC = $(wildcard cmd/ping/*.c)
 RELAY_SRC = $(wildcard cmd/relay/*.c)
@@ -64,6 +71,8 @@ TOOL_SRC = $(wildcard tests/tools/*.c)
 
 LIB_A = $(BUILD)/libbluenet.a
 LIB_SO = $(BUILD)/libbluenet.so.$(SOVERSION)
+EMBED_A = $(BUILD)/libbluenet-engine.a
+EMBED_SO = $(BUILD)/libbluenet-engine.so.$(SOVERSION)
 SHARED_A = $(BUILD)/libcmd.a
 ENGINE_A = $(BUILD)/libengine.a
 DECODE_A = $(BUILD)/libdecode.a
@@ -76,13 +85,19 @@ PROGRAMS = $(BUILD)/bluenet-decode $(BUILD)/bluenet-relay \
 
 # The shared library needs the linker of GNU; the rest builds elsewhere too.
 ifeq ($(shell uname -s),Linux)
-LIBRARIES = $(LIB_A) $(LIB_SO)
+LIBRARIES = $(LIB_A) $(LIB_SO) $(EMBED_A) $(EMBED_SO)
 else
 LIBRARIES = $(LIB_A)
 endif
 
 .PHONY: all
 all: $(LIBRARIES) $(PROGRAMS)
+
+# where the programs find what is installed in share/bluenet (data_files.h)
+$(PROGRAMS): | $(BUILD)/fixtures
+$(BUILD)/fixtures:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn '$(CURDIR)/fixtures' $@
 
 # what is needed comes before what needs it, also under -j
 ifneq ($(filter deps deps-check,$(MAKECMDGOALS)),)
@@ -92,6 +107,16 @@ endif
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# made again where the version is another
+$(BUILD)/version: ALWAYS
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+.PHONY: ALWAYS
+ALWAYS:
+$(BUILD)/cmd/common/version.o: $(BUILD)/version
+$(BUILD)/cmd/common/version.o: override CPPFLAGS += \
+    -DTREE_VERSION='"$(VERSION)"'
 
 $(LIB_A): $(call obj,$(PROTO_SRC))
 $(SHARED_A): $(call obj,$(SHARED_SRC))
@@ -108,6 +133,19 @@ $(LIB_SO): $(call obj,$(PROTO_SRC)) proto/bluenet.map
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(@F) \
 	    -Wl,--version-script=proto/bluenet.map -o $@ \
 	    $(filter %.o,$^) $(LIBS_LIB)
+
+# What it has of the programs' rooms is not to be seen: the static one is one
+# object with what begins with bnet_ in it.
+$(EMBED_A): $(call obj,$(EMBED_SRC)) $(ENGINE_A) $(SHARED_A)
+	$(Q)$(LD) -r -o $@.o $^ && $(OBJCOPY) --wildcard \
+	    --keep-global-symbol='bnet_*' $@.o && rm -f $@ && \
+	    $(AR) rcs $@ $@.o && rm -f $@.o
+
+$(EMBED_SO): $(call obj,$(EMBED_SRC)) $(ENGINE_A) $(SHARED_A) $(LIB_SO) \
+    cmd/embed/engine.map
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,$(@F) \
+	    -Wl,--version-script=cmd/embed/engine.map -o $@ \
+	    $(filter %.o %.a %.so.$(SOVERSION),$^) $(LIBS_EMBED)
 
 $(BUILD)/bluenet-decode: $(call obj,cmd/decode/main.c) $(DECODE_A) \
     $(SHARED_A) $(LIB_A)
@@ -131,7 +169,7 @@ $(BUILD)/bluenet-replay: $(call obj,cmd/replay/main.c) $(REPLAY_A) \
 
 $(BUILD)/bluenet-node: $(call obj,cmd/node/main.c) $(NODE_A) \
     $(ENGINE_A) $(SHARED_A) $(LIB_A)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_RELAY) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_NODE) \
 	    $(LIBS_CMD) $(LIBS_LIB)
 
 # The completions, from the tables of options.
@@ -152,8 +190,10 @@ $(BUILD)/completion/relay.conf: $(BUILD)/completion/completion
 	$(Q)$< bluenet-relay conf > $@.part && mv $@.part $@
 
 $(BUILD)/completion/embed.c: man/bluenet.3
+$(BUILD)/completion/client.c $(BUILD)/completion/server.c: man/bluenet-engine.3
+$(BUILD)/completion/%.c:
 	@mkdir -p $(@D)
-	$(Q)sh tests/tools/extract-example.sh $< embed.c > $@.part && \
+	$(Q)sh tests/tools/extract-example.sh $< $(@F) > $@.part && \
 	    mv $@.part $@
 
 # ---- what a user asks for ---------------------------------------------------
@@ -211,40 +251,51 @@ COMPLETION_BASH = $(patsubst $(BUILD)/%,$(BUILD)/completion/%.bash, \
     $(PROGRAMS))
 COMPLETION_ZSH = $(patsubst $(BUILD)/%,$(BUILD)/completion/_%,$(PROGRAMS))
 UNITS = $(wildcard cmd/relay/systemd/*)
-UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
+UNITDIR = $(DESTDIR)$(SYSTEMDDIR)
 CONFDIR = $(DESTDIR)$(SYSCONFDIR)/bluenet
 # what the programs, or people, read
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/bluenet
 SHARED = fixtures/decode.schema.json fixtures/keys.txt
 RELAY_CONF = $(BUILD)/completion/relay.conf
-EXAMPLES = $(BUILD)/completion/embed.c
+EXAMPLES = $(addprefix $(BUILD)/completion/,embed.c client.c server.c)
+PC = $(patsubst %,$(LIBTO)/pkgconfig/%.pc,bluenet \
+    $(if $(filter $(EMBED_A),$(LIBRARIES)),bluenet-engine))
 
 #: install - install programs, library, manuals and units (PREFIX, DESTDIR)
 .PHONY: install
 install: all $(COMPLETION_BASH) $(COMPLETION_ZSH) $(RELAY_CONF) $(EXAMPLES)
 	install -d $(BINDIR) $(LIBTO)/pkgconfig $(INCDIR) $(MANDIR)/man1 \
 	    $(MANDIR)/man3 $(MANDIR)/man5 $(BASHDIR) $(ZSHDIR) $(UNITDIR) \
-	    $(CONFDIR) $(SHAREDIR)/scenarios $(SHAREDIR)/grafana \
-	    $(SHAREDIR)/examples
+	    $(CONFDIR) $(SHAREDIR)/scenarios/macho $(SHAREDIR)/grafana \
+	    $(SHAREDIR)/examples $(SHAREDIR)/wireshark
 	install -m 755 $(PROGRAMS) $(BINDIR)
-	install -m 644 $(LIB_A) $(LIBTO)
-	$(if $(filter %.so.$(SOVERSION),$(LIBRARIES)),install -m 755 \
-	    $(LIB_SO) $(LIBTO) && \
-	    ln -sf $(notdir $(LIB_SO)) $(LIBTO)/libbluenet.so)
+	install -m 644 $(filter %.a,$(LIBRARIES)) $(LIBTO)
+	for so in $(filter %.so.$(SOVERSION),$(LIBRARIES)); do \
+		install -m 755 $$so $(LIBTO) && ln -sf $$(basename $$so) \
+		    $(LIBTO)/$$(basename $${so%.$(SOVERSION)}); done
 	install -m 644 $(HEADERS) $(INCDIR)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	$(if $(filter $(EMBED_A),$(LIBRARIES)),sed 's|"proto/|"|' \
+	    cmd/embed/engine.h > $(INCDIR)/engine.h)
+	for pc in $(PC); do sed -e 's|@PREFIX@|$(PREFIX)|' \
+	    -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
-	    proto/bluenet.pc.in > $(LIBTO)/pkgconfig/bluenet.pc
-	install -m 644 $(wildcard man/*.1) $(MANDIR)/man1
-	install -m 644 $(wildcard man/*.3) $(MANDIR)/man3
-	install -m 644 $(wildcard man/*.5) $(MANDIR)/man5
+	    $$(ls proto/$${pc##*/}.in cmd/embed/$${pc##*/}.in 2>/dev/null) \
+		> $$pc; done
+	for f in $(wildcard man/*.[135]); do sed \
+	    -e 's|/usr/local/share|$(PREFIX)/share|' \
+	    -e 's|/etc/bluenet|$(SYSCONFDIR)/bluenet|' $$f \
+		> $(MANDIR)/man$${f##*.}/$${f##*/}; done
 	for f in $(COMPLETION_BASH); do \
 		install -m 644 $$f $(BASHDIR)/$$(basename $$f .bash); done
 	install -m 644 $(COMPLETION_ZSH) $(ZSHDIR)
 	install -m 644 $(SHARED) $(SHAREDIR)
 	install -m 644 $(wildcard fixtures/scenarios/*.bns) \
 	    $(SHAREDIR)/scenarios
+	install -m 644 $(wildcard fixtures/scenarios/macho/*) \
+	    $(SHAREDIR)/scenarios/macho
 	install -m 644 $(wildcard fixtures/grafana/*.json) $(SHAREDIR)/grafana
+	install -m 644 fixtures/wireshark/bluenet.lua $(SHAREDIR)/wireshark
 	install -m 644 $(EXAMPLES) $(SHAREDIR)/examples
 	[ -e $(CONFDIR)/relay.conf ] || \
 	    install -m 644 $(RELAY_CONF) $(CONFDIR)
@@ -283,7 +334,7 @@ uninstall: $(RELAY_CONF)
 	rm -rf $(SHAREDIR)
 	rm -f $(patsubst $(BUILD)/%,$(BINDIR)/%,$(PROGRAMS))
 	rm -f $(LIBTO)/libbluenet.a $(LIBTO)/libbluenet.so* \
-	    $(LIBTO)/pkgconfig/bluenet.pc
+	    $(LIBTO)/libbluenet-engine.a $(LIBTO)/libbluenet-engine.so* $(PC)
 	rm -rf $(INCDIR)
 	rm -f $(patsubst man/%,$(MANDIR)/man1/%,$(wildcard man/*.1)) \
 	    $(patsubst man/%,$(MANDIR)/man3/%,$(wildcard man/*.3)) \
@@ -291,6 +342,22 @@ uninstall: $(RELAY_CONF)
 	rm -f $(patsubst %.bash,$(BASHDIR)/%,$(notdir $(COMPLETION_BASH))) \
 	    $(patsubst %,$(ZSHDIR)/%,$(notdir $(COMPLETION_ZSH))) \
 	    $(patsubst %,$(UNITDIR)/%,$(notdir $(UNITS)))
+
+#: dist - the last commit as a tarball in $(BUILD), the same bytes anywhere
+.PHONY: dist
+dist:
+	@mkdir -p $(BUILD)
+	@sh tests/tools/dist.sh $(BUILD)
+
+#: deb - Debian packages of the last commit, in $(BUILD)/deb
+.PHONY: deb
+deb:
+	@sh fixtures/packaging/deb.sh $(abspath $(BUILD))/deb
+
+#: image - an OCI image layout of relay and tools, in $(BUILD)/image/oci
+.PHONY: image
+image: all
+	@BUILD=$(BUILD) sh fixtures/packaging/image.sh $(abspath $(BUILD))/image
 
 #: clean - remove all builds
 .PHONY: clean
@@ -316,8 +383,8 @@ $(CAPTURES_A): $(filter-out $(TRIAL_O),$(call obj,$(wildcard \
     tests/captures/*.c)))
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP) $(TRIAL_O) $(CAPTURES_A) \
-    $(DECODE_A) $(PING_A) $(RELAY_A) $(REPLAY_A) $(NODE_A) $(ENGINE_A) \
-    $(SHARED_A) $(LIB_A)
+    $(DECODE_A) $(PING_A) $(RELAY_A) $(REPLAY_A) $(NODE_A) \
+    $(call obj,$(EMBED_SRC)) $(ENGINE_A) $(SHARED_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread $(WRAP) -o $@ $^ $(LIBS_TEST) \
 	    $(LIBS_RELAY) $(LIBS_PING) $(LIBS_CMD) $(LIBS_LIB)
@@ -386,6 +453,11 @@ check:
 .PHONY: check-fresh
 check-fresh:
 	@sh tests/tools/check-fresh.sh
+
+#: check-packages - what deb and image make, in roots of their own (as root)
+.PHONY: check-packages
+check-packages:
+	@sh tests/tools/check-packages.sh
 
 #: soak-tests - all tests N times (5), the last ones on a busy machine
 .PHONY: soak-tests
@@ -479,7 +551,8 @@ bench-replay: $(PROGRAMS) $(BENCH_BIN)
 # ---- lint -------------------------------------------------------------------
 
 C_FILES = $(shell find proto cmd tests -name '*.[ch]')
-SH_FILES = .ci/run $(wildcard tests/*/*.sh fixtures/*/*.sh)
+SH_FILES = .ci/run $(wildcard tests/*/*.sh fixtures/*/*.sh) \
+    $(filter-out %/control,$(wildcard fixtures/packaging/debian/tests/*))
 BANNED = sprintf|vsprintf|strcpy|strcat|gets|atoi|atol|strtok
 
 # Warnings are errors in gcc's build, which is the one that is tested, and in
@@ -494,7 +567,7 @@ lint-cc:
 	@$(MAKE) fuzz-build
 
 .PHONY: objects
-objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(DECODE_SRC) \
+objects: $(call obj,$(PROTO_SRC) $(SHARED_SRC) $(ENGINE_SRC) $(EMBED_SRC) $(DECODE_SRC) \
     $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) $(NODE_SRC) $(COMPLETION_SRC) \
     $(UNIT_SRC) $(TOOL_SRC) $(wildcard tests/captures/*.c tests/fuzz/*.c))
 
@@ -545,6 +618,6 @@ format:
 .PRECIOUS: $(BUILD)/%.o
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call obj,$(PROTO_SRC) $(SHARED_SRC) \
-    $(ENGINE_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) $(REPLAY_SRC) \
-    $(NODE_SRC) $(COMPLETION_SRC) \
+    $(ENGINE_SRC) $(EMBED_SRC) $(DECODE_SRC) $(PING_SRC) $(RELAY_SRC) \
+    $(REPLAY_SRC) $(NODE_SRC) $(COMPLETION_SRC) \
     $(wildcard tests/unit/*.c tests/captures/*.c tests/bench/*.c) $(TOOL_SRC) $(wildcard tests/fuzz/*.c)))

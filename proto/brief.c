@@ -255,6 +255,8 @@ has_macho(struct bnet_string name)
 {
 	const char *p = name.p, *end = name.p + name.len_bytes;
 
+	if (name.len_bytes >= 5 && memcmp(p, "macho", 5) == 0)
+		return true;
 	/* the rarest letter of the word */
 	while ((p = memchr(p, 'h', (size_t)(end - p))) != NULL) {
 		if (p - name.p >= 3 && end - p >= 2 &&

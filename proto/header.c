@@ -31,8 +31,8 @@ static inline uint64_t
 take(struct window *w, uint32_t skip, uint32_t n_bits)
 {
 	uint32_t used = skip + BNET_BITS_COUNT + n_bits;
-	uint64_t v = w->low >> (skip + BNET_BITS_COUNT) &
-	    ((UINT64_C(1) << n_bits) - 1);
+	uint64_t v =
+	    w->low >> (skip + BNET_BITS_COUNT) & ((UINT64_C(1) << n_bits) - 1);
 
 	w->low = w->low >> used | w->high << (64 - used);
 	w->high >>= used;
@@ -89,8 +89,8 @@ take_i32(struct window *w)
  * loads, and one check at the end. False: it is none of those, or bad.
  */
 static bool
-decode_usual(struct bnet_slice oob, struct bnet_header *header,
-    size_t *trailing_bytes)
+decode_usual(
+    struct bnet_slice oob, struct bnet_header *header, size_t *trailing_bytes)
 {
 	struct window w = { .n_used = 0 };
 
@@ -98,8 +98,8 @@ decode_usual(struct bnet_slice oob, struct bnet_header *header,
 		return false;
 	w.low = bnet_bits_load(oob.p);
 	if (oob.len > 8)
-		w.high = bnet_bits_load(oob.p + oob.len - 8) >>
-		    (8 * (16 - oob.len));
+		w.high =
+		    bnet_bits_load(oob.p + oob.len - 8) >> (8 * (16 - oob.len));
 	header->source = take_i64(&w);
 	header->dest_type = take_i64(&w);
 	header->dest = take_i64(&w);

@@ -188,10 +188,14 @@ add(struct bnet_marshal *m, enum bnet_node_type type)
 	return node;
 }
 
+/* `at`: behind its opcode. */
 static inline bool
-add_int(struct bnet_marshal *m, int64_t v)
+add_int(struct bnet_marshal *m, const uint8_t *at, int64_t v)
 {
-	add(m, BNET_NODE_INT)->v.i = v;
+	struct bnet_node *node = add(m, BNET_NODE_INT);
+
+	node->n = (uint32_t)(at - 1 - m->stream->from);
+	node->v.i = v;
 	return true;
 }
 
@@ -666,6 +670,7 @@ read_table(struct bnet_marshal *m)
 static bool
 read_long(struct bnet_marshal *m)
 {
+	const uint8_t *at = m->p;
 	uint64_t v = 0;
 	uint32_t n;
 
@@ -678,7 +683,7 @@ read_long(struct bnet_marshal *m)
 	if (n > 0 && n < 8 && (m->p[n - 1] & 0x80) != 0)
 		v |= UINT64_MAX << (8 * n);
 	m->p += n;
-	return add_int(m, (int64_t)v);
+	return add_int(m, at, (int64_t)v);
 }
 
 /* An integer of 1, 2, 4 or 8 bytes. */
@@ -692,13 +697,13 @@ read_int(struct bnet_marshal *m, uint32_t n)
 	m->p += n;
 	switch (n) {
 	case 1:
-		return add_int(m, (int8_t)p[0]);
+		return add_int(m, p, (int8_t)p[0]);
 	case 2:
-		return add_int(m, (int16_t)(p[0] | p[1] << 8));
+		return add_int(m, p, (int16_t)(p[0] | p[1] << 8));
 	case 4:
-		return add_int(m, (int32_t)le32(p));
+		return add_int(m, p, (int32_t)le32(p));
 	default:
-		return add_int(m, (int64_t)le64(p));
+		return add_int(m, p, (int64_t)le64(p));
 	}
 }
 
@@ -1200,7 +1205,7 @@ read_constant(struct bnet_marshal *m, uint8_t type)
 		add(m, BNET_NODE_BOOL)->v.i = type == 0x1f;
 		return true;
 	default:
-		return add_int(m, (int64_t)type - 0x08);
+		return add_int(m, m->p, (int64_t)type - 0x08);
 	}
 }
 
@@ -1282,7 +1287,8 @@ is_leaf(uint8_t type)
  * return where the next one is. NULL: another one, or its bytes end later.
  */
 static inline const uint8_t *
-short_leaf(const uint8_t *p, const uint8_t *end, struct bnet_node *node)
+short_leaf(const uint8_t *p, const uint8_t *end, const uint8_t *from,
+    struct bnet_node *node)
 {
 	const uint8_t type = *p & TYPE_MASK;
 	uint32_t n;
@@ -1298,20 +1304,24 @@ short_leaf(const uint8_t *p, const uint8_t *end, struct bnet_node *node)
 		return p + 1;
 	case 0x04:
 		node->type = BNET_NODE_INT;
+		node->n = (uint32_t)(p - from);
 		node->v.i = (int32_t)le32(p + 1);
 		return p + 5;
 	case 0x05:
 		node->type = BNET_NODE_INT;
+		node->n = (uint32_t)(p - from);
 		node->v.i = (int16_t)(p[1] | p[2] << 8);
 		return p + 3;
 	case 0x06:
 		node->type = BNET_NODE_INT;
+		node->n = (uint32_t)(p - from);
 		node->v.i = (int8_t)p[1];
 		return p + 2;
 	case 0x07:
 	case 0x08:
 	case 0x09:
 		node->type = BNET_NODE_INT;
+		node->n = (uint32_t)(p - from);
 		node->v.i = (int64_t)type - 0x08;
 		return p + 1;
 	case 0x0a:
@@ -1338,7 +1348,7 @@ static inline void
 read_short_leaves(struct bnet_marshal *m)
 {
 	struct frame *f = &m->frames[m->depth];
-	const uint8_t *p = m->p, *next;
+	const uint8_t *p = m->p, *from = m->stream->from, *next;
 	struct bnet_node *node, *last;
 	uint32_t left = f->left;
 
@@ -1347,7 +1357,7 @@ read_short_leaves(struct bnet_marshal *m)
 	node = m->nodes + m->n;
 	last = m->nodes + (m->cap - m->reserve);
 	for (; left > 1 && node < last && m->end - p > LEAF_BYTES; left--) {
-		next = short_leaf(p, m->end, node);
+		next = short_leaf(p, m->end, from, node);
 		if (next == NULL)
 			break;
 		p = next;

@@ -28,7 +28,7 @@ extern "C" {
 enum bnet_node_type {
 	BNET_NODE_NONE = 0,
 	BNET_NODE_BOOL, /* v.i */
-	BNET_NODE_INT, /* v.i */
+	BNET_NODE_INT, /* v.i; n: where its opcode is in its stream; or 0 */
 	BNET_NODE_UINT, /* v.u: above INT64_MAX (columns of rows) */
 	BNET_NODE_LONG, /* n bytes at v.p: two's complement, little-endian */
 	BNET_NODE_FLOAT, /* v.d */
@@ -59,7 +59,7 @@ enum bnet_node_type {
 struct bnet_node {
 	uint8_t type; /* enum bnet_node_type */
 	uint8_t flags; /* BNET_NODE_SHARED, BNET_NODE_CIRCLE */
-	uint32_t n; /* bytes, children or entries */
+	uint32_t n; /* bytes, children or entries; of an INT see there */
 	union {
 		int64_t i;
 		uint64_t u;

@@ -784,7 +784,7 @@ bnet_tls_ctx_refuses(const struct bnet_tls_ctx *ctx, const struct bnet_tls *tls)
 	STACK_OF(X509) * sent;
 	const char *why;
 
-	if (cert == NULL || ctx->insecure)
+	if (cert == NULL || ctx->insecure || ctx == tls->ctx)
 		return NULL;
 	ERR_set_mark(); /* another connection of this thread may look */
 	sent = issuers_of(tls);

@@ -109,7 +109,8 @@ void bnet_tls_ctx_ref(struct bnet_tls_ctx *ctx);
 /*
  * Would the context accept the certificate of this connection's peer, if it
  * came now? NULL: yes, or it has none. Else why not, in words. For connections
- * that were made from an older context, with other CAs or revocation lists.
+ * that were made from an older context, with other CAs or revocation lists: the
+ * context that made it has accepted it.
  */
 const char *bnet_tls_ctx_refuses(
     const struct bnet_tls_ctx *ctx, const struct bnet_tls *tls);

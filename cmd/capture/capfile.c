@@ -8,6 +8,7 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #define BUFFER_BYTES ((size_t)1 << 20) /* reduces system calls */
 #define BUFFER_SMALL_BYTES ((size_t)64 << 10)
@@ -218,8 +219,8 @@ read_more(struct capfile *file, size_t n)
 	if (n > r->room) {
 		p = realloc(r->p, n);
 		if (p == NULL) {
-			snprintf(r->problem, sizeof(r->problem),
-			    "out of memory");
+			snprintf(
+			    r->problem, sizeof(r->problem), "out of memory");
 			return false;
 		}
 		r->p = p;

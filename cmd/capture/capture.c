@@ -85,6 +85,8 @@ is_reuse(const struct stream *s, int dir, const struct cap_segment *seg)
 
 	if (!(seg->flags & TCP_SYN))
 		return false;
+	if (s->half[0].ended && s->half[1].ended)
+		return true; /* recordings begin each with the same number */
 	if (s->isn_known[dir])
 		return s->isn[dir] != seg->seq;
 	if (s->closing)
@@ -178,35 +180,27 @@ segment_done(struct cap *cap, struct stream *s, enum cap_dir dir,
 
 /* No clock of TCP is slower than this: it is usually a millisecond. */
 #define TICK_NS INT64_C(20000000)
-/* By then, what is not acknowledged is sent again. */
-#define RESENT_NS INT64_C(3000000000)
 
 /*
- * The capture pauses before this segment, or its clock stepped forward. The
- * sender's clock shows it. Or it acknowledges what was sent before: in a pause
- * that would have been sent again.
+ * The capture pauses before this segment, or its clock stepped forward: the
+ * sender's clock shows it. Nothing else does: that the segment answers what was
+ * sent before the pause is usual, where acknowledgements without data are not
+ * captured, or were lost.
  */
 static void
 note_evidence(struct cap *cap, const struct stream *s, enum cap_dir dir,
     const struct cap_segment *seg)
 {
-	const struct tcp_half *own = &s->half[dir], *other = &s->half[!dir];
+	const struct tcp_half *own = &s->half[dir];
 	int64_t pause_ns = clock_pause_ns(&cap->clock);
 	uint32_t ticks = seg->ticks - own->ticks;
 
 	if (pause_ns == 0)
 		return;
-	if (seg->clocked && own->clocked) {
-		if (ticks <= INT32_MAX)
-			clock_evidence(
-			    &cap->clock, ticks * TICK_NS >= pause_ns);
-	} else if (pause_ns >= RESENT_NS && (seg->flags & TCP_ACK) &&
-	    other->started && other->acked && other->n_segments > 0 &&
-	    other->unix_ns <= cap->clock.last.time_ns &&
-	    (int32_t)(seg->ack - other->peer_ack) > 0 &&
-	    seg->ack == other->next_seq) {
-		clock_evidence(&cap->clock, false);
-	}
+	if (ticks == 0 && !own->ticking)
+		return; /* a clock that stands, as tools write it */
+	if (seg->clocked && own->clocked && ticks <= INT32_MAX)
+		clock_evidence(&cap->clock, ticks * TICK_NS >= pause_ns);
 }
 
 static inline void
@@ -216,8 +210,12 @@ note_ticks(struct cap *cap, struct stream *s, enum cap_dir dir,
 	if (cap->clock.suspect)
 		note_evidence(cap, s, dir, seg);
 	else if (seg->clocked) {
-		s->half[dir].clocked = true;
-		s->half[dir].ticks = seg->ticks;
+		struct tcp_half *half = &s->half[dir];
+
+		if (half->clocked && half->ticks != seg->ticks)
+			half->ticking = true;
+		half->clocked = true;
+		half->ticks = seg->ticks;
 	}
 }
 
@@ -235,8 +233,7 @@ feed_segment(struct cap *cap, struct stream *s, enum cap_dir dir,
 	if (seg->flags & TCP_ACK)
 		tcp_acknowledge(&s->half[!dir], seg->ack, time_ns);
 	if (!s->ignored) {
-		err = tcp_segment(
-		    &s->half[dir], &cap->tcp, seg, time_ns, &ref);
+		err = tcp_segment(&s->half[dir], &cap->tcp, seg, time_ns, &ref);
 		if (order_may_change(s, dir) ||
 		    (s->tls != NULL && order_may_change(s, !dir)))
 			order_note(cap, s);
@@ -291,8 +288,8 @@ enum kin {
 };
 
 static enum kin
-kin_of(
-    const struct suspect *suspect, enum cap_dir dir, const struct cap_segment *b)
+kin_of(const struct suspect *suspect, enum cap_dir dir,
+    const struct cap_segment *b)
 {
 	const struct cap_segment *a = &suspect->segment;
 	const uint8_t both = a->flags & b->flags & TCP_ACK;
@@ -368,8 +365,8 @@ reuse(struct cap *cap, struct stream **s, int sender,
 		order_note(cap, *s);
 		return BNET_OK;
 	}
-	kin = (*s)->suspect == NULL ? KIN_NONE
-				    : kin_of((*s)->suspect, dir, seg);
+	kin =
+	    (*s)->suspect == NULL ? KIN_NONE : kin_of((*s)->suspect, dir, seg);
 	if (kin == KIN_NEXT) {
 		*s = begin_anew(cap, *s, &err);
 		return err;
@@ -562,7 +559,7 @@ report_step(struct cap *cap, const struct clock_news *news)
 		.reason = news->n_off == 1 ? "one packet has another time"
 		    : news->n_off > 1      ? "a few packets have another time"
 		    : news->step_ns < 0    ? "the clock stepped back"
-					: "the clock stepped forward" };
+					   : "the clock stepped forward" };
 
 	cap->counters.events[CAP_CLOCK]++;
 	order_event(cap, NULL, &event);

@@ -147,8 +147,7 @@ judge(struct cap_clock *clock, struct cap_mark mark, struct clock_news *news)
 	if (away(mark.time_ns, clock->last.time_ns) >
 	    away(mark.time_ns, clock->doubt.time_ns))
 		return !may_wait(clock, mark) && settle(clock, news);
-	*news =
-	    (struct clock_news){ clock->doubt, off_ns, 1 + clock->n_after };
+	*news = (struct clock_news){ clock->doubt, off_ns, 1 + clock->n_after };
 	add(clock, clock->doubt.packet, clock->offset_ns + off_ns);
 	add(clock, mark.packet, clock->offset_ns);
 	clock->suspect = false;

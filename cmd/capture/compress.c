@@ -90,8 +90,8 @@ zstd_step(struct compress *c, const void *p, size_t n_bytes, bool last)
 	ZSTD_inBuffer from = { p, n_bytes, 0 };
 	ZSTD_outBuffer to = { c->room, sizeof(c->room), 0 };
 
-	return ZSTD_compressStream2(c->zstd, &to, &from,
-		   last ? ZSTD_e_end : ZSTD_e_flush) == 0
+	return ZSTD_compressStream2(
+		   c->zstd, &to, &from, last ? ZSTD_e_end : ZSTD_e_flush) == 0
 	    ? to.pos
 	    : 0;
 }
@@ -129,8 +129,9 @@ lz4_step(struct compress *c, const void *p, size_t n_bytes, bool last)
 		    c->lz4, c->room, sizeof(c->room), p, n_bytes, NULL);
 	if (LZ4F_isError(n))
 		return 0;
-	more = last ? LZ4F_compressEnd(c->lz4, c->room, sizeof(c->room), NULL)
-		    : LZ4F_flush(c->lz4, c->room + n, sizeof(c->room) - n, NULL);
+	more = last
+	    ? LZ4F_compressEnd(c->lz4, c->room, sizeof(c->room), NULL)
+	    : LZ4F_flush(c->lz4, c->room + n, sizeof(c->room) - n, NULL);
 	return LZ4F_isError(more) ? 0 : n + more;
 }
 

@@ -89,8 +89,8 @@ enum text_looks {
 static void
 begin_tls(const struct flow_ref *ref, struct bnet_slice hello, bool turned);
 static void give_up(const struct flow_ref *ref, size_t bytes);
-static enum text_looks text_looks(
-    const struct flow_ref *ref, struct bnet_slice in);
+static enum text_looks
+text_looks(const struct flow_ref *ref, struct bnet_slice in);
 static void report_skipped(const struct flow_ref *ref);
 static bool turn_in_unsynced(const struct flow_ref *ref);
 
@@ -437,7 +437,8 @@ decided(const struct flow_ref *ref)
 			report_skipped(&each);
 	}
 	if (ref->stream->turned)
-		cap_emit(cap, ref->stream, ref->dir, CAP_NOTE, 0, turned_to_tls);
+		cap_emit(
+		    cap, ref->stream, ref->dir, CAP_NOTE, 0, turned_to_tls);
 }
 
 static const char *
@@ -939,8 +940,7 @@ text_bytes(const struct flow_ref *ref, struct bnet_slice in)
 		resync_bytes(ref, in);
 	} else if (!ref->stream->ignored) {
 		if ((flow->unsynced.len == 0 &&
-			!keep(flow,
-			    (struct bnet_slice){ tail.p, flow->n_tail },
+			!keep(flow, (struct bnet_slice){ tail.p, flow->n_tail },
 			    ref->cap->mark)) ||
 		    !keep(flow, in, ref->cap->mark))
 			give_up(ref, in.len);
@@ -1357,8 +1357,8 @@ begin_tls(const struct flow_ref *ref, struct bnet_slice hello, bool turned)
 		s->pub.tls = true;
 		s->turned = plain_before;
 		if (plain_before)
-			cap_emit(ref->cap, s, ref->dir, CAP_NOTE, 0,
-			    turned_to_tls);
+			cap_emit(
+			    ref->cap, s, ref->dir, CAP_NOTE, 0, turned_to_tls);
 	}
 	flow_of(ref)->tls = true;
 	account(ref->cap, flow_of(ref)); /* the hello was in `unsynced` */

@@ -76,6 +76,7 @@ struct tcp_half {
 	int64_t time_ns; /* of the last segment with data, */
 	int64_t unix_ns; /* and as the capture's clock showed it */
 	bool clocked; /* ticks is known: the last timestamp of a segment */
+	bool ticking; /* it has changed */
 	uint32_t ticks;
 	int64_t heard_ns; /* when the other side last acknowledged anything */
 	struct tcp_piece *last_held; /* a hint for the next one */

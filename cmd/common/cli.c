@@ -11,6 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+/* glibc has strerrorname_np() since 2.32 */
+#ifdef __GLIBC__
+#define LIBC_HAS_ERRNO_NAMES __GLIBC_PREREQ(2, 32)
+#else
+#define LIBC_HAS_ERRNO_NAMES 0
+#endif
+
 static const char *program = "bluenet";
 
 void
@@ -88,6 +95,17 @@ cli_plain(char *text)
 		if (c < ' ' || c == 0x7f ||
 		    (before == 0xc2 && c >= 0x80 && c < 0xa0))
 			*text = '?';
+}
+
+const char *
+cli_errno_name(int error)
+{
+#if LIBC_HAS_ERRNO_NAMES
+	return strerrorname_np(error);
+#else
+	(void)error;
+	return NULL;
+#endif
 }
 
 void

@@ -43,6 +43,9 @@ bool cli_output_ok(int error);
  */
 void cli_plain(char *text);
 
+/* "ENOENT" of an errno, where the system has its names; NULL: it has not. */
+const char *cli_errno_name(int error);
+
 /* Prints "NAME: message" on standard error. */
 void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -28,6 +28,9 @@ client_options_check(
 	    opt->token_file == NULL)
 		options_refuse(
 		    reading, NULL, "--tls-insecure goes with --tls or a token");
+	if (opt->crl != NULL && opt->ca == NULL)
+		options_refuse(
+		    reading, "crl", "expected ca with it: add --ca FILE");
 	if (opt->ca != NULL && opt->insecure)
 		options_refuse(reading, NULL,
 		    "--ca and --tls-insecure: expected one of them");
@@ -72,20 +75,24 @@ static void
 load_tls(struct client_files *files, const struct client_options *opt)
 {
 	struct bnet_tls_settings set = {
+		.struct_bytes = sizeof(set),
 		.role = BNET_TLS_CLIENT,
 		.insecure = opt->insecure,
 	};
-	struct bnet_buf ca, cert, key;
+	struct bnet_buf ca, crl, cert, key;
 	char reason[256] = "";
 	enum bnet_err err;
 
 	bnet_buf_init(&ca, FILE_MAX_BYTES);
+	bnet_buf_init(&crl, FILE_MAX_BYTES);
 	bnet_buf_init(&cert, FILE_MAX_BYTES);
 	bnet_buf_init(&key, FILE_MAX_BYTES);
 	read_file("--ca", opt->ca, &ca);
+	read_file("--crl", opt->crl, &crl);
 	read_file("--cert", opt->cert, &cert);
 	read_file("--key", opt->key, &key);
 	set.ca_pem = bnet_buf_slice(&ca);
+	set.crl_pem = bnet_buf_slice(&crl);
 	set.cert_pem = bnet_buf_slice(&cert);
 	set.key_pem = bnet_buf_slice(&key);
 	err = bnet_tls_ctx_new(&set, &files->tls, reason, sizeof(reason));
@@ -93,6 +100,7 @@ load_tls(struct client_files *files, const struct client_options *opt)
 		cli_die(
 		    "TLS: %s", reason[0] != '\0' ? reason : bnet_strerror(err));
 	bnet_buf_free(&ca);
+	bnet_buf_free(&crl);
 	bnet_buf_free(&cert);
 	bnet_buf_free(&key);
 }

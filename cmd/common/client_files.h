@@ -18,7 +18,7 @@
 struct client_options {
 	bool tls;
 	bool insecure; /* --tls-insecure */
-	char *ca, *cert, *key; /* paths; read if `tls` */
+	char *ca, *crl, *cert, *key; /* paths; read if `tls` */
 	char *token, *token_file; /* at most one of them */
 };
 
@@ -28,6 +28,8 @@ struct client_options {
 #define CLIENT_ROWS(T, member, bits) \
 	{ "ca", 0, "FILE", "trust the CAs in FILE, not those of the system", \
 		OPTION_PATH(T, member.ca), .mine = (bits) }, \
+	    { "crl", 0, "FILE", "refuse certificates that FILE revokes", \
+		    OPTION_PATH(T, member.crl), .mine = (bits) }, \
 	    { "tls-insecure", 0, NULL, \
 		    "verify no certificate; the token goes to whoever " \
 		    "answers", \

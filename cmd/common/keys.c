@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/common/keys.h"
 
+#include "cmd/common/data_files.h"
 #include "proto/header.h"
 #include "proto/message.h"
 
@@ -125,7 +126,8 @@ add_line(struct keys *keys, char *line, ssize_t n)
 bool
 keys_read(struct keys *keys, const char *path, char *err, size_t err_bytes)
 {
-	FILE *f = fopen(path, "r");
+	char room[DATA_PATH_CHARS];
+	FILE *f = fopen(data_or_path(path, room), "r");
 	const char *why = NULL;
 	char *line = NULL;
 	size_t cap = 0, n_lines = 0;
@@ -148,6 +150,15 @@ keys_read(struct keys *keys, const char *path, char *err, size_t err_bytes)
 	free(line);
 	fclose(f);
 	return why == NULL;
+}
+
+bool
+keys_read_installed(struct keys *keys, char *err, size_t err_bytes)
+{
+	char room[DATA_PATH_CHARS];
+	const char *path = data_file("keys.txt", room);
+
+	return path == NULL || keys_read(keys, path, err, err_bytes);
 }
 
 const char *

@@ -19,11 +19,24 @@
 _Static_assert(PART_BYTES *JSON_CHAR_BYTES + WORD < OUTBUF_SPARE,
     "escaped, a part of a string fits into what is spare");
 
+#define NAMES_MAX 64
+#define NAMES_BYTES 2048
+#define NAME_COPY 32 /* bytes of a name that are copied at once */
+
+/* The names of the last row's columns as they are written: ,"price": */
+struct names {
+	const struct bnet_node *columns; /* NULL: of none */
+	uint32_t n;
+	uint16_t at[NAMES_MAX + 1];
+	char text[NAMES_BYTES + NAME_COPY];
+};
+
 struct writer {
 	struct outbuf *out;
 	const char *full; /* past this, the buffer is written out */
 	uint64_t left; /* of the work; 0: nothing more is written */
 	unsigned depth;
+	struct names *names;
 };
 
 static char *put(struct writer *w, char *o, const struct bnet_node *node);
@@ -446,6 +459,65 @@ column_name(const struct bnet_node *column)
 	return bnet_node_column(column, &name, &type) ? name : NULL;
 }
 
+/* False: one has no name, or they are too many. */
+static bool
+names_of(struct names *names, const struct bnet_node *columns, uint32_t n)
+{
+	const struct bnet_node *column = columns + 1, *name;
+	char *o = names->text, *end = o + NAMES_BYTES;
+
+	if (names->columns == columns && names->n == n)
+		return true;
+	names->columns = NULL;
+	if (n > NAMES_MAX || n > columns->n)
+		return false;
+	for (uint32_t i = 0; i < n; i++, column = bnet_node_next(column)) {
+		name = column_name(column);
+		if (name == NULL ||
+		    ((size_t)name->n + 1) * JSON_CHAR_BYTES + WORD >
+			(size_t)(end - o))
+			return false;
+		names->at[i] = (uint16_t)(o - names->text);
+		o = i > 0 ? LIT(o, ",\"") : LIT(o, "\"");
+		o = put_part(o, (const char *)name->v.p, name->n);
+		o = LIT(o, "\":");
+	}
+	names->at[n] = (uint16_t)(o - names->text);
+	names->columns = columns;
+	names->n = n;
+	return true;
+}
+
+/* The same as put_row() does, with names that are ready. */
+static char *
+put_columns(struct writer *w, char *o, const struct bnet_node *value)
+{
+	const struct names *names = w->names;
+	const uint32_t n = names->n;
+	const struct bnet_node *columns = names->columns;
+
+	for (uint32_t i = 0; i < n && w->left > 0; i++) {
+		const char *name;
+		size_t n_bytes;
+
+		if (names->columns != columns) { /* of a row in this one */
+			(void)pay(w, NAMES_BYTES);
+			(void)names_of(w->names, columns, n);
+		}
+		name = names->text + names->at[i];
+		n_bytes = (size_t)(names->at[i + 1] - names->at[i]);
+		(void)pay(w, n_bytes);
+		o = spare(w, o);
+		if (n_bytes <= NAME_COPY)
+			memcpy(o, name, NAME_COPY);
+		else
+			memcpy(o, name, n_bytes);
+		o = put(w, o + n_bytes, value);
+		value = bnet_node_next(value);
+	}
+	return o;
+}
+
 static char *
 put_row(struct writer *w, char *o, const struct bnet_node *node)
 {
@@ -459,6 +531,11 @@ put_row(struct writer *w, char *o, const struct bnet_node *node)
 		return TOO_DEEP(w, o);
 	column = columns + 1;
 	o = LIT(o, "{\"row\":{");
+	if (names_of(w->names, columns, node->n)) {
+		o = put_columns(w, o, value);
+		w->depth -= 2;
+		return LIT(o, "}}");
+	}
 	for (uint32_t i = 0; i < node->n && w->left > 0; i++) {
 		name = column_name(column);
 		if (name == NULL)
@@ -561,8 +638,11 @@ put(struct writer *w, char *o, const struct bnet_node *node)
 void
 object_json(struct outbuf *out, const struct bnet_node *node, uint64_t work_max)
 {
-	struct writer w = { out, out->p + OUTBUF_BYTES, work_max, 0 };
-	char *o = put(&w, out->p + out->n, node);
+	struct names names;
+	struct writer w = { out, out->p + OUTBUF_BYTES, work_max, 0, &names };
+	char *o;
 
+	names.columns = NULL;
+	o = put(&w, out->p + out->n, node);
 	out->n = (size_t)(spare(&w, o) - out->p);
 }

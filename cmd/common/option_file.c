@@ -10,6 +10,7 @@
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 struct line {
 	struct option_reading *reading;

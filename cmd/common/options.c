@@ -2,7 +2,7 @@
 #include "cmd/common/options.h"
 
 #include "cmd/common/cli.h"
-#include "proto/bluenet.h"
+#include "cmd/common/version.h"
 #include "proto/codec.h"
 
 #include <ctype.h>
@@ -1021,7 +1021,7 @@ options_answer(const struct option_reading *reading)
 	if (reading->help)
 		options_help(reading->program, stdout, columns);
 	else
-		printf("%s " BNET_VERSION "\n", reading->program->name);
+		printf("%s %s\n", reading->program->name, tools_version());
 	options_free(reading->program, reading->opt);
 	if (!cli_flush())
 		exit(CLI_FAILED);

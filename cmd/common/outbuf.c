@@ -186,6 +186,7 @@ out_i64(struct outbuf *out, int64_t v)
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 #define DECIMALS_MAX 24 /* of a number above EXACT_MIN */
 #define SHORT_MAX 6 /* decimals that are tried first */
+#define LARGE_MIN 1e9 /* above, SHORT_MAX decimals are not exact */
 #define EXACT_MIN 1e-5
 #define DIGITS_MAX 17
 
@@ -197,8 +198,14 @@ put_digits_f64(struct outbuf *out, uint64_t digits, unsigned n_decimals)
 	char text[DECIMALS_MAX + 4];
 	size_t at = sizeof(text);
 
-	for (unsigned i = 0; i < n_decimals; i++, digits /= 10)
+	for (; n_decimals >= 2; n_decimals -= 2, digits /= 100) {
+		at -= 2;
+		memcpy(text + at, pairs + digits % 100 * 2, 2);
+	}
+	if (n_decimals == 1) {
 		text[--at] = (char)('0' + digits % 10);
+		digits /= 10;
+	}
 	text[--at] = '.';
 	out_u64(out, digits);
 	out_short(out, text + at, sizeof(text) - at);
@@ -206,7 +213,9 @@ put_digits_f64(struct outbuf *out, uint64_t digits, unsigned n_decimals)
 
 /*
  * A decimal of few digits: both it and the power of ten are exact, so their
- * quotient is the nearest double, and that is what a reader gets.
+ * quotient is the nearest double, and that is what a reader gets. What fits
+ * with fewer decimals does with most; only a large one loses its last digits
+ * there.
  */
 static bool
 put_short_f64(struct outbuf *out, double v)
@@ -215,27 +224,63 @@ put_short_f64(struct outbuf *out, double v)
 	double scaled;
 	uint64_t digits;
 
-	for (unsigned k = 1; k <= SHORT_MAX; k++) {
+	for (unsigned k = v < LARGE_MIN ? SHORT_MAX : 1; k <= SHORT_MAX; k++) {
 		scaled = v * tens[k];
 		if (scaled >= EXACT_MAX)
 			return false;
 		digits = (uint64_t)(scaled + 0.5);
-		if ((double)digits / tens[k] == v) {
-			put_digits_f64(out, digits, k);
-			return true;
-		}
+		if ((double)digits / tens[k] != v)
+			continue;
+		for (; k > 1 && digits % 10 == 0; k--)
+			digits /= 10;
+		put_digits_f64(out, digits, k);
+		return true;
 	}
 	return false;
 }
 
-static u128
-power(uint64_t base, int n)
+/* v = *m * 2^*e, for a v that is not subnormal; *m has 53 bits. */
+static void
+split_f64(double v, uint64_t *m, int *e)
 {
-	u128 v = 1;
+	uint64_t bits;
 
-	while (n-- > 0)
-		v *= base;
-	return v;
+	memcpy(&bits, &v, sizeof(bits));
+	*m = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+	*e = (int)(bits >> 52) - 1075;
+}
+
+/* How many digits before the point v has, less one; from EXACT_MIN to 1e17. */
+static int
+tens_of(double v, int e)
+{
+	static const double tens[] = { 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1,
+		1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13,
+		1e14, 1e15, 1e16, 1e17 };
+	/* log10(2) * 2^18; 52 more bits of m; at most one too low */
+	int n = (e + 52) * 78913;
+
+	n = n >= 0 ? n >> 18 : -((-n + (1 << 18) - 1) >> 18);
+	return v >= tens[n + 6] ? n + 1 : n;
+}
+
+/* Of the digits q of x = q << s, as many as `five`, half of m's last bit, allow
+ * are zeros: *n_cut of them. */
+static uint64_t
+drop_digits(uint64_t q, u128 x, int s, uint64_t five, unsigned *n_cut)
+{
+	uint64_t ten = 1, kept = (uint64_t)((x + ((u128)1 << (s - 1))) >> s);
+
+	for (*n_cut = 0; *n_cut < DIGITS_MAX - 1; ++*n_cut) {
+		const uint64_t next = ten * 10, cut = (q + next / 2) / next;
+		const u128 near = (u128)(cut * next) << s;
+
+		if (2 * (near > x ? near - x : x - near) >= five)
+			break;
+		ten = next;
+		kept = cut;
+	}
+	return kept;
 }
 
 /*
@@ -246,31 +291,25 @@ power(uint64_t base, int n)
 static bool
 put_exact_f64(struct outbuf *out, double v)
 {
+	static const uint64_t fives[] = { 1, 5, 25, 125, 625, 3125, 15625,
+		78125, 390625, 1953125, 9765625, 48828125, 244140625,
+		1220703125, 6103515625, 30517578125, 152587890625, 762939453125,
+		3814697265625, 19073486328125, 95367431640625,
+		476837158203125 };
+	uint64_t m, q;
 	int e, k, s;
-	uint64_t m = (uint64_t)ldexp(frexp(v, &e), 53), ten = 1, q, cut;
-	u128 x, five;
-	unsigned n_cut = 0;
+	u128 x;
+	unsigned n_cut;
 
-	e -= 53;
-	k = DIGITS_MAX - 1 - (int)floor(log10(v));
-	s = -(e + k);
-	if (v < EXACT_MIN || k < 0 || s < 1)
+	if (v < EXACT_MIN || v >= 1e17)
 		return false;
-	five = power(5, k);
-	x = five * m;
-	for (q = (uint64_t)(x >> s); n_cut < DIGITS_MAX - 1;) {
-		uint64_t next = ten * 10;
-		u128 near;
-
-		cut = (q + next / 2) / next * next;
-		near = (u128)cut << s;
-		if (2 * (near > x ? near - x : x - near) >= five)
-			break;
-		ten = next;
-		n_cut++;
-	}
-	q = n_cut > 0 ? (q + ten / 2) / ten
-		      : (uint64_t)((x + ((u128)1 << (s - 1))) >> s);
+	split_f64(v, &m, &e);
+	k = DIGITS_MAX - 1 - tens_of(v, e);
+	s = -(e + k);
+	if (s < 1)
+		return false;
+	x = (u128)fives[k] * m;
+	q = drop_digits((uint64_t)(x >> s), x, s, fives[k], &n_cut);
 	for (; (int)n_cut > k; n_cut--)
 		q *= 10;
 	if ((int)n_cut == k) {

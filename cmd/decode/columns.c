@@ -140,7 +140,8 @@ put_text(struct outbuf *out, const struct columns *c, char quote,
 }
 
 static void
-put_time(struct output *output, bool as_given, int64_t time_ns, int64_t clock_ns)
+put_time(
+    struct output *output, bool as_given, int64_t time_ns, int64_t clock_ns)
 {
 	if (as_given)
 		output_time(output, time_ns, clock_ns);

@@ -48,8 +48,8 @@ close_fd(int fd)
 }
 
 struct decode_export *
-export_open(const char *path, uint64_t max, bool streams,
-    char err[EXPORT_ERR_CHARS])
+export_open(
+    const char *path, uint64_t max, bool streams, char err[EXPORT_ERR_CHARS])
 {
 	struct decode_export *e = calloc(1, sizeof(*e));
 	const char *what = "";

@@ -25,8 +25,8 @@ struct decode_export;
  * are written: one for each payload, or (streams) for each direction of a
  * stream. Returns NULL on failure, and sets `err`.
  */
-struct decode_export *export_open(const char *path, uint64_t max, bool streams,
-    char err[EXPORT_ERR_CHARS]);
+struct decode_export *export_open(
+    const char *path, uint64_t max, bool streams, char err[EXPORT_ERR_CHARS]);
 
 /* Writes the payload of a frame; other records have none. */
 void export_record(struct decode_export *export, const struct record *record);

@@ -35,6 +35,8 @@ load_keys(struct decode *d)
 	for (size_t i = 0; i < d->opt.keys.n; i++)
 		if (!keys_read(d->keys, d->opt.keys.at[i], err, sizeof(err)))
 			cli_die("--keys: %s", err);
+	if (!keys_read_installed(d->keys, err, sizeof(err)))
+		cli_warn("%s", err);
 }
 
 static void
@@ -329,10 +331,11 @@ print_statistics(struct decode *d)
 
 	if (d->stats == NULL || d->out.error != 0)
 		return;
-	if (d->lines && d->opt.output == OUTPUT_TEXT && d->n_shown > 0)
+	if (d->lines && d->n_shown > 0 &&
+	    (d->opt.output == OUTPUT_TEXT || d->opt.output == OUTPUT_CSV))
 		putchar('\n');
-	if (!statistics_print(d->stats, to, d->opt.output == OUTPUT_JSON,
-		cap_counters(d->cap)) &&
+	if (!statistics_print(
+		d->stats, to, option_tables(&d->opt), cap_counters(d->cap)) &&
 	    d->out.error == 0)
 		d->out.error = errno != 0 ? errno : EIO;
 }

@@ -168,7 +168,7 @@ merge_run(const struct decode_options *opt)
 		if (m.seen_alone[i])
 			cli_warn(
 			    "%s: not merged: %s", alone[i].name, alone[i].why);
-	ok = statistics_print(m.sum, stdout, opt->output == OUTPUT_JSON, NULL);
+	ok = statistics_print(m.sum, stdout, option_tables(opt), NULL);
 	statistics_free(m.sum);
 	for (size_t i = 0; i < m.n_specs; i++)
 		free(m.specs[i]);

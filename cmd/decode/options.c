@@ -451,9 +451,9 @@ check_merge(struct option_reading *reading, const struct decode_options *opt)
 		options_refuse(reading, "merge",
 		    "expected no option but -o: the files say what was"
 		    " counted");
-	if (opt->output != OUTPUT_TEXT && opt->output != OUTPUT_JSON)
+	if (opt->output == OUTPUT_FIELDS || opt->output == OUTPUT_NONE)
 		options_refuse(
-		    reading, "merge", "expected -o text or -o json with it");
+		    reading, "merge", "expected -o text, json or csv with it");
 	if (opt->reads.n == 0 && reading->n_words == 0)
 		options_refuse(reading, "merge", "expected FILE ...");
 }
@@ -492,7 +492,7 @@ check_output(struct option_reading *reading, const struct decode_options *opt)
 	const bool columns =
 	    opt->output == OUTPUT_FIELDS || opt->output == OUTPUT_CSV;
 
-	if (columns && opt->fields.n == 0)
+	if (columns && opt->fields.n == 0 && !opt->quiet && !opt->merge)
 		options_refuse(reading, NULL,
 		    "-T %s: expected -e FIELD for each column",
 		    outputs[opt->output]);

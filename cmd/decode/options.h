@@ -6,6 +6,7 @@
 #include "cmd/capture/capture.h"
 #include "cmd/common/options.h"
 #include "cmd/decode/window.h"
+#include "cmd/stats/table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -107,5 +108,14 @@ extern const struct option_program decode_program;
  */
 void decode_options_parse(struct decode_options *opt, int argc, char **argv);
 void decode_options_free(struct decode_options *opt);
+
+/* How statistics are printed. */
+static inline enum table_format
+option_tables(const struct decode_options *opt)
+{
+	if (opt->output == OUTPUT_JSON)
+		return TABLE_AS_JSON;
+	return opt->output == OUTPUT_CSV ? TABLE_AS_CSV : TABLE_AS_TEXT;
+}
 
 #endif

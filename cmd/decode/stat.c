@@ -8,11 +8,11 @@
 void
 stat_print(struct stat_out *to, struct table *table)
 {
-	if (!to->json && to->n_tables > 0)
+	if (to->format != TABLE_AS_JSON && to->n_tables > 0)
 		fputc('\n', to->out);
 	table->more_json = to->more_json;
 	to->more_json = NULL;
-	if (!table_print(table, to->out, to->json))
+	if (!table_print(table, to->out, to->format))
 		to->failed = true;
 	to->n_tables++;
 	table_free(table);

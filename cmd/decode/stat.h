@@ -14,7 +14,7 @@
 /* The output for the tables. */
 struct stat_out {
 	FILE *out;
-	bool json;
+	enum table_format format;
 	const struct cap_counters *counters; /* NULL: those of merged states */
 	size_t n_tables; /* printed so far */
 	const char *more_json; /* for the next table; or NULL */

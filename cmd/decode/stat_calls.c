@@ -3,11 +3,11 @@
  * -z calls: the calls of machoNet by service and method, and the time from a
  * call to its answer, by the clock of the capture.
  *
- * An answer has the call's id and goes the other way in the same stream, to
- * the client that called. Who that is, the call says itself, or its header (of
- * a relay, towards a node); where neither does, the stream is the client's
- * own. So a call that passes a relay counts on both sides if both are captured.
+ * An answer goes the other way in the same stream (cmd/common/call); where
+ * nobody says who called, the stream is the client's own. So a call that passes
+ * a relay counts on both sides if both are captured.
  */
+#include "cmd/common/call.h"
 #include "cmd/common/map.h"
 #include "cmd/decode/stat.h"
 #include "cmd/stats/hdr.h"
@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_BYTES 96 /* "service::method"; of a longer one, the start */
-#define NAME_WORDS (NAME_BYTES / sizeof(uint64_t))
 #define METHODS_MAX 4096
 #define OUTSTANDING_MAX 65536
 #define WAITING_KEY_WORDS 4
@@ -26,7 +24,7 @@
 #define NS_PER_S 1e9
 
 struct row {
-	uint64_t name[NAME_WORDS]; /* the key: text, filled up with NULs */
+	uint64_t name[CALL_NAME_WORDS]; /* the key: union call_name */
 	uint64_t calls, errors;
 	uint64_t call_bytes, answer_bytes; /* with the words */
 	struct hdr time_ns; /* of the answers; without counts: none came */
@@ -88,7 +86,8 @@ calls_new(const char *arg, char *err, size_t err_bytes)
 	if (st == NULL)
 		return NULL;
 	st->tree = arg != NULL;
-	if (!map_init(&st->rows, sizeof(struct row), NAME_WORDS, METHODS_MAX) ||
+	if (!map_init(
+		&st->rows, sizeof(struct row), CALL_NAME_WORDS, METHODS_MAX) ||
 	    !map_init(&st->waiting, sizeof(struct waiting), WAITING_KEY_WORDS,
 		OUTSTANDING_MAX)) {
 		calls_free(st);
@@ -100,49 +99,26 @@ calls_new(const char *arg, char *err, size_t err_bytes)
 /* ---- who calls ---- */
 
 static void
-set_key(uint64_t key[WAITING_KEY_WORDS], const struct record *record, bool call)
+set_key(uint64_t key[WAITING_KEY_WORDS], const struct record *record,
+    const struct call *call)
 {
 	const struct cap_event *event = record->event;
-	const struct bnet_brief *b = &record->payload->brief;
-	const struct bnet_packet *frame = event->frame;
-	const struct bnet_header *h = &frame->header;
-	int64_t id = 0;
 
-	if (frame->has_header && call)
-		id = h->source;
-	else if (frame->has_header && h->dest_type == BNET_DEST_CLIENT)
-		id = h->dest;
 	key[0] = event->stream->number;
-	key[1] = (event->dir == CAP_DOWN) == call; /* of the call */
-	key[2] = (uint64_t)b->call_id;
-	key[3] = (uint64_t)(b->client != 0 ? b->client : id);
+	/* the direction of the call */
+	key[1] = (event->dir == CAP_DOWN) == (call->kind == CALL_MADE);
+	key[2] = (uint64_t)call->id;
+	key[3] = (uint64_t)call->client;
 }
 
 /* ---- calls and answers ---- */
 
-static void
-add_text(char *to, size_t *n, struct bnet_string text)
-{
-	size_t more = NAME_BYTES - 1 - *n;
-
-	more = text.len_bytes < more ? text.len_bytes : more;
-	memcpy(to + *n, text.p, more);
-	*n += more;
-}
-
 static struct row *
 row_of(struct calls *st, const struct bnet_brief *b)
 {
-	union {
-		uint64_t words[NAME_WORDS];
-		char text[NAME_BYTES];
-	} name = { .words = { 0 } };
-	size_t n = 0;
+	union call_name name;
 
-	add_text(name.text, &n, b->service);
-	for (int i = 0; i < 2 && n < NAME_BYTES - 1; i++)
-		name.text[n++] = ':';
-	add_text(name.text, &n, b->method);
+	call_name_of(b, &name);
 	return map_get(&st->rows, name.words);
 }
 
@@ -186,7 +162,7 @@ new_waiting(struct calls *st, const uint64_t *key)
 }
 
 static void
-called(struct calls *st, const struct record *record)
+called(struct calls *st, const struct record *record, const struct call *call)
 {
 	struct row *row = row_of(st, &record->payload->brief);
 	uint64_t key[WAITING_KEY_WORDS];
@@ -194,9 +170,9 @@ called(struct calls *st, const struct record *record)
 
 	row->calls++;
 	row->call_bytes += stat_wire_bytes(record->event->frame);
-	if (!record->payload->brief.has_call_id)
+	if (!call->has_id)
 		return;
-	set_key(key, record, true);
+	set_key(key, record, call);
 	w = new_waiting(st, key);
 	if (w == NULL)
 		return;
@@ -243,12 +219,12 @@ timed(struct calls *st, const struct record *record, const struct waiting *w)
 }
 
 static void
-answered(struct calls *st, const struct record *record, bool error)
+answered(struct calls *st, const struct record *record, const struct call *call)
 {
 	uint64_t key[WAITING_KEY_WORDS];
 	struct waiting *w;
 
-	set_key(key, record, false);
+	set_key(key, record, call);
 	w = map_find(&st->waiting, key);
 	if (w == NULL && key[3] != 0) {
 		key[3] = 0; /* the call did not say who called */
@@ -259,7 +235,7 @@ answered(struct calls *st, const struct record *record, bool error)
 		return;
 	}
 	w->row->answer_bytes += stat_wire_bytes(record->event->frame);
-	if (error)
+	if (call->kind == CALL_ERROR)
 		w->row->errors++;
 	else
 		timed(st, record, w);
@@ -269,17 +245,14 @@ answered(struct calls *st, const struct record *record, bool error)
 static void
 calls_record(void *state, const struct record *record)
 {
-	const struct payload *payload = record->payload;
+	struct calls *st = state;
+	struct call call;
 
-	if (payload == NULL || payload->kind != PAYLOAD_MACHO)
-		return;
-	if (payload->brief.type == BNET_MACHO_CALL_REQ)
-		called(state, record);
-	else if (payload->brief.has_call_id &&
-	    (payload->brief.type == BNET_MACHO_CALL_RSP ||
-		payload->brief.type == BNET_MACHO_ERRORRESPONSE))
-		answered(state, record,
-		    payload->brief.type == BNET_MACHO_ERRORRESPONSE);
+	call_of(record->payload, record->event->frame, &call);
+	if (call.kind == CALL_MADE)
+		called(st, record, &call);
+	else if (call.kind != CALL_NONE)
+		answered(st, record, &call);
 }
 
 /* ---- printing ---- */
@@ -302,18 +275,10 @@ static const struct table_column columns[] = {
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 #define MS(ns) ((double)(ns) / 1e6)
 
-/* Printable ASCII: the names are a peer's. */
 static void
 print_name(struct table *table, const char *indent, const char *name, size_t n)
 {
-	char text[NAME_BYTES + 4];
-	size_t at = (size_t)snprintf(text, sizeof(text), "%s", indent);
-
-	for (size_t i = 0; i < n && name[i] != '\0'; i++)
-		text[at++] =
-		    (char)(name[i] >= 0x20 && name[i] < 0x7f ? name[i] : '?');
-	text[at] = '\0';
-	table_str(table, text);
+	table_fmt(table, "%s%.*s", indent, (int)n, name);
 }
 
 static void
@@ -348,7 +313,7 @@ by_calls(const void *a, const void *b)
 
 	if (x->calls != y->calls)
 		return x->calls < y->calls ? 1 : -1;
-	return memcmp(x->name, y->name, NAME_BYTES);
+	return memcmp(x->name, y->name, CALL_NAME_BYTES);
 }
 
 static int
@@ -356,14 +321,14 @@ by_name(const void *a, const void *b)
 {
 	const struct row *x = *(void *const *)a, *y = *(void *const *)b;
 
-	return memcmp(x->name, y->name, NAME_BYTES);
+	return memcmp(x->name, y->name, CALL_NAME_BYTES);
 }
 
 static void
 print_row(struct table *table, const struct row *row)
 {
 	table_row(table);
-	print_name(table, "", (const char *)row->name, NAME_BYTES);
+	print_name(table, "", (const char *)row->name, CALL_NAME_BYTES);
 	print_numbers(table, row);
 }
 
@@ -413,7 +378,7 @@ print_service(struct table *table, void **rows, size_t n)
 
 		table_row(table);
 		print_name(table, "  ", text + bytes + (text[bytes] ? 2 : 0),
-		    NAME_BYTES - bytes - 2);
+		    CALL_NAME_BYTES - bytes - 2);
 		print_numbers(table, rows[i]);
 	}
 	hdr_free(&sum.time_ns);
@@ -467,7 +432,7 @@ print_slowest(const struct calls *st, struct stat_out *to)
 			table_str(&table, "(others)");
 		else
 			print_name(&table, "", (const char *)slow->row->name,
-			    NAME_BYTES);
+			    CALL_NAME_BYTES);
 		table_f64(&table, MS(slow->ns));
 		table_u64(&table, slow->stream);
 		table_u64(&table, slow->frame);

@@ -308,7 +308,7 @@ print_histogram(const struct hdr *hdr, unsigned row_bits, const char *name,
 	table_init(&table, name, title, columns, 5);
 	if (hdr->sums.count > 0)
 		print_rows(&table, hdr, row_bits);
-	if (to->json || hdr->sums.count > 0)
+	if (to->format != TABLE_AS_TEXT || hdr->sums.count > 0)
 		stat_print(to, &table);
 	else
 		table_free(&table);

@@ -224,7 +224,7 @@ print(const struct active *active, struct stat_out *to)
 {
 	char *state = NULL;
 
-	if (to->json && stat_merges(active->ops)) {
+	if (to->format == TABLE_AS_JSON && stat_merges(active->ops)) {
 		state = state_text(active, to);
 		if (state == NULL)
 			to->failed = true;
@@ -236,10 +236,12 @@ print(const struct active *active, struct stat_out *to)
 }
 
 bool
-statistics_print(const struct statistics *st, FILE *out, bool json,
-    const struct cap_counters *counters)
+statistics_print(const struct statistics *st, FILE *out,
+    enum table_format format, const struct cap_counters *counters)
 {
-	struct stat_out to = { .out = out, .json = json, .counters = counters };
+	struct stat_out to = {
+		.out = out, .format = format, .counters = counters
+	};
 
 	for (size_t i = 0; i < st->n; i++)
 		print(&st->active[i], &to);

@@ -5,7 +5,7 @@
  *	struct statistics *st = statistics_new();
  *	statistics_add(st, "io,1s", err, sizeof(err));
  *	statistics_record(st, &record);		every event that passed -Y
- *	statistics_print(st, stdout, json, cap_counters(cap));
+ *	statistics_print(st, stdout, TABLE_AS_TEXT, cap_counters(cap));
  *
  * Allocates only for a new key, stream, endpoint or interval, never for a
  * frame. Each of them has a limit; the excess counts as "(others)". Owns the
@@ -15,6 +15,7 @@
 #define DECODE_STATISTICS_H
 
 #include "cmd/filter/record.h"
+#include "cmd/stats/table.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -73,13 +74,12 @@ bool statistics_load(
     struct statistics *st, json_t *merge, char *err, size_t err_bytes);
 
 /*
- * Prints all in the order added: as tables or, with `json`, as one line of JSON
- * for each table, the first of which has what statistics_load() reads, if the
- * statistic can be merged.
+ * Prints all in the order added, each table in that format. As JSON the first
+ * table of a statistic has what statistics_load() reads, if it can be merged.
  * `counters` are those of the capture; NULL: of the loaded states. Returns
  * false when writing failed or memory ran out.
  */
-bool statistics_print(const struct statistics *st, FILE *out, bool json,
-    const struct cap_counters *counters);
+bool statistics_print(const struct statistics *st, FILE *out,
+    enum table_format format, const struct cap_counters *counters);
 
 #endif

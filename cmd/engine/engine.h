@@ -495,8 +495,10 @@ engine_to_inbox(struct engine_conn *conn, const struct bnet_packet *packet);
 /* A packet of the inbox; free it with engine_packet_free(). */
 struct engine_packet {
 	uint64_t handle; /* the connection it came from */
+	unsigned worker; /* of that connection */
 	void *user; /* its engine_conn_listener_user() */
 	int64_t at_ns; /* when it came; CLOCK_MONOTONIC */
+	bool has_header;
 	struct bnet_header header;
 	struct bnet_slice payload; /* within this block */
 };

@@ -127,8 +127,10 @@ engine_to_inbox(struct engine_conn *conn, const struct bnet_packet *packet)
 		memcpy(payload, packet->payload.p, packet->payload.len);
 	item->packet = (struct engine_packet){
 		.handle = conn->sendq->handle,
+		.worker = worker->index,
 		.user = conn->user,
 		.at_ns = worker->now_ns,
+		.has_header = packet->has_header,
 		.header = packet->header,
 		.payload = { payload, packet->payload.len },
 	};

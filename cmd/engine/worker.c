@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define EVENTS_A_TURN 256
@@ -358,6 +359,31 @@ sleep_ns(const struct engine_worker *worker)
 	return until_ns - worker->engine->set.awake_ns;
 }
 
+/* glibc has epoll_pwait2() since 2.35; others may have the system call. */
+#ifdef __GLIBC__
+#define LIBC_HAS_PWAIT2 __GLIBC_PREREQ(2, 35)
+#else
+#define LIBC_HAS_PWAIT2 0
+#endif
+
+static int
+wait_until(int fd, struct epoll_event *events, int n, const struct timespec *ts)
+{
+#if LIBC_HAS_PWAIT2
+	return epoll_pwait2(fd, events, n, ts, NULL);
+#elif defined(SYS_epoll_pwait2)
+	int64_t wide[2] = { ts != NULL ? ts->tv_sec : 0,
+		ts != NULL ? ts->tv_nsec : 0 };
+
+	return (int)syscall(
+	    SYS_epoll_pwait2, fd, events, n, ts != NULL ? wide : NULL, NULL, 0);
+#else
+	(void)fd, (void)events, (void)n, (void)ts;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
 /* In nanoseconds; in milliseconds, rounded up, on a kernel before 5.11. */
 static int
 sleep_for(struct engine_worker *worker, struct epoll_event *events, int64_t ns)
@@ -367,8 +393,8 @@ sleep_for(struct engine_worker *worker, struct epoll_event *events, int64_t ns)
 	bool for_ever = ns >= FOR_EVER_NS;
 	int n;
 
-	n = epoll_pwait2(worker->epoll_fd, events, EVENTS_A_TURN,
-	    for_ever ? NULL : &ts, NULL);
+	n = wait_until(
+	    worker->epoll_fd, events, EVENTS_A_TURN, for_ever ? NULL : &ts);
 	if (n < 0 && errno == ENOSYS)
 		n = epoll_wait(worker->epoll_fd, events, EVENTS_A_TURN,
 		    for_ever ? -1 : (int)(ns / 1000000 + 1));

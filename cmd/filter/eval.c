@@ -105,6 +105,37 @@ filter_regex_match(struct filter_regexes *r, const pcre2_code *regex,
 
 /* ---- fields ---- */
 
+static const void *
+payload_base(const struct payload *p, enum filter_base base)
+{
+	const struct bnet_macho *macho =
+	    p->kind == PAYLOAD_MACHO ? &p->macho : NULL;
+	const bool is_error =
+	    macho != NULL && macho->type == BNET_MACHO_ERRORRESPONSE;
+
+	switch (base) {
+	case BASE_MACHO_CALL:
+		return macho != NULL && macho->has_call_id ? macho : NULL;
+	case BASE_MACHO_ERROR:
+		return is_error ? macho : NULL;
+	case BASE_OBJECT:
+		return p->root != NULL && p->kind != PAYLOAD_BATCH ? p : NULL;
+	case BASE_OBJECT_ERROR:
+		return p->reason != NULL && p->reason[0] != '\0' ? p : NULL;
+	case BASE_BATCH:
+		return p->kind == PAYLOAD_BATCH ? p : NULL;
+	case BASE_CLOCK:
+		return p->kind >= PAYLOAD_CLOCK_INIT ? p : NULL;
+	case BASE_CLOCK_TIMES:
+		return p->kind == PAYLOAD_CLOCK_INIT ||
+			p->kind == PAYLOAD_CLOCK_UPDATE
+		    ? p
+		    : NULL;
+	default:
+		return NULL;
+	}
+}
+
 /* The struct that contains the field; NULL if the record has none. */
 static const void *
 base_of(const struct record *r, enum filter_base base)
@@ -137,8 +168,15 @@ base_of(const struct record *r, enum filter_base base)
 		return r->payload != NULL && r->payload->kind == PAYLOAD_MACHO
 		    ? &r->payload->macho
 		    : NULL;
+	case BASE_MACHO_CALL:
+	case BASE_MACHO_ERROR:
 	case BASE_OBJECT:
-		return r->payload != NULL ? r->payload->root : NULL;
+	case BASE_OBJECT_ERROR:
+	case BASE_BATCH:
+	case BASE_CLOCK:
+	case BASE_CLOCK_TIMES:
+		return r->payload != NULL ? payload_base(r->payload, base)
+					  : NULL;
 	case BASE_ANY_MESSAGE:
 	case BASE_MESSAGE:
 		break;
@@ -251,7 +289,7 @@ ip_of(const struct record *r, bool dst)
 
 /* ---- values in the payload ---- */
 
-#define VALUE_CHARS 40
+#define VALUE_CHARS (bnet_long_chars(BNET_LONG_MAX_BYTES) + 1)
 
 /* A step of a path, ".key" or "[0]"; advances. NULL: there is none such. */
 static const struct bnet_node *
@@ -287,6 +325,7 @@ leaf_text(const struct bnet_node *node, struct bnet_slice *s)
 	switch (node->type) {
 	case BNET_NODE_STR:
 	case BNET_NODE_GLOBAL:
+	case BNET_NODE_BYTES:
 		*s = (struct bnet_slice){ node->v.p, node->n };
 		return true;
 	case BNET_NODE_NONE:
@@ -302,6 +341,20 @@ leaf_text(const struct bnet_node *node, struct bnet_slice *s)
 	case BNET_NODE_FLOAT:
 		n = snprintf(text, sizeof(text), "%.15g", node->v.d);
 		break;
+	case BNET_NODE_UINT:
+		n = snprintf(
+		    text, sizeof(text), "%llu", (unsigned long long)node->v.u);
+		break;
+	case BNET_NODE_CURRENCY:
+		n = snprintf(
+		    text, sizeof(text), "%.15g", (double)node->v.i / 10000);
+		break;
+	case BNET_NODE_LONG:
+		if (node->n > BNET_LONG_MAX_BYTES)
+			return false;
+		n = (int)bnet_long_text(node, text);
+		text[n] = '\0';
+		break;
 	default:
 		return false;
 	}
@@ -309,12 +362,62 @@ leaf_text(const struct bnet_node *node, struct bnet_slice *s)
 	return true;
 }
 
-static bool
-load_path(const struct bnet_node *node, const char *path, struct bnet_slice *s)
+static const struct bnet_node *
+follow(const struct bnet_node *node, const char *path)
 {
 	node = node != NULL ? bnet_node_target(node) : NULL;
-	while (node != NULL && *path != '\0')
+	while (node != NULL && path != NULL && *path != '\0')
 		node = step(node, &path);
+	return node;
+}
+
+/* The name of a destination's type; or the number that has none. */
+static bool
+dest_value(const struct filter_row *row, int64_t type, struct bnet_node *own)
+{
+	const struct filter_word *w = row->field.words;
+
+	if (type < 0)
+		return false;
+	while (w->name != NULL && (int64_t)w->value != type)
+		w++;
+	*own = (struct bnet_node){ .type = BNET_NODE_INT, .v.i = type };
+	if (w->name != NULL)
+		*own = (struct bnet_node){ .type = BNET_NODE_STR,
+			.n = (uint32_t)strlen(w->name),
+			.v.p = (const uint8_t *)w->name };
+	return true;
+}
+
+/* The value of a field of any type: in the payload, or in *own; NULL: none. */
+static const struct bnet_node *
+value_of(const struct filter_ref *ref, const void *at, struct bnet_node *own)
+{
+	const struct bnet_node *node;
+	int64_t type;
+
+	if (at == NULL)
+		return NULL;
+	if (ref->row->load == LOAD_F64) {
+		*own = (struct bnet_node){ .type = BNET_NODE_FLOAT };
+		memcpy(&own->v.d, at, sizeof(own->v.d));
+		return own;
+	}
+	if (ref->row->load == LOAD_DEST) {
+		memcpy(&type, at, sizeof(type));
+		return dest_value(ref->row, type, own) ? own : NULL;
+	}
+	memcpy(&node, at, sizeof(node));
+	return follow(follow(node, ref->row->path), ref->path);
+}
+
+/* The same as text. */
+static bool
+value_text(const struct filter_ref *ref, const void *at, struct bnet_slice *s)
+{
+	struct bnet_node own;
+	const struct bnet_node *node = value_of(ref, at, &own);
+
 	return node != NULL && leaf_text(node, s);
 }
 
@@ -404,8 +507,8 @@ static bool
 bytes_of(
     const struct record *r, const struct filter_ref *ref, struct bnet_slice *s)
 {
-	if (ref->row->load == LOAD_PATH)
-		return load_path(place_of(r, ref->row), ref->path, s);
+	if (ref->row->field.type == FILTER_VALUE)
+		return value_text(ref, place_of(r, ref->row), s);
 	return load_bytes(r, ref->row, place_of(r, ref->row), s) &&
 	    (!ref->sliced || cut(ref, s));
 }
@@ -459,8 +562,8 @@ visit_at(const struct filter_ref *ref, const struct record *r, const void *at,
 {
 	struct filter_value v = { 0 };
 
-	if (ref->row->load == LOAD_PATH)
-		return load_path(at, ref->path, &v.bytes) && visit(arg, &v);
+	if (ref->row->field.type == FILTER_VALUE)
+		return value_text(ref, at, &v.bytes) && visit(arg, &v);
 	if (filter_row_number(ref->row)
 		? !load_number(r, ref->row, at, &v.number)
 		: !load_bytes(r, ref->row, at, &v.bytes) ||
@@ -683,12 +786,157 @@ visit_bytes(void *arg, const struct filter_value *v)
 	return passes(m->f, m->insn, v->bytes);
 }
 
+/* ---- values of any type ---- */
+
+/* False: it is none. */
+static bool
+number_in(const struct bnet_node *node, long double *number)
+{
+	struct bnet_slice s;
+
+	switch (node->type) {
+	case BNET_NODE_INT:
+		*number = (long double)node->v.i;
+		return true;
+	case BNET_NODE_UINT:
+		*number = (long double)node->v.u;
+		return true;
+	case BNET_NODE_FLOAT:
+		*number = (long double)node->v.d;
+		return true;
+	case BNET_NODE_CURRENCY:
+		*number = (long double)node->v.i / 10000;
+		return true;
+	case BNET_NODE_LONG: /* its text ends with a NUL */
+		if (!leaf_text(node, &s))
+			return false;
+		*number = strtold((const char *)s.p, NULL);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The number of an expression, as precise as the value that it meets. */
+static long double
+as_read(const struct bnet_node *node, long double number)
+{
+	return node->type == BNET_NODE_FLOAT ? (double)number : number;
+}
+
+/* Puts a value before (-1) or behind (1) the text; false: they do not compare. */
+static bool
+compare(const struct bnet_node *node, const char *bytes,
+    const struct filter_text *t, int *order)
+{
+	struct bnet_slice s;
+	long double number;
+	size_t n;
+
+	if (t->is_number) {
+		if (!number_in(node, &number) || number != number)
+			return false;
+		*order = (number > as_read(node, t->number)) -
+		    (number < as_read(node, t->number));
+		return true;
+	}
+	if ((node->type != BNET_NODE_STR && node->type != BNET_NODE_GLOBAL &&
+		node->type != BNET_NODE_BYTES) ||
+	    !leaf_text(node, &s))
+		return false;
+	n = s.len < t->len ? s.len : t->len;
+	*order = n > 0 ? memcmp(s.p, bytes + t->at, n) : 0;
+	if (*order == 0)
+		*order = (s.len > t->len) - (s.len < t->len);
+	return true;
+}
+
+static bool
+is_ordered(const struct filter *f, const struct filter_insn *insn,
+    const struct bnet_node *node)
+{
+	int order;
+
+	if (!compare(node, f->bytes, f->texts + insn->first, &order))
+		return false;
+	switch (insn->op) {
+	case OP_LESS:
+		return order < 0;
+	case OP_LESS_EQUAL:
+		return order <= 0;
+	case OP_GREATER:
+		return order > 0;
+	default:
+		return order >= 0;
+	}
+}
+
+static bool
+is_true(const struct bnet_node *node)
+{
+	long double number;
+
+	if (node->type == BNET_NODE_NONE)
+		return false;
+	if (node->type == BNET_NODE_BOOL)
+		return node->v.i != 0;
+	if (number_in(node, &number))
+		return number != 0;
+	return node->n > 0;
+}
+
+/* One of the texts: numbers as such, so that 1.0 is 1. */
+static bool
+is_one_of(const struct filter *f, const struct filter_insn *insn,
+    const struct bnet_node *node)
+{
+	const struct filter_text *t = f->texts + insn->first;
+	struct bnet_slice s;
+	long double number;
+
+	/* a long number has more digits than `number` */
+	for (size_t i = 0; i < insn->n; i++)
+		if (t[i].is_number && node->type != BNET_NODE_LONG &&
+			    number_in(node, &number)
+			? number == as_read(node, t[i].number)
+			: leaf_text(node, &s) && equals(s, f->bytes, &t[i]))
+			return true;
+	return false;
+}
+
+static bool
+test_value(const struct filter *f, const struct filter_insn *insn,
+    const struct record *r)
+{
+	struct bnet_node own;
+	const struct bnet_node *node =
+	    value_of(&insn->ref, place_of(r, insn->ref.row), &own);
+	struct bnet_slice s;
+
+	if (node == NULL)
+		return false;
+	switch (insn->op) {
+	case OP_EQUAL:
+		return leaf_text(node, &s) &&
+		    is_one_of(f, insn, node) != insn->negate;
+	case OP_CONTAINS:
+	case OP_REGEX:
+		return leaf_text(node, &s) && passes(f, insn, s);
+	case OP_TRUTH:
+		return is_true(node);
+	default:
+		return is_ordered(f, insn, node);
+	}
+}
+
 static bool
 test_bytes(const struct filter *f, const struct filter_insn *insn,
     const struct record *r)
 {
 	struct bnet_slice s;
 
+	if (insn->ref.row->field.type == FILTER_VALUE)
+		return test_value(f, insn, r);
 	if (insn->ref.row->many)
 		return test_many(f, insn, r, visit_bytes);
 	return bytes_of(r, &insn->ref, &s) &&

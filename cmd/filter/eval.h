@@ -20,6 +20,11 @@ enum filter_op {
 	OP_WORDS, /* bit `value` of `words` */
 	OP_RANGES,
 	OP_EQUAL, /* one of the texts */
+	OP_LESS, /* than the text, which can be a number, */
+	OP_LESS_EQUAL,
+	OP_GREATER,
+	OP_GREATER_EQUAL,
+	OP_TRUTH, /* neither none, false, 0 nor empty */
 	OP_CONTAINS,
 	OP_REGEX,
 };
@@ -32,6 +37,8 @@ struct filter_text {
 	size_t at, len; /* in filter->bytes; followed by a NUL */
 	bool prefix; /* anything may follow it */
 	bool block; /* it is a struct filter_block */
+	bool is_number; /* for values: compared as that */
+	long double number;
 };
 
 /* Addresses from lo to hi; IPv4 as ::ffff:a.b.c.d. */

@@ -42,6 +42,13 @@ static const struct filter_word bool_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct filter_word clock_words[] = {
+	{ "init", PAYLOAD_CLOCK_INIT },
+	{ "update", PAYLOAD_CLOCK_UPDATE },
+	{ "detach", PAYLOAD_CLOCK_DETACH },
+	{ NULL, 0 },
+};
+
 static const struct filter_word dest_words[] = {
 	{ "hop", BNET_DEST_HOP },
 	{ "node", BNET_DEST_NODE },
@@ -79,9 +86,26 @@ _Static_assert(sizeof(enum cap_event_type) == sizeof(uint32_t) &&
 #define PACKET(member) .offset = offsetof(struct bnet_packet, member)
 #define HEADER(member) .offset = offsetof(struct bnet_header, member)
 #define MACHO(member) .offset = offsetof(struct bnet_macho, member)
+#define PAYLOAD(member) .offset = offsetof(struct payload, member)
 #define RECORD(member) .offset = offsetof(struct record, member)
 
 /* clang-format off */
+/* The members of an address of a machoNet packet. */
+#define ADDRESS_NODE(name, address, what, member, meaning) \
+	{ { "macho." name "." what, FILTER_VALUE, "", meaning, NULL }, \
+	    BASE_MACHO, LOAD_PATH, MACHO(address.member) }
+#define ADDRESS_ROWS(name, address, who) \
+	{ { "macho." name ".type", FILTER_VALUE, "", \
+	    "of the " who ": node, client, any, broadcast", dest_words }, \
+	    BASE_MACHO, LOAD_DEST, MACHO(address.type) }, \
+	ADDRESS_NODE(name, address, "id", id, "of the " who), \
+	ADDRESS_NODE(name, address, "service", service, "at the " who), \
+	ADDRESS_NODE(name, address, "call_id", call_id, "at the " who), \
+	ADDRESS_NODE(name, address, "event", broadcast, "that is broadcast"), \
+	ADDRESS_NODE(name, address, "narrowcast", narrowcast, \
+	    "whom it is for"), \
+	ADDRESS_NODE(name, address, "id_type", id_type, "what that names")
+
 static const struct filter_row rows[] = {
 	{ { "type", FILTER_WORD, "", "what the record is", type_words },
 	    BASE_EVENT, LOAD_ENUM, EVENT(type) },
@@ -188,12 +212,55 @@ static const struct filter_row rows[] = {
 	    BASE_MACHO, LOAD_NODE, MACHO(event) },
 	{ { "macho.call_id", FILTER_NUMBER, "",
 	    "of the call that is made or answered", NULL },
-	    BASE_MACHO, LOAD_I64, MACHO(call_id) },
+	    BASE_MACHO_CALL, LOAD_I64, MACHO(call_id) },
+	{ { "macho.number", FILTER_NUMBER, "", "type as a number", NULL },
+	    BASE_MACHO, LOAD_I64, MACHO(type) },
 	{ { "macho.error", FILTER_STRING, "", "of an error: its name", NULL },
-	    BASE_MACHO, LOAD_MACHO_ERROR, MACHO(code) },
-	{ { "object", FILTER_STRING, "",
-	    "object.KEY[N]: a value in the payload, as text", NULL },
-	    BASE_OBJECT, LOAD_PATH, .offset = 0 },
+	    BASE_MACHO_ERROR, LOAD_MACHO_ERROR, MACHO(code) },
+	{ { "macho.code", FILTER_NUMBER, "", "of an error: its number", NULL },
+	    BASE_MACHO_ERROR, LOAD_I64, MACHO(code) },
+	{ { "macho.answered", FILTER_STRING, "",
+	    "of an error: the type that it answers", NULL },
+	    BASE_MACHO_ERROR, LOAD_MACHO_TYPE, MACHO(answered_type) },
+	{ { "macho.exception", FILTER_VALUE, "", "in an error", NULL },
+	    BASE_MACHO, LOAD_PATH, MACHO(exception) },
+	ADDRESS_ROWS("source", source, "sender"),
+	ADDRESS_ROWS("destination", destination, "receiver"),
+	{ { "macho.user_id", FILTER_VALUE, "", "of the user", NULL },
+	    BASE_MACHO, LOAD_PATH, MACHO(user_id) },
+	{ { "macho.args", FILTER_VALUE, "",
+	    "macho.args[N]: an argument of a call or event", NULL },
+	    BASE_MACHO, LOAD_PATH, MACHO(args) },
+	{ { "macho.kwargs", FILTER_VALUE, "",
+	    "macho.kwargs.KEY: one by name", NULL },
+	    BASE_MACHO, LOAD_PATH, MACHO(kwargs) },
+	{ { "macho.result", FILTER_VALUE, "", "of a call", NULL },
+	    BASE_MACHO, LOAD_PATH, MACHO(result) },
+	{ { "object", FILTER_VALUE, "",
+	    "object.KEY[N]: a value in the payload", NULL },
+	    BASE_OBJECT, LOAD_PATH, PAYLOAD(root) },
+	{ { "object_error", FILTER_STRING, "", "what is wrong with it",
+	    NULL },
+	    BASE_OBJECT_ERROR, LOAD_CSTR, PAYLOAD(reason) },
+	{ { "object_error_at", FILTER_NUMBER, "", "and at which byte",
+	    NULL },
+	    BASE_OBJECT_ERROR, LOAD_SIZE, PAYLOAD(at_byte) },
+	{ { "batch.event", FILTER_VALUE, "", "of BlueNet::BatchPacket: name",
+	    NULL },
+	    BASE_BATCH, LOAD_PATH, PAYLOAD(root), .path = "[0]" },
+	{ { "batch.args", FILTER_VALUE, "",
+	    "batch.args[N]: an argument of it", NULL },
+	    BASE_BATCH, LOAD_PATH, PAYLOAD(root), .path = "[1]" },
+	{ { "clock.type", FILTER_WORD, "", "of a SimClock packet",
+	    clock_words },
+	    BASE_CLOCK, LOAD_ENUM, PAYLOAD(kind) },
+	{ { "clock.sim_time", FILTER_NUMBER, "100 ns", "since 1601", NULL },
+	    BASE_CLOCK_TIMES, LOAD_I64, PAYLOAD(clock.sim_time) },
+	{ { "clock.dilation", FILTER_VALUE, "", "factor of the clock", NULL },
+	    BASE_CLOCK_TIMES, LOAD_F64, PAYLOAD(clock.dilation) },
+	{ { "clock.wall_clock", FILTER_NUMBER, "100 ns", "since 1601",
+	    NULL },
+	    BASE_CLOCK_TIMES, LOAD_I64, PAYLOAD(clock.wall_clock) },
 	{ { "reason", FILTER_STRING, "", "of what is no frame", NULL },
 	    BASE_EVENT_LOSS, LOAD_CSTR, EVENT(reason) },
 	{ { "bytes", FILTER_NUMBER, "bytes", "that the event took", NULL },
@@ -216,6 +283,11 @@ static const struct {
 	{ "src.addr", "src.ip" },
 	{ "dst.addr", "dst.ip" },
 	{ "message.type", "message" },
+	{ "macho", "macho.type" },
+	{ "macho.source", "macho.source.type" },
+	{ "macho.destination", "macho.destination.type" },
+	{ "batch", "batch.event" },
+	{ "clock", "clock.type" },
 };
 
 #define N_ALIASES (sizeof(aliases) / sizeof(aliases[0]))
@@ -556,23 +628,36 @@ parse_slice(const char *text, size_t len, size_t at, struct filter_ref *ref,
 	return false;
 }
 
+/* A field with a path behind its name, such as object.a[0]. */
+static bool
+find_path(const char *text, size_t len, struct filter_ref *ref)
+{
+	size_t n;
+
+	for (size_t i = 0; i < N_ROWS; i++) {
+		n = strlen(rows[i].field.name);
+		if (rows[i].load != LOAD_PATH || len <= n ||
+		    len - n >= FILTER_PATH_CHARS ||
+		    memcmp(text, rows[i].field.name, n) != 0 ||
+		    (text[n] != '.' && text[n] != '['))
+			continue;
+		*ref = (struct filter_ref){ .row = &rows[i] };
+		memcpy(ref->path, text + n, len - n);
+		return true;
+	}
+	return false;
+}
+
 bool
 filter_ref_parse(const char *text, size_t len, struct filter_ref *ref,
     char err[FILTER_REF_ERR_CHARS], size_t *at_bytes)
 {
-	static const char object[] = "object";
-	const size_t n = sizeof(object) - 1;
 	const char *open = memchr(text, '[', len);
 	const size_t name_len = open != NULL ? (size_t)(open - text) : len;
 
 	*at_bytes = 0;
-	if (len > n && len - n < FILTER_PATH_CHARS &&
-	    memcmp(text, object, n) == 0 &&
-	    (text[n] == '.' || text[n] == '[')) {
-		*ref = (struct filter_ref){ .row = find_row(object, n) };
-		memcpy(ref->path, text + n, len - n);
+	if (find_path(text, len, ref))
 		return true;
-	}
 	*ref = (struct filter_ref){ .row = find_row(text, name_len) };
 	if (ref->row == NULL)
 		return no_field(text, name_len, err);
@@ -593,6 +678,7 @@ static const struct {
 	[FILTER_ADDRESS] = { "address", "== != in contains matches" },
 	[FILTER_IP] = { "ip", "== != in contains matches" },
 	[FILTER_BYTES] = { "bytes", "== != in contains matches" },
+	[FILTER_VALUE] = { "value", "== != < <= > >= in contains matches" },
 };
 
 const char *

@@ -27,6 +27,7 @@ enum filter_type {
 	FILTER_ADDRESS, /* "ADDR:PORT", "ADDR" for any port, "ADDR/BITS" */
 	FILTER_IP, /* "ADDR", "ADDR/BITS" */
 	FILTER_BYTES, /* "text", or hexadecimal bytes: 0a:0b:0c */
+	FILTER_VALUE, /* of any type: a number, a word or "text" */
 	FILTER_N_TYPES
 };
 
@@ -56,7 +57,13 @@ enum filter_base {
 	BASE_HEADER,
 	BASE_RECORD,
 	BASE_MACHO, /* the machoNet packet in the payload */
-	BASE_OBJECT, /* the object in the payload */
+	BASE_MACHO_CALL, /* the same, if it has a call id */
+	BASE_MACHO_ERROR, /* the same, if it is an error */
+	BASE_OBJECT, /* the payload, if there is an object in it */
+	BASE_OBJECT_ERROR, /* the payload, if its object is bad */
+	BASE_BATCH, /* the payload, if it is an event with arguments */
+	BASE_CLOCK, /* the payload, if it is of the clock */
+	BASE_CLOCK_TIMES, /* the same, if it has times */
 	BASE_ANY_MESSAGE, /* the row of the message's type, see filter_row_of() */
 	BASE_MESSAGE, /* + a bnet_message_type: the message, if of that type */
 };
@@ -86,7 +93,9 @@ enum filter_load {
 	LOAD_NODE, /* a string, through a pointer to its node */
 	LOAD_MACHO_TYPE, /* the name of a number */
 	LOAD_MACHO_ERROR,
-	LOAD_PATH, /* what the path of the reference leads to, as text */
+	LOAD_PATH, /* a pointer to a node, and what the path leads to from it */
+	LOAD_F64,
+	LOAD_DEST, /* the name of an int64_t, or that */
 };
 
 struct filter_row {
@@ -96,6 +105,8 @@ struct filter_row {
 	size_t offset; /* in the struct of `base`, or in an element of `list` */
 	bool many; /* it may have several values */
 	const struct bnet_field *list; /* of a message; NULL: not in a list */
+	const char
+	    *path; /* of LOAD_PATH: before that of the reference; or NULL */
 };
 
 #define FILTER_PATH_CHARS 96
@@ -115,8 +126,8 @@ struct filter_ref {
 static inline bool
 filter_ref_payload(const struct filter_ref *ref)
 {
-	return ref->row != NULL &&
-	    (ref->row->base == BASE_MACHO || ref->row->base == BASE_OBJECT);
+	return ref->row != NULL && ref->row->base >= BASE_MACHO &&
+	    ref->row->base <= BASE_CLOCK_TIMES;
 }
 
 /* Signed numbers are stored with the top bit flipped, so that they sort. */

@@ -759,6 +759,8 @@ static const struct {
 	[FILTER_ADDRESS] = { IS | READS | BIT(TOK_IN), OP_EQUAL, "an address" },
 	[FILTER_IP] = { IS | READS | BIT(TOK_IN), OP_EQUAL, "an address" },
 	[FILTER_BYTES] = { IS | READS | BIT(TOK_IN), OP_EQUAL, "bytes" },
+	[FILTER_VALUE] = { IS | SORTS | READS | BIT(TOK_IN), OP_EQUAL,
+	    "a value" },
 };
 
 static bool
@@ -793,20 +795,60 @@ add_word(struct filter_parse *p, struct filter_insn *insn)
 static bool
 add_string(struct filter_parse *p, struct filter_insn *insn)
 {
-	struct bnet_slice v = lex_value(p);
-	struct filter_text text;
 	char buf[FILTER_SHOW_CHARS];
 
-	/* object.a == 3 */
-	if (insn->ref.row->load == LOAD_PATH && p->tok.type == TOK_ATOM)
-		return lex_push_text(p, (const char *)v.p, v.len, &text) &&
-		    lex_text(p, insn, text) && lex_next(p);
 	if (p->tok.type != TOK_STRING)
 		return lex_fail(p, p->tok.at,
 		    "%s is %s: expected text in double quotes, not %s",
 		    insn->ref.row->field.name,
 		    types[insn->ref.row->field.type].called, lex_show(p, buf));
 	return lex_text(p, insn, p->tok.text) && lex_next(p);
+}
+
+/* Is all of it a number? */
+static bool
+is_number(struct bnet_slice v, long double *number)
+{
+	char copy[64], *end;
+
+	if (v.len == 0 || v.len >= sizeof(copy))
+		return false;
+	memcpy(copy, v.p, v.len);
+	copy[v.len] = '\0';
+	if (strspn(copy, "+-0123456789.") == 0)
+		return false; /* such as "nan" and "inf" */
+	*number = strtold(copy, &end);
+	return end > copy && *end == '\0';
+}
+
+/* A number or a word without quotes, or text. */
+static bool
+add_any(struct filter_parse *p, struct filter_insn *insn, enum filter_tok op)
+{
+	static const enum filter_op orders[] = {
+		[TOK_LT] = OP_LESS,
+		[TOK_LE] = OP_LESS_EQUAL,
+		[TOK_GT] = OP_GREATER,
+		[TOK_GE] = OP_GREATER_EQUAL,
+	};
+	const bool sorts = (SORTS & BIT(op)) != 0;
+	struct bnet_slice v = lex_value(p);
+	struct filter_text text;
+	char buf[FILTER_SHOW_CHARS];
+
+	if (sorts)
+		insn->op = orders[op];
+	if (p->tok.type != TOK_ATOM)
+		return add_string(p, insn);
+	if (!lex_push_text(p, (const char *)v.p, v.len, &text))
+		return false;
+	text.is_number = is_number(v, &text.number);
+	if (sorts && !text.is_number)
+		return lex_fail(p, p->tok.at,
+		    "%s is a value: expected a number or text in double quotes,"
+		    " not %s",
+		    insn->ref.row->field.name, lex_show(p, buf));
+	return lex_text(p, insn, text) && lex_next(p);
 }
 
 /* Reads one value or, in a set, a range of numbers. */
@@ -825,6 +867,8 @@ add_value(struct filter_parse *p, struct filter_insn *insn, enum filter_tok op)
 		return add_address(p, insn, op);
 	case FILTER_BYTES:
 		return add_bytes(p, insn);
+	case FILTER_VALUE:
+		return add_any(p, insn, op);
 	default:
 		return add_string(p, insn);
 	}
@@ -987,7 +1031,9 @@ values_bare(struct filter_parse *p, const struct filter_ref *ref)
 	struct filter_text empty;
 	bool ok = true;
 
-	if (insn.op == OP_WORDS) {
+	if (row->field.type == FILTER_VALUE) {
+		insn.op = OP_TRUTH;
+	} else if (insn.op == OP_WORDS) {
 		insn.words = all_words(row, true);
 	} else if (insn.op == OP_EQUAL) {
 		insn.negate = true;

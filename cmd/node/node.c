@@ -18,12 +18,18 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A reply without its body. */
+struct outgoing {
+	bool has_header;
+	struct bnet_header header;
+	enum stat as; /* its counter, once it is sent */
+	int64_t delay_ns; /* on top of that of --jitter */
+};
+
 /* A message to a worker, from the application: header of its bytes. */
 struct app_reply {
-	struct node_link *link;
 	uint64_t handle; /* of the connection that the request came on */
-	struct bnet_header header;
-	enum stat as;
+	struct outgoing to;
 };
 
 enum node_message {
@@ -59,26 +65,32 @@ stats_print(struct stats *stats, FILE *out)
 
 struct reply {
 	struct timer timer; /* first: each timer in the heap is a reply */
-	struct bnet_header header;
-	enum stat as;
+	struct outgoing to;
 	size_t body_bytes;
 	uint8_t body[];
 };
 
 static void
-send_now(struct node_link *link, const struct bnet_header *header,
-    struct bnet_slice body, enum stat as)
+send_now(
+    struct node_link *link, const struct outgoing *to, struct bnet_slice body)
 {
-	enum engine_sent sent = session_send(&link->session, header, body);
+	struct engine_conn *conn = link->session.conn;
+	const struct bnet_packet packet = {
+		.has_header = to->has_header,
+		.header = to->header,
+		.payload = body,
+	};
+	enum engine_sent sent = engine_send(engine_conn_worker(conn),
+	    engine_conn_sendq(conn), &packet, to->header.priority);
 
 	stats_count(
-	    &link->node->stats, sent == ENGINE_QUEUED ? as : STAT_NOT_SENT);
+	    &link->node->stats, sent == ENGINE_QUEUED ? to->as : STAT_NOT_SENT);
 }
 
 /* False: too much is waiting already, or out of memory. */
 static bool
-hold(struct node_link *link, const struct bnet_header *header,
-    struct bnet_slice body, enum stat as, int64_t at_ns)
+hold(struct node_link *link, const struct outgoing *to, struct bnet_slice body,
+    int64_t at_ns)
 {
 	size_t n_bytes = sizeof(struct reply) + body.len;
 	struct reply *reply;
@@ -89,8 +101,7 @@ hold(struct node_link *link, const struct bnet_header *header,
 	if (reply == NULL)
 		return false;
 	reply->timer = (struct timer){ 0 };
-	reply->header = *header;
-	reply->as = as;
+	reply->to = *to;
 	reply->body_bytes = body.len;
 	if (body.len > 0)
 		memcpy(reply->body, body.p, body.len);
@@ -102,10 +113,10 @@ hold(struct node_link *link, const struct bnet_header *header,
 	return true;
 }
 
-/* Send, delay or lose a reply. `as` is the counter of a sent reply. */
+/* Send, delay or lose a reply. */
 static void
-reply_send(struct node_link *link, const struct bnet_header *header,
-    struct bnet_slice body, enum stat as)
+reply_send(
+    struct node_link *link, const struct outgoing *to, struct bnet_slice body)
 {
 	struct node *node = link->node;
 	int64_t delay_ns, now_ns;
@@ -115,12 +126,13 @@ reply_send(struct node_link *link, const struct bnet_header *header,
 		stats_count(&node->stats, STAT_LOST);
 		return;
 	}
+	delay_ns += to->delay_ns;
 	if (delay_ns == 0) {
-		send_now(link, header, body, as);
+		send_now(link, to, body);
 		return;
 	}
 	now_ns = engine_worker_now_ns(engine_conn_worker(link->session.conn));
-	if (hold(link, header, body, as, now_ns + delay_ns))
+	if (hold(link, to, body, now_ns + delay_ns))
 		link_arm(link);
 	else
 		stats_count(&node->stats, STAT_NOT_SENT);
@@ -147,9 +159,8 @@ reply_send_due(struct node_link *link, int64_t now_ns)
 	struct reply *reply;
 
 	while ((reply = next_late(link, now_ns)) != NULL) {
-		send_now(link, &reply->header,
-		    (struct bnet_slice){ reply->body, reply->body_bytes },
-		    reply->as);
+		send_now(link, &reply->to,
+		    (struct bnet_slice){ reply->body, reply->body_bytes });
 		free(reply);
 	}
 }
@@ -226,6 +237,16 @@ sched_down(struct node_link *link, bool was_up, int64_t at_ns)
 	/* without memory to schedule it, the link is given up as well */
 	if (at_ns < 0 || !timers_set(&sched->retries, &link->retry, at_ns))
 		sched->n_given_up++;
+	pthread_mutex_unlock(&sched->lock);
+	wake(sched);
+}
+
+/* A guest came (1) or left (-1): the end waits for those that are here. */
+static void
+sched_guest(struct sched *sched, int n)
+{
+	pthread_mutex_lock(&sched->lock);
+	sched->n_live += (size_t)n;
 	pthread_mutex_unlock(&sched->lock);
 	wake(sched);
 }
@@ -333,10 +354,19 @@ sched_sleep(struct sched *sched, int fd, int64_t at_ns)
 
 #define FENCE_TIMEOUT_NS INT64_C(15000000000)
 
+/* A peer that connected to us keeps its link in its send queue. */
+static struct node_link **
+guest_of(struct engine_conn *conn)
+{
+	return (struct node_link **)(void *)engine_conn_sendq(conn)->user;
+}
+
 static struct node_link *
 link_of(struct engine_conn *conn)
 {
-	return engine_conn_listener_user(conn);
+	struct node_link *link = engine_conn_listener_user(conn);
+
+	return link != NULL ? link : *guest_of(conn);
 }
 
 static struct session_scratch *
@@ -544,8 +574,8 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	struct node_link *link = link_of(conn);
 	struct session_scratch *scratch = scratch_of(link);
 	uint64_t received_ns = (uint64_t)clock_unix_ns();
+	struct outgoing to = { .has_header = true, .as = STAT_ECHO_NETWORK };
 	struct bnet_message echo;
-	struct bnet_header header;
 	size_t left;
 
 	(void)arg;
@@ -557,12 +587,11 @@ on_echo(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 		if (engine_to_inbox(conn, packet) != ENGINE_DELIVERED)
 			stats_count(&link->node->stats, STAT_INBOX_FULL);
 	} else if (session_echo_reply(&packet->header, &echo, received_ns,
-		       (uint64_t)clock_unix_ns(), &header,
+		       (uint64_t)clock_unix_ns(), &to.header,
 		       &scratch->body) != BNET_OK) {
 		stats_count(&link->node->stats, STAT_NOT_SENT);
 	} else {
-		reply_send(link, &header, bnet_buf_slice(&scratch->body),
-		    STAT_ECHO_NETWORK);
+		reply_send(link, &to, bnet_buf_slice(&scratch->body));
 	}
 }
 
@@ -618,8 +647,20 @@ other_packet(struct engine_conn *conn, const struct bnet_packet *packet)
 		return;
 	}
 	stats_count(&node->stats, STAT_PACKETS);
-	if (node->opt.replies &&
+	if ((node->opt.replies || node->macho != NULL) &&
 	    engine_to_inbox(conn, packet) != ENGINE_DELIVERED)
+		stats_count(&node->stats, STAT_INBOX_FULL);
+}
+
+/* Only machoNet knows packets without a key. */
+static void
+keyless_packet(struct engine_conn *conn, const struct bnet_packet *packet)
+{
+	struct node *node = link_of(conn)->node;
+
+	if (node->macho == NULL)
+		stats_count(&node->stats, STAT_IGNORED);
+	else if (engine_to_inbox(conn, packet) != ENGINE_DELIVERED)
 		stats_count(&node->stats, STAT_INBOX_FULL);
 }
 
@@ -641,6 +682,59 @@ node_apps(struct node *node)
 			return false;
 	return engine_on_key(
 	    node->engine, bnet_key(MESH_KEY_PING), on_mesh_ping, node);
+}
+
+/* Guests: peers that connect to --listen, as stock peers do. No session. */
+
+static void
+guest_ready(struct node *node, struct engine_conn *conn)
+{
+	struct node_link *link = calloc(1, sizeof(*link));
+
+	if (link == NULL) {
+		engine_conn_cut(conn);
+		return;
+	}
+	*guest_of(conn) = link;
+	link->node = node;
+	link->is_guest = true;
+	link->worker = engine_worker_index(engine_conn_worker(conn));
+	link->session.conn = conn;
+	link->impairment_rnd = random_stream(
+	    node->opt.seed, UINT64_MAX - engine_conn_sendq(conn)->handle);
+	stats_count(&node->stats, STAT_GUESTS);
+	sched_guest(&node->sched, 1);
+}
+
+static void
+guest_left(struct node_link *link)
+{
+	sched_guest(&link->node->sched, -1);
+	free(link);
+}
+
+/* A stock peer answers a ping; nothing else of the session is known to it. */
+static void
+guest_packet(struct node_link *link, const struct bnet_packet *packet)
+{
+	static const uint8_t four[4] = { 0 };
+	const struct bnet_header *header = &packet->header;
+	const struct outgoing pong = { .has_header = true,
+		.header = { .key = BNET_KEY_PONG,
+		    .priority = true,
+		    .timestamp = header->timestamp & INT64_MAX },
+		.as = STAT_PINGS };
+
+	if (!packet->has_header || header->key == 0) {
+		keyless_packet(link->session.conn, packet);
+		return;
+	}
+	if (header->key == BNET_KEY_PONG)
+		return;
+	if (header->timestamp != 0)
+		send_now(
+		    link, &pong, (struct bnet_slice){ four, sizeof(four) });
+	other_packet(link->session.conn, packet);
 }
 
 /* The life of a link: up, down, and up again. */
@@ -679,15 +773,13 @@ link_failed(struct node_link *link, const char *why)
 }
 
 static void
-closed(void *arg, struct engine_conn *conn, enum engine_end end)
+link_closed(
+    struct node_link *link, struct engine_conn *conn, enum engine_end end)
 {
-	struct node_link *link = link_of(conn);
 	const char *reason = session_end_text(conn, end);
 	int64_t now_ns = engine_worker_now_ns(engine_conn_worker(conn));
 	bool was_up = link->is_up, stop = atomic_load(&link->node->stop);
 
-	(void)arg;
-	reply_drop(link);
 	if (session_closed(&link->session, end, !stop))
 		return;
 	if (!was_up && !link->given_up && !link->drained && !stop) {
@@ -704,11 +796,29 @@ closed(void *arg, struct engine_conn *conn, enum engine_end end)
 }
 
 static void
+closed(void *arg, struct engine_conn *conn, enum engine_end end)
+{
+	struct node_link *link = link_of(conn);
+
+	(void)arg;
+	if (link == NULL) /* a guest that was never ready */
+		return;
+	reply_drop(link);
+	if (link->is_guest)
+		guest_left(link);
+	else
+		link_closed(link, conn, end);
+}
+
+static void
 no_conn(void *arg, void *user, const struct address *from)
 {
 	(void)arg;
-	(void)from;
-	link_failed(user, "out of memory or descriptors");
+	if (from == NULL) {
+		link_failed(user, "out of memory or descriptors");
+		return;
+	}
+	log_warn("a connection was not taken: out of memory or descriptors");
 }
 
 /* ---- up ---- */
@@ -717,21 +827,22 @@ static void
 ready(void *arg, struct engine_conn *conn)
 {
 	struct node_link *link = link_of(conn);
-	const struct node *node = link->node;
-	const struct bnet_hello hello = {
-		.role = BNET_ROLE_NODE,
-		.wanted_id = link->wanted_id,
-		.codecs = node->opt.codecs,
-		.name = bnet_string_of(link->name),
-		.token = bnet_string_of(node->files.token),
-	};
+	struct bnet_hello hello = { .role = BNET_ROLE_NODE };
 
-	(void)arg;
+	if (link == NULL) {
+		guest_ready(arg, conn);
+		return;
+	}
 	link->fence_by_ns = 0;
+	hello.wanted_id = link->wanted_id;
+	hello.codecs = link->node->opt.codecs;
+	hello.name = bnet_string_of(link->name);
+	hello.token = bnet_string_of(link->node->files.token);
 	if (!session_ready(&link->session, conn, &hello))
 		return;
 	link_arm(link);
-	if (atomic_load(&node->stop)) /* stop came before the connection */
+	if (atomic_load(
+		&link->node->stop)) /* stop came before the connection */
 		link_finish(link);
 }
 
@@ -750,7 +861,8 @@ link_arm(struct node_link *link)
 	int64_t at_ns = timers_next_ns(&link->late);
 
 	at_ns = earlier(at_ns, link->fence_by_ns);
-	at_ns = earlier(at_ns, session_next_ns(&link->session));
+	if (!link->is_guest)
+		at_ns = earlier(at_ns, session_next_ns(&link->session));
 	engine_conn_set_timer(
 	    link->session.conn, at_ns == INT64_MAX ? 0 : at_ns);
 }
@@ -767,7 +879,7 @@ timer(void *arg, struct engine_conn *conn, int64_t now_ns)
 		return;
 	}
 	reply_send_due(link, now_ns);
-	if (session_timer(&link->session, now_ns))
+	if (link->is_guest || session_timer(&link->session, now_ns))
 		link_arm(link);
 }
 
@@ -780,10 +892,14 @@ packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
 	const struct bnet_header *header = &packet->header;
 
 	(void)arg;
+	if (link->is_guest) {
+		guest_packet(link, packet);
+		return;
+	}
 	if (session_packet(&link->session, packet))
 		return;
 	if (!packet->has_header || header->key == 0)
-		stats_count(&link->node->stats, STAT_IGNORED);
+		keyless_packet(conn, packet);
 	else if (engine_deliver(conn, packet) == ENGINE_NO_APP)
 		other_packet(conn, packet);
 }
@@ -801,20 +917,20 @@ bad(void *arg, struct engine_conn *conn, const struct bnet_packet *packet,
 /* ---- messages of other threads ---- */
 
 static void
-take_reply(struct node *node, struct bnet_slice bytes)
+take_reply(
+    struct node *node, struct engine_worker *worker, struct bnet_slice bytes)
 {
 	struct app_reply reply;
-	struct node_link *link;
+	struct engine_conn *conn;
 
 	memcpy(&reply, bytes.p, sizeof(reply));
-	link = reply.link;
-	/* the connection may have ended, or been replaced, since the request */
-	if (link->session.conn == NULL ||
-	    engine_conn_sendq(link->session.conn)->handle != reply.handle)
+	conn = engine_conn_find(worker, reply.handle);
+	/* it may have ended, or been replaced, since the request */
+	if (conn == NULL || link_of(conn)->session.conn != conn)
 		stats_count(&node->stats, STAT_NOT_SENT);
 	else
-		reply_send(link, &reply.header,
-		    bnet_slice_from(bytes, sizeof(reply)), reply.as);
+		reply_send(link_of(conn), &reply.to,
+		    bnet_slice_from(bytes, sizeof(reply)));
 }
 
 /* Send what is queued, then close. */
@@ -831,7 +947,7 @@ finish_one(void *arg, struct engine_conn *conn)
 	struct node_link *link = link_of(conn);
 
 	(void)arg;
-	if (link->session.conn != NULL)
+	if (link != NULL && link->session.conn != NULL)
 		link_finish(link);
 	else
 		engine_conn_cut(conn);
@@ -844,7 +960,7 @@ message(void *arg, struct engine_worker *worker, uint32_t type,
 	struct node *node = arg;
 
 	if (type == NODE_MESSAGE_REPLY)
-		take_reply(node, bytes);
+		take_reply(node, worker, bytes);
 	else
 		engine_each_conn(worker, finish_one, NULL);
 }
@@ -929,42 +1045,122 @@ answer(struct app *app, const struct engine_packet *packet,
 	uint64_t now_ns, waited_ns;
 	size_t left;
 
-	app_work(app->node, app->node->opt.service_ns);
+	reply->to.has_header = true;
 	if (asked->key != BNET_KEY_ECHO) {
-		reply->as = STAT_REPLIES;
+		reply->to.as = STAT_REPLIES;
 		return answer_app(asked, packet->payload,
-			   app->node->opt.reply_bytes, &reply->header,
+			   app->node->opt.reply_bytes, &reply->to.header,
 			   &app->bytes) == BNET_OK;
 	}
 	now_ns = (uint64_t)clock_unix_ns();
 	waited_ns = (uint64_t)(clock_now_ns() - packet->at_ns);
-	reply->as = STAT_ECHO_SERVICE;
+	reply->to.as = STAT_ECHO_SERVICE;
 	return bnet_message_decode(BNET_MSG_ECHO, packet->payload, &echo,
 		   &app->store, &left) == BNET_OK &&
 	    session_echo_reply(asked, &echo, now_ns - waited_ns, now_ns,
-		&reply->header, &app->bytes) == BNET_OK;
+		&reply->to.header, &app->bytes) == BNET_OK;
 }
 
-/* The head of the message is filled in last, once its contents are known. */
+/* Room for the head of the message in app->bytes. */
+static bool
+begin_reply(struct app *app, const struct app_reply *reply)
+{
+	bnet_buf_clear(&app->bytes);
+	return bnet_buf_append(&app->bytes,
+		   (struct bnet_slice){
+		       (const uint8_t *)reply, sizeof(*reply) }) == BNET_OK;
+}
+
+/* Its head is filled in last, once its contents are known. */
+static bool
+post_reply(struct app *app, const struct engine_packet *packet,
+    const struct app_reply *reply)
+{
+	struct bnet_buf *bytes = &app->bytes;
+
+	memcpy(bytes->p + bytes->at, reply, sizeof(*reply));
+	return engine_message(app->node->engine, packet->worker,
+	    NODE_MESSAGE_REPLY, bnet_buf_slice(bytes));
+}
+
+static void
+serve_key(struct app *app, const struct engine_packet *packet)
+{
+	struct app_reply reply = { .handle = packet->handle };
+
+	if (!begin_reply(app, &reply) || !answer(app, packet, &reply) ||
+	    !post_reply(app, packet, &reply))
+		stats_count(&app->node->stats, STAT_NOT_SENT);
+}
+
+/* ---- machoNet ---- */
+
+/* The packet that is answered. */
+struct macho_call {
+	struct app *app;
+	const struct engine_packet *packet;
+};
+
+/* To where the call came from, with a header if that had one. */
+static void
+macho_reply(void *arg, const struct macho_reply *answer)
+{
+	static const enum stat stats[] = {
+		[MACHO_RESULT] = STAT_RESULTS,
+		[MACHO_ERROR] = STAT_CALL_ERRORS,
+		[MACHO_EVENT] = STAT_EVENTS,
+		[MACHO_PONG] = STAT_PINGS,
+	};
+	const struct macho_call *call = arg;
+	const struct engine_packet *packet = call->packet;
+	struct app *app = call->app;
+	struct app_reply reply = { .handle = packet->handle,
+		.to = { .has_header = packet->has_header,
+		    .as = stats[answer->kind],
+		    .delay_ns = answer->delay_ns } };
+
+	if (packet->has_header) {
+		reply.to.header.dest_type =
+		    answer->to_node ? BNET_DEST_NODE : BNET_DEST_CLIENT;
+		reply.to.header.dest = packet->header.source;
+		reply.to.header.key = packet->header.key;
+	}
+	if (!begin_reply(app, &reply) ||
+	    bnet_buf_append(&app->bytes, answer->payload) != BNET_OK ||
+	    !post_reply(app, packet, &reply))
+		stats_count(&app->node->stats, STAT_NOT_SENT);
+}
+
+/* False: it is not for machoNet. */
+static bool
+serve_macho(struct app *app, const struct engine_packet *packet)
+{
+	struct macho_call call = { app, packet };
+	enum macho_taken taken =
+	    macho_take(app->node->macho, packet->payload, macho_reply, &call);
+
+	if (taken == MACHO_SILENT)
+		stats_count(&app->node->stats, STAT_SILENT);
+	else if (taken == MACHO_FAILED)
+		stats_count(&app->node->stats, STAT_NOT_SENT);
+	return taken != MACHO_FOREIGN;
+}
+
 static void
 serve(struct app *app, const struct engine_packet *packet)
 {
-	struct node *node = app->node;
-	struct app_reply reply = { .link = packet->user,
-		.handle = packet->handle };
-	const struct bnet_slice head = { (const uint8_t *)&reply,
-		sizeof(reply) };
-	struct bnet_buf *bytes = &app->bytes;
+	const struct node *node = app->node;
+	const bool keyed = packet->has_header && packet->header.key != 0;
 
-	bnet_buf_clear(bytes);
-	if (bnet_buf_append(bytes, head) == BNET_OK &&
-	    answer(app, packet, &reply)) {
-		memcpy(bytes->p + bytes->at, &reply, sizeof(reply));
-		if (engine_message(node->engine, reply.link->worker,
-			NODE_MESSAGE_REPLY, bnet_buf_slice(bytes)))
-			return;
-	}
-	stats_count(&node->stats, STAT_NOT_SENT);
+	app_work(app->node, node->opt.service_ns);
+	if (keyed && packet->header.key == BNET_KEY_ECHO)
+		serve_key(app, packet);
+	else if (node->macho != NULL && serve_macho(app, packet))
+		return;
+	else if (keyed && node->opt.replies)
+		serve_key(app, packet);
+	else
+		stats_count(&app->node->stats, STAT_IGNORED);
 }
 
 /* ---- the thread ---- */

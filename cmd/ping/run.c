@@ -420,7 +420,7 @@ matrix(struct run *run, struct target **of, size_t n)
 	table_init(&table, "mesh", "From, to: average in ms", columns, n + 1);
 	for (size_t from = 0; from < n; from++)
 		matrix_row(targets, &table, of, n, from);
-	(void)table_print(&table, stdout, false);
+	(void)table_print(&table, stdout, TABLE_AS_TEXT);
 	table_free(&table);
 }
 
@@ -440,7 +440,7 @@ print_mesh(struct run *run)
 		return;
 	}
 	list(run, &table);
-	(void)table_print(&table, stdout, json);
+	(void)table_print(&table, stdout, json ? TABLE_AS_JSON : TABLE_AS_TEXT);
 	table_free(&table);
 }
 
@@ -466,7 +466,7 @@ print_table(const struct run *run, const struct table *table)
 
 	if (!json)
 		putchar('\n');
-	(void)table_print(table, stdout, json);
+	(void)table_print(table, stdout, json ? TABLE_AS_JSON : TABLE_AS_TEXT);
 }
 
 static int64_t

@@ -10,11 +10,12 @@
 #include "cmd/common/ending.h"
 #include "cmd/common/json.h"
 #include "cmd/common/log.h"
+#include "cmd/common/version.h"
 #include "cmd/engine/counters.h"
 #include "cmd/relay/capture.h"
 #include "cmd/relay/http.h"
 #include "cmd/relay/keylog_file.h"
-#include "proto/bluenet.h"
+#include "cmd/relay/page.h"
 #include "proto/codec.h"
 #include "proto/tls.h"
 
@@ -419,7 +420,7 @@ metrics_page(void *arg, struct text *out)
 		m.recording = record_works(relay->record);
 	}
 	m.log_lines_lost = log_n_lost();
-	m.version = BNET_VERSION;
+	m.version = tools_version();
 	m.id = relay->id;
 	engine_read_lock();
 	routes_each(relay->routes, add_queue, &m.queue_bytes);
@@ -575,6 +576,7 @@ links_page(void *arg, struct text *out)
 
 /* The `arg` of each is the struct relay. */
 static const struct http_page pages[] = {
+	{ "/", "text/html; charset=utf-8", page_status },
 	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
 	{ "/healthz", "text/plain; charset=utf-8", health_page },
 	{ "/links", "application/json", links_page },

@@ -310,37 +310,33 @@ serve(struct run *run, struct admin *admin)
 	log_stop(LOG_FLUSH_NS);
 }
 
-static struct bnet_tls_ctx *
+static void
 load(struct run *run, struct relay_config *config)
 {
-	struct bnet_tls_ctx *tls;
 	char err[RELAY_ERR_CHARS];
 	struct secrets_ends ends;
 
 	if (!config_load(config, err) ||
-	    !secrets_tls(
-		&config->opt, run->keylog, run->keylog_arg, &tls, &ends, err))
+	    !secrets_tls(&config->opt, run->keylog, run->keylog_arg,
+		&config->tls, &ends, err))
 		cli_die("%s", err);
 	run->ends = ends;
 	atomic_store(&run->relay->cert_expires_s, ends.cert_s);
-	return tls;
 }
 
 /* --check-config: reports everything that is wrong with the files. */
 static void
 check_files(struct run *run, struct relay_config *config)
 {
-	struct bnet_tls_ctx *tls = NULL;
 	char err[RELAY_ERR_CHARS];
 	struct secrets_ends ends;
 	bool ok = config_load(config, err);
 
 	if (!ok)
 		cli_warn("%s", err);
-	if (!secrets_tls(
-		&config->opt, run->keylog, run->keylog_arg, &tls, &ends, err))
+	if (!secrets_tls(&config->opt, run->keylog, run->keylog_arg,
+		&config->tls, &ends, err))
 		cli_die("%s", err);
-	bnet_tls_ctx_free(tls);
 	if (!ok)
 		exit(CLI_FAILED);
 }
@@ -351,20 +347,18 @@ run(struct relay_config *config, int argc, char **argv)
 	static struct relay relay;
 	static struct admin admin;
 	struct run run = { .relay = &relay, .argc = argc, .argv = argv };
-	struct bnet_tls_ctx *tls;
 
 	atomic_store(&relay.config, config);
 	run_block_signals(&run);
 	admin_open_files(&admin, &relay, &config->opt);
 	run.keylog = admin.keylog != NULL ? keylog_file_line : NULL;
 	run.keylog_arg = admin.keylog;
-	tls = load(&run, config);
+	load(&run, config);
 	raise_descriptors(&config->opt);
 	make_tables(&relay);
 	make_engine(&relay);
 	make_workers(&relay);
-	listen_all(&relay, tls);
-	bnet_tls_ctx_free(tls);
+	listen_all(&relay, config->tls);
 	admin_listen(&admin);
 	drop_root(&config->opt);
 	serve(&run, &admin);
@@ -391,8 +385,10 @@ config_new(void)
 static void
 return_memory(void)
 {
+#ifdef __GLIBC__ /* others need no telling */
 	(void)mallopt(M_MMAP_THRESHOLD, LONG_BYTES);
 	(void)mallopt(M_TRIM_THRESHOLD, LONG_BYTES);
+#endif
 }
 
 int

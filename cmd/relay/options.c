@@ -47,6 +47,8 @@ static const struct option_row rows[] = {
 	    OPTION_PATH(OPT, key), .flags = OPTION_RELOAD },
 	{ "ca", 0, "FILE", "accept node certificates signed under FILE (PEM)",
 	    OPTION_PATH(OPT, ca), .flags = OPTION_RELOAD },
+	{ "crl", 0, "FILE", "refuse certificates that FILE (PEM) revokes",
+	    OPTION_PATH(OPT, crl), .flags = OPTION_RELOAD },
 	{ "tls-min", 0, "VERSION", "require at least this version of TLS",
 	    OPTION_WORD(OPT, tls_min, tls_versions), .initial = "1.2" },
 
@@ -76,7 +78,7 @@ static const struct option_row rows[] = {
 	{ "client-tokens", 0, "FILE", "require of clients a token in FILE",
 	    OPTION_PATH(OPT, client_tokens), .flags = OPTION_RELOAD },
 	{ "keep-revoked", 0, NULL,
-	    "keep links whose token is gone after a reload",
+	    "keep links whose token or certificate is revoked",
 	    OPTION_FLAG(OPT, keep_revoked), .flags = OPTION_RELOAD },
 	{ "require-hello", 0, NULL, "refuse stock clients, which say no hello",
 	    OPTION_FLAG(OPT, require_hello) },
@@ -188,7 +190,7 @@ static const struct option_row rows[] = {
 	{ "user", 0, "USER", "become USER once the sockets are open",
 	    OPTION_PATH(OPT, user) },
 
-	{ "metrics", 0, "HOST:PORT", "serve /metrics, /healthz and /links there",
+	{ "metrics", 0, "HOST:PORT", "serve the status page, /metrics, /healthz and /links there",
 	    OPTION_ADDRESSES(OPT, metrics, 1), .group = "Output" },
 	{ "trace", 0, NULL, "add times to each echo that asks for a trace",
 	    OPTION_FLAG(OPT, trace) },
@@ -262,6 +264,9 @@ check_tls(struct option_reading *reading, const struct relay_options *opt)
 	if (opt->key != NULL && opt->cert == NULL)
 		options_refuse(
 		    reading, "key", "expected cert with it: add --cert");
+	if (opt->crl != NULL && opt->ca == NULL)
+		options_refuse(
+		    reading, "crl", "expected ca with it: add --ca FILE");
 	if (opt->listen_tls.n > 0 && opt->cert == NULL)
 		options_refuse(reading, "listen-tls",
 		    "expected a certificate: add --cert FILE and --key FILE");

@@ -44,7 +44,7 @@ struct relay_options {
 	struct option_addresses listen, listen_tls;
 	struct option_addresses metrics; /* at most one */
 	struct option_cidrs proxy_protocol; /* trusted senders; none: off */
-	char *cert, *key, *ca;
+	char *cert, *key, *ca, *crl;
 	int tls_min; /* enum relay_tls_min */
 
 	uint64_t id; /* of the relay: a node id */

@@ -100,6 +100,7 @@ struct relay_listener {
 struct relay_config {
 	struct relay_options opt;
 	struct credentials *tokens, *client_tokens; /* NULL: none */
+	struct bnet_tls_ctx *tls; /* NULL: none; owned */
 	struct route_rules rules;
 	struct rates_settings rates;
 	struct rcu_head rcu;

@@ -36,6 +36,7 @@ config_free(struct relay_config *config)
 	relay_options_free(&config->opt);
 	credentials_free(config->tokens);
 	credentials_free(config->client_tokens);
+	bnet_tls_ctx_free(config->tls);
 	free(config);
 }
 
@@ -69,21 +70,20 @@ config_limits(struct relay *relay, const struct relay_options *opt)
 
 static bool
 read_again(struct run *run, struct relay_config *fresh,
-    struct option_changes *changes, struct bnet_tls_ctx **tls,
-    struct secrets_ends *ends, char err[RELAY_ERR_CHARS])
+    struct option_changes *changes, struct secrets_ends *ends,
+    char err[RELAY_ERR_CHARS])
 {
 	struct relay_config *old = config_of(run->relay);
 	struct option_reading reading;
 
-	*tls = NULL;
 	if (!relay_options_read(&fresh->opt, &reading, run->argc, run->argv) ||
 	    !relay_options_reload(&old->opt, &fresh->opt, &reading, changes)) {
 		options_first_mistake(&reading, err, RELAY_ERR_CHARS);
 		return false;
 	}
 	return config_load(fresh, err) &&
-	    secrets_tls(
-		&fresh->opt, run->keylog, run->keylog_arg, tls, ends, err);
+	    secrets_tls(&fresh->opt, run->keylog, run->keylog_arg, &fresh->tls,
+		ends, err);
 }
 
 /* No thread uses the old configuration any more. */
@@ -96,7 +96,7 @@ config_after_grace(struct rcu_head *rcu)
 }
 
 static void
-take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
+take_over(struct run *run, struct relay_config *fresh)
 {
 	struct relay *relay = run->relay;
 	struct relay_config *old = config_of(relay);
@@ -104,7 +104,7 @@ take_over(struct run *run, struct relay_config *fresh, struct bnet_tls_ctx *tls)
 	for (size_t i = 0; i < relay->n_listeners; i++)
 		if (relay->listeners[i].tls)
 			engine_listener_set_tls(
-			    relay->listeners[i].listener, tls);
+			    relay->listeners[i].listener, fresh->tls);
 	config_limits(relay, &fresh->opt);
 	engine_set_limits(relay->engine, fresh->opt.memory_bytes,
 	    (size_t)fresh->opt.queue_bytes);
@@ -141,15 +141,13 @@ reload(struct run *run)
 	struct relay *relay = run->relay;
 	struct relay_config *fresh = calloc(1, sizeof(*fresh));
 	struct option_changes changes;
-	struct bnet_tls_ctx *tls;
 	char err[RELAY_ERR_CHARS] = "out of memory";
 	struct secrets_ends ends = { 0 };
 
 	service_reloading();
 	if (relay->record != NULL)
 		record_again(relay->record);
-	if (fresh == NULL ||
-	    !read_again(run, fresh, &changes, &tls, &ends, err)) {
+	if (fresh == NULL || !read_again(run, fresh, &changes, &ends, err)) {
 		log_error(
 		    "not reloaded, going on as before", LOG_STR("reason", err));
 		relay_count(&relay->app_worker, RELAY_RELOADS_FAILED);
@@ -157,10 +155,9 @@ reload(struct run *run)
 		service_ready("running; the last reload failed");
 		return;
 	}
-	take_over(run, fresh, tls);
+	take_over(run, fresh);
 	run->check_links = true;
 	check_links(run);
-	bnet_tls_ctx_free(tls);
 	run->ends = ends;
 	run->warn_at_s = 0;
 	atomic_store(&relay->cert_expires_s, ends.cert_s);
@@ -298,7 +295,9 @@ tick_trim(struct run *run)
 		run->memory_peak = now;
 	if (run->memory_peak < TRIM_BYTES || now > run->memory_peak / 2)
 		return;
+#ifdef __GLIBC__
 	(void)malloc_trim(0);
+#endif
 	run->memory_peak = now;
 }
 
@@ -315,6 +314,17 @@ warn_of_end(const char *option, int64_t ends_s, int64_t now_s)
 		    LOG_TIME("ago", (now_s - ends_s) * S_NS));
 }
 
+/* A list that has ended lets no certificate in. */
+static void
+warn_of_list(int64_t ends_s, int64_t now_s)
+{
+	if (ends_s != 0 && ends_s <= now_s)
+		log_error("a revocation list has ended, so no certificate is"
+			  " accepted",
+		    LOG_STR("option", "crl"),
+		    LOG_TIME("ago", (now_s - ends_s) * S_NS));
+}
+
 /* Once a day, and after each reload. */
 static void
 warn_of_ends(struct run *run)
@@ -326,6 +336,7 @@ warn_of_ends(struct run *run)
 	run->warn_at_s = now_s + DAY_S;
 	warn_of_end("cert", run->ends.cert_s, now_s);
 	warn_of_end("ca", run->ends.ca_s, now_s);
+	warn_of_list(run->ends.crl_s, now_s);
 }
 
 static void

@@ -15,6 +15,8 @@
 
 /* ---- files ---- */
 
+#define N_FILES 4 /* --cert, --key, --ca, --crl */
+
 struct file {
 	uint8_t *p;
 	size_t len;
@@ -91,6 +93,17 @@ slice_of(const struct file *file)
 
 /* ---- TLS ---- */
 
+/* Unix time; 0: unknown. */
+static int64_t
+unix_of(const ASN1_TIME *at)
+{
+	struct tm tm;
+
+	return at != NULL && ASN1_TIME_to_tm(at, &tm) == 1
+	    ? (int64_t)timegm(&tm)
+	    : 0;
+}
+
 /* Of the certificate of the file that ends first, unix time; 0: unknown. */
 static int64_t
 expiry_of(const struct file *file)
@@ -98,15 +111,12 @@ expiry_of(const struct file *file)
 	BIO *bio =
 	    file->len > 0 ? BIO_new_mem_buf(file->p, (int)file->len) : NULL;
 	int64_t first_s = 0, at_s;
-	struct tm tm;
 	X509 *x509;
 
 	ERR_set_mark(); /* the end of the file is an error of OpenSSL's */
 	while (bio != NULL &&
 	    (x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		at_s = ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm) == 1
-		    ? (int64_t)timegm(&tm)
-		    : 0;
+		at_s = unix_of(X509_get0_notAfter(x509));
 		if (at_s != 0 && (first_s == 0 || at_s < first_s))
 			first_s = at_s;
 		X509_free(x509);
@@ -116,12 +126,35 @@ expiry_of(const struct file *file)
 	return first_s;
 }
 
+/* The same of revocation lists. */
+static int64_t
+crl_expiry_of(const struct file *file)
+{
+	BIO *bio =
+	    file->len > 0 ? BIO_new_mem_buf(file->p, (int)file->len) : NULL;
+	int64_t first_s = 0, at_s;
+	X509_CRL *crl;
+
+	ERR_set_mark();
+	while (bio != NULL &&
+	    (crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
+		at_s = unix_of(X509_CRL_get0_nextUpdate(crl));
+		if (at_s != 0 && (first_s == 0 || at_s < first_s))
+			first_s = at_s;
+		X509_CRL_free(crl);
+	}
+	ERR_pop_to_mark();
+	BIO_free(bio);
+	return first_s;
+}
+
 static bool
-make_ctx(const struct relay_options *opt, const struct file files[3],
+make_ctx(const struct relay_options *opt, const struct file files[N_FILES],
     bnet_tls_keylog *keylog, void *keylog_arg, struct bnet_tls_ctx **ctx,
     char err[RELAY_ERR_CHARS])
 {
 	struct bnet_tls_settings set = {
+		.struct_bytes = sizeof(set),
 		.role = BNET_TLS_SERVER,
 		.cert_pem = slice_of(&files[0]),
 		.key_pem = slice_of(&files[1]),
@@ -130,15 +163,17 @@ make_ctx(const struct relay_options *opt, const struct file files[3],
 		    opt->tls_min == RELAY_TLS_1_3 ? BNET_TLS_1_3 : BNET_TLS_1_2,
 		.keylog = keylog,
 		.keylog_arg = keylog_arg,
+		.crl_pem = slice_of(&files[3]),
 	};
 	char reason[256] = "";
 	enum bnet_err e = bnet_tls_ctx_new(&set, ctx, reason, sizeof(reason));
 
 	if (e == BNET_OK)
 		return true;
-	(void)snprintf(err, RELAY_ERR_CHARS, "--cert %s --key %s%s%s: %s",
+	(void)snprintf(err, RELAY_ERR_CHARS, "--cert %s --key %s%s%s%s%s: %s",
 	    opt->cert, opt->key, opt->ca != NULL ? " --ca " : "",
-	    opt->ca != NULL ? opt->ca : "",
+	    opt->ca != NULL ? opt->ca : "", opt->crl != NULL ? " --crl " : "",
+	    opt->crl != NULL ? opt->crl : "",
 	    e == BNET_ETLS ? reason : bnet_strerror(e));
 	return false;
 }
@@ -148,7 +183,7 @@ secrets_tls(const struct relay_options *opt, bnet_tls_keylog *keylog,
     void *keylog_arg, struct bnet_tls_ctx **ctx, struct secrets_ends *ends,
     char err[RELAY_ERR_CHARS])
 {
-	struct file files[3] = { { NULL, 0 } };
+	struct file files[N_FILES] = { { NULL, 0 } };
 	bool ok;
 
 	*ctx = NULL;
@@ -158,12 +193,14 @@ secrets_tls(const struct relay_options *opt, bnet_tls_keylog *keylog,
 	ok = file_read("cert", opt->cert, false, &files[0], err) &&
 	    file_read("key", opt->key, true, &files[1], err) &&
 	    file_read("ca", opt->ca, false, &files[2], err) &&
+	    file_read("crl", opt->crl, false, &files[3], err) &&
 	    make_ctx(opt, files, keylog, keylog_arg, ctx, err);
 	if (ok) {
 		ends->cert_s = expiry_of(&files[0]);
 		ends->ca_s = expiry_of(&files[2]);
+		ends->crl_s = crl_expiry_of(&files[3]);
 	}
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < N_FILES; i++)
 		file_free(&files[i]);
 	return ok;
 }

@@ -12,9 +12,12 @@
 
 #define SECRETS_FILE_MAX_BYTES ((size_t)1 << 20)
 
-/* When the first certificate of a file ends, unix time; 0: none, or unknown. */
+/*
+ * When the first certificate of a file ends, or revocation list, unix time; 0:
+ * none, or unknown.
+ */
 struct secrets_ends {
-	int64_t cert_s, ca_s;
+	int64_t cert_s, ca_s, crl_s;
 };
 
 /*

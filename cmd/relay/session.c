@@ -12,6 +12,7 @@
 #include "cmd/relay/ping.h"
 #include "cmd/relay/reply.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MS_NS 1000000
@@ -47,9 +48,12 @@ static bool
 by_certificate(struct relay *relay, struct engine_conn *conn,
     const struct bnet_hello *hello, struct credentials_grant *grant)
 {
+	const struct relay_config *config = config_of(relay);
 	struct bnet_tls *tls = bnet_link_tls(engine_conn_link(conn));
 
-	return config_of(relay)->opt.ca != NULL && tls != NULL &&
+	/* the handshake may be older than the last reload */
+	return config->opt.ca != NULL && tls != NULL &&
+	    bnet_tls_ctx_refuses(config->tls, tls) == NULL &&
 	    credentials_cert(bnet_tls_peer_cert(tls), hello->wanted_id, grant);
 }
 
@@ -497,21 +501,51 @@ session_register(
 	relay_count(own, RELAY_LOCAL_SESSION);
 }
 
+/* Is its token gone? */
+static bool
+token_is_revoked(const struct relay_config *config, const struct peer *peer)
+{
+	return strncmp(peer->grant.identity, "token:", 6) == 0 &&
+	    !credentials_hold(peer->entry.role == BNET_ROLE_NODE
+		    ? config->tokens
+		    : config->client_tokens,
+		&peer->grant);
+}
+
+/* Why its certificate is no longer accepted; NULL: it is, or it has none. */
+static const char *
+certificate_is_revoked(
+    const struct relay_config *config, struct engine_conn *conn)
+{
+	struct bnet_tls *tls = bnet_link_tls(engine_conn_link(conn));
+
+	return tls == NULL || config->tls == NULL
+	    ? NULL
+	    : bnet_tls_ctx_refuses(config->tls, tls);
+}
+
 void
 session_reloaded(struct relay *relay, struct engine_conn *conn)
 {
 	const struct relay_config *config = config_of(relay);
 	const struct peer *peer = peer_of(conn);
+	char reason[128];
+	const char *why;
 
-	if (peer->state != PEER_UP || config->opt.keep_revoked ||
-	    strncmp(peer->grant.identity, "token:", 6) != 0 ||
-	    credentials_hold(peer->entry.role == BNET_ROLE_NODE
-		    ? config->tokens
-		    : config->client_tokens,
-		&peer->grant))
+	if (peer->state != PEER_UP || config->opt.keep_revoked)
 		return;
-	session_refuse(relay, conn, BNET_CODE_NOT_AUTHORISED,
-	    "the token was revoked", RELAY_CLOSED_REVOKED);
+	if (token_is_revoked(config, peer)) {
+		session_refuse(relay, conn, BNET_CODE_NOT_AUTHORISED,
+		    "the token was revoked", RELAY_CLOSED_REVOKED);
+		return;
+	}
+	why = certificate_is_revoked(config, conn);
+	if (why == NULL)
+		return;
+	(void)snprintf(reason, sizeof(reason),
+	    "the certificate is no longer accepted: %s", why);
+	session_refuse(relay, conn, BNET_CODE_NOT_AUTHORISED, reason,
+	    RELAY_CLOSED_REVOKED);
 }
 
 void

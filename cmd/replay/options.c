@@ -360,6 +360,9 @@ static const struct option_row rows[] = {
 	    "play the sessions of the captured relay OLD to NEW",
 	    OPTION_TEXTS(OPT, map_relay, REPLAY_MAP_RELAYS_MAX),
 	    .mine = PLAYED },
+	{ "rewrite-payload", 0, NULL, "rewrite ids of calls and clients in"
+	    " addresses of machoNet", OPTION_FLAG(OPT, rewrite_payload),
+	    .mine = PLAYED },
 	{ "codec", 0, "CODEC", "compress with this, not as it was recorded",
 	    OPTION_WORD(OPT, codec, codecs), .mine = PLAYED },
 	{ "threads", 0, "N", "use N sending threads",

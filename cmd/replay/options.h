@@ -113,6 +113,7 @@ struct replay_options {
 	struct replay_node_map maps[REPLAY_MAPS_MAX];
 	size_t n_maps;
 	int codec; /* enum bnet_codec_id, or REPLAY_CODEC_AS_RECORDED */
+	bool rewrite_payload; /* ids in addresses of machoNet */
 	unsigned n_threads; /* 0: see play.c */
 	bool spin;
 	bool realtime; /* SCHED_FIFO, and memory locked */

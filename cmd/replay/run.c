@@ -162,12 +162,15 @@ static int
 judge(const struct run *run, const struct probe *probe, const char *target,
     const char *goes_on)
 {
+	const char *name;
+
 	switch (probe->result) {
 	case PROBE_NOBODY:
 		if (probe->failure != 0) {
-			cli_warn("the injector failed: %s (%s, errno %d)",
-			    probe->reason, strerrorname_np(probe->failure),
-			    probe->failure);
+			name = cli_errno_name(probe->failure);
+			cli_warn("the injector failed: %s (%s%serrno %d)",
+			    probe->reason, name != NULL ? name : "",
+			    name != NULL ? ", " : "", probe->failure);
 			return REPLAY_LATE;
 		}
 		cli_warn("cannot connect to %s: %s", target, probe->reason);
@@ -1308,6 +1311,8 @@ load_keys(struct run *run)
 	if (run->opt->keys_file != NULL &&
 	    !keys_read(run->keys, run->opt->keys_file, err, sizeof(err)))
 		cli_die("--keys: %s", err);
+	if (!keys_read_installed(run->keys, err, sizeof(err)))
+		cli_warn("%s", err);
 }
 
 static void

@@ -496,16 +496,25 @@ table_print_text(const struct table *table, FILE *out)
 /* ---- as one line of JSON ---- */
 
 static void
-print_string(FILE *out, const char *str)
+print_escaped(FILE *out, const char *str, const char *quote)
 {
 	char text[JSON_CHAR_BYTES];
 	size_t n = strlen(str), used, text_bytes;
 
-	fputc('"', out);
 	for (; n > 0; str += used, n -= used) {
 		used = json_char(str, n, text, &text_bytes);
-		fwrite(text, 1, text_bytes, out);
+		if (*str == '"')
+			fputs(quote, out);
+		else
+			fwrite(text, 1, text_bytes, out);
 	}
+}
+
+static void
+print_string(FILE *out, const char *str)
+{
+	fputc('"', out);
+	print_escaped(out, str, "\\\"");
 	fputc('"', out);
 }
 
@@ -584,11 +593,69 @@ table_print_json(const struct table *table, FILE *out)
 	fputs("}\n", out);
 }
 
-bool
-table_print(const struct table *table, FILE *out, bool json)
+/* ---- as CSV ---- */
+
+/* In quotes where RFC 4180 wants them; the escapes are those of JSON. */
+static void
+print_csv_string(FILE *out, const char *str)
 {
-	if (json)
+	const size_t n = strlen(str);
+	const char *quote = n > 0 && strpbrk(str, ",\"") == NULL &&
+		str[0] != ' ' && str[n - 1] != ' '
+	    ? ""
+	    : "\"";
+
+	fputs(quote, out);
+	print_escaped(out, str, "\"\"");
+	fputs(quote, out);
+}
+
+static void
+print_csv_row(const struct table *table, FILE *out, size_t row)
+{
+	const struct table_cell *cells = table->cells + row * table->n_columns;
+
+	print_csv_string(out, table->name);
+	for (size_t i = 0; i < table->n_columns; i++) {
+		if (!in_json(&table->columns[i]))
+			continue;
+		fputc(',', out);
+		if (cells[i].type == TABLE_STR)
+			print_csv_string(out, cells[i].v.str);
+		else if (cells[i].type != TABLE_NULL)
+			print_cell(out, &cells[i], table->columns[i].decimals);
+	}
+	fputc('\n', out);
+}
+
+static void
+table_print_csv(const struct table *table, FILE *out)
+{
+	fputs("statistic", out);
+	for (size_t i = 0; i < table->n_columns; i++) {
+		if (!in_json(&table->columns[i]))
+			continue;
+		fputc(',', out);
+		print_csv_string(out, table->columns[i].name);
+	}
+	fputc('\n', out);
+	for (size_t i = 0; i < table->n_rows; i++)
+		print_csv_row(table, out, i);
+	for (size_t i = 0; i < table->n_notes; i++) {
+		print_csv_string(out, table->name);
+		fputc(',', out);
+		print_csv_string(out, table->notes[i]);
+		fputc('\n', out);
+	}
+}
+
+bool
+table_print(const struct table *table, FILE *out, enum table_format format)
+{
+	if (format == TABLE_AS_JSON)
 		table_print_json(table, out);
+	else if (format == TABLE_AS_CSV)
+		table_print_csv(table, out);
 	else
 		table_print_text(table, out);
 	return !table->failed && !ferror(out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table - rows of typed cells, printed as text or as one line of JSON.
+ * table - rows of typed cells, printed as text, as one line of JSON or as CSV.
  *
  *	table_init(&table, "keys", "Keys", columns, n_columns);
  *	for (...) {
@@ -8,7 +8,7 @@
  *		table_str(&table, name);
  *		table_u64(&table, frames);
  *	}
- *	ok = table_print(&table, stdout, json);
+ *	ok = table_print(&table, stdout, TABLE_AS_TEXT);
  *	table_free(&table);
  *
  * Text is plain ASCII; columns are as wide as their contents, numbers aligned
@@ -18,7 +18,16 @@
  *	{"type":"statistics","name":"keys","columns":["key","frames"],
  *	 "rows":[["chat::line",7]],"notes":["..."]}
  *
- * "notes" is present only if there are any; more members can follow. Out of memory is recorded, and
+ * "notes" is present only if there are any; more members can follow. CSV has the
+ * same columns, and before them the name, so that one kind of row is found among
+ * others:
+ *
+ *	statistic,key,frames
+ *	keys,chat::line,7
+ *	keys,"..."
+ *
+ * The last is a note; null is nothing between the commas. Out of memory is
+ * recorded, and
  * reported by table_print(). Owns the cells; used wherever statistics are
  * printed.
  */
@@ -35,7 +44,13 @@
 enum table_in {
 	TABLE_BOTH = 0,
 	TABLE_TEXT, /* in the text only */
-	TABLE_JSON,
+	TABLE_JSON, /* and in CSV */
+};
+
+enum table_format {
+	TABLE_AS_TEXT = 0,
+	TABLE_AS_JSON,
+	TABLE_AS_CSV,
 };
 
 struct table_column {
@@ -100,6 +115,7 @@ void table_note(struct table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Returns false if writing failed, or if memory ran out before. */
-bool table_print(const struct table *table, FILE *out, bool json);
+bool
+table_print(const struct table *table, FILE *out, enum table_format format);
 
 #endif

@@ -270,7 +270,8 @@ take_statistic(struct trial_result *result, const struct decode *d)
 	FILE *f = open_memstream(&result->statistic, &n);
 
 	ck_assert_ptr_nonnull(f);
-	ck_assert(statistics_print(d->stats, f, false, cap_counters(d->cap)));
+	ck_assert(
+	    statistics_print(d->stats, f, TABLE_AS_TEXT, cap_counters(d->cap)));
 	fclose(f);
 }
 

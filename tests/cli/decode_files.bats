@@ -318,8 +318,9 @@ tables() {
 }
 
 @test "--merge: the sum of captures is one run over all of them" {
-	local all=(-z frames -z keys -z endpoints -z io,10ms,clock -z echo
-		-z calls -z calls,tree -z events -z health -z streams)
+	local io='io,10ms,clock'
+	local all=(-z frames -z keys -z endpoints -z "$io" -z echo
+		-z calls -z 'calls,tree' -z events -z health -z streams)
 	local c=$fixtures/captures f n=0 files=() jsons=()
 
 	# all kinds of statistics have rows, one capture has losses; no two have

@@ -100,6 +100,84 @@ json() {
 '["UnMachoDestination","no such service"]]'
 }
 
+# of_filter FILE: lines of a number and an expression, so many frames pass
+of_filter() {
+	local n expression found
+
+	while read -r n expression; do
+		found=$("$decode" -r "$fixtures/captures/$1" -T fields \
+			-e number -Y "$expression")
+		same "$(grep -c . <<<"$found" || true) $expression" \
+			"$n $expression"
+	done
+}
+
+@test "-Y: values compare as numbers or as text" {
+	of_filter profile-macho.pcap <<'END'
+4 macho.args[0] == 34
+4 macho.args[0] == 34.0
+10 macho.args[0] != 34
+8 macho.args[0] > 33.5
+8 macho.args[0] >= 34
+4 macho.args[0] > 34
+2 macho.args[1] < 6
+2 macho.args[1] == 5.12
+0 macho.args[1] < "6"
+2 macho.args[0] < "F"
+2 macho.args[0] <= "EN"
+0 macho.args[0] < "EN"
+6 macho.args[0] in { 34, "EN" }
+2 macho.args[0] matches "^E"
+50 object.state[3] >= 90000001
+2 macho.result[0].price > 5
+2 macho.result[0].price == 5.12
+2 macho.result[0].price == "5.12"
+0 macho.result[2].price > 4.9999
+2 macho.result[2].price >= 4.9999
+2 macho.result[0].build > 123456789012345678000000000000
+2 macho.result[0].build == 123456789012345678901234567890
+0 macho.result[0].build == 123456789012345678901234567891
+2 macho.result[0].isDev == false
+2 macho.result[0].key contains "\x10"
+2 macho.result[1] > 1000
+12 macho.result
+14 macho.args
+58 object
+END
+}
+
+@test "-Y: what else a payload says" {
+	of_filter profile-macho.pcap <<'END'
+28 macho.source == client
+28 macho.source.type == client
+30 macho.source.id == 65450
+24 macho.destination.type == any
+2 macho.destination.event contains "Account"
+4 macho.destination.narrowcast[0] == 0
+4 macho.destination.id_type == "clientID"
+26 macho.kwargs.machoVersion == 1
+54 macho.call_id > 0
+0 macho.call_id == 0
+4 macho.code == 0
+2 macho.code == 1
+10 macho.answered == "call"
+2 macho.exception.class == "exceptions.UserError"
+2 macho.number == 21
+14 macho && macho.number == 7
+END
+	of_filter macho.pcap <<'END'
+1 batch == "OnTarget" && batch.args[1] == "abc" && batch.args[0] < 2
+0 object && batch
+3 clock
+1 clock == init && clock.dilation == 1
+1 clock.dilation < 0.5
+2 clock.sim_time > 0 && clock.wall_clock > 0
+1 object_error contains "ends here" && object_error_at == 7
+END
+	decode 2 -r "$fixtures/captures/macho.pcap" -Y 'macho.args[0] < x'
+	[[ $stderr == *'expected a number or text in double quotes, not "x"'* ]]
+}
+
 @test "JSON: events and the clock" {
 	run -0 json .batch
 	same "$output" '{"event":"OnTarget","args":[1,"abc"]}'
@@ -133,16 +211,26 @@ json() {
 
 @test "-z calls: by method, and the slowest" {
 	decode 0 -q -r "$fixtures/captures/macho.pcap" -o json -z calls
-	same "${lines[0]}" "$(printf '%s' '{"type":"statistics","name":"calls",' \
+	same "${lines[0]%,\"merge\":*}" "$(printf '%s' \
+		'{"type":"statistics","name":"calls",' \
 		'"columns":["method","calls","answers","errors","unanswered",' \
 		'"min_ms","avg_ms","max_ms","stddev_ms","p99_ms","call_bytes",' \
 		'"answer_bytes"],"rows":[["machoNet::GetTime",2,1,0,1,3.000,' \
 		'3.000,3.000,0.000,3.000,279,125],["market::GetOrders",2,1,0,1,' \
 		'20.000,20.000,20.000,0.000,20.000,534,286],["nothing::Here",' \
-		'1,0,1,0,null,null,null,null,null,661,178]]}')"
+		'1,0,1,0,null,null,null,null,null,661,178]]')"
 	same "$(jq -c '[.name, (.rows[] | .[0:1] + .[2:5])]' \
 		<<<"${lines[1]}")" '["slowest_calls",'\
 '["market::GetOrders",0,4,7],["machoNet::GetTime",0,1,2]]'
+}
+
+@test "-z calls and events, as CSV" {
+	decode 0 -q -r "$fixtures/captures/macho.pcap" -o csv -z calls -z events
+	same "${lines[1]}" \
+		'calls,machoNet::GetTime,2,1,0,1,3.000,3.000,3.000,0.000,3.000,279,125'
+	same "${lines[3]}" 'calls,nothing::Here,1,0,1,0,,,,,,661,178'
+	same "$(cut -d , -f 1 <<<"$output" | sort | uniq -c | xargs)" \
+		'2 3 calls 2 events 2 slowest_calls 3 statistic'
 }
 
 @test "-z calls,tree: by service" {

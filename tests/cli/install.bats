@@ -48,7 +48,9 @@ embed() {
 	    share/man/man5/bluenet-scenario.5 \
 	    share/bluenet/keys.txt share/bluenet/decode.schema.json \
 	    share/bluenet/scenarios/forwarding.bns \
+	    share/bluenet/scenarios/macho/services.json \
 	    share/bluenet/grafana/bluenet-relay.json \
+	    share/bluenet/wireshark/bluenet.lua \
 	    share/bluenet/examples/embed.c etc/bluenet/relay.conf \
 	    share/bash-completion/completions/bluenet-node \
 	    share/zsh/site-functions/_bluenet-node \
@@ -58,6 +60,10 @@ embed() {
 	    share/zsh/site-functions/_bluenet-ping \
 	    lib/libbluenet.a lib/libbluenet.so \
 	    lib/libbluenet.so.0 lib/pkgconfig/bluenet.pc \
+	    lib/libbluenet-engine.a lib/libbluenet-engine.so \
+	    lib/libbluenet-engine.so.0 lib/pkgconfig/bluenet-engine.pc \
+	    include/bluenet/engine.h share/man/man3/bluenet-engine.3 \
+	    share/bluenet/examples/client.c share/bluenet/examples/server.c \
 	    include/bluenet/bluenet.h share/man/man1/bluenet-decode.1 \
 	    share/man/man1/bluenet-relay.1 share/man/man1/bluenet-node.1 \
 	    share/man/man3/bluenet.3 share/man/man5/bluenet-wire.5 \
@@ -162,10 +168,83 @@ complete_bash() {
 	mkdir "$BATS_TEST_TMPDIR/tmp"
 	BUILD=$BNET_BUILD TMPDIR=$BATS_TEST_TMPDIR/tmp \
 	    run -0 sh tests/tools/demo.sh
-	[[ $output == *"(12 of 12 links up)"*"market::quote "*" 48 "* ]]
+	[[ $output == *"(12 of 12 links up)"*"market::quote "*" 24 "*" 24 "* ]]
 	[[ $output == *"Minimum Maximum Average"*" answered, 0 lost"* ]]
 	run ls "$BATS_TEST_TMPDIR/tmp"
 	[ -z "$output" ]
+}
+
+@test "the programs find what is installed, also where the tree is moved" {
+	local moved=$BATS_TEST_TMPDIR/moved
+
+	cp -r "$prefix" "$moved"
+	cd "$BATS_TEST_TMPDIR"
+	run -0 "$moved/bin/bluenet-decode" -p any -o json -c 50 \
+	    -r "$OLDPWD/fixtures/captures/plain.pcap"
+	[[ $output == *'"key_name":"market::quote"'* ]]
+	# a user's name comes before the installed one, wherever it stands
+	run -0 "$moved/bin/bluenet-decode" -p any -c 50 --keys keys.txt \
+	    -r "$OLDPWD/fixtures/captures/plain.pcap"
+	[[ $output == *market::quote* ]]
+	run -0 "$moved/bin/bluenet-replay" --scenario scenarios/headers.bns \
+	    --scenario-only header-priority-kept \
+	    --scenario-relay "'$moved/bin/bluenet-relay' -l 127.0.0.1:0"
+	[[ $output == *"ok 1 - header-priority-kept"* ]]
+	# the error names what was typed
+	rm -r "$moved/share/bluenet/scenarios"
+	run -2 "$moved/bin/bluenet-replay" --scenario scenarios/headers.bns \
+	    --scenario-relay "'$moved/bin/bluenet-relay' -l 127.0.0.1:0"
+	[[ $output == *": scenarios/headers.bns: No such file"* ]]
+}
+
+@test "the manuals name the files where they are" {
+	local f
+
+	grep -ohE 'Pa /opt/bluenet/[^ ]+' "$prefix"/share/man/*/* |
+		cut -d ' ' -f 2 | sort -u >"$BATS_TEST_TMPDIR/names"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -ge 6 ]
+	while read -r f; do
+		[ -e "${prefix%/opt/bluenet}$f" ] || { echo "no $f"; return 1; }
+	done <"$BATS_TEST_TMPDIR/names"
+	grep -q '^.It Pa /opt/bluenet/etc/bluenet/relay.conf$' \
+	    "$prefix/share/man/man1/bluenet-relay.1"
+	run ! grep -r /usr/local/share "$prefix/share/man"
+}
+
+# a clone with one more commit and perhaps a tag, whatever this checkout is
+clone() {
+	git clone -q --no-tags "$PWD" "$1" &&
+	    git -C "$1" -c user.name=a -c user.email=a@b.c \
+		commit -q --allow-empty -m one
+}
+
+@test "the version is that of the tag; the tarball is the same bytes anywhere" {
+	local header one=$BATS_TEST_TMPDIR/one two=$BATS_TEST_TMPDIR/two
+
+	need git git
+	[ -e .git ] || skip "no git checkout"
+	header=$(sed -n 's/^#define BNET_VERSION "\(.*\)"/\1/p' proto/bluenet.h)
+	clone "$one"
+	[ "$(sh "$one/tests/tools/version.sh")" = "$header" ]
+	git -C "$one" tag "v$header"
+	[ "$(sh "$one/tests/tools/version.sh")" = "$header" ]
+	(umask 077 && git clone -q "$one" "$two")
+	make -s -C "$one" dist
+	touch "$two/README.md"
+	(umask 077 && cd "$two" && TZ=Asia/Tokyo make -s dist BUILD=other)
+	cmp "$one/build/bluenet-tools-$header.tar.gz" \
+	    "$two/other/bluenet-tools-$header.tar.gz"
+	# the tarball knows its version, without git
+	tar -xzf "$one/build/bluenet-tools-$header.tar.gz" -C "$BATS_TEST_TMPDIR"
+	echo 9.9.9 >"$BATS_TEST_TMPDIR/bluenet-tools-$header/VERSION"
+	[ "$(sh "$BATS_TEST_TMPDIR/bluenet-tools-$header/tests/tools/version.sh")" = 9.9.9 ]
+	# later commits say how far they are; a wrong tag is refused
+	git -C "$two" -c user.name=a -c user.email=a@b.c \
+	    commit -q --allow-empty -m two
+	[[ $(sh "$two/tests/tools/version.sh") == "$header-1-g"* ]]
+	git -C "$two" tag v99.0
+	run ! make -s -C "$two" dist
+	[[ $output == *"expected 99.0, as the tag says"* ]]
 }
 
 @test "uninstall leaves no file" {
@@ -198,13 +277,13 @@ example() {
 	diff -u "$BATS_TEST_TMPDIR/embed.out" "$BATS_TEST_TMPDIR/got"
 }
 
-# shared and static: what pkg-config says a program needs, as words
+# shared and static [PACKAGE]: what pkg-config says a program needs, as words
 shared() {
-	pkg-config --cflags --libs bluenet
+	pkg-config --cflags --libs "${1:-bluenet}"
 }
 
 static() {
-	pkg-config --cflags --libs --static bluenet
+	pkg-config --cflags --libs --static "${1:-bluenet}"
 }
 
 @test "the example of bluenet(3) compiles as C and C++, and prints what it says" {
@@ -226,6 +305,59 @@ static() {
 	example cc -static embed.c $(static)
 	run -0 readelf -d "$BATS_TEST_TMPDIR/embed"
 	[[ $output == *"no dynamic section"* ]]
+}
+
+# talk: client and server of bluenet-engine(3) print what the manual says.
+talk() {
+	local server at
+
+	export LD_LIBRARY_PATH=$prefix/lib
+	cd "$BATS_TEST_TMPDIR" || return
+	rm -f ready
+	mkfifo ready
+	./server 0 >ready 3>&- &
+	server=$!
+	{
+		read -r _ _ at
+		./client "$at" >client.got
+		cat >server.got
+	} <ready
+	wait "$server"
+	diff -u client.out client.got
+	diff -u server.out server.got
+	cd "$OLDPWD" || return
+}
+
+@test "the examples of bluenet-engine(3), as C and C++, shared and static" {
+	local strict="-Wall -Wextra -pedantic -Werror" way name
+
+	need g++ g++
+	for name in client.c server.c client.out server.out; do
+		sh tests/tools/extract-example.sh man/bluenet-engine.3 "$name" \
+		    >"$BATS_TEST_TMPDIR/$name"
+	done
+	for way in "gcc -std=c99" "g++ -std=c++11 -x c++"; do
+		for name in client server; do
+			# shellcheck disable=SC2046,SC2086 # words on purpose
+			$way $strict -o "$BATS_TEST_TMPDIR/$name" \
+			    "$BATS_TEST_TMPDIR/$name.c" -x none \
+			    $(shared bluenet-engine)
+		done
+		talk
+	done
+	for name in client server; do
+		# shellcheck disable=SC2046 # words on purpose
+		cc -static -o "$BATS_TEST_TMPDIR/$name" \
+		    "$BATS_TEST_TMPDIR/$name.c" $(static bluenet-engine)
+	done
+	talk
+}
+
+@test "the engine's libraries show their own names only" {
+	run -0 nm -g --defined-only "$prefix/lib/libbluenet-engine.a"
+	run ! grep -vE ' T bnet_(engine|conn|inbox)_|^$|:$' <<<"$output"
+	run -0 nm -D --defined-only "$prefix/lib/libbluenet-engine.so"
+	run ! grep -vE ' A BLUENET|@@BLUENET_ENGINE_[0-9.]*$' <<<"$output"
 }
 
 @test "the headers do not hide those of the system" {

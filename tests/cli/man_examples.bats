@@ -25,6 +25,8 @@ bluenet-replay.1|for i in 0 1 2 3|no four machines; replay_scale.bats has parts
 bluenet-replay.1|bluenet-replay --merge|no reports of these
 bluenet.3|cc -o embed embed.c|no install.bats does it
 bluenet.3|./embed|no install.bats does it
+bluenet-engine.3|cc -o|no install.bats does it
+bluenet-engine.3|./server|no install.bats does it
 '
 
 # What is other than in the manual: hosts and folders, and what takes long or
@@ -339,6 +341,10 @@ examples() {
 
 @test "the examples of bluenet(3)" {
 	examples bluenet.3
+}
+
+@test "the examples of bluenet-engine(3)" {
+	examples bluenet-engine.3
 }
 
 @test "no manual is left out" {

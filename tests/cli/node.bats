@@ -586,3 +586,67 @@ END
 	[[ $output == "bluenet-node "* ]]
 	"$node" --help 2>&1 >/dev/full | grep -q "standard output: "
 }
+
+# ---- machoNet
+
+macho=$BATS_TEST_DIRNAME/../../fixtures/scenarios/macho
+
+# calls FILE RELAY: all of its scenarios pass.
+calls() {
+	run -0 "$build/bluenet-replay" --scenario "$macho/$1.bns" \
+		--scenario-timeout "${wait_seconds}s" "$2" </dev/null
+	same "$(grep -c '^ok ' <<<"$output")" 13
+}
+
+@test "--macho: calls through a relay" {
+	run_relay
+	run_node --id 7 --macho "$macho/services.json" "$plain"
+	calls calls "$plain"
+	stop_node "$node_pid"
+	counted packets 14 results 7 call_errors 5 events 2 silent 1 \
+		ignored 0 not_sent 0
+}
+
+@test "--macho: what is no call is answered as --reply-size says" {
+	run_relay
+	run_node --id 7 --macho "$macho/services.json" --reply-size 4 "$plain"
+	play <<'END'
+join a $r
+send a dest=node:7 key=my::key payload=abcdef
+expect a packet bytes=abcd source=7
+END
+	stop_node "$node_pid"
+	counted packets 1 replies 1 results 0
+}
+
+is_listening() {
+	grep -qs ': listening on ' "$tmp/$1.out" || ended "$1"
+}
+
+@test "--listen: calls without a header, and pings, as of a stock peer" {
+	start_node --listen 127.0.0.1:0 --macho "$macho/services.json"
+	within is_listening "$node_pid"
+	plain=$(sed -n 's/^bluenet-node: listening on //p' \
+		"$tmp/$node_pid.out")
+	calls direct "$plain"
+	play <<'END'
+connect a $r
+send a key=my::key timestamp=77
+expect a pong timestamp=77
+END
+	stop_node "$node_pid"
+	counted results 7 call_errors 5 events 2 silent 1 up 0 connects 0
+}
+
+@test "--macho and --listen: what is wrong with them" {
+	echo '{ "services": { "s": { "m": { "latency": 2 } } } }' >"$tmp/bad"
+	try "$node" --macho "$tmp/bad" 127.0.0.1
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"--macho: $tmp/bad: services.s.m.latency: expected"* ]]
+	try "$node" --macho "$tmp/none" 127.0.0.1
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"$tmp/none"*"No such file"* ]]
+	try "$node" --listen nowhere:x:y
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"--listen: "*expected* ]]
+}

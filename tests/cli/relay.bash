@@ -297,7 +297,19 @@ authority() {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
 		-days 2 -subj "/CN=$1" \
 		-addext basicConstraints=critical,CA:TRUE \
-		-addext keyUsage=keyCertSign -keyout "$1.key" -out "$1.pem"
+		-addext keyUsage=keyCertSign,cRLSign -keyout "$1.key" -out "$1.pem"
+}
+
+# revocations FILE CA [NAME]...: the list of an authority, with these on it
+revocations() {
+	printf '%s\n' '[ca]' 'default_ca=d' '[d]' "database=$2.index" \
+		default_md=sha256 default_crl_days=2 "certificate=$2.pem" \
+		"private_key=$2.key" >"$2.conf"
+	: >"$2.index"
+	for name in "${@:3}"; do
+		openssl ca -config "$2.conf" -revoke "$name.pem"
+	done
+	openssl ca -config "$2.conf" -gencrl -out "$1.pem"
 }
 
 # For setup_file: two authorities, ca and other; what they signed.
@@ -317,5 +329,7 @@ make_certificates() {
 		certificate none ca DNS:node.example
 		certificate expired ca URI:bluenet:node:7 -1
 		certificate foreign other URI:bluenet:node:7
+		revocations crl ca
+		revocations crl7 ca node7
 	) >"$BATS_FILE_TMPDIR/openssl.log" 2>&1
 }

@@ -80,7 +80,46 @@ hello n role=node id=7
 await n refuse code=2
 END
 	again "ca = $certs/ca.pem"
-	play <<<'join n $t tls insecure role=node id=7 cert=$c/node7.pem key=$c/node7.key'
+	configure "ca = $certs/other.pem"
+	cp "$tmp/conf" "$tmp/other"
+	configure "ca = $certs/ca.pem"
+	play <<'END'
+join n $t tls insecure role=node id=7 cert=$c/node7.pem key=$c/node7.key
+join a $t tls insecure
+run cp $tmp/other $tmp/conf; kill -HUP $pid
+await n refuse code=2
+await n closed
+echo a cookie=1
+expect a echo-reply cookie=1
+END
+	closed revoked
+	grep -q 'reason="the certificate is no longer accepted: ' "$tmp/$pid.err"
+}
+
+# A file that is no list changes nothing; who is on the list goes.
+reload_crl() {
+	begin "ca = $certs/ca.pem"
+	cp "$certs/crl.pem" "$tmp/crl.pem"
+	again "ca = $certs/ca.pem" "crl = $tmp/crl.pem"
+	play <<'END'
+join n $t tls insecure role=node id=7 cert=$c/node7.pem key=$c/node7.key
+join m $t tls insecure role=node id=9 cert=$c/any.pem key=$c/any.key
+run cp $c/ca.pem $tmp/crl.pem; kill -HUP $pid
+until grep -q 'msg="not reloaded, .*revocation list' $err
+echo n cookie=1
+expect n echo-reply cookie=1
+run cp $c/crl7.pem $tmp/crl.pem; kill -HUP $pid
+await n refuse code=2
+await n closed
+echo m cookie=2
+expect m echo-reply cookie=2
+connect n $t tls insecure cert=$c/node7.pem key=$c/node7.key
+await n @(tls-failed|reset|cut)
+join b $t tls insecure role=node id=9 cert=$c/any.pem key=$c/any.key
+END
+	closed revoked
+	same "$(metric connections_closed_total 'reason="revoked"')" 1
+	grep -q 'reason="the certificate is no longer accepted: certificate revoked' "$tmp/$pid.err"
 }
 
 served_by() {

@@ -27,6 +27,8 @@ as_expected() {
 	as_expected relay
 	as_expected fleet
 	as_expected market
+	as_expected macho
+	as_expected direct
 }
 
 @test "nobody in them has a token" {

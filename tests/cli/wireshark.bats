@@ -158,6 +158,11 @@ without_packets() {
 	begin_alike 2379 "$captures/profile-market.pcap" 2000
 }
 
+@test "calls, with a header and without" {
+	agree 125 "$captures/profile-macho.pcap"
+	agree 32 "$captures/profile-direct.pcap"
+}
+
 @test "no capture of the fixtures is left out" {
 	local file name
 

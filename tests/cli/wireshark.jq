@@ -18,7 +18,7 @@ def exact:
 def members:
 	with_entries(
 		.key as $key
-		| select(.value != null)
+		| select(.value != null or ($key | IN("result", "exception")))
 		| select(.value != [] or ($key | IN("fork_ids", "entries",
 		    "hops") | not))
 		| if objects | index($key) then .

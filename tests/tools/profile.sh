@@ -9,6 +9,10 @@
 #		sizes, zlib and snappy, both byte orders, stock clients too
 #	fleet	a fleet fight: 250 clients, and a node that multicasts to all
 #	market	small requests of 60 clients to any of three nodes, answered
+#	macho	calls of machoNet, answered by a node behind the relay: the
+#		scenarios of fixtures/scenarios/macho/calls.bns
+#	direct	the same without headers and without a relay: direct.bns.
+#		tcpdump records them, which needs the right to do so
 #
 #	profile.sh expected FILE.pcap	what the statistics of it should be
 set -eu
@@ -29,6 +33,12 @@ expected() {
 	keys=$(dirname "$0")/../../fixtures/keys.txt
 	echo '== bluenet-decode -q -z frames -z keys -z health'
 	bluenet-decode -q -z frames -z keys -z health --keys "$keys" -r "$1" 2>&1
+	case $1 in
+	*/profile-macho.pcap | */profile-direct.pcap)
+		echo '== bluenet-decode -q -z calls -z calls,tree -z events'
+		bluenet-decode -q -z calls -z calls,tree -z events -r "$1" 2>&1
+		;;
+	esac
 	echo '== bluenet-replay --dry-run'
 	bluenet-replay --dry-run --progress never --keys "$keys" "$1" 2>&1
 	echo '== bluenet-replay --dry-run --roles all --rate 1000'
@@ -68,7 +78,7 @@ start() {
 	pid=$!
 	pids="$pid $pids"
 	tries=0
-	until grep -q ready "$tmp/$name.out"; do
+	until grep -q -e ready -e listening "$tmp/$name.out"; do
 		tries=$((tries + 1))
 		if [ "$tries" -gt 200 ] || ! kill -0 "$pid" 2>/dev/null; then
 			failed "$name did not get ready"
@@ -193,12 +203,57 @@ market_clients() {
 	}'
 }
 
+# scenarios NAME: of fixtures/scenarios/macho; they check what they get.
+scenarios() {
+	bluenet-replay --scenario "$macho/$1.bns" "$address" >"$tmp/$1.tap" \
+		2>"$tmp/$1.err" || failed "not ok: see the scenarios"
+}
+
+macho_nodes() {
+	start macho bluenet-node --id 7 --macho "$macho/services.json" "$address"
+}
+
+macho_play() {
+	scenarios calls
+}
+
+direct_nodes() {
+	start macho bluenet-node --listen "$address" \
+		--macho "$macho/services.json"
+}
+
+direct_play() {
+	scenarios direct
+}
+
+# peer_plays PROFILE: its clients, by tests/tools/peer.
+peer_plays() {
+	"$1_clients" >"$tmp/script"
+	{ echo mute && cat "$tmp/script"; } | peer r="$address" \
+		>"$tmp/peer.out" 2>"$tmp/peer.err" ||
+		failed "the clients did not get what they should"
+}
+
+# record_lo: what passes, until stop_all. It is ready once it listens.
+record_lo() {
+	: >"$tmp/dump.err"
+	tcpdump -i lo --immediate-mode -U -w "$tmp/pcap" "tcp port ${address##*:}" \
+		>"$tmp/dump.out" 2>"$tmp/dump.err" &
+	pids="$! $pids"
+	tries=0
+	until grep -q listening "$tmp/dump.err"; do
+		tries=$((tries + 1))
+		[ "$tries" -le 200 ] || failed "tcpdump did not get ready"
+		sleep 0.05
+	done
+}
+
 # ---- a profile --------------------------------------------------------------
 
 case ${1:-} in
-relay | fleet | market) ;;
+relay | fleet | market | macho | direct) ;;
 *)
-	echo "usage: profile.sh relay|fleet|market [FOLDER]" >&2
+	echo "usage: profile.sh relay|fleet|market|macho|direct [FOLDER]" >&2
 	exit 2
 	;;
 esac
@@ -207,11 +262,18 @@ tmp=$(mktemp -d)
 trap clean_up EXIT
 trap 'exit 130' HUP INT TERM
 
-start relay bluenet-relay -l "$address" --threads 1 --capture "$tmp/pcap"
+macho=$(dirname "$0")/../../fixtures/scenarios/macho
+if [ "$1" = direct ]; then
+	record_lo
+else
+	start relay bluenet-relay -l "$address" --threads 1 \
+		--capture "$tmp/pcap"
+fi
 "$1_nodes"
-"$1_clients" >"$tmp/script"
-{ echo mute && cat "$tmp/script"; } | peer r="$address" >"$tmp/peer.out" \
-	2>"$tmp/peer.err" || failed "the clients did not get what they should"
+case $1 in
+macho | direct) "$1_play" ;;
+*) peer_plays "$1" ;;
+esac
 stop_all
 cp "$tmp/pcap" "$out.pcap"
 expected "$out.pcap" >"$out.expected"

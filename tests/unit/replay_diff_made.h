@@ -86,7 +86,7 @@ packet_in(const struct bnet_header *h, struct bnet_slice payload)
 		.header = *h,
 		.payload = payload };
 
-	(void)diff_received(diff, &vclient, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL, NULL);
 }
 
 static inline void

@@ -17,7 +17,24 @@ made_event(
 	int32_t key = (int32_t)(uint32_t)(what / 64 % n_keys * 2654435761u);
 	int64_t some_ns = (int64_t)(size >> (24 + (unsigned)(what >> 20) % 40));
 
-	switch (what % 9) {
+	char method[CALL_NAME_BYTES];
+
+	(void)snprintf(method, sizeof(method), "service%u::Method%u",
+	    (unsigned)(what / 64 % n_keys % 7), (unsigned)(what / 64 % n_keys));
+	switch (what % 11) {
+	case 9:
+		results_called(results, what % 5 == 0 ? "" : method, size % 99);
+		break;
+	case 10:
+		if (size % 3 == 0)
+			results_call_unanswered(results, method);
+		else if (size % 3 == 1)
+			results_call_error(
+			    results, method, (uint32_t)(size % 20));
+		else
+			results_call_answered(results, method, size % 2 == 0,
+			    some_ns, size % 1000);
+		break;
 	case 0:
 		results_received(results, at_ns, key, size % 1000);
 		break;
@@ -113,6 +130,16 @@ same_results(const struct results *a, const struct results *b)
 		same_row(&key->row, &other->row);
 	}
 	same_row(results_others(a), results_others(b));
+	ck_assert_uint_eq(a->methods.n, b->methods.n);
+	for (size_t i = 0; i < a->methods.n; i++) {
+		const struct results_method *method = map_at(&a->methods, i);
+		const struct results_method *same =
+		    map_find(&b->methods, method->name);
+
+		ck_assert_ptr_nonnull(same);
+		same_row(&method->row, &same->row);
+	}
+	same_row(results_other_methods(a), results_other_methods(b));
 }
 
 #endif

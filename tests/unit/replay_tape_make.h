@@ -13,8 +13,13 @@
 #define MADE_LARGE_BYTES ((size_t)64 << 20) /* of a payload */
 #define MADE_SESSIONS 4096
 #define MADE_TEXTS "\0"
+#define MADE_METHOD "market::GetOrders\0"
 #define MADE_CLIENT "10.0.0.1:5000\0"
 #define MADE_RELAY "10.0.0.2:26000\0"
+
+#define MADE_METHOD_AT \
+	((uint32_t)(sizeof(MADE_TEXTS) + sizeof(MADE_CLIENT) + \
+	    sizeof(MADE_RELAY) - 3))
 
 struct made {
 	struct bnet_buf bytes; /* the head, and records */
@@ -22,6 +27,7 @@ struct made {
 	uint64_t last[MADE_SESSIONS][2]; /* offsets; 0: none */
 	uint32_t n;
 	struct tape_head head;
+	struct tape_macho macho; /* of records with TAPE_R_MACHO */
 };
 
 static inline void
@@ -85,6 +91,8 @@ made_record(struct made *made, uint32_t session, enum cap_dir dir,
 	made_add(made, oob.p, oob.len);
 	made_add(made, payload.p, payload.len);
 	made_align(made);
+	if ((record.flags & TAPE_R_MACHO) != 0)
+		made_add(made, &made->macho, sizeof(made->macho));
 	made->sessions[session].n[dir]++;
 	if (*last == 0)
 		made->sessions[session].first[dir] = at;
@@ -114,7 +122,8 @@ made_frame(struct made *made, uint32_t session, enum cap_dir dir,
 static inline struct tape *
 made_open(struct made *made)
 {
-	static const char texts[] = MADE_TEXTS MADE_CLIENT MADE_RELAY;
+	static const char texts[] =
+	    MADE_TEXTS MADE_CLIENT MADE_RELAY MADE_METHOD;
 	struct tape_head *head = &made->head;
 	char err[TAPE_ERR_CHARS];
 	int fd = memfd_create("tape", MFD_CLOEXEC);

@@ -481,8 +481,8 @@ START_TEST(test_turn_any)
 		ck_assert_uint_eq(tap.told.n[dir][CAP_FRAME], FRAMES);
 		ck_assert_uint_eq(
 		    tap.told.bytes[dir][CAP_NOTE], strlen(text[dir]));
-		ck_assert_uint_eq(tap.told.n[dir][CAP_SKIP] +
-			tap.told.n[dir][CAP_MALFORMED],
+		ck_assert_uint_eq(
+		    tap.told.n[dir][CAP_SKIP] + tap.told.n[dir][CAP_MALFORMED],
 		    0);
 	}
 	ck_assert_uint_eq(tap.told.n[0][CAP_NOTE] + tap.told.n[1][CAP_NOTE], 3);
@@ -498,10 +498,8 @@ static const struct text_row {
 } text_rows[] = {
 	{ "HELLO\r\n", true },
 	{ "GET /bluenet HTTP/1.1\r\nUpgrade: bluenet\r\n\r\n", true },
-	{ "hello relay, no line end", true },
-	{ "four", true },
-	{ "\xff\xfe binary", false },
-	{ NULL, false }, /* too much of it */
+	{ "hello relay, no line end", true }, { "four", true },
+	{ "\xff\xfe binary", false }, { NULL, false }, /* too much of it */
 };
 
 /* Both byte orders, on a port of ours and on any, in segments of all sizes. */
@@ -509,8 +507,7 @@ START_TEST(test_text)
 {
 	const struct text_row *row = &text_rows[_i / (4 * N_SEGMENTS)];
 	size_t segment = segments[_i / 4 % N_SEGMENTS], n_text;
-	enum bnet_order order =
-	    _i & 1 ? BNET_ORDER_LITTLE : BNET_ORDER_NETWORK;
+	enum bnet_order order = _i & 1 ? BNET_ORDER_LITTLE : BNET_ORDER_NETWORK;
 	bool any = (_i & 2) != 0;
 
 	tap_free(&tap);
@@ -534,8 +531,8 @@ START_TEST(test_text)
 		return;
 	}
 	ck_assert_uint_eq(tap.told.n[CAP_UP][CAP_FRAME], 5);
-	tap_expect(&tap, "text", CAP_UP, row->note ? CAP_NOTE : CAP_SKIP, 1,
-	    n_text);
+	tap_expect(
+	    &tap, "text", CAP_UP, row->note ? CAP_NOTE : CAP_SKIP, 1, n_text);
 	tap_expect(&tap, "none", CAP_UP, CAP_MALFORMED, !row->note, 0);
 }
 END_TEST

@@ -295,6 +295,56 @@ START_TEST(what_can_not_be_read)
 }
 END_TEST
 
+/* fixtures/captures/macho.pcap: calls, and what answers them. */
+START_TEST(calls)
+{
+	static const struct {
+		const char *method;
+		int64_t id;
+		uint32_t flags;
+	} made[] = {
+		{ "machoNet::GetTime", 42, TAPE_R_ANSWERED },
+		{ "market::GetOrders", 43, TAPE_R_ANSWERED },
+		{ "nothing::Here", 44, TAPE_R_ANSWERED | TAPE_R_CALL_FAILED },
+		{ "market::GetOrders", 45, 0 },
+		{ "machoNet::GetTime", 46, 0 },
+	};
+	static const int answered[] = { 0, 2, 1 }; /* in this order */
+	char path[512];
+	const char *const paths[] = { path_of(path, "macho", ".pcap") };
+	struct tape *tape = tape_of(paths, 1, NULL);
+	const struct tape_record *record = tape_first(tape, 0, CAP_UP);
+	struct tape_macho macho;
+
+	ck_assert_uint_eq(tape_head(tape)->coverage.calls, 5);
+	ck_assert_int_eq(tape_head(tape)->first_call_id, 42);
+	ck_assert_int_eq(tape_head(tape)->last_call_id, 46);
+	for (size_t i = 0; i < UNIT_ROWS(made); i++) {
+		ck_assert(record != NULL && tape_macho(record, &macho));
+		ck_assert_uint_eq(macho.kind, CALL_MADE);
+		ck_assert_str_eq(tape_text(tape, macho.method), made[i].method);
+		ck_assert_int_eq(macho.call_id, made[i].id);
+		ck_assert_uint_eq(
+		    record->flags & (TAPE_R_ANSWERED | TAPE_R_CALL_FAILED),
+		    made[i].flags);
+		record = tape_next(tape, record);
+	}
+	record = tape_first(tape, 0, CAP_DOWN);
+	for (size_t i = 0; record != NULL; record = tape_next(tape, record)) {
+		if (!tape_macho(record, &macho))
+			continue;
+		ck_assert_uint_lt(i, UNIT_ROWS(answered));
+		ck_assert_int_eq(macho.call_id, made[answered[i]].id);
+		ck_assert_str_eq(
+		    tape_text(tape, macho.method), made[answered[i]].method);
+		ck_assert_uint_eq(
+		    macho.kind, i == 1 ? CALL_ERROR : CALL_RESULT);
+		i++;
+	}
+	tape_close(tape);
+}
+END_TEST
+
 /* ---- behind holes ---- */
 
 #define PART_NS INT64_C(100000000)
@@ -372,6 +422,7 @@ make_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, each_recording, 0, UNIT_ROWS(recordings));
 	tcase_add_loop_test(tc, two_in_a_row, 0, 2);
+	tcase_add_test(tc, calls);
 	tcase_add_loop_test(
 	    tc, as_spread_out_as_their_segments, 0, UNIT_ROWS(spreads));
 	tcase_add_test(tc, without_its_secrets);

@@ -201,13 +201,13 @@ START_TEST(codecs)
 	open_tape();
 	packet.payload = payload;
 	packet.codec = ids[_i % 2];
-	(void)diff_received(diff, &vclient, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL, NULL);
 	counts("the same", none);
 	packet.codec = BNET_CODEC_NONE;
-	(void)diff_received(diff, &vclient, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL, NULL);
 	counts("not compressed", codec);
 	packet.payload.len--;
-	(void)diff_received(diff, &vclient, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL, NULL);
 	ended();
 	counts("shorter", both);
 	bnet_buf_free(&out);
@@ -229,15 +229,15 @@ START_TEST(no_header)
 		    (struct tape_record){ .flags = i < 2 ? 0 : TAPE_R_OOB },
 		    i < 2 ? (struct bnet_slice){ NULL, 0 } : oob, text("a"));
 	open_tape();
-	(void)diff_received(diff, &vclient, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL, NULL);
 	packet.payload = text("b");
-	(void)diff_received(diff, &vclient, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL, NULL);
 	packet.payload = text("a");
 	packet.oob = (struct bnet_slice){ odd, 1 };
-	(void)diff_received(diff, &vclient, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL, NULL);
 	/* key 0, as an application may */
 	packet.has_header = true;
-	(void)diff_received(diff, &vclient, 0, &packet, NULL);
+	(void)diff_received(diff, &vclient, 0, &packet, NULL, NULL);
 	ended();
 	counts("no header", wanted);
 }
@@ -328,7 +328,7 @@ packet_of(int64_t source, int64_t dest_type, int64_t dest)
 	packet.header.source = source;
 	packet.header.dest_type = dest_type;
 	packet.header.dest = dest;
-	(void)diff_received(diff, &vclient, 0, &packet, &ids);
+	(void)diff_received(diff, &vclient, 0, &packet, &ids, NULL);
 }
 
 /* Clients and nodes are numbered apart; no header says which its source is. */

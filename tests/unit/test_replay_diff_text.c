@@ -107,7 +107,7 @@ receive(struct diff *diff, struct diff_vclient *vclient,
 		.header = *header,
 		.payload = { p, n } };
 
-	(void)diff_received(diff, vclient, 0, &packet, NULL);
+	(void)diff_received(diff, vclient, 0, &packet, NULL, NULL);
 }
 
 static const char wanted[] =

@@ -223,6 +223,66 @@ START_TEST(what_is_malformed_answers_nothing)
 }
 END_TEST
 
+/* An answer to call `id`, for that client. */
+static uint64_t
+answer(int64_t id, int64_t client)
+{
+	const struct call call = { CALL_RESULT, true, id, client };
+	struct pairing_request request;
+
+	return pairing_call_answered(&pairing, &call, &request) ? request.user
+								: NOBODY;
+}
+
+/* By id, whatever the order; the client decides where ids are the same. */
+START_TEST(calls_by_their_ids)
+{
+	static const struct {
+		int64_t id, client;
+	} calls[] = { { 42, 1 }, { 43, 1 }, { 42, 2 }, { 44, 0 } };
+	const struct bnet_header header = { .key = 0, .dest_type = NODE };
+
+	for (uint64_t i = 0; i < 4; i++) {
+		struct pairing_request request =
+		    pairing_request(&header, BNET_CODEC_NONE, nothing, i + 1);
+
+		request.call = (struct call){ CALL_MADE, true, calls[i].id,
+			calls[i].client };
+		ck_assert(pairing_sent(&pairing, &request));
+	}
+	ck_assert_uint_eq(pairing.n_calls, 4);
+	ck_assert_uint_eq(answer(45, 1), NOBODY);
+	ck_assert_uint_eq(answer(42, 2), 3);
+	ck_assert_uint_eq(answer(43, 99), 2); /* another id than it said */
+	ck_assert_uint_eq(answer(44, 7), 4);
+	ck_assert_uint_eq(answer(44, 7), NOBODY);
+	ck_assert_uint_eq(pairing.n_calls, 1);
+	ck_assert_uint_eq(answer(42, 0), 1);
+	ck_assert(pairing_is_empty(&pairing));
+	ck_assert_uint_eq(pairing.n_calls, 0);
+}
+END_TEST
+
+/* The order of frames answers no call, nor its serial. */
+START_TEST(a_call_only_by_its_id)
+{
+	struct bnet_header header = { .key = KEY,
+		.source = 7,
+		.dest_type = NODE,
+		.dest = 7,
+		.serial = 5 };
+	struct pairing_request request =
+	    pairing_request(&header, BNET_CODEC_NONE, nothing, 1);
+
+	request.call = (struct call){ CALL_MADE, true, 42, 0 };
+	ck_assert(pairing_sent(&pairing, &request));
+	ck_assert_uint_eq(receive(&header, nothing), NOBODY);
+	header.serial = 0;
+	ck_assert_uint_eq(receive(&header, nothing), NOBODY);
+	ck_assert_uint_eq(answer(42, 3), 1);
+}
+END_TEST
+
 static Suite *
 make_suite(void)
 {
@@ -238,6 +298,8 @@ make_suite(void)
 	tcase_add_test(tc, an_error_by_what_it_quotes);
 	tcase_add_test(tc, a_roster_by_the_last_of_its_replies);
 	tcase_add_test(tc, what_is_malformed_answers_nothing);
+	tcase_add_test(tc, calls_by_their_ids);
+	tcase_add_test(tc, a_call_only_by_its_id);
 	return suite;
 }
 

@@ -185,6 +185,7 @@ END_TEST
 static const struct {
 	const char *name;
 	uint64_t sent, late, unanswered, uncaptured, cut, injector;
+	uint64_t guessed, failed, failed_captured;
 	bool interrupted, ruled;
 	uint32_t broken, undecided;
 	enum judgement of_injector, of_cluster;
@@ -207,6 +208,16 @@ static const struct {
 	{ "one more than in the capture", .sent = 9, .unanswered = 4,
 	    .uncaptured = 3, .of_injector = JUDGED_PASS,
 	    .of_cluster = JUDGED_FAIL },
+	{ "only their order made them requests", .sent = 9, .unanswered = 3,
+	    .guessed = 3, .of_injector = JUDGED_PASS,
+	    .of_cluster = JUDGED_PASS },
+	{ "one of them was a request", .sent = 9, .unanswered = 4, .guessed = 3,
+	    .of_injector = JUDGED_PASS, .of_cluster = JUDGED_FAIL },
+	{ "calls failed, as in the capture", .sent = 9, .failed = 2,
+	    .failed_captured = 2, .of_injector = JUDGED_PASS,
+	    .of_cluster = JUDGED_PASS },
+	{ "one more call failed", .sent = 9, .failed = 3, .failed_captured = 2,
+	    .of_injector = JUDGED_PASS, .of_cluster = JUDGED_FAIL },
 	{ "unanswered, and late", .late = 1, .unanswered = 1,
 	    .of_injector = JUDGED_FAIL, .of_cluster = JUDGED_FAIL },
 	{ "a rule in place of it", .sent = 9, .unanswered = 1, .ruled = true,
@@ -229,6 +240,11 @@ START_TEST(two_verdicts)
 		results_unanswered(results, 0, 7);
 	results_count(
 	    results, RESULTS_UNANSWERED_CAPTURED, judged[_i].uncaptured);
+	results_count(results, RESULTS_UNANSWERED_SEQUENCE, judged[_i].guessed);
+	for (uint64_t i = 0; i < judged[_i].failed; i++)
+		results_call_answered(results, "a::b", true, MS, 10);
+	results_count(
+	    results, RESULTS_CALL_ERRORS_CAPTURED, judged[_i].failed_captured);
 	results_count(results, RESULTS_SESSIONS_CUT, judged[_i].cut);
 	results_count(results, RESULTS_SESSIONS_INJECTOR, judged[_i].injector);
 	report->interrupted = judged[_i].interrupted;

@@ -63,7 +63,7 @@ add(uint32_t session, enum cap_dir dir, size_t n_oob, size_t n, uint32_t n_refs)
 	fill(p, n_oob + n, number);
 	at =
 	    tape_write_record(&writer, &record, (struct bnet_slice){ p, n_oob },
-		(struct bnet_slice){ p + n_oob, n }, refs);
+		(struct bnet_slice){ p + n_oob, n }, refs, NULL);
 	free(p);
 	if (last[session][dir] == 0)
 		sessions[session].first[dir] = at;

@@ -36,6 +36,19 @@ init(void)
 	}
 	for (int i = 0; i < 40; i++)
 		results_sent(&report->results, 0, MS, false, OTHER, 10);
+	/* 30 calls: 20 answered in 2 ms, 4 failed, 6 are not answered */
+	for (int i = 0; i < 30; i++) {
+		results_called(&report->results, "market::GetOrders", 10);
+		if (i < 24)
+			results_call_answered(&report->results,
+			    "market::GetOrders", i >= 20, 2 * MS, 10);
+		else
+			results_call_unanswered(
+			    &report->results, "market::GetOrders");
+	}
+	results_called(&report->results, "machoNet::GetTime", 10);
+	results_call_answered(
+	    &report->results, "machoNet::GetTime", false, 9 * MS, 10);
 	results_count(&report->results, RESULTS_PLANNED, 125);
 	results_count(&report->results, RESULTS_UNSENT, 25);
 	results_count(&report->results, RESULTS_SESSIONS_CUT, 1);
@@ -78,7 +91,19 @@ static const struct {
 	{ "0x7:answered<99%", 0, 1, "undecided" },
 	{ "*:sent<50", 1, 0, "0x00000007: sent is 40" },
 	{ "*:latency.max>5ms", 1, 0, "bluenet.echo: latency.max is 57 ms" },
-	{ "nobody:errors>0", 0, 1, "no such key" },
+	{ "nobody:errors>0", 0, 1, "no such key or method" },
+	{ "market::GetOrders:latency.max>1ms", 1, 0,
+	    "market::GetOrders: latency.max is 2 ms" },
+	{ "market::GetOrders:latency.p50>5ms", 0, 0, NULL },
+	{ "market::GetOrders:latency.p99>5ms", 0, 1,
+	    "undecided of market::GetOrders" },
+	{ "market::GetOrders:errors>3", 1, 0, "errors is 4" },
+	{ "market::GetOrders:unanswered>5", 1, 0, "unanswered is 6" },
+	{ "market::GetOrders:sent<30", 0, 0, NULL },
+	{ "machoNet::*:latency.max>5ms", 1, 0,
+	    "machoNet::GetTime: latency.max is 9 ms" },
+	{ "*::*:latency.max>1ms", 2, 0, "market::GetOrders" },
+	{ "market::Nothing:errors>0", 0, 1, "no such key or method" },
 };
 
 static void

@@ -131,7 +131,8 @@ START_TEST(odd)
 		size_t n;
 		FILE *out = open_memstream(&text, &n);
 
-		(void)!statistics_print(st, out, json == 1, NULL);
+		(void)!statistics_print(
+		    st, out, json == 1 ? TABLE_AS_JSON : TABLE_AS_TEXT, NULL);
 		fclose(out);
 		free(text);
 	}

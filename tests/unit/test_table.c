@@ -8,14 +8,14 @@
 
 /* What is printed; to be freed. */
 static char *
-printed(const struct table *table, bool json)
+printed(const struct table *table, enum table_format format)
 {
 	char *text = NULL;
 	size_t n;
 	FILE *out = open_memstream(&text, &n);
 
 	ck_assert_ptr_nonnull(out);
-	ck_assert(table_print(table, out, json));
+	ck_assert(table_print(table, out, format));
 	fclose(out);
 	return text;
 }
@@ -23,11 +23,11 @@ printed(const struct table *table, bool json)
 static void
 check_print(struct table *table, const char *text, const char *json)
 {
-	char *was = printed(table, false);
+	char *was = printed(table, TABLE_AS_TEXT);
 
 	ck_assert_str_eq(was, text);
 	free(was);
-	was = printed(table, true);
+	was = printed(table, TABLE_AS_JSON);
 	ck_assert_str_eq(was, json);
 	free(was);
 	table_free(table);
@@ -135,7 +135,7 @@ START_TEST(blocks)
 	table_row(&table);
 	for (uint64_t i = 0; i < 20; i++)
 		table_u64(&table, i == 0 ? 42 : 1000000000 + i);
-	text = printed(&table, false);
+	text = printed(&table, TABLE_AS_TEXT);
 	for (uint64_t i = 1; i < 20; i++) {
 		char number[32];
 
@@ -168,7 +168,7 @@ START_TEST(narrow_gaps)
 	table_row(&table);
 	for (int i = 0; i < 8; i++)
 		table_u64(&table, i < 7 ? 10000000 : 1000000000);
-	text = printed(&table, false);
+	text = printed(&table, TABLE_AS_TEXT);
 	ck_assert_uint_eq(
 	    strlen(strchr(text, '\n') + 1), 2 + 7 * 8 + 10 + 7 + 1);
 	free(text);
@@ -221,6 +221,41 @@ START_TEST(hostile_strings)
 }
 END_TEST
 
+/* A name before each row, quotes where they are needed, nothing for null. */
+START_TEST(csv)
+{
+	static const struct table_column columns[] = {
+		{ .name = "name", .head = "name", .left = true },
+		{ .name = "only_text", .head = "t", .in = TABLE_TEXT },
+		{ .name = "ms", .head = "ms", .decimals = 2 },
+		{ .name = "a,b", .head = "a", .in = TABLE_JSON },
+	};
+	struct table table;
+	char *text;
+
+	table_init(&table, "t", NULL, columns, UNIT_ROWS(columns));
+	table_row(&table);
+	table_str(&table, "say \"x\", y");
+	table_u64(&table, 1);
+	table_f64(&table, 1.5);
+	table_i64(&table, -3);
+	table_row(&table);
+	table_str(&table, "a\nb");
+	table_row(&table);
+	table_str(&table, "");
+	table_note(&table, "%d, more", 7);
+	text = printed(&table, TABLE_AS_CSV);
+	ck_assert_str_eq(text,
+	    "statistic,name,ms,\"a,b\"\n"
+	    "t,\"say \"\"x\"\", y\",1.50,-3\n"
+	    "t,a\\nb,,\n"
+	    "t,\"\",,\n"
+	    "t,\"7, more\"\n");
+	free(text);
+	table_free(&table);
+}
+END_TEST
+
 static Suite *
 table_suite(void)
 {
@@ -232,6 +267,7 @@ table_suite(void)
 	tcase_add_test(tc, wrapped_heads);
 	tcase_add_test(tc, blocks);
 	tcase_add_test(tc, narrow_gaps);
+	tcase_add_test(tc, csv);
 	tcase_add_loop_test(tc, hostile_strings, 0, UNIT_ROWS(strings));
 	return suite;
 }

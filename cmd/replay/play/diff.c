@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Compares the frames of a virtual client with those of the capture, key by
- * key. Each key has a window over the captured frames:
+ * key, and method by method. Each has a window over the captured frames:
  *
  *	settled | base ... some were received, some not | not yet ...
  *	          '------------- DIFF_BACK ------------'  '-- DIFF_AHEAD --'
@@ -32,6 +32,7 @@
 #define WALK_MAX 4096 /* records examined ahead of a frame */
 #define KEYS_ROWS_MAX 10000
 #define MESSAGE_MAX_BYTES ((size_t)1 << 20)
+#define OBJECTS_TRIED 16 /* captured frames, for each that is received */
 
 #define DIFF_HEADER_BITS (DIFF_BIT(DIFF_F_CODEC) - 1)
 
@@ -52,6 +53,7 @@ struct diff_frame {
 	/* Received: whose ids are the captured ones by now. A header does not
 	 * say what its source is: header.source is what it was as a node. */
 	const struct diff_ids *ids; /* NULL: captured */
+	const struct diff_call *call; /* NULL: captured, or it answers none */
 	int64_t client_source; /* the captured id if the source is a client */
 };
 
@@ -64,6 +66,7 @@ enum diff_came { /* state of a captured frame in the window */
 /* The position of a virtual client in the captured frames of one key. */
 struct diff_cursor {
 	int32_t key;
+	uint32_t method; /* of the calls that are answered; 0: none */
 	uint32_t n; /* states in use: up to the last received frame */
 	uint8_t states[DIFF_WINDOW];
 	const struct tape_record *base; /* frame of states[0]; NULL: the end */
@@ -86,6 +89,10 @@ struct diff {
 	const struct diff_masks *masks;
 	uint32_t masked; /* bits of the fields to ignore */
 	bool ranges; /* byte ranges of payloads are masked */
+	bool paths; /* and parts of objects */
+	struct object_diff *objects;
+	unsigned n_tried; /* objects, for the frame at hand */
+	struct bnet_buf patched; /* a received payload with masked bytes */
 	struct bnet_codecs *codecs;
 	struct bnet_buf plain; /* the captured payload loaded last */
 	struct bnet_buf store; /* for decoding a message */
@@ -108,6 +115,7 @@ const char *const diff_field_names[DIFF_N_FIELDS] = {
 	[DIFF_F_TRAILING] = "trailing",
 	[DIFF_F_CODEC] = "codec",
 	[DIFF_F_PAYLOAD] = "payload",
+	[DIFF_F_OBJECT] = "object",
 	[DIFF_F_MISSING] = "missing",
 	[DIFF_F_EXTRA] = "extra",
 	[DIFF_F_ORDER] = "order",
@@ -127,7 +135,7 @@ diff_masked_fields(const struct diff_masks *masks)
 	uint32_t bits = 0;
 
 	for (size_t i = 0; i < masks->n; i++)
-		if (!is_range(&masks->masks[i]))
+		if (!is_range(&masks->masks[i]) && masks->masks[i].path == NULL)
 			bits |= DIFF_BIT(masks->masks[i].field);
 	return bits;
 }
@@ -151,6 +159,38 @@ diff_byte_is_masked(
 		    covers(mask, i, n_bytes))
 			return true;
 	}
+	return false;
+}
+
+/* `*` in the mask stands for what has no end of a name in it. */
+static bool
+path_fits(const struct diff_mask *mask, const char *path, size_t n)
+{
+	static const char ends[] = ".[]{}";
+	const char *m = mask->path, *m_end = m + mask->n_path;
+	const char *end = path + n;
+
+	for (; m < m_end; m++) {
+		if (*m != '*') {
+			if (path == end || *path++ != *m)
+				return false;
+			continue;
+		}
+		while (path < end && strchr(ends, *path) == NULL)
+			path++;
+	}
+	return path == end;
+}
+
+static bool
+path_is_masked(void *arg, const char *path, size_t n)
+{
+	const struct diff *diff = arg;
+
+	for (size_t i = 0; i < diff->masks->n; i++)
+		if (diff->masks->masks[i].path != NULL &&
+		    path_fits(&diff->masks->masks[i], path, n))
+			return true;
 	return false;
 }
 
@@ -218,11 +258,49 @@ take_range(const char *p, const char *end, struct diff_mask *mask)
 	return open_ended ? mask->from > 0 : mask->to > mask->from;
 }
 
+/* "object", then .NAME, [N] and {N}. */
+static bool
+is_path(const char *item, size_t n)
+{
+	static const char object[] = "object";
+	size_t at = sizeof(object) - 1;
+
+	if (n < at || memcmp(item, object, at) != 0)
+		return false;
+	while (at < n) {
+		const char *closing = item[at] == '[' ? "]"
+		    : item[at] == '{'                 ? "}"
+						      : ".[{";
+		size_t part = strcspn(item + at + 1, closing);
+
+		if (part > n - at - 1)
+			part = n - at - 1;
+		if ((item[at] != '.' && closing[1] != '\0') || part == 0)
+			return false;
+		at += 1 + part + (closing[1] == '\0');
+	}
+	return at == n;
+}
+
+static bool
+take_path(struct diff_mask *mask, const char *text, const char *item, size_t n,
+    char err[CLI_ERR_CHARS])
+{
+	*mask = (struct diff_mask){
+		.field = DIFF_F_OBJECT, .path = item, .n_path = n
+	};
+	return is_path(item, n) ||
+	    wrong(text, item, n,
+		"expected a path such as object.state[3].name; * is any name"
+		" or number",
+		err);
+}
+
 static bool
 take_item(struct diff_mask *mask, const char *text, const char *item, size_t n,
     char err[CLI_ERR_CHARS])
 {
-	size_t name_chars = strcspn(item, "[,");
+	size_t name_chars = strcspn(item, ".[,{");
 	int field = 0;
 
 	if (name_chars > n)
@@ -233,6 +311,8 @@ take_item(struct diff_mask *mask, const char *text, const char *item, size_t n,
 		field++;
 	if (field == DIFF_N_FIELDS)
 		return no_field(text, item, n, err);
+	if (field == DIFF_F_OBJECT)
+		return take_path(mask, text, item, n, err);
 	*mask = (struct diff_mask){ .field = field };
 	if (name_chars == n)
 		return true;
@@ -321,7 +401,7 @@ captured_dest(const struct diff_ids *ids, int64_t dest_type, int64_t dest)
 
 static void
 diff_of_packet(struct diff_frame *frame, const struct bnet_packet *packet,
-    const struct diff_ids *ids)
+    const struct diff_ids *ids, const struct diff_call *call)
 {
 	*frame = (struct diff_frame){
 		.has_header = packet->has_header,
@@ -329,6 +409,7 @@ diff_of_packet(struct diff_frame *frame, const struct bnet_packet *packet,
 		.trailing = packet->oob,
 		.payload = packet->payload,
 		.ids = ids,
+		.call = call,
 	};
 	if (!packet->has_header)
 		return;
@@ -506,23 +587,94 @@ first_difference(const struct diff *diff, struct bnet_slice a,
 	return UINT64_MAX;
 }
 
+/*
+ * Makes the masked bytes of the received payload those of the captured one, and
+ * leaves out the masked ends of both. Returns false if that cannot be.
+ */
+static bool
+mask_bytes(struct diff *diff, bool keyed, struct bnet_slice *captured,
+    struct bnet_slice *received)
+{
+	size_t longer =
+	    captured->len < received->len ? received->len : captured->len;
+	size_t n;
+
+	bnet_buf_clear(&diff->patched);
+	if (!diff->ranges ||
+	    bnet_buf_append(&diff->patched, *received) != BNET_OK)
+		return false;
+	for (n = longer; n > 0; n--)
+		if (!diff_byte_is_masked(diff->masks, n - 1, longer, keyed))
+			break;
+	*received = bnet_buf_slice(&diff->patched);
+	if (captured->len > n)
+		captured->len = n;
+	if (received->len > n)
+		received->len = n;
+	if (n > captured->len)
+		n = captured->len;
+	for (size_t i = 0; i < n && i < received->len; i++)
+		if (diff_byte_is_masked(diff->masks, i, longer, keyed))
+			diff->patched.p[diff->patched.at + i] = captured->p[i];
+	return true;
+}
+
+/* A captured payload must be loaded. */
+static enum object_result
+compare_objects(struct diff *diff, const struct diff_frame *captured,
+    const struct diff_frame *received, struct object_found *found)
+{
+	struct object_sides sides = {
+		.captured = captured->payload,
+		.received = received->payload,
+		.key = received->key,
+		.masked = diff->paths ? path_is_masked : NULL,
+		.masked_arg = diff,
+	};
+	const struct diff_call *call = received->call;
+	enum object_result result = OBJECT_UNKNOWN;
+
+	if (received->ids != NULL) {
+		sides.captured_id = received->ids->captured;
+		sides.id_arg = received->ids->arg;
+	}
+	if (call != NULL) {
+		sides.call_id = call->id;
+		sides.captured_call_id = call->captured_id;
+	}
+	if (mask_bytes(
+		diff, captured->key != 0, &sides.captured, &sides.received))
+		result = object_diff_compare(diff->objects, &sides, found);
+	if (result != OBJECT_UNKNOWN)
+		return result;
+	sides.captured = captured->payload;
+	sides.received = received->payload;
+	return object_diff_compare(diff->objects, &sides, found);
+}
+
 static bool
 payloads_differ(struct diff *diff, struct diff_frame *captured,
     const struct diff_frame *received)
 {
 	uint64_t a[DIFF_VALUES_MAX], b[DIFF_VALUES_MAX];
 	bool message = diff_value_names(captured->key) != NULL;
+	bool object = !message && diff->n_tried < OBJECTS_TRIED &&
+	    object_diff_may_be(received->key, received->payload);
 	size_t n;
 
-	if (!message && !diff->ranges &&
+	if (!message && !diff->ranges && !object &&
 	    !length_fits(diff, captured, received->payload.len))
 		return true;
 	diff_load_payload(diff, captured);
 	n = message_values(diff, captured, a);
 	if (n > 0 && message_values(diff, received, b) == n)
 		return memcmp(a, b, n * sizeof(a[0])) != 0;
-	return first_difference(diff, captured->payload, received->payload,
-		   captured->key != 0) != UINT64_MAX;
+	if (first_difference(diff, captured->payload, received->payload,
+		captured->key != 0) == UINT64_MAX)
+		return false;
+	diff->n_tried += object;
+	return !object ||
+	    compare_objects(diff, captured, received, NULL) != OBJECT_SAME;
 }
 
 /*
@@ -573,6 +725,11 @@ diff_show(struct diff *diff, struct diff_example *example,
 {
 	uint64_t at = 0;
 
+	if ((example->fields & DIFF_BIT(DIFF_F_PAYLOAD)) != 0 &&
+	    compare_objects(diff, captured, received, &example->objects) !=
+		OBJECT_DIFFERENT)
+		example->objects.n = 0;
+
 	if (captured != NULL && received != NULL)
 		at = first_difference(diff, captured->payload,
 		    received->payload, captured->key != 0);
@@ -586,9 +743,9 @@ diff_show(struct diff *diff, struct diff_example *example,
 /* ---- counting ---- */
 
 static struct diff_key *
-diff_key_row(struct diff *diff, int32_t key)
+diff_key_row(struct diff *diff, const struct diff_cursor *cursor)
 {
-	uint64_t k = (uint32_t)key;
+	uint64_t k = (uint64_t)cursor->method << 32 | (uint32_t)cursor->key;
 
 	return map_get(&diff->found.keys, &k);
 }
@@ -608,22 +765,23 @@ diff_kind_is_masked(const struct diff *diff, enum diff_kind kind)
 
 /* Returns the example to fill in; NULL: no room for another. */
 static struct diff_example *
-diff_count_one(
-    struct diff *diff, enum diff_kind kind, uint32_t session, int32_t key)
+diff_count_one(struct diff *diff, enum diff_kind kind, uint32_t session,
+    const struct diff_cursor *cursor)
 {
 	struct diff_example *example;
 
 	if (diff_kind_is_masked(diff, kind))
 		return NULL;
 	diff->found.counts[kind]++;
-	diff_key_row(diff, key)->counts[kind]++;
+	diff_key_row(diff, cursor)->counts[kind]++;
 	if (diff->found.n_examples == DIFF_EXAMPLES_MAX)
 		return NULL;
 	example = &diff->found.examples[diff->found.n_examples++];
 	*example = (struct diff_example){
 		.kind = kind,
 		.session = session,
-		.key = key,
+		.key = cursor->key,
+		.method = cursor->method,
 	};
 	return example;
 }
@@ -633,7 +791,7 @@ diff_count_missing(struct diff *diff, const struct diff_cursor *cursor,
     const struct tape_record *record, uint64_t index)
 {
 	struct diff_example *example =
-	    diff_count_one(diff, DIFF_MISSING, record->session, cursor->key);
+	    diff_count_one(diff, DIFF_MISSING, record->session, cursor);
 	struct diff_frame captured;
 
 	if (example == NULL)
@@ -712,6 +870,15 @@ diff_key_of(const struct tape_record *record)
 	return (record->flags & TAPE_R_HEADER) != 0 ? record->key : 0;
 }
 
+/* The method of the call that it answers; 0: none. */
+static uint32_t
+diff_method_of(const struct tape_record *record)
+{
+	struct tape_macho macho;
+
+	return tape_macho(record, &macho) ? macho.method : 0;
+}
+
 /* Returns false for messages that relays send on their own, at any time. */
 static bool
 diff_is_compared(const struct tape_record *record)
@@ -723,16 +890,23 @@ diff_is_compared(const struct tape_record *record)
 	    record->key == bnet_message_key(BNET_MSG_ERROR);
 }
 
+static bool
+is_of(const struct diff_cursor *cursor, const struct tape_record *record)
+{
+	return diff_key_of(record) == cursor->key &&
+	    diff_method_of(record) == cursor->method &&
+	    diff_is_compared(record);
+}
+
 /*
- * The first record of the key from `record` on, examining at most *steps
+ * The first record of the cursor from `record` on, examining at most *steps
  * records; NULL: none.
  */
 static const struct tape_record *
-find_key(const struct diff *diff, const struct tape_record *record, int32_t key,
-    uint64_t *steps)
+find_key(const struct diff *diff, const struct tape_record *record,
+    const struct diff_cursor *cursor, uint64_t *steps)
 {
-	while (record != NULL &&
-	    (diff_key_of(record) != key || !diff_is_compared(record))) {
+	while (record != NULL && !is_of(cursor, record)) {
 		if ((*steps)-- == 0)
 			return NULL;
 		record = tape_next(diff->found.tape, record);
@@ -741,18 +915,20 @@ find_key(const struct diff *diff, const struct tape_record *record, int32_t key,
 }
 
 static const struct tape_record *
-next_of(const struct diff *diff, const struct tape_record *record, int32_t key,
-    uint64_t *steps)
+next_of(const struct diff *diff, const struct tape_record *record,
+    const struct diff_cursor *cursor, uint64_t *steps)
 {
-	return find_key(diff, tape_next(diff->found.tape, record), key, steps);
+	return find_key(
+	    diff, tape_next(diff->found.tape, record), cursor, steps);
 }
 
 /* Returns NULL when there are too many cursors, or no memory. */
 static struct diff_cursor *
-add_cursor(
-    struct diff *diff, struct diff_state *state, uint32_t session, int32_t key)
+add_cursor(struct diff *diff, struct diff_state *state, uint32_t session,
+    int32_t key, uint32_t method)
 {
 	uint64_t steps = UINT64_MAX;
+	struct diff_cursor *cursor;
 
 	if (state->n == CURSORS_MAX || diff->n_cursors == CURSORS_ALL_MAX)
 		return NULL;
@@ -767,13 +943,11 @@ add_cursor(
 		state->cap = cap;
 	}
 	diff->n_cursors++;
-	state->cursors[state->n] = (struct diff_cursor){
-		.key = key,
-		.base = find_key(diff,
-		    tape_first(diff->found.tape, session, CAP_DOWN), key,
-		    &steps),
-	};
-	return &state->cursors[state->n++];
+	cursor = &state->cursors[state->n++];
+	*cursor = (struct diff_cursor){ .key = key, .method = method };
+	cursor->base = find_key(diff,
+	    tape_first(diff->found.tape, session, CAP_DOWN), cursor, &steps);
+	return cursor;
 }
 
 /*
@@ -795,7 +969,7 @@ nearer(struct diff_state *state, size_t i)
  */
 static struct diff_cursor *
 diff_cursor(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
-    int32_t key)
+    int32_t key, uint32_t method)
 {
 	struct diff_state *state = vclient->state;
 
@@ -804,9 +978,10 @@ diff_cursor(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
 	if (state == NULL)
 		return NULL;
 	for (size_t i = 0; i < state->n; i++)
-		if (state->cursors[i].key == key)
+		if (state->cursors[i].key == key &&
+		    state->cursors[i].method == method)
 			return nearer(state, i);
-	return add_cursor(diff, state, session, key);
+	return add_cursor(diff, state, session, key, method);
 }
 
 /* ---- the window ---- */
@@ -825,7 +1000,7 @@ slide(struct diff *diff, struct diff_cursor *cursor)
 		cursor->n--;
 		memmove(cursor->states, cursor->states + 1, cursor->n);
 		cursor->base_index++;
-		cursor->base = next_of(diff, cursor->base, cursor->key, &steps);
+		cursor->base = next_of(diff, cursor->base, cursor, &steps);
 	}
 }
 
@@ -846,6 +1021,41 @@ diff_state_of(const struct diff_cursor *cursor, uint64_t i)
 	return i < cursor->n ? cursor->states[i] : (uint8_t)DIFF_PENDING;
 }
 
+/* Does the captured frame answer that call? */
+static bool
+answers(const struct tape_record *record, const struct diff_call *call)
+{
+	struct tape_macho macho;
+
+	return tape_macho(record, &macho) && macho.call_id == call->captured_id;
+}
+
+/*
+ * The captured answer of the same call, if it was not received yet: then it is
+ * equal, or in *next.
+ */
+static struct diff_place
+look_for_call(struct diff *diff, const struct diff_cursor *cursor,
+    const struct diff_frame *received, struct diff_place *next)
+{
+	struct diff_place at = { cursor->base, 0 };
+	struct diff_frame captured;
+	uint64_t steps = WALK_MAX;
+
+	for (; at.record != NULL && at.i < cursor->n + DIFF_AHEAD; at.i++) {
+		if (diff_state_of(cursor, at.i) == DIFF_PENDING &&
+		    answers(at.record, received->call)) {
+			diff_of_record(&captured, at.record);
+			if (diff_fields(diff, &captured, received, false) == 0)
+				return at;
+			*next = at;
+			break;
+		}
+		at.record = next_of(diff, at.record, cursor, &steps);
+	}
+	return (struct diff_place){ NULL, 0 };
+}
+
 /*
  * Finds the equal captured frame. If there is none, *next is the frame that was
  * expected.
@@ -859,6 +1069,9 @@ diff_look(struct diff *diff, const struct diff_cursor *cursor,
 	uint64_t steps = WALK_MAX;
 
 	*next = (struct diff_place){ NULL, 0 };
+	diff->n_tried = 0;
+	if (received->call != NULL)
+		return look_for_call(diff, cursor, received, next);
 	for (; at.record != NULL && at.i < cursor->n + DIFF_AHEAD; at.i++) {
 		uint8_t state = diff_state_of(cursor, at.i);
 
@@ -872,7 +1085,7 @@ diff_look(struct diff *diff, const struct diff_cursor *cursor,
 		    (next->record == NULL ||
 			(next->i < cursor->n && at.i >= cursor->n)))
 			*next = at;
-		at.record = next_of(diff, at.record, cursor->key, &steps);
+		at.record = next_of(diff, at.record, cursor, &steps);
 	}
 	return (struct diff_place){ NULL, 0 };
 }
@@ -894,17 +1107,19 @@ static void
 was_extra(const struct arrival *a, enum diff_kind kind, uint64_t index)
 {
 	struct diff *diff = a->diff;
-	int32_t key = a->cursor->key;
+	const struct diff_cursor *cursor = a->cursor;
 	bool counted = !diff_kind_is_masked(diff, DIFF_EXTRA);
 
 	diff->found.counts[kind]--;
-	diff_key_row(diff, key)->counts[kind]--;
+	diff_key_row(diff, cursor)->counts[kind]--;
 	diff->found.counts[DIFF_EXTRA] += counted;
-	diff_key_row(diff, key)->counts[DIFF_EXTRA] += counted;
+	diff_key_row(diff, cursor)->counts[DIFF_EXTRA] += counted;
 	for (size_t i = 0; i < diff->found.n_examples; i++) {
 		struct diff_example *example = &diff->found.examples[i];
 
-		if (example->vclient != a->state || example->key != key ||
+		if (example->vclient != a->state ||
+		    example->key != cursor->key ||
+		    example->method != cursor->method ||
 		    example->index != index || example->kind != kind)
 			continue;
 		example->kind = DIFF_EXTRA;
@@ -936,9 +1151,10 @@ take_equal(const struct arrival *a, struct diff_place at)
 
 	if (state >= DIFF_DIFFERENT)
 		was_extra(a, (enum diff_kind)(state - DIFF_DIFFERENT), index);
-	if (is_overtaken(a->cursor, at.i)) {
-		example = diff_count_one(
-		    a->diff, DIFF_ORDER, a->session, a->cursor->key);
+	/* the answers of calls may come in any order */
+	if (a->frame->call == NULL && is_overtaken(a->cursor, at.i)) {
+		example =
+		    diff_count_one(a->diff, DIFF_ORDER, a->session, a->cursor);
 		if (example != NULL) {
 			example->index = index;
 			example->received_index = a->cursor->n_received;
@@ -998,7 +1214,7 @@ take_different(const struct arrival *a, struct diff_place at)
 		kind = DIFF_HEADER;
 	diff_load_payload(a->diff, &captured);
 	note_stock(a->diff, &captured, a->frame, fields);
-	example = diff_count_one(a->diff, kind, a->session, a->cursor->key);
+	example = diff_count_one(a->diff, kind, a->session, a->cursor);
 	if (example != NULL) {
 		example->vclient = a->state;
 		example->index = a->cursor->base_index + at.i;
@@ -1014,7 +1230,7 @@ static void
 take_extra(const struct arrival *a)
 {
 	struct diff_example *example =
-	    diff_count_one(a->diff, DIFF_EXTRA, a->session, a->cursor->key);
+	    diff_count_one(a->diff, DIFF_EXTRA, a->session, a->cursor);
 
 	if (example == NULL)
 		return;
@@ -1039,7 +1255,8 @@ is_left_out(const struct bnet_packet *packet)
 
 bool
 diff_received(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
-    const struct bnet_packet *packet, const struct diff_ids *ids)
+    const struct bnet_packet *packet, const struct diff_ids *ids,
+    const struct diff_call *call)
 {
 	struct diff_frame frame;
 	struct arrival a = {
@@ -1049,15 +1266,16 @@ diff_received(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
 
 	if (is_left_out(packet))
 		return false;
-	diff_of_packet(&frame, packet, ids);
-	a.cursor = diff_cursor(diff, vclient, session, frame.key);
+	diff_of_packet(&frame, packet, ids, call);
+	a.cursor = diff_cursor(
+	    diff, vclient, session, frame.key, call != NULL ? call->method : 0);
 	if (a.cursor == NULL) {
 		diff->found.unlooked++;
 		return true;
 	}
 	a.state = vclient->state;
 	diff->found.compared++;
-	diff_key_row(diff, frame.key)->compared++;
+	diff_key_row(diff, a.cursor)->compared++;
 	equal = diff_look(diff, a.cursor, &frame, &next);
 	if (equal.record != NULL)
 		take_equal(&a, equal);
@@ -1075,8 +1293,8 @@ static void
 end_record(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
     const struct tape_record *record)
 {
-	struct diff_cursor *cursor =
-	    diff_cursor(diff, vclient, session, diff_key_of(record));
+	struct diff_cursor *cursor = diff_cursor(diff, vclient, session,
+	    diff_key_of(record), diff_method_of(record));
 	uint64_t i;
 
 	if (cursor == NULL) {
@@ -1132,14 +1350,19 @@ diff_new(const struct tape *tape, const struct diff_masks *masks)
 	diff->masked = diff_masked_fields(masks);
 	for (size_t i = 0; i < masks->n; i++)
 		diff->ranges = diff->ranges || is_range(&masks->masks[i]);
+	for (size_t i = 0; i < masks->n; i++)
+		diff->paths = diff->paths || masks->masks[i].path != NULL;
+	bnet_buf_init(&diff->patched, BNET_PAYLOAD_MAX_BYTES);
 	bnet_buf_init(&diff->plain, BNET_PAYLOAD_MAX_BYTES);
 	bnet_buf_init(&diff->store, MESSAGE_MAX_BYTES);
 	diff->codecs = bnet_codecs_new();
-	if (diff->codecs != NULL &&
+	diff->objects = object_diff_new();
+	if (diff->codecs != NULL && diff->objects != NULL &&
 	    map_init(
 		&diff->found.keys, sizeof(struct diff_key), 1, KEYS_ROWS_MAX))
 		return diff;
 	bnet_codecs_free(diff->codecs);
+	object_diff_free(diff->objects);
 	free(diff);
 	return NULL;
 }
@@ -1150,6 +1373,8 @@ diff_free(struct diff *diff)
 	if (diff == NULL)
 		return;
 	bnet_codecs_free(diff->codecs);
+	object_diff_free(diff->objects);
+	bnet_buf_free(&diff->patched);
 	bnet_buf_free(&diff->plain);
 	bnet_buf_free(&diff->store);
 	map_free(&diff->found.keys);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * diff - did the cluster answer the same? Compares the frames received with the
- * frames captured, for each virtual client and in the order of each key.
+ * frames captured, for each virtual client and in the order of each key. The
+ * answer of a call of machoNet is compared with that of the same call, and
+ * counted by method.
+ *
+ * Payloads that are marshal streams are compared as objects, others as bytes.
  *
  * Session messages that a relay sends on its own (welcome, keepalive, roster,
  * ...; dest_type HOP) are not compared, but bluenet.error is. The payloads of
@@ -16,6 +20,7 @@
 
 #include "cmd/common/cli.h"
 #include "cmd/common/keys.h"
+#include "cmd/replay/play/object_diff.h"
 #include "cmd/replay/tape/tape.h"
 #include "cmd/common/map.h"
 
@@ -39,6 +44,9 @@ struct diff_mask {
 	 */
 	uint64_t last;
 	bool keyed; /* only of frames with a key */
+	/* object.PATH; borrowed from the text. * is any name or number. */
+	const char *path; /* NULL: none */
+	size_t n_path;
 };
 
 struct diff_masks {
@@ -47,9 +55,10 @@ struct diff_masks {
 };
 
 /*
- * Parses "serial,payload[0:8],payload[-4:]": names of header fields, header (its presence),
+ * Parses "serial,payload[0:8],payload[-4:],object.state[3]": names of header fields, header (its presence),
  * trailing (bytes after it), codec, payload, missing, extra, order. latency_ms
- * and timestamp are always masked; `text` may be NULL to mask only those.
+ * and timestamp are always masked; `text` may be NULL to mask only those, and
+ * must outlive *masks.
  * Returns false on bad input: err says what is wrong, where, and what is
  * allowed.
  */
@@ -100,16 +109,22 @@ struct diff_ids {
 	void *arg;
 };
 
+/* The call that a frame answers. */
+struct diff_call {
+	uint32_t method; /* text of the tape */
+	int64_t captured_id, id; /* of the call in the capture, and as sent */
+};
+
 /*
  * Compares a received frame. `payload` is decompressed; `packet` keeps the
  * codec it came with. Memory is bounded per virtual client and in total: frames
  * skipped for that reason are counted (diff_found.unlooked) and reported. `ids`
- * NULL: ids are the captured ones. Returns false for a frame that is never
+ * NULL: ids are the captured ones. `call` NULL: it answers none. Returns false for a frame that is never
  * compared, such as a keepalive.
  */
-bool
-diff_received(struct diff *diff, struct diff_vclient *vclient, uint32_t session,
-    const struct bnet_packet *packet, const struct diff_ids *ids);
+bool diff_received(struct diff *diff, struct diff_vclient *vclient,
+    uint32_t session, const struct bnet_packet *packet,
+    const struct diff_ids *ids, const struct diff_call *call);
 
 /*
  * Ends a session: counts its missing frames and zeroes `vclient`. If the
@@ -139,6 +154,7 @@ enum diff_field {
 	DIFF_F_TRAILING, /* out-of-band bytes after the header */
 	DIFF_F_CODEC,
 	DIFF_F_PAYLOAD,
+	DIFF_F_OBJECT, /* only in masks: a part of a payload */
 	DIFF_F_MISSING,
 	DIFF_F_EXTRA,
 	DIFF_F_ORDER,
@@ -168,15 +184,18 @@ struct diff_example {
 	enum diff_kind kind;
 	uint32_t session;
 	int32_t key;
-	uint64_t index; /* in its key: captured frame; EXTRA: received one */
+	uint32_t method; /* text: of the call that it answers; 0: none */
+	uint64_t
+	    index; /* in its key or method: captured frame; EXTRA: received one */
 	uint64_t received_index;
 	uint32_t fields; /* bits of the fields that differ */
 	struct diff_side captured, received;
+	struct object_found objects; /* n 0: the bytes differ */
 	const void *vclient; /* valid as long as it exists */
 };
 
-struct diff_key { /* a row of the table by key */
-	uint64_t key; /* of the map: (uint32_t)int32_t key */
+struct diff_key { /* a row of the table by key, or method */
+	uint64_t key; /* of the map: method << 32 | (uint32_t)int32_t key */
 	uint64_t compared;
 	uint64_t counts[DIFF_N_KINDS];
 };

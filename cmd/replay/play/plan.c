@@ -414,6 +414,7 @@ add_vclients(struct plan_draft *draft)
 	plan->n = draft->opt->n_clients != 0 ? (uint32_t)draft->opt->n_clients
 					     : draft->n;
 	plan->n_whole = plan->n;
+	plan->n_clones = draft->n == 0 ? 0 : (plan->n - 1) / draft->n + 1;
 	plan->vclients = calloc(plan->n, sizeof(*plan->vclients));
 	if (plan->vclients == NULL)
 		return false;

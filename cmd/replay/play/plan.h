@@ -33,6 +33,7 @@ struct plan {
 	struct plan_vclient *vclients; /* n entries, by start; owned */
 	uint32_t n;
 	uint32_t n_whole; /* over all shards */
+	uint32_t n_clones; /* of a session at most, over all shards */
 	/*
 	 * The length of a round over all shards; the next round starts then.
 	 * --asap: when the last connection starts.

@@ -474,6 +474,13 @@ init_worker(struct play *play, struct play_worker *worker)
 	session_scratch_init(&worker->message);
 	bnet_buf_init(&worker->plain, BNET_PAYLOAD_MAX_BYTES);
 	rewrite_scratch_init(&worker->scratch);
+	worker->payloads = payload_reader_new(true);
+	bnet_buf_init(&worker->recoded, BNET_PAYLOAD_MAX_BYTES);
+	if (set->opt->rewrite_payload)
+		worker->rewriter = rewrite_payload_new();
+	if (worker->payloads == NULL ||
+	    (set->opt->rewrite_payload && worker->rewriter == NULL))
+		return false;
 	if (set->masks != NULL) {
 		worker->diff = diff_new(set->tape, set->masks);
 		if (worker->diff == NULL)
@@ -673,6 +680,9 @@ play_free(struct play *play)
 		session_scratch_free(&worker->message);
 		bnet_buf_free(&worker->plain);
 		rewrite_scratch_free(&worker->scratch);
+		payload_reader_free(worker->payloads);
+		rewrite_payload_free(worker->rewriter);
+		bnet_buf_free(&worker->recoded);
 	}
 	engine_free(play->engine);
 	id_map_free(&play->ids);

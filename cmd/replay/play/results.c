@@ -7,6 +7,7 @@
 #include "cmd/replay/play/results.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- rows ---- */
 
@@ -107,6 +108,14 @@ results_others(const struct results *results)
 	return &others->row;
 }
 
+struct results_row *
+results_other_methods(const struct results *results)
+{
+	struct results_method *others = results->methods.others;
+
+	return &others->row;
+}
+
 bool
 results_init(struct results *results, int64_t bucket_ns)
 {
@@ -115,6 +124,12 @@ results_init(struct results *results, int64_t bucket_ns)
 		RESULTS_KEYS_MAX))
 		return false;
 	results_row_init(results_others(results));
+	if (!map_init(&results->methods, sizeof(struct results_method),
+		CALL_NAME_WORDS, RESULTS_METHODS_MAX)) {
+		results_free(results);
+		return false;
+	}
+	results_row_init(results_other_methods(results));
 	if (hdr_init(&results->late, RESULTS_DIGITS, RESULTS_HIGHEST_NS) &&
 	    hdr_init(&results->latency, RESULTS_DIGITS, RESULTS_HIGHEST_NS) &&
 	    hdr_init(&results->connect, RESULTS_DIGITS, RESULTS_HIGHEST_NS) &&
@@ -138,9 +153,17 @@ results_free(struct results *results)
 		key = map_at(&results->keys, i);
 		results_row_free(&key->row);
 	}
+	for (size_t i = 0; i < results->methods.n; i++) {
+		struct results_method *method = map_at(&results->methods, i);
+
+		results_row_free(&method->row);
+	}
 	if (results->keys.others != NULL)
 		results_row_free(results_others(results));
+	if (results->methods.others != NULL)
+		results_row_free(results_other_methods(results));
 	map_free(&results->keys);
+	map_free(&results->methods);
 	hdr_free(&results->late);
 	hdr_free(&results->latency);
 	hdr_free(&results->connect);
@@ -203,6 +226,21 @@ results_key(struct results *results, int32_t key)
 	if (entry->row.latency.digits == 0)
 		results_row_init(&entry->row);
 	*near = entry;
+	return &entry->row;
+}
+
+struct results_row *
+results_method(struct results *results, const char *method)
+{
+	union call_name name = { .words = { 0 } };
+	struct results_method *entry;
+
+	memcpy(name.text, method, strnlen(method, sizeof(name.text) - 1));
+	if (name.text[0] == '\0')
+		return results_other_methods(results);
+	entry = map_get(&results->methods, name.words);
+	if (entry->row.latency.digits == 0)
+		results_row_init(&entry->row);
 	return &entry->row;
 }
 
@@ -328,6 +366,45 @@ results_errors_captured(const struct results *results)
 }
 
 void
+results_called(struct results *results, const char *method, size_t wire_bytes)
+{
+	struct results_row *row = results_method(results, method);
+
+	row->sent++;
+	row->sent_bytes += wire_bytes;
+}
+
+void
+results_call_answered(struct results *results, const char *method, bool failed,
+    int64_t latency_ns, size_t wire_bytes)
+{
+	struct results_row *row = results_method(results, method);
+
+	row->received++;
+	row->received_bytes += wire_bytes;
+	results->counts[RESULTS_CALL_ERRORS] += failed;
+	if (failed) {
+		row->errors[0]++;
+		return;
+	}
+	row->answered++;
+	add(&row->latency, latency_ns);
+}
+
+void
+results_call_error(struct results *results, const char *method, uint32_t code)
+{
+	results_method(results, method)
+	    ->errors[code < RESULTS_CODES ? code : 0]++;
+}
+
+void
+results_call_unanswered(struct results *results, const char *method)
+{
+	results_method(results, method)->unanswered++;
+}
+
+void
 results_ready(struct results *results, int64_t latency_ns)
 {
 	results->counts[RESULTS_SESSIONS_READY]++;
@@ -414,6 +491,24 @@ merge_keys(struct results *results, const struct results *from)
 	return ok;
 }
 
+static bool
+merge_methods(struct results *results, const struct results *from)
+{
+	const struct results_method *method;
+	union call_name name;
+	bool ok = results_row_merge(
+	    results_other_methods(results), results_other_methods(from));
+
+	for (size_t i = 0; i < from->methods.n; i++) {
+		method = map_at(&from->methods, i);
+		memcpy(name.words, method->name, sizeof(name.words));
+		ok = results_row_merge(
+			 results_method(results, name.text), &method->row) &&
+		    ok;
+	}
+	return ok;
+}
+
 bool
 results_merge(struct results *results, const struct results *from)
 {
@@ -423,6 +518,7 @@ results_merge(struct results *results, const struct results *from)
 		return false;
 	ok = merge_buckets(results, from);
 	ok = merge_keys(results, from) && ok;
+	ok = merge_methods(results, from) && ok;
 	for (unsigned i = 0; i < RESULTS_N_COUNTS; i++)
 		results->counts[i] += from->counts[i];
 	for (unsigned i = 0; i < RESULTS_CODES; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * results - the measurements of a run: counts, latencies and lateness, in
- * total, over time and per key.
+ * total, over time, per key and per method of machoNet.
  *
  * Each worker has its own struct results; they are merged at the end. Times are
  * in ns since the run began (the first session was due), so the results of
@@ -11,6 +11,7 @@
  * Memory is bounded. There are at most RESULTS_BUCKETS_MAX buckets; beyond that
  * pairs are merged (which takes a few ms, once after 400 buckets, then after
  * 800, ...). There are at most RESULTS_KEYS_MAX keys; one row holds the others.
+ * Methods likewise.
  * The histogram of a row has RESULTS_ROW_DIGITS digits and takes 36 KiB from
  * its first value on: the buckets of a worker, with two each, take at most 30
  * MB (15 MB with --asap), and each key that has answers takes 36 KiB. The
@@ -19,6 +20,7 @@
 #ifndef REPLAY_RESULTS_H
 #define REPLAY_RESULTS_H
 
+#include "cmd/common/call.h"
 #include "cmd/common/map.h"
 #include "cmd/stats/hdr.h"
 
@@ -28,6 +30,7 @@
 
 #define RESULTS_BUCKETS_MAX 400
 #define RESULTS_KEYS_MAX 1000
+#define RESULTS_METHODS_MAX 1000
 #define RESULTS_DIGITS 3
 #define RESULTS_ROW_DIGITS 2
 #define RESULTS_HIGHEST_NS HDR_HOUR_NS
@@ -76,13 +79,27 @@ enum results_count {
 	 */
 	RESULTS_UNANSWERED_CAPTURED,
 	RESULTS_SESSIONS_INJECTOR, /* failed here, for lack of something */
+	/* Of those unanswered: only the order of frames makes them requests. */
+	RESULTS_UNANSWERED_SEQUENCE,
+	RESULTS_CALL_ERRORS, /* * calls whose answer is that they failed */
+	RESULTS_CALL_ERRORS_CAPTURED, /* of these: as in the capture */
+	/* --rewrite-payload, in the order of enum rewrite_result */
+	RESULTS_REWRITTEN,
+	RESULTS_UNREWRITTEN_MALFORMED, /* sent as captured, as are these: */
+	RESULTS_UNREWRITTEN_PICKLE,
+	RESULTS_UNREWRITTEN_FORM,
+	RESULTS_UNREWRITTEN_ID,
+	RESULTS_UNREWRITTEN_LARGE,
 	RESULTS_N_COUNTS
 };
 
 /*
- * One interval of time, or one key. Sent, received, opened, closed and errors
+ * One interval of time, one key, or one method. Sent, received, opened, closed and errors
  * count in the interval in which they happened; answered, unanswered, latency
  * and late count in the interval in which the frame was due.
+ *
+ * Of a method: calls are sent, and answered, unanswered or in errors, of the
+ * code of a bluenet.error, or 0: the answer is that the call failed.
  */
 struct results_row {
 	uint64_t sent, sent_bytes, received, received_bytes;
@@ -99,6 +116,11 @@ struct results_key {
 	struct results_row row;
 };
 
+struct results_method {
+	uint64_t name[CALL_NAME_WORDS]; /* of the map: a union call_name */
+	struct results_row row;
+};
+
 struct results {
 	uint64_t counts[RESULTS_N_COUNTS];
 	uint64_t errors[RESULTS_CODES];
@@ -111,6 +133,7 @@ struct results {
 	size_t n_buckets; /* in use; empty buckets are NULL */
 	struct results_row *buckets[RESULTS_BUCKETS_MAX]; /* owned */
 	struct map keys; /* of struct results_key; others: all excess keys */
+	struct map methods; /* of struct results_method; others: as keys */
 	int64_t end_ns; /* time of the last event */
 	/* caches of the last look-ups */
 	size_t last_bucket; /* valid only if that bucket exists */
@@ -158,6 +181,20 @@ void results_error_captured(struct results *results, uint32_t code);
 /* Of all codes. */
 uint64_t results_errors_captured(const struct results *results);
 
+/*
+ * ---- calls, beside the functions above, which count frames ----
+ *
+ * `method` is a text of CALL_NAME_BYTES - 1 characters at most; "": unknown.
+ */
+void
+results_called(struct results *results, const char *method, size_t wire_bytes);
+void results_call_answered(struct results *results, const char *method,
+    bool failed, int64_t latency_ns, size_t wire_bytes);
+/* A bluenet.error answered it. */
+void
+results_call_error(struct results *results, const char *method, uint32_t code);
+void results_call_unanswered(struct results *results, const char *method);
+
 /* A session became ready latency_ns after it was due. */
 void results_ready(struct results *results, int64_t latency_ns);
 
@@ -175,7 +212,7 @@ bool results_fit(const struct results *a, const struct results *b);
 
 /*
  * Adds all of `from`, using the wider buckets. Exact; with more than
- * RESULTS_KEYS_MAX keys, only the choice of keys with rows of their own depends
+ * RESULTS_KEYS_MAX keys (or too many methods), only the choice of those with rows of their own depends
  * on the order. Returns false when out of memory, or if they do not fit.
  */
 bool results_merge(struct results *results, const struct results *from);
@@ -189,6 +226,10 @@ struct results_row *results_key(struct results *results, int32_t key);
 
 /* The row of all keys beyond RESULTS_KEYS_MAX; never NULL. */
 struct results_row *results_others(const struct results *results);
+
+/* The same of methods. */
+struct results_row *results_method(struct results *results, const char *method);
+struct results_row *results_other_methods(const struct results *results);
 
 /*
  * Adds one row to another; allocates histograms as needed. Returns false when

@@ -9,6 +9,7 @@
 #include "cmd/engine/engine.h"
 #include "cmd/replay/play/play.h"
 #include "cmd/replay/play/rewrite.h"
+#include "cmd/replay/play/rewrite_payload.h"
 #include "cmd/session/session.h"
 #include "proto/message.h"
 
@@ -32,7 +33,10 @@ struct play_worker {
 	struct diff *diff; /* NULL: without --diff */
 	struct session_scratch message;
 	struct bnet_buf plain; /* a decompressed payload */
+	struct payload_reader *payloads; /* of what is received */
 	struct rewrite_scratch scratch;
+	struct rewrite_payload *rewriter; /* NULL: --rewrite-payload is off */
+	struct bnet_buf recoded; /* a rewritten payload, compressed again */
 	struct hdr window; /* lateness since the last publication */
 	int64_t window_max_ns;
 	struct play_progress seen; /* protected by play->lock */

@@ -20,7 +20,7 @@
 
 #define US_NS 1000
 #define QUEUE_MAX_BYTES ((size_t)64 << 10) /* more than that waits */
-#define OPEN_MAX 65536 /* requests per virtual client, 4 MiB */
+#define OPEN_MAX 65536 /* requests per virtual client, 8 MiB */
 #define DIFF_QUIET_NS INT64_C(1000000000) /* later frames are missing */
 #define AGAIN_NS 1000000 /* retry interval while a peer is not connected yet */
 #define LATER_NS (INT64_MAX / 4) /* never */
@@ -122,6 +122,26 @@ vclient_advance(struct vclient *vc)
 	vc->due_ns = 0;
 }
 
+static const char *
+method_of(const struct vclient *vc, uint32_t text)
+{
+	return tape_text(vc->play->set.tape, text);
+}
+
+/* No answer came, or another one than was asked for. */
+static void
+unanswered(struct vclient *vc, const struct pairing_request *request)
+{
+	struct results *results = &vc->worker->results;
+
+	results_unanswered(
+	    results, (int64_t)request->user - vc->play->start_ns, request->key);
+	results_count(results, RESULTS_UNANSWERED_SEQUENCE, request->guessed);
+	if (request->call.kind == CALL_MADE)
+		results_call_unanswered(
+		    results, method_of(vc, request->method));
+}
+
 /*
  * Gives up the oldest open request; frames that wait for its answer treat it as
  * answered. None waits for an answer that the capture lacks.
@@ -132,8 +152,7 @@ vclient_give_up(struct vclient *vc, int64_t now_ns)
 	const struct pairing_request *oldest = pairing_oldest(&vc->pairing);
 	bool awaited = !oldest->extra;
 
-	results_unanswered(&vc->worker->results,
-	    (int64_t)oldest->user - vc->play->start_ns, oldest->key);
+	unanswered(vc, oldest);
 	pairing_drop_oldest(&vc->pairing);
 	if (!awaited)
 		return;
@@ -199,6 +218,134 @@ set_payload(struct vclient *vc, const struct tape_record *record,
 	return true;
 }
 
+/* ---- --rewrite-payload ---- */
+
+/* Whose ids are to be rewritten. */
+struct sender {
+	struct vclient *vc;
+	const struct tape_macho *macho;
+};
+
+/* Of a client: our own, or that of the client which the tape names. */
+static int64_t
+live_client(void *arg, int64_t id)
+{
+	const struct sender *from = arg;
+	const struct vclient *vc = from->vc;
+	const struct tape_macho *macho = from->macho;
+	bool own = vc->session->id != 0 ? (uint64_t)id == vc->session->id
+					: macho->kind == CALL_MADE &&
+		id == macho->client && macho->client_ref == TAPE_NONE;
+	uint64_t live = 0;
+
+	if (own && !tape_is_node(vc->session))
+		live = vc->rewrite.id;
+	else if (id == macho->client && macho->client_ref != TAPE_NONE)
+		live = id_map_id(&vc->play->ids, vc->who.round,
+		    macho->client_ref, vc->plan->clone);
+	return live != 0 ? (int64_t)live : id;
+}
+
+/*
+ * Unique for each clone and round: as many ids as the calls of the capture
+ * have lie between them.
+ */
+static bool
+live_call(void *arg, int64_t id, int64_t *to)
+{
+	const struct sender *from = arg;
+	const struct vclient *vc = from->vc;
+	const struct tape_head *head = tape_head(vc->play->set.tape);
+	int64_t copy =
+	    (int64_t)(vc->who.round - 1) * vc->play->set.plan->n_clones +
+	    vc->plan->clone;
+	int64_t span;
+
+	*to = id;
+	return copy == 0 ||
+	    (!__builtin_sub_overflow(
+		 head->last_call_id, head->first_call_id, &span) &&
+		!__builtin_add_overflow(span, 1, &span) &&
+		!__builtin_mul_overflow(span, copy, &span) &&
+		!__builtin_add_overflow(id, span, to));
+}
+
+/*
+ * Compresses a rewritten payload as the captured one was, if that is worth it
+ * (as proto/link has it).
+ */
+static void
+recode(struct vclient *vc, enum bnet_codec_id codec, struct bnet_packet *packet)
+{
+	struct play_worker *worker = vc->worker;
+
+	packet->codec = BNET_CODEC_NONE;
+	if (codec == BNET_CODEC_NONE ||
+	    packet->payload.len < BNET_THRESHOLD_BYTES ||
+	    bnet_codec_encode(engine_worker_codecs(worker->engine), codec,
+		vc->client.order, packet->payload,
+		&worker->recoded) != BNET_OK ||
+	    worker->recoded.len * 100 >= packet->payload.len * 90)
+		return;
+	packet->codec = codec;
+	packet->wire_payload = bnet_buf_slice(&worker->recoded);
+}
+
+/* The payload in *packet, rewritten if it can be. */
+static enum rewrite_result
+rewrite_packet(struct vclient *vc, const struct tape_record *record,
+    const struct tape_macho *macho, struct bnet_packet *packet)
+{
+	struct sender from = { vc, macho };
+	const struct rewrite_ids ids = { live_client, live_call, &from };
+	struct play_worker *worker = vc->worker;
+	enum bnet_codec_id codec = packet->codec;
+	struct bnet_slice plain = packet->payload;
+	enum rewrite_result result;
+
+	if (worker->rewriter == NULL ||
+	    (record->flags & (TAPE_R_MESSAGE | TAPE_R_HELLO)) != 0)
+		return REWRITE_NOTHING;
+	if (codec != BNET_CODEC_NONE) {
+		if (bnet_codec_decode(engine_worker_codecs(worker->engine),
+			codec, (enum bnet_order)vc->session->order,
+			tape_payload(record), BNET_PAYLOAD_MAX_BYTES,
+			&worker->plain) != BNET_OK) {
+			(void)set_payload(vc, record, packet);
+			return REWRITE_MALFORMED;
+		}
+		plain = bnet_buf_slice(&worker->plain);
+	}
+	result = rewrite_payload(worker->rewriter, plain, &ids, &plain);
+	if (result == REWRITE_DONE) {
+		packet->payload = plain;
+		recode(vc, codec, packet);
+	} else if (codec != BNET_CODEC_NONE) {
+		(void)set_payload(vc, record, packet);
+	}
+	return result;
+}
+
+static void
+count_rewritten(struct vclient *vc, enum rewrite_result result)
+{
+	if (result != REWRITE_NOTHING)
+		results_count(&vc->worker->results,
+		    (enum results_count)(
+			RESULTS_REWRITTEN + (int)(result - REWRITE_DONE)),
+		    1);
+}
+
+/* ---- what is owed for a frame ---- */
+
+/* A record that is sent now. */
+struct sending {
+	const struct tape_record *record;
+	int64_t due_ns;
+	struct tape_macho macho; /* kind CALL_NONE: no call or answer */
+	enum rewrite_result rewritten;
+};
+
 /* The number of open requests is bounded; drops the oldest if needed. */
 static void
 enter(struct vclient *vc, const struct pairing_request *request)
@@ -207,18 +354,6 @@ enter(struct vclient *vc, const struct pairing_request *request)
 		vclient_give_up(vc, clock_now_ns());
 	if (!pairing_sent(&vc->pairing, request))
 		vc->n_answers += !request->extra; /* nothing waits for it */
-}
-
-static void
-expect_answer(struct vclient *vc, const struct bnet_packet *packet,
-    const struct bnet_header *header, const struct tape_record *record,
-    int64_t due_ns)
-{
-	struct pairing_request request = pairing_request(
-	    header, packet->codec, packet->payload, (uint64_t)due_ns);
-
-	request.error = tape_error(record);
-	enter(vc, &request);
 }
 
 /*
@@ -241,6 +376,48 @@ is_request(const struct vclient *vc, const struct bnet_header *header)
 	default:
 		return false;
 	}
+}
+
+static void
+expect_answer(struct vclient *vc, const struct bnet_packet *packet,
+    const struct bnet_header *header, const struct tape_record *record,
+    int64_t due_ns)
+{
+	struct pairing_request request = pairing_request(
+	    header, packet->codec, packet->payload, (uint64_t)due_ns);
+
+	request.error = tape_error(record);
+	request.guessed = request.error == 0 && !is_request(vc, header);
+	enter(vc, &request);
+}
+
+/* Sent is a call with an id: somebody owes its answer. */
+static void
+expect_result(struct vclient *vc, const struct bnet_packet *packet,
+    const struct bnet_header *header, const struct tape_record *record,
+    struct tape_macho *macho, bool rewritten, int64_t due_ns)
+{
+	struct sender from = { vc, macho };
+	struct pairing_request request = pairing_request(
+	    header, packet->codec, packet->payload, (uint64_t)due_ns);
+
+	request.error = tape_error(record);
+	request.call = (struct call){ .kind = CALL_MADE,
+		.has_id = true,
+		.id = macho->call_id,
+		.client = macho->client };
+	if (rewritten) {
+		(void)live_call(&from, macho->call_id, &request.call.id);
+		request.call.client = live_client(&from, macho->client);
+	}
+	request.captured_id = macho->call_id;
+	request.method = macho->method;
+	request.failed = (record->flags & TAPE_R_CALL_FAILED) != 0;
+	request.extra = (record->flags & TAPE_R_ANSWERED) == 0;
+	if (request.extra && vc->session->n[CAP_DOWN] > 0)
+		results_count(
+		    &vc->worker->results, RESULTS_UNANSWERED_CAPTURED, 1);
+	enter(vc, &request);
 }
 
 /*
@@ -287,6 +464,30 @@ expect_pong(
 		enter(vc, &ping);
 }
 
+/* What is owed for a frame that was sent, of n_bytes on the wire. */
+static void
+expect(struct vclient *vc, const struct bnet_packet *packet,
+    const struct bnet_header *header, const struct sending *sending,
+    size_t n_bytes)
+{
+	const struct tape_record *record = sending->record;
+	int64_t due_ns = sending->due_ns;
+	struct tape_macho macho = sending->macho;
+
+	if (macho.kind == CALL_MADE) {
+		results_called(
+		    &vc->worker->results, method_of(vc, macho.method), n_bytes);
+		expect_result(vc, packet, header, record, &macho,
+		    sending->rewritten == REWRITE_DONE, due_ns);
+	} else if ((record->flags & TAPE_R_ANSWERED) != 0) {
+		expect_answer(vc, packet, header, record, due_ns);
+	} else if (header->key != 0) {
+		expect_uncaptured(vc, header, record, due_ns);
+	}
+	if (header->timestamp != 0 && header->key != BNET_KEY_PONG)
+		expect_pong(vc, header, due_ns);
+}
+
 static void
 note_sent(struct vclient *vc, int64_t due_ns, int64_t now_ns, int32_t key,
     size_t n_bytes)
@@ -331,6 +532,30 @@ queued_bytes(const struct engine_sendq *sendq)
 	return atomic_load_explicit(&sendq->queued_bytes, memory_order_relaxed);
 }
 
+/*
+ * Hands the frame to the engine, as captured if it has become too large for
+ * the peer.
+ */
+static enum engine_sent
+hand_over(
+    struct vclient *vc, struct bnet_packet *packet, struct sending *sending)
+{
+	struct engine_sendq *sendq = engine_conn_sendq(vc->client.conn);
+	struct engine_worker *engine = vc->worker->engine;
+	enum engine_sent sent;
+
+	(void)set_payload(vc, sending->record, packet);
+	sending->rewritten =
+	    rewrite_packet(vc, sending->record, &sending->macho, packet);
+	sent = engine_send(engine, sendq, packet, true);
+	if (sent != ENGINE_TOO_LARGE || sending->rewritten != REWRITE_DONE)
+		return sent;
+	packet->codec = BNET_CODEC_NONE;
+	(void)set_payload(vc, sending->record, packet);
+	sending->rewritten = REWRITE_TOO_LARGE;
+	return engine_send(engine, sendq, packet, true);
+}
+
 static enum vclient_sent
 vclient_send(struct vclient *vc, const struct tape_record *record,
     int64_t due_ns, int64_t now_ns)
@@ -348,6 +573,7 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 	struct bnet_packet packet = { .has_oob =
 					  (record->flags & TAPE_R_OOB) != 0 };
 	struct bnet_header header = { .key = 0 };
+	struct sending sending = { .record = record, .due_ns = due_ns };
 	enum vclient_sent sent;
 	size_t before = queued_bytes(sendq);
 
@@ -357,20 +583,16 @@ vclient_send(struct vclient *vc, const struct tape_record *record,
 	if ((record->flags & TAPE_R_HEADER) != 0)
 		(void)rewrite_header(&vc->rewrite, &vc->worker->scratch,
 		    &context, record, &packet.oob, &header);
-	(void)set_payload(vc, record, &packet);
-	sent = sent_as(vc, record, now_ns,
-	    engine_send(vc->worker->engine, sendq, &packet, true));
+	if (!tape_macho(record, &sending.macho))
+		sending.macho = (struct tape_macho){ .client_ref = TAPE_NONE };
+	sent = sent_as(vc, record, now_ns, hand_over(vc, &packet, &sending));
 	if (sent != VCLIENT_SENT)
 		return sent;
 	/* size on the wire: the engine may have compressed it */
 	note_sent(vc, due_ns, now_ns, header.key, queued_bytes(sendq) - before);
 	vc->n_sent++;
-	if ((record->flags & TAPE_R_ANSWERED) != 0)
-		expect_answer(vc, &packet, &header, record, due_ns);
-	else if (header.key != 0)
-		expect_uncaptured(vc, &header, record, due_ns);
-	if (header.timestamp != 0 && header.key != BNET_KEY_PONG)
-		expect_pong(vc, &header, due_ns);
+	count_rewritten(vc, sending.rewritten);
+	expect(vc, &packet, &header, &sending, queued_bytes(sendq) - before);
 	return VCLIENT_SENT;
 }
 
@@ -887,6 +1109,9 @@ take_error(struct vclient *vc, const struct bnet_packet *packet)
 	else
 		results_unanswered(&vc->worker->results,
 		    (int64_t)request.user - vc->play->start_ns, request.key);
+	if (request.call.kind == CALL_MADE)
+		results_call_error(&vc->worker->results,
+		    method_of(vc, request.method), error->code);
 	vclient_answered(vc, &request, now_ns);
 	return true;
 }
@@ -917,6 +1142,43 @@ match(struct vclient *vc, const struct bnet_packet *packet, int64_t now_ns)
 	vclient_answered(vc, &request, now_ns);
 }
 
+/*
+ * Reads what answers a call. Nothing else is looked into, unless it is compared
+ * anyway.
+ */
+static bool
+take_result(struct vclient *vc, const struct bnet_packet *packet,
+    struct call *answer, struct pairing_request *request)
+{
+	answer->kind = CALL_NONE;
+	if (vc->pairing.n_calls == 0 || vc->state < VCLIENT_PLAYING)
+		return false;
+	call_of(
+	    payload_read(vc->worker->payloads,
+		packet->has_header ? packet->header.key : 0, packet->payload),
+	    packet, answer);
+	return (answer->kind == CALL_RESULT || answer->kind == CALL_ERROR) &&
+	    pairing_call_answered(&vc->pairing, answer, request);
+}
+
+static void
+match_result(struct vclient *vc, const struct bnet_packet *packet,
+    const struct call *answer, const struct pairing_request *request,
+    int64_t now_ns)
+{
+	struct results *results = &vc->worker->results;
+	int64_t latency_ns = now_ns - (int64_t)request->user;
+	bool failed = answer->kind == CALL_ERROR;
+
+	results_answered(results, (int64_t)request->user - vc->play->start_ns,
+	    request->key, latency_ns);
+	results_call_answered(results, method_of(vc, request->method), failed,
+	    latency_ns, (size_t)packet->size_bytes + BNET_FRAME_WORD_BYTES);
+	results_count(
+	    results, RESULTS_CALL_ERRORS_CAPTURED, failed && request->failed);
+	vclient_answered(vc, request, now_ns);
+}
+
 /* ---- --diff ---- */
 
 static int64_t
@@ -936,12 +1198,17 @@ captured_id(void *arg, bool node, int64_t id)
 }
 
 static void
-compare(struct vclient *vc, const struct bnet_packet *packet)
+compare(struct vclient *vc, const struct bnet_packet *packet,
+    const struct pairing_request *request)
 {
 	const struct diff_ids ids = { captured_id, vc };
+	struct diff_call call;
 
-	if (diff_received(
-		vc->worker->diff, &vc->diff, vc->plan->session, packet, &ids))
+	if (request != NULL)
+		call = (struct diff_call){ request->method,
+			request->captured_id, request->call.id };
+	if (diff_received(vc->worker->diff, &vc->diff, vc->plan->session,
+		packet, &ids, request != NULL ? &call : NULL))
 		vc->last_compared_ns = clock_now_ns();
 }
 
@@ -953,6 +1220,9 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	const struct bnet_header *header = &packet->header;
 	int64_t now_ns = clock_now_ns();
 	int32_t key = packet->has_header ? header->key : 0;
+	struct pairing_request request;
+	struct call answer;
+	bool result = take_result(vc, packet, &answer, &request);
 
 	/* the pong for the ping of the hello was not in the capture */
 	if (vc->state != VCLIENT_GREETED || key != BNET_KEY_PONG)
@@ -962,9 +1232,13 @@ vclient_packet(struct vclient *vc, const struct bnet_packet *packet)
 	if (vc->rewrite.id == 0 && packet->has_header)
 		learn_id(vc, header);
 	if (vc->worker->diff != NULL && vc->state >= VCLIENT_PLAYING)
-		compare(vc, packet);
+		compare(vc, packet, result ? &request : NULL);
 	/* a peer measures us: the captured reply would not match */
-	if (session_packet(&vc->client, packet) || key == 0)
+	if (session_packet(&vc->client, packet))
+		return;
+	if (result)
+		match_result(vc, packet, &answer, &request, now_ns);
+	if (result || key == 0)
 		return;
 	if (!take_error(vc, packet) && vc->state >= VCLIENT_PLAYING)
 		match(vc, packet, now_ns);
@@ -1172,10 +1446,7 @@ static void
 give_up_all(struct vclient *vc)
 {
 	while (!pairing_is_empty(&vc->pairing)) {
-		results_unanswered(&vc->worker->results,
-		    (int64_t)pairing_oldest(&vc->pairing)->user -
-			vc->play->start_ns,
-		    pairing_oldest(&vc->pairing)->key);
+		unanswered(vc, pairing_oldest(&vc->pairing));
 		pairing_drop_oldest(&vc->pairing);
 	}
 }

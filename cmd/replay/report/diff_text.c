@@ -25,11 +25,15 @@ static const char *const kind_names[DIFF_N_KINDS] = {
 /* ---- the table ---- */
 
 static const char *
-name_of(const struct keys *keys, int32_t key, char name[NAME_CHARS])
+name_of(const struct diff_found *found, const struct keys *keys,
+    uint32_t method, int32_t key, char name[NAME_CHARS])
 {
 	const char *known = keys_name(keys, key);
 
-	if (key == 0)
+	if (method != 0)
+		(void)snprintf(
+		    name, NAME_CHARS, "%s", tape_text(found->tape, method));
+	else if (key == 0)
 		(void)snprintf(name, NAME_CHARS, "(no key)");
 	else if (known == NULL)
 		(void)snprintf(name, NAME_CHARS, "0x%08x", (uint32_t)key);
@@ -93,8 +97,8 @@ put_rows(struct table *table, const struct diff_found *found,
 		add_row(&all, rows[i]);
 		if (i < KEYS_SHOWN)
 			put_row(table,
-			    name_of(
-				keys, (int32_t)(uint32_t)rows[i]->key, name),
+			    name_of(found, keys, (uint32_t)(rows[i]->key >> 32),
+				(int32_t)(uint32_t)rows[i]->key, name),
 			    rows[i]);
 		else
 			add_row(&rest, rows[i]);
@@ -125,7 +129,7 @@ print_table(const struct diff_found *found, const struct keys *keys, FILE *out)
 	table_init(&table, "diff", NULL, columns,
 	    sizeof(columns) / sizeof(columns[0]));
 	put_rows(&table, found, keys);
-	(void)table_print(&table, out, false);
+	(void)table_print(&table, out, TABLE_AS_TEXT);
 	table_free(&table);
 }
 
@@ -152,7 +156,8 @@ put_head(const struct diff_found *found, const struct diff_example *example,
 	    kind_names[example->kind],
 	    example->kind == DIFF_EXTRA ? "received frame" : "frame",
 	    example->index + 1);
-	put_text(name_of(keys, example->key, name), NAME_CHARS, out);
+	put_text(name_of(found, keys, example->method, example->key, name),
+	    NAME_CHARS, out);
 	fprintf(out, "\n   session %" PRIu32 ", ", example->session);
 	put_text(tape_text(found->tape, session->end[CAP_UP]), NAME_CHARS, out);
 	if (client[0] != '\0') {
@@ -202,7 +207,25 @@ put_hex(const char *name, const struct diff_side *side, FILE *out)
 	fputs(side->n_hex == 0 ? " (it has ended)\n" : "\n", out);
 }
 
-/* Known messages show the fields that differ, others the bytes. */
+static void
+put_places(const struct object_found *found, FILE *out)
+{
+	for (size_t i = 0; i < found->n && i < OBJECT_DIFF_SHOWN; i++) {
+		const struct object_place *at = &found->at[i];
+
+		fprintf(out, "   %s: %s instead of %s\n", at->path,
+		    at->received[0] != '\0' ? at->received : "nothing",
+		    at->captured[0] != '\0' ? at->captured : "nothing");
+	}
+	if (found->n > OBJECT_DIFF_SHOWN)
+		fprintf(out, "   and %" PRIu64 " more\n",
+		    found->n - OBJECT_DIFF_SHOWN);
+}
+
+/*
+ * Known messages show the fields that differ, objects the places, others the
+ * bytes.
+ */
 static void
 put_payload(const struct diff_example *example, FILE *out)
 {
@@ -216,6 +239,10 @@ put_payload(const struct diff_example *example, FILE *out)
 			if (a->values[i] != b->values[i])
 				put_i64(names[i], (int64_t)a->values[i],
 				    (int64_t)b->values[i], out);
+		return;
+	}
+	if (example->objects.n > 0) {
+		put_places(&example->objects, out);
 		return;
 	}
 	fprintf(out, "   %-17s %" PRIu64 " bytes -> %" PRIu64 " bytes\n",

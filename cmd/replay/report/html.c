@@ -388,7 +388,7 @@ cards(const struct report *report, FILE *out)
 	fputs("</div>\n", out);
 }
 
-/* ---- keys ---- */
+/* ---- keys and methods ---- */
 
 static void
 number_cell(FILE *out, uint64_t v)
@@ -416,7 +416,7 @@ quantile_cell(FILE *out, const struct hdr *hdr, double q)
 }
 
 static void
-key_row(FILE *out, const char *name, const struct results_row *row)
+table_row(FILE *out, const char *name, const struct results_row *row)
 {
 	const struct hdr *latency = &row->latency;
 	bool known = latency->counts != NULL && latency->sums.count > 0;
@@ -437,28 +437,44 @@ key_row(FILE *out, const char *name, const struct results_row *row)
 	fputs("</tr>\n", out);
 }
 
+static void
+rows_table(const char *name, const struct report_rows *rows, FILE *out)
+{
+	fprintf(out,
+	    "<h2>By %s</h2>\n<div class=\"wide\"><table><thead><tr>"
+	    "<th>%s</th><th>sent</th><th>received</th><th>answered</th>"
+	    "<th>unanswered</th><th>errors</th><th>min</th><th>average</th>"
+	    "<th>p50</th><th>p99</th><th>max</th></tr></thead><tbody>\n",
+	    name, name);
+	for (size_t i = 0; i < rows->n; i++)
+		table_row(out, rows->top[i].name, rows->top[i].row);
+	if (rows->has_rest)
+		table_row(out, "all others", &rows->rest);
+	fputs("</tbody></table></div>\n", out);
+}
+
 /* Returns false when out of memory. */
 static bool
 keys_table(const struct report *report, const struct keys *keys, FILE *out)
 {
-	char name[REPORT_NAME_CHARS];
-	struct report_keys top;
-	bool ok = report_keys_make(&top, report);
+	struct report_rows rows;
+	bool ok = report_keys_make(&rows, report, keys);
 
-	fputs("<h2>By key</h2>\n<div class=\"wide\"><table><thead><tr>"
-	      "<th>key</th><th>sent</th><th>received</th><th>answered</th>"
-	      "<th>unanswered</th><th>errors</th><th>min</th><th>average</th>"
-	      "<th>p50</th><th>p99</th><th>max</th></tr></thead><tbody>\n",
-	    out);
-	for (size_t i = 0; ok && i < top.n; i++)
-		key_row(out,
-		    report_key_name(
-			keys, (int32_t)(uint32_t)top.top[i]->key, name),
-		    &top.top[i]->row);
-	if (ok && top.has_rest)
-		key_row(out, "all others", &top.rest);
-	fputs("</tbody></table></div>\n", out);
-	report_keys_free(&top);
+	if (ok)
+		rows_table("key", &rows, out);
+	report_rows_free(&rows);
+	return ok;
+}
+
+static bool
+methods_table(const struct report *report, FILE *out)
+{
+	struct report_rows rows;
+	bool ok = report_methods_make(&rows, report);
+
+	if (ok && (rows.n > 0 || rows.has_rest))
+		rows_table("method", &rows, out);
+	report_rows_free(&rows);
 	return ok;
 }
 
@@ -492,7 +508,7 @@ report_write_html(const struct report *report, const struct keys *keys,
 	cards(report, out);
 	fputs("<h2>Over time</h2>\n", out);
 	page_charts(report, out);
-	ok = keys_table(report, keys, out);
+	ok = keys_table(report, keys, out) && methods_table(report, out);
 	errors_list(report, out);
 	fputs("</body></html>\n", out);
 	return report_close(out, ok, path, err);

@@ -18,6 +18,8 @@
  *	buckets		[ROW and "at": number of the bucket, ascending]
  *	keys		[ROW and "key": i32, "name": derived, or null]
  *	others		ROW: all keys beyond the first 1,000
+ *	methods		[ROW and "method": "service::method"]
+ *	other_methods	ROW: all methods beyond the first 1,000
  *
  *	ROW	sent, sent_bytes, ... as in struct results_row, errors, and
  *		latency, late and hiccups: HIST, 2 digits, where there is a
@@ -35,8 +37,8 @@
 #include "cmd/replay/report/json.h"
 
 #include "cmd/common/json.h"
+#include "cmd/common/version.h"
 #include "cmd/stats/hdr.h"
-#include "proto/bluenet.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -83,6 +85,15 @@ static const char *const report_count_names[RESULTS_N_COUNTS] = {
 	[RESULTS_UNSENT_DAMAGED] = "unsent_damaged",
 	[RESULTS_UNANSWERED_CAPTURED] = "unanswered_in_capture",
 	[RESULTS_SESSIONS_INJECTOR] = "sessions_injector",
+	[RESULTS_UNANSWERED_SEQUENCE] = "unanswered_by_sequence",
+	[RESULTS_CALL_ERRORS] = "call_errors",
+	[RESULTS_REWRITTEN] = "rewritten",
+	[RESULTS_UNREWRITTEN_MALFORMED] = "unrewritten_malformed",
+	[RESULTS_UNREWRITTEN_PICKLE] = "unrewritten_pickle",
+	[RESULTS_UNREWRITTEN_FORM] = "unrewritten_form",
+	[RESULTS_UNREWRITTEN_ID] = "unrewritten_id",
+	[RESULTS_UNREWRITTEN_LARGE] = "unrewritten_large",
+	[RESULTS_CALL_ERRORS_CAPTURED] = "call_errors_in_capture",
 };
 
 /* The JSON names of a row's numbers, and their offsets. */
@@ -373,23 +384,44 @@ keys_of(const struct results *results, const struct keys *keys)
 }
 
 static json_t *
+methods_of(const struct results *results)
+{
+	json_t *list = json_array(), *v;
+	union call_name name;
+
+	for (size_t i = 0; i < results->methods.n; i++) {
+		const struct results_method *method =
+		    map_at(&results->methods, i);
+
+		memcpy(name.words, method->name, sizeof(name.words));
+		v = json_pack("{so}", "method", text_of(name.text));
+		if (json_array_append_new(list, with_row(v, &method->row)) != 0)
+			return gone(list);
+	}
+	return list;
+}
+
+static json_t *
 report_of(const struct report *report, const struct keys *keys)
 {
 	const struct results *results = &report->results;
 
-	return json_pack(
-	    "{ss si ss so so so so so so so so so so so so so so so so}",
-	    "type", "bluenet-replay report", "version", 1, "tool", BNET_VERSION,
-	    "verdicts", verdicts_of(report), "run", run_of(report), "capture",
-	    capture_of(report), "verdict", verdict_of(report), "counts",
-	    counts_of(results), "errors", errors_of(results->errors),
-	    "errors_as_captured", errors_of(results->captured_errors), "late",
-	    hdr_of(&results->late), "latency", hdr_of(&results->latency),
-	    "connect", hdr_of(&results->connect), "hiccups",
-	    hdr_of(&results->hiccups), "bucket_ns", ns_of(results->bucket_ns),
-	    "end_ns", ns_of(results->end_ns), "buckets", buckets_of(results),
-	    "keys", keys_of(results, keys), "others",
-	    with_row(json_object(), results_others(results)));
+	return json_pack("{ss si ss so so so so so so so so so"
+			 " so so so so so so so so so}",
+	    "type", "bluenet-replay report", "version", 1, "tool",
+	    tools_version(), "verdicts", verdicts_of(report), "run",
+	    run_of(report), "capture", capture_of(report), "verdict",
+	    verdict_of(report), "counts", counts_of(results), "errors",
+	    errors_of(results->errors), "errors_as_captured",
+	    errors_of(results->captured_errors), "late", hdr_of(&results->late),
+	    "latency", hdr_of(&results->latency), "connect",
+	    hdr_of(&results->connect), "hiccups", hdr_of(&results->hiccups),
+	    "bucket_ns", ns_of(results->bucket_ns), "end_ns",
+	    ns_of(results->end_ns), "buckets", buckets_of(results), "keys",
+	    keys_of(results, keys), "others",
+	    with_row(json_object(), results_others(results)), "methods",
+	    methods_of(results), "other_methods",
+	    with_row(json_object(), results_other_methods(results)));
 }
 
 bool
@@ -772,6 +804,58 @@ read_keys(const struct in *top, struct results *results)
 	    read_row(&at, results_others(results));
 }
 
+/* As call_name_of() makes them. */
+static bool
+in_method(const struct in *up, union call_name *name)
+{
+	struct in at;
+	size_t n;
+
+	*name = (union call_name){ .words = { 0 } };
+	if (!in_member(up, "method", JSON_STRING, &at))
+		return false;
+	n = json_string_length(at.v);
+	if (n == 0 || n >= CALL_NAME_BYTES)
+		return in_bad(
+		    &at, "1 to %d characters", (int)CALL_NAME_BYTES - 1);
+	memcpy(name->text, json_string_value(at.v), n);
+	for (size_t i = 0; i < n; i++)
+		if (name->text[i] < ' ' || name->text[i] > '~')
+			return in_bad(&at, "printable ASCII");
+	return true;
+}
+
+/* Reports of earlier versions do not have them. */
+static bool
+read_methods(const struct in *top, struct results *results)
+{
+	union call_name name;
+	struct in list, at;
+
+	if (json_object_get(top->v, "methods") == NULL)
+		return true;
+	if (!in_member(top, "methods", JSON_ARRAY, &list))
+		return false;
+	if (json_array_size(list.v) > RESULTS_METHODS_MAX)
+		return in_bad(&list, "at most %d methods", RESULTS_METHODS_MAX);
+	for (size_t n = 0; n < json_array_size(list.v); n++) {
+		struct results_row *row;
+
+		if (!in_element(&list, n, JSON_OBJECT, &at) ||
+		    !in_method(&at, &name))
+			return false;
+		row = results_method(results, name.text);
+		if (row == results_other_methods(results))
+			return in_no_memory(&at);
+		if (results->methods.n != n + 1)
+			return in_bad(&at, "each method once");
+		if (!read_row(&at, row))
+			return false;
+	}
+	return in_member(top, "other_methods", JSON_OBJECT, &at) &&
+	    read_row(&at, results_other_methods(results));
+}
+
 /* Reports of earlier versions do not have it. */
 static bool
 read_captured_errors(const struct in *top, struct results *results)
@@ -822,7 +906,8 @@ read_results(const struct in *top, struct results *results)
 	    (json_object_get(top->v, "hiccups") == NULL || /* older */
 		in_hdr(top, "hiccups", &results->hiccups)) &&
 	    in_ns(top, "end_ns", INT64_MAX, &results->end_ns) &&
-	    read_buckets(top, results) && read_keys(top, results);
+	    read_buckets(top, results) && read_keys(top, results) &&
+	    read_methods(top, results);
 }
 
 /* Requires ascending order, so that no bucket occurs twice. */

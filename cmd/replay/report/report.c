@@ -6,6 +6,7 @@
  */
 #include "cmd/replay/report/report.h"
 
+#include "cmd/common/cli.h"
 #include "cmd/stats/hdr.h"
 #include "proto/message.h"
 
@@ -221,36 +222,81 @@ counts_anything(const struct results_row *row)
 	    0;
 }
 
+/* By calls, then by name. */
+static int
+by_calls(const void *a, const void *b)
+{
+	const struct results_method *const *left = a, *const *right = b;
+
+	if ((*left)->row.sent != (*right)->row.sent)
+		return (*left)->row.sent > (*right)->row.sent ? -1 : 1;
+	return memcmp((*left)->name, (*right)->name, sizeof((*left)->name));
+}
+
+/* Returns the place of one more row; NULL: it is one of the rest. */
+static struct report_row *
+next_row(
+    struct report_rows *top, const struct results_row *row, bool *no_memory)
+{
+	if (top->n < REPORT_ROWS_SHOWN) {
+		top->top[top->n].row = row;
+		return &top->top[top->n++];
+	}
+	if (counts_anything(row))
+		top->has_rest = true;
+	*no_memory |= !results_row_merge(&top->rest, row);
+	return NULL;
+}
+
 bool
-report_keys_make(struct report_keys *top, const struct report *report)
+report_keys_make(struct report_rows *top, const struct report *report,
+    const struct keys *keys)
 {
 	const struct map *map = &report->results.keys;
-	const struct results_row *others = results_others(&report->results);
 	void **all = map_sorted(map, by_frames);
-	const struct results_key *key;
-	bool ok = all != NULL || map->n == 0;
+	const struct results_row *others = results_others(&report->results);
+	bool no_memory = all == NULL && map->n > 0;
 
-	*top = (struct report_keys){ 0 };
+	*top = (struct report_rows){ .n = 0 };
 	results_row_init(&top->rest);
-	for (size_t i = 0; ok && i < map->n; i++) {
-		key = all[i];
-		if (i < REPORT_KEYS_SHOWN) {
-			top->top[top->n++] = key;
-			continue;
-		}
-		ok = results_row_merge(&top->rest, &key->row);
-		top->n_rest++;
+	for (size_t i = 0; all != NULL && i < map->n; i++) {
+		const struct results_key *key = all[i];
+		struct report_row *to = next_row(top, &key->row, &no_memory);
+
+		if (to != NULL)
+			(void)report_key_name(
+			    keys, (int32_t)(uint32_t)key->key, to->name);
 	}
-	top->has_rest = top->n_rest > 0 || counts_anything(others);
-	ok = ok && results_row_merge(&top->rest, others);
 	free(all);
-	if (!ok)
-		report_keys_free(top);
-	return ok;
+	top->has_rest = top->has_rest || counts_anything(others);
+	return results_row_merge(&top->rest, others) && !no_memory;
+}
+
+bool
+report_methods_make(struct report_rows *top, const struct report *report)
+{
+	const struct map *map = &report->results.methods;
+	void **all = map_sorted(map, by_calls);
+	const struct results_row *others =
+	    results_other_methods(&report->results);
+	bool no_memory = all == NULL && map->n > 0;
+
+	*top = (struct report_rows){ .n = 0 };
+	results_row_init(&top->rest);
+	for (size_t i = 0; all != NULL && i < map->n; i++) {
+		const struct results_method *method = all[i];
+		struct report_row *to = next_row(top, &method->row, &no_memory);
+
+		if (to != NULL)
+			memcpy(to->name, method->name, sizeof(to->name));
+	}
+	free(all);
+	top->has_rest = top->has_rest || counts_anything(others);
+	return results_row_merge(&top->rest, others) && !no_memory;
 }
 
 void
-report_keys_free(struct report_keys *top)
+report_rows_free(struct report_rows *top)
 {
 	results_row_free(&top->rest);
 }
@@ -336,7 +382,11 @@ static const struct blame blames[] = {
 	{ "frame held up", "frames held up", RESULTS_HELD, false },
 	{ "request without an answer", "requests without an answer",
 	    RESULTS_UNANSWERED, true },
+	{ "frame without the reply that followed it in the capture",
+	    "frames without the reply that followed them in the capture",
+	    RESULTS_UNANSWERED_SEQUENCE, false },
 	{ "error", "errors", RESULTS_ERRORS, true },
+	{ "call failed", "calls failed", RESULTS_CALL_ERRORS, true },
 	{ "session not connected", "sessions not connected",
 	    RESULTS_SESSIONS_FAILED, true },
 	{ "session refused", "sessions refused", RESULTS_SESSIONS_REFUSED,
@@ -350,13 +400,19 @@ blamed(
     const struct report *report, const struct blame *blame, uint64_t *captured)
 {
 	const struct results *results = &report->results;
+	uint64_t guessed = results->counts[RESULTS_UNANSWERED_SEQUENCE];
+	uint64_t n = results->counts[blame->which];
 
 	*captured = 0;
 	if (blame->which == RESULTS_ERRORS)
 		*captured = results_errors_captured(results);
-	if (blame->which == RESULTS_UNANSWERED)
+	if (blame->which == RESULTS_CALL_ERRORS)
+		*captured = results->counts[RESULTS_CALL_ERRORS_CAPTURED];
+	if (blame->which == RESULTS_UNANSWERED) {
 		*captured = results->counts[RESULTS_UNANSWERED_CAPTURED];
-	return results->counts[blame->which];
+		n -= guessed < n ? guessed : n;
+	}
+	return n;
 }
 
 /* More than in the capture. */
@@ -522,7 +578,7 @@ say_asap(const struct report *report, char *line, size_t line_chars)
 void
 report_failure(const struct report *report, char text[REPORT_TEXT_CHARS])
 {
-	const char *name = strerrorname_np(report->failure);
+	const char *name = cli_errno_name(report->failure);
 
 	snprintf(text, REPORT_TEXT_CHARS, "%s (%s)",
 	    report->failure != 0 ? strerror(report->failure) : "out of memory",
@@ -697,8 +753,9 @@ say_blames(const struct report *report, char *line, size_t line_chars)
 	line[0] = '\0';
 	for (size_t i = 0; i < sizeof(blames) / sizeof(blames[0]); i++) {
 		count = blamed(report, &blames[i], &captured);
-		if (blames[i].which == RESULTS_ERRORS) {
-			count -= captured;
+		if (blames[i].which == RESULTS_ERRORS ||
+		    blames[i].which == RESULTS_CALL_ERRORS) {
+			count -= captured < count ? captured : count;
 			captured = 0;
 		}
 		if (count > 0)

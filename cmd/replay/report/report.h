@@ -174,7 +174,7 @@ bool report_write_log(
 #define REPORT_NS_PER_S INT64_C(1000000000)
 #define REPORT_NUMBER_CHARS 32
 #define REPORT_NAME_CHARS 32 /* of a key, in tables */
-#define REPORT_KEYS_SHOWN 20
+#define REPORT_ROWS_SHOWN 20
 
 /* "1,234,567". Each of these functions returns `text`. */
 const char *report_number(char text[REPORT_NUMBER_CHARS], uint64_t v);
@@ -209,19 +209,24 @@ bool report_sum_buckets(
     const struct report *report, size_t i, size_t n, struct results_row *sum);
 
 /*
- * The keys with the most frames, at most REPORT_KEYS_SHOWN; `rest` is the sum
- * of all others, n_rest their number. Free it with report_keys_free().
+ * The keys with the most frames, or the methods with the most calls, at most
+ * REPORT_ROWS_SHOWN; `rest` is the sum of all others. Free it with
+ * report_rows_free().
  */
-struct report_keys {
-	const struct results_key *top[REPORT_KEYS_SHOWN];
+struct report_rows {
+	struct report_row {
+		char name[CALL_NAME_BYTES];
+		const struct results_row *row;
+	} top[REPORT_ROWS_SHOWN];
 	size_t n;
 	struct results_row rest;
-	size_t n_rest; /* not including results_others() */
 	bool has_rest;
 };
 
-bool report_keys_make(struct report_keys *top, const struct report *report);
-void report_keys_free(struct report_keys *top);
+bool report_keys_make(struct report_rows *top, const struct report *report,
+    const struct keys *keys);
+bool report_methods_make(struct report_rows *top, const struct report *report);
+void report_rows_free(struct report_rows *top);
 
 /* Is this shard merged? */
 bool report_has_shard(const struct report *report, uint32_t shard);

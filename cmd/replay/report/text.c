@@ -10,6 +10,7 @@
 #include "proto/message.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TIMES_SHOWN 20 /* maximum rows of the table over time */
 #define LINE_CHARS 4096
@@ -173,11 +174,39 @@ print_frames(const struct report *report, FILE *out)
 	if (n_captured > 0)
 		fprintf(out, ", %s with an error as in the capture",
 		    report_number(n, n_captured));
+	if (counts[RESULTS_CALL_ERRORS] > 0)
+		fprintf(out, ", %s calls failed",
+		    report_number(n, counts[RESULTS_CALL_ERRORS]));
 	fputc('\n', out);
 	if (report->diffed)
 		fprintf(out, ROW_NAME "%s differences in %s frames\n", "diff",
 		    report_number(n, report->differences),
 		    report_number(without, report->compared));
+}
+
+/* --rewrite-payload */
+static void
+print_rewritten(const struct report *report, FILE *out)
+{
+	static const struct count_row kept[] = {
+		{ RESULTS_UNREWRITTEN_MALFORMED, "as captured: malformed" },
+		{ RESULTS_UNREWRITTEN_PICKLE, "as captured: pickled" },
+		{ RESULTS_UNREWRITTEN_FORM, "as captured: unknown form" },
+		{ RESULTS_UNREWRITTEN_ID, "as captured: no id left" },
+		{ RESULTS_UNREWRITTEN_LARGE, "as captured: too large" },
+	};
+	const uint64_t *counts = report->results.counts;
+	uint64_t n = 0;
+	char text[REPORT_NUMBER_CHARS];
+	int column;
+
+	for (int i = RESULTS_REWRITTEN; i <= RESULTS_UNREWRITTEN_LARGE; i++)
+		n += counts[i];
+	if (n == 0)
+		return;
+	column = fprintf(out, ROW_NAME "%s payloads", "rewritten",
+	    report_number(text, counts[RESULTS_REWRITTEN]));
+	print_counts(report, column, kept, sizeof(kept) / sizeof(kept[0]), out);
 }
 
 static void
@@ -228,7 +257,7 @@ put_quantile(struct table *table, const struct hdr *hdr, double q)
 }
 
 static void
-put_key(struct table *table, const char *name, const struct results_row *row)
+put_row(struct table *table, const char *name, const struct results_row *row)
 {
 	const struct hdr *latency = &row->latency;
 	const struct hdr_sums *sums = &latency->sums;
@@ -249,10 +278,11 @@ put_key(struct table *table, const char *name, const struct results_row *row)
 }
 
 static bool
-print_keys(const struct report *report, const struct keys *keys, FILE *out)
+print_rows(const char *name, const char *title, const struct report_rows *rows,
+    FILE *out)
 {
 	static const struct table_column columns[] = {
-		{ .head = "key", .left = true },
+		{ .left = true },
 		{ .head = "sent" },
 		{ .head = "received" },
 		{ .head = "answered" },
@@ -265,24 +295,42 @@ print_keys(const struct report *report, const struct keys *keys, FILE *out)
 		{ .head = "p50", .unit = "ms", .decimals = 3 },
 		{ .head = "p99", .unit = "ms", .decimals = 3 },
 	};
-	char name[REPORT_NAME_CHARS];
-	struct report_keys top;
+	struct table_column all[sizeof(columns) / sizeof(columns[0])];
 	struct table table;
 	bool ok;
 
-	if (!report_keys_make(&top, report))
-		return false;
-	table_init(&table, "keys", "\nBy key", columns,
-	    sizeof(columns) / sizeof(columns[0]));
-	for (size_t i = 0; i < top.n; i++)
-		put_key(&table,
-		    report_key_name(keys, (int32_t)top.top[i]->key, name),
-		    &top.top[i]->row);
-	if (top.has_rest)
-		put_key(&table, "all others", &top.rest);
-	ok = table.n_rows == 0 || table_print(&table, out, false);
+	memcpy(all, columns, sizeof(columns));
+	all[0].head = name;
+	table_init(
+	    &table, name, title, all, sizeof(columns) / sizeof(columns[0]));
+	for (size_t i = 0; i < rows->n; i++)
+		put_row(&table, rows->top[i].name, rows->top[i].row);
+	if (rows->has_rest)
+		put_row(&table, "all others", &rows->rest);
+	ok = table.n_rows == 0 || table_print(&table, out, TABLE_AS_TEXT);
 	table_free(&table);
-	report_keys_free(&top);
+	return ok;
+}
+
+static bool
+print_keys(const struct report *report, const struct keys *keys, FILE *out)
+{
+	struct report_rows rows;
+	bool ok = report_keys_make(&rows, report, keys) &&
+	    print_rows("key", "\nBy key", &rows, out);
+
+	report_rows_free(&rows);
+	return ok;
+}
+
+static bool
+print_methods(const struct report *report, FILE *out)
+{
+	struct report_rows rows;
+	bool ok = report_methods_make(&rows, report) &&
+	    print_rows("method", "\nBy method", &rows, out);
+
+	report_rows_free(&rows);
 	return ok;
 }
 
@@ -352,7 +400,7 @@ print_over_time(const struct report *report, FILE *out)
 		    (int64_t)step * results->bucket_ns, &sum);
 		results_row_free(&sum);
 	}
-	ok = table_print(&table, out, false) && ok;
+	ok = table_print(&table, out, TABLE_AS_TEXT) && ok;
 	table_free(&table);
 	return ok;
 }
@@ -366,12 +414,14 @@ report_print_text(
 	print_head(report, out);
 	print_sessions(report, out);
 	print_frames(report, out);
+	print_rewritten(report, out);
 	print_errors(report, out);
 	print_times("latency", &report->results.latency, out);
 	print_times("lateness", &report->results.late, out);
 	print_times("hiccups", &report->results.hiccups, out);
 	print_times("connecting", &report->results.connect, out);
-	if (!print_keys(report, keys, out) || !print_over_time(report, out))
+	if (!print_keys(report, keys, out) || !print_methods(report, out) ||
+	    !print_over_time(report, out))
 		fprintf(out, "(out of memory: tables are missing)\n");
 	fputc('\n', out);
 	report_injector_line(report, line, sizeof(line));

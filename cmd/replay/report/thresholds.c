@@ -9,6 +9,7 @@
 #include "cmd/stats/threshold.h"
 #include "proto/header.h"
 
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,15 @@ static const struct threshold_metric metrics[] = {
 	COUNT("bytes_sent", RESULTS_BYTES_SENT),
 	COUNT("bytes_received", RESULTS_BYTES_RECEIVED),
 	COUNT("unanswered_in_capture", RESULTS_UNANSWERED_CAPTURED),
+	COUNT("unanswered_by_sequence", RESULTS_UNANSWERED_SEQUENCE),
+	COUNT("call_errors", RESULTS_CALL_ERRORS),
+	COUNT("call_errors_in_capture", RESULTS_CALL_ERRORS_CAPTURED),
+	COUNT("rewritten", RESULTS_REWRITTEN),
+	COUNT("unrewritten_malformed", RESULTS_UNREWRITTEN_MALFORMED),
+	COUNT("unrewritten_pickle", RESULTS_UNREWRITTEN_PICKLE),
+	COUNT("unrewritten_form", RESULTS_UNREWRITTEN_FORM),
+	COUNT("unrewritten_id", RESULTS_UNREWRITTEN_ID),
+	COUNT("unrewritten_large", RESULTS_UNREWRITTEN_LARGE),
 	SHARE("sessions_begun", RESULTS_SESSIONS_BEGUN),
 	SHARE("sessions_ready", RESULTS_SESSIONS_READY),
 	SHARE("sessions_refused", RESULTS_SESSIONS_REFUSED),
@@ -102,7 +112,8 @@ static const struct threshold_table table = {
 
 struct measure {
 	const struct report *report;
-	const struct results_row *row; /* of a key; NULL: the whole run */
+	/* of a key or a method; NULL: the whole run */
+	const struct results_row *row;
 };
 
 /* false: keys have no such count */
@@ -274,8 +285,8 @@ take(const char *text, struct threshold *test, char err[CLI_ERR_CHARS])
 	if (test->of[0] == '\0' || is_of_keys(test->metric))
 		return true;
 	snprintf(err, CLI_ERR_CHARS,
-	    "'%.100s': %s is of the whole run; of a key, expected sent,"
-	    " received, answered, unanswered, errors or latency",
+	    "'%.100s': %s is of the whole run; of a key or a method, expected"
+	    " sent, received, answered, unanswered, errors or latency",
 	    text, test->metric->name);
 	return false;
 }
@@ -308,7 +319,7 @@ tell(struct report *report, const char *format, ...)
 	va_end(args);
 }
 
-/* Of one key, or of the whole run if `name` is "". */
+/* Of one key or method, or of the whole run if `name` is "". */
 static void
 judge(struct report *report, const struct threshold *test, const char *name,
     const struct results_row *row)
@@ -347,7 +358,7 @@ is_key(const char *name, uint64_t key, const struct keys *keys)
 	    (uint32_t)bnet_key(name) == (uint32_t)key;
 }
 
-static void
+static bool
 judge_keys(struct report *report, const struct threshold *test,
     const struct keys *keys)
 {
@@ -367,11 +378,40 @@ judge_keys(struct report *report, const struct threshold *test,
 		judge(report, test,
 		    report_key_name(keys, (int32_t)key->key, name), &key->row);
 	}
-	if (!any) {
-		report->n_undecided++;
-		tell(report, "--fail-if %.100s: undecided: no such key",
-		    test->text);
+	return any;
+}
+
+/* "service::method", where either may be a pattern of the shell. */
+static bool
+judge_methods(struct report *report, const struct threshold *test)
+{
+	const struct map *map = &report->results.methods;
+	union call_name name;
+	bool any = false;
+
+	for (size_t i = 0; i < map->n && strstr(test->of, "::") != NULL; i++) {
+		const struct results_method *method = map_at(map, i);
+
+		memcpy(name.words, method->name, sizeof(name.words));
+		if (fnmatch(test->of, name.text, 0) != 0)
+			continue;
+		any = true;
+		judge(report, test, name.text, &method->row);
 	}
+	return any;
+}
+
+static void
+judge_rows(struct report *report, const struct threshold *test,
+    const struct keys *keys)
+{
+	bool key = judge_keys(report, test, keys);
+
+	if (judge_methods(report, test) || key)
+		return;
+	report->n_undecided++;
+	tell(report, "--fail-if %.100s: undecided: no such key or method",
+	    test->text);
 }
 
 void
@@ -386,7 +426,7 @@ thresholds_judge(struct report *report, const struct option_texts *tests,
 		if (!take(tests->at[i], &test, err))
 			continue; /* thresholds_check() told it */
 		if (test.of[0] != '\0')
-			judge_keys(report, &test, keys);
+			judge_rows(report, &test, keys);
 		else
 			judge(report, &test, "", NULL);
 	}

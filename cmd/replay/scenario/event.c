@@ -6,9 +6,9 @@
  */
 #include "cmd/replay/scenario/event.h"
 
+#include "cmd/common/glob.h"
 #include <ctype.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -550,7 +550,7 @@ static bool
 peer_glob(const char *pattern, const char *text, size_t len)
 {
 	char *copy = peer_dup(text, len);
-	bool same = fnmatch(pattern, copy, FNM_EXTMATCH) == 0;
+	bool same = glob_match(pattern, copy);
 
 	free(copy);
 	return same;

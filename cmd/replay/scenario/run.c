@@ -7,6 +7,8 @@
 
 #include "cmd/common/cli.h"
 #include "cmd/common/clock.h"
+#include "cmd/common/data_files.h"
+#include "cmd/common/glob.h"
 #include "cmd/replay/scenario/conn.h"
 #include "cmd/replay/scenario/relay.h"
 #include "cmd/replay/scenario/script.h"
@@ -376,11 +378,13 @@ bool
 scenarios_read(
     struct scenarios *scenarios, const char *path, char err[SCENARIO_ERR_CHARS])
 {
+	char room[DATA_PATH_CHARS];
 	struct stat st;
 	bool ok;
 
 	*scenarios = (struct scenarios){ NULL, 0 };
 	err[0] = '\0';
+	path = data_or_path(path, room);
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		ok = read_folder(scenarios, path, err);
 	else
@@ -651,8 +655,7 @@ is_wanted(const struct suite *suite, const struct scenario *s)
 	bool whose = s->rules[rules] ||
 	    (rules == REPLAY_RULES_OURS && !s->rules[REPLAY_RULES_STOCK]);
 
-	return whose &&
-	    (only == NULL || fnmatch(only, s->name, FNM_EXTMATCH) == 0);
+	return whose && (only == NULL || glob_match(only, s->name));
 }
 
 static size_t

@@ -7,9 +7,9 @@
 #include "cmd/replay/scenario/script.h"
 
 #include "cmd/common/clock.h"
+#include "cmd/common/glob.h"
 #include "cmd/replay/scenario/conn.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -431,7 +431,7 @@ peer_field_is(const struct peer_event *ev, const char *word)
 	if (strncmp(word, "key=", 4) == 0 && strpbrk(want, "*!@") == NULL)
 		return ev->key == peer_key(want);
 	value = peer_event_field(ev, word, len);
-	same = value != NULL && fnmatch(want, value, FNM_EXTMATCH) == 0;
+	same = value != NULL && glob_match(want, value);
 	free(value);
 	return same;
 }

@@ -11,6 +11,7 @@
 #include "cmd/capture/left_out.h"
 #include "cmd/capture/source.h"
 #include "cmd/common/cli.h"
+#include "cmd/common/payload.h"
 #include "cmd/replay/tape/pairing.h"
 #include "cmd/common/map.h"
 #include "proto/message.h"
@@ -23,6 +24,7 @@
 #include <sys/stat.h>
 
 #define IDS_MAX (1 << 20)
+#define METHODS_MAX 65536 /* further ones have no name */
 #define TEXTS_MAX_BYTES ((size_t)1 << 30)
 #define FNV_START UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
@@ -73,7 +75,10 @@ struct compile_frames {
 	const struct keys *keys;
 	struct tape_writer writer;
 	struct capture_sessions all;
-	struct tape_coverage *coverage;
+	struct tape_head *head;
+	struct tape_coverage *coverage; /* of `head` */
+	struct payload_reader *payloads;
+	struct map methods; /* of struct method */
 	struct bnet_buf store; /* for decoding the current message */
 	struct bnet_message message;
 	uint32_t *refs; /* owned; room for n_refs */
@@ -250,6 +255,11 @@ session_gone(struct capture_sessions *all, struct capture_session *cs)
 
 /* ---- frames become records ---- */
 
+struct method {
+	uint64_t name[CALL_NAME_WORDS]; /* the key */
+	uint64_t text; /* 0: not yet */
+};
+
 /* The frame being processed. */
 struct frame {
 	struct capture_session *cs;
@@ -260,7 +270,10 @@ struct frame {
 	int64_t at_ns; /* since the session's start */
 	bool hop; /* addressed to the neighbour */
 	bool taken; /* passed -Y */
+	const struct payload *payload;
+	struct call call;
 	struct tape_record record;
+	struct tape_macho macho; /* with TAPE_R_MACHO */
 };
 
 /* ---- what a frame tells about its session ---- */
@@ -283,6 +296,10 @@ look_at(struct compile_frames *frames, struct frame *frame)
 	    bnet_message_decode(frame->type, packet->payload, &frames->message,
 		&frames->store, &left) == BNET_OK)
 		frame->message = &frames->message;
+	frame->payload = payload_read(frames->payloads,
+	    packet->has_header ? packet->header.key : 0, packet->payload);
+	call_of(frame->payload, packet, &frame->call);
+	record.payload = frame->payload;
 	record.message_type = frame->type;
 	record.message = frame->message;
 	frame->taken =
@@ -416,6 +433,65 @@ set_fork_refs(struct compile_frames *frames, struct frame *frame)
 	return true;
 }
 
+/* ---- machoNet ---- */
+
+static uint32_t
+text_of_method(struct compile_frames *frames, const struct bnet_brief *brief)
+{
+	union call_name name;
+	struct method *method;
+
+	call_name_of(brief, &name);
+	method = map_get(&frames->methods, name.words);
+	if (method == frames->methods.others)
+		return 0;
+	if (method->text == 0)
+		method->text =
+		    sessions_text(&frames->all, name.text, strlen(name.text));
+	return (uint32_t)method->text;
+}
+
+static void
+count_call(struct tape_head *head, int64_t id)
+{
+	if (head->coverage.calls++ == 0)
+		head->first_call_id = head->last_call_id = id;
+	if (id < head->first_call_id)
+		head->first_call_id = id;
+	if (id > head->last_call_id)
+		head->last_call_id = id;
+}
+
+/* Of all that is sent; of what is received, note_answer() adds the answers. */
+static void
+set_macho(struct compile_frames *frames, struct frame *frame)
+{
+	struct tape_macho *macho = &frame->macho;
+	const struct call *call = &frame->call;
+
+	if (frame->payload->kind != PAYLOAD_MACHO)
+		return;
+	macho->client = frame->payload->brief.client;
+	macho->client_ref = macho->client == 0
+	    ? TAPE_NONE
+	    : session_whose(&frames->all, frame->cs->server, CAPTURE_CLIENT,
+		  (uint64_t)macho->client);
+	if (frame->event->dir == CAP_DOWN)
+		return;
+	frame->record.flags |= TAPE_R_MACHO;
+	if (call->kind == CALL_NONE)
+		return;
+	if (call->kind == CALL_MADE)
+		macho->method = text_of_method(frames, &frame->payload->brief);
+	if (!call->has_id)
+		return;
+	macho->kind = call->kind;
+	macho->call_id = call->id;
+	macho->client = call->client;
+	if (call->kind == CALL_MADE)
+		count_call(frames->head, call->id);
+}
+
 /* ---- requests and answers ---- */
 
 static int64_t
@@ -446,11 +522,16 @@ note_request(struct frame *frame, uint64_t at)
 	const uint32_t ours = TAPE_R_HELLO | TAPE_R_KEEPALIVE;
 	struct pairing_request request;
 
-	if (!packet->has_header || packet->header.key == 0 ||
+	if (((!packet->has_header || packet->header.key == 0) &&
+		frame->macho.kind != CALL_MADE) ||
 	    (frame->record.flags & ours) != 0)
 		return;
 	request = pairing_request(
 	    &packet->header, packet->codec, packet->wire_payload, at);
+	if (frame->macho.kind == CALL_MADE) {
+		request.call = frame->call;
+		request.method = frame->macho.method;
+	}
 	if (frame->cs->pairing.n == OPEN_MAX)
 		pairing_drop_oldest(&frame->cs->pairing);
 	/* out of memory: treat it as a request without an answer */
@@ -459,18 +540,42 @@ note_request(struct frame *frame, uint64_t at)
 
 /* The code as a flag of the request; 0: the answer is not an error. */
 static uint32_t
-error_flag(struct compile_frames *frames, const struct bnet_packet *packet)
+error_flag(struct compile_frames *frames, const struct frame *frame)
 {
+	const struct bnet_packet *packet = frame->packet;
 	struct bnet_message message;
 	uint32_t code;
 	size_t left;
 
-	if (bnet_message_type(packet->header.key) != BNET_MSG_ERROR ||
+	if (frame->call.kind == CALL_ERROR)
+		return TAPE_R_CALL_FAILED;
+	if (!packet->has_header ||
+	    bnet_message_type(packet->header.key) != BNET_MSG_ERROR ||
 	    bnet_message_decode(BNET_MSG_ERROR, packet->payload, &message,
 		&frames->store, &left) != BNET_OK)
 		return 0;
 	code = message.u.error.code;
 	return code <= TAPE_R_ERROR_MAX ? code << TAPE_R_ERROR_SHIFT : 0;
+}
+
+/* The request that it answers. */
+static bool
+find_request(struct compile_frames *frames, struct frame *frame,
+    struct pairing_request *request)
+{
+	struct pairing *pairing = &frame->cs->pairing;
+
+	if (frame->call.kind != CALL_RESULT && frame->call.kind != CALL_ERROR)
+		return pairing_received(
+		    pairing, frame->packet, &frames->store, request);
+	if (!pairing_call_answered(pairing, &frame->call, request))
+		return false;
+	frame->record.flags |= TAPE_R_MACHO;
+	frame->macho.kind = frame->call.kind;
+	frame->macho.call_id = frame->call.id;
+	frame->macho.client = frame->call.client;
+	frame->macho.method = request->method;
+	return true;
 }
 
 /*
@@ -482,13 +587,12 @@ note_answer(struct compile_frames *frames, struct frame *frame)
 	struct capture_session *cs = frame->cs;
 	struct pairing_request request;
 
-	if (!pairing_received(
-		&cs->pairing, frame->packet, &frames->store, &request))
+	if (!find_request(frames, frame, &request))
 		return true;
 	if (request.user == LEFT_OUT)
 		return false;
 	tape_write_flags(&frames->writer, request.user,
-	    TAPE_R_ANSWERED | error_flag(frames, frame->packet));
+	    TAPE_R_ANSWERED | error_flag(frames, frame));
 	frame->record.flags |= TAPE_R_ANSWER;
 	cs->n_answered++;
 	cs->session.n_answered++;
@@ -515,8 +619,8 @@ put(struct compile_frames *frames, struct frame *frame)
 	record->codec = hello ? BNET_CODEC_NONE : packet->codec;
 	record->oob_bytes = (uint32_t)packet->oob.len;
 	record->payload_bytes = (uint32_t)payload.len;
-	at = tape_write_record(
-	    &frames->writer, record, packet->oob, payload, frames->refs);
+	at = tape_write_record(&frames->writer, record, packet->oob, payload,
+	    frames->refs, &frame->macho);
 	if (cs->last[dir] == 0)
 		cs->session.first[dir] = at;
 	else
@@ -611,6 +715,7 @@ compile_frame(struct compile_frames *frames, struct capture_session *cs,
 		return false;
 	look_at(frames, &frame);
 	set_flags(frames, &frame);
+	set_macho(frames, &frame);
 	learn_id(frames, &frame);
 	if (is_left_out(frames, &frame))
 		return true;
@@ -1124,9 +1229,14 @@ begin(struct compile *c, int fd)
 	c->keylog = cap_keylog_new();
 	c->frames.filter = c->set->filter;
 	c->frames.keys = c->set->keys;
+	c->frames.head = &c->head;
 	c->frames.coverage = &c->head.coverage;
+	c->frames.payloads = payload_reader_new(c->set->filter == NULL);
 	bnet_buf_init(&c->frames.store, STORE_MAX_BYTES);
-	if (c->keylog == NULL || !sessions_init(&c->frames.all) ||
+	if (c->keylog == NULL || c->frames.payloads == NULL ||
+	    !sessions_init(&c->frames.all) ||
+	    !map_init(&c->frames.methods, sizeof(struct method),
+		CALL_NAME_WORDS, METHODS_MAX) ||
 	    !tape_write_init(&c->frames.writer, fd))
 		return fail(c, "compiling", "out of memory");
 	if (!load_secrets(c))
@@ -1145,6 +1255,8 @@ end(struct compile *c)
 	sessions_free(&c->frames.all);
 	tape_write_free(&c->frames.writer);
 	bnet_buf_free(&c->frames.store);
+	payload_reader_free(c->frames.payloads);
+	map_free(&c->frames.methods);
 	free(c->frames.refs);
 	cap_keylog_free(c->keylog);
 }

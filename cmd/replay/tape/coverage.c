@@ -124,6 +124,7 @@ frames(const struct tape *tape, FILE *out)
 	    "of these are keepalive traffic, made anew");
 	held(tape, out);
 	row(out, coverage->answered, "of these have an answer in the capture");
+	row(out, coverage->calls, "of these are calls of machoNet");
 	bytes_row(out, coverage->frames[CAP_DOWN],
 	    coverage->frame_bytes[CAP_DOWN], "frames to them");
 }

@@ -20,7 +20,7 @@ pairing_free(struct pairing *pairing)
 {
 	free(pairing->open);
 	pairing->open = NULL;
-	pairing->n = pairing->at = pairing->cap = 0;
+	pairing->n = pairing->at = pairing->cap = pairing->n_calls = 0;
 }
 
 /* ---- identifying a request ---- */
@@ -89,6 +89,7 @@ remove_at(struct pairing *pairing, uint32_t i)
 {
 	struct pairing_request *first = pairing->open + pairing->at;
 
+	pairing->n_calls -= first[i].call.kind == CALL_MADE;
 	if (i > 0)
 		memmove(first + 1, first, i * sizeof(*first));
 	pairing->at++;
@@ -109,6 +110,7 @@ pairing_sent(struct pairing *pairing, const struct pairing_request *request)
 	if (pairing->at + pairing->n == pairing->cap && !grow(pairing))
 		return false;
 	pairing->open[pairing->at + pairing->n++] = *request;
+	pairing->n_calls += request->call.kind == CALL_MADE;
 	return true;
 }
 
@@ -168,7 +170,8 @@ static bool
 fits_serial(
     const struct pairing_request *request, const struct pairing_request *like)
 {
-	return request->key == like->key && request->serial == like->serial;
+	return request->key == like->key && request->serial == like->serial &&
+	    request->call.kind == CALL_NONE;
 }
 
 /* The cookie is unknown if either payload is compressed. */
@@ -190,7 +193,7 @@ fits_source(
 	bool named = request->dest_type == BNET_DEST_NODE ||
 	    request->dest_type == BNET_DEST_CLIENT;
 
-	return request->key == like->key &&
+	return request->key == like->key && request->call.kind == CALL_NONE &&
 	    (!named || request->dest == like->dest);
 }
 
@@ -237,6 +240,36 @@ pairing_ponged(
 	};
 
 	return pairing->n > 0 && take(pairing, &answer, ping);
+}
+
+static bool
+fits_call_of(
+    const struct pairing_request *request, const struct pairing_request *like)
+{
+	return request->call.kind == CALL_MADE &&
+	    request->call.id == like->call.id &&
+	    request->call.client == like->call.client;
+}
+
+static bool
+fits_call(
+    const struct pairing_request *request, const struct pairing_request *like)
+{
+	return request->call.kind == CALL_MADE &&
+	    request->call.id == like->call.id;
+}
+
+bool
+pairing_call_answered(struct pairing *pairing, const struct call *call,
+    struct pairing_request *request)
+{
+	const struct answer answer = {
+		.like = { .call = *call },
+		.fits = fits_call_of,
+		.or_fits = fits_call,
+	};
+
+	return pairing->n_calls > 0 && take(pairing, &answer, request);
 }
 
 static bool

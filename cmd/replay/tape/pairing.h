@@ -8,6 +8,8 @@
  *	bluenet.error		the oldest request of its key, destination and
  *				cookie (the first 8 payload bytes), or else
  *				one without a cookie (compressed)
+ *	an answer of machoNet	the call with its id (cmd/common/call): of that
+ *				client, or else of any
  *	an application's frame	of its key: the request with its serial, if that
  *				is not 0; otherwise the oldest one sent to its
  *				source (NODE, CLIENT), or to nobody in
@@ -18,6 +20,9 @@
  * of a peer that numbers them itself are matched in order. An answer to one of
  * the last PAIRING_DROPPED dropped requests matches nothing.
  *
+ * The last rule guesses: what two sides say to each other looks the same. Only
+ * what the protocol answers is a request that somebody owes an answer.
+ *
  * For a capture, enter every frame that a client sent, to learn which ones have
  * an answer; for a replay, only those that had one. The caller limits the
  * number of open requests. Takes no memory while none is open.
@@ -25,6 +30,7 @@
 #ifndef REPLAY_PAIRING_H
 #define REPLAY_PAIRING_H
 
+#include "cmd/common/call.h"
 #include "proto/link.h"
 #include "proto/message.h"
 
@@ -38,8 +44,14 @@ struct pairing_request {
 	uint64_t echo; /* cookie of an echo */
 	int32_t key;
 	uint32_t serial;
-	uint32_t error; /* for the caller, too; 0 at first */
-	bool extra; /* and this: the capture lacks its answer */
+	struct call call; /* CALL_MADE: with an id; else none */
+	/* for the caller, too; 0 at first: */
+	uint32_t error;
+	uint32_t method; /* text: the name of a call */
+	int64_t captured_id; /* of a call */
+	bool extra; /* the capture lacks its answer */
+	bool failed; /* the capture answers that the call failed */
+	bool guessed; /* only the order of the frames makes it a request */
 };
 
 #define PAIRING_DROPPED 8
@@ -53,6 +65,7 @@ struct pairing_dropped {
 struct pairing {
 	struct pairing_request *open; /* owned; n from `at` on, of cap */
 	uint32_t n, at, cap;
+	uint32_t n_calls; /* of n */
 	uint32_t n_dropped; /* in total */
 	struct pairing_dropped dropped[PAIRING_DROPPED];
 	bool repeats; /* the peer repeats serials */
@@ -80,6 +93,10 @@ pairing_sent(struct pairing *pairing, const struct pairing_request *request);
  */
 bool pairing_received(struct pairing *pairing, const struct bnet_packet *packet,
     struct bnet_buf *store, struct pairing_request *request);
+
+/* As pairing_received(), for a CALL_RESULT or CALL_ERROR. */
+bool pairing_call_answered(struct pairing *pairing, const struct call *answer,
+    struct pairing_request *request);
 
 /* The open ping (pairing_ping()) with that timestamp. */
 bool pairing_ponged(

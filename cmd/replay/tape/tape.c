@@ -148,6 +148,27 @@ tape_text(const struct tape *tape, uint32_t text)
 	return text < tape->head->texts_bytes ? tape->texts + text : "";
 }
 
+static uint64_t
+refs_at(const struct tape_record *record)
+{
+	return ((uint64_t)record->oob_bytes + record->payload_bytes + 3) / 4 *
+	    4;
+}
+
+/* The end of a record without a struct tape_macho. */
+static uint64_t
+macho_at(const struct tape_record *record)
+{
+	uint64_t at = (uint64_t)record->oob_bytes + record->payload_bytes;
+
+	if (record->n_refs > 0)
+		at = refs_at(record) +
+		    (uint64_t)record->n_refs * sizeof(uint32_t);
+	return (record->flags & TAPE_R_MACHO) != 0
+	    ? (at + ALIGN - 1) / ALIGN * ALIGN
+	    : at;
+}
+
 /* The record at `at`, which must follow `after` in the file. */
 static const struct tape_record *
 record_at(
@@ -163,10 +184,9 @@ record_at(
 	if (left < sizeof(*record))
 		return NULL;
 	record = (const void *)(tape->map + at);
-	need = (uint64_t)record->oob_bytes + record->payload_bytes;
-	if (record->n_refs > 0)
-		need = (need + 3) / 4 * 4 +
-		    (uint64_t)record->n_refs * sizeof(uint32_t);
+	need = macho_at(record);
+	if ((record->flags & TAPE_R_MACHO) != 0)
+		need += sizeof(struct tape_macho);
 	if (need > left - sizeof(*record) || record->session != session ||
 	    record->codec > BNET_CODEC_SNAPPY ||
 	    (record->ref != TAPE_NONE && record->ref >= tape->head->n_sessions))
@@ -213,8 +233,7 @@ tape_damaged(const struct tape *tape)
 uint32_t
 tape_ref(const struct tape_record *record, uint32_t i)
 {
-	size_t at =
-	    ((size_t)record->oob_bytes + record->payload_bytes + 3) / 4 * 4;
+	size_t at = (size_t)refs_at(record);
 	uint32_t ref;
 
 	if (i >= record->n_refs)
@@ -223,6 +242,16 @@ tape_ref(const struct tape_record *record, uint32_t i)
 	    (const uint8_t *)(record + 1) + at + (size_t)i * sizeof(ref),
 	    sizeof(ref));
 	return ref;
+}
+
+bool
+tape_macho(const struct tape_record *record, struct tape_macho *macho)
+{
+	if ((record->flags & TAPE_R_MACHO) == 0)
+		return false;
+	memcpy(macho, (const uint8_t *)(record + 1) + (size_t)macho_at(record),
+	    sizeof(*macho));
+	return macho->kind <= CALL_ERROR;
 }
 
 /* ---- writing ---- */
@@ -323,7 +352,8 @@ change(struct tape_writer *writer, uint64_t at, const void *p, size_t n)
 
 uint64_t
 tape_write_record(struct tape_writer *writer, const struct tape_record *record,
-    struct bnet_slice oob, struct bnet_slice payload, const uint32_t *refs)
+    struct bnet_slice oob, struct bnet_slice payload, const uint32_t *refs,
+    const struct tape_macho *macho)
 {
 	uint64_t at;
 
@@ -336,6 +366,10 @@ tape_write_record(struct tape_writer *writer, const struct tape_record *record,
 		pad(writer, sizeof(*refs));
 		append(writer, refs, record->n_refs * sizeof(*refs));
 	}
+	if ((record->flags & TAPE_R_MACHO) != 0) {
+		pad(writer, ALIGN);
+		append(writer, macho, sizeof(*macho));
+	}
 	return at;
 }
 
@@ -347,8 +381,8 @@ tape_write_next(struct tape_writer *writer, uint64_t at, uint64_t next)
 }
 
 void
-tape_write_times(struct tape_writer *writer, uint64_t at, int64_t at_ns,
-    int64_t think_ns)
+tape_write_times(
+    struct tape_writer *writer, uint64_t at, int64_t at_ns, int64_t think_ns)
 {
 	change(writer, at + offsetof(struct tape_record, at_ns), &at_ns,
 	    sizeof(at_ns));

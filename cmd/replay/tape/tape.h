@@ -17,6 +17,7 @@
 #define REPLAY_TAPE_H
 
 #include "cmd/capture/capture.h"
+#include "cmd/common/call.h"
 #include "proto/link.h"
 #include "proto/message.h"
 
@@ -51,6 +52,7 @@ struct tape_coverage {
 	uint64_t events[CAP_N_LOSSES]; /* gaps and so on; see capture.h */
 	uint64_t event_bytes[CAP_N_LOSSES];
 	uint64_t answered; /* requests with an answer in the capture */
+	uint64_t calls; /* of machoNet */
 	/*
 	 * Frames from clients that waited for bytes before them, and of how
 	 * many sessions; of the first one: its packet, time since head.start_ns
@@ -70,6 +72,8 @@ struct tape_head { /* at offset 0 */
 	uint32_t n_sessions;
 	uint32_t clock_steps; /* of the capture's clock; taken out */
 	int64_t start_ns, end_ns; /* unix: first and last packet */
+	/* of the calls that the clients made; above the last one: none */
+	int64_t first_call_id, last_call_id;
 	struct tape_coverage coverage;
 };
 
@@ -118,6 +122,8 @@ enum tape_record_flags {
 	TAPE_R_ANSWER = 32, /* DOWN: answers a request of this session */
 	TAPE_R_MESSAGE = 64, /* a session message, dest_type HOP */
 	TAPE_R_FORKS = 128, /* has forks: a ref for each follows */
+	TAPE_R_MACHO = 256, /* a struct tape_macho follows */
+	TAPE_R_CALL_FAILED = 512, /* UP: its answer says that the call failed */
 	/*
 	 * UP: a byte from here on; if not 0, the answer is a bluenet.error with
 	 * this code.
@@ -148,8 +154,22 @@ struct tape_record {
 	uint32_t codec; /* enum bnet_codec_id of the stored payload */
 	uint32_t oob_bytes, payload_bytes, n_refs, pad;
 	/*
-	 * followed by oob, payload and, 4-byte aligned, n_refs x u32 like `ref`
+	 * followed by oob, payload and, 4-byte aligned, n_refs x u32 like
+	 * `ref`, and 8-byte aligned a struct tape_macho
 	 */
+};
+
+/* What is known of a machoNet packet: of each that was sent, of answers. */
+struct tape_macho {
+	int64_t call_id, client; /* as in struct call */
+	uint32_t kind; /* enum call_kind; CALL_MADE: with an id */
+	/*
+	 * The session that had the id `client`, as that of a client, at that
+	 * time; or TAPE_NONE.
+	 */
+	uint32_t client_ref;
+	uint32_t method; /* text: of the call made or answered; 0: none */
+	uint32_t pad;
 };
 
 struct tape;
@@ -212,6 +232,9 @@ tape_payload(const struct tape_record *record)
  */
 uint32_t tape_ref(const struct tape_record *record, uint32_t i);
 
+/* False: it is no machoNet packet, or nothing is known of it. */
+bool tape_macho(const struct tape_record *record, struct tape_macho *macho);
+
 /*
  * Writes a tape record by record. Records can still be changed after they were
  * written (the next of a chain, a flag): in memory near the end, in the file
@@ -231,20 +254,21 @@ bool tape_write_init(struct tape_writer *writer, int fd);
 void tape_write_free(struct tape_writer *writer);
 
 /*
- * Appends a record and the bytes that follow it (record->oob_bytes and so on).
- * Returns its offset.
+ * Appends a record and the bytes that follow it (record->oob_bytes and so on;
+ * `macho` with TAPE_R_MACHO). Returns its offset.
  */
 uint64_t
 tape_write_record(struct tape_writer *writer, const struct tape_record *record,
-    struct bnet_slice oob, struct bnet_slice payload, const uint32_t *refs);
+    struct bnet_slice oob, struct bnet_slice payload, const uint32_t *refs,
+    const struct tape_macho *macho);
 
 /* Adds flags to the record at `at`, or sets the next record of its chain. */
 void tape_write_flags(struct tape_writer *writer, uint64_t at, uint32_t flags);
 void tape_write_next(struct tape_writer *writer, uint64_t at, uint64_t next);
 
 /* Sets at_ns and think_ns of the record at `at`. */
-void tape_write_times(struct tape_writer *writer, uint64_t at, int64_t at_ns,
-    int64_t think_ns);
+void tape_write_times(
+    struct tape_writer *writer, uint64_t at, int64_t at_ns, int64_t think_ns);
 
 /*
  * Writes the sessions, the texts, and the head, whose offsets and sizes are
