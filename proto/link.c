@@ -3,6 +3,7 @@
 #include "link.h"
 
 #include "codec_impl.h"
+#include "link_impl.h"
 #include "settings_impl.h"
 
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct bnet_link {
 
 #define TLS_CHUNK_BYTES 65536 /* ciphertext decrypted at a time */
 #define HEAD_BYTES (BNET_FRAME_WORD_BYTES + BNET_FRAME_OOB_BYTES)
+#define SIZE_MASK ((UINT32_C(1) << 28) - 1)
 
 static uint32_t
 or_default(uint32_t v, uint32_t dflt)
@@ -353,19 +355,99 @@ feed_kept(struct bnet_link *link, struct bnet_slice *rest,
 	return err;
 }
 
+/* ---- in: runs ---- */
+
+/* Add the frames after the first to the run, of whose size the first is. */
+static void
+extend_run(const struct bnet_link *link, struct bnet_slice in, size_t step,
+    struct bnet_run *run)
+{
+	const uint8_t *first = in.p;
+	size_t same = step, oob = BNET_FRAME_OOB_BYTES + run->oob.len;
+	uint32_t flags = bnet_order_get_u32(run->order, first) & ~SIZE_MASK;
+	uint32_t word;
+
+	do {
+		run->n_frames++;
+		run->bytes.len += step;
+		in = bnet_slice_from(in, step);
+		if (in.len < BNET_FRAME_WORD_BYTES + oob)
+			break;
+		step = same;
+		if (memcmp(in.p, first, BNET_FRAME_WORD_BYTES) != 0) {
+			word = bnet_order_get_u32(run->order, in.p);
+			if ((word & ~SIZE_MASK) != flags ||
+			    (word & SIZE_MASK) > link->frame_max_bytes ||
+			    (word & SIZE_MASK) < oob)
+				break;
+			step = BNET_FRAME_WORD_BYTES + (word & SIZE_MASK);
+			if ((word & SIZE_MASK) > run->size_max_bytes)
+				run->size_max_bytes = word & SIZE_MASK;
+		}
+	} while (step <= in.len &&
+	    memcmp(in.p + BNET_FRAME_WORD_BYTES, first + BNET_FRAME_WORD_BYTES,
+		oob) == 0);
+}
+
+/* The run that `in` begins with. False: none. */
+static bool
+find_run(
+    const struct bnet_link *link, struct bnet_slice in, struct bnet_run *run)
+{
+	struct bnet_frame frame;
+	size_t used;
+
+	if (link->order == BNET_ORDER_AUTO ||
+	    bnet_frame_decode(in, link->order, link->frame_max_bytes, &frame,
+		&used) != BNET_OK ||
+	    (frame.flags & BNET_FRAME_F_OOB) == 0 || frame.oob.len == 0 ||
+	    frame.oob.len > BNET_RUN_OOB_MAX_BYTES)
+		return false;
+	*run = (struct bnet_run){ .order = link->order,
+		.codec = codec_of(frame.flags),
+		.oob = frame.oob,
+		.bytes = { in.p, 0 },
+		.size_max_bytes = frame.size_bytes };
+	extend_run(link, in, used, run);
+	return true;
+}
+
+/*
+ * Offer a run to its sink. Returns how much of `in` was taken; 0: *each_bytes
+ * of it (at least one frame, where they are not 0) go to the other sink.
+ */
+static size_t
+offer_run(const struct bnet_link *link, struct bnet_slice in,
+    const struct bnet_link_sink *sink, bnet_link_run *take, size_t *each_bytes)
+{
+	struct bnet_run run;
+
+	*each_bytes = 0;
+	if (take == NULL || !find_run(link, in, &run))
+		return 0;
+	if (take(sink->arg, &run))
+		return run.bytes.len;
+	*each_bytes = run.bytes.len;
+	return 0;
+}
+
 /* Plaintext: frames are decoded in place, and only the rest is copied. */
 static enum bnet_err
 feed_plain(struct bnet_link *link, struct bnet_slice in,
-    const struct bnet_link_sink *sink, size_t *used_bytes)
+    const struct bnet_link_sink *sink, bnet_link_run *run, size_t *used_bytes)
 {
 	struct bnet_slice rest = in;
 	enum bnet_err err = BNET_OK;
-	size_t used, need;
+	size_t used, need, each = 0; /* not to be offered again */
 
 	while (link->in.len > 0 && err == BNET_OK)
 		err = feed_kept(link, &rest, sink);
 	while (rest.len > 0 && err == BNET_OK) {
-		err = cut(link, rest, sink, &used, &need);
+		used = each > 0 ? 0 : offer_run(link, rest, sink, run, &each);
+		if (used == 0) {
+			err = cut(link, rest, sink, &used, &need);
+			each = used < each ? each - used : 0;
+		}
 		rest = bnet_slice_from(rest, used);
 	}
 	if (err == BNET_MORE) {
@@ -383,7 +465,7 @@ feed_plain(struct bnet_link *link, struct bnet_slice in,
  */
 static enum bnet_err
 feed_tls(struct bnet_link *link, struct bnet_slice in,
-    const struct bnet_link_sink *sink, size_t *used_bytes)
+    const struct bnet_link_sink *sink, bnet_link_run *run, size_t *used_bytes)
 {
 	struct bnet_buf *plain = &link->codecs->plain;
 	struct bnet_slice got;
@@ -391,7 +473,8 @@ feed_tls(struct bnet_link *link, struct bnet_slice in,
 	size_t used;
 
 	*used_bytes = 0;
-	err = feed_plain(link, (struct bnet_slice){ NULL, 0 }, sink, &used);
+	err =
+	    feed_plain(link, (struct bnet_slice){ NULL, 0 }, sink, run, &used);
 	if (err != BNET_OK)
 		return err;
 	do {
@@ -403,7 +486,7 @@ feed_tls(struct bnet_link *link, struct bnet_slice in,
 		bnet_buf_clear(plain);
 		tls_err = bnet_tls_feed(link->tls, chunk, plain, &link->out);
 		got = bnet_buf_slice(plain);
-		err = feed_plain(link, got, sink, &used);
+		err = feed_plain(link, got, sink, run, &used);
 		if (err != BNET_OK) {
 			keep_err = bnet_buf_append(
 			    &link->in, bnet_slice_from(got, used));
@@ -414,12 +497,19 @@ feed_tls(struct bnet_link *link, struct bnet_slice in,
 }
 
 enum bnet_err
+bnet_link_feed_runs(struct bnet_link *link, struct bnet_slice in,
+    const struct bnet_link_sink *sink, bnet_link_run *run, size_t *used_bytes)
+{
+	if (link->tls != NULL)
+		return feed_tls(link, in, sink, run, used_bytes);
+	return feed_plain(link, in, sink, run, used_bytes);
+}
+
+enum bnet_err
 bnet_link_feed(struct bnet_link *link, struct bnet_slice in,
     const struct bnet_link_sink *sink, size_t *used_bytes)
 {
-	if (link->tls != NULL)
-		return feed_tls(link, in, sink, used_bytes);
-	return feed_plain(link, in, sink, used_bytes);
+	return bnet_link_feed_runs(link, in, sink, NULL, used_bytes);
 }
 
 enum bnet_err

@@ -745,6 +745,22 @@ on_packet(void *arg, const struct bnet_packet *packet)
 	return after_packet(conn);
 }
 
+static bool
+on_run(void *arg, const struct bnet_run *run)
+{
+	struct engine_conn *conn = arg;
+	const struct engine_settings *set = &conn->worker->engine->set;
+
+	if (conn->state != CONN_OPEN)
+		return false;
+	note_order(conn);
+	if (!set->hooks->run(set->arg, conn, run))
+		return false;
+	count(conn->worker, ENGINE_PACKETS_READ, run->n_frames);
+	counter_add(&conn->sendq->packets_in, run->n_frames);
+	return true;
+}
+
 static enum bnet_err
 on_bad(void *arg, const struct bnet_packet *packet, enum bnet_err why)
 {
@@ -893,11 +909,13 @@ feed(struct engine_conn *conn, struct bnet_slice in)
 	const struct bnet_link_sink sink = {
 		.packet = on_packet, .bad = on_bad, .arg = conn
 	};
+	const struct engine_hooks *hooks = worker->engine->set.hooks;
 	uint64_t n_packets = counter_get(&conn->sendq->packets_in);
 	enum bnet_err err;
 	size_t used;
 
-	err = bnet_link_feed(conn->link, in, &sink, &used);
+	err = bnet_link_feed_runs(conn->link, in, &sink,
+	    hooks->run != NULL && hooks->tap == NULL ? on_run : NULL, &used);
 	if (conn->state == CONN_OPENING &&
 	    (!conn->is_tls || bnet_tls_ready(bnet_link_tls(conn->link))))
 		conn_ready(conn);

@@ -27,7 +27,7 @@
 
 #include "cmd/common/address.h"
 #include "cmd/engine/counters.h"
-#include "proto/link.h"
+#include "proto/link_impl.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -112,6 +112,13 @@ struct engine_hooks {
 	/* In order, once each. `packet` is borrowed for the call. */
 	void (*packet)(void *arg, struct engine_conn *conn,
 	    const struct bnet_packet *packet);
+	/*
+	 * Packets in a row that have the same header, before packet() gets
+	 * them. True: all of them are taken, and packet() gets none. It must
+	 * not pause or end `conn`. Not called where there is a tap.
+	 */
+	bool (*run)(
+	    void *arg, struct engine_conn *conn, const struct bnet_run *run);
 	/* A well-framed packet with a bad payload; as bnet_link_sink.bad. */
 	void (*bad)(void *arg, struct engine_conn *conn,
 	    const struct bnet_packet *packet, enum bnet_err why);
@@ -395,6 +402,15 @@ BNET_MUST enum engine_sent engine_send(struct engine_worker *worker,
 BNET_MUST enum engine_sent
 engine_send_from(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, bool flush, uint64_t from);
+
+/*
+ * engine_send_from() of each packet of a run, without `flush`, with the header
+ * `oob` in place of its own. Payloads are passed on as they are. False: nothing
+ * was sent, and each packet has to be: the queue of `to` is half full, or its
+ * sources take turns, or not every one can be sent.
+ */
+BNET_MUST bool engine_send_run(struct engine_worker *worker,
+    struct engine_sendq *to, const struct bnet_run *run, struct bnet_slice oob);
 
 /*
  * What waits for `to`, or is on its way there, of the connection `from` (and of

@@ -21,6 +21,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define HEADER_MAX_BYTES 128 /* word, oob_len and header, without forks */
@@ -29,6 +30,9 @@
 #define SPARE_MAX_BYTES ((size_t)1 << 20)
 #define WATCH_QUOTIENT 4 /* a queue below 1 / this of its limit is short */
 #define SIZE_MASK ((UINT32_C(1) << 28) - 1)
+#define HEAD_BYTES (BNET_FRAME_WORD_BYTES + BNET_FRAME_OOB_BYTES)
+#define RUN_GROWS_BYTES 32 /* so much longer may the header of a run get */
+#define RUN_QUOTIENT 2 /* a queue below 1 / this of its limit takes runs */
 
 /* A source may have so many times on its way what is still free. */
 #define SHARE_TIMES 4
@@ -489,11 +493,12 @@ wire_of(struct engine_worker *worker, struct engine_sendq *to)
 }
 
 static void
-queued(struct engine_worker *worker, struct engine_sendq *to, size_t n_bytes)
+queued(struct engine_worker *worker, struct engine_sendq *to, size_t n_bytes,
+    size_t n_frames)
 {
 	atomic_fetch_add_explicit(
 	    &to->queued_bytes, n_bytes, memory_order_relaxed);
-	count(worker, ENGINE_PACKETS_QUEUED, 1);
+	count(worker, ENGINE_PACKETS_QUEUED, n_frames);
 }
 
 /* The last frame in line, of `n_bytes`, has to wait for its turn instead. */
@@ -541,7 +546,7 @@ send_here(struct engine_worker *worker, struct engine_sendq *to,
 	} else {
 		conn->out_frames++;
 	}
-	queued(worker, to, n_bytes);
+	queued(worker, to, n_bytes, 1);
 	sendq_mark_dirty(conn);
 	if (flush)
 		mark_urgent(conn);
@@ -574,7 +579,7 @@ send_there(struct engine_worker *worker, struct engine_sendq *to,
 	n_bytes = batch->bytes.len - before;
 	if (share < FAIR_SHARES)
 		held_add(to, share, n_bytes);
-	queued(worker, to, n_bytes);
+	queued(worker, to, n_bytes, 1);
 	outbox_added(&worker->outbox, to->worker, 1, n_bytes);
 	return ENGINE_QUEUED;
 }
@@ -648,6 +653,127 @@ engine_send_from(struct engine_worker *worker, struct engine_sendq *to,
     const struct bnet_packet *packet, bool flush, uint64_t from)
 {
 	return send_from(worker, to, packet, flush, from);
+}
+
+/* ---- runs of packets ---- */
+
+/* A run as it is sent. */
+struct run_out {
+	const struct bnet_run *in;
+	enum bnet_order order;
+	struct bnet_slice oob;
+	size_t n_bytes; /* of all its frames */
+};
+
+/* Write its frames; there is room. */
+static void
+put_run(const struct run_out *run, struct bnet_buf *buf)
+{
+	const uint8_t *in = run->in->bytes.p;
+	uint8_t *out = buf->p + buf->at + buf->len;
+	uint8_t head[HEAD_BYTES + BNET_RUN_OOB_MAX_BYTES + RUN_GROWS_BYTES];
+	size_t head_bytes = HEAD_BYTES + run->oob.len, payload_bytes = 0;
+	size_t in_head_bytes = HEAD_BYTES + run->in->oob.len;
+	uint32_t word, last = 0; /* no frame that has a header */
+
+	bnet_order_put_u32(
+	    run->order, head + BNET_FRAME_WORD_BYTES, (uint32_t)run->oob.len);
+	memcpy(head + HEAD_BYTES, run->oob.p, run->oob.len);
+	for (size_t i = 0; i < run->in->n_frames; i++) {
+		word = bnet_order_get_u32(run->in->order, in);
+		if (word != last) {
+			last = word;
+			payload_bytes = BNET_FRAME_WORD_BYTES +
+			    (word & SIZE_MASK) - in_head_bytes;
+			bnet_order_put_u32(run->order, head,
+			    (word & ~SIZE_MASK) |
+				(uint32_t)(head_bytes + payload_bytes -
+				    BNET_FRAME_WORD_BYTES));
+		}
+		memcpy(out, head, head_bytes);
+		memcpy(out + head_bytes, in + in_head_bytes, payload_bytes);
+		in += in_head_bytes + payload_bytes;
+		out += head_bytes + payload_bytes;
+	}
+	bnet_buf_added(buf, run->n_bytes);
+}
+
+static bool
+run_here(struct engine_worker *worker, struct engine_sendq *to,
+    const struct run_out *run, enum budget_for purpose)
+{
+	struct engine_conn *conn = conn_find(worker, to->handle);
+
+	if (conn == NULL || conn->state > CONN_OPEN)
+		return false;
+	/* as long as none of them would be where sources take turns */
+	if (conn->blocked && conn->out.len + run->n_bytes > FAIR_MARK_BYTES)
+		return false;
+	if (!out_room(conn, run->n_bytes, purpose))
+		return false;
+	put_run(run, &conn->out);
+	conn->out_frames += run->in->n_frames;
+	sendq_mark_dirty(conn);
+	return true;
+}
+
+static bool
+run_there(struct engine_worker *worker, struct engine_sendq *to,
+    const struct run_out *run, enum budget_for purpose)
+{
+	const struct record record = { .handle = to->handle,
+		.purpose = (uint8_t)purpose,
+		.kind = RECORD_FRAMES,
+		.type = (uint32_t)run->order,
+		.share = SHARE_NONE };
+	struct batch *batch =
+	    outbox_record(&worker->outbox, to->worker, &record, run->n_bytes);
+
+	if (batch == NULL)
+		return false;
+	put_run(run, &batch->bytes);
+	outbox_added(&worker->outbox, to->worker, (uint32_t)run->in->n_frames,
+	    run->n_bytes);
+	return true;
+}
+
+/* Would each of its packets be queued at once, whatever comes before it? */
+static bool
+run_fits(struct engine_worker *worker, struct engine_sendq *to,
+    const struct run_out *run)
+{
+	size_t waiting =
+	    atomic_load_explicit(&to->queued_bytes, memory_order_relaxed);
+	size_t longest = run->in->size_max_bytes - run->in->oob.len;
+
+	return !atomic_load_explicit(&to->shared, memory_order_acquire) &&
+	    atomic_load_explicit(&to->codec, memory_order_relaxed) ==
+	    BNET_CODEC_NONE &&
+	    longest + run->oob.len <=
+	    atomic_load_explicit(&to->frame_max_bytes, memory_order_relaxed) &&
+	    waiting + run->n_bytes + HEADER_MAX_BYTES <=
+	    queue_max(worker) / RUN_QUOTIENT;
+}
+
+bool
+engine_send_run(struct engine_worker *worker, struct engine_sendq *to,
+    const struct bnet_run *in, struct bnet_slice oob)
+{
+	const struct run_out run = { .in = in,
+		.order = sendq_order(to),
+		.oob = oob,
+		.n_bytes = in->bytes.len + in->n_frames * oob.len -
+		    in->n_frames * in->oob.len };
+	enum budget_for purpose = purpose_of(to, run.n_bytes);
+
+	if (oob.len > BNET_RUN_OOB_MAX_BYTES + RUN_GROWS_BYTES ||
+	    !run_fits(worker, to, &run) ||
+	    !(to->worker == worker->index
+		    ? run_here(worker, to, &run, purpose)
+		    : run_there(worker, to, &run, purpose)))
+		return false;
+	queued(worker, to, run.n_bytes, in->n_frames);
+	return true;
 }
 
 bool

@@ -119,6 +119,16 @@ add_latency(uint32_t so_far_ms, uint32_t link_us)
 	return so_far_ms > UINT32_MAX - ms ? UINT32_MAX : so_far_ms + ms;
 }
 
+void
+forward_header(struct bnet_header *header, enum route_verdict verdict,
+    const struct peer *from, uint32_t latency_us)
+{
+	header->source = (int64_t)from->entry.id;
+	if (verdict == ROUTE_NODE)
+		header->priority = true;
+	header->latency_ms = add_latency(header->latency_ms, latency_us);
+}
+
 /* NULL: the copy is queued. */
 static const struct outcome *
 send_copy(struct passing *p, struct route_entry *entry)
@@ -195,6 +205,15 @@ note_dest(struct peer *from, uint64_t dest, int64_t now_ns)
 	if (from->last_dest != dest && from->last_dest != 0)
 		from->elsewhere_ns = now_ns;
 	from->last_dest = dest;
+}
+
+void
+forward_found(struct peer *from, struct route_entry *entry, int64_t now_ns)
+{
+	note_dest(
+	    from, entry->id << 1 | (entry->role == BNET_ROLE_NODE), now_ns);
+	from->found = entry;
+	from->found_ns = now_ns;
 }
 
 /*

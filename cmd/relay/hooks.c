@@ -5,6 +5,7 @@
 #include "cmd/common/clock.h"
 #include "cmd/common/log.h"
 #include "cmd/relay/admin.h"
+#include "cmd/relay/express.h"
 #include "cmd/relay/forward.h"
 #include "cmd/relay/local.h"
 #include "cmd/relay/ping.h"
@@ -265,6 +266,12 @@ take(struct relay *relay, struct relay_worker *own, struct engine_conn *conn,
 	route(relay, conn, packet);
 }
 
+static bool
+on_run(void *arg, struct engine_conn *conn, const struct bnet_run *run)
+{
+	return express_run(arg, conn, run);
+}
+
 /* Heavy packets take turns: one link must not keep others waiting. */
 static void
 on_packet(void *arg, struct engine_conn *conn, const struct bnet_packet *packet)
@@ -510,8 +517,9 @@ on_message(void *arg, struct engine_worker *worker, uint32_t type,
 
 #define HOOKS \
 	.admit = on_admit, .locate = on_locate, .no_conn = on_no_conn, \
-	.ready = on_ready, .packet = on_packet, .broken = on_broken, \
-	.timer = on_timer, .closed = on_closed, .message = on_message
+	.ready = on_ready, .run = on_run, .packet = on_packet, \
+	.broken = on_broken, .timer = on_timer, .closed = on_closed, \
+	.message = on_message
 
 const struct engine_hooks relay_hooks = { HOOKS };
 const struct engine_hooks relay_hooks_recording = { HOOKS, .tap = admin_tap };

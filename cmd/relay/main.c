@@ -248,6 +248,7 @@ free_relay(struct relay *relay)
 		bnet_buf_free(&relay->workers[i].body);
 		bnet_buf_free(&relay->workers[i].store);
 		free(relay->workers[i].forks);
+		free(relay->workers[i].express);
 		free(relay->workers[i].broadcasts);
 	}
 	free(relay->workers);

@@ -4,7 +4,7 @@
  *
  *	main -> run
  *	engine -> hooks -> local -> session -> ping -> reply
- *	            |  '-> forward ------------^
+ *	            |  '-> express -> forward -^
  *	            '-> route, routes, limits, admin -> capture
  *
  * The engine calls hooks.c, which knows the order: the packet of a peer that
@@ -33,6 +33,7 @@
 #define RELAY_STORE_BYTES ((size_t)1 << 20) /* of one session message */
 
 struct broadcasts;
+struct express;
 struct record;
 
 enum peer_state {
@@ -88,6 +89,7 @@ struct relay_worker {
 	struct bnet_buf store; /* strings of a received message */
 	uint64_t *forks; /* fork ids of a packet being forwarded */
 	struct broadcasts *broadcasts; /* that others still work on */
+	struct express *express; /* headers it knows; NULL: none yet */
 };
 
 struct relay_listener {

@@ -26,6 +26,7 @@ struct routes {
 	pthread_mutex_t lock; /* of all members below, and of changes */
 	struct ids *ids[3]; /* by role */
 	_Atomic uint64_t count[3];
+	_Atomic uint64_t generation;
 	uint64_t secret; /* so that peers cannot choose ids that collide */
 };
 
@@ -191,6 +192,18 @@ routes_each(struct routes *routes,
 }
 
 uint64_t
+routes_generation(struct routes *routes)
+{
+	return atomic_load(&routes->generation);
+}
+
+void
+routes_changed(struct routes *routes)
+{
+	atomic_fetch_add(&routes->generation, 1);
+}
+
+uint64_t
 routes_count(struct routes *routes, enum bnet_role role)
 {
 	return atomic_load_explicit(&routes->count[role], memory_order_relaxed);
@@ -343,6 +356,8 @@ list(struct routes *routes, struct route_entry *entry, uint64_t id,
 {
 	const struct wanted want = { entry->role, id };
 
+	if (old != NULL)
+		routes_changed(routes);
 	entry->id = id;
 	entry->listed = true;
 	cds_lfht_node_init(&entry->node);
@@ -402,6 +417,7 @@ routes_remove(struct routes *routes, struct route_entry *entry)
 {
 	pthread_mutex_lock(&routes->lock);
 	if (entry->listed) {
+		routes_changed(routes);
 		(void)cds_lfht_del(routes->table, &entry->node);
 		unlist(routes, entry);
 		ids_release(

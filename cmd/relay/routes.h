@@ -61,6 +61,14 @@ routes_any(struct routes *routes, int32_t key, struct routes_turn *turn);
 void routes_each(struct routes *routes,
     bool (*each)(void *arg, const struct route_entry *entry), void *arg);
 
+/*
+ * A number that is another one once an entry has been removed or replaced, or
+ * routes_changed() was called. While it is the same, what was found is still
+ * listed, and valid until the hook returns.
+ */
+uint64_t routes_generation(struct routes *routes);
+void routes_changed(struct routes *routes);
+
 /* The number of listed entries of a role. */
 uint64_t routes_count(struct routes *routes, enum bnet_role role);
 

@@ -112,6 +112,7 @@ take_over(struct run *run, struct relay_config *fresh)
 	    fresh->opt.frame_timeout_ns);
 	log_set_level((enum log_level)fresh->opt.log_level);
 	atomic_store_explicit(&relay->config, fresh, memory_order_release);
+	routes_changed(relay->routes);
 	/* do not wait for readers: a stuck worker would block SIGTERM */
 	rcu_later(&old->rcu, config_after_grace);
 }

@@ -125,6 +125,39 @@ expect-none a
 END
 }
 
+@test "one header many times: as the first, until its destination changes" {
+	start_relay
+	cluster <<'END' >"$tmp/script"
+repeat 8 send a dest=node:8 key=app payload=p$i serial=5 latency=9 source=77
+repeat 8 expect m packet key=app dest=node:8 source=$a.id payload=p$i priority=1 serial=5 forks=0 timestamp=0
+repeat 8 send b dest=client:$a.id key=app payload=q$i source=77
+repeat 8 expect a packet key=app dest=client:$a.id source=$b.id payload=q$i priority=0
+repeat 4 send a dest=node:8 key=app payload=p serial=5 latency=9 source=77 timestamp=$i
+repeat 4 expect a pong timestamp=$i
+repeat 4 expect m packet payload=p serial=5 source=$a.id timestamp=0
+repeat 4 send a dest=client:$b.id key=app payload=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa codec=zlib
+repeat 4 expect b packet payload=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa source=$a.id
+repeat 4 send a dest=node:8 key=bluenet.error payload=p
+close m
+until [ $$(metric links 'role="node"') = 2 ]
+repeat 5 send a dest=node:8 key=app payload=p$i serial=5 latency=9 source=77
+repeat 5 expect a error code=3 dest=node:8
+join m2 $r role=node id=8 order=little
+repeat 5 send a dest=node:8 key=app payload=r$i serial=5 latency=9 source=77
+repeat 5 expect m2 packet payload=r$i source=$a.id
+join m3 $r role=node id=8 order=network
+expect m2 refuse code=9
+repeat 5 send a dest=node:8 key=app payload=s$i serial=5 latency=9 source=77
+repeat 5 expect m3 packet payload=s$i source=$a.id
+expect-none m3 via=a
+END
+	play <"$tmp/script"
+	# and what the last line of the script sends
+	[ "$(metric packets_forwarded_total 'dest="node"')" -eq 23 ]
+	[ "$(metric packets_forwarded_total 'dest="client"')" -eq 12 ]
+	[ "$(metric packets_refused_total)" -eq 9 ]
+}
+
 @test "CLIENT: from nodes and from clients" {
 	start_relay
 	cluster <<'END' | play

@@ -402,6 +402,140 @@ START_TEST(messages)
 }
 END_TEST
 
+/* ---- runs ---- */
+
+#define RUN_FRAMES 40
+#define RUN_LONG 30 /* the payload of every third; of others RUN_SHORT */
+#define RUN_SHORT 4
+
+/* All runs go to the target under another header, if that takes them. */
+static bool
+run_to_target(void *arg, struct engine_conn *conn, const struct bnet_run *run)
+{
+	static const uint8_t oob[] = "and a longer header";
+	struct fix *fix = arg;
+	struct engine_sendq *target = fix->target;
+
+	if (target == NULL || target == engine_conn_sendq(conn) ||
+	    !engine_send_run(engine_conn_worker(conn), target, run,
+		(struct bnet_slice){ oob, sizeof(oob) }))
+		return false;
+	fix_lock(fix);
+	fix->n_messages += (unsigned)run->n_frames;
+	fix_unlock(fix);
+	return true;
+}
+
+static size_t
+run_payload(uint32_t i)
+{
+	return i % 3 == 0 ? RUN_LONG : RUN_SHORT;
+}
+
+/* Frames of one header in one write; each payload begins with its number. */
+static void
+send_run(int fd, enum bnet_order order)
+{
+	struct bnet_buf buf;
+
+	bnet_buf_init(&buf, 10000);
+	for (uint32_t i = 0; i < RUN_FRAMES; i++) {
+		uint8_t payload[RUN_LONG] = { 0 };
+		const struct bnet_frame frame = { .flags = BNET_FRAME_F_OOB,
+			.oob = { (const uint8_t *)"head", 4 },
+			.payload = { payload, run_payload(i) } };
+
+		bnet_order_put_u32(BNET_ORDER_LITTLE, payload, i);
+		unit_err("frame",
+		    bnet_frame_encode(
+			&frame, order, BNET_FRAME_MAX_BYTES, &buf),
+		    BNET_OK);
+	}
+	peer_write(fd, buf.p + buf.at, buf.len);
+	bnet_buf_free(&buf);
+}
+
+/* They arrive in order, with a header of so many bytes. */
+static void
+expect_run(int fd, enum bnet_order order, size_t oob_bytes)
+{
+	const size_t head = BNET_FRAME_OOB_BYTES + oob_bytes;
+	uint8_t got[200];
+
+	for (uint32_t i = 0; i < RUN_FRAMES; i++) {
+		uint8_t word[BNET_FRAME_WORD_BYTES];
+		uint32_t size;
+
+		ck_assert(peer_read(fd, word, sizeof(word)));
+		size = bnet_order_get_u32(order, word);
+		ck_assert_uint_eq(
+		    size, BNET_FRAME_F_OOB | (uint32_t)(head + run_payload(i)));
+		ck_assert(peer_read(fd, got, head + run_payload(i)));
+		ck_assert_uint_eq(bnet_order_get_u32(order, got), oob_bytes);
+		ck_assert_uint_eq(
+		    bnet_order_get_u32(BNET_ORDER_LITTLE, got + head), i);
+	}
+}
+
+static const struct run_row {
+	enum bnet_order from, to;
+	unsigned n_workers;
+	size_t queue_max_bytes;
+	bool tap, taken;
+} run_rows[] = {
+	{ BNET_ORDER_LITTLE, BNET_ORDER_LITTLE, 1, 0, false, true },
+	{ BNET_ORDER_LITTLE, BNET_ORDER_NETWORK, 1, 0, false, true },
+	{ BNET_ORDER_NETWORK, BNET_ORDER_LITTLE, 3, 0, false, true },
+	{ BNET_ORDER_NETWORK, BNET_ORDER_NETWORK, 3, 0, false, true },
+	{ BNET_ORDER_LITTLE, BNET_ORDER_LITTLE, 1, 0, true, false },
+	/* a queue of which the run would fill more than half */
+	{ BNET_ORDER_LITTLE, BNET_ORDER_LITTLE, 1, 6000, false, true },
+	{ BNET_ORDER_LITTLE, BNET_ORDER_NETWORK, 3, 3000, false, false },
+};
+
+/*
+ * A run under a new header on each way, and the books; or, where it is not
+ * taken, each packet as it is.
+ */
+START_TEST(runs)
+{
+	const struct run_row *row = &run_rows[_i];
+	struct engine_hooks hooks = fix_hooks;
+	struct engine_settings set = { .n_workers = row->n_workers,
+		.queue_max_bytes = row->queue_max_bytes,
+		.hooks = &hooks };
+	size_t oob_bytes = row->taken ? sizeof("and a longer header") : 4;
+	struct fix fix;
+	int fds[2];
+
+	hooks.run = run_to_target;
+	if (!row->tap)
+		hooks.tap = NULL;
+	fix_start(&fix, &set, FIX_TO_TARGET);
+	fds[0] = peer_connect(&fix);
+	peer_send(fds[0], row->to, "order", 5);
+	FIX_WAIT(&fix, n_packets, 1);
+	fds[1] = peer_connect(&fix);
+	peer_send(fds[1], row->from, "order", 5);
+	FIX_WAIT(&fix, n_packets, 2);
+	ck_assert_uint_eq(peer_take(fds[0], row->to, (uint8_t[5]){ 0 }, 5), 5);
+	send_run(fds[1], row->from);
+	expect_run(fds[0], row->to, oob_bytes);
+	fix_lock(&fix);
+	ck_assert_uint_eq(fix.n_messages, row->taken ? RUN_FRAMES : 0);
+	ck_assert_uint_eq(fix.n_packets, row->taken ? 2 : 2 + RUN_FRAMES);
+	fix_unlock(&fix);
+	for (int i = 1; i >= 0; i--)
+		close(fds[i]);
+	FIX_WAIT(&fix, n_closed, 2);
+	ck_assert_uint_eq(
+	    fix_counter(&fix, ENGINE_PACKETS_READ), 2 + RUN_FRAMES);
+	ck_assert_uint_eq(
+	    fix_counter(&fix, ENGINE_PACKETS_QUEUED), 1 + RUN_FRAMES);
+	fix_stop(&fix);
+}
+END_TEST
+
 static Suite *
 engine_send_suite(void)
 {
@@ -416,6 +550,8 @@ engine_send_suite(void)
 	tcase_add_test(tc, by_key);
 	tcase_add_test(tc, take_waits);
 	tcase_add_test(tc, messages);
+	tcase_add_loop_test(
+	    tc, runs, 0, sizeof(run_rows) / sizeof(run_rows[0]));
 	return suite;
 }
 
