@@ -356,8 +356,6 @@ list(struct routes *routes, struct route_entry *entry, uint64_t id,
 {
 	const struct wanted want = { entry->role, id };
 
-	if (old != NULL)
-		routes_changed(routes);
 	entry->id = id;
 	entry->listed = true;
 	cds_lfht_node_init(&entry->node);
@@ -366,8 +364,10 @@ list(struct routes *routes, struct route_entry *entry, uint64_t id,
 	    hash_id(routes, entry->role, id), is_wanted, &want, &entry->node);
 	atomic_fetch_add_explicit(
 	    &routes->count[entry->role], 1, memory_order_relaxed);
-	if (old != NULL)
+	if (old != NULL) {
+		routes_changed(routes);
 		unlist(routes, old);
+	}
 }
 
 static enum routes_added
@@ -417,8 +417,8 @@ routes_remove(struct routes *routes, struct route_entry *entry)
 {
 	pthread_mutex_lock(&routes->lock);
 	if (entry->listed) {
-		routes_changed(routes);
 		(void)cds_lfht_del(routes->table, &entry->node);
+		routes_changed(routes);
 		unlist(routes, entry);
 		ids_release(
 		    routes->ids[entry->role], entry->id, clock_now_ns());
