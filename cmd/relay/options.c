@@ -292,7 +292,7 @@ check_ids(
 static void
 check_rates(struct option_reading *reading, const struct relay_options *opt)
 {
-	struct rates_settings rates = { RATES_REFUSE };
+	struct rates_settings rates = { .excess = RATES_REFUSE };
 	const char *bad = rates_read(
 	    &rates, opt->client_rate, opt->client_bytes, &opt->key_rate);
 
