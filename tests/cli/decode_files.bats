@@ -377,5 +377,6 @@ tables() {
 	[[ $stderr == *'no statistics to merge in it'* ]]
 	decode 2 --merge
 	decode 2 --merge -z keys "$tmp/a.json"
-	decode 2 --merge -o csv "$tmp/a.json"
+	decode 0 --merge -o csv "$tmp/a.json"
+	[[ $output == statistic,key_name,* ]]
 }
