@@ -229,7 +229,7 @@ clone() {
 	git -C "$one" tag "v$header"
 	[ "$(sh "$one/tests/tools/version.sh")" = "$header" ]
 	(umask 077 && git clone -q "$one" "$two")
-	make -s -C "$one" dist
+	make -s -C "$one" dist BUILD=build
 	touch "$two/README.md"
 	(umask 077 && cd "$two" && TZ=Asia/Tokyo make -s dist BUILD=other)
 	cmp "$one/build/bluenet-tools-$header.tar.gz" \

@@ -211,6 +211,7 @@ START_TEST(garbage_behind_a_map)
 	    diff_found(diff)->examples[0].objects.at[0].path, "object[1][0]");
 	packet_in(&h, (struct bnet_slice){ a, sizeof(a) - 5 });
 	ck_assert_uint_eq(diff_total(diff), 1);
+	ended();
 }
 END_TEST
 
