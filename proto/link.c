@@ -3,7 +3,6 @@
 #include "link.h"
 
 #include "codec_impl.h"
-#include "link_impl.h"
 #include "settings_impl.h"
 
 #include <stdlib.h>

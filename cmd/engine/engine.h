@@ -27,7 +27,7 @@
 
 #include "cmd/common/address.h"
 #include "cmd/engine/counters.h"
-#include "proto/link_impl.h"
+#include "proto/link.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs of frames: what a link shows as a run is what it would deliver. */
-#include "proto/link_impl.h"
+#include "proto/link.h"
 #include "tests/unit/link_whole.h"
 
 #define SAME_FRAMES 5
