@@ -64,6 +64,7 @@ struct run {
 	struct client_files files;
 	struct targets targets;
 	struct address reached; /* the one that the last probe reached */
+	bool stock; /* the last probe found a stock peer */
 	struct orders orders; /* what the target was found to speak */
 	struct tape *tape;
 	struct plan plan;
@@ -244,6 +245,7 @@ run_probe(struct run *run, struct targets_given *given, enum bnet_role role,
 	probe_run(&set, &probe);
 	replay_progress_end(&progress);
 	run->reached = given->reached = probe.address;
+	run->stock = probe.result == PROBE_STOCK;
 	warn_order(run, given->name, probe.order);
 	if (run_interrupts > 0)
 		return 128 + run_signal;
@@ -1423,8 +1425,9 @@ scenarios(struct run *run)
 	int code = REPLAY_USAGE;
 
 	if (run->opt->target == NULL) /* those of --scenario-relay */
-		return scenario_run(run->opt, NULL, target, run->files.token,
-		    target_order(run), &run_interrupts, stdout);
+		return scenario_run(run->opt, NULL, target, false,
+		    run->files.token, target_order(run), &run_interrupts,
+		    stdout);
 	if (!run_target_is_safe(run))
 		return code;
 	target = &run->targets.given[0].target;
@@ -1435,8 +1438,8 @@ scenarios(struct run *run)
 		  usual_order(run), "scenarios may expect that");
 	if (code != REPLAY_OK)
 		return code;
-	return scenario_run(run->opt, &run->reached, target, run->files.token,
-	    target_order(run), &run_interrupts, stdout);
+	return scenario_run(run->opt, &run->reached, target, run->stock,
+	    run->files.token, target_order(run), &run_interrupts, stdout);
 }
 
 static void

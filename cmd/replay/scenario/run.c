@@ -436,6 +436,7 @@ struct suite {
 	const struct scenarios *all;
 	const struct address *address; /* of the target, or NULL */
 	const struct session_target *target;
+	bool stock; /* the target is one: without roster and ids */
 	char where[ADDRESS_CHARS]; /* of the relay at hand: $r */
 	struct scenario_relay relay; /* that one, if we started it */
 	bool nodes; /* it admits nodes */
@@ -731,15 +732,17 @@ ask_for_ids(struct suite *suite, const struct scenario *first)
 	struct scenario_line lines[] = { { 1, mute }, { 2, join },
 		{ 3, roster } };
 	const struct scenario probe = { .lines = lines, .n_lines = 3 };
-	bool ours = suite->relay.pid != 0, about = false;
+	/* published peers have no roster */
+	bool any = suite->relay.pid != 0 || suite->stock || suite->opt->force ||
+	    suite->opt->scenario_rules != REPLAY_RULES_OURS;
+	bool about = false;
 
-	if (!peer_ids_new(ours || suite->opt->force ||
-		suite->opt->scenario_rules != REPLAY_RULES_OURS))
+	if (!peer_ids_new(any))
 		cli_die("out of memory");
 	for (const struct scenario *s = first; s < end; s++)
 		about |= is_wanted(suite, s) && same_group(s, first) &&
 		    is_about_ids(s);
-	suite->asking = about && !ours;
+	suite->asking = about && !any;
 	if (suite->asking && !run_probe(suite, &probe) && *suite->stop == 0)
 		cli_warn("no roster came from %s: scenarios that take a fixed"
 			 " id are left out without --force",
@@ -770,7 +773,8 @@ take_relay(struct suite *suite, const struct scenario *first)
 		memcpy(suite->where, suite->relay.where, sizeof(suite->where));
 	}
 	ask_for_ids(suite, first);
-	suite->nodes = suite->opt->scenario_rules == REPLAY_RULES_OURS &&
+	suite->nodes = !suite->stock &&
+	    suite->opt->scenario_rules == REPLAY_RULES_OURS &&
 	    takes_nodes(suite);
 	return true;
 }
@@ -881,7 +885,7 @@ run_all(struct suite *suite, const struct scenarios *all)
 
 int
 scenario_run(const struct replay_options *opt, const struct address *address,
-    const struct session_target *target, const char *token,
+    const struct session_target *target, bool stock, const char *token,
     enum bnet_order order, const volatile int *stop, FILE *out)
 {
 	static struct suite suite;
@@ -892,6 +896,7 @@ scenario_run(const struct replay_options *opt, const struct address *address,
 	suite = (struct suite){ .opt = opt,
 		.address = address,
 		.target = target,
+		.stock = stock,
 		.stop = stop,
 		.out = out };
 	peer_defaults = (struct peer_defaults){ target, token, order };

@@ -20,6 +20,7 @@
 /*
  * Run each *.bns of opt->scenario (a folder, in the order of names, or one
  * file) against that address of the target, and print TAP version 13 to `out`.
+ * `stock`: it is known to be a stock peer, which has no roster to ask.
  * A connection whose script names no byte order speaks `order`. `stop` is
  * checked between steps. Returns an exit code: REPLAY_OK,
  * REPLAY_DIFFERENT if one fails, REPLAY_USAGE if a file is bad (reported with
@@ -27,7 +28,7 @@
  */
 int
 scenario_run(const struct replay_options *opt, const struct address *address,
-    const struct session_target *target, const char *token,
+    const struct session_target *target, bool stock, const char *token,
     enum bnet_order order, const volatile int *stop, FILE *out);
 
 /*
