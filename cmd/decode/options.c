@@ -502,6 +502,9 @@ check_output(struct option_reading *reading, const struct decode_options *opt)
 	if (opt->follow != FOLLOW_NOT && opt->output != OUTPUT_TEXT)
 		options_refuse(reading, "follow",
 		    "expected no other format: it is one itself");
+	if (opt->export_streams && opt->export_path == NULL)
+		options_refuse(
+		    reading, "export-streams", "expected --export DIR with it");
 	if (window_is_empty(&opt->window))
 		options_refuse(reading, NULL,
 		    "--first and --last: expected the first not to be after"

@@ -5,6 +5,7 @@
 #include "cmd/node/values.h"
 #include "proto/macho.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -377,10 +378,12 @@ services_read(struct services *services, const char *path, uint64_t seed,
 	json_error_t error;
 
 	*services = (struct services){ .json = NULL };
+	errno = 0;
 	services->json = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 	if (services->json == NULL) {
-		if (error.line < 0)
-			snprintf(err, SERVICES_ERR_CHARS, "%s", error.text);
+		if (error.line < 0) /* jansson's text would name it again */
+			snprintf(err, SERVICES_ERR_CHARS, "%s",
+			    errno != 0 ? strerror(errno) : error.text);
 		else
 			snprintf(err, SERVICES_ERR_CHARS, "line %d: %s",
 			    error.line, error.text);

@@ -329,6 +329,7 @@ of_json() {
 	decode 3 -r "$plain" --export "$tmp/m" --export-streams \
 		--export-max 1 -o none
 	same "$(find "$tmp/m" -type f | wc -l)" 2
+	decode 2 -r "$plain" --export-streams
 }
 
 @test "--export: nothing is overwritten, nothing followed" {

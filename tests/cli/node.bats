@@ -645,7 +645,7 @@ END
 	[[ $stderr == *"--macho: $tmp/bad: services.s.m.latency: expected"* ]]
 	try "$node" --macho "$tmp/none" 127.0.0.1
 	[ "$status" -eq 1 ]
-	[[ $stderr == *"$tmp/none"*"No such file"* ]]
+	[[ $stderr == *"--macho: $tmp/none: No such file"* ]]
 	try "$node" --listen nowhere:x:y
 	[ "$status" -eq 2 ]
 	[[ $stderr == *"--listen: "*expected* ]]
